@@ -1,0 +1,1 @@
+"""The domain, pure Python: settings, plans, names. No pyinfra, no I/O but loading the settings."""

@@ -1,0 +1,73 @@
+"""What a plan found: the vocabulary that the dry run, the apply log and the drift report share."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A difference between what is declared and what a host says.
+
+    what: the thing that differs, in the field's own terms (``sshd PasswordAuthentication``).
+    reason: why it matters or what is the case, a sentence a person understands.
+    expected, found: the two values, as text; empty where a value would say nothing.
+    remedy: what a person can do; empty where the operation mends it.
+    """
+
+    kind: ClassVar[str] = "finding"
+
+    what: str
+    reason: str
+    expected: str = ""
+    found: str = ""
+    remedy: str = ""
+
+    def record(self) -> dict[str, str]:
+        """The finding as a flat mapping, for JSON."""
+        return {"kind": self.kind, **asdict(self)}
+
+    def sentence(self) -> str:
+        """The finding in one line, for a person."""
+        text = f"{self.what}: {self.reason}"
+        if self.found and self.expected:
+            text += f" ({self.found} → {self.expected})"
+        elif self.expected:
+            text += f" (→ {self.expected})"
+        elif self.found:
+            text += f" (found {self.found})"
+        if self.remedy:
+            text += f". {self.remedy}"
+        return text
+
+
+@dataclass(frozen=True)
+class Change(Finding):
+    """A difference that the operation mends."""
+
+    kind: ClassVar[str] = "change"
+
+
+@dataclass(frozen=True)
+class Notice(Finding):
+    """A difference that the operation only reports, since it is the owner's to decide."""
+
+    kind: ClassVar[str] = "notice"
+
+
+@dataclass(frozen=True)
+class Refusal(Finding):
+    """A difference that makes going on unsafe: nothing is changed on the host."""
+
+    kind: ClassVar[str] = "refusal"
+
+
+def changes(findings: list[Finding]) -> list[Change]:
+    """Only what the operation has to mend."""
+    return [finding for finding in findings if isinstance(finding, Change)]
+
+
+def refusals(findings: list[Finding]) -> list[Refusal]:
+    """Only what forbids going on."""
+    return [finding for finding in findings if isinstance(finding, Refusal)]

@@ -1,0 +1,1 @@
+"""How a host gets there: one operation per desired state."""

@@ -1,0 +1,230 @@
+"""What every operation here is made of: observe, plan, tell, carry out.
+
+An operation's body is a generator decorated with :func:`converges`. It observes (:func:`observe`),
+plans (a pure function of ``cluster/``), tells what it found (:func:`tell`) and only then yields
+commands. pyinfra runs the body twice, once to see whether it yields at all (and no further than the
+first yield), once to carry out; so everything a person should know is told before the first yield.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import gevent
+from gevent.event import AsyncResult
+from pyinfra import logger
+from pyinfra.api import FactBase, FunctionCommand, Host, State, StringCommand, operation
+from pyinfra.api.command import PyinfraCommand
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.facts import get_fact
+from pyinfra.api.operation import PyinfraOperation
+from pyinfra.context import ctx_host, ctx_state
+
+from cluster.findings import Finding, changes, refusals
+from operations import story
+
+Commands = Generator[PyinfraCommand, None, None]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FACT_TIMEOUT = 60
+"""Seconds after which a fact's command is given up: a host that hangs must not hang the run."""
+
+
+class Unobserved(Exception):
+    """A host did not answer a fact; acting on a default would be acting on a guess."""
+
+
+class Refused(Exception):
+    """The plan holds a refusal; it has been told already."""
+
+
+def current_state() -> State:
+    """The run's state, as a plain object rather than pyinfra's context proxy."""
+    state: State = ctx_state.get()
+    return state
+
+
+def current_host() -> Host:
+    """The host in whose name the code runs, as a plain object."""
+    host: Host = ctx_host.get()
+    return host
+
+
+# Observing: each fact once per host and phase, until something was changed anywhere
+# ----------------------------------------------------------------------------------
+
+_observations: dict[tuple[Any, ...], AsyncResult[Any]] = {}
+_generation = 0
+
+
+def forget_observations() -> None:
+    """Something was carried out on some host: what was observed before may be wrong now."""
+    global _generation
+    _generation += 1
+    _observations.clear()
+
+
+def observe(fact: type[FactBase[T]], **kwargs: Any) -> T:
+    """What this host says, asked once per phase until something changes.
+
+    Raises :class:`Unobserved` where the host did not answer; :func:`converges` turns that into the
+    failure of this host alone.
+    """
+    host = current_host()
+    value = _observed(fact, host, kwargs)
+    if value is None:
+        raise Unobserved(f"{host.name} did not answer {fact.name}")
+    return value
+
+
+def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None]:
+    """What every host of the inventory says, by name; ``None`` for a silent one.
+
+    Hosts outside of ``--limit`` are asked too (the cluster is more than the limit).
+    """
+    hosts = list(current_state().inventory)
+    greenlets = [gevent.spawn(_observed, fact, host, kwargs) for host in hosts]
+    gevent.joinall(greenlets)
+    return {host.name: greenlet.get() for host, greenlet in zip(hosts, greenlets, strict=True)}
+
+
+def _observed(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | None:
+    key = (_generation, story.phase(), host.name, fact, tuple(sorted(kwargs.items())))
+    pending = _observations.get(key)
+    if pending is not None:
+        shared: T | None = pending.get()
+        return shared
+    pending = _observations[key] = AsyncResult()
+    value: T | None = None
+    try:
+        value = _ask(fact, host, kwargs)
+    finally:
+        pending.set(value)
+    return value
+
+
+def _ask(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | None:
+    state = story.state()
+    if state.is_host_in_limit(host) and host not in state.activated_hosts:
+        return None  # it could not be reached at the start: do not wait for a second timeout
+    try:
+        value: T | None = get_fact(
+            state,
+            host,
+            fact,
+            kwargs={**kwargs, "_timeout": FACT_TIMEOUT},
+            apply_failed_hosts=False,
+        )
+    except (PyinfraError, OSError) as error:
+        logger.error(f"{host.print_prefix}{fact.name} could not be read: {error}")
+        return None
+    return value
+
+
+# Telling
+# -------
+
+
+def tell(part: str, findings: list[Finding]) -> bool:
+    """Write the findings to the run's story; true where there is something to carry out.
+
+    Raises :class:`Refused` where the plan holds a refusal.
+    """
+    host = current_host()
+    story.tell(host, part, findings)
+    if refusals(findings):
+        raise Refused("; ".join(refusal.sentence() for refusal in refusals(findings)))
+    if not changes(findings):
+        host.noop(f"{part}: as declared")
+        return False
+    return True
+
+
+def progress(message: str) -> None:
+    """Say what is being done now, for steps that take longer than a moment."""
+    if current_state().is_executing:
+        current_host().log(message)
+
+
+# Carrying out
+# ------------
+
+
+def script(text: str, *, stdin: str | None = None, timeout: int = 60) -> StringCommand:
+    """A shell script as one remote command, ended at its first error.
+
+    stdin: given to the script on standard input (with a newline at its end); never logged.
+    timeout: seconds; every remote command has one.
+    """
+    if stdin is None:
+        return StringCommand(f"set -eu\n{text}", _timeout=timeout)
+    return StringCommand(f"set -eu\n{text}", _stdin=stdin, _timeout=timeout)
+
+
+def write_file(path: str, content: str, *, mode: str = "644", owner: str = "root") -> StringCommand:
+    """Write a file whole: beside it first, then renamed, so that no reader sees half of it.
+
+    The content travels on standard input, so it is neither in an argument list nor in a temporary
+    file that others could read.
+    """
+    return script(
+        f'umask 077; mkdir -p -m 755 "$(dirname {path})"\n'
+        f"cat > {path}.new\nchown {owner}: {path}.new\nchmod {mode} {path}.new\n"
+        f"sync {path}.new\nmv {path}.new {path}",
+        stdin=content,
+    )
+
+
+def fail(message: str) -> FunctionCommand:
+    """A command that fails this host, and this host only, with a message for its owner."""
+    return FunctionCommand(_fail, (message,), {})
+
+
+def _fail(state: State, host: Host, message: str) -> bool:
+    story.failed(host, message)
+    return False
+
+
+def converges(
+    part: str,
+) -> Callable[[Callable[P, Commands]], PyinfraOperation[P]]:
+    """Make an operation out of a body that observes, plans, tells and yields commands.
+
+    part: the part of the job, as findings name it (``ssh``, ``docker``, ``swarm``).
+
+    A refusal, or a fact that was not answered, fails this host and nothing else: at prepare by
+    pyinfra's list of failed hosts, at execution by a command that fails (an exception would end
+    the whole run).
+    """
+
+    def decorate(body: Callable[P, Commands]) -> PyinfraOperation[P]:
+        @wraps(body)
+        def converge(*args: P.args, **kwargs: P.kwargs) -> Commands:
+            state, host = current_state(), current_host()
+            story.begin(state, host, part)
+            if host in state.failed_hosts:
+                return
+            problem: str | None = None
+            try:
+                for command in body(*args, **kwargs):
+                    yield command
+                    forget_observations()
+            except Refused as refused:
+                problem = str(refused)
+            except Unobserved as unobserved:
+                problem = f"{unobserved}; nothing was decided without it"
+            if problem is None:
+                return
+            if state.is_executing:
+                yield fail(problem)
+            else:
+                story.failed(host, problem)
+                state.fail_hosts({host})
+
+        return operation()(converge)
+
+    return decorate
