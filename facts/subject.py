@@ -7,8 +7,7 @@ small board, and always exit 0: what is absent is said, never an error.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
@@ -42,15 +41,6 @@ def sections(output: list[str]) -> dict[str, list[str]]:
         while lines and not lines[0].strip():
             lines.pop(0)
     return found
-
-
-@dataclass(frozen=True)
-class Observation:
-    """A typed fact value that pyinfra's command line can print."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The value as plain data (pyinfra's JSON encoder asks for this)."""
-        return asdict(self)
 
 
 class SubjectFact(FactBase[T], Generic[T]):
