@@ -1,0 +1,44 @@
+"""The running lab as settings: what its owner would have written into `cluster.toml`.
+
+The lab stands alone and may not be there at all; nothing of it is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def running() -> dict[str, Any] | None:
+    """Plain settings values for the running lab; `None` where no lab runs, or there is none."""
+    try:
+        description = importlib.import_module("lab.description")
+    except ModuleNotFoundError as error:
+        if error.name in ("lab", "lab.description"):
+            return None
+        raise
+    lab = description.read()
+    return None if lab is None else as_settings(lab)
+
+
+def as_settings(lab: Any) -> dict[str, Any]:
+    """Plain settings values for a lab's description."""
+    ssh: dict[str, Any] = {"key": str(lab.ssh_key)}
+    if lab.known_hosts:
+        ssh |= {"known_hosts": str(lab.known_hosts), "strict_host_keys": "yes"}
+    return {
+        "cluster": {"name": "lab"},
+        "hosts": [
+            {
+                "name": host.name,
+                "address": str(host.address),
+                "role": host.role,
+                "ssh_host": str(host.ssh_host),
+                "ssh_port": int(host.ssh_port),
+                "ssh_user": host.user,
+            }
+            for host in lab.hosts
+        ],
+        "ssh": ssh,
+        "docker": {"key_fingerprint": lab.docker_key_fingerprint},
+    }

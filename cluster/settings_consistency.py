@@ -1,0 +1,272 @@
+"""What must hold between settings: no doubles, no overlaps, a manager, room for the subnets.
+
+These checks read what was written, not what was validated, and skip what they cannot read: a
+malformed address is reported beside a duplicate name, not instead of it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.settings_errors import Loc, Problem, field_name, nearest, shown
+from cluster.settings_values import ipv4_network_fault
+
+HOST_NETWORK_PREFIX = 24
+"""The hosts' own networks are not declared; each is taken to be this wide."""
+
+
+@dataclass(frozen=True)
+class _Range:
+    """A range of addresses somebody declared: where, and for what."""
+
+    network: ipaddress.IPv4Network
+    what: str
+    loc: Loc | None
+
+
+def problems(data: Mapping[str, Any]) -> list[Problem]:
+    """Everything that is wrong between the fields of `data`, which has its defaults filled in."""
+    hosts = [host if isinstance(host, Mapping) else {} for host in _items(data.get("hosts"))]
+    return [
+        *_no_hosts(data, hosts),
+        *_no_manager(hosts),
+        *_doubles(data, hosts),
+        *_found_without(data, hosts),
+        *_login_shut_out(data, hosts),
+        *_overlaps(data, hosts),
+        *_subnet_size(data),
+    ]
+
+
+def warnings(managers: int, workers: int) -> list[str]:
+    """What is allowed, but worth a second thought."""
+    found = []
+    tolerated = (managers - 1) // 2
+    if managers % 2 == 0:
+        fewer = managers - 1
+        better = (
+            f"{fewer} manager would tolerate as many, or {managers + 1} would tolerate "
+            f"{tolerated + 1}"
+            if fewer == 1
+            else f"{fewer} managers tolerate as many, {managers + 1} tolerate {tolerated + 1}"
+        )
+        found.append(
+            f"{managers} managers, an even number, tolerate the failure of {tolerated or 'none'}: "
+            f"{better}"
+        )
+    if managers > 7:
+        found.append(
+            f"{managers} managers: every change waits for {managers // 2 + 1} of them; Docker "
+            "recommends 7 at most"
+        )
+    return found
+
+
+def _items(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _no_hosts(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    if not hosts and isinstance(data.get("hosts", ()), list | tuple):
+        yield Problem(
+            "hosts",
+            None,
+            "no host is declared",
+            'one [[hosts]] table per host, each with name, address and role = "manager" or '
+            '"worker"; see cluster.example.toml',
+        )
+
+
+def _no_manager(hosts: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    if hosts and all(host.get("role") == "worker" for host in hosts):
+        name = hosts[0].get("name")
+        named = f" of {shown(name)}" if isinstance(name, str) else ""
+        yield Problem(
+            "hosts",
+            None,
+            "no host is a manager, and a swarm cannot exist without one",
+            f'role = "manager" for an odd number of hosts; the role{named}, to begin with',
+        )
+
+
+def _doubles(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    yield from _twice(data, "hosts", hosts, "name", "a name of its own for every host")
+    yield from _twice(data, "hosts", hosts, "address", "an address of its own for every host")
+    yield from _ssh_doubles(data, hosts)
+    for section, key in (("networks", "overlays"), ("access", "admins")):
+        inside = data.get(section)
+        if isinstance(inside, Mapping):
+            items = [i if isinstance(i, Mapping) else {} for i in _items(inside.get(key))]
+            yield from _twice(data, f"{section}.{key}", items, "name", "each name once")
+
+
+def _twice(
+    data: Mapping[str, Any],
+    where: str,
+    items: Sequence[Mapping[str, Any]],
+    key: str,
+    instead: str,
+) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for index, item in enumerate(items):
+        value = item.get(key)
+        if not isinstance(value, str) or not value:
+            continue
+        if value in first:
+            place: Loc = tuple(where.split("."))
+            other = field_name((*place, first[value]), data)
+            yield Problem(
+                field_name((*place, index, key), data),
+                shown(value),
+                f"is also the {key} of {other}",
+                instead,
+            )
+        else:
+            first[value] = index
+
+
+def _ssh_doubles(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    ssh = data.get("ssh")
+    common = ssh.get("port") if isinstance(ssh, Mapping) else None
+    first: dict[tuple[str, str], int] = {}
+    for index, host in enumerate(hosts):
+        target = host.get("ssh_host") or host.get("address")
+        if not isinstance(target, str):
+            continue
+        login = (target.lower(), str(host.get("ssh_port") or common))
+        before = first.setdefault(login, index)
+        # One address for two hosts is reported as that already.
+        if before != index and hosts[before].get("address") != host.get("address"):
+            yield Problem(
+                field_name(("hosts", index), data),
+                None,
+                f"is reached over SSH at {target} port {login[1]}, and so is "
+                f"{field_name(('hosts', before), data)}",
+                "an ssh_host or ssh_port of its own for each host",
+            )
+
+
+def _found_without(
+    data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]
+) -> Iterator[Problem]:
+    swarm = data.get("swarm")
+    names = swarm.get("found_without") if isinstance(swarm, Mapping) else None
+    managers = [str(host.get("name")) for host in hosts if host.get("role") == "manager"]
+    for index, name in enumerate(_items(names)):
+        if isinstance(name, str) and name not in managers:
+            meant = nearest(name, managers)
+            yield Problem(
+                field_name(("swarm", "found_without", index), data),
+                shown(name),
+                "is not the name of a declared manager",
+                f'"{meant}"' if meant else f"one of {', '.join(managers)}, or take it out",
+            )
+
+
+def _login_shut_out(
+    data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]
+) -> Iterator[Problem]:
+    access, ssh = data.get("access"), data.get("ssh")
+    if not isinstance(access, Mapping) or not isinstance(ssh, Mapping):
+        return
+    admins = {i.get("name") for i in _items(access.get("admins")) if isinstance(i, Mapping)}
+    if access.get("others") != "deny" or not admins:
+        return
+    logins = {host.get("ssh_user") or ssh.get("user") for host in hosts}
+    for login in sorted(str(login) for login in logins - admins):
+        yield Problem(
+            "access.others",
+            '"deny"',
+            f'would shut out "{login}", the user we log in as, who is not in access.admins',
+            f'add {{ name = "{login}" }} to access.admins, or log in as one of the admins',
+        )
+
+
+def _overlaps(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
+    taken = list(_host_networks(hosts))
+    declared = list(_declared_ranges(data))
+    everything = [*taken, *declared]
+    for mine in declared:
+        clash = next((other for other in taken if other.network.overlaps(mine.network)), None)
+        if clash and mine.loc:
+            yield Problem(
+                field_name(mine.loc, data),
+                f'"{mine.network}"',
+                f"overlaps {clash.what}",
+                _free(mine.network.prefixlen, [r.network for r in everything]),
+            )
+        taken.append(mine)
+
+
+def _host_networks(hosts: Sequence[Mapping[str, Any]]) -> Iterator[_Range]:
+    members: dict[ipaddress.IPv4Network, list[str]] = {}
+    for host in hosts:
+        try:
+            address = ipaddress.IPv4Address(host.get("address"))
+        except ValueError:
+            continue
+        network = ipaddress.IPv4Network((address, HOST_NETWORK_PREFIX), strict=False)
+        members.setdefault(network, []).append(str(host.get("name", address)))
+    for network, names in members.items():
+        some = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+        yield _Range(network, f"the hosts' own network {network} ({some})", None)
+
+
+def _declared_ranges(data: Mapping[str, Any]) -> Iterator[_Range]:
+    for loc, value in _declared_texts(data):
+        if isinstance(value, str) and value and ipv4_network_fault(value) is None:
+            yield _Range(ipaddress.IPv4Network(value), f"{field_name(loc, data)} = {value}", loc)
+
+
+def _declared_texts(data: Mapping[str, Any]) -> Iterator[tuple[Loc, Any]]:
+    swarm, networks = data.get("swarm"), data.get("networks")
+    if isinstance(swarm, Mapping):
+        for index, pool in enumerate(_items(swarm.get("address_pool"))):
+            yield ("swarm", "address_pool", index), pool
+    if isinstance(networks, Mapping):
+        yield ("networks", "ingress_subnet"), networks.get("ingress_subnet")
+        for index, overlay in enumerate(_items(networks.get("overlays"))):
+            if isinstance(overlay, Mapping):
+                yield ("networks", "overlays", index, "subnet"), overlay.get("subnet")
+
+
+def _free(prefix: int, taken: Sequence[ipaddress.IPv4Network]) -> str:
+    """A private network of this size that collides with nothing, as advice."""
+    private = ipaddress.IPv4Network("10.0.0.0/8")
+    step = 2 ** (32 - max(prefix, 16))
+    start = int(private.network_address) + 200 * 65536
+    for offset in range(0, 2**24, step):
+        base = int(private.network_address) + (start + offset) % 2**24
+        network = ipaddress.IPv4Network((base, prefix), strict=False)
+        if not any(network.overlaps(other) for other in taken):
+            return f'a network of its own, such as "{network}"'
+    return "a smaller network, which overlaps nothing"
+
+
+def _subnet_size(data: Mapping[str, Any]) -> Iterator[Problem]:
+    swarm = data.get("swarm")
+    if not isinstance(swarm, Mapping):
+        return
+    try:
+        size = int(str(swarm.get("subnet_size")))
+    except ValueError:
+        return
+    if not 1 <= size <= 29:  # reported as out of range already
+        return
+    for loc, value in _declared_texts(data):
+        if loc[:2] != ("swarm", "address_pool") or not isinstance(value, str):
+            continue
+        if ipv4_network_fault(value) is None:
+            pool = ipaddress.IPv4Network(value)
+            if size < pool.prefixlen:
+                yield Problem(
+                    "swarm.subnet_size",
+                    str(size),
+                    f"a /{size} for each network does not fit into {field_name(loc, data)} = "
+                    f"{pool}",
+                    f"at least {pool.prefixlen}, as "
+                    f"{min(29, max(24, pool.prefixlen))}, or a wider pool",
+                )

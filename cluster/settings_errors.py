@@ -1,0 +1,157 @@
+"""What is wrong with the settings, in the words of the person who wrote them.
+
+A `Problem` names the field as it is written in `cluster.toml`, the value found, the reason it
+cannot be used, and what to write instead. A `SettingsError` holds all problems of one reading.
+Nothing that looks like a secret is ever part of either.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Loc = tuple[int | str, ...]
+"""A place in the settings, as pydantic counts it: `("hosts", 2, "address")`."""
+
+_SECRET_NAME = re.compile(
+    r"password|passwd|passphrase|token|secret|credential|private_?key|api_?key|unlock_?key", re.I
+)
+_SECRET_VALUE = re.compile(
+    r"PRIVATE KEY|SWMTKN-|SWMKEY-|://[^/\s:@]*:[^/\s@]+@|\bgh[a-z]_[A-Za-z0-9]{20}|\bAKIA[A-Z0-9]{16}"
+    r"|^b3BlbnNzaC1rZXk"
+)
+_SHOWN = 72
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    + field: where, as in `hosts[2] "rk3".address`; a file or a variable where there is no field
+    + value: what was found, ready to be shown; `None` where there is nothing to show
+    + reason: why it cannot be used
+    + instead: what to write
+    """
+
+    field: str
+    value: str | None
+    reason: str
+    instead: str
+
+    def __str__(self) -> str:
+        head = self.field if self.value is None else f"{self.field} = {self.value}"
+        return f"{head}\n    {self.reason}\n    instead: {self.instead}"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used.
+
+    + problems: everything that is wrong, never only the first
+    + where: the source they were read from, "" if unknown
+    """
+
+    def __init__(self, problems: Iterable[Problem], where: str = "") -> None:
+        self.problems = tuple(problems)
+        self.where = where
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        many = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        title = f"The settings cannot be used: {many}"
+        if self.where:
+            title += f" in {self.where}"
+        return "\n\n".join([title, *(str(problem) for problem in self.problems)])
+
+
+class UnknownHost(LookupError):
+    """No declared host has this name."""
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether a key of this name would hold a secret; `…_env` and `…_file` only name one."""
+    return bool(_SECRET_NAME.search(name)) and not name.lower().endswith(("_env", "_file"))
+
+
+def shown(value: Any, name: str = "") -> str:
+    """The value as one would type it, shortened; hidden where it, or its name, looks secret.
+
+    >>> shown("10.0.0.0/8")
+    '"10.0.0.0/8"'
+    """
+    if isinstance(value, str):
+        text = json.dumps(value, ensure_ascii=False)
+    elif isinstance(value, bool):
+        text = str(value).lower()
+    elif isinstance(value, Mapping | Sequence):
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    else:
+        text = str(value)
+    if names_a_secret(name) or _SECRET_VALUE.search(text.strip('"')) or _holds_a_secret(value):
+        return "(not shown)"
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 2] + "…" + text[-1]
+
+
+def _holds_a_secret(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(names_a_secret(str(key)) or _holds_a_secret(v) for key, v in value.items())
+    if isinstance(value, list | tuple):
+        return any(_holds_a_secret(item) for item in value)
+    return False
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name a person most probably meant, `None` if none is near."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    found = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else None
+
+
+def field_name(loc: Loc, data: Mapping[str, Any]) -> str:
+    """The place as a person finds it: an item of a list is followed by its name, if it has one.
+
+    >>> field_name(("hosts", 0, "address"), {"hosts": [{"name": "rk1"}]})
+    'hosts[0] "rk1".address'
+    """
+    text = ""
+    here: Any = data
+    for part in loc:
+        if part == "[key]":
+            continue
+        if isinstance(part, int):
+            text += f"[{part}]"
+            here = here[part] if isinstance(here, list | tuple) and part < len(here) else None
+            name = here.get("name") if isinstance(here, Mapping) else None
+            if isinstance(name, str) and name:
+                text += " " + shown(name)
+        else:
+            text += f".{part}" if text else str(part)
+            here = here.get(part) if isinstance(here, Mapping) else None
+    return text
+
+
+def secrets_in(data: Any, whole: Mapping[str, Any], loc: Loc = ()) -> list[Problem]:
+    """A problem for each key that would hold a secret, however deep."""
+    problems: list[Problem] = []
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            here = (*loc, str(key))
+            if names_a_secret(str(key)):
+                problems.append(
+                    Problem(
+                        field_name(here, whole),
+                        None,
+                        "looks like a secret, and secrets are never settings",
+                        "take it out of the settings (and replace it, if the file was shared); put "
+                        "it in an environment variable, or in a file of its own, and name that",
+                    )
+                )
+            else:
+                problems += secrets_in(value, whole, here)
+    elif isinstance(data, list | tuple):
+        for index, item in enumerate(data):
+            problems += secrets_in(item, whole, (*loc, index))
+    return problems

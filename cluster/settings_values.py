@@ -1,0 +1,409 @@
+"""The kinds of values settings are made of: what each must look like, and what to write instead.
+
+Every kind is a string, an integer or a boolean in its canonical form, so that settings can be
+compared, printed and put into commands as they are.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import json
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+Role = Literal["manager", "worker"]
+Availability = Literal["active", "pause", "drain"]
+
+DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+KEY_TYPES = (
+    "ssh-ed25519",
+    "sk-ssh-ed25519@openssh.com",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+    "ssh-rsa",
+)
+
+_LOCAL_ONLY = "the Engine listens on its local socket only"
+
+DAEMON_OWNED = {
+    "live-restore": "a swarm node cannot use it, it stays off",
+    "log-driver": "logs are local files, rotated: docker.log_max_size and docker.log_max_files",
+    "log-opts": "docker.log_max_size and docker.log_max_files set them",
+    "firewall-backend": "the firewall needs Docker's iptables back end, it is pinned",
+    "iptables": "published ports and the firewall need it, it stays on",
+    "ip6tables": "published ports and the firewall need it, it stays on",
+    "ip-forward": "networks between containers need it, it stays on",
+    "hosts": _LOCAL_ONLY,
+    "tls": _LOCAL_ONLY,
+    "tlsverify": _LOCAL_ONLY,
+    "tlscacert": _LOCAL_ONLY,
+    "tlscert": _LOCAL_ONLY,
+    "tlskey": _LOCAL_ONLY,
+    "swarm-default-advertise-addr": "it is each host's address",
+}
+"""Keys of daemon.json that are not the user's to set, each with the reason."""
+
+
+def wrong(reason: str, instead: str) -> PydanticCustomError:
+    """The error a check of a single value raises; both texts reach the user."""
+    return PydanticCustomError("setting", "{reason}", {"reason": reason, "instead": instead})
+
+
+def seconds(duration: str) -> int:
+    """The seconds in a duration such as `"90d"`, `"2160h"` or `"1d12h"`.
+
+    Raises ValueError for anything else.
+    """
+    if not re.fullmatch(r"(\d+[dhms])+", duration):
+        raise ValueError(f"not a duration: {duration!r}")
+    return sum(
+        int(number) * DURATION_UNITS[unit]
+        for number, unit in re.findall(r"(\d+)([dhms])", duration)
+    )
+
+
+def public_key_fault(line: str) -> tuple[str, str] | None:
+    """Why a line is not one SSH public key, and what to write instead; `None` if it is one."""
+    example = 'one line of a .pub file, such as "ssh-ed25519 AAAA… you@laptop"'
+    if "PRIVATE KEY" in line or line.startswith("b3BlbnNzaC1rZXk"):
+        return (
+            "is a private key, which must never leave its owner",
+            f"{example}; replace the private key if this file was shared",
+        )
+    parts = line.split()
+    if len(parts) < 2 or "\n" in line.strip():
+        return "is not an SSH public key: a type and a block of base64 in one line", example
+    if parts[0] not in KEY_TYPES:
+        known = ", ".join(KEY_TYPES)
+        return (
+            "does not begin with a key type (options in front of it are not supported)",
+            f"{example}; the types: {known}",
+        )
+    try:
+        blob = base64.b64decode(parts[1], validate=True)
+    except (binascii.Error, ValueError):
+        return "its second word is not base64: part of the line is missing or changed", example
+    fields = _length_prefixed(blob)
+    if fields is None or len(fields) < 2:
+        return "ends too early: part of the key is missing", example
+    inner = fields[0].decode("ascii", "replace")
+    if inner != parts[0]:
+        return f'says it is "{parts[0]}" but holds a key of the type "{inner}"', example
+    return None
+
+
+def _length_prefixed(blob: bytes) -> list[bytes] | None:
+    """The fields of an SSH wire-format blob (RFC 4251, section 5), `None` if it is cut off."""
+    fields = []
+    while blob:
+        size = int.from_bytes(blob[:4], "big")
+        if len(blob) < 4 + size:
+            return None
+        fields.append(blob[4 : 4 + size])
+        blob = blob[4 + size :]
+    return fields
+
+
+def _public_key(line: str) -> str:
+    if fault := public_key_fault(line):
+        raise wrong(*fault)
+    return line.strip()
+
+
+def _cluster_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+        raise wrong(
+            "is not made of lower-case letters, digits and inner hyphens (63 at most)",
+            f'a name such as "{_slug(name) or "home"}"',
+        )
+    return name
+
+
+def _host_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+        raise wrong(
+            "is not a host name: lower-case letters, digits and inner hyphens, 63 at most (RFC 1123"
+            ", one label, no dots)",
+            f'a name such as "{_slug(name.split(".")[0]) or "rk1"}"',
+        )
+    if name.isdigit():
+        raise wrong("consists of digits only, which reads as an address", f'"node-{name}"')
+    if name in ("all", "localhost", "managers", "workers", "inventory"):
+        raise wrong("already means something else here", f'another name, such as "{name}-1"')
+    return name
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:63].strip("-")
+
+
+def _address(text: str) -> str:
+    example = 'four numbers from 0 to 255, such as "192.168.1.11"'
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        if re.fullmatch(r"[0-9.]+/\d+", text):
+            raise wrong("has a prefix length; one host has one address", example) from None
+        raise wrong("is not an IPv4 address", example) from None
+    if address.version == 6:
+        raise wrong(
+            "is an IPv6 address; the hosts of a swarm talk IPv4 to each other here",
+            f"the host's IPv4 address: {example}; an IPv6 address may be its ssh_host",
+        )
+    if address.is_loopback or address.is_unspecified or address.is_multicast:
+        raise wrong(
+            "is not an address other hosts can reach",
+            "the host's own address in your network, such as "
+            '"192.168.1.11"; how you reach it over SSH can differ: ssh_host',
+        )
+    if address.is_link_local or int(address) >= int(ipaddress.IPv4Address("240.0.0.0")):
+        raise wrong("is not an address a host keeps", example)
+    return str(address)
+
+
+def ipv4_network_fault(text: str) -> tuple[str, str] | None:
+    """Why a text is not an IPv4 network in CIDR notation; `None` if it is one."""
+    example = 'an IPv4 network such as "10.200.0.0/16"'
+    if "/" not in text:
+        return "is not a network: the prefix length is missing", example
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return "is not a network", example
+    if network.version == 6:
+        return "is an IPv6 network; swarm's overlays are IPv4 here", example
+    if ipaddress.ip_interface(text).ip != network.network_address:
+        return "has host bits set: the address is not the first of its network", f'"{network}"'
+    if not re.fullmatch(r"[0-9.]+/\d+", text):
+        return "is not written as a prefix length", f'"{network}"'
+    if network.prefixlen < 8:
+        return "is wider than any private range", example
+    return None
+
+
+def _network(text: str) -> str:
+    if fault := ipv4_network_fault(text):
+        raise wrong(*fault)
+    network = ipaddress.IPv4Network(text)
+    if not network.is_private and not network.subnet_of(_SHARED):
+        raise wrong(
+            "is a range of the public internet, which containers could then no longer reach",
+            "a network within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+        )
+    return str(network)
+
+
+_SHARED = ipaddress.IPv4Network("100.64.0.0/10")
+
+
+def _subnet(text: str) -> str:
+    network = ipaddress.ip_network(_network(text))
+    if network.prefixlen > 29:
+        raise wrong("has room for too few addresses", "a prefix length of 29 at most, better /24")
+    return str(network)
+
+
+def _version(text: str) -> str:
+    if not text or re.fullmatch(r"\d+\.\d+\.\d+(-(rc|beta|alpha)\.\d+)?", text):
+        return text
+    found = re.search(r"\d+\.\d+\.\d+", text)
+    short = re.fullmatch(r"v?(\d+)(\.\d+)?", text)
+    if found:
+        instead = f'"{found.group()}"'
+    elif short:
+        instead = f'all three numbers, such as "{short[1]}{short[2] or ".5"}.2"'
+    else:
+        instead = 'three numbers such as "28.5.2", or leave it out for the newest'
+    raise wrong("is not a version of Docker Engine", instead)
+
+
+def _duration(text: str) -> str:
+    try:
+        length = seconds(text)
+    except ValueError:
+        raise wrong(
+            "is not a duration: numbers, each with d, h, m or s", 'such as "90d" or "2160h"'
+        ) from None
+    if length < 3600:
+        raise wrong("is shorter than an hour, the least swarm accepts", '"1h" or more, as "90d"')
+    return text
+
+
+def _user(name: str) -> str:
+    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", name):
+        raise wrong(
+            "is not a user name: lower-case letters, digits, _ and -, 32 at most, no digit first",
+            'a name such as "ubuntu"',
+        )
+    return name
+
+
+def _login(name: str) -> str:
+    if name == "root":
+        raise wrong(
+            "root logins are turned off by the SSH hardening",
+            'a user who may use sudo without a password, such as "ubuntu"',
+        )
+    return _user(name) if name else name
+
+
+def _fingerprint(text: str) -> str:
+    digits = re.sub(r"[\s:]", "", text).upper().removeprefix("0X")
+    if not re.fullmatch(r"[0-9A-F]{40}", digits):
+        raise wrong(
+            f"is not a full key fingerprint: {len(digits)} characters, not 40 hexadecimal digits",
+            "all 40 digits, as `gpg --show-keys` prints them; short key ids can be forged",
+        )
+    return digits
+
+
+def _path(text: str) -> str:
+    if "\n" in text or "PRIVATE KEY" in text:
+        raise wrong("is not a path", 'the path of a file, such as "~/.ssh/id_ed25519"')
+    if text and not text.startswith(("/", "~")):
+        raise wrong(
+            "is a relative path, and would mean another file in every folder",
+            f'a path from the root or from your home, such as "~/{text.removeprefix("./")}"',
+        )
+    return text
+
+
+def _key_path(text: str) -> str:
+    if text.endswith(".pub"):
+        raise wrong(
+            "is the public half of a key; logging in takes the private one",
+            f'"{text.removesuffix(".pub")}"',
+        )
+    return _path(text)
+
+
+def _ssh_host(text: str) -> str:
+    name = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+    if not text or re.fullmatch(name, text) or re.fullmatch(r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", text):
+        return text
+    instead = 'a name or an address alone, such as "rk1.example.org"; the port goes into ssh_port'
+    if at := re.fullmatch(r"([^@\s]+)@([^@\s]+)", text):
+        instead = f'ssh_host = "{at[2]}" and ssh_user = "{at[1]}"'
+    raise wrong("is not a host name or an address", instead)
+
+
+def _label_key(key: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]+", key):
+        raise wrong(
+            "cannot be named by a placement constraint (node.labels.KEY): letters, digits, "
+            "_ . and -, at least two, no digit first",
+            'a key such as "disk"',
+        )
+    if key.startswith(("com.docker.", "io.docker.", "org.dockerproject.")):
+        raise wrong("is in a namespace that Docker keeps for itself", 'a key such as "disk"')
+    return key
+
+
+def _label_value(value: str) -> str:
+    if not value.isprintable():
+        raise wrong("contains characters that cannot be printed", 'a text such as "nvme"')
+    return value
+
+
+def _daemon_key(key: str) -> str:
+    if key in DAEMON_OWNED:
+        raise wrong(f"is not yours to set: {DAEMON_OWNED[key]}", "take the key out")
+    return key
+
+
+def _json(value: Any) -> Any:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise wrong(
+            "cannot be written into daemon.json", "a text, a number, true or false, a list, a table"
+        ) from None
+    return value
+
+
+def _network_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name):
+        raise wrong(
+            "is not a network name: letters, digits, _ . and -, a letter or digit first",
+            'a name such as "backend"',
+        )
+    if name in ("ingress", "docker_gwbridge", "bridge", "host", "none", "default"):
+        instead = (
+            "another name; the ingress network is set by networks.ingress_subnet"
+            if name == "ingress"
+            else 'another name, such as "backend"'
+        )
+        raise wrong("is a network of Docker's own", instead)
+    return name
+
+
+def _repository(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.query:
+        raise wrong(
+            "is not the address of a repository: https, no user, no query",
+            '"https://download.docker.com/linux", or a mirror of the same layout',
+        )
+    return url.rstrip("/")
+
+
+def _log_size(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*[kmg]", text):
+        raise wrong("is not a size: a number with k, m or g", 'such as "10m"')
+    return text
+
+
+def _mtu(number: int) -> int:
+    if number and not 1280 <= number <= 65535:
+        raise wrong(
+            "is not the MTU of a network between hosts",
+            "0 (the smallest the hosts' uplinks have), or 1280 to 65535; it is the MTU of the "
+            "network underneath: Docker subtracts what encryption takes by itself",
+        )
+    return number
+
+
+def _data_path_port(port: int) -> int:
+    if not 1024 <= port <= 49151 or port in (2377, 7946):
+        raise wrong(
+            "is not free for swarm's data path: 1024 to 49151, but not 2377 or 7946",
+            "4789, unless something else on the hosts uses that port",
+        )
+    return port
+
+
+ClusterName = Annotated[str, AfterValidator(_cluster_name), Field(examples=["home"])]
+HostName = Annotated[str, AfterValidator(_host_name), Field(examples=["rk1"])]
+Address = Annotated[str, AfterValidator(_address), Field(examples=["192.168.1.11"])]
+Network = Annotated[str, AfterValidator(_network), Field(examples=["10.200.0.0/16"])]
+Subnet = Annotated[str, AfterValidator(_subnet), Field(examples=["10.201.0.0/24"])]
+OptionalSubnet = Annotated[str, AfterValidator(lambda text: _subnet(text) if text else text)]
+Version = Annotated[str, AfterValidator(_version), Field(examples=["28.5.2"])]
+Duration = Annotated[str, AfterValidator(_duration), Field(examples=["90d"])]
+UserName = Annotated[str, AfterValidator(_user), Field(examples=["ubuntu"])]
+Login = Annotated[str, AfterValidator(_login), Field(examples=["ubuntu"])]
+PublicKey = Annotated[str, AfterValidator(_public_key), Field(examples=["ssh-ed25519 AAAA… you"])]
+Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
+FilePath = Annotated[str, AfterValidator(_path), Field(examples=["~/.ssh/id_ed25519.pub"])]
+KeyPath = Annotated[str, AfterValidator(_key_path), Field(examples=["~/.ssh/id_ed25519"])]
+SshHost = Annotated[str, AfterValidator(_ssh_host), Field(examples=["rk1.example.org"])]
+Port = Annotated[int, Field(ge=1, le=65535, examples=[22])]
+OptionalPort = Annotated[int, Field(ge=0, le=65535, examples=[22])]
+LabelKey = Annotated[str, AfterValidator(_label_key)]
+LabelValue = Annotated[str, AfterValidator(_label_value), Field(examples=["nvme"])]
+DaemonKey = Annotated[str, AfterValidator(_daemon_key)]
+Json = Annotated[Any, AfterValidator(_json)]
+NetworkName = Annotated[str, AfterValidator(_network_name), Field(examples=["backend"])]
+Repository = Annotated[str, AfterValidator(_repository)]
+LogSize = Annotated[str, AfterValidator(_log_size), Field(examples=["10m"])]
+Mtu = Annotated[int, AfterValidator(_mtu), Field(examples=[1500])]
+DataPathPort = Annotated[int, AfterValidator(_data_path_port), Field(examples=[4789])]

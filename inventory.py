@@ -1,0 +1,89 @@
+# The hosts pyinfra works on, from the settings: groups `managers` and `workers`.
+#
+# pyinfra executes this file and takes every list or tuple without a leading underscore as a
+# group of hosts; hence the underscores.
+import sys as _sys
+from importlib.util import find_spec as _find_spec
+from pathlib import Path as _Path
+
+from pyinfra import logger as _logger
+
+_ROOT = _Path(__file__).resolve().parent
+
+
+def _stop(_message):
+    # Neither a traceback nor pyinfra's "error in inventory.py": the message says it all.
+    _logger.error("--> %s", _message)
+    raise SystemExit(1)
+
+
+def _refuse_strangers():
+    # pyinfra appends the working directory to the path, so an installed package with the name
+    # of one of our folders would be used in its place, here and in every `fact facts.…`.
+    if str(_ROOT) not in _sys.path:
+        _sys.path.append(str(_ROOT))
+    for _name in ("cluster", "facts", "operations", "deploys", "lab"):
+        if not (_ROOT / _name).is_dir():
+            continue
+        _spec = _find_spec(_name)
+        _found = list(_spec.submodule_search_locations or [_spec.origin]) if _spec else []
+        if not _found or _Path(_found[0]).resolve() != _ROOT / _name:
+            _stop(
+                f"Somebody else's package \"{_name}\" is in the way of this project's own\n\n"
+                f"    found: {_found[0] if _found else 'nothing'}\n"
+                f"    expected: {_ROOT / _name}\n"
+                "    instead: uninstall it, or run pyinfra from a virtual environment of this "
+                "project alone (`make install`)"
+            )
+
+
+def _load():
+    try:
+        from cluster import settings
+    except ModuleNotFoundError as error:
+        _stop(
+            f'The Python that runs pyinfra ({_sys.executable}) has no module "{error.name}"\n\n'
+            "    instead: run the pyinfra of this project's virtual environment"
+        )
+    try:
+        return settings.load(), settings.source()
+    except settings.SettingsError as error:
+        _stop(error)
+
+
+def _many(_count, _word):
+    return f"{_count} {_word}" if _count == 1 else f"{_count} {_word}s"
+
+
+def _entry(_host, _ssh):
+    _data = {
+        "address": _host.address,
+        "role": _host.role,
+        "ssh_hostname": _host.ssh_host,
+        "ssh_port": _host.ssh_port,
+        "ssh_user": _host.ssh_user,
+        "ssh_strict_host_key_checking": _ssh.strict_host_keys,
+    }
+    if _host.ssh_key:
+        _data["ssh_key"] = _host.ssh_key
+    if _ssh.known_hosts:
+        _data["ssh_known_hosts_file"] = _ssh.known_hosts
+    return (_host.name, _data)
+
+
+_refuse_strangers()
+_settings, _source = _load()
+
+_logger.info(
+    'Cluster "%s": %s (%s, %s) from %s',
+    _settings.cluster.name,
+    _many(len(_settings.hosts), "host"),
+    _many(len(_settings.managers), "manager"),
+    _many(len(_settings.workers), "worker"),
+    _source,
+)
+for _warning in _settings.warnings:
+    _logger.warning("%s", _warning)
+
+managers = [_entry(_host, _settings.ssh) for _host in _settings.managers]
+workers = [_entry(_host, _settings.ssh) for _host in _settings.workers]
