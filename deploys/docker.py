@@ -1,0 +1,8 @@
+"""Docker from its own repository: one version everywhere, held, configured, running."""
+
+from cluster.settings import load
+from operations import docker
+
+docker.repository(load(), name="Docker: its repository, the key checked first")
+docker.installed(load(), name="Docker: one version everywhere, held")
+docker.daemon(load(), name="Docker: the daemon as declared, one host at a time", _serial=True)

@@ -1,0 +1,1 @@
+"""The firewall's place in the order: after Docker, whose chains it filters, before the swarm."""

@@ -1,0 +1,11 @@
+"""The swarm: found, encrypted before anybody joins, joined, managers promoted, nodes labelled."""
+
+from cluster.settings import load
+from operations import swarm
+
+swarm.founded(load(), name="Swarm: find it, or found it")
+swarm.ingress_encrypted(load(), name="Swarm: the ingress network encrypted")
+swarm.joined(load(), name="Swarm: all hosts in it")
+swarm.promoted(load(), name="Swarm: managers promoted, one at a time", _serial=True)
+swarm.labelled(load(), name="Swarm: labels and availability")
+swarm.overlays_encrypted(load(), name="Swarm: overlay networks encrypted")

@@ -1,0 +1,268 @@
+"""What a host says about Docker: the installation, the engine, and its networks.
+
+Every fact answers explicitly on a host without Docker, and none of them starts a stopped engine
+(connecting to ``docker.sock`` would, by socket activation).
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.docker import (
+    DAEMON_JSON,
+    KEYRING,
+    LOADED_JSON,
+    PACKAGES,
+    SOURCES,
+    UNIT_DROP_IN,
+    Engine,
+    Package,
+)
+from cluster.observation import Observation
+from facts.subject import SECTION, SubjectFact, sections
+
+ENGINE_STATE = """\
+engine_state() {
+  if [ ! -S /run/docker.sock ] && [ ! -x /usr/bin/dockerd ]; then echo absent; return; fi
+  pid=; [ -r /run/docker.pid ] && read -r pid < /run/docker.pid
+  if [ -z "$pid" ] || [ ! -d "/proc/$pid" ]; then echo stopped; return; fi
+  if ! command -v curl >/dev/null; then echo "unreachable: curl is not installed"; return; fi
+  echo running
+}
+api() { curl -sS --max-time 20 --unix-socket /run/docker.sock "$@" 2>&1; }
+"""
+"""Shell: ``engine_state`` prints ``absent``, ``stopped``, ``running`` or ``unreachable: why``;
+``api URL…`` asks the engine (one process for any number of URLs)."""
+
+_OWN_FILES = f"""\
+for pair in "sources {SOURCES}" "keyring {KEYRING}" "daemon {DAEMON_JSON}" \
+"loaded {LOADED_JSON}" "drop-in {UNIT_DROP_IN}"; do
+  set -- $pair
+  [ -f "$2" ] && {{ section "$1"; cat "$2"; }}
+done
+"""
+
+
+class Installation(SubjectFact[Engine]):
+    """Docker's packages, repository, configuration and service on this host.
+
+    Gives a :class:`cluster.docker.Engine`.
+    """
+
+    def command(self) -> str:
+        return (
+            SECTION
+            + "export LC_ALL=C\nsection os\n"
+            + '. /etc/os-release; echo "$ID ${VERSION_CODENAME:-} $(dpkg --print-architecture)"\n'
+            + "section curl; command -v curl || true\n"
+            + "section packages; dpkg-query -W "
+            + "-f '${Package} ${Version} ${db:Status-Status} ${db:Status-Want}\\n' "
+            + " ".join(PACKAGES)
+            + " 2>/dev/null\n"
+            + _OWN_FILES
+            + f"section stale; for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do "
+            f'[ "$file" = {SOURCES} ] || [ ! -f "$file" ] || '
+            """while read -r line; do case "$line" in '#'*) ;; *//download.docker.com/*) """
+            """echo "$file"; break;; esac; done < "$file"; done\n"""
+            "for file in /etc/apt/keyrings/docker.gpg /usr/share/keyrings/docker*.gpg "
+            "/etc/apt/trusted.gpg.d/docker*; do "
+            '[ -f "$file" ] && echo "$file"; done\n'
+            "section unit; systemctl show docker.service "
+            "-p ActiveState -p UnitFileState -p NeedDaemonReload 2>/dev/null\n"
+            f"section changed; [ {DAEMON_JSON} -nt /run/docker.pid ] && echo yes\n"
+            "section group; while IFS=: read -r name _ _ members; do "
+            '[ "$name" = docker ] && echo "$members"; done < /etc/group; true\n'
+        )
+
+    def parse(self, output: list[str]) -> Engine:
+        return parse_installation(output)
+
+
+def parse_installation(output: list[str]) -> Engine:
+    """Read what :class:`Installation` prints."""
+    found = sections(output)
+    distribution, codename, architecture = found["os"][0].split()
+    packages: dict[str, Package] = {}
+    for line in found.get("packages", []):
+        name, version, status, want = line.split()
+        if status == "installed":
+            packages[name] = Package(version=version, held=want == "hold")
+    unit = dict(line.split("=", 1) for line in found.get("unit", []) if "=" in line)
+    group = found.get("group", [])
+
+    def text(name: str) -> str | None:
+        return "\n".join(found[name]) + "\n" if name in found else None
+
+    return Engine(
+        distribution=distribution,
+        codename=codename,
+        architecture=architecture,
+        curl=bool(found.get("curl")),
+        packages=packages,
+        sources=text("sources") or "",
+        keyring=text("keyring") or "",
+        stale=tuple(found.get("stale", [])),
+        daemon_json=text("daemon"),
+        loaded_json=text("loaded"),
+        drop_in=text("drop-in") or "",
+        running=unit.get("ActiveState") == "active",
+        enabled=unit.get("UnitFileState") == "enabled",
+        reload_needed=unit.get("NeedDaemonReload") == "yes",
+        changed_since_start=bool(found.get("changed")),
+        group=tuple(name for name in (group[0].split(",") if group else []) if name),
+    )
+
+
+@dataclass(frozen=True)
+class Fetched(Observation):
+    """A text fetched by the host, or the reason why it could not be."""
+
+    text: str
+    error: str
+
+
+class PublishedKey(SubjectFact[Fetched]):
+    """The key that Docker's repository publishes, as this host can fetch it now.
+
+    url: where; gives a :class:`Fetched`.
+    """
+
+    def command(self, url: str) -> str:
+        fetch = f"curl -fsSL --max-time 30 --retry 2 {shlex.quote(url)} 2>&1"
+        return (
+            SECTION + f"if out=$({fetch}); then section key; else section error; fi\n"
+            "printf '%s\\n' \"$out\"\n"
+        )
+
+    def parse(self, output: list[str]) -> Fetched:
+        found = sections(output)
+        return Fetched(
+            text="\n".join([*found.get("key", []), ""]), error="\n".join(found.get("error", []))
+        )
+
+
+@dataclass(frozen=True)
+class Candidates(Observation):
+    """Package versions of ``docker-ce`` that apt can install here, as apt names them."""
+
+    versions: tuple[str, ...]
+
+
+class Offered(SubjectFact[Candidates]):
+    """Which versions of Docker this host's apt can install now. Gives :class:`Candidates`."""
+
+    def command(self) -> str:
+        return SECTION + "section madison; apt-cache madison docker-ce 2>/dev/null || true\n"
+
+    def parse(self, output: list[str]) -> Candidates:
+        rows = [line.split("|") for line in sections(output)["madison"]]
+        return Candidates(tuple(dict.fromkeys(row[1].strip() for row in rows if len(row) > 1)))
+
+
+# For ad-hoc use
+# --------------
+
+
+@dataclass(frozen=True)
+class Answer(Observation):
+    """An engine's answer: its state, and the answer's content where it runs."""
+
+    engine: str
+    content: Any
+
+    def to_json(self) -> dict[str, Any]:
+        content = self.content if isinstance(self.content, dict) else {"answer": self.content}
+        return {"engine": self.engine, **(content if self.engine == "running" else {})}
+
+
+class _Api(SubjectFact[Answer]):
+    abstract = True
+    path: str
+
+    def command(self) -> str:
+        return (
+            SECTION
+            + ENGINE_STATE
+            + 'state=$(engine_state); section state; echo "$state"\n'
+            + '[ "$state" = running ] && '
+            + f'{{ section answer; api "http://localhost{self.path}"; }}; true\n'
+        )
+
+    def parse(self, output: list[str]) -> Answer:
+        found = sections(output)
+        state = found["state"][0]
+        return Answer(
+            state,
+            self.shape(json.loads("\n".join(found["answer"]))) if state == "running" else None,
+        )
+
+    def shape(self, answer: Any) -> Any:
+        """What of the answer is worth showing."""
+        return answer
+
+
+class Info(_Api):
+    """What ``docker info`` says: ``{"engine": "running", "ServerVersion": …, "Swarm": …}``.
+
+    Without Docker ``{"engine": "absent"}``, with a stopped engine ``{"engine": "stopped"}``.
+    """
+
+    path = "/info"
+
+
+class IngressNetwork(_Api):
+    """What ``docker network inspect ingress`` says, its encryption first.
+
+    ``{"engine": "running", "exists": true, "encrypted": true, "subnets": […], "id": …, "options":
+    {…}, "peers": {name: address}}``; ``exists`` is false on a host that is in no swarm, or has no
+    ingress network (on a worker it appears with the first published port).
+    """
+
+    path = "/networks/ingress"
+
+    def shape(self, answer: Any) -> Any:
+        if not answer.get("Ingress"):
+            return {"exists": False}
+        return {
+            "exists": True,
+            "encrypted": encrypted(answer),
+            "subnets": subnets(answer),
+            "id": answer["Id"],
+            "options": answer.get("Options") or {},
+            "peers": {peer["Name"]: peer["IP"] for peer in answer.get("Peers") or []},
+        }
+
+
+class OverlayNetworks(_Api):
+    """All overlay networks this host knows: name to ``{"encrypted", "ingress", "subnets", "id"}``.
+
+    A manager knows all of the swarm's, a worker those that its tasks use.
+    """
+
+    path = "/networks?filters=%7B%22driver%22%3A%5B%22overlay%22%5D%7D"
+
+    def shape(self, answer: Any) -> Any:
+        return {
+            network["Name"]: {
+                "encrypted": encrypted(network),
+                "ingress": bool(network.get("Ingress")),
+                "subnets": subnets(network),
+                "id": network["Id"],
+            }
+            for network in answer
+        }
+
+
+def encrypted(network: Mapping[str, Any]) -> bool:
+    """Whether a network, as the engine's API describes it, is encrypted."""
+    options = network.get("Options") or {}
+    return "encrypted" in options and options["encrypted"] != "false"
+
+
+def subnets(network: Mapping[str, Any]) -> list[str]:
+    """The subnets of a network, as the engine's API describes it."""
+    return [pool["Subnet"] for pool in (network.get("IPAM") or {}).get("Config") or []]

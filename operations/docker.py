@@ -1,0 +1,235 @@
+"""Docker from its own repository: one version everywhere, held, configured, running."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from cluster.docker import (
+    DAEMON_JSON,
+    KEYRING,
+    PACKAGES,
+    SOURCES,
+    UNIT_DROP_IN,
+    UNIT_DROP_IN_CONTENT,
+    Engine,
+    daemon_json,
+    key_url,
+    members,
+    plan_daemon,
+    plan_key,
+    plan_packages,
+    plan_repository,
+    restart_needed,
+    same_configuration,
+    sources,
+    wanted_version,
+)
+from cluster.swarm import may_restart
+from cluster.versions import engine_version
+from facts.docker import Installation, Offered, PublishedKey
+from facts.swarm import State
+from operations.converge import (
+    Commands,
+    converges,
+    current_host,
+    current_state,
+    fail,
+    observe,
+    observe_all,
+    progress,
+    script,
+    tell,
+    write_file,
+)
+
+if TYPE_CHECKING:
+    from cluster.settings import Settings
+
+APT = (
+    "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\napt() { apt-get -q -o DPkg::Lock::Timeout=300 "
+)
+APT += '-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"; }\n'
+"""Shell: ``apt ARGS`` waits for another apt to finish, asks nothing, keeps changed files."""
+
+
+@converges("docker")
+def repository(settings: Settings) -> Commands:
+    """Docker's own apt repository, its key checked against the pinned fingerprint before use.
+
+    + settings: the cluster's settings.
+
+    Where Docker is still to be installed, apt's lists are refreshed, so that every host knows
+    what it can have before any of them chooses a version.
+    """
+    engine = observe(Installation)
+    findings = plan_repository(settings, engine)
+    due = tell("docker", findings)
+    if not due and engine.complete:
+        return
+    if not engine.curl:
+        yield script(f"{APT}apt update && apt install -y curl ca-certificates", timeout=600)
+    if any(finding.what == "Docker's apt key" for finding in findings):
+        url = key_url(settings, engine)
+        if current_state().is_executing:
+            published = observe(PublishedKey, url=url)
+            if published.error:
+                yield fail(
+                    f"Docker's apt key could not be fetched from {url}: {published.error}. "
+                    "Is the repository reachable from this host (network, DNS, proxy, clock)? "
+                    "Nothing was installed"
+                )
+                return
+            tell("docker", plan_key(published.text, settings))
+            yield write_file(KEYRING, published.text)
+    if engine.stale:
+        yield script(_REMOVE_STALE + shlex.join(engine.stale))
+    if engine.sources != sources(settings, engine):
+        yield write_file(SOURCES, sources(settings, engine))
+    if not engine.complete:
+        progress("reading the package lists")
+        yield script(f"{APT}apt update", timeout=600)
+
+
+_REMOVE_STALE = """\
+remove() {
+  for file in "$@"; do
+    case "$file" in
+      *keyring*|*.gpg|*trusted.gpg.d*) rm -f "$file";;
+      *.sources)
+        awk 'BEGIN { RS = ""; ORS = "\\n\\n" } !/download\\.docker\\.com/' "$file" > "$file.new"
+        if [ -s "$file.new" ]; then mv "$file.new" "$file"; else rm "$file.new" "$file"; fi;;
+      *) sed -i '/download\\.docker\\.com/d' "$file"; [ -s "$file" ] || rm "$file";;
+    esac
+  done
+}
+remove """
+"""Shell: takes Docker's entries out of apt's files, and leaves whatever else is in them."""
+
+
+@converges("docker")
+def installed(settings: Settings) -> Commands:
+    """The five packages, of one version on every host, held; declared admins in group docker.
+
+    + settings: the cluster's settings.
+
+    A host without Docker gets the declared version, else the one that the cluster runs, else the
+    newest that all hosts can have. Changing the engine of a host that is in a swarm is not this
+    operation's business.
+    """
+    me = settings.host(current_host().name)
+    engine = observe(Installation)
+    version = _wanted(settings, engine)
+    in_swarm = not observe(State).in_none
+    findings = plan_packages(settings, me, engine, version, in_swarm=in_swarm)
+    if not tell("docker", findings):
+        return
+    if engine.drop_in != UNIT_DROP_IN_CONTENT:
+        yield write_file(UNIT_DROP_IN, UNIT_DROP_IN_CONTENT)
+    if engine.complete and (engine.drop_in != UNIT_DROP_IN_CONTENT or engine.reload_needed):
+        yield script("systemctl daemon-reload")
+    if not engine.complete or (version and engine.version != version and not in_swarm):
+        yield from _install(settings, engine, version)
+    elif not all(package.held for package in engine.packages.values()):
+        yield script(_HOLD)
+    newcomers = [name for name in members(settings, me) if name not in engine.group]
+    if newcomers:
+        yield script("\n".join(f"usermod -aG docker {name}" for name in newcomers))
+
+
+_HOLD = "printf '%s hold\\n' " + " ".join(PACKAGES) + " | dpkg --set-selections"
+
+
+def _install(settings: Settings, engine: Engine, version: str | None) -> Commands:
+    offered = [text for text in observe(Offered).versions] if version else []
+    exact = next((text for text in offered if engine_version(text) == version), None)
+    if exact is None or version is None:
+        names = ", ".join(dict.fromkeys(map(engine_version, offered))) or "none at all"
+        yield fail(
+            f"Docker {version or ''} cannot be installed: the repository offers {names}. "
+            "Is it reachable (`apt-get update`), and is docker.version one that it has?"
+        )
+        return
+    if engine.daemon_json is None:
+        # Written before the engine starts for the first time, it costs no restart. Additions of
+        # the user's come later: only the installed engine can judge them.
+        yield write_file(DAEMON_JSON, daemon_json(settings, version, extras=False))
+    progress(f"installing Docker {version} (this takes a while on a small board)")
+    packages = " ".join(
+        f"{name}={exact}" if name in ("docker-ce", "docker-ce-cli") else name for name in PACKAGES
+    )
+    yield script(
+        f"{APT}dpkg --configure -a\n"
+        "apt install -y --no-install-recommends --allow-downgrades --allow-change-held-packages "
+        f"{packages}\n{_HOLD}",
+        timeout=1800,
+    )
+
+
+def _wanted(settings: Settings, engine: Engine) -> str | None:
+    """The version this host is to have; asks every host what it can have only where it must."""
+    engines = {name: found for name, found in observe_all(Installation).items() if found}
+    if engine.complete or settings.docker.version:
+        return wanted_version(settings, engine, engines.values(), [])
+    known = wanted_version(settings, engine, engines.values(), [])
+    if known or not current_state().is_executing:
+        return known  # before the repository is set up nobody knows what it offers
+    offers = [offer.versions for offer in observe_all(Offered).values() if offer and offer.versions]
+    return wanted_version(settings, engine, engines.values(), offers)
+
+
+@converges("docker")
+def daemon(settings: Settings) -> Commands:
+    """``daemon.json`` as declared, read by a running daemon that starts at boot.
+
+    + settings: the cluster's settings.
+
+    Call it with ``_serial=True``: where a restart is needed it happens on one host at a time, only
+    while the other managers keep a quorum, and the next host waits until this one is back.
+    """
+    engine = observe(Installation)
+    if not tell("docker", plan_daemon(settings, engine)):
+        return
+    wanted = daemon_json(settings, engine.version or "0")
+    if not same_configuration(engine.daemon_json, wanted):
+        yield script(
+            f"umask 022; mkdir -p /etc/docker; cat > {DAEMON_JSON}.new\n"
+            f"dockerd --validate --config-file {DAEMON_JSON}.new >&2\n"
+            f"sync {DAEMON_JSON}.new\nmv {DAEMON_JSON}.new {DAEMON_JSON}",
+            stdin=wanted,
+        )
+    if engine.running and not restart_needed(engine, wanted):
+        if not engine.enabled:
+            yield script("systemctl enable docker.service")
+        return
+    before = observe(State)
+    refusal = may_restart(settings, observe_all(State), current_host().name)
+    if engine.running and refusal:
+        tell("docker", [refusal])
+    progress("restarting Docker" if engine.running else "starting Docker")
+    yield script(
+        "systemctl daemon-reload; systemctl enable docker.service\n"
+        "systemctl restart docker.service || "
+        "{ journalctl -u docker.service -n 20 --no-pager >&2; exit 1; }",
+        timeout=300,
+    )
+    if before.in_swarm:
+        yield script(_BACK_IN_SWARM + ("manager" if before.manager else "worker"), timeout=180)
+
+
+_BACK_IN_SWARM = """\
+back() {
+  state=$(docker info --format '{{.Swarm.LocalNodeState}}' 2>/dev/null) || return 1
+  [ "$state" = active ] || return 1
+  [ "$1" = worker ] && return
+  status=$(docker node inspect self --format '{{.ManagerStatus.Reachability}}' 2>/dev/null)
+  [ "$status" = reachable ]
+}
+wait_for() {
+  i=0
+  until back "$1"; do
+    i=$((i + 1)); [ $i -lt 60 ] || { docker info 2>&1 | tail -n 3 >&2; exit 1; }; sleep 2
+  done
+}
+wait_for """
+"""Shell: waits until this node is an active one again, and as a manager a reachable one."""

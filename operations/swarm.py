@@ -1,0 +1,378 @@
+"""The swarm: found or found again, encrypted, joined, its managers promoted, its nodes labelled.
+
+Every operation here runs on every host, in the same order; who does what is decided inside, from
+what the hosts say at that moment.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pyinfra.api import FunctionCommand, Host, State, StringCommand
+
+from cluster.swarm import (
+    Membership,
+    Node,
+    Service,
+    acting_manager,
+    managers_of,
+    node_of,
+    plan_ingress,
+    plan_join,
+    plan_labels,
+    plan_overlays,
+    plan_promotion,
+    plan_swarm,
+    quorum,
+    reachable,
+    services_matter,
+    stale_entries,
+    view,
+)
+from facts import host as host_facts
+from facts import swarm as swarm_facts
+from operations import story
+from operations.converge import (
+    Commands,
+    converges,
+    current_host,
+    fail,
+    observe,
+    observe_all,
+    progress,
+    script,
+    tell,
+)
+
+if TYPE_CHECKING:
+    from cluster.settings import Host as DeclaredHost
+    from cluster.settings import Settings
+
+API = """\
+api() {
+  answer=$(curl -sS --max-time 60 --unix-socket /run/docker.sock -w '\\n%{http_code}' \
+    -H 'Content-Type: application/json' "$@" 2>&1) || { echo "$answer" >&2; return 1; }
+  code=${answer##*
+}
+  answer=${answer%
+*}
+  case $code in 2??) return 0;; *) echo "the engine answered $code: $answer" >&2; return 1;; esac
+}
+"""
+"""Shell: ``api CURL-ARGUMENTS`` asks the engine; sets ``code`` and ``answer``, fails with its words."""
+
+
+@converges("swarm")
+def founded(settings: Settings) -> Commands:
+    """Find the swarm that declared hosts are in; found it only if there is none for certain.
+
+    + settings: the cluster's settings.
+    """
+    me = _me(settings)
+    if not tell("swarm", plan_swarm(settings, observe_all(swarm_facts.State), me)):
+        return
+    progress("founding the swarm")
+    body = {
+        "ListenAddr": "0.0.0.0:2377",
+        "AdvertiseAddr": me.address,
+        "DataPathPort": settings.swarm.data_path_port,
+        "DefaultAddrPool": list(settings.swarm.address_pool),
+        "SubnetSize": settings.swarm.subnet_size,
+        "Spec": {
+            "CAConfig": {
+                "NodeCertExpiry": settings.swarm.certificate_expiry_seconds * 1_000_000_000
+            }
+        },
+    }
+    yield script(
+        f"{API}api --data-binary @- http://localhost/swarm/init", stdin=json.dumps(body), timeout=90
+    )
+
+
+@converges("swarm")
+def ingress_encrypted(settings: Settings) -> Commands:
+    """The ingress network encrypted: replaced where it is not, before anybody joins.
+
+    + settings: the cluster's settings.
+
+    Done through the engine's API: the command line prompts, and takes a closed standard input for
+    a “no” that it reports as success. Removing is asynchronous, so the end of it is awaited.
+    """
+    me = _me(settings)
+    observed = observe_all(swarm_facts.State)
+    if not tell("swarm", plan_ingress(settings, observed, me, _services(settings, observed, me))):
+        return
+    progress("replacing the ingress network by an encrypted one")
+    network = _overlay("ingress", settings, settings.networks.ingress_subnet)
+    yield script(_REPLACE_INGRESS, stdin=json.dumps({**network, "Ingress": True}), timeout=180)
+
+
+_REPLACE_INGRESS = f"""\
+{API}
+wanted=$(cat)
+networks=http://localhost/networks
+id=$(docker network ls -q --no-trunc --filter name=^ingress$ --filter scope=swarm)
+[ -z "$id" ] || api -X DELETE "$networks/$id"
+i=0
+while [ -n "$(docker network ls -q --filter name=^ingress$)" ]; do
+  i=$((i + 1)); [ $i -lt 60 ] || {{ echo "the old ingress network is still there" >&2; exit 1; }}
+  sleep 0.5
+done
+until api --data-binary "$wanted" "$networks/create"; do
+  i=$((i + 1)); [ $i -lt 60 ] || exit 1
+  sleep 0.5
+done
+docker network inspect ingress --format '{{{{json .Options}}}}' | grep -q '"encrypted"' || {{
+  echo "the new ingress network is not encrypted" >&2; exit 1; }}
+"""
+
+
+@converges("swarm")
+def overlays_encrypted(settings: Settings) -> Commands:
+    """Declared overlay networks exist, encrypted; others that are not are reported.
+
+    + settings: the cluster's settings.
+    """
+    me = _me(settings)
+    observed = observe_all(swarm_facts.State)
+    services = _services(settings, observed, me)
+    if not tell("swarm", plan_overlays(settings, observed, me, services)):
+        return
+    cluster = view(settings, observed)
+    existing = {overlay.name for overlay in (cluster.overlays if cluster else None) or ()}
+    for overlay in settings.networks.overlays:
+        if overlay.name not in existing:
+            body = _overlay(overlay.name, settings, overlay.subnet)
+            body["Attachable"] = overlay.attachable
+            yield script(
+                f"{API}api --data-binary @- http://localhost/networks/create",
+                stdin=json.dumps(body),
+            )
+
+
+@converges("swarm")
+def joined(settings: Settings) -> Commands:
+    """Hosts that are in no swarm join as workers; dead entries of their earlier life are cleared.
+
+    + settings: the cluster's settings.
+
+    The join token travels from the manager's memory to the host's standard input and is nowhere
+    else: not in an argument list, a log, a fact or a file.
+    """
+    me = _me(settings)
+    observed = observe_all(swarm_facts.State)
+    if not tell("swarm", plan_join(settings, observed, me)):
+        return
+    acting, cluster = acting_manager(settings, observed), view(settings, observed)
+    if acting is None or cluster is None:
+        yield fail("there is no swarm to join: no manager answers for one")
+        return
+    if not any(overlay.ingress and overlay.encrypted for overlay in cluster.overlays or ()):
+        yield fail("the swarm's ingress network is not encrypted, so this host does not join yet")
+        return
+    own = observed[me.name]
+    assert own is not None  # it has answered: plan_join found something
+    for node in stale_entries(cluster, me, own):
+        yield on(acting, _remove_script(cluster, node), f"clearing the dead entry {node.id}")
+    if own.state == "pending":
+        yield script(_JOINED, timeout=120)
+        return
+    managers = [
+        f"{node.address}:2377"
+        for node in managers_of(cluster)
+        if node.reachability == "reachable" and node.address
+    ]
+    yield FunctionCommand(_join, (acting, me.address, managers), {})
+
+
+def _remove_script(cluster: Membership, node: Node) -> str:
+    demote = f"docker node demote {node.id} >/dev/null\n" if node.role == "manager" else ""
+    return f"{demote}i=0\nuntil docker node rm --force {node.id} >/dev/null 2>&1; do\n" + (
+        "  i=$((i + 1)); [ $i -lt 20 ] || exit 1; sleep 1\ndone"
+    )
+
+
+_JOINED = """\
+i=0
+while :; do
+  state=$(docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}' 2>&1)
+  case "$state" in active*) exit 0;; esac
+  i=$((i + 1)); [ $i -lt 90 ] || { echo "not joined after 90 s: $state" >&2; exit 1; }
+  sleep 1
+done
+"""
+
+
+def _join(state: State, host: Host, acting: str, address: str, managers: list[str]) -> bool:
+    token = _worker_token(state, acting)
+    if not token:
+        story.failed(host, f"{acting} gave no join token, so this host could not join")
+        return False
+    host.log(f"joining through {', '.join(managers)}")
+    body = {
+        "ListenAddr": "0.0.0.0:2377",
+        "AdvertiseAddr": address,
+        "RemoteAddrs": managers,
+        "JoinToken": token,
+    }
+    # Joining goes on in the background where it takes longer than the engine's own patience.
+    joining = f'{API}api --data-binary @- http://localhost/swarm/join || [ "$code" = 503 ]\n'
+    status, output = host.run_shell_command(
+        StringCommand(joining + _JOINED),
+        print_output=False,
+        print_input=False,
+        _sudo=True,
+        _stdin=json.dumps(body),
+        _timeout=180,
+    )
+    if not status:
+        words = output.stderr.replace(token, "…").strip() or "no message"
+        story.failed(host, f"could not join the swarm through {', '.join(managers)}: {words}")
+    return bool(status)
+
+
+_tokens: dict[str, str] = {}
+
+
+def _worker_token(state: State, acting: str) -> str:
+    """The token that lets a host in as a worker, asked once a run and kept in memory only."""
+    if acting not in _tokens:
+        status, output = _host(state, acting).run_shell_command(
+            StringCommand("docker swarm join-token -q worker"),
+            print_output=False,
+            print_input=False,
+            _sudo=True,
+            _timeout=30,
+        )
+        if not status:
+            return ""
+        _tokens[acting] = output.stdout.strip()
+    return _tokens[acting]
+
+
+@converges("swarm")
+def promoted(settings: Settings) -> Commands:
+    """Declared managers that are workers are promoted, one at a time, never below quorum.
+
+    + settings: the cluster's settings.
+
+    Call it with ``_serial=True``. The next is promoted when this one is a reachable manager.
+    """
+    me = _me(settings)
+    observed = observe_all(swarm_facts.State)
+    if not tell("swarm", plan_promotion(settings, observed, me)):
+        return
+    acting, cluster = acting_manager(settings, observed), view(settings, observed)
+    node = node_of(observed[me.name], cluster) if cluster else None
+    if acting is None or cluster is None or node is None:
+        yield fail("this host is not in the swarm, so it cannot be promoted")
+        return
+    able, after = reachable(managers_of(cluster)) + 1, len(managers_of(cluster)) + 1
+    progress(f"promoting: {able} of {after} managers will be reachable, {quorum(after)} are needed")
+    yield on(acting, _PROMOTE.replace("NODE", node.id), "promoting it", timeout=120)
+
+
+_PROMOTE = """\
+docker node promote NODE >/dev/null
+i=0
+until [ "$(docker node inspect NODE --format '{{.ManagerStatus.Reachability}}' 2>/dev/null)" \
+  = reachable ]; do
+  i=$((i + 1)); [ $i -lt 200 ] || { echo "promoted, but not reachable after 100 s" >&2; exit 1; }
+  sleep 0.5
+done
+"""
+
+
+@converges("swarm")
+def labelled(settings: Settings) -> Commands:
+    """Labels and availability as declared; what was done by hand, and strangers, are reported.
+
+    + settings: the cluster's settings.
+    """
+    me = _me(settings)
+    observed = observe_all(swarm_facts.State)
+    if not tell("swarm", plan_labels(settings, observed, me)):
+        return
+    acting, cluster = acting_manager(settings, observed), view(settings, observed)
+    node = node_of(observed[me.name], cluster) if cluster else None
+    if acting is None or node is None:
+        yield fail("this host is not in the swarm, so it cannot be labelled")
+        return
+    options = [
+        "--label-add " + shlex.quote(f"{key}={value}")
+        for key, value in sorted(me.labels.items())
+        if node.labels.get(key) != value
+    ]
+    if me.availability and node.availability != me.availability:
+        options.append(f"--availability {me.availability}")
+    yield on(acting, f"docker node update {' '.join(options)} {node.id} >/dev/null", "updating it")
+
+
+# Helpers
+# -------
+
+
+def _me(settings: Settings) -> DeclaredHost:
+    return settings.host(current_host().name)
+
+
+def _services(
+    settings: Settings, observed: Mapping[str, Membership | None], me: DeclaredHost
+) -> tuple[Service, ...]:
+    """The services, asked only where some network is not encrypted."""
+    needed = services_matter(settings, observed, me)
+    return observe(swarm_facts.Services) if needed else ()
+
+
+def _overlay(name: str, settings: Settings, subnet: str) -> dict[str, Any]:
+    """An encrypted overlay network, as the engine's API takes it.
+
+    Docker's MTU option means the underlay's: it takes VXLAN's and ESP's overhead off itself.
+    """
+    options = {"encrypted": ""}
+    mtu = settings.networks.mtu or _smallest_mtu()
+    if mtu and mtu != 1500:
+        options["com.docker.network.driver.mtu"] = str(mtu)
+    body: dict[str, Any] = {
+        "Name": name,
+        "Driver": "overlay",
+        "Scope": "swarm",
+        "Options": options,
+    }
+    if subnet:
+        body["IPAM"] = {"Driver": "default", "Config": [{"Subnet": subnet}]}
+    return body
+
+
+def _smallest_mtu() -> int | None:
+    hosts = observe_all(host_facts.Host).values()
+    return min((host.uplink_mtu for host in hosts if host and host.uplink_mtu), default=None)
+
+
+def on(acting: str, text: str, doing: str, *, timeout: int = 60) -> FunctionCommand:
+    """A script run on the acting manager, in the name of the host whose operation this is.
+
+    doing: what it is for, in words, for the failure's message.
+    """
+    return FunctionCommand(_on, (acting, text, doing, timeout), {})
+
+
+def _on(state: State, host: Host, acting: str, text: str, doing: str, timeout: int) -> bool:
+    status, output = _host(state, acting).run_shell_command(
+        StringCommand(f"set -eu\n{text}"),
+        print_output=state.print_output,
+        print_input=state.print_input,
+        _sudo=True,
+        _timeout=timeout,
+    )
+    if not status:
+        story.failed(host, f"{doing} on {acting} failed: {output.output.strip() or 'no message'}")
+    return bool(status)
+
+
+def _host(state: State, name: str) -> Host:
+    found: Host = state.inventory.get_host(name)
+    return found
