@@ -1,4 +1,4 @@
-"""Docker's version names: the engine's (``28.5.2``) and the package's (``5:28.5.2-1~debian.13``)."""
+"""Docker's version names: the engine's, ``28.5.2``, and the package's, ``5:28.5.2-1~debian``."""
 
 from __future__ import annotations
 

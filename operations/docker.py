@@ -46,10 +46,13 @@ from operations.converge import (
 if TYPE_CHECKING:
     from cluster.settings import Settings
 
-APT = (
-    "export DEBIAN_FRONTEND=noninteractive LC_ALL=C\napt() { apt-get -q -o DPkg::Lock::Timeout=300 "
-)
-APT += '-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"; }\n'
+APT = """\
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+apt() {
+  apt-get -q -o DPkg::Lock::Timeout=300 \\
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+"""
 """Shell: ``apt ARGS`` waits for another apt to finish, asks nothing, keeps changed files."""
 
 
@@ -141,7 +144,7 @@ _HOLD = "printf '%s hold\\n' " + " ".join(PACKAGES) + " | dpkg --set-selections"
 
 
 def _install(settings: Settings, engine: Engine, version: str | None) -> Commands:
-    offered = [text for text in observe(Offered).versions] if version else []
+    offered = observe(Offered).versions if version else ()
     exact = next((text for text in offered if engine_version(text) == version), None)
     if exact is None or version is None:
         names = ", ".join(dict.fromkeys(map(engine_version, offered))) or "none at all"
@@ -203,7 +206,8 @@ def daemon(settings: Settings) -> Commands:
             yield script("systemctl enable docker.service")
         return
     before = observe(State)
-    refusal = may_restart(settings, observe_all(State), current_host().name)
+    observed = observe_all(State)
+    refusal = may_restart(settings, observed, current_host().name)
     if engine.running and refusal:
         tell("docker", [refusal])
     progress("restarting Docker" if engine.running else "starting Docker")

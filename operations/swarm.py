@@ -62,7 +62,7 @@ api() {
   case $code in 2??) return 0;; *) echo "the engine answered $code: $answer" >&2; return 1;; esac
 }
 """
-"""Shell: ``api CURL-ARGUMENTS`` asks the engine; sets ``code`` and ``answer``, fails with its words."""
+"""Shell: ``api CURL-ARGUMENTS`` asks the engine; sets ``code`` and ``answer``."""
 
 
 @converges("swarm")
@@ -72,7 +72,8 @@ def founded(settings: Settings) -> Commands:
     + settings: the cluster's settings.
     """
     me = _me(settings)
-    if not tell("swarm", plan_swarm(settings, observe_all(swarm_facts.State), me)):
+    observed = observe_all(swarm_facts.State)
+    if not tell("swarm", plan_swarm(settings, observed, me)):
         return
     progress("founding the swarm")
     body = {
