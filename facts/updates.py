@@ -1,0 +1,105 @@
+"""How a host keeps itself up to date and its clock right."""
+
+from __future__ import annotations
+
+import re
+
+from cluster import updates as observed
+from cluster.updates import CONFIGURATION, PACKAGE_OF, TIME_SERVICES, TIMERS, Unit
+from facts.kernel import PATH
+from facts.subject import SECTION, SubjectFact, sections
+
+_SCRIPT = f"""\
+section packages
+dpkg-query -W -f '${{Package}} ${{db:Status-Abbrev}} ${{Version}}\\n' \
+unattended-upgrades {" ".join(PACKAGE_OF.values())} 2> /dev/null
+section configuration
+apt-config dump
+section own_file
+if [ -r {CONFIGURATION} ]; then while IFS= read -r line; do printf '%s\\n' "$line"; done \
+< {CONFIGURATION}; fi
+section units
+systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState \
+{" ".join(TIMERS + TIME_SERVICES)} 2> /dev/null
+section reboot
+if [ -e /run/reboot-required ]; then
+  echo required
+  [ ! -r /run/reboot-required.pkgs ] ||
+    while read -r package; do echo "$package"; done < /run/reboot-required.pkgs
+fi
+exit 0
+"""
+
+
+class Updates(SubjectFact[observed.Updates]):
+    """Unattended upgrades, what they leave alone, and what keeps the time.
+
+    .. code:: python
+
+        {
+            "packages": {"unattended-upgrades": "2.12", "systemd-timesyncd": "257.9-1~deb13u1"},
+            "configuration": {"APT::Periodic::Unattended-Upgrade": ["1"], …},
+            "own_file": "// Written by pyinfra-swarm …",
+            "units": [
+                {"name": "apt-daily.timer", "loaded": true, "active": true, "enabled": true}, …
+            ],
+            "reboot_required": false,
+            "reboot_packages": []
+        }
+    """
+
+    def command(self) -> str:
+        return PATH + SECTION + _SCRIPT
+
+    def parse(self, output: list[str]) -> observed.Updates:
+        return parse(output)
+
+
+def parse(output: list[str]) -> observed.Updates:
+    """Make sense of the script's output. Raises ``ValueError`` where a section is missing."""
+    said = sections(output)
+    try:
+        required, *packages = said["reboot"] or [""]
+        return observed.Updates(
+            packages=_packages(said["packages"]),
+            configuration=_configuration(said["configuration"]),
+            own_file="".join(f"{line}\n" for line in said["own_file"]),
+            units=_units(said["units"]),
+            reboot_required=bool(required),
+            reboot_packages=tuple(dict.fromkeys(packages)),
+        )
+    except KeyError as section:
+        raise ValueError(f"the host said nothing under {section}") from None
+
+
+def _packages(lines: list[str]) -> dict[str, str]:
+    words = [line.split() for line in lines]
+    return {word[0]: word[2] for word in words if len(word) == 3 and word[1][1:2] == "i"}
+
+
+def _configuration(lines: list[str]) -> dict[str, tuple[str, ...]]:
+    """`apt-config dump`, as far as it concerns updates; `Name:: "x";` is an item of a list."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        match = re.match(r'((?:APT::Periodic|Unattended-Upgrade)(?:::[^ ]*)?) "(.*)";$', line)
+        if match and match[2]:
+            name = match[1].removesuffix("::")
+            found[name] = (*found.get(name, ()), match[2])
+    return found
+
+
+def _units(lines: list[str]) -> tuple[Unit, ...]:
+    """`systemctl show`: one block of properties a unit, in the order asked for."""
+    units = []
+    for block in "\n".join(lines).split("\n\n"):
+        values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if "Id" in values:
+            units.append(
+                Unit(
+                    name=values["Id"],
+                    loaded=values.get("LoadState") == "loaded",
+                    active=values.get("ActiveState") in ("active", "reloading"),
+                    enabled=values.get("UnitFileState") in ("enabled", "static", "alias"),
+                )
+            )
+    return tuple(units)
