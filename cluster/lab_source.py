@@ -14,7 +14,7 @@ def running() -> dict[str, Any] | None:
     try:
         description = importlib.import_module("lab.description")
     except ModuleNotFoundError as error:
-        if error.name in ("lab", "lab.description"):
+        if (error.name or "").split(".")[0] == "lab":
             return None
         raise
     lab = description.read()

@@ -88,7 +88,7 @@ class Host(_Section):
     availability: values.Availability | None = None
     ssh_host: values.SshHost = ""
     ssh_port: values.OptionalPort = 0
-    ssh_user: values.Login = ""
+    ssh_user: values.OptionalLogin = ""
     ssh_key: values.KeyPath = ""
 
     @property
@@ -110,7 +110,7 @@ class Access(_Section):
 
 
 class Ssh(_Section):
-    user: Annotated[values.Login, Field(min_length=1)] = "ubuntu"
+    user: values.Login = "ubuntu"
     port: values.Port = 22
     key: values.KeyPath = ""
     known_hosts: values.FilePath = ""
@@ -144,7 +144,7 @@ class Firewall(_Section):
 
 
 class Swarm(_Section):
-    address_pool: Annotated[tuple[values.Network, ...], Field(min_length=1)] = ("10.200.0.0/16",)
+    address_pool: values.Networks = ("10.200.0.0/16",)
     subnet_size: Annotated[int, Field(ge=1, le=29)] = 24
     data_path_port: values.DataPathPort = 4789
     certificate_expiry: values.Duration = "90d"

@@ -202,6 +202,12 @@ def _network(text: str) -> str:
     return str(network)
 
 
+def _not_empty(items: tuple[str, ...]) -> tuple[str, ...]:
+    if not items:
+        raise wrong("is empty", "at least one entry")
+    return items
+
+
 _SHARED = ipaddress.IPv4Network("100.64.0.0/10")
 
 
@@ -253,7 +259,7 @@ def _login(name: str) -> str:
             "root logins are turned off by the SSH hardening",
             'a user who may use sudo without a password, such as "ubuntu"',
         )
-    return _user(name) if name else name
+    return _user(name)
 
 
 def _fingerprint(text: str) -> str:
@@ -385,12 +391,14 @@ ClusterName = Annotated[str, AfterValidator(_cluster_name), Field(examples=["hom
 HostName = Annotated[str, AfterValidator(_host_name), Field(examples=["rk1"])]
 Address = Annotated[str, AfterValidator(_address), Field(examples=["192.168.1.11"])]
 Network = Annotated[str, AfterValidator(_network), Field(examples=["10.200.0.0/16"])]
+Networks = Annotated[tuple[Network, ...], AfterValidator(_not_empty)]
 Subnet = Annotated[str, AfterValidator(_subnet), Field(examples=["10.201.0.0/24"])]
 OptionalSubnet = Annotated[str, AfterValidator(lambda text: _subnet(text) if text else text)]
 Version = Annotated[str, AfterValidator(_version), Field(examples=["28.5.2"])]
 Duration = Annotated[str, AfterValidator(_duration), Field(examples=["90d"])]
 UserName = Annotated[str, AfterValidator(_user), Field(examples=["ubuntu"])]
 Login = Annotated[str, AfterValidator(_login), Field(examples=["ubuntu"])]
+OptionalLogin = Annotated[str, AfterValidator(lambda name: _login(name) if name else name)]
 PublicKey = Annotated[str, AfterValidator(_public_key), Field(examples=["ssh-ed25519 AAAA… you"])]
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 FilePath = Annotated[str, AfterValidator(_path), Field(examples=["~/.ssh/id_ed25519.pub"])]

@@ -66,8 +66,6 @@ def _of_kind(kind: str, context: Mapping[str, Any], value: Any, message: str) ->
         bound = context.get("ge", context.get("le"))
         few = kind.startswith("greater")
         return f"is too {'small' if few else 'large'}", f"{bound} or {'more' if few else 'less'}"
-    if kind in ("too_short", "string_too_short"):
-        return "is empty", "at least one entry" if kind == "too_short" else "a text that is not"
     stem = kind.removesuffix("_type").removesuffix("_parsing").removesuffix("_attributes")
     stem = "int" if stem == "int_from_float" else stem
     if stem in _KINDS:

@@ -1,0 +1,480 @@
+"""What the settings accept, what they refuse, and in which words."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import ipaddress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from cluster.settings import Host, Problem, Settings, SettingsError, UnknownHost
+
+
+def four_boards() -> dict[str, Any]:
+    """The reference cluster: three managers, one worker."""
+    return {
+        "cluster": {"name": "home"},
+        "hosts": [
+            {
+                "name": f"rk{number}",
+                "address": f"192.168.1.{10 + number}",
+                "role": "worker" if number == 4 else "manager",
+            }
+            for number in (1, 2, 3, 4)
+        ],
+    }
+
+
+def put(path: str, value: Any, into: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The reference cluster with one value changed: `hosts.2.address`, `swarm.subnet_size`."""
+    data = copy.deepcopy(into or four_boards())
+    here: Any = data
+    *parents, last = path.split(".")
+    for part in parents:
+        here = here[int(part)] if isinstance(here, list) else here.setdefault(part, {})
+    if isinstance(here, list):
+        here[int(last)] = value
+    else:
+        here[last] = value
+    return data
+
+
+def problems(data: dict[str, Any]) -> tuple[Problem, ...]:
+    with pytest.raises(SettingsError) as caught:
+        Settings(**data)
+    return caught.value.problems
+
+
+def the_problem(data: dict[str, Any]) -> Problem:
+    found = problems(data)
+    assert len(found) == 1, "\n\n".join(map(str, found))
+    return found[0]
+
+
+def ed25519(inner: str = "ssh-ed25519") -> str:
+    def field(content: bytes) -> bytes:
+        return len(content).to_bytes(4, "big") + content
+
+    return base64.b64encode(field(inner.encode()) + field(bytes(32))).decode()
+
+
+class TestTheReferenceCluster:
+    def test_needs_nothing_but_hosts(self) -> None:
+        settings = Settings(hosts=four_boards()["hosts"])
+        assert [host.name for host in settings.managers] == ["rk1", "rk2", "rk3"]
+        assert [host.name for host in settings.workers] == ["rk4"]
+        assert settings.warnings == []
+
+    def test_cannot_be_changed(self) -> None:
+        settings = Settings(**four_boards())
+        with pytest.raises(ValidationError, match="frozen"):
+            settings.hosts[0].address = "10.0.0.1"
+
+    def test_is_reached_at_its_addresses_as_the_common_user(self) -> None:
+        host = Settings(**put("ssh", {"user": "pi", "port": 2222, "key": "~/k"})).host("rk2")
+        assert (host.ssh_host, host.ssh_port) == ("192.168.1.12", 2222)
+        assert (host.ssh_user, host.ssh_key) == ("pi", "~/k")
+
+    def test_is_reached_as_a_host_says_where_it_says_so(self) -> None:
+        data = put("hosts.1.ssh_host", "fd00::12")
+        data = put("hosts.1.ssh_port", 22022, data)
+        data = put("hosts.1.ssh_user", "debian", data)
+        host = Settings(**data).host("rk2")
+        assert (host.ssh_host, host.ssh_port, host.ssh_user) == ("fd00::12", 22022, "debian")
+
+    def test_keeps_the_keys_of_the_user_who_logs_in_where_no_admin_is_declared(self) -> None:
+        settings = Settings(**four_boards())
+        (admin,) = settings.admins(settings.hosts[0])
+        assert (admin.name, admin.keys) == ("ubuntu", ())
+
+    def test_names_the_host_one_probably_meant(self) -> None:
+        with pytest.raises(UnknownHost, match='no host is named "rk11": did you mean "rk1"'):
+            Settings(**four_boards()).host("rk11")
+
+    def test_may_be_one_board(self) -> None:
+        settings = Settings(hosts=four_boards()["hosts"][:1])
+        assert settings.warnings == []
+
+    def test_does_not_depend_on_the_environment_when_given_as_values(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SWARM_CLUSTER__NAME", "other")
+        assert Settings(**four_boards()).cluster.name == "home"
+
+    def test_survives_being_read_from_itself(self) -> None:
+        settings = Settings(**four_boards())
+        assert Settings(**settings.model_dump()) == settings
+
+
+@pytest.mark.parametrize(
+    ("managers", "warning"),
+    [
+        (2, "2 managers, an even number, tolerate the failure of none: 1 manager would tolerate"),
+        (4, "4 managers, an even number, tolerate the failure of 1: 3 managers tolerate as many"),
+        (6, "5 managers tolerate as many, 7 tolerate 3"),
+        (9, "every change waits for 5 of them"),
+    ],
+)
+def test_a_doubtful_number_of_managers_is_a_warning(managers: int, warning: str) -> None:
+    hosts = tuple(
+        Host(name=f"m{i}", address=f"10.0.0.{i + 1}", role="manager") for i in range(managers)
+    )
+    (found,) = Settings(hosts=hosts).warnings
+    assert warning in found
+
+
+# Each line: where, what was written, a part of the reason, a part of what to write instead.
+REFUSED = [
+    ("cluster.name", "My Home", "lower-case", '"my-home"'),
+    ("hosts.1.name", "RK_2", "not a host name", '"rk-2"'),
+    ("hosts.1.name", "rk2.lan", "not a host name", '"rk2"'),
+    ("hosts.1.name", "12", "digits only", '"node-12"'),
+    ("hosts.1.name", "managers", "already means", '"managers-1"'),
+    ("hosts.2.address", "192.168.1.300", "not an IPv4 address", "0 to 255"),
+    ("hosts.2.address", "192.168.1.13/24", "prefix length", "192.168.1.11"),
+    ("hosts.2.address", "rk3.lan", "not an IPv4 address", "192.168.1.11"),
+    ("hosts.2.address", "fd00::3", "IPv6", "ssh_host"),
+    ("hosts.2.address", "127.0.0.1", "not an address other hosts can reach", "ssh_host"),
+    ("hosts.2.address", "169.254.3.4", "not an address a host keeps", "192.168.1.11"),
+    ("hosts.0.role", "managr", 'not one of "manager" or "worker"', '"manager"'),
+    ("hosts.0.availability", "drained", "not one of", '"drain"'),
+    ("hosts.0.labels.ssd", True, "not a text", "in quotes"),
+    ("hosts.0.ssh_host", "pi@10.0.0.3", "not a host name", 'ssh_user = "pi"'),
+    ("hosts.0.ssh_port", 70000, "too large", "65535 or less"),
+    ("hosts.0.ssh_key", "keys/id", "relative path", '"~/keys/id"'),
+    ("hosts.0.ssh_user", "root", "root logins are turned off", "sudo"),
+    ("ssh.user", "root", "root logins are turned off", "sudo"),
+    ("ssh.user", "Max Muster", "not a user name", "ubuntu"),
+    ("ssh.user", "", "not a user name", "ubuntu"),
+    ("ssh.port", "ssh", "not a whole number", "without quotes, such as 22"),
+    ("ssh.key", "~/.ssh/id_ed25519.pub", "public half", '"~/.ssh/id_ed25519"'),
+    ("ssh.strict_host_keys", "accept", "not one of", '"accept-new"'),
+    ("ssh.use_pam", "perhaps", "not true or false", "without quotes"),
+    ("ssh.rollback_after", 1, "too small", "20 or more"),
+    ("access.others", "reject", "not one of", '"report" or "deny"'),
+    ("docker.version", "28.5", "not a version", 'such as "28.5.2"'),
+    ("docker.version", "v28.5.1", "not a version", '"28.5.1"'),
+    ("docker.version", "5:28.5.1-1~debian.13~trixie", "not a version", '"28.5.1"'),
+    ("docker.version", "latest", "not a version", "leave it out"),
+    ("docker.version", 28.5, "not a text", "in quotes"),
+    ("docker.repository", "http://download.docker.com/linux", "https", "https://download"),
+    ("docker.key_fingerprint", "0EBFCD88", "8 characters, not 40", "can be forged"),
+    ("docker.users", "pi", "not a list", "[ … ]"),
+    ("docker.log_max_size", "10MB", "not a size", '"10m"'),
+    ("docker.log_max_files", 0, "too small", "1 or more"),
+    ("docker.daemon.live-restore", True, "swarm node cannot use it", "take the key out"),
+    ("docker.daemon.log-opts", {}, "docker.log_max_size", "take the key out"),
+    ("docker.daemon.hosts", ["tcp://0.0.0.0"], "local socket", "take the key out"),
+    ("docker.daemon.x", float("nan"), "cannot be written into daemon.json", "a number"),
+    ("swarm.address_pool", "10.0.0.0/8", "not a list", "[ … ]"),
+    ("swarm.address_pool", [], "is empty", "at least one"),
+    ("swarm.subnet_size", 30, "too large", "29 or less"),
+    ("swarm.subnet_size", 12, "does not fit into swarm.address_pool[0]", "at least 16"),
+    ("swarm.data_path_port", 7946, "not free for swarm's data path", "4789"),
+    ("swarm.certificate_expiry", "3 months", "not a duration", '"90d"'),
+    ("swarm.certificate_expiry", "30m", "shorter than an hour", '"1h"'),
+    ("networks.mtu", 900, "not the MTU", "0 (the smallest"),
+    ("networks.ingress_subnet", "10.201.0.0", "prefix length is missing", "10.200.0.0/16"),
+    ("networks.ingress_subnet", "10.201.0.5/24", "host bits set", '"10.201.0.0/24"'),
+    ("networks.ingress_subnet", "10.201.0.0/30", "too few addresses", "/24"),
+    ("networks.ingress_subnet", "8.8.8.0/24", "public internet", "10.0.0.0/8"),
+    ("networks.ingress_subnet", "fd00::/64", "IPv6 network", "10.200.0.0/16"),
+    ("networks.ingress_subnet", "all of it/24", "not a network", "10.200.0.0/16"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "reason", "instead"), REFUSED)
+def test_a_wrong_value_is_refused_with_its_reason_and_what_to_write(
+    path: str, value: Any, reason: str, instead: str
+) -> None:
+    problem = the_problem(put(path, value))
+    section, *rest = path.split(".")
+    assert problem.field.startswith(section)
+    assert problem.field.endswith(rest[-1]) or "[0]" in problem.field
+    assert reason in problem.reason
+    assert instead in problem.instead
+
+
+REFUSED_IN_LISTS = [
+    ("swarm.address_pool.0", ["10.3.0.1/16"], "host bits set", '"10.3.0.0/16"'),
+    ("docker.users.0", ["Pi"], "not a user name", "ubuntu"),
+    ("networks.overlays.0.name", [{"name": "ingress"}], "Docker's own", "ingress_subnet"),
+    ("networks.overlays.0.name", [{"name": "a b"}], "not a network name", "backend"),
+    ("networks.overlays.0.subnet", [{"name": "a", "subnet": "10"}], "prefix", "10.200.0.0/16"),
+    ("swarm.found_without.0", ["rk5"], "not the name of a declared manager", '"rk'),
+    ("swarm.found_without.0", ["rk4"], "not the name of a declared manager", '"rk'),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "reason", "instead"), REFUSED_IN_LISTS)
+def test_a_wrong_entry_of_a_list_is_named_by_its_place(
+    path: str, value: list[Any], reason: str, instead: str
+) -> None:
+    section, key, *_ = path.split(".")
+    problem = the_problem(put(f"{section}.{key}", value))
+    assert problem.field.startswith(f"{section}.{key}[0]")
+    assert reason in problem.reason
+    assert instead in problem.instead
+
+
+class TestAccess:
+    def key_problem(self, line: str) -> Problem:
+        return the_problem(put("access.admins", [{"name": "ada", "keys": [line]}]))
+
+    def test_accepts_a_public_key(self) -> None:
+        line = f"ssh-ed25519 {ed25519()} ada@laptop"
+        settings = Settings(**put("access.admins", [{"name": "ada", "keys": [line]}]))
+        (admin,) = settings.admins(settings.hosts[0])
+        assert admin.keys == (line,)
+
+    def test_names_the_admin_and_the_key(self) -> None:
+        problem = self.key_problem("hello")
+        assert problem.field == 'access.admins[0] "ada".keys[0]'
+        assert "one line of a .pub file" in problem.instead
+
+    @pytest.mark.parametrize(
+        ("line", "reason"),
+        [
+            (f'from="10.0.0.1" ssh-ed25519 {ed25519()}', "does not begin with a key type"),
+            (f"ssh-ed25519 {ed25519()[:-9]} ada", "base64"),
+            (f"ssh-ed25519 {ed25519()[:-8]} ada", "ends too early"),
+            (f"ssh-rsa {ed25519()} ada", 'holds a key of the type "ssh-ed25519"'),
+            (f"ssh-ed25519 {ed25519()}\nssh-ed25519 {ed25519()}", "in one line"),
+        ],
+    )
+    def test_refuses_a_line_that_sshd_would_ignore(self, line: str, reason: str) -> None:
+        assert reason in self.key_problem(line).reason
+
+    def test_refuses_a_private_key_without_showing_it(self) -> None:
+        secret = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA"
+        problem = self.key_problem(secret)
+        assert "is a private key" in problem.reason
+        assert "b3BlbnNz" not in str(problem)
+
+    def test_refuses_to_shut_out_the_user_who_logs_in(self) -> None:
+        data = put("access", {"others": "deny", "admins": [{"name": "ada"}]})
+        problem = the_problem(data)
+        assert problem.field == "access.others"
+        assert 'would shut out "ubuntu"' in problem.reason
+
+    def test_may_deny_others_where_the_user_who_logs_in_is_an_admin(self) -> None:
+        Settings(**put("access", {"others": "deny", "admins": [{"name": "ubuntu"}]}))
+        Settings(**put("access", {"others": "deny"}))
+
+    def test_refuses_the_same_admin_twice(self) -> None:
+        problem = the_problem(put("access.admins", [{"name": "ada"}, {"name": "ada"}]))
+        assert problem.reason == 'is also the name of access.admins[0] "ada"'
+
+
+class TestLabels:
+    def test_accepts_what_a_placement_constraint_can_name(self) -> None:
+        host = Settings(**put("hosts.0.labels", {"disk.kind": "nvme"})).hosts[0]
+        assert host.labels == {"disk.kind": "nvme"}
+
+    @pytest.mark.parametrize("key", ["1", "a b", "-x", "com.docker.x"])
+    def test_refuses_a_key_no_constraint_can_name(self, key: str) -> None:
+        problem = the_problem(put("hosts.0.labels", {key: "x"}))
+        assert problem.field == f'hosts[0] "rk1".labels.{key}'
+        assert '"disk"' in problem.instead
+
+
+class TestFingerprints:
+    def test_may_be_written_as_gpg_prints_them(self) -> None:
+        spaced = "9dc8 5822 9FC7 DD38 854A  E2D8 8D81 803C 0EBF CD88"
+        docker = Settings(**put("docker.key_fingerprint", spaced)).docker
+        assert docker.key_fingerprint == "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
+
+
+class TestDurations:
+    @pytest.mark.parametrize(("text", "expected"), [("90d", 7776000), ("1d12h", 129600)])
+    def test_are_known_in_seconds(self, text: str, expected: int) -> None:
+        swarm = Settings(**put("swarm.certificate_expiry", text)).swarm
+        assert swarm.certificate_expiry_seconds == expected
+
+
+class TestUnknownKeys:
+    @pytest.mark.parametrize(
+        ("path", "instead"),
+        [
+            ("hosts.0.adress", '"address"'),
+            ("hosts.0.label", '"labels"'),
+            ("netwrks", '"networks"'),
+            ("docker.versoin", '"version"'),
+            ("swarm.ingress_subnet", "it belongs into [networks]"),
+            ("swarm.availability", "it belongs into [[hosts]]"),
+            ("firewall.ports", "nothing to set yet"),
+            ("updates.zzz", "one of unattended, time_sync"),
+        ],
+    )
+    def test_suggest_the_nearest_known_one(self, path: str, instead: str) -> None:
+        problem = the_problem(put(path, "x"))
+        assert problem.field.endswith(path.split(".")[-1])
+        assert instead in problem.instead
+
+    @pytest.mark.parametrize(
+        "path", ["ssh.password", "swarm.join_token", "docker.daemon.my-secret", "api_key"]
+    )
+    def test_that_look_like_secrets_are_refused_without_showing_them(self, path: str) -> None:
+        problem = the_problem(put(path, "hunter2"))
+        assert "secrets are never settings" in problem.reason
+        assert "environment variable" in problem.instead
+        assert "hunter2" not in str(problem)
+
+
+class TestHosts:
+    def test_must_exist(self) -> None:
+        without: list[dict[str, Any]] = [{}, {"hosts": []}]
+        for data in without:
+            problem = the_problem(data)
+            assert (problem.field, problem.reason) == ("hosts", "no host is declared")
+            assert "[[hosts]]" in problem.instead
+
+    def test_include_a_manager(self) -> None:
+        hosts = [{**host, "role": "worker"} for host in four_boards()["hosts"]]
+        problem = the_problem({"hosts": hosts})
+        assert "no host is a manager" in problem.reason
+        assert 'role = "manager"' in problem.instead
+
+    @pytest.mark.parametrize("key", ["name", "address", "role"])
+    def test_are_told_what_they_lack(self, key: str) -> None:
+        data = four_boards()
+        del data["hosts"][3][key]
+        problem = the_problem(data)
+        assert problem.field.startswith("hosts[3]")
+        assert (problem.value, problem.reason) == (None, "is missing")
+        assert problem.instead.startswith(f"{key} = ")
+
+    def test_do_not_share_an_ssh_endpoint(self) -> None:
+        data = put("hosts.1.ssh_host", "127.0.0.1", put("hosts.0.ssh_host", "127.0.0.1"))
+        problem = the_problem(data)
+        assert problem.field == 'hosts[1] "rk2"'
+        assert 'at 127.0.0.1 port 22, and so is hosts[0] "rk1"' in problem.reason
+        Settings(**put("hosts.1.ssh_port", 2222, data))
+
+
+@given(st.integers(0, 3), st.integers(0, 3), st.sampled_from(["name", "address"]))
+def test_a_name_or_an_address_given_twice_is_always_found(one: int, other: int, key: str) -> None:
+    data = four_boards()
+    data["hosts"][other][key] = data["hosts"][one][key]
+    if one == other:
+        Settings(**data)
+        return
+    problem = the_problem(data)
+    first, second = sorted((one, other))
+    assert problem.field.startswith(f"hosts[{second}]")
+    assert problem.field.endswith(key)
+    assert f"is also the {key} of hosts[{first}]" in problem.reason
+
+
+PREFIXES = st.integers(16, 28)
+PRIVATE = st.integers(0, 2**24 - 1).map(lambda low: int(ipaddress.IPv4Address("10.0.0.0")) + low)
+NETWORKS = st.builds(
+    lambda address, prefix: ipaddress.IPv4Network((address, prefix), strict=False),
+    PRIVATE,
+    PREFIXES,
+)
+
+
+@given(st.lists(NETWORKS, min_size=1, max_size=3), NETWORKS, NETWORKS)
+def test_ranges_are_accepted_exactly_if_nothing_overlaps(
+    pools: list[ipaddress.IPv4Network],
+    ingress: ipaddress.IPv4Network,
+    overlay: ipaddress.IPv4Network,
+) -> None:
+    data = put("swarm", {"address_pool": [str(pool) for pool in pools], "subnet_size": 29})
+    data["networks"] = {
+        "ingress_subnet": str(ingress),
+        "overlays": [{"name": "backend", "subnet": str(overlay)}],
+    }
+    everything = [*pools, ingress, overlay]
+    clash = any(
+        one.overlaps(other)
+        for index, one in enumerate(everything)
+        for other in everything[index + 1 :]
+    )
+    if not clash:
+        Settings(**data)
+        return
+    for problem in problems(data):
+        assert "overlaps" in problem.reason
+        assert "a network of its own" in problem.instead
+
+
+@given(st.integers(1, 254), st.integers(9, 28), st.integers(0, 255))
+def test_a_pool_over_the_hosts_own_network_is_always_found(
+    host: int, prefix: int, third: int
+) -> None:
+    pool = ipaddress.IPv4Network((f"192.168.{third}.0", prefix), strict=False)
+    data = put("swarm", {"address_pool": [str(pool)], "subnet_size": 29})
+    data["hosts"] = [{"name": "a", "address": f"192.168.{third}.{host}", "role": "manager"}]
+    if not pool.is_private:
+        return
+    problem = the_problem(data)
+    assert problem.field == "swarm.address_pool[0]"
+    assert f"the hosts' own network 192.168.{third}.0/24 (a)" in problem.reason
+    advised = problem.instead.split('"')[1]
+    Settings(**{**data, "swarm": {"address_pool": [advised], "subnet_size": 29}})
+
+
+class TestOverlaps:
+    def test_name_both_sides(self) -> None:
+        problem = the_problem(put("networks.ingress_subnet", "10.200.7.0/24"))
+        assert problem.field == "networks.ingress_subnet"
+        assert problem.reason == "overlaps swarm.address_pool[0] = 10.200.0.0/16"
+
+    def test_are_found_with_the_defaults_of_what_is_left_out(self) -> None:
+        data = put("networks.overlays", [{"name": "backend", "subnet": "10.201.0.0/24"}])
+        problem = the_problem(data)
+        assert problem.field == 'networks.overlays[0] "backend".subnet'
+        assert "networks.ingress_subnet" in problem.reason
+
+
+class TestManyProblems:
+    def test_are_all_reported_at_once(self) -> None:
+        data = put("hosts.0.address", "nowhere")
+        data = put("hosts.1.name", "rk4", data)
+        data = put("docker.version", "new", data)
+        data = put("swarm.address_pool", ["192.168.0.0/16"], data)
+        data = put("ssh.password", "hunter2", data)
+        data = put("colour", "red", data)
+        with pytest.raises(SettingsError) as caught:
+            Settings(**data)
+        assert {problem.field for problem in caught.value.problems} == {
+            'hosts[0] "rk1".address',
+            'hosts[3] "rk4".name',
+            "docker.version",
+            "swarm.address_pool[0]",
+            "ssh.password",
+            "colour",
+        }
+        text = str(caught.value)
+        assert text.startswith("The settings cannot be used: 6 problems")
+        assert (
+            'hosts[0] "rk1".address = "nowhere"\n    is not an IPv4 address\n    instead:' in text
+        )
+
+    @pytest.mark.parametrize("hosts", ["x", 3, {"a": 1}, [1, "x"], None])
+    def test_of_shape_do_not_hide_behind_a_traceback(self, hosts: Any) -> None:
+        assert problems({"hosts": hosts, "swarm": 3, "access": {"admins": 1}, "ssh": []})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "SWMTKN-1-abcdef",
+        "https://me:hunter2@example.org",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        ["SWMTKN-1-abcdef"],
+        {"password": "hunter2"},
+    ],
+)
+def test_a_value_that_looks_secret_is_never_shown(value: Any) -> None:
+    text = "\n".join(str(problem) for problem in problems(put("docker.version", value)))
+    assert "hunter2" not in text
+    assert "abcdef" not in text
+    assert "(not shown)" in text

@@ -1,0 +1,280 @@
+"""Where settings come from, which source wins, and what is said about one that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cluster import lab_source, settings, settings_sources
+from cluster.settings import SettingsError
+
+BOARDS = """
+[[hosts]]
+name = "rk1"
+address = "192.168.1.11"
+role = "manager"
+"""
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    import os
+
+    for name in os.environ:
+        if name.startswith("SWARM_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(lab_source, "running", lambda: None)
+    settings.forget()
+    yield
+    settings.forget()
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Writes a settings file, which is the one in force then, and `.env` beside it."""
+
+    def written(text: str = BOARDS, *, env: str = "") -> Path:
+        path = tmp_path / "mine.toml"
+        path.write_text(text, encoding="utf-8")
+        (tmp_path / ".env").write_text(env, encoding="utf-8")
+        monkeypatch.setenv("SWARM_SETTINGS", str(path))
+        settings.forget()
+        return path
+
+    return written
+
+
+def refused() -> str:
+    with pytest.raises(SettingsError) as caught:
+        settings.load()
+    return str(caught.value)
+
+
+class TestTheFile:
+    def test_is_the_one_named_by_the_environment(self, write: Write) -> None:
+        path = write()
+        assert settings.load().host("rk1").address == "192.168.1.11"
+        assert str(settings.source()) == f"mine.toml ({path.parent})"
+        assert not settings.source().is_lab
+
+    def test_is_read_once(self, write: Write) -> None:
+        path = write()
+        first = settings.load()
+        path.unlink()
+        assert settings.load() is first
+
+    def test_that_is_named_but_missing_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SWARM_SETTINGS", "/nowhere/cluster.toml")
+        text = refused()
+        assert 'SWARM_SETTINGS = "/nowhere/cluster.toml"\n    names no file' in text
+
+    def test_is_cluster_toml_at_the_root_of_the_project(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(settings_sources, "ROOT", tmp_path)
+        (tmp_path / "cluster.toml").write_text(BOARDS)
+        settings.load()
+        assert str(settings.source()) == f"cluster.toml ({tmp_path})"
+
+    def test_that_is_no_toml_is_an_error_with_its_line(self, write: Write) -> None:
+        path = write(BOARDS + '\n[docker]\nversion "28.5.2"\n')
+        text = refused()
+        assert f"{path}, line 8, column" in text
+        assert "is not TOML" in text
+
+    def test_that_ends_too_early_is_an_error(self, write: Write) -> None:
+        path = write("[[hosts]")
+        assert str(path) in refused()
+
+    def test_that_repeats_a_key_is_told_so(self, write: Write) -> None:
+        write(BOARDS + 'name = "rk2"\n')
+        text = refused()
+        assert "line 6" in text
+        assert "each key and each [table] once" in text
+
+    def test_that_is_not_text_is_an_error(self, write: Write) -> None:
+        write().write_bytes(b"\xff\xfe[")
+        assert "is not UTF-8 text" in refused()
+
+    def test_is_named_above_its_problems(self, write: Write) -> None:
+        path = write(BOARDS + "colour = 1\n")
+        assert f"1 problem in mine.toml ({path.parent})" in refused()
+
+
+class TestWithoutAFile:
+    def test_there_are_two_ways_on(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(settings_sources, "ROOT", tmp_path)
+        text = refused()
+        assert "copy cluster.example.toml to cluster.toml" in text
+        assert "make lab-up" in text
+
+
+class TestVariables:
+    def test_win_over_dotenv_which_wins_over_the_file(
+        self, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(
+            BOARDS + '[docker]\nversion = "1.1.1"\nlog_max_size = "1m"\nlog_max_files = 1\n',
+            env="SWARM_DOCKER__VERSION=2.2.2\nSWARM_DOCKER__LOG_MAX_SIZE=2m\nOTHER=x\n",
+        )
+        monkeypatch.setenv("SWARM_DOCKER__VERSION", "3.3.3")
+        docker = settings.load().docker
+        assert (docker.version, docker.log_max_size, docker.log_max_files) == ("3.3.3", "2m", 1)
+
+    def test_hold_lists_and_tables_as_json(
+        self, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write()
+        monkeypatch.setenv("SWARM_SWARM__ADDRESS_POOL", '["10.9.0.0/16"]')
+        monkeypatch.setenv("SWARM_DOCKER__DAEMON", '{"dns": ["192.168.1.1"]}')
+        monkeypatch.setenv(
+            "SWARM_HOSTS", '[{"name": "a", "address": "10.1.1.1", "role": "manager"}]'
+        )
+        loaded = settings.load()
+        assert loaded.swarm.address_pool == ("10.9.0.0/16",)
+        assert loaded.docker.daemon == {"dns": ["192.168.1.1"]}
+        assert [host.name for host in loaded.hosts] == ["a"]
+
+    def test_are_named_where_their_value_is_wrong(
+        self, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = write(env="SWARM_SSH__PORT=many\n")
+        monkeypatch.setenv("SWARM_DOCKER__USERS", "pi")
+        monkeypatch.setenv("SWARM_HOSTS", '[{"name": "a", "address": "10.1", "role": "manager"}]')
+        text = refused()
+        assert 'docker.users (from SWARM_DOCKER__USERS in the environment) = "pi"' in text
+        assert f"ssh.port (from SWARM_SSH__PORT in .env ({path.parent}))" in text
+        assert 'hosts[0] "a".address (from SWARM_HOSTS in the environment) = "10.1"' in text
+
+    @pytest.mark.parametrize(
+        ("name", "meant"),
+        [
+            ("SWARM_SSH__PROT", "SWARM_SSH__PORT"),
+            ("SWARM_SSH_PORT", "SWARM_SSH__PORT"),
+            ("SWARM_SETTING", "SWARM_SETTINGS"),
+            ("SWARM_HOST", "SWARM_HOSTS"),
+        ],
+    )
+    def test_that_are_unknown_suggest_the_nearest(
+        self, write: Write, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+    ) -> None:
+        write()
+        monkeypatch.setenv(name, "1")
+        text = refused()
+        assert f"{name} in the environment\n    is not a setting\n    instead: {meant}" in text
+        assert "1 problem" in text
+
+    def test_that_look_secret_are_refused_without_their_value(
+        self, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(env="SWARM_JOIN_TOKEN=hunter1\n")
+        monkeypatch.setenv("SWARM_REGISTRY_PASSWORD", "hunter2")
+        text = refused()
+        assert "SWARM_REGISTRY_PASSWORD in the environment" in text
+        assert "settings hold no secrets" in text
+        assert "hunter" not in text
+
+    def test_of_other_parts_are_left_alone(
+        self, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write()
+        monkeypatch.setenv("SWARM_REASONS", "/dev/null")
+        settings.load()
+
+    def test_of_other_parts_do_nothing_in_dotenv_and_are_refused_there(self, write: Write) -> None:
+        write(env="SWARM_REASONS=/dev/null\n")
+        assert "is read from the environment only" in refused()
+
+    def test_in_a_broken_line_of_dotenv_are_reported(self, write: Write) -> None:
+        path = write(env="A=1\n'broken\n")
+        assert f"{path.parent / '.env'}, line 2" in refused()
+
+
+class TestKeyFiles:
+    KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA ada"
+
+    def admin(self, path: Path) -> str:
+        return f'{BOARDS}[access]\nadmins = [{{ name = "ada", keys_file = "{path}" }}]\n'
+
+    def test_are_read_into_the_keys(self, write: Write, tmp_path: Path) -> None:
+        (tmp_path / "ada.pub").write_text(f"# mine\n{self.KEY}\n\n")
+        write(self.admin(tmp_path / "ada.pub"))
+        assert settings.load().access.admins[0].keys == (self.KEY,)
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            ("", "holds no key"),
+            ("hello\n", "line 1 is not an SSH public key"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blbn\n", "holds a private key"),
+        ],
+    )
+    def test_that_hold_no_public_key_are_refused(
+        self, write: Write, tmp_path: Path, content: str, reason: str
+    ) -> None:
+        (tmp_path / "ada").write_text(content)
+        write(self.admin(tmp_path / "ada"))
+        text = refused()
+        assert f'access.admins[0] "ada".keys_file = "{tmp_path / "ada"}"' in text
+        assert reason in text
+        assert "b3Blbn" not in text
+
+    def test_that_are_missing_are_named(self, write: Write, tmp_path: Path) -> None:
+        write(self.admin(tmp_path / "gone.pub"))
+        assert "cannot be read: No such file" in refused()
+
+    def test_to_log_in_with_must_exist(self, write: Write) -> None:
+        write(BOARDS + '[ssh]\nkey = "/nowhere/id"\n')
+        text = refused()
+        assert 'ssh.key = "/nowhere/id"\n    names no file on this machine' in text
+
+
+class TestTheLab:
+    @pytest.fixture
+    def lab(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+        key = tmp_path / "key"
+        key.write_text("")
+        described = SimpleNamespace(
+            hosts=[
+                SimpleNamespace(
+                    name=f"h{number}",
+                    address=f"10.77.0.{number}",
+                    address6=f"fd77::{number}",
+                    role="worker" if number == 4 else "manager",
+                    ssh_host="127.0.0.1",
+                    ssh_port=22000 + number,
+                    user="ubuntu",
+                )
+                for number in (1, 2, 3, 4)
+            ],
+            ssh_key=key,
+            known_hosts=tmp_path / "known_hosts",
+            docker_key_fingerprint="0123456789ABCDEF0123456789ABCDEF01234567",
+        )
+        monkeypatch.setattr(settings_sources, "ROOT", tmp_path)
+        monkeypatch.setattr(lab_source, "running", lambda: lab_source.as_settings(described))
+        return described
+
+    def test_is_the_cluster_where_there_is_no_file(self, lab: Any) -> None:
+        loaded = settings.load()
+        assert str(settings.source()) == "the lab (4 hosts)"
+        assert settings.source().is_lab
+        assert loaded.docker.key_fingerprint == lab.docker_key_fingerprint
+        assert loaded.host("h4").role == "worker"
+        assert loaded.host("h2").ssh_port == 22002
+        assert loaded.host("h2").ssh_key == str(lab.ssh_key)
+        assert loaded.ssh.strict_host_keys == "yes"
+
+    def test_is_overridden_by_variables(self, lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SWARM_DOCKER__VERSION", "26.1.5")
+        assert settings.load().docker.version == "26.1.5"
+
+    def test_is_not_used_where_a_file_is_named(self, lab: Any, write: Write) -> None:
+        write()
+        assert not settings.source().is_lab
