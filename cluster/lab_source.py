@@ -23,7 +23,7 @@ def running() -> dict[str, Any] | None:
 
 def as_settings(lab: Any) -> dict[str, Any]:
     """Plain settings values for a lab's description."""
-    ssh: dict[str, Any] = {"key": str(lab.ssh_key)}
+    ssh: dict[str, Any] = {"user": lab.hosts[0].user, "key": str(lab.ssh_key)}
     if lab.known_hosts:
         ssh |= {"known_hosts": str(lab.known_hosts), "strict_host_keys": "yes"}
     return {

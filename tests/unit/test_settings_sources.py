@@ -249,7 +249,7 @@ class TestTheLab:
                     role="worker" if number == 4 else "manager",
                     ssh_host="127.0.0.1",
                     ssh_port=22000 + number,
-                    user="ubuntu",
+                    user="debian",
                 )
                 for number in (1, 2, 3, 4)
             ],
@@ -268,6 +268,7 @@ class TestTheLab:
         assert loaded.docker.key_fingerprint == lab.docker_key_fingerprint
         assert loaded.host("h4").role == "worker"
         assert loaded.host("h2").ssh_port == 22002
+        assert loaded.host("h2").ssh_user == loaded.ssh.user == "debian"
         assert loaded.host("h2").ssh_key == str(lab.ssh_key)
         assert loaded.ssh.strict_host_keys == "yes"
 
