@@ -1,0 +1,312 @@
+"""The lab, for programs: start, break, mend and look into it.
+
+Everything raises `lab.errors.LabError` with a message for people.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from lab import (
+    authority,
+    cache,
+    description,
+    docker_packages,
+    image,
+    lock,
+    network,
+    places,
+    release,
+    requirements,
+    supervisor,
+    topology,
+)
+from lab.description import Description
+from lab.errors import LabError
+
+
+def _quiet(_: str) -> None:
+    pass
+
+
+def up(
+    managers: int = 3, workers: int = 1, memory: int = 1536, say: Callable[[str], None] = _quiet
+) -> Description:
+    """Start a lab of fresh hosts and return when all of them answer SSH.
+
+    :param memory: megabytes per host
+    :param say: is told each step, in words
+    :raises LabError: when the machine lacks something, a lab is up, or a host does not come up;
+        nothing is left behind then.
+    """
+    if managers < 1 or workers < 0 or managers + workers > topology.MOST_HOSTS:
+        raise LabError(
+            f"a lab has at least one manager and at most {topology.MOST_HOSTS} hosts,"
+            f" not {managers} managers and {workers} workers"
+        )
+    requirements.check()
+    os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
+    descriptor = lock.acquire()
+    try:
+        if supervisor.remove_leftovers():
+            say("removed what an earlier lab left behind")
+        plan = _build(managers, workers, memory, say)
+        begin = time.monotonic()
+        supervisor.start(plan, descriptor, say)
+        say(f"{managers + workers} hosts answer SSH, {time.monotonic() - begin:.0f} s from nothing")
+    except BaseException:
+        supervisor.remove_leftovers()
+        lock.release(descriptor)
+        raise
+    os.close(descriptor)
+    found = description.read()
+    if found is None:
+        raise LabError("the lab went away as soon as it was up")
+    return found
+
+
+def _build(managers: int, workers: int, memory: int, say: Callable[[str], None]) -> supervisor.Plan:
+    """See that image and packages are there."""
+    begin = time.monotonic()
+    keys = authority.authority()
+    machine_release = release.machine_release()
+    missing = []
+    if not image.is_built(machine_release, keys):
+        missing.append("the hosts' image")
+    if not docker_packages.is_built(machine_release, keys):
+        missing.append("Docker's packages")
+    if missing:
+        say(f"building {' and '.join(missing)}, once: one to two minutes")
+    with ThreadPoolExecutor(2) as pool:
+        base = pool.submit(image.image, machine_release, keys)
+        docker = pool.submit(docker_packages.docker_packages, machine_release, keys)
+        folder, packages = base.result(), docker.result()
+    if missing:
+        say(f"built in {time.monotonic() - begin:.0f} s")
+    return supervisor.Plan(
+        managers=managers,
+        workers=workers,
+        memory=memory,
+        distribution=machine_release.distribution,
+        base_image=str(folder / "base.img"),
+        docker_site=str(packages.site),
+        docker_versions=packages.versions,
+        archive=str(folder / "archive"),
+        busybox=str(packages.busybox),
+    )
+
+
+def down() -> bool:
+    """End the lab and remove all of it; return whether there was one.
+
+    A lab that crashed is removed as well.
+    """
+    if lock.is_held():
+        try:
+            supervisor.give_order("down", timeout=10)
+        except LabError:
+            if lock.is_held() and description.read() is not None:
+                raise
+        deadline = time.monotonic() + 60
+        while lock.is_held():
+            if time.monotonic() > deadline:
+                holder = lock.holder()
+                raise LabError(
+                    f"a lab is being started or ended by process {holder[0] if holder else '?'}"
+                    " and did not finish within a minute; end that process, then `lab down` again"
+                )
+            time.sleep(0.1)
+        return True
+    descriptor = lock.acquire()
+    try:
+        return supervisor.remove_leftovers()
+    finally:
+        lock.release(descriptor)
+
+
+def _lab() -> Description:
+    found = description.read()
+    if found is None:
+        raise LabError("no lab is up on this machine: `lab up` starts one")
+    return found
+
+
+def status() -> dict[str, dict[str, Any]]:
+    """Per host: `on`, `answers` (SSH), `problem`, `pid`."""
+    return supervisor.give_order("status", timeout=120)
+
+
+def reset(hosts: Iterable[str] = ()) -> None:
+    """Give these hosts (all, if none is named) a freshly flashed disk; wait for their SSH.
+
+    Addresses and host keys stay the same, machine ids do not. Faults of the outside world are
+    taken back as well.
+    """
+    supervisor.give_order("reset", hosts=list(hosts))
+
+
+def power_cut(host: str, off_for: float | None = 0.0, wait: bool = True) -> None:
+    """Pull a host's plug.
+
+    :param off_for: seconds until it gets power again; None leaves it off
+    :param wait: whether to return only when it answers SSH again
+    """
+    supervisor.give_order("power-cut", hosts=[host])
+    if off_for is not None:
+        time.sleep(off_for)
+        power_on(host, wait=wait)
+
+
+def power_on(host: str, wait: bool = True) -> None:
+    """Give a host power; `wait` for its SSH."""
+    supervisor.give_order("power-on", hosts=[host], wait=wait)
+
+
+def reboot(host: str, timeout: float = 180) -> None:
+    """Reboot a host from inside; return when it answers SSH after that."""
+    before = _boot_id(host)
+    run(host, "sudo systemctl reboot", check=False, timeout=60)
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        try:
+            now = _boot_id(host)
+        except LabError:
+            continue
+        if now != before:
+            return
+    raise LabError(
+        f"{host} did not come back within {timeout:.0f} s of its reboot;"
+        f" its console is {places.console(host)}"
+    )
+
+
+def _boot_id(host: str) -> str:
+    done = run(host, "cat /proc/sys/kernel/random/boot_id", check=False, timeout=30)
+    if done.returncode != 0:
+        raise LabError(f"{host} does not answer: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def ssh_command(host: str, *options: str) -> list[str]:
+    """The ssh command line to a host, to which a remote command may be added."""
+    lab = _lab()
+    try:
+        one = lab.host(host)
+    except KeyError as error:
+        raise LabError(str(error.args[0])) from error
+    return [
+        *("ssh", *supervisor.ssh_options(), "-i", lab.ssh_key, "-p", str(one.ssh_port)),
+        *("-o", f"UserKnownHostsFile={lab.known_hosts}", *options),
+        f"{one.user}@{one.ssh_host}",
+    ]
+
+
+def run(
+    host: str,
+    command: str | Sequence[str],
+    *,
+    stdin: str | None = None,
+    timeout: float = 300,
+    check: bool = True,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command on a host over SSH, as its login user.
+
+    :param command: a line for the user's shell, or words that it must not touch
+    :raises LabError: when it fails (unless not `check`) or takes longer than `timeout` seconds.
+    """
+    import shlex
+
+    line = command if isinstance(command, str) else shlex.join(command)
+    done = _run([*ssh_command(host), line], f"{host}: {line}", stdin, timeout)
+    if check and done.returncode != 0:
+        raise LabError(
+            f"{host}: `{line}` ended with {done.returncode}:\n{done.stdout}{done.stderr}".rstrip()
+        )
+    return done
+
+
+def in_namespace(
+    namespace: str,
+    command: Sequence[str],
+    *,
+    stdin: str | None = None,
+    timeout: float = 60,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of this machine in a namespace of the lab.
+
+    :param namespace: a client's name ("cloudflare"), "lab" for the bridge and the gateway, or
+        a namespace's own name
+    """
+    lab = _lab()
+    if namespace == "lab":
+        name = lab.namespace
+    else:
+        name = lab.clients[namespace].namespace if namespace in lab.clients else namespace
+    words = network.inside(name, command)
+    return _run(words, " ".join(words), stdin, timeout)
+
+
+def _run(
+    words: Sequence[str], title: str, stdin: str | None, timeout: float
+) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            list(words),
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"`{title}` did not end within {timeout:.0f} s") from error
+
+
+def set_faults(faults: Mapping[str, str | Mapping[str, Any]]) -> None:
+    """Make the outside world misbehave; an empty mapping mends it.
+
+    :param faults: from a pattern for ``<host>/<path>``, such as ``www.cloudflare.com/ips-v*``
+        or ``download.docker.com/*``, to a kind of `lab.world.FAULTS`, or to a mapping with the
+        kind and its parameter
+    """
+    _lab()
+    path = places.faults()
+    if not faults:
+        path.unlink(missing_ok=True)
+        return
+    unfinished = path.with_suffix(".new")
+    unfinished.write_text(json.dumps(faults))
+    unfinished.rename(path)
+
+
+def prune() -> None:
+    """Remove the image cache. No lab may be up."""
+    descriptor = lock.acquire()
+    try:
+        shutil.rmtree(places.cache(), ignore_errors=True)
+    finally:
+        lock.release(descriptor)
+
+
+__all__ = [
+    "cache",
+    "down",
+    "in_namespace",
+    "power_cut",
+    "power_on",
+    "prune",
+    "reboot",
+    "reset",
+    "run",
+    "set_faults",
+    "ssh_command",
+    "status",
+    "up",
+]

@@ -1,0 +1,116 @@
+"""The `lab` command."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+from lab import api, description, lock
+from lab.errors import LabError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lab", description="Four real Linux hosts on this machine, and a world around them."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="start fresh hosts and wait until they answer SSH")
+    up.add_argument("--managers", type=int, default=3, metavar="N")
+    up.add_argument("--workers", type=int, default=1, metavar="N")
+    up.add_argument("--memory", type=int, default=1536, metavar="MB", help="per host")
+    commands.add_parser("down", help="end the lab and leave nothing behind")
+    commands.add_parser("status", help="what is up, and how to reach it")
+    ssh = commands.add_parser("ssh", help="log in, or run a command")
+    ssh.add_argument("host")
+    ssh.add_argument("remote", nargs=argparse.REMAINDER, metavar="COMMAND")
+    reboot = commands.add_parser("reboot", help="reboot a host from inside")
+    reboot.add_argument("host")
+    cut = commands.add_parser("power-cut", help="pull a host's plug, and put it back")
+    cut.add_argument("host")
+    length = cut.add_mutually_exclusive_group()
+    length.add_argument("--for", type=float, default=0.0, dest="seconds", metavar="SECONDS")
+    length.add_argument("--stay-off", action="store_true")
+    on = commands.add_parser("power-on", help="give a host power")
+    on.add_argument("host")
+    reset = commands.add_parser("reset", help="flash hosts anew (all, if none is named)")
+    reset.add_argument("hosts", nargs="*", metavar="HOST")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the `lab` command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    begin = time.monotonic()
+    try:
+        if options.command == "up":
+            api.up(options.managers, options.workers, options.memory, _Progress())
+            _show()
+        elif options.command == "down":
+            print("the lab is gone" if api.down() else "there was no lab")
+        elif options.command == "status":
+            return _show()
+        elif options.command == "ssh":
+            return _ssh(options.host, options.remote)
+        elif options.command == "reboot":
+            api.reboot(options.host)
+        elif options.command == "power-cut":
+            api.power_cut(options.host, None if options.stay_off else options.seconds)
+        elif options.command == "power-on":
+            api.power_on(options.host)
+        elif options.command == "reset":
+            api.reset(options.hosts)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nlab: interrupted", file=sys.stderr)
+        return 130
+    if options.command in ("reboot", "power-cut", "power-on", "reset"):
+        print(f"done in {time.monotonic() - begin:.0f} s")
+    return 0
+
+
+class _Progress:
+    """Prints each step with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+
+    def __call__(self, step: str) -> None:
+        print(f"[{time.monotonic() - self._begin:4.0f} s] {step}", flush=True)
+
+
+def _show() -> int:
+    lab = description.read()
+    if lab is None:
+        holder = lock.holder() if lock.is_held() else None
+        if holder is not None:
+            print(f"a lab is being started by process {holder[0]}, since {holder[1]}")
+        else:
+            print("no lab is up; `lab up` starts one")
+        return 1
+    print(f"up since {lab.started} (supervisor: process {lab.supervisor})")
+    states = api.status()
+    for host in lab.hosts:
+        state = states[host.name]
+        words = "off" if not state["on"] else "on" if state["answers"] else "on, no SSH"
+        if state["problem"]:
+            words += f": {state['problem']}"
+        print(
+            f"  {host.name:8} {host.role:8} {host.address:15} {host.address6:14}"
+            f" ssh {host.user}@{host.ssh_host} -p {host.ssh_port}  {words}"
+        )
+    print(f"  Docker {', '.join(lab.docker_versions)}, key {lab.docker_key_fingerprint}")
+    for name, client in lab.clients.items():
+        print(f"  from outside: ip netns exec {client.namespace} …  ({client.address}, {name})")
+    print(f"  the wire: ip netns exec {lab.namespace} tcpdump -ni {lab.bridge}")
+    print(f"  log in: lab ssh {lab.hosts[0].name}")
+    return 0
+
+
+def _ssh(host: str, remote: Sequence[str]) -> int:
+    options = ["-t"] if not remote and sys.stdin.isatty() else []
+    command = [*api.ssh_command(host, *options), *remote]
+    sys.stdout.flush()
+    os.execvp(command[0], command)

@@ -1,0 +1,122 @@
+"""What is up: the running lab as other programs see it.
+
+`read` is all an inventory or a test needs; nothing here starts or changes anything.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import lock, places
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host.
+
+    :param name: its hostname
+    :param address: its IPv4 address, as the other hosts see it
+    :param address6: its IPv6 address
+    :param role: `manager` or `worker`
+    :param ssh_host: where this machine reaches its SSH server
+    :param ssh_port: and at which port
+    :param user: the login user
+    """
+
+    name: str
+    address: str
+    address6: str
+    role: str
+    ssh_host: str
+    ssh_port: int
+    user: str
+
+
+@dataclass(frozen=True)
+class Client:
+    """A machine in the internet.
+
+    :param namespace: the network namespace to run its programs in
+    """
+
+    namespace: str
+    address: str
+    address6: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """The running lab.
+
+    :param ssh_key: private key of the login user
+    :param known_hosts: the hosts' keys, in OpenSSH's format
+    :param docker_key_fingerprint: of the key that signs the lab's Docker repository
+    :param docker_versions: engine versions to be had there, oldest first
+    :param namespace: network namespace of bridge and gateway
+    :param bridge: the LAN, for packet captures
+    :param clients: by name; "cloudflare" is inside of Cloudflare's published ranges
+    :param web_image: tar of a web server for `docker import`, on this machine
+    :param web_image_url: the same, for the hosts
+    :param console_folder: where each host's console is, as `<name>.console`
+    :param started: ISO 8601 time of ``lab up``
+    :param supervisor: process number of the supervisor
+    """
+
+    hosts: tuple[Host, ...]
+    ssh_key: str
+    known_hosts: str
+    docker_key_fingerprint: str
+    docker_versions: tuple[str, ...]
+    namespace: str
+    bridge: str
+    clients: Mapping[str, Client]
+    web_image: str
+    web_image_url: str
+    console_folder: str
+    started: str
+    supervisor: int
+
+    def host(self, name: str) -> Host:
+        """The host of that name.
+
+        :raises KeyError: naming those there are.
+        """
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(f"no host {name!r} in the lab: {', '.join(h.name for h in self.hosts)}")
+
+
+def path() -> Path:
+    """Where the description of the running lab is."""
+    return places.state() / "lab.json"
+
+
+def read() -> Description | None:
+    """The running lab; None when there is none, even if a crashed one left its files."""
+    try:
+        found = json.loads(path().read_text())
+    except (OSError, ValueError):
+        return None
+    return _parse(found) if lock.is_held() else None
+
+
+def write(description: Description) -> None:
+    """Publish a description, at once and whole."""
+    unfinished = path().with_suffix(".new")
+    unfinished.write_text(json.dumps(asdict(description), indent=2) + "\n")
+    unfinished.chmod(0o644)
+    unfinished.rename(path())
+
+
+def _parse(found: dict[str, Any]) -> Description:
+    return Description(
+        **{
+            **found,
+            "hosts": tuple(Host(**host) for host in found["hosts"]),
+            "docker_versions": tuple(found["docker_versions"]),
+            "clients": {name: Client(**client) for name, client in found["clients"].items()},
+        }
+    )

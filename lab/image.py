@@ -1,0 +1,264 @@
+"""The hosts' disk image: the machine's own release, as a freshly flashed board has it.
+
+A login user with a key, passwordless sudo and a locked password; password logins switched on
+by a drop-in of cloud-init's; SSH by socket activation; no Docker. What belongs to one host
+(name, addresses, keys) comes from a small tar on a second disk, unpacked at first boot.
+"""
+
+import shutil
+from pathlib import Path
+
+from lab import topology
+from lab.authority import Authority
+from lab.cache import cached, is_cached, recipe_key
+from lab.commands import run
+from lab.errors import LabError
+from lab.release import Release, write_sources
+from lab.repository import publish
+
+#: What a board's stock image has, as far as it matters to somebody who sets it up over SSH.
+PACKAGES = (
+    "systemd systemd-sysv systemd-timesyncd dbus udev kmod init-system-helpers "
+    "openssh-server sudo adduser passwd login iproute2 iptables procps iputils-ping netbase "
+    "ca-certificates curl gnupg openssl python3 unattended-upgrades apt-utils logrotate cron "
+    "libseccomp2 tcpdump less lsb-release bash-completion e2fsprogs"
+)
+
+#: What the hosts can install besides, from the lab's base repository.
+INSTALLABLE = (
+    "jq conntrack ufw iptables-persistent netfilter-persistent ipset chrony rsync "
+    "netcat-openbsd socat ethtool xz-utils pigz nftables"
+)
+
+DISK_SIZE = "12G"
+
+_SSH_SOCKET = """\
+[Socket]
+Accept=no
+"""
+
+_SEED_UNIT = """\
+[Unit]
+Description=What this board alone knows: its name, addresses and keys
+ConditionPathExists=!/etc/board-seeded
+DefaultDependencies=no
+After=systemd-remount-fs.service
+Before=sysinit.target systemd-networkd.service network-pre.target ssh.socket ssh.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/sbin/seed-board
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+_SEED_SCRIPT = """\
+#!/bin/sh
+set -e
+tar -xf /dev/ubdb -C /
+hostname -F /etc/hostname
+echo "127.0.1.1 $(cat /etc/hostname)" >> /etc/hosts
+touch /etc/board-seeded
+"""
+
+_CUSTOMISE = """\
+#!/bin/sh
+# Arguments: the new root, the folder with files to put into it, where to leave installable
+# packages, the kernel modules' folder.
+set -eu
+root=$1 files=$2 installable=$3 modules=$4
+
+mkdir -p "$installable"
+for package in {installable}; do  # one by one: some exclude each other
+    APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get -qq -y --download-only install "$package"
+done
+cp "$root"/var/cache/apt/archives/*.deb "$installable"/
+rm -f "$root"/var/cache/apt/archives/*.deb
+
+cp -r --no-preserve=ownership "$files"/. "$root"/
+mkdir -p "$root/usr/lib/modules"
+cp -r --no-preserve=ownership "$modules" "$root/usr/lib/modules/"
+chroot "$root" depmod "$(basename "$modules")"
+
+chroot "$root" useradd --create-home --shell /bin/bash --comment Debian --groups adm,sudo {user}
+chroot "$root" usermod --password '!' {user}
+chroot "$root" usermod --password '!' root
+install -d -m 700 -o 1000 -g 1000 "$root/home/{user}/.ssh"
+chmod 440 "$root/etc/sudoers.d/90-cloud-init-users"
+chmod 755 "$root/usr/local/sbin/seed-board"
+rm -f "$root"/etc/ssh/ssh_host_*
+
+# The kernel of User Mode Linux has no nf_tables for IP.
+chroot "$root" update-alternatives --quiet --set iptables /usr/sbin/iptables-legacy
+chroot "$root" update-alternatives --quiet --set ip6tables /usr/sbin/ip6tables-legacy
+chroot "$root" update-ca-certificates
+
+chroot "$root" systemctl --quiet disable ssh.service
+chroot "$root" systemctl --quiet enable ssh.socket seed-board.service systemd-networkd.service
+chroot "$root" systemctl --quiet enable systemd-timesyncd.service
+chroot "$root" systemctl --quiet mask \\
+    getty@tty1.service serial-getty@.service console-getty.service getty.target \\
+    systemd-hwdb-update.service ldconfig.service systemd-firstboot.service \\
+    systemd-pcrphase.service dev-hugepages.mount e2scrub_reap.service e2scrub_all.timer \\
+    systemd-update-utmp.service modprobe@drm.service modprobe@efi_pstore.service \\
+    modprobe@configfs.service systemd-binfmt.service proc-sys-fs-binfmt_misc.automount
+chroot "$root" systemctl --quiet set-default multi-user.target
+rm -rf "$root"/var/lib/apt/lists/* "$root"/var/log/*.log "$root"/var/log/apt/*
+mkdir -p "$root/var/lib/apt/lists/partial"
+: > "$root/etc/machine-id"
+# Nothing is left for the units that run once after an update.
+touch -d '+1 min' "$root/etc/.updated" "$root/var/.updated"
+rm -f "$root/var/lib/dbus/machine-id" "$root/etc/hostname"
+"""
+
+
+def _files(release: Release, authority: Authority) -> dict[str, str]:
+    """What the image has beyond its packages, by path."""
+    names = " ".join((*topology.WEB_HOSTS, *topology.TIME_HOSTS))
+    keyring = "/usr/share/keyrings/lab-archive.asc"
+    sources = "\n".join(
+        f"Types: deb\nURIs: http://{topology.DISTRIBUTION_HOST}/{release.distribution}\n"
+        f"Suites: {suites}\nComponents: main\nSigned-By: {keyring}\n"
+        for suites in (f"{release.codename} {release.codename}-updates", _security(release))
+    )
+    late = "[Timer]\nOnBootSec=6h\nOnCalendar=\nOnCalendar=*-*-* 4:00\nPersistent=false\n"
+    return {
+        "etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+        "ff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n"
+        f"{topology.GATEWAY} {names}\n{topology.GATEWAY6} {names}\n",
+        "etc/fstab": "/dev/ubda / ext4 defaults,nobarrier,errors=remount-ro 0 0\n",
+        "etc/resolv.conf": "# This network has no name server: see /etc/hosts.\n",
+        "etc/apt/sources.list": "",
+        "etc/apt/sources.list.d/debian.sources"
+        if release.distribution == "debian"
+        else "etc/apt/sources.list.d/ubuntu.sources": sources,
+        keyring.lstrip("/"): authority.distribution.armoured,
+        "usr/local/share/ca-certificates/lab.crt": authority.certificate,
+        "etc/ssh/sshd_config.d/50-cloud-init.conf": "PasswordAuthentication yes\n",
+        "etc/sudoers.d/90-cloud-init-users": f"{topology.USER} ALL=(ALL) NOPASSWD:ALL\n",
+        "etc/systemd/system/ssh.socket.d/accept.conf": _SSH_SOCKET,
+        "etc/systemd/system/seed-board.service": _SEED_UNIT,
+        "usr/local/sbin/seed-board": _SEED_SCRIPT,
+        "etc/systemd/system/docker.service.d/10-short-power-off.conf": (
+            "[Service]\nTimeoutStopSec=10\n"
+        ),
+        "etc/systemd/system/containerd.service.d/10-short-power-off.conf": (
+            "[Service]\nTimeoutStopSec=5\n"
+        ),
+        "etc/systemd/system.conf.d/10-short-power-off.conf": (
+            "[Manager]\nDefaultTimeoutStopSec=15s\n"
+        ),
+        # Coldplug only what a board has: a kernel's sixty terminals take seconds each boot.
+        "etc/systemd/system/systemd-udev-trigger.service.d/10-few.conf": (
+            "[Service]\nExecStart=\n"
+            "ExecStart=-udevadm trigger --type=devices --action=add"
+            " --subsystem-match=block --subsystem-match=net --subsystem-match=misc\n"
+        ),
+        "etc/systemd/system/apt-daily.timer.d/late.conf": late,
+        "etc/systemd/system/apt-daily-upgrade.timer.d/late.conf": late,
+        "etc/systemd/journald.conf.d/10-board.conf": (
+            "[Journal]\nStorage=persistent\nSystemMaxUse=64M\n"
+        ),
+        "etc/apt/apt.conf.d/20auto-upgrades": (
+            'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-Upgrade "1";\n'
+        ),
+    }
+
+
+def _security(release: Release) -> str:
+    return f"{release.codename}-security"
+
+
+def kernel() -> Path:
+    """The User Mode Linux kernel's modules, `/usr/lib/uml/modules/<version>`.
+
+    :raises LabError: when the package is incomplete.
+    """
+    versions = sorted(Path("/usr/lib/uml/modules").glob("*/kernel"))
+    if not versions:
+        raise LabError(
+            "no kernel modules under /usr/lib/uml/modules: `apt-get install --reinstall"
+            " user-mode-linux` and try again"
+        )
+    return versions[-1].parent
+
+
+def _key(release: Release, authority: Authority) -> str:
+    return recipe_key(
+        ["image", "topology", "repository"],
+        repr(release),
+        authority.certificate,
+        authority.distribution.fingerprint,
+        run(["dpkg-query", "-W", "-f=${Version}", "user-mode-linux"]),
+    )
+
+
+def is_built(release: Release, authority: Authority) -> bool:
+    """Whether the image is in the cache."""
+    return is_cached("image", _key(release, authority))
+
+
+def image(release: Release, authority: Authority) -> Path:
+    """The folder with `base.img` and the base repository `archive`, built if need be."""
+    return cached(
+        "image",
+        _key(release, authority),
+        lambda folder: _build(folder, release, authority),
+    )
+
+
+def _build(folder: Path, release: Release, authority: Authority) -> None:
+    root, files = folder / "root", folder / "files"
+    archive = folder / "archive"
+    for path, content in _files(release, authority).items():
+        target = files / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content)
+    write_sources(release.sources, folder / "sources.list")
+    script = folder / "customise"
+    script.write_text(_CUSTOMISE.format(installable=INSTALLABLE, user=topology.USER))
+    script.chmod(0o755)
+    pool = archive / "pool/main"
+    run(
+        # In a mount namespace of its own: whatever happens, no mount outlives the build.
+        ["unshare", "--mount", "--propagation", "private"]
+        + ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--skip=check/empty"]
+        + [f"--include={PACKAGES.replace(' ', ',')}"]
+        + [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale")]
+        + ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
+        + ['--aptopt=Acquire::Languages "none"', '--aptopt=Apt::Install-Recommends "false"']
+        + [f'--customize-hook={script} "$1" "{files}" "{pool}" "{kernel()}"']
+        + [release.codename, str(root), str(folder / "sources.list")]
+    )
+    for leftover in (root / "etc/apt/apt.conf.d").glob("99mmdebstrap"):
+        leftover.unlink()
+    for suite in (release.codename, f"{release.codename}-updates", _security(release)):
+        publish(
+            archive,
+            suite=suite,
+            codename=suite,
+            component="main",
+            pool="pool/main" if suite == release.codename else "pool/none",
+            architecture=release.architecture,
+            origin=release.distribution.capitalize(),
+            label=release.distribution.capitalize()
+            + ("-Security" if suite == _security(release) else ""),
+            key=authority.distribution,
+        )
+    _make_filesystem(root, folder / "base.img")
+    shutil.rmtree(root)
+    shutil.rmtree(files)
+    script.unlink()
+
+
+def _make_filesystem(root: Path, path: Path) -> None:
+    """An ext4 file system with a journal, which power cuts need, filled without mounting it."""
+    run(["truncate", "--size", DISK_SIZE, path])
+    run(
+        [
+            *("mkfs.ext4", "-q", "-F", "-L", "board", "-N", "400000", "-m", "1", "-J", "size=64"),
+            *("-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard", "-O", "^metadata_csum"),
+            *("-d", root, path),
+        ]
+    )

@@ -1,0 +1,211 @@
+"""One host: a User Mode Linux process with its disk, its seed and its console."""
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import places, topology
+from lab.commands import Recorded, kill_group, record, run
+from lab.errors import LabError
+from lab.network import inside
+from lab.topology import Node
+
+PROGRAM = "linux.uml"
+
+_NETWORK = """\
+[Match]
+Name=vec0
+
+[Network]
+Address={address}/24
+Address={address6}/64
+Gateway={gateway}
+Gateway={gateway6}
+IPv6AcceptRA=no
+LinkLocalAddressing=ipv6
+
+[Link]
+RequiredForOnline=routable
+"""
+
+
+@dataclass(frozen=True)
+class HostKeys:
+    """A host's SSH keys.
+
+    :param folder: holds `ssh_host_<type>_key` and the public halves
+    """
+
+    folder: Path
+
+    TYPES = ("ed25519", "ecdsa")
+
+    @classmethod
+    def generate(cls, folder: Path) -> "HostKeys":
+        """Make new ones."""
+        folder.mkdir(parents=True, mode=0o700)
+        for kind in cls.TYPES:
+            path = folder / f"ssh_host_{kind}_key"
+            run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "", "-f", path])
+        return cls(folder)
+
+    def known_hosts(self, *names: str) -> str:
+        """The lines of a `known_hosts` file under which a client finds the host."""
+        return "".join(
+            f"{','.join(names)} {(self.folder / f'ssh_host_{kind}_key.pub').read_text().strip()}\n"
+            for kind in self.TYPES
+        )
+
+
+def write_seed(node: Node, keys: HostKeys, authorized_key: str, path: Path) -> None:
+    """Write the tar that the host unpacks at its first boot."""
+    files: dict[str, tuple[int, int, str]] = {
+        "etc/hostname": (0o644, 0, f"{node.name}\n"),
+        "etc/systemd/network/10-lan.network": (
+            0o644,
+            0,
+            _NETWORK.format(
+                address=node.address,
+                address6=node.address6,
+                gateway=topology.GATEWAY,
+                gateway6=topology.GATEWAY6,
+            ),
+        ),
+        f"home/{topology.USER}/.ssh/authorized_keys": (0o600, 1000, authorized_key),
+    }
+    for kind in HostKeys.TYPES:
+        name = f"ssh_host_{kind}_key"
+        files[f"etc/ssh/{name}"] = (0o600, 0, (keys.folder / name).read_text())
+        files[f"etc/ssh/{name}.pub"] = (0o644, 0, (keys.folder / f"{name}.pub").read_text())
+    path.touch(0o600)
+    with tarfile.open(path, "w") as archive:
+        for name, (mode, owner, text) in files.items():
+            member = tarfile.TarInfo(name)
+            content = text.encode()
+            member.size, member.mode = len(content), mode
+            member.uid = member.gid = owner
+            archive.addfile(member, io.BytesIO(content))
+
+
+class Machine:
+    """A host that can be switched on and off; it owns the process and the disk, no policy."""
+
+    def __init__(self, node: Node, base_image: Path, memory: int) -> None:
+        """:param memory: megabytes"""
+        self.node = node
+        self._base = base_image
+        self._memory = memory
+        self._process: subprocess.Popen[bytes] | None = None
+        self._recorded: Recorded | None = None
+
+    @property
+    def disk(self) -> Path:
+        """What the host wrote over the image."""
+        return places.disks() / f"{self.node.name}.cow"
+
+    @property
+    def seed(self) -> Path:
+        """What it unpacks at its first boot."""
+        return places.state() / f"{self.node.name}.seed"
+
+    @property
+    def recorded(self) -> Recorded | None:
+        """Its process, as far as there is one."""
+        return self._recorded
+
+    @property
+    def is_on(self) -> bool:
+        """Whether its process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def switch_on(self) -> None:
+        """Start it from whatever is on its disk.
+
+        :raises LabError: when it is on already, or ends as soon as it starts.
+        """
+        if self.is_on:
+            raise LabError(f"{self.node.name} is on already")
+        places.disks().mkdir(parents=True, exist_ok=True)
+        runtime = places.state() / "uml"
+        shutil.rmtree(runtime / self.node.name, ignore_errors=True)
+        runtime.mkdir(exist_ok=True)
+        environment = dict(os.environ)
+        memory = Path("/dev/shm")
+        if memory.is_dir():
+            environment["TMPDIR"] = str(memory)
+        command = inside(
+            topology.NAMESPACE,
+            [
+                *(PROGRAM, f"mem={self._memory}M", f"umid={self.node.name}", f"uml_dir={runtime}/"),
+                *(f"ubd0={self.disk},{self._base}", f"ubd1r={self.seed}"),
+                # The file keeps what the host wrote whatever happens to the host.
+                *("root=/dev/ubda", "rootflags=nobarrier", "rw"),
+                *("noreboot", "panic=1"),
+                *("con=null", "con0=null,fd:1", "ssl=null", "loglevel=5", "systemd.show_status=1"),
+                f"vec0:transport=tap,ifname={self.node.tap},depth=64,gro=1,vec=0,"
+                f"mac={self.node.mac}",
+            ],
+        )
+        with places.console(self.node.name).open("ab") as console:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env=environment,
+                start_new_session=True,
+            )
+        self._recorded = record(self._process.pid)
+
+    def wait(self) -> None:
+        """Block until its process has ended."""
+        if self._process is not None:
+            self._process.wait()
+
+    def cut_power(self) -> None:
+        """End it as a pulled plug does."""
+        if self._recorded is not None:
+            kill_group(self._recorded, PROGRAM)
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(10)
+        self._recorded = None
+
+    def wipe(self) -> None:
+        """Flash it anew. It must be off."""
+        if self.is_on:
+            raise LabError(f"{self.node.name} is on; its disk cannot be replaced")
+        self.disk.unlink(missing_ok=True)
+
+    def wants_power(self) -> bool:
+        """Whether a host that ended by itself would come back on a real board.
+
+        It would after `reboot` and after a crash of its kernel, not after `poweroff`.
+        """
+        said = last_lines(self.node.name, 40)
+        ends = re.findall(r"reboot: (Restarting system|Power down|System halted)", said)
+        return not ends or ends[-1] == "Restarting system"
+
+
+def last_lines(host: str, count: int = 15) -> str:
+    """The end of a host's console, without control characters."""
+    path = places.console(host)
+    if not path.is_file():
+        return "(the console is empty)"
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 16384))
+        text = file.read().decode(errors="replace")
+    text = re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[()][A-Z0-9])", "", text)
+    lines = [line.rstrip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+    return "\n".join(lines[-count:]) or "(the console is empty)"
+
+
+def end_leftover(process: Recorded) -> None:
+    """End a host's processes that an earlier, crashed lab left behind."""
+    kill_group(process, PROGRAM)

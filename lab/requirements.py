@@ -1,0 +1,72 @@
+"""What this machine must have for a lab."""
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+from lab.errors import LabError
+
+#: Programs by the package that brings them, by Debian's and Ubuntu's names.
+PROGRAMS = {
+    "user-mode-linux": ("linux.uml",),
+    "mmdebstrap": ("mmdebstrap",),
+    "iproute2": ("ip",),
+    "openssh-client": ("ssh", "ssh-keygen"),
+    "tcpdump": ("tcpdump",),
+    "apt-utils": ("apt-ftparchive",),
+    "dpkg-dev": ("dpkg-deb",),
+    "gpg": ("gpg", "gpgconf"),
+    "gpg-agent": ("gpg-agent",),
+    "e2fsprogs": ("mkfs.ext4",),
+    "util-linux": ("unshare",),
+    "curl": ("curl",),
+}
+
+MODULES = ("trustme",)
+
+_ADMIN_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def missing() -> list[str]:
+    """Everything that keeps this machine from having a lab, one sentence each."""
+    found = []
+    if os.uname().machine != "x86_64":
+        found.append(f"User Mode Linux runs on x86-64 only; this machine is {os.uname().machine}")
+    if os.geteuid() != 0:
+        found.append("network namespaces and taps need root: run it as root, or with sudo")
+    elif not Path("/dev/net/tun").exists():
+        found.append("/dev/net/tun is not there: `modprobe tun`, or allow it to this container")
+    elif not _has_capability(12) or not _has_capability(21):
+        found.append("this root may not set up networks (CAP_NET_ADMIN and CAP_SYS_ADMIN)")
+    search = f"{os.environ.get('PATH', '')}:{_ADMIN_PATH}"
+    packages = [
+        package
+        for package, programs in PROGRAMS.items()
+        if any(shutil.which(program, path=search) is None for program in programs)
+    ]
+    if packages:
+        found.append(f"programs are missing: `apt-get install {' '.join(packages)}`")
+    modules = [name for name in MODULES if importlib.util.find_spec(name) is None]
+    if modules:
+        found.append(f"Python modules are missing: `python -m pip install {' '.join(modules)}`")
+    return found
+
+
+def check() -> None:
+    """Go on only if nothing is missing.
+
+    :raises LabError: with all that is missing, at once.
+    """
+    found = missing()
+    if found:
+        raise LabError(
+            "this machine cannot have a lab yet:\n" + "\n".join(f"  - {one}" for one in found)
+        )
+
+
+def _has_capability(number: int) -> bool:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> number & 1)
+    return True

@@ -1,0 +1,616 @@
+"""The process behind a running lab: it holds the lock, the network and the power switches.
+
+Started by ``lab up`` as ``python -m lab.supervisor LOCK-DESCRIPTOR PROGRESS-DESCRIPTOR`` with a
+`Plan` on standard input. It reports its progress as lines of JSON until the lab is up, then
+takes orders on a socket. Whatever it set up is gone when it ends; what it could not remove,
+because it was killed, `remove_leftovers` finds.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lab import (
+    authority,
+    description,
+    forward,
+    lock,
+    machine,
+    network,
+    places,
+    topology,
+    web_image,
+    world,
+)
+from lab.commands import Recorded, kill_group, record, run
+from lab.errors import LabError
+
+#: Seconds after which a host that does not answer SSH counts as lost.
+BOOT_TIMEOUT = 180
+
+#: A host that ends this soon after its start, this often in a row, is not started again.
+EARLY_END, EARLY_ENDS = 5.0, 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a lab shall consist of.
+
+    :param memory: megabytes per host
+    :param base_image: the hosts' disk image
+    :param docker_site: the folder to serve as Docker's
+    :param archive: the folder to serve as the distribution's
+    """
+
+    managers: int
+    workers: int
+    memory: int
+    distribution: str
+    base_image: str
+    docker_site: str
+    docker_versions: tuple[str, ...]
+    archive: str
+    busybox: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Plan":
+        """Read what `json.dumps(asdict(plan))` wrote."""
+        found = json.loads(text)
+        return cls(**{**found, "docker_versions": tuple(found["docker_versions"])})
+
+
+class _Ledger:
+    """The processes that were started, on disk, for whoever has to clean up after a crash."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Recorded, str]] = {}
+        self._lock = threading.Lock()
+
+    def note(self, name: str, process: Recorded, program: str) -> None:
+        """Remember a process; `program` is what its command line must name."""
+        with self._lock:
+            self._known[name] = (process, program)
+            unfinished = _ledger_path().with_suffix(".new")
+            unfinished.write_text(
+                json.dumps({key: [asdict(one), what] for key, (one, what) in self._known.items()})
+            )
+            unfinished.rename(_ledger_path())
+
+
+def _ledger_path() -> Path:
+    return places.state() / "processes.json"
+
+
+def remove_leftovers() -> bool:
+    """Undo what a lab that crashed left behind. Only the holder of the lock may call it.
+
+    :return: whether there was anything.
+    """
+    found = places.state().exists()
+    try:
+        known = json.loads(_ledger_path().read_text())
+    except (OSError, ValueError):
+        known = {}
+    for recorded, program in known.values():
+        kill_group(Recorded(**recorded), program)
+    network.destroy()
+    for folder in (places.state(), places.disks()):
+        shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
+class _Helper:
+    """A child inside the lab's namespace, started again if it ends by itself."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], ledger: _Ledger, keep: Sequence[int] = ()
+    ) -> None:
+        self._name = name
+        self._command = network.inside(topology.NAMESPACE, [sys.executable, "-m", *command])
+        self._ledger = ledger
+        self._keep = keep
+        self._ending = False
+        self._recorded: Recorded | None = None
+        self._process = self._start()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        with (places.state() / f"{self._name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=self._keep,
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+            )
+        self._recorded = record(process.pid)
+        self._ledger.note(self._name, self._recorded, f"lab.{self._name}")
+        return process
+
+    def _watch(self) -> None:
+        while True:
+            self._process.wait()
+            if self._ending:
+                return
+            _log(f"{self._name} ended with {self._process.returncode}; starting it again")
+            time.sleep(1)
+            if self._ending:
+                return
+            self._process = self._start()
+
+    def end(self) -> None:
+        """End it for good."""
+        self._ending = True
+        if self._recorded is not None:
+            kill_group(self._recorded, f"lab.{self._name}")
+
+
+class _Host:
+    """A machine and the hand at its power switch."""
+
+    def __init__(self, one: machine.Machine, ledger: _Ledger) -> None:
+        self.machine = one
+        self.stays_off = True
+        self.problem = ""
+        self._ledger = ledger
+        self._switch = threading.RLock()
+        self._since = 0.0
+        self._early = 0
+
+    @property
+    def name(self) -> str:
+        """Its hostname."""
+        return self.machine.node.name
+
+    def on(self) -> None:
+        """Switch it on, unless it is, and keep it on."""
+        with self._switch:
+            self.stays_off = False
+            self.problem = ""
+            self._early = 0
+            if not self.machine.is_on:
+                self._start()
+
+    def off(self) -> None:
+        """Pull the plug."""
+        with self._switch:
+            self.stays_off = True
+            self.machine.cut_power()
+
+    def flash(self) -> None:
+        """Pull the plug and put a fresh image in."""
+        with self._switch:
+            self.off()
+            self.machine.wipe()
+
+    def _start(self) -> None:
+        self.machine.switch_on()
+        self._since = time.monotonic()
+        recorded = self.machine.recorded
+        assert recorded is not None
+        self._ledger.note(self.name, recorded, machine.PROGRAM)
+        threading.Thread(target=self._watch, args=(recorded,), daemon=True).start()
+
+    def _watch(self, recorded: Recorded) -> None:
+        """Wait for its end, and give it power again if a real board would come back."""
+        self.machine.wait()
+        with self._switch:
+            if self.stays_off or self.machine.recorded != recorded:
+                return
+            self.machine.cut_power()
+            early = time.monotonic() - self._since < EARLY_END
+            self._early = self._early + 1 if early else 0
+            if not self.machine.wants_power():
+                _log(f"{self.name} powered itself off")
+                self.stays_off = True
+            elif self._early >= EARLY_ENDS:
+                self.problem = f"ended {self._early} times right after its start"
+                self.stays_off = True
+                _log(f"{self.name} {self.problem}:\n{machine.last_lines(self.name)}")
+            else:
+                _log(f"{self.name} restarts")
+                self._start()
+
+
+class Lab:
+    """The whole of it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.nodes = topology.nodes(plan.managers, plan.workers)
+        self.hosts: dict[str, _Host] = {}
+        self.stop = threading.Event()
+        self._ledger = _Ledger()
+        self._helpers: list[_Helper] = []
+        self._listeners: dict[str, socket.socket] = {}
+        self._control: _Control | None = None
+
+    def start(self, say: Callable[[str], None]) -> None:
+        """Bring everything up.
+
+        :param say: is told each step
+        :raises LabError: when a host does not come up; nothing is taken down yet.
+        """
+        state = places.state()
+        self._ledger.note("supervisor", record(os.getpid()), "lab.supervisor")
+        network.create(self.nodes)
+        say("network ready")
+        self._start_world(state)
+        self._make_keys(state)
+        self._start_forward()
+        for node in self.nodes:
+            one = machine.Machine(node, Path(self.plan.base_image), self.plan.memory)
+            self.hosts[node.name] = _Host(one, self._ledger)
+            self.hosts[node.name].on()
+        say(f"{len(self.hosts)} hosts switched on")
+        self._control = _Control(self)
+        self.wait_for_ssh(list(self.hosts), say)
+        description.write(self.describe())
+
+    def finish(self) -> None:
+        """Take everything down, whatever state it is in."""
+        if self._control is not None:
+            self._control.close()
+        with ThreadPoolExecutor(MOST) as pool:
+            list(pool.map(_Host.off, self.hosts.values()))
+        for helper in self._helpers:
+            helper.end()
+        for listener in self._listeners.values():
+            listener.close()
+        network.destroy()
+        for folder in (places.state(), places.disks()):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _start_world(self, state: Path) -> None:
+        plan = self.plan
+        world.write_cloudflare(state / "cloudflare")
+        downloads = state / "downloads"
+        (downloads / "debian").parent.mkdir(parents=True, exist_ok=True)
+        web_image.write(Path(plan.busybox), downloads / "web.tar")
+        archive = state / "archive"
+        archive.mkdir()
+        (archive / plan.distribution).symlink_to(plan.archive)
+        certificate = authority.authority().server_certificate(list(topology.WEB_HOSTS), state)
+        folders = {
+            topology.DOCKER_HOST: plan.docker_site,
+            topology.CLOUDFLARE_HOST: state / "cloudflare/www",
+            topology.CLOUDFLARE_API_HOST: state / "cloudflare/api",
+            topology.DISTRIBUTION_HOST: archive,
+            topology.DOWNLOAD_HOST: downloads,
+        }
+        sites = [f"{name}={folder}" for name, folder in folders.items()]
+        command = ["lab.world", str(certificate), str(places.faults()), *sites]
+        self._helpers.append(_Helper("world", command, self._ledger))
+
+    def _make_keys(self, state: Path) -> None:
+        """The user's key, the hosts' keys, and the seeds with them."""
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", _ssh_key()])
+        authorized = _ssh_key().with_suffix(".pub").read_text()
+        known = []
+        for number, node in enumerate(self.nodes):
+            listener = forward.listen(topology.FIRST_SSH_PORT + number)
+            self._listeners[node.name] = listener
+            keys = machine.HostKeys.generate(state / "host-keys" / node.name)
+            port = listener.getsockname()[1]
+            known.append(keys.known_hosts(f"[127.0.0.1]:{port}", node.address, node.address6))
+            seed = machine.Machine(node, Path(self.plan.base_image), self.plan.memory).seed
+            machine.write_seed(node, keys, authorized, seed)
+        _known_hosts().write_text("".join(known))
+
+    def _start_forward(self) -> None:
+        descriptors = {self._listeners[node.name].fileno(): node.address for node in self.nodes}
+        command = ["lab.forward", *(f"{fd}={address}" for fd, address in descriptors.items())]
+        self._helpers.append(_Helper("forward", command, self._ledger, tuple(descriptors)))
+
+    def describe(self) -> description.Description:
+        """The lab as others see it."""
+        return description.Description(
+            hosts=tuple(
+                description.Host(
+                    name=node.name,
+                    address=node.address,
+                    address6=node.address6,
+                    role=node.role,
+                    ssh_host="127.0.0.1",
+                    ssh_port=self._listeners[node.name].getsockname()[1],
+                    user=topology.USER,
+                )
+                for node in self.nodes
+            ),
+            ssh_key=str(_ssh_key()),
+            known_hosts=str(_known_hosts()),
+            docker_key_fingerprint=authority.authority().docker.fingerprint,
+            docker_versions=self.plan.docker_versions,
+            namespace=topology.NAMESPACE,
+            bridge=topology.BRIDGE,
+            clients={
+                client.name: description.Client(client.namespace, client.address, client.address6)
+                for client in topology.CLIENTS
+            },
+            web_image=str(places.state() / "downloads/web.tar"),
+            web_image_url=f"https://{topology.DOWNLOAD_HOST}/web.tar",
+            console_folder=str(places.state()),
+            started=datetime.now().astimezone().isoformat(timespec="seconds"),
+            supervisor=os.getpid(),
+        )
+
+    def wait_for_ssh(self, names: Sequence[str], say: Callable[[str], None]) -> None:
+        """Return when each of these hosts runs a command for its user.
+
+        :raises LabError: naming those that do not, with the end of their consoles.
+        """
+        begin = time.monotonic()
+        lost: list[str] = []
+
+        def watch(name: str) -> None:
+            while time.monotonic() - begin < BOOT_TIMEOUT and not self.stop.is_set():
+                if self.hosts[name].problem:
+                    break
+                if self._answers(name):
+                    say(f"{name} answers SSH after {time.monotonic() - begin:.0f} s")
+                    return
+                time.sleep(0.5)
+            lost.append(name)
+
+        with ThreadPoolExecutor(MOST) as pool:
+            list(pool.map(watch, names))
+        if self.stop.is_set():
+            raise LabError("interrupted")
+        if lost:
+            raise LabError("\n".join(self._obituary(name) for name in sorted(lost)))
+
+    def _obituary(self, name: str) -> str:
+        host = self.hosts[name]
+        state = host.problem or ("it runs" if host.machine.is_on else "it is off")
+        lines = machine.last_lines(name).replace("\n", "\n    | ")
+        return (
+            f"{name} does not answer SSH ({state}). The end of its console:\n    | {lines}\n"
+            "  Try `lab up` again; if it is short of memory (`free -m`), with a smaller"
+            " --memory or fewer hosts."
+        )
+
+    def _answers(self, name: str) -> bool:
+        port = self._listeners[name].getsockname()[1]
+        try:
+            with socket.create_connection(("127.0.0.1", port), 3) as connection:
+                connection.settimeout(20)
+                if not connection.recv(4).startswith(b"SSH-"):
+                    return False
+        except OSError:
+            return False
+        command = ["ssh", *ssh_options(), "-i", str(_ssh_key()), "-p", str(port)]
+        command += ["-o", f"UserKnownHostsFile={_known_hosts()}", f"{topology.USER}@127.0.0.1"]
+        try:
+            done = subprocess.run(
+                [*command, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=30
+            )
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
+
+    def obey(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one order.
+
+        :raises LabError: when it cannot be carried out.
+        """
+        what = order.get("order")
+        names = order.get("hosts") or list(self.hosts)
+        unknown = [name for name in names if name not in self.hosts]
+        if unknown:
+            raise LabError(f"no host {', '.join(unknown)}: there are {', '.join(self.hosts)}")
+        if what == "status":
+            return {
+                name: {
+                    "on": host.machine.is_on,
+                    "problem": host.problem,
+                    "answers": host.machine.is_on and self._answers(name),
+                    "pid": host.machine.recorded.pid if host.machine.recorded else None,
+                }
+                for name, host in self.hosts.items()
+            }
+        if what == "down":
+            self.stop.set()
+            return {}
+        hosts = [self.hosts[name] for name in names]
+        with ThreadPoolExecutor(MOST) as pool:
+            if what == "power-cut":
+                list(pool.map(_Host.off, hosts))
+            elif what == "power-on":
+                list(pool.map(_Host.on, hosts))
+            elif what == "reset":
+                places.faults().unlink(missing_ok=True)
+                list(pool.map(_Host.flash, hosts))
+                list(pool.map(_Host.on, hosts))
+            else:
+                raise LabError(f"no such order: {what}")
+        if order.get("wait", True) and what in ("power-on", "reset"):
+            self.wait_for_ssh(names, _log)
+        return {}
+
+
+MOST = topology.MOST_HOSTS
+
+
+def ssh_options() -> list[str]:
+    """Options of OpenSSH's client that every connection to a host has."""
+    options = ["-F", "/dev/null"]
+    for word in (
+        "BatchMode=yes",
+        "IdentitiesOnly=yes",
+        "StrictHostKeyChecking=yes",
+        "ConnectTimeout=10",
+        "LogLevel=ERROR",
+        "GlobalKnownHostsFile=/dev/null",
+    ):
+        options += ["-o", word]
+    return options
+
+
+def _ssh_key() -> Path:
+    return places.state() / "id_ed25519"
+
+
+def _known_hosts() -> Path:
+    return places.state() / "known_hosts"
+
+
+def _log(text: str) -> None:
+    print(datetime.now().strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
+
+
+class _Control(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Takes one order per connection: a line of JSON, answered by one."""
+
+    daemon_threads = True
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        super().__init__(str(places.control_socket()), _Order)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more orders."""
+        self.shutdown()
+        self.server_close()
+
+
+class _Order(socketserver.StreamRequestHandler):
+    server: _Control
+
+    def handle(self) -> None:
+        try:
+            answer: dict[str, Any] = {
+                "done": self.server.lab.obey(json.loads(self.rfile.readline()))
+            }
+        except LabError as error:
+            answer = {"error": str(error)}
+        with contextlib.suppress(OSError):
+            self.wfile.write(json.dumps(answer).encode() + b"\n")
+
+
+def give_order(order: str, timeout: float | None = None, **arguments: Any) -> dict[str, Any]:
+    """Have the running lab's supervisor do something and return its answer.
+
+    :raises LabError: when there is no lab, or it could not do it.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(timeout)
+    with connection:
+        try:
+            connection.connect(str(places.control_socket()))
+        except OSError as error:
+            raise LabError("no lab is up on this machine: `lab up` starts one") from error
+        connection.sendall(json.dumps({"order": order, **arguments}).encode() + b"\n")
+        with connection.makefile() as answers:
+            line = answers.readline()
+    if not line:
+        raise LabError("the lab's supervisor went away while it was asked; see `lab status`")
+    answer: dict[str, Any] = json.loads(line)
+    if "error" in answer:
+        raise LabError(answer["error"])
+    done: dict[str, Any] = answer["done"]
+    return done
+
+
+def start(plan: Plan, lock_descriptor: int, say: Callable[[str], None]) -> None:
+    """Start a supervisor and return when its lab is up.
+
+    :raises LabError: when it failed; nothing is left of it then.
+    """
+    state = places.state()
+    state.mkdir(parents=True, mode=0o700)
+    near, far = os.pipe()
+    with (state / "supervisor.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lab.supervisor", str(lock_descriptor), str(far)],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            pass_fds=(lock_descriptor, far),
+            start_new_session=True,
+            cwd="/",
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        )
+    os.close(far)
+    try:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(asdict(plan)))
+        process.stdin.close()
+        with os.fdopen(near) as progress:
+            for line in progress:
+                event = json.loads(line)
+                if "up" in event:
+                    return
+                if "failed" in event:
+                    process.wait(60)
+                    raise LabError(event["failed"])
+                say(event["step"])
+        process.wait(60)
+        raise LabError(
+            "the supervisor ended without a word; `lab up` again shows whether it was chance"
+        )
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        process.wait()
+        raise
+
+
+def _main(lock_descriptor: int, progress_descriptor: int) -> int:
+    plan = Plan.parse(sys.stdin.read())
+    lock.sign(lock_descriptor)
+    os.set_inheritable(lock_descriptor, False)
+    os.set_inheritable(progress_descriptor, False)
+    lab = Lab(plan)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: lab.stop.set())
+    speaking = threading.Lock()
+
+    def tell(event: dict[str, Any]) -> None:
+        with speaking, contextlib.suppress(OSError):
+            os.write(progress_descriptor, json.dumps(event).encode() + b"\n")
+
+    def say(step: str) -> None:
+        _log(step)
+        tell({"step": step})
+
+    try:
+        lab.start(say)
+        tell({"up": True})
+        os.close(progress_descriptor)
+        lab.stop.wait()
+        _log("going down")
+        lab.finish()
+    except BaseException as error:
+        _log(f"failed: {error!r}")
+        lab.finish()
+        tell({"failed": str(error)})
+        if not isinstance(error, LabError):
+            raise
+        return 1
+    finally:
+        lock.release(lock_descriptor)
+    return 0
+
+
+__all__ = ["Lab", "Plan", "give_order", "remove_leftovers", "ssh_options", "start"]
+
+if __name__ == "__main__":
+    sys.exit(_main(int(sys.argv[1]), int(sys.argv[2])))
