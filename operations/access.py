@@ -1,0 +1,108 @@
+"""The people who administer a host: their users, their keys, their sudo."""
+
+from __future__ import annotations
+
+from shlex import quote
+from typing import Any
+
+from pyinfra.api import Host
+
+from cluster.access import SUDOERS, Accounts, Declared, Plan, Wanted, plan
+from cluster.rollback import write
+from cluster.settings import Settings
+from facts import access
+from operations.converge import Commands, converges, current_host, observe, progress, tell
+from operations.guard import guarded
+
+
+@converges("access")
+def admins(settings: Settings) -> Commands:
+    """The declared admins exist, with exactly the declared keys, and may use sudo.
+
+    + settings: the cluster's settings; of them ``access`` and ``ssh``
+
+    Where an admin declares no keys, those on the host are kept. Users who are not declared are
+    reported, and never touched. A host on which the run's own way in would be lost is refused;
+    every change undoes itself unless a new login works after it.
+
+    **Example:**
+
+    .. code:: python
+
+        access.admins(load(), name="Access: the declared admins and their keys")
+    """
+    seen = observe(access.Accounts)
+    made = plan(wanted(settings), seen, used_key(current_host()))
+    if not tell("access", made.findings):
+        return
+    progress("access: a new login has to work before the change is kept")
+    yield from guarded(
+        "access",
+        files=_files(made, seen),
+        apply=_apply(made, seen),
+        seconds=settings.ssh.rollback_after,
+    )
+
+
+def wanted(settings: Settings) -> Wanted:
+    """What the settings declare about people."""
+    return Wanted(
+        admins=tuple(Declared(admin.name, admin.keys) for admin in settings.access.admins),
+        deny_others=settings.access.others == "deny" and bool(settings.access.admins),
+        use_pam=settings.ssh.use_pam,
+    )
+
+
+def used_key(host: Host) -> str | None:
+    """The public half (``type blob``) of the key the run logs in with; None if an agent has it."""
+    connector: Any = host.connector
+    try:
+        key = connector.make_paramiko_kwargs().get("pkey")
+        name = "" if key is None else str(key.get_name())
+    except Exception:  # another connector than SSH's, or a key it cannot read: not known
+        return None
+    if not name or "-cert-" in name:
+        return None
+    return f"{name} {key.get_base64()}"
+
+
+def _files(made: Plan, seen: Accounts) -> list[str]:
+    """What has to be put back if the new login fails; new users had nothing."""
+    files = [SUDOERS] if made.sudoers is not None else []
+    for name in made.keys:
+        account = seen.account(name)
+        if account is not None:
+            files += account.key_files
+    return files
+
+
+def _apply(made: Plan, seen: Accounts) -> list[str]:
+    commands: list[str] = []
+    for name in made.create:
+        secret = " -p '*'" if name in made.unlock else ""
+        commands.append(f"useradd -m -d /home/{name} -s /bin/bash -G sudo{secret} {name}")
+    for account in seen.accounts:
+        options = " -aG sudo" if account.name in made.join_sudo else ""
+        options += " -p '*'" if account.name in made.unlock else ""
+        if options:
+            commands.append(f"usermod{options} {quote(account.name)}")
+    if made.sudoers is not None:
+        candidate = f"{SUDOERS}.candidate"  # sudo does not read names with a dot
+        commands += [
+            write(candidate, made.sudoers, mode="440"),
+            f"visudo -qcf {candidate} || {{ rm -f {candidate}; exit 1; }}",
+            f"mv -f {candidate} {SUDOERS}",
+        ]
+    for name, keys in made.keys.items():
+        existing = seen.account(name)
+        home = existing.home if existing else f"/home/{name}"
+        folder = f"{home}/.ssh"
+        commands += [
+            f"[ -d {folder} ] || {{ mkdir -m 700 {folder}; chown {name}: {folder}; }}",
+            write(f"{folder}/authorized_keys", "\n".join(keys), mode="600", owner=name),
+            f"rm -f {folder}/authorized_keys2",
+        ]
+    proven = [*made.create, *made.join_sudo]
+    if made.sudoers is not None:
+        commands += [f"runuser -u {quote(name)} -- sudo -n true" for name in proven]
+    return commands

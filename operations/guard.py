@@ -1,0 +1,178 @@
+"""Changes that could lock the owner out: armed, applied, proven by a new login, then confirmed.
+
+The host undoes the change by itself unless the controller, having logged in *anew* with the run's
+own connection parameters and used sudo, confirms it in time; see :mod:`cluster.rollback` for what
+the host does. A controller that dies, a network that is cut and a power cut all end the same way:
+the host is as it was.
+
+The guard's own files on a host (a restore script and a boot unit) are installed when something is
+armed for the first time and stay; ``docs/ssh.md`` says how to remove them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from paramiko import SSHException
+from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.api.exceptions import ConnectError, PyinfraError
+
+from cluster.rollback import Guarded, arm_and_apply, confirm, restored, undo
+from operations import story
+from operations.converge import Commands, current_host, progress
+
+Verify = Callable[[State, Host], str | None]
+"""Looks at the changed host and returns what is wrong with it, or None."""
+
+_UNREACHABLE = (PyinfraError, ConnectError, SSHException, OSError, EOFError)
+_ATTEMPTS = 3
+_MARGIN = 30
+_CONNECTOR_ARGUMENTS = (
+    "_sudo",
+    "_sudo_user",
+    "_use_sudo_login",
+    "_sudo_password",
+    "_preserve_sudo_env",
+    "_su_user",
+    "_use_su_login",
+    "_su_shell",
+    "_preserve_su_env",
+    "_doas",
+    "_doas_user",
+    "_shell_executable",
+    "_temp_dir",
+)
+
+
+def guarded(
+    subject: str,
+    *,
+    files: Sequence[str],
+    apply: Sequence[str],
+    after_restore: str = "",
+    seconds: int = 60,
+    verify: Verify | None = None,
+) -> Commands:
+    """Make a change that undoes itself unless a new login works after it.
+
+    + subject: a word that names what changes: ``ssh``, ``access``, ``firewall``
+    + files: absolute paths of everything that ``apply`` may write; these are put back
+    + apply: shell commands that validate and make the change, ended at the first error
+    + after_restore: shell that makes the running system read the restored files
+    + seconds: how long the host waits for the confirmation
+    + verify: what to check besides the login; returns a sentence where something is wrong
+
+    On failure this host alone fails, with a message that says what was seen, and whether the host
+    is known to be as it was before.
+    """
+    change = Guarded(subject, tuple(files), tuple(apply), after_restore, seconds)
+    given: dict[str, Any] = dict(current_host().current_op_global_arguments or {})
+    arguments = {
+        key: value
+        for key, value in given.items()
+        if key in _CONNECTOR_ARGUMENTS and value is not None
+    }
+    yield FunctionCommand(_carry_out, (change, verify, arguments), {})
+
+
+def _carry_out(
+    state: State, host: Host, change: Guarded, verify: Verify | None, arguments: dict[str, Any]
+) -> bool:
+    deadline = time.monotonic() + change.seconds + _MARGIN
+    applied, output = _run(host.connector, arm_and_apply(change), arguments, timeout=120)
+    if not applied:
+        return _undone(
+            state, host, change, f"the change failed: {output}", arguments, deadline=deadline
+        )
+    problem = _works(state, host, verify, arguments)
+    if problem:
+        return _undone(state, host, change, problem, arguments, deadline=deadline)
+    kept, output = _run(host.connector, confirm(change.subject), arguments)
+    if kept:
+        return True
+    return _undone(
+        state,
+        host,
+        change,
+        "the new login worked, but the change could not be confirmed, probably since the host had "
+        f"undone it already: {output}",
+        arguments,
+        deadline=deadline,
+    )
+
+
+def _works(
+    state: State, host: Host, verify: Verify | None, arguments: dict[str, Any]
+) -> str | None:
+    problem: str | None = None
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(1)  # a daemon that reloads refuses connections for a moment
+        problem = fresh_login(state, host, arguments)
+        if problem is None and verify is not None:
+            problem = verify(state, host)
+        if problem is None:
+            return None
+    return problem
+
+
+def fresh_login(
+    state: State, host: Host, arguments: dict[str, Any], command: str = "true"
+) -> str | None:
+    """Log in as the run does, over a new connection, and use sudo; what went wrong, or None."""
+    connector = type(host.connector)(state, host)
+    try:
+        connector.connect()
+        done, output = _run(connector, command, arguments, timeout=20)
+        return None if done else f"a new login worked, but sudo did not: {output or 'no message'}"
+    except _UNREACHABLE as error:
+        return f"a new login failed: {error}"
+    finally:
+        client = getattr(connector, "client", None)
+        if client is not None:
+            client.close()
+
+
+def _undone(
+    state: State,
+    host: Host,
+    change: Guarded,
+    problem: str,
+    arguments: dict[str, Any],
+    *,
+    deadline: float,
+) -> bool:
+    """Have the change undone, make sure of it by logging in anew, and fail the host."""
+    progress(f"{change.subject}: {problem}; the change is being undone")
+    # The connection of the run often outlives the change: then there is nothing to wait for. If
+    # not, the host's own timer does the same.
+    _run(host.connector, undo(change.subject), arguments)
+    while True:
+        last = fresh_login(state, host, arguments, restored(change.subject))
+        if last is None or time.monotonic() > deadline:
+            break
+        time.sleep(3)
+    if last is None:
+        ending = "The host has put back what was there before; a new login confirmed it"
+    else:
+        ending = (
+            f"Could not confirm that the host has put back what was there before ({last}); "
+            "it does so by itself, at the latest when it is switched off and on"
+        )
+    story.failed(host, f"{change.subject}: {problem}. {ending}")
+    return False
+
+
+def _run(
+    connector: Any, script: str, arguments: dict[str, Any], *, timeout: int = 30
+) -> tuple[bool, str]:
+    """Run a script; whether it succeeded, and the last of what it said."""
+    command = StringCommand(f"set -eu\n{script}")
+    try:
+        done, output = connector.run_shell_command(command, **{**arguments, "_timeout": timeout})
+    except (*_UNREACHABLE, TimeoutError) as error:
+        return False, f"the connection was lost: {error or type(error).__name__}"
+    said = output.stderr_lines or output.stdout_lines
+    return bool(done), " / ".join(line.strip() for line in said[-4:])

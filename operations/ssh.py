@@ -1,0 +1,143 @@
+"""SSH hardening: keys only, judged by the configuration that sshd really has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gevent
+from paramiko import BadAuthenticationType, SSHException
+from pyinfra.api import Host, State
+from pyinfra.connectors.ssh import SSHConnector
+from pyinfra.connectors.sshuserclient import SSHClient
+
+from cluster.access import shut_out, unlock
+from cluster.findings import Change, Finding, changes, refusals
+from cluster.rollback import write
+from cluster.settings import Settings
+from cluster.sshd import CONFIG, DROP_IN, DROP_INS, INCLUDE, Sshd, Wanted, plan
+from facts.access import Accounts
+from facts.ssh import Effective
+from operations.converge import (
+    Commands,
+    converges,
+    current_host,
+    fail,
+    observe,
+    progress,
+    tell,
+)
+from operations.guard import guarded
+
+_RELOAD = "systemctl try-reload-or-restart ssh.service"
+"""Reloads where it runs; does nothing where the socket starts it when somebody connects."""
+
+
+@converges("ssh")
+def hardened(settings: Settings) -> Commands:
+    """sshd accepts keys only, and not root; nobody but the admins, if so declared.
+
+    + settings: the cluster's settings; of them ``ssh`` and ``access``
+
+    Done by a drop-in that sorts first, judged by what ``sshd -T`` prints for root and for every
+    admin. A server that has not read its files since they were written is reloaded. Every change
+    undoes itself unless, after it, a new login works and keys are all that is offered.
+
+    **Example:**
+
+    .. code:: python
+
+        ssh.hardened(load(), name="SSH: keys only, judged by the effective configuration")
+    """
+    names = [admin.name for admin in settings.admins(settings.host(current_host().name))]
+    asked = ",".join(names)
+    seen = observe(Effective, users=asked)
+    deny = settings.access.others == "deny"
+    users = {*names} if deny else {*names, seen.login_user}
+    wanted = Wanted(users=tuple(sorted(users)), use_pam=settings.ssh.use_pam, only=deny)
+    findings = plan(wanted, seen)
+    locked: list[str] = []
+    if changes(findings) and not refusals(findings) and not wanted.use_pam:
+        accounts = observe(Accounts)
+        needed = {*users, seen.login_user}
+        locked = unlock(accounts, needed)
+        findings = [*map(_locked, locked), *findings, *shut_out(accounts, needed)]
+    if not tell("ssh", findings):
+        return
+    progress("ssh: a new login has to work before the change is kept")
+    yield from guarded(
+        "ssh",
+        files=(DROP_IN, CONFIG),
+        apply=_apply(wanted, seen, locked),
+        after_restore=_RELOAD,
+        seconds=settings.ssh.rollback_after,
+        verify=only_keys_are_offered,
+    )
+    left = plan(wanted, observe(Effective, users=asked))
+    wrong = [*refusals(left), *changes(left)]
+    if wrong:
+        yield fail("; ".join(finding.sentence() for finding in wrong))
+
+
+def _locked(name: str) -> Finding:
+    return Change(
+        f"password of {name}",
+        "it is locked, and sshd without PAM refuses even the right key of such an account",
+        expected="* (no password, not locked)",
+        found="!",
+    )
+
+
+def _apply(wanted: Wanted, seen: Sshd, locked: list[str]) -> list[str]:
+    commands = [f"usermod -p '*' {name}" for name in locked]
+    commands += [f"mkdir -p -m 755 {DROP_INS}", write(DROP_IN, wanted.drop_in())]
+    if not seen.includes_drop_ins:
+        commands.append(
+            f"{{ printf '%s\\n\\n' '{INCLUDE}'; cat {CONFIG}; }} > {CONFIG}.new\n"
+            f"chmod --reference={CONFIG} {CONFIG}.new; mv -f {CONFIG}.new {CONFIG}"
+        )
+    # A reload is only a signal: sshd starts itself anew a moment after systemctl has returned.
+    return [*commands, "/usr/sbin/sshd -t", _RELOAD, "sleep 0.5"]
+
+
+def only_keys_are_offered(state: State, host: Host) -> str | None:
+    """Ask sshd, without logging in, what it would accept; None where it is keys and nothing else.
+
+    The way to the host is the run's own (port, jump hosts, known hosts).
+    """
+    connector: Any = host.connector
+    if not isinstance(connector, SSHConnector):
+        return None
+    arguments = connector.make_paramiko_kwargs()
+    hostname = arguments.pop("hostname")
+    for secret in ("pkey", "password"):
+        arguments.pop(secret, None)
+    nothing = {"pkey": None, "password": None, "key_filename": None, "passphrase": None}
+    arguments["_pyinfra_ssh_paramiko_connect_kwargs"] = {
+        **(arguments["_pyinfra_ssh_paramiko_connect_kwargs"] or {}),
+        **nothing,
+        "allow_agent": False,
+        "look_for_keys": False,
+    }
+    client = SSHClient()
+    try:
+        try:
+            client.connect(hostname, **arguments)
+        except SSHException as error:
+            transport = client.get_transport()
+            if transport is None or not transport.is_active():
+                return f"sshd could not be asked what it offers: {error}"
+        transport = client.get_transport()
+        if transport is None or transport.is_authenticated():
+            return "sshd let us in without a key"
+        user = getattr(client, "_ssh_config", {}).get("username") or arguments.get("username", "")
+        transport.auth_none(user)
+    except BadAuthenticationType as refusal:
+        offered = sorted(refusal.allowed_types)
+        if offered == ["publickey"]:
+            return None
+        return f"sshd offers {', '.join(offered)}, where only publickey was expected"
+    except (SSHException, OSError, EOFError, gevent.Timeout) as error:
+        return f"sshd could not be asked what it offers: {error}"
+    finally:
+        client.close()
+    return "sshd let us in without a key"

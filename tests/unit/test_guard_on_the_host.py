@@ -1,0 +1,174 @@
+"""What the host does by itself, run for real with sh in a directory of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cluster import rollback
+from cluster.rollback import Guarded, arm_and_apply, confirm, undo
+
+STUB = '#!/bin/sh\necho "$(basename "$0") $*" >> "$LOG"\n'
+
+
+@dataclass
+class Machine:
+    """A host whose absolute paths lie in a temporary directory; systemd only takes notes."""
+
+    root: Path
+
+    def path(self, name: str) -> Path:
+        return self.root / name
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        here = str(self.root)
+        for place in ("/var/lib/pyinfra-swarm", "/usr/local/lib/pyinfra-swarm", "/etc/systemd"):
+            script = script.replace(place, here + place)
+        return subprocess.run(
+            ["sh", "-c", f"set -eu\n{script}"],
+            capture_output=True,
+            text=True,
+            env={
+                "PATH": f"{here}/bin:{os.environ['PATH']}",
+                "LOG": f"{here}/log",
+            },
+            check=False,
+        )
+
+    @property
+    def log(self) -> str:
+        return self.path("log").read_text()
+
+    def place(self, subject: str = "ssh") -> Path:
+        return self.root / "var/lib/pyinfra-swarm/rollback" / subject
+
+    def boot(self) -> None:
+        assert self.run(f"sh {rollback.RESTORE} --boot").returncode == 0
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    (tmp_path / "bin").mkdir()
+    for name in ("systemctl", "systemd-run", "sync"):
+        (tmp_path / "bin" / name).write_text(STUB)
+        (tmp_path / "bin" / name).chmod(0o755)
+    (tmp_path / "log").touch()
+    (tmp_path / "old").write_text("before\n")
+    (tmp_path / "old").chmod(0o640)
+    return Machine(tmp_path)
+
+
+def change(machine: Machine, *apply: str) -> Guarded:
+    return Guarded(
+        "ssh",
+        (str(machine.path("old")), str(machine.path("new"))),
+        apply or (f"echo after > {machine.path('old')}", f"echo after > {machine.path('new')}"),
+        after_restore="systemctl reload it",
+        seconds=60,
+    )
+
+
+def apply(machine: Machine, *commands: str) -> None:
+    done = machine.run(arm_and_apply(change(machine, *commands)))
+    assert done.returncode == 0, done.stderr
+
+
+def is_as_before(machine: Machine) -> bool:
+    old = machine.path("old")
+    return (
+        old.read_text() == "before\n"
+        and old.stat().st_mode & 0o777 == 0o640
+        and not machine.path("new").exists()
+    )
+
+
+def test_a_confirmed_change_stays(machine: Machine) -> None:
+    apply(machine)
+    assert machine.run(confirm("ssh")).returncode == 0
+    machine.run(f"sh {rollback.RESTORE} ssh")
+    machine.boot()
+    assert machine.path("old").read_text() == "after\n"
+    assert not machine.place().exists()
+    assert "systemctl reload it" not in machine.log
+
+
+def test_the_timer_puts_everything_back_and_has_it_read(machine: Machine) -> None:
+    apply(machine)
+    assert "--on-active=60" in machine.log
+    assert machine.run(f"sh {rollback.RESTORE} ssh").returncode == 0
+    assert is_as_before(machine)
+    assert machine.log.rstrip().endswith("systemctl reload it")
+
+
+def test_the_boot_puts_everything_back_before_anything_could_read_it(machine: Machine) -> None:
+    apply(machine)
+    machine.boot()
+    assert is_as_before(machine)
+    assert "systemctl reload it" not in machine.log
+
+
+def test_a_restore_that_a_power_cut_ended_is_finished_at_boot(machine: Machine) -> None:
+    apply(machine)
+    (machine.place() / "armed").rename(machine.place() / "firing")
+    machine.boot()
+    assert is_as_before(machine)
+
+
+def test_a_change_that_was_undone_cannot_be_confirmed(machine: Machine) -> None:
+    apply(machine)
+    machine.run(f"sh {rollback.RESTORE} ssh")
+    assert machine.run(confirm("ssh")).returncode != 0
+    assert is_as_before(machine)
+
+
+def test_a_change_that_fails_half_way_is_undone_at_once(machine: Machine) -> None:
+    half = (f"echo after > {machine.path('old')}", "false", f"echo x > {machine.path('new')}")
+    done = machine.run(arm_and_apply(change(machine, *half)))
+    assert done.returncode == 1
+    assert is_as_before(machine)
+
+
+def test_arming_twice_saves_the_state_before_the_first_change(machine: Machine) -> None:
+    apply(machine)
+    apply(machine, f"echo other > {machine.path('old')}")
+    machine.boot()
+    assert is_as_before(machine)
+
+
+def test_what_was_never_armed_is_left_alone(machine: Machine) -> None:
+    apply(machine)
+    machine.run(confirm("ssh"))
+    machine.path("old").write_text("the owner's\n")
+    assert machine.run(undo("ssh")).returncode == 0
+    machine.boot()
+    assert machine.path("old").read_text() == "the owner's\n"
+
+
+def test_a_lost_copy_never_deletes_the_file(machine: Machine) -> None:
+    apply(machine)
+    for copy in (machine.place() / "saved").iterdir():
+        copy.unlink()
+    assert machine.run(f"sh {rollback.RESTORE} ssh").returncode != 0
+    assert machine.path("old").read_text() == "after\n"
+    assert (machine.place() / "firing").exists()
+
+
+def test_the_boot_unit_is_enabled_before_the_change(machine: Machine) -> None:
+    apply(machine, "echo change >> $LOG")
+    wanted = machine.path("etc/systemd/system/sysinit.target.wants") / rollback.UNIT
+    assert wanted.resolve().read_text().rstrip() == rollback.BOOT_UNIT.rstrip().replace(
+        "/var/lib/pyinfra-swarm", f"{machine.root}/var/lib/pyinfra-swarm"
+    ).replace("/usr/local/lib/pyinfra-swarm", f"{machine.root}/usr/local/lib/pyinfra-swarm")
+    lines = machine.log.splitlines()
+    assert lines.index("sync ") < lines.index("change")
+    assert [line for line in lines if line.startswith("systemd-run")]
+
+
+@pytest.mark.parametrize("path", ["relative", "/with a blank", ""])
+def test_a_path_that_the_shell_could_misread_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="cannot guard"):
+        Guarded("ssh", (path,), ())
