@@ -1,0 +1,366 @@
+"""Preflight: what is refused, in which words, and what is let through."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster import preflight
+from cluster.findings import Finding, Notice, Refusal
+from cluster.host import Address, Disk, Host, Kernel, Module, Route
+from cluster.settings import Settings
+from facts.kernel import MODULES
+
+GIB = 2**30
+
+KERNEL = Kernel(
+    release="6.12.48+deb13-arm64",
+    modules=tuple(Module(name, "loadable") for name in MODULES),
+    esp=True,
+    vxlan=True,
+    matches=None,
+)
+
+SOUND = Host(
+    distribution="debian",
+    version="13",
+    codename="trixie",
+    architecture="arm64",
+    hostname="rk1",
+    machine_id="1" * 32,
+    clock_ahead=0.0,
+    memory=32 * GIB,
+    disks=(Disk("/", 20 * GIB, 1_000_000), Disk("/var", 20 * GIB, None)),
+    addresses=(Address("lo", "127.0.0.1/8"), Address("end0", "192.168.1.11/24")),
+    routes=(Route("0.0.0.0/0", "end0"), Route("192.168.1.0/24", "end0")),
+    uplink_mtu=1500,
+    systemd=True,
+    packages={},
+    engine="",
+    snap_docker=False,
+    in_swarm=False,
+    firewalls=(),
+    managed_files={},
+    kernel=KERNEL,
+)
+
+
+def declared(**sections: Any) -> Settings:
+    hosts = [
+        {"name": f"rk{number}", "address": f"192.168.1.1{number}", "role": "manager"}
+        for number in (1, 2, 3)
+    ]
+    return Settings(**{"hosts": hosts, **sections})
+
+
+SETTINGS = declared()
+
+
+def fellow(number: int, **differing: Any) -> Host:
+    """A sound host beside the first."""
+    host = replace(
+        SOUND,
+        hostname=f"rk{number}",
+        machine_id=str(number) * 32,
+        addresses=(Address("end0", f"192.168.1.1{number}/24"),),
+    )
+    return replace(host, **differing)
+
+
+def found_on(host: Host, settings: Settings = SETTINGS) -> list[Finding]:
+    return preflight.plan(settings, "rk1", {"rk1": host})
+
+
+def the_refusal(host: Host, settings: Settings = SETTINGS) -> str:
+    [finding] = found_on(host, settings)
+    assert isinstance(finding, Refusal)
+    assert finding.remedy
+    return finding.sentence()
+
+
+def the_notice(host: Host, settings: Settings = SETTINGS) -> str:
+    [finding] = found_on(host, settings)
+    assert isinstance(finding, Notice)
+    return finding.sentence()
+
+
+def differing(**values: Any) -> Host:
+    return replace(SOUND, **values)
+
+
+def with_kernel(**values: Any) -> Host:
+    return differing(kernel=replace(KERNEL, **values))
+
+
+def with_module(name: str, state: str, blocked_by: str = "") -> Host:
+    modules = tuple(
+        Module(name, state, blocked_by) if module.name == name else module
+        for module in KERNEL.modules
+    )
+    return with_kernel(modules=modules)
+
+
+def test_nothing_speaks_against_a_sound_host() -> None:
+    assert found_on(SOUND) == []
+
+
+def test_nothing_speaks_against_sound_hosts_together() -> None:
+    hosts = {"rk1": SOUND, "rk2": fellow(2), "rk3": fellow(3)}
+    assert all(preflight.plan(SETTINGS, name, hosts) == [] for name in hosts)
+
+
+def test_a_silent_host_is_not_judged_and_fails_nobody_else() -> None:
+    assert preflight.plan(SETTINGS, "rk1", {"rk1": SOUND, "rk2": None}) == []
+
+
+@pytest.mark.parametrize(
+    ("distribution", "version"),
+    [("debian", "12"), ("debian", "13"), ("ubuntu", "24.04"), ("ubuntu", "26.04")],
+)
+def test_the_supported_distributions_pass(distribution: str, version: str) -> None:
+    assert found_on(differing(distribution=distribution, version=version)) == []
+
+
+@pytest.mark.parametrize(
+    ("distribution", "version"),
+    [("debian", "11"), ("ubuntu", "22.04"), ("fedora", "43"), ("raspbian", "13")],
+)
+def test_another_distribution_is_refused_with_the_supported_ones(
+    distribution: str, version: str
+) -> None:
+    sentence = the_refusal(differing(distribution=distribution, version=version))
+    assert f"{distribution} {version} → Ubuntu 24.04, Ubuntu 26.04, Debian 12 or Debian 13" in (
+        sentence
+    )
+
+
+def test_another_architecture_is_refused_with_the_supported_ones() -> None:
+    assert "armhf → amd64 or arm64" in the_refusal(differing(architecture="armhf"))
+
+
+def test_a_host_without_systemd_is_refused() -> None:
+    assert "systemd does not run" in the_refusal(differing(systemd=False))
+
+
+def test_a_blocked_module_is_refused_with_the_line_that_blocks_it() -> None:
+    line = "/etc/modprobe.d/blacklist-blocked.conf:7: install esp4 /bin/true"
+    sentence = the_refusal(with_module("esp4", "loaded", line))
+    assert "kernel module esp4: loading it is blocked" in sentence
+    assert line in sentence
+    assert "CVE-2026-43284" in sentence
+    assert "sudo modprobe esp4" in sentence
+
+
+def test_a_missing_module_is_refused_with_what_it_is_needed_for() -> None:
+    sentence = the_refusal(with_module("ip_vs", "missing"))
+    assert "kernel 6.12.48+deb13-arm64 does not have it" in sentence
+    assert "the routing mesh balances with IPVS" in sentence
+
+
+def test_a_module_that_is_not_listed_but_works_is_no_finding() -> None:
+    assert found_on(with_module("esp4", "missing")) == []
+
+
+def test_esp_that_does_not_work_is_refused_though_its_module_is_there() -> None:
+    said = "Error: Requested AEAD algorithm not found."
+    sentence = the_refusal(with_kernel(esp=False, errors=(said,)))
+    assert "did not take an ESP state with AES-GCM" in sentence
+    assert said in sentence
+
+
+def test_a_blocked_esp_module_is_named_once() -> None:
+    modules = with_module("esp4", "loadable", "a.conf:1: blacklist esp4").kernel.modules
+    assert "a.conf:1" in the_refusal(with_kernel(modules=modules, esp=False))
+
+
+def test_vxlan_that_does_not_work_is_refused() -> None:
+    assert "did not make a VXLAN interface" in the_refusal(with_kernel(vxlan=False))
+
+
+def test_iptables_without_the_policy_match_is_refused() -> None:
+    assert "clear text cannot be told from encrypted" in the_refusal(with_kernel(matches=False))
+
+
+def test_what_could_not_be_found_out_about_the_kernel_is_said() -> None:
+    sentence = the_notice(with_module("ip_vs", "unknown"))
+    assert "could not find out whether it has ip_vs" in sentence
+    assert "Reboot if the kernel was updated" in sentence
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [(-600.0, "10 minutes behind this computer's"), (7200.0, "2 hours ahead of this computer's")],
+)
+def test_a_clock_that_certificates_do_not_bear_is_refused(ahead: float, words: str) -> None:
+    sentence = the_refusal(differing(clock_ahead=ahead))
+    assert words in sentence
+    assert "timedatectl" in sentence
+
+
+def test_a_clock_that_is_a_little_off_is_reported() -> None:
+    assert "45 seconds ahead" in the_notice(differing(clock_ahead=45.0))
+
+
+def test_a_running_swarm_bears_more_than_a_new_one() -> None:
+    assert "10 minutes behind" in the_notice(differing(clock_ahead=-600.0, in_swarm=True))
+    assert "50 minutes behind" in the_refusal(differing(clock_ahead=-3000.0, in_swarm=True))
+
+
+@given(ahead=st.floats(min_value=-1e9, max_value=1e9))
+def test_a_clock_is_judged_alike_in_both_directions(ahead: float) -> None:
+    kinds = [
+        [finding.kind for finding in found_on(differing(clock_ahead=sign * ahead))]
+        for sign in (1, -1)
+    ]
+    assert kinds[0] == kinds[1]
+
+
+def test_a_full_disk_is_refused_with_what_is_needed() -> None:
+    disks = (Disk("/", 20 * GIB, None), Disk("/var", 700 * 2**20, None))
+    sentence = the_refusal(differing(disks=disks))
+    assert "disk space on /var" in sentence
+    assert "700 MiB → 2048 MiB free" in sentence
+
+
+def test_less_space_suffices_once_docker_is_installed() -> None:
+    disks = (Disk("/", 20 * GIB, None), Disk("/var", 700 * 2**20, None))
+    assert found_on(differing(disks=disks, engine="28.5.2")) == []
+
+
+def test_a_disk_without_inodes_is_refused() -> None:
+    disks = (Disk("/", 20 * GIB, 12), Disk("/var", 20 * GIB, None))
+    assert "inodes on /" in the_refusal(differing(disks=disks))
+
+
+def test_docker_of_the_distribution_is_refused_with_how_to_remove_it() -> None:
+    sentence = the_refusal(differing(packages={"docker.io": "26.1.5", "runc": "1.1"}))
+    assert "sudo apt remove docker.io runc" in sentence
+
+
+def test_docker_as_a_snap_is_refused() -> None:
+    assert "sudo snap remove --purge docker" in the_refusal(differing(snap_docker=True))
+
+
+def test_a_file_that_another_tool_manages_is_refused() -> None:
+    managed = {"/etc/docker/daemon.json": "it says that Ansible manages it"}
+    sentence = the_refusal(differing(managed_files=managed))
+    assert "/etc/docker/daemon.json: another tool manages it" in sentence
+    assert "Ansible" in sentence
+
+
+def test_another_firewall_is_reported_not_refused() -> None:
+    assert "sudo ufw disable" in the_notice(differing(firewalls=("ufw",)))
+
+
+def test_an_address_that_the_host_does_not_have_is_refused() -> None:
+    addresses = (Address("lo", "127.0.0.1/8"), Address("end0", "192.168.1.99/24"))
+    assert "192.168.1.99 → 192.168.1.11" in the_refusal(differing(addresses=addresses))
+
+
+def test_a_hostname_other_than_the_declared_one_is_reported() -> None:
+    assert "sudo hostnamectl set-hostname rk1" in the_notice(differing(hostname="turing"))
+
+
+def test_an_address_pool_that_hides_a_route_is_refused() -> None:
+    routes = (*SOUND.routes, Route("10.200.7.0/24", "wg0"))
+    sentence = the_refusal(differing(routes=routes))
+    assert "swarm.address_pool: 10.200.0.0/16 overlaps 10.200.7.0/24" in sentence
+    assert "wg0" in sentence
+
+
+def test_an_ingress_subnet_that_hides_a_route_is_refused() -> None:
+    routes = (*SOUND.routes, Route("10.201.0.0/16", "tun0"))
+    assert "networks.ingress_subnet" in the_refusal(differing(routes=routes))
+
+
+def test_in_a_swarm_whose_pool_cannot_change_a_collision_is_only_reported() -> None:
+    routes = (*SOUND.routes, Route("10.200.7.0/24", "wg0"))
+    assert "Renumber" in the_notice(differing(routes=routes, in_swarm=True))
+
+
+@pytest.mark.parametrize("device", ["docker0", "docker_gwbridge", "br-0123456789ab"])
+def test_networks_of_docker_itself_collide_with_nothing(device: str) -> None:
+    routes = (*SOUND.routes, Route("10.200.7.0/24", device))
+    assert found_on(differing(routes=routes)) == []
+
+
+_NETWORKS = st.builds(
+    lambda address, prefix: str(ipaddress.ip_network((address, prefix), strict=False)),
+    st.integers(min_value=0, max_value=2**32 - 1),
+    st.integers(min_value=1, max_value=32),
+)
+
+
+@given(network=_NETWORKS)
+def test_exactly_the_routes_that_share_addresses_with_the_pools_are_refused(network: str) -> None:
+    pools = ["10.200.0.0/16", "10.201.0.0/24"]
+    shared = [
+        pool
+        for pool in map(ipaddress.IPv4Network, pools)
+        if pool[0] in ipaddress.IPv4Network(network) or ipaddress.IPv4Network(network)[0] in pool
+    ]
+    routes = (*SOUND.routes, Route(network, "wg0"))
+    assert len(found_on(differing(routes=routes))) == len(shared)
+
+
+def test_duplicate_hostnames_stop_every_host() -> None:
+    hosts = {"rk1": SOUND, "rk2": fellow(2, hostname="rk3"), "rk3": fellow(3)}
+    for name in hosts:
+        refusals = [f for f in preflight.plan(SETTINGS, name, hosts) if isinstance(f, Refusal)]
+        assert [refusal.what for refusal in refusals] == ["hostname"]
+        assert "rk2 and rk3 call themselves “rk3”" in refusals[0].sentence()
+
+
+def test_duplicate_machine_ids_stop_every_host() -> None:
+    hosts = {"rk1": SOUND, "rk2": fellow(2, machine_id=SOUND.machine_id), "rk3": fellow(3)}
+    for name in hosts:
+        [finding] = preflight.plan(SETTINGS, name, hosts)
+        assert isinstance(finding, Refusal)
+        assert "rk1 and rk2 have the same one" in finding.sentence()
+        assert "systemd-machine-id-setup" in finding.remedy
+
+
+def engines(*versions: str, in_swarm: bool = True) -> dict[str, Host | None]:
+    return {
+        f"rk{number}": fellow(number, engine=version, in_swarm=in_swarm)
+        for number, version in enumerate(versions, 1)
+    }
+
+
+def test_mixed_engines_in_a_swarm_stop_every_host() -> None:
+    hosts = engines("29.1.3", "28.5.2", "28.5.2")
+    for name in hosts:
+        [finding] = preflight.plan(SETTINGS, name, hosts)
+        assert isinstance(finding, Refusal)
+        assert "28.5.2 on rk2 and rk3; 29.1.3 on rk1" in finding.sentence()
+        assert 'docker.version = "29.1.3"' in finding.remedy
+
+
+def test_an_upgrade_in_progress_is_reported_not_refused() -> None:
+    settings = declared(docker={"version": "29.1.3"})
+    hosts = engines("29.1.3", "28.5.2", "28.5.2")
+    [finding] = preflight.plan(settings, "rk2", hosts)
+    assert isinstance(finding, Notice)
+    assert "the upgrade to 29.1.3 is not finished" in finding.sentence()
+
+
+def test_patch_releases_of_an_engine_get_on() -> None:
+    assert preflight.plan(SETTINGS, "rk1", engines("28.5.1", "28.5.2", "28.5.2")) == []
+
+
+def test_a_new_host_without_an_engine_is_no_mixture() -> None:
+    hosts = engines("28.5.2", "28.5.2") | {"rk3": fellow(3)}
+    assert preflight.plan(SETTINGS, "rk3", hosts) == []
+
+
+def test_different_engines_outside_of_a_swarm_need_a_declared_version() -> None:
+    hosts = engines("26.1.5", "28.5.2", in_swarm=False)
+    [finding] = preflight.plan(SETTINGS, "rk1", hosts)
+    assert isinstance(finding, Refusal)
+    assert "docker.version" in finding.remedy
+    assert preflight.plan(declared(docker={"version": "28.5.2"}), "rk1", hosts) == []
