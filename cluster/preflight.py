@@ -324,7 +324,7 @@ def kernel_findings(kernel: Kernel) -> Iterator[Finding]:
     untried = [
         module.name
         for module in kernel.modules
-        if module.state == "unknown" and works.get(module.name) is None
+        if module.state == "unknown" and not module.blocked_by and works.get(module.name) is None
     ]
     if untried:
         yield Notice(
