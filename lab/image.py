@@ -76,6 +76,7 @@ done
 cp "$root"/var/cache/apt/archives/*.deb "$installable"/
 rm -f "$root"/var/cache/apt/archives/*.deb
 
+rm -f "$root"/etc/apt/sources.list.d/*
 cp -r --no-preserve=ownership "$files"/. "$root"/
 mkdir -p "$root/usr/lib/modules"
 cp -r --no-preserve=ownership "$modules" "$root/usr/lib/modules/"

@@ -13,6 +13,7 @@ import contextlib
 import fnmatch
 import http.server
 import json
+import posixpath
 import shutil
 import socket
 import socketserver
@@ -24,6 +25,7 @@ import time
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import unquote
 
 from lab import topology
 
@@ -153,7 +155,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         host = self.headers.get("Host", "").partition(":")[0]
-        path = self.path.partition("?")[0].lstrip("/").replace("%3a", ":").replace("%7e", "~")
+        path = unquote(self.path.partition("?")[0]).lstrip("/")
         fault = self.server.fault(f"{host}/{path}")
         if fault is not None:
             self._misbehave(fault, host, path)
@@ -169,8 +171,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         site = self.server.sites.get(host)
         if site is None:
             return None
-        file = (site / path).resolve()
-        return file if file.is_relative_to(site.resolve()) and file.is_file() else None
+        file = site / posixpath.normpath(f"/{path}").lstrip("/")
+        return file if file.is_file() else None
 
     def _send_file(self, content: BinaryIO, size: int, changed: float, with_body: bool) -> None:
         since = self.headers.get("If-Modified-Since")
