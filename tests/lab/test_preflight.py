@@ -1,4 +1,4 @@
-"""Preflight on real hosts: each refusal is provoked, names host, finding and remedy, then undone."""
+"""Preflight on real hosts: each refusal is provoked, names host, finding and remedy, and undone."""
 
 from __future__ import annotations
 
