@@ -125,9 +125,15 @@ def timer(subject: str) -> str:
     return f"pyinfra-swarm-rollback-{subject}"
 
 
-def restored(subject: str) -> str:
-    """A shell script that succeeds where the subject's change has been undone completely."""
-    return f"[ -e {ROOT}/{subject}/restored ]"
+def outcome(subject: str) -> str:
+    """A shell script that says what became of the subject's change.
+
+    ``waiting`` for its confirmation, ``restored``, or ``nothing``: it was never armed, or is kept.
+    """
+    return (
+        f"if {pending(subject)}; then echo waiting\n"
+        f"elif [ -e {ROOT}/{subject}/restored ]; then echo restored\nelse echo nothing; fi"
+    )
 
 
 def undo(subject: str) -> str:

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
+import gevent
 from paramiko import SSHException
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
 from pyinfra.api.exceptions import ConnectError, PyinfraError
+from pyinfra.context import ctx_host, ctx_state
 
-from cluster.rollback import Guarded, arm_and_apply, confirm, restored, undo
+from cluster.rollback import Guarded, arm_and_apply, confirm, outcome, undo
 from operations import story
 from operations.converge import Commands, current_host, progress
 
@@ -29,6 +32,9 @@ Verify = Callable[[State, Host], str | None]
 _UNREACHABLE = (PyinfraError, ConnectError, SSHException, OSError, EOFError)
 _ATTEMPTS = 3
 _MARGIN = 30
+_PAUSE = 6
+"""Seconds between logins that may fail: sshd shuts an address out for a while that fails often
+(``PerSourcePenalties``: five seconds each, enforced from fifteen on)."""
 _CONNECTOR_ARGUMENTS = (
     "_sudo",
     "_sudo_user",
@@ -80,27 +86,61 @@ def guarded(
 def _carry_out(
     state: State, host: Host, change: Guarded, verify: Verify | None, arguments: dict[str, Any]
 ) -> bool:
-    deadline = time.monotonic() + change.seconds + _MARGIN
+    """All of it, in a greenlet of its own: pyinfra's time limit is meant for a single command.
+
+    Being ended in the middle would leave the host waiting, and its owner without an explanation.
+    Every remote command in it has its own limit.
+    """
+
+    def work() -> bool:
+        with ctx_state.use(state), ctx_host.use(host):
+            return _change(state, host, change, verify, arguments)
+
+    worker = gevent.spawn(work)
+    while not worker.ready():
+        with suppress(TimeoutError):
+            worker.join()
+    return bool(worker.get())
+
+
+def _change(
+    state: State, host: Host, change: Guarded, verify: Verify | None, arguments: dict[str, Any]
+) -> bool:
     applied, output = _run(host.connector, arm_and_apply(change), arguments, timeout=120)
-    if not applied:
-        return _undone(
-            state, host, change, f"the change failed: {output}", arguments, deadline=deadline
-        )
-    problem = _works(state, host, verify, arguments)
-    if problem:
-        return _undone(state, host, change, problem, arguments, deadline=deadline)
-    kept, output = _run(host.connector, confirm(change.subject), arguments)
-    if kept:
-        return True
-    return _undone(
-        state,
-        host,
-        change,
-        "the new login worked, but the change could not be confirmed, probably since the host had "
-        f"undone it already: {output}",
-        arguments,
-        deadline=deadline,
-    )
+    deadline = time.monotonic() + change.seconds
+    problem = _works(state, host, verify, arguments) if applied else f"it failed: {output}"
+    if problem is None:
+        kept, output = _run(host.connector, confirm(change.subject), arguments)
+        if kept:
+            return True
+        problem = f"a new login worked, but the change could not be confirmed: {output}"
+    progress(f"{change.subject}: {problem}; the change is being undone")
+    # The connection of the run often outlives the change: then there is nothing to wait for. If
+    # not, the host's own timer does the same.
+    undone, _ = _run(host.connector, undo(change.subject), arguments)
+    if not undone:
+        time.sleep(max(0, deadline + 2 - time.monotonic()))
+    ending = _ending(state, host, change, arguments, deadline + _MARGIN)
+    story.failed(host, f"{change.subject}: {problem}. {ending}")
+    return False
+
+
+def _ending(
+    state: State, host: Host, change: Guarded, arguments: dict[str, Any], deadline: float
+) -> str:
+    """How the host was left, as far as a new login can tell."""
+    while True:
+        answered, said = _log_in(state, host, arguments, outcome(change.subject))
+        if answered and said == "restored":
+            return "The host has put back what was there before; a new login confirmed it"
+        if answered and said == "nothing":
+            return "A new login found no change waiting: it was not made, or it was kept"
+        if time.monotonic() > deadline:
+            return (
+                "Could not confirm that the host has put back what was there before "
+                f"({said}); it does so by itself, at the latest when it is switched off and on"
+            )
+        time.sleep(_PAUSE)
 
 
 def _works(
@@ -113,56 +153,31 @@ def _works(
         problem = fresh_login(state, host, arguments)
         if problem is None and verify is not None:
             problem = verify(state, host)
-        if problem is None:
-            return None
+        if problem is None or "Authentication" in problem:
+            break
     return problem
 
 
-def fresh_login(
-    state: State, host: Host, arguments: dict[str, Any], command: str = "true"
-) -> str | None:
+def fresh_login(state: State, host: Host, arguments: dict[str, Any]) -> str | None:
     """Log in as the run does, over a new connection, and use sudo; what went wrong, or None."""
+    worked, said = _log_in(state, host, arguments, "true")
+    return None if worked else said
+
+
+def _log_in(state: State, host: Host, arguments: dict[str, Any], command: str) -> tuple[bool, str]:
     connector = type(host.connector)(state, host)
     try:
         connector.connect()
-        done, output = _run(connector, command, arguments, timeout=20)
-        return None if done else f"a new login worked, but sudo did not: {output or 'no message'}"
+        worked, said = _run(connector, command, arguments, timeout=20)
+        if worked:
+            return True, said
+        return False, f"a new login worked, but a command with sudo did not: {said or 'no message'}"
     except _UNREACHABLE as error:
-        return f"a new login failed: {error}"
+        return False, f"a new login failed: {error}"
     finally:
         client = getattr(connector, "client", None)
         if client is not None:
             client.close()
-
-
-def _undone(
-    state: State,
-    host: Host,
-    change: Guarded,
-    problem: str,
-    arguments: dict[str, Any],
-    *,
-    deadline: float,
-) -> bool:
-    """Have the change undone, make sure of it by logging in anew, and fail the host."""
-    progress(f"{change.subject}: {problem}; the change is being undone")
-    # The connection of the run often outlives the change: then there is nothing to wait for. If
-    # not, the host's own timer does the same.
-    _run(host.connector, undo(change.subject), arguments)
-    while True:
-        last = fresh_login(state, host, arguments, restored(change.subject))
-        if last is None or time.monotonic() > deadline:
-            break
-        time.sleep(3)
-    if last is None:
-        ending = "The host has put back what was there before; a new login confirmed it"
-    else:
-        ending = (
-            f"Could not confirm that the host has put back what was there before ({last}); "
-            "it does so by itself, at the latest when it is switched off and on"
-        )
-    story.failed(host, f"{change.subject}: {problem}. {ending}")
-    return False
 
 
 def _run(
