@@ -74,6 +74,8 @@ def _entry(_host, _ssh):
 _refuse_strangers()
 _settings, _source = _load()
 
+from operations import story as _story  # noqa: E402  (only now is it certain to be ours)
+
 _logger.info(
     'Cluster "%s": %s (%s, %s) from %s',
     _settings.cluster.name,
@@ -82,6 +84,7 @@ _logger.info(
     _many(len(_settings.workers), "worker"),
     _source,
 )
+_story.install()
 for _warning in _settings.warnings:
     _logger.warning("%s", _warning)
 

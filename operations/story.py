@@ -110,6 +110,12 @@ class _ConnectErrors(logging.Handler):
 def install() -> None:
     """Listen from the run's start and write its last lines at its end. Called by the inventory."""
     logging.getLogger("pyinfra").addHandler(_ConnectErrors(level=logging.ERROR))
+    # A host that is down is said in a line; paramiko would add a page of traceback to it.
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+    if not sys.stdin.isatty():
+        # pyinfra asks whether to go on without the hosts that failed; nobody is there to answer,
+        # and what the others do does not depend on the answer.
+        state().should_raise_failed_hosts = lambda _: False
     atexit.register(_close)
 
 
@@ -157,9 +163,9 @@ def closing_lines(
         else:
             lines.append(f"{planned} differences on {len(hosts)} hosts; nothing was changed yet.")
     else:
-        verb = "done" if applied else "could be planned"
+        verb = "are done" if applied else "could be looked at, nothing was changed"
         names = f": {', '.join(done)}." if done else "."
-        lines.append(f"{len(done)} of {len(hosts)} hosts are {verb}{names}")
+        lines.append(f"{len(done)} of {len(hosts)} hosts {verb}{names}")
         for name, reason in unfinished.items():
             lines.append(f"  not done: {name}: {reason}")
     if interrupted or unfinished:

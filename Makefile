@@ -1,0 +1,53 @@
+# make demo, make test: everything they need is installed by the first target that needs it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+LAB_PACKAGES := user-mode-linux mmdebstrap iptables iproute2 e2fsprogs openssh-client tcpdump \
+  apt-utils dpkg-dev gpg busybox-static
+
+.PHONY: help install system check test unit lifecycle demo bench lab-up lab-down clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## bring up four hosts, build the cluster on them, show it
+	@$(BIN)/python -m lab.demo
+
+test: $(READY) ## everything that must pass (up to 35 minutes)
+	@$(BIN)/python tests/run.py test
+
+lifecycle: $(READY) ## the longer scenarios
+	@$(BIN)/python tests/run.py lifecycle
+
+unit: $(READY) ## the pure core only (seconds)
+	@$(BIN)/python -m pytest -q tests/unit
+
+check: $(READY) ## types and style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy .
+
+bench: $(READY) ## measure on the lab, against the floor
+	@$(BIN)/python -m tests.bench
+
+lab-up: $(READY) ## the four hosts of the lab, for playing
+	@$(BIN)/lab up
+
+lab-down: $(READY) ## end the lab, leaving nothing behind
+	@$(BIN)/lab down
+
+install: $(READY) ## Python packages into .venv, Debian packages for the lab
+
+$(READY): requirements.txt pyproject.toml | system
+	@echo "Installing Python packages into $(VENV) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+system:
+	@sh scripts/system-packages $(PYTHON) $(LAB_PACKAGES)
+
+clean: ## remove what make has made here (the lab's cache stays)
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
