@@ -28,8 +28,16 @@ from operations.converge import (
 )
 from operations.guard import guarded
 
-_RELOAD = "systemctl try-reload-or-restart ssh.service"
-"""Reloads where it runs; does nothing where the socket starts it when somebody connects."""
+_RELOAD = (
+    "if systemctl --quiet is-active ssh.socket; then systemctl try-restart ssh.service; "
+    "else systemctl try-reload-or-restart ssh.service; fi"
+)
+"""Has a running sshd read its files; where none runs, the socket starts one when it is needed.
+
+A reload ends an sshd that got its socket from systemd: it starts itself anew without that socket
+and says "Cannot bind any address" (seen with OpenSSH 10.0p1 of Debian 13). A restart keeps the
+sessions (``KillMode=process``), and systemd holds the connections that arrive meanwhile.
+"""
 
 
 @converges("ssh")

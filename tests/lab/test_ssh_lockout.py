@@ -199,7 +199,7 @@ def test_a_config_without_include_is_mended(
     board: str, lab: Any, pyinfra: Callable[..., Any]
 ) -> None:
     root(lab, "sed -i '/^Include/d; s/^#*PasswordAuth.*/PasswordAuthentication yes/' "
-         "/etc/ssh/sshd_config && systemctl reload ssh.service")  # fmt: skip
+         "/etc/ssh/sshd_config && systemctl restart ssh.service")  # fmt: skip
     run = pyinfra("-y", *DEPLOY)
     assert run.returncode == 0, run.output
     assert offered(lab) == KEYS_ONLY

@@ -2,6 +2,7 @@
 from cluster.rollback import write as _write
 from operations.converge import converges as _converges
 from operations.guard import guarded as _guarded
+from operations.ssh import _RELOAD
 
 _RULE = "/etc/ssh/sshd_config.d/00-lockout.conf"
 
@@ -13,10 +14,10 @@ def _lock_everybody_out():
         files=(_RULE,),
         apply=(
             _write(_RULE, "AllowUsers nobody"),
-            "systemctl reload ssh.service",
+            _RELOAD,
             "sleep 1",
         ),
-        after_restore="systemctl try-reload-or-restart ssh.service",
+        after_restore=_RELOAD,
         seconds=20,
     )
 
