@@ -26,7 +26,7 @@ from cluster.findings import Finding
 
 _MARKS = {"change": ("~", "yellow"), "notice": ("!", "cyan"), "refusal": ("✗", "red")}
 
-_told: set[tuple[str, str, str]] = set()
+_told: set[tuple[str, str]] = set()
 _failures: dict[str, str] = {}
 _changed: dict[str, int] = {}
 _parts: dict[str, str] = {}
@@ -56,7 +56,7 @@ def begin(run: State, host: Host, part: str) -> None:
 def tell(host: Host, part: str, findings: Sequence[Finding]) -> None:
     """Record the findings, each once a run."""
     for finding in findings:
-        key = (host.name, part, finding.sentence())
+        key = (host.name, finding.sentence())  # two parts may see the same: the first tells it
         if key in _told:
             continue
         _told.add(key)
