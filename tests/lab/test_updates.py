@@ -20,7 +20,7 @@ def test_updates_converge_and_stay(lab: Any, pyinfra: Callable[..., Any]) -> Non
     assert check.returncode == 0, check.stderr
     assert "APT::Periodic::Unattended-Upgrade" in check.stderr
     assert "time synchronisation" in check.stderr
-    assert lab.run(HOST, "ls /etc/apt/apt.conf.d | grep -c pyinfra || true").strip() == "0"
+    assert lab.run(HOST, "ls /etc/apt/apt.conf.d | grep -c pyinfra || true").stdout.strip() == "0"
 
     converge = pyinfra("-y", *DEPLOY)
     assert converge.returncode == 0, converge.stderr
@@ -30,7 +30,7 @@ def test_updates_converge_and_stay(lab: Any, pyinfra: Callable[..., Any]) -> Non
     assert "Nothing was changed" in again.stderr
 
     # Verified by what unattended-upgrades itself says and does, not by our facts.
-    assert lab.run(HOST, "systemctl is-active apt-daily.timer").strip() == "active"
-    assert lab.run(HOST, "timedatectl show -p NTP --value").strip() == "yes"
-    said = lab.run(HOST, "sudo unattended-upgrade --dry-run --debug 2>&1 || true")
+    assert lab.run(HOST, "systemctl is-active apt-daily.timer").stdout.strip() == "active"
+    assert lab.run(HOST, "timedatectl show -p NTP --value").stdout.strip() == "yes"
+    said = lab.run(HOST, "sudo unattended-upgrade --dry-run --debug 2>&1 || true").stdout
     assert "docker-ce" in said
