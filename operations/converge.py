@@ -205,7 +205,7 @@ def converges(
         @wraps(body)
         def converge(*args: P.args, **kwargs: P.kwargs) -> Commands:
             state, host = current_state(), current_host()
-            story.begin(state, host, part)
+            story.begin(state, host)
             if host in state.failed_hosts:
                 return
             problem: str | None = None

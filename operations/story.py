@@ -23,13 +23,14 @@ from pyinfra.api.state import BaseStateCallback, StateStage
 from pyinfra.context import ctx_state
 
 from cluster.findings import Finding
+from operations.connection import notice_power_loss
 
 _MARKS = {"change": ("~", "yellow"), "notice": ("!", "cyan"), "refusal": ("✗", "red")}
 
 _told: set[tuple[str, str]] = set()
 _failures: dict[str, str] = {}
 _changed: dict[str, int] = {}
-_parts: dict[str, str] = {}
+_met: set[str] = set()
 _begun = False
 
 
@@ -44,10 +45,12 @@ def phase() -> str:
     return "apply" if state().is_executing else "plan"
 
 
-def begin(run: State, host: Host, part: str) -> None:
+def begin(run: State, host: Host) -> None:
     """An operation starts on a host; the first of all starts the story."""
     global _begun
-    _parts[host.name] = part
+    if host.name not in _met:
+        _met.add(host.name)
+        notice_power_loss(host)
     if not _begun:
         _begun = True
         run.add_callback_handler(_Listener())

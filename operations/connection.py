@@ -1,0 +1,36 @@
+"""The run's own SSH connections."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+
+from pyinfra.api import Host
+
+_OPTIONS = (
+    # Linux's names and, for the idle time, macOS's: seconds, seconds, probes, milliseconds.
+    ("TCP_KEEPIDLE", 20),
+    ("TCP_KEEPALIVE", 20),
+    ("TCP_KEEPINTVL", 5),
+    ("TCP_KEEPCNT", 4),
+    ("TCP_USER_TIMEOUT", 40_000),
+)
+
+
+def notice_power_loss(host: Host) -> None:
+    """Have the kernel find out within a minute that a host is gone.
+
+    pyinfra waits for a command's output as long as the command may take. A host that loses its
+    power in the middle of an installation says nothing more, and the run would wait half an hour.
+    """
+    client = getattr(host.connector, "client", None)
+    transport = client.get_transport() if client else None
+    connection = getattr(transport, "sock", None)
+    if connection is None or not hasattr(connection, "setsockopt"):
+        return  # through a jump host or a proxy command: its own settings decide
+    with suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _OPTIONS:
+            option = getattr(socket, name, None)
+            if option is not None:
+                connection.setsockopt(socket.IPPROTO_TCP, option, value)
