@@ -39,9 +39,9 @@ REFUSALS = {
         ["kernel module esp4", "/etc/modprobe.d/mitigation.conf:1: install esp4 /bin/true"],
     ),
     "a clock that certificates do not bear": (
-        "sudo systemctl stop systemd-timesyncd; sudo date -s '-2 hours'",
-        "sudo date -s '+2 hours'; sudo systemctl start systemd-timesyncd",
-        ["clock", "2 hours behind this computer's", "timedatectl"],
+        "sudo systemctl stop systemd-timesyncd; sudo date -s '-5 hours'",
+        "sudo date -s '+5 hours'; sudo systemctl start systemd-timesyncd",
+        ["clock", "5 hours behind this computer's", "timedatectl"],
     ),
     "a full disk": (
         "sudo fallocate -l $(df --output=avail -B1 /var | tail -1 | awk '{print $1 - 2^28}')"
