@@ -5,6 +5,7 @@ Everything raises `lab.errors.LabError` with a message for people.
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import time
@@ -14,7 +15,7 @@ from typing import Any
 
 from lab import (
     authority,
-    cache,
+    commands,
     description,
     docker_packages,
     image,
@@ -49,7 +50,7 @@ def up(
             f"a lab has at least one manager and at most {topology.MOST_HOSTS} hosts,"
             f" not {managers} managers and {workers} workers"
         )
-    requirements.check()
+    requirements.check(managers + workers)
     os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
     descriptor = lock.acquire()
     try:
@@ -83,9 +84,19 @@ def _build(managers: int, workers: int, memory: int, say: Callable[[str], None])
     if missing:
         say(f"building {' and '.join(missing)}, once: one to two minutes")
     with ThreadPoolExecutor(2) as pool:
-        base = pool.submit(image.image, machine_release, keys)
-        docker = pool.submit(docker_packages.docker_packages, machine_release, keys)
-        folder, packages = base.result(), docker.result()
+        base = pool.submit(image.image, machine_release, keys, say)
+        docker = pool.submit(docker_packages.docker_packages, machine_release, keys, say)
+        try:
+            folder, packages = base.result(), docker.result()
+        except LabError as error:
+            commands.end_all()
+            raise LabError(
+                f"could not build what hosts are made of: {error}\n"
+                "  Packages come from this machine's own apt sources: does `apt-get update` work?"
+            ) from error
+        except BaseException:
+            commands.end_all()
+            raise
     if missing:
         say(f"built in {time.monotonic() - begin:.0f} s")
     return supervisor.Plan(
@@ -220,8 +231,6 @@ def run(
     :param command: a line for the user's shell, or words that it must not touch
     :raises LabError: when it fails (unless not `check`) or takes longer than `timeout` seconds.
     """
-    import shlex
-
     line = command if isinstance(command, str) else shlex.join(command)
     done = _run([*ssh_command(host), line], f"{host}: {line}", stdin, timeout)
     if check and done.returncode != 0:
@@ -296,7 +305,6 @@ def prune() -> None:
 
 
 __all__ = [
-    "cache",
     "down",
     "in_namespace",
     "power_cut",

@@ -1,5 +1,6 @@
 """Programs of this machine, run with their errors kept, and processes ended for certain."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -25,28 +26,52 @@ def run(
     """
     words = [str(word) for word in argv]
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             words,
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
             cwd=cwd,
             env=None if env is None else {**os.environ, **env},
-            timeout=timeout,
+            start_new_session=True,
         )
     except FileNotFoundError as error:
         raise LabError(f"{words[0]}: program not found") from error
+    _running.add(process)
+    try:
+        output, errors = process.communicate(stdin, timeout)
     except subprocess.TimeoutExpired as error:
         raise LabError(f"{' '.join(words)}: no end after {timeout} s") from error
-    if done.returncode != 0:
-        said = (done.stdout + done.stderr).strip().splitlines()[-15:]
+    finally:
+        _end(process)
+        _running.discard(process)
+    if process.returncode != 0:
+        said = (output + errors).strip().splitlines()[-15:]
         raise LabError(
-            f"{' '.join(words[:6])} … failed with exit code {done.returncode}:\n  "
+            f"{' '.join(words[:6])} … failed with exit code {process.returncode}:\n  "
             + "\n  ".join(said or ["(it printed nothing)"])
         )
-    return done.stdout
+    return output
+
+
+#: Programs of `run` that have not ended, in whatever thread.
+_running: "set[subprocess.Popen[str]]" = set()
+
+
+def end_all() -> None:
+    """End every program that `run` waits for, in whatever thread; each `run` then raises."""
+    for process in list(_running):
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Kill a program of `run`, with its children, if it has not ended."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @dataclass(frozen=True)

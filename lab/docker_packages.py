@@ -8,7 +8,7 @@ release's Docker, where the machine's archives carry it, makes the second versio
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,12 +197,17 @@ def is_built(release: Release, authority: Authority) -> bool:
     return is_cached("docker", _key(release, authority))
 
 
-def docker_packages(release: Release, authority: Authority) -> DockerPackages:
-    """Docker's repository as the lab plays it, built if need be."""
+def docker_packages(
+    release: Release, authority: Authority, say: Callable[[str], None]
+) -> DockerPackages:
+    """Docker's repository as the lab plays it, built if need be.
+
+    :param say: is told each step of the building
+    """
     folder = cached(
         "docker",
         _key(release, authority),
-        lambda folder: _build(folder, release, authority),
+        lambda folder: _build(folder, release, authority, say),
     )
     return DockerPackages(
         site=folder / "site",
@@ -211,22 +216,27 @@ def docker_packages(release: Release, authority: Authority) -> DockerPackages:
     )
 
 
-def _build(folder: Path, release: Release, authority: Authority) -> None:
+def _build(
+    folder: Path, release: Release, authority: Authority, say: Callable[[str], None]
+) -> None:
     linux = folder / "site/linux" / release.distribution
     pool = linux / "dists" / release.codename / "pool/stable" / release.architecture
     pool.mkdir(parents=True)
     versions: list[str] = []
     for number, sources in enumerate((release.sources, release.following())):
+        say(f"Docker: downloading it from {'the next' if number else 'this'} release")
         originals = _Originals(folder / f"originals{number}")
         try:
             originals.fetch(sources)
         except LabError:
             if number == 0:
                 raise
-            continue  # The archives do not carry the next release: one version, then.
+            say("Docker: the archives do not carry the next release: one version, then")
+            continue
         engine = originals.version("docker.io")
         if engine in versions:
             continue
+        say(f"Docker: repacking {engine}")
         for package in _packages(originals, release):
             _write(package, folder / "tree", pool, release.architecture)
         versions.append(engine)

@@ -6,6 +6,7 @@ by a drop-in of cloud-init's; SSH by socket activation; no Docker. What belongs 
 """
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from lab import topology
@@ -200,16 +201,22 @@ def is_built(release: Release, authority: Authority) -> bool:
     return is_cached("image", _key(release, authority))
 
 
-def image(release: Release, authority: Authority) -> Path:
-    """The folder with `base.img` and the base repository `archive`, built if need be."""
+def image(release: Release, authority: Authority, say: Callable[[str], None]) -> Path:
+    """The folder with `base.img` and the base repository `archive`, built if need be.
+
+    :param say: is told each step of the building
+    """
     return cached(
         "image",
         _key(release, authority),
-        lambda folder: _build(folder, release, authority),
+        lambda folder: _build(folder, release, authority, say),
     )
 
 
-def _build(folder: Path, release: Release, authority: Authority) -> None:
+def _build(
+    folder: Path, release: Release, authority: Authority, say: Callable[[str], None]
+) -> None:
+    say(f"image: installing {release.distribution} {release.version}")
     root, files = folder / "root", folder / "files"
     archive = folder / "archive"
     for path, content in _files(release, authority).items():
@@ -222,9 +229,10 @@ def _build(folder: Path, release: Release, authority: Authority) -> None:
     script.chmod(0o755)
     pool = archive / "pool/main"
     run(
-        # In a mount namespace of its own: whatever happens, no mount outlives the build.
-        ["unshare", "--mount", "--propagation", "private"]
-        + ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--skip=check/empty"]
+        # In namespaces of its own: whatever happens, no mount and no process outlives the build.
+        ["unshare", "--mount", "--propagation=private", "--pid", "--mount-proc"]
+        + ["--fork", "--kill-child=KILL"]
+        + ["mmdebstrap", "--mode=root", "--variant=minbase", "--skip=check/empty"]
         + [f"--include={PACKAGES.replace(' ', ',')}"]
         + [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale")]
         + ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
@@ -232,6 +240,7 @@ def _build(folder: Path, release: Release, authority: Authority) -> None:
         + [f'--customize-hook={script} "$1" "{files}" "{pool}" "{kernel()}"']
         + [release.codename, str(root), str(folder / "sources.list")]
     )
+    say("image: writing the base package archive and the disk")
     for leftover in (root / "etc/apt/apt.conf.d").glob("99mmdebstrap"):
         leftover.unlink()
     for suite in (release.codename, f"{release.codename}-updates", _security(release)):

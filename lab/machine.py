@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,9 +137,7 @@ class Machine:
         shutil.rmtree(runtime / self.node.name, ignore_errors=True)
         runtime.mkdir(exist_ok=True)
         environment = dict(os.environ)
-        memory = Path("/dev/shm")
-        if memory.is_dir():
-            environment["TMPDIR"] = str(memory)
+        environment["TMPDIR"] = _memory_folder(self._memory)
         command = inside(
             topology.NAMESPACE,
             [
@@ -191,6 +190,16 @@ class Machine:
         said = last_lines(self.node.name, 40)
         ends = re.findall(r"reboot: (Restarting system|Power down|System halted)", said)
         return not ends or ends[-1] == "Restarting system"
+
+
+def _memory_folder(megabytes: int) -> str:
+    """Where the kernel may keep a host's memory: in memory, if that has room and may be run."""
+    with contextlib.suppress(OSError):
+        shared = os.statvfs("/dev/shm")
+        free = shared.f_bavail * shared.f_frsize >> 20
+        if not shared.f_flag & os.ST_NOEXEC and free > megabytes:
+            return "/dev/shm"
+    return tempfile.gettempdir()
 
 
 def last_lines(host: str, count: int = 15) -> str:

@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+from lab import places
 from lab.errors import LabError
 
 #: Programs by the package that brings them, by Debian's and Ubuntu's names.
@@ -25,6 +26,9 @@ PROGRAMS = {
 
 MODULES = ("trustme",)
 
+#: Megabytes.
+MEMORY_PER_HOST, DISK_PER_HOST, DISK = 800, 1000, 2000
+
 _ADMIN_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -39,7 +43,7 @@ def missing() -> list[str]:
         found.append("/dev/net/tun is not there: `modprobe tun`, or allow it to this container")
     elif not _has_capability(12) or not _has_capability(21):
         found.append("this root may not set up networks (CAP_NET_ADMIN and CAP_SYS_ADMIN)")
-    search = f"{os.environ.get('PATH', '')}:{_ADMIN_PATH}"
+    search = "{}:{}".format(os.environ.get("PATH", ""), _ADMIN_PATH)
     packages = [
         package
         for package, programs in PROGRAMS.items()
@@ -53,16 +57,44 @@ def missing() -> list[str]:
     return found
 
 
-def check() -> None:
-    """Go on only if nothing is missing.
+def check(hosts: int) -> None:
+    """Go on only if nothing is missing for so many hosts.
 
     :raises LabError: with all that is missing, at once.
     """
-    found = missing()
+    found = missing() + _lack_of_room(hosts)
     if found:
         raise LabError(
             "this machine cannot have a lab yet:\n" + "\n".join(f"  - {one}" for one in found)
         )
+
+
+def _lack_of_room(hosts: int) -> list[str]:
+    found = []
+    memory = _available_memory()
+    if memory < hosts * MEMORY_PER_HOST:
+        found.append(
+            f"{hosts} hosts take {hosts * MEMORY_PER_HOST} MB of memory once Docker runs, and"
+            f" {memory} MB are available: end something, or start fewer hosts"
+        )
+    folder = places.cache()
+    while not folder.exists():
+        folder = folder.parent
+    room = shutil.disk_usage(folder).free >> 20
+    if room < DISK + hosts * DISK_PER_HOST:
+        found.append(
+            f"images and {hosts} disks take {DISK + hosts * DISK_PER_HOST} MB, and {folder} has"
+            f" {room} MB left: make room, or set LAB_CACHE to another folder"
+        )
+    return found
+
+
+def _available_memory() -> int:
+    """Megabytes."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) >> 10
+    return 0
 
 
 def _has_capability(number: int) -> bool:

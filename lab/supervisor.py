@@ -265,6 +265,7 @@ class Lab:
 
     def finish(self) -> None:
         """Take everything down, whatever state it is in."""
+        description.path().unlink(missing_ok=True)
         if self._control is not None:
             self._control.close()
         with ThreadPoolExecutor(MOST) as pool:
@@ -584,8 +585,11 @@ def _main(lock_descriptor: int, progress_descriptor: int) -> int:
     speaking = threading.Lock()
 
     def tell(event: dict[str, Any]) -> None:
-        with speaking, contextlib.suppress(OSError):
-            os.write(progress_descriptor, json.dumps(event).encode() + b"\n")
+        try:
+            with speaking:
+                os.write(progress_descriptor, json.dumps(event).encode() + b"\n")
+        except BrokenPipeError:  # Nobody waits for this lab any more.
+            lab.stop.set()
 
     def say(step: str) -> None:
         _log(step)

@@ -130,12 +130,13 @@ class TestOnTheWayIn:
         known = description.read()
         assert known is not None
         lines = Path(known.known_hosts).read_text().splitlines()
-        port = known.host("node4").ssh_port
-        keys = {line.split()[0]: line.split()[2] for line in lines}
-        theirs, other = keys[f"[127.0.0.1]:{port}"], keys[f"[127.0.0.1]:{port - 1}"]
-        swapped = tmp_path / "known_hosts"
-        swapped.write_text("".join(f"{line.replace(theirs, other)}\n" for line in lines))
-        run = pyinfra(*SITE, env={"SWARM_SSH__KNOWN_HOSTS": str(swapped)})
+        names = {n: f"[127.0.0.1]:{known.host(n).ssh_port}" for n in ("node3", "node4")}
+        of_node3 = [line for line in lines if line.startswith(names["node3"])]
+        swapped = [line for line in lines if not line.startswith(names["node4"])]
+        swapped += [f"{names['node4']} {line.split(' ', 1)[1]}" for line in of_node3]
+        file = tmp_path / "known_hosts"
+        file.write_text("\n".join(swapped) + "\n")
+        run = pyinfra(*SITE, env={"SWARM_SSH__KNOWN_HOSTS": str(file)})
         closing = assert_only_node4_is_not_done(run)
         assert "Host key" in closing[1]
         assert "does not match" in closing[1]
