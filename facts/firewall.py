@@ -180,6 +180,8 @@ def _readable(family: Family) -> dict[str, Any]:
                 name if chain.policy is None else f"{name} (policy {chain.policy})": chain.rules
                 for name, chain in chains.items()
             }
+    if not family.tables:
+        shown["tables"] = "none: nothing has used iptables since the last boot"
     if family.errors:
         shown["errors"] = family.errors
     return shown

@@ -55,6 +55,10 @@ def test_a_host_without_iptables_says_so() -> None:
     assert firewall.to_json()["ipv4"] == "iptables is not installed"
 
 
+def test_a_host_whose_iptables_was_never_used_says_so() -> None:
+    assert "nothing has used iptables" in said("legacy").to_json()["ipv4"]["tables"]
+
+
 def test_rules_in_both_back_ends_are_a_mixture() -> None:
     firewall = said(nft=NFT, legacy=LEGACY)
     assert firewall.ipv4.mixed
