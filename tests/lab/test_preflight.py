@@ -26,7 +26,7 @@ def preflight(pyinfra: Callable[..., Any]) -> Any:
     return pyinfra("--dry", "inventory.py", "deploys/preflight.py")
 
 
-def test_fresh_hosts_pass(pyinfra: Callable[..., Any]) -> None:
+def test_sound_hosts_pass(pyinfra: Callable[..., Any]) -> None:
     run = preflight(pyinfra)
     assert run.returncode == 0, run.stderr
     assert "✗" not in run.stderr
