@@ -30,6 +30,9 @@ from lab import (
 from lab.description import Description
 from lab.errors import LabError
 
+#: Megabytes; with less a host does not get as far as SSH, or dies once Docker runs.
+LEAST_MEMORY = 384
+
 
 def _quiet(_: str) -> None:
     pass
@@ -50,6 +53,8 @@ def up(
             f"a lab has at least one manager and at most {topology.MOST_HOSTS} hosts,"
             f" not {managers} managers and {workers} workers"
         )
+    if memory < LEAST_MEMORY:
+        raise LabError(f"a host needs at least {LEAST_MEMORY} MB of memory, not {memory}")
     requirements.check(managers + workers)
     os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
     descriptor = lock.acquire()

@@ -9,6 +9,7 @@ because it was killed, `remove_leftovers` finds.
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -379,7 +380,7 @@ class Lab:
     def _obituary(self, name: str) -> str:
         host = self.hosts[name]
         state = host.problem or ("it runs" if host.machine.is_on else "it is off")
-        lines = machine.last_lines(name).replace("\n", "\n    | ")
+        lines = machine.last_lines(name, 25).replace("\n", "\n    | ")
         return (
             f"{name} does not answer SSH ({state}). The end of its console:\n    | {lines}\n"
             "  Try `lab up` again; if it is short of memory (`free -m`), with a smaller"
@@ -585,20 +586,27 @@ def _main(lock_descriptor: int, progress_descriptor: int) -> int:
     speaking = threading.Lock()
 
     def tell(event: dict[str, Any]) -> None:
-        try:
-            with speaking:
-                os.write(progress_descriptor, json.dumps(event).encode() + b"\n")
-        except BrokenPipeError:  # Nobody waits for this lab any more.
+        with speaking, contextlib.suppress(BrokenPipeError):
+            os.write(progress_descriptor, json.dumps(event).encode() + b"\n")
+
+    def listen() -> None:
+        """End with whoever waits for this lab, until it is up."""
+        poll = select.poll()
+        poll.register(progress_descriptor, 0)
+        poll.poll()
+        if not told.is_set():
             lab.stop.set()
 
     def say(step: str) -> None:
         _log(step)
         tell({"step": step})
 
+    told = threading.Event()
+    threading.Thread(target=listen, daemon=True).start()
     try:
         lab.start(say)
+        told.set()
         tell({"up": True})
-        os.close(progress_descriptor)
         lab.stop.wait()
         _log("going down")
         lab.finish()
