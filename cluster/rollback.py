@@ -190,8 +190,9 @@ def confirm(subject: str) -> str:
     place = f"{ROOT}/{subject}"
     return "\n".join(
         [
-            "sync",
+            "sync",  # the change itself, or a power cut could leave half of it and no marker
             f"mv {place}/armed {place}/confirmed",
+            f"sync -f {place}",
             f"systemctl stop {timer(subject)}.timer 2>/dev/null || :",
             f"rm -rf {place}",
         ]

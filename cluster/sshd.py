@@ -188,6 +188,7 @@ def plan(wanted: Wanted, seen: Sshd) -> list[Finding]:
         *_shut_out_by_others(wanted, seen),
         *_unread(seen),
         *_keys_elsewhere(seen),
+        *_exceptions(wanted, seen),
     ]
 
 
@@ -255,12 +256,19 @@ def _differences(wanted: Wanted, seen: Sshd) -> list[Finding]:
 
 
 def _culprits(
-    wanted: Wanted, seen: Sshd, keyword: str, expected: str, *, certain: bool
+    wanted: Wanted,
+    seen: Sshd,
+    keyword: str,
+    expected: str,
+    *,
+    certain: bool,
+    in_match: bool = False,
 ) -> list[Line]:
     """The lines that win over our drop-in, in the order in which sshd reads them.
 
     certain: only those that are sure to: before our drop-in, or in a Match block that names a
     user of ours. (Match criteria such as addresses and groups are left to sshd.)
+    in_match: only those in Match blocks.
     """
     found: list[Line] = []
     match: Line | None = None
@@ -276,7 +284,7 @@ def _culprits(
         if line.keyword == "match":
             match = line
         elif line.keyword == keyword and not _same(keyword, line.value.lower(), expected):
-            if match is None and not ours_read:
+            if match is None and not ours_read and not in_match:
                 found.append(line)
             elif match is not None:
                 users = ("root", seen.login_user, *wanted.users)
@@ -386,6 +394,21 @@ def _keys_elsewhere(seen: Sshd) -> list[Finding]:
             remedy="Keys declared in access.admins have no effect unless it names "
             ".ssh/authorized_keys as well",
         )
+    ]
+
+
+def _exceptions(wanted: Wanted, seen: Sshd) -> list[Finding]:
+    """Match blocks that undo a setting of ours for connections that sshd was not asked about."""
+    return [
+        Notice(
+            f"sshd {KEYWORDS[keyword][0]}",
+            f"a Match block sets it for some connections: {line.place}",
+            expected=expected,
+            found=line.value,
+            remedy="Remove it there, if it is not meant as an exception",
+        )
+        for keyword, expected in wanted.values().items()
+        for line in _culprits(wanted, seen, keyword, expected, in_match=True, certain=False)
     ]
 
 

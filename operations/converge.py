@@ -179,13 +179,16 @@ def write_file(path: str, content: str, *, mode: str = "644", owner: str = "root
     )
 
 
-def fail(message: str) -> FunctionCommand:
-    """A command that fails this host, and this host only, with a message for its owner."""
-    return FunctionCommand(_fail, (message,), {})
+def fail(message: str, *, told: bool = False) -> FunctionCommand:
+    """A command that fails this host, and this host only, with a message for its owner.
+
+    told: the log has the message already.
+    """
+    return FunctionCommand(_fail, (message, told), {})
 
 
-def _fail(state: State, host: Host, message: str) -> bool:
-    story.failed(host, message)
+def _fail(state: State, host: Host, message: str, told: bool) -> bool:
+    story.failed(host, message, told=told)
     return False
 
 
@@ -208,21 +211,21 @@ def converges(
             story.begin(state, host)
             if host in state.failed_hosts:
                 return
-            problem: str | None = None
+            problem, told = "", False
             try:
                 for command in body(*args, **kwargs):
                     yield command
                     forget_observations()
             except Refused as refused:
-                problem = str(refused)
+                problem, told = str(refused), True
             except Unobserved as unobserved:
                 problem = f"{unobserved}; nothing was decided without it"
-            if problem is None:
+            if not problem:
                 return
             if state.is_executing:
-                yield fail(problem)
+                yield fail(problem, told=told)
             else:
-                story.failed(host, problem)
+                story.failed(host, problem, told=told)
                 state.fail_hosts({host})
 
         return operation()(converge)

@@ -11,7 +11,7 @@ from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient import SSHClient
 
 from cluster.access import shut_out, unlock
-from cluster.findings import Change, Finding, changes, refusals
+from cluster.findings import Change, Finding, Notice, changes, refusals
 from cluster.rollback import write
 from cluster.settings import Settings
 from cluster.sshd import CONFIG, DROP_IN, DROP_INS, INCLUDE, Sshd, Wanted, plan
@@ -78,7 +78,7 @@ def hardened(settings: Settings) -> Commands:
         apply=_apply(wanted, seen, locked),
         after_restore=_RELOAD,
         seconds=settings.ssh.rollback_after,
-        verify=only_keys_are_offered,
+        verify=lambda state, host: _only_keys(state, host, findings),
     )
     left = plan(wanted, observe(Effective, users=asked))
     wrong = [*refusals(left), *changes(left)]
@@ -93,6 +93,12 @@ def _locked(name: str) -> Finding:
         expected="* (no password, not locked)",
         found="!",
     )
+
+
+def _only_keys(state: State, host: Host, findings: list[Finding]) -> str | None:
+    problem = only_keys_are_offered(state, host)
+    told = [finding.reason for finding in findings if isinstance(finding, Notice)]
+    return "; ".join([problem, *told]) if problem else None
 
 
 def _apply(wanted: Wanted, seen: Sshd, locked: list[str]) -> list[str]:

@@ -70,10 +70,11 @@ def tell(host: Host, part: str, findings: Sequence[Finding]) -> None:
         _record({"host": host.name, "part": part, "phase": phase(), **finding.record()})
 
 
-def failed(host: Host, message: str) -> None:
-    """A host will not be finished by this run, and why."""
+def failed(host: Host, message: str, *, told: bool = False) -> None:
+    """A host will not be finished by this run, and why; ``told``: the log has it already."""
     _failures.setdefault(host.name, message)
-    host.log_styled(message, fg="red", log_func=logger.error)
+    if not told:
+        host.log_styled(message, fg="red", log_func=logger.error)
 
 
 def _record(entry: dict[str, str]) -> None:

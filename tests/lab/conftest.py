@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from lab import api, description
 
 ROOT = Path(__file__).resolve().parents[2]
+
+SITE = ("inventory.py", "deploys/site.py")
+"""The whole job, as a user names it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,16 @@ class Run:
     @property
     def output(self) -> str:
         return self.stdout + self.stderr
+
+    @property
+    def closing(self) -> str:
+        """The last words, after the last empty line of the log."""
+        return self.stderr.rstrip().rpartition("\n\n")[2]
+
+    @property
+    def json(self) -> Any:
+        """What ``--json`` printed."""
+        return json.loads(self.stdout)
 
 
 def pyinfra_argv(*arguments: str) -> list[str]:
@@ -54,7 +70,7 @@ def lab() -> Iterator[ModuleType]:
     api.down()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pyinfra(lab: ModuleType) -> Callable[..., Run]:
     """Run pyinfra as a user does, and return what came of it."""
 
@@ -72,6 +88,54 @@ def pyinfra(lab: ModuleType) -> Callable[..., Run]:
         return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def converged(lab: ModuleType, pyinfra: Callable[..., Run]) -> description.Description:
+    """The lab with the whole job done on it, whatever was done to it before."""
+    run = pyinfra("-y", *SITE)
+    assert run.returncode == 0, run.stderr
+    return description_of_the_lab()
+
+
+def description_of_the_lab() -> description.Description:
+    """The running lab."""
+    found = description.read()
+    assert found is not None
+    return found
+
+
+def on_each(hosts: Iterable[str], script: str, *, timeout: float = 120) -> dict[str, str]:
+    """What a script, run as root on several hosts at once, prints on each."""
+    names = list(hosts)
+    with ThreadPoolExecutor(max(len(names), 1)) as pool:
+        said = pool.map(
+            lambda name: api.run(name, ["sudo", "sh", "-c", script], timeout=timeout).stdout, names
+        )
+        return dict(zip(names, said, strict=True))
+
+
+def reasons(path: Path) -> list[dict[str, str]]:
+    """The findings that a run wrote to its ``SWARM_REASONS`` file."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def changes_in(payload: Any) -> list[str]:
+    """The operations of a run's ``--json`` output that changed, or would change, some host."""
+    done = payload["results"]
+    if done is None:
+        kinds = ("hosts_with_change", "hosts_with_conditional_change")
+        operations = payload["plan"]
+    else:
+        kinds = ("success", "error")
+        operations = done["operations"]
+    return [
+        f"{operation['name']}: {', '.join(operation[kind])} ({kind})"
+        for operation in operations
+        for kind in kinds
+        if operation[kind]
+    ]
 
 
 def lines_with(text: str, words: Sequence[str]) -> list[str]:

@@ -113,12 +113,15 @@ def test_a_match_block_for_an_admin_is_named() -> None:
     assert "sshd_config line 121" in refusal.reason
 
 
-def test_a_match_block_for_somebody_else_does_not_matter() -> None:
+def test_a_match_block_for_somebody_else_is_told_and_stops_nothing() -> None:
     block = (
         Line(CONFIG, 120, "Match User backup"),
         Line(CONFIG, 121, "PasswordAuthentication yes"),
     )
-    assert not refusals(plan(WANTED, replace(FRESH, lines=(*FRESH.lines, *block))))
+    seen = hardened()
+    (notice,) = plan(WANTED, replace(seen, lines=(*seen.lines, *block)))
+    assert isinstance(notice, Notice)
+    assert "sshd_config line 121" in notice.reason
 
 
 def test_what_sshd_says_counts_even_where_the_culprit_is_not_found() -> None:
