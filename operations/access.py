@@ -11,7 +11,7 @@ from cluster.access import SUDOERS, Accounts, Declared, Plan, Wanted, plan
 from cluster.rollback import write
 from cluster.settings import Settings
 from facts import access
-from operations.converge import Commands, converges, current_host, observe, progress, tell
+from operations.converge import Commands, converges, current_host, observe, progress, script, tell
 from operations.guard import guarded
 
 
@@ -35,13 +35,12 @@ def admins(settings: Settings) -> Commands:
     made = plan(wanted(settings), seen, used_key(current_host()))
     if not tell("access", made.findings):
         return
+    files, commands = _files(made, seen), _apply(made, seen)
+    if not files and not seen.unconfirmed:
+        yield script("\n".join(commands))  # users and groups are added, nobody loses anything
+        return
     progress("access: a new login has to work before the change is kept")
-    yield from guarded(
-        "access",
-        files=_files(made, seen),
-        apply=_apply(made, seen),
-        seconds=settings.ssh.rollback_after,
-    )
+    yield from guarded("access", files=files, apply=commands, seconds=settings.ssh.rollback_after)
 
 
 def wanted(settings: Settings) -> Wanted:
