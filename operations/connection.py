@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 
+from paramiko import Transport
 from pyinfra.api import Host
 
 _OPTIONS = (
@@ -17,15 +18,24 @@ _OPTIONS = (
 )
 
 
+def _transport(host: Host) -> Transport | None:
+    client = getattr(host.connector, "client", None)
+    return client.get_transport() if client else None
+
+
+def connection_broke(host: Host) -> bool:
+    """Whether the connection to a host has ended without our doing."""
+    transport = _transport(host)
+    return transport is not None and not transport.is_active()
+
+
 def notice_power_loss(host: Host) -> None:
     """Have the kernel find out within a minute that a host is gone.
 
     pyinfra waits for a command's output as long as the command may take. A host that loses its
     power in the middle of an installation says nothing more, and the run would wait half an hour.
     """
-    client = getattr(host.connector, "client", None)
-    transport = client.get_transport() if client else None
-    connection = getattr(transport, "sock", None)
+    connection = getattr(_transport(host), "sock", None)
     if connection is None or not hasattr(connection, "setsockopt"):
         return  # through a jump host or a proxy command: its own settings decide
     with suppress(OSError):

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 APT = """\
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 apt() {
-  apt-get -q -o DPkg::Lock::Timeout=300 \\
+  apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \\
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 """

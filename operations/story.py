@@ -23,7 +23,7 @@ from pyinfra.api.state import BaseStateCallback, StateStage
 from pyinfra.context import ctx_state
 
 from cluster.findings import Finding
-from operations.connection import notice_power_loss
+from operations.connection import connection_broke, notice_power_loss
 
 _MARKS = {"change": ("~", "yellow"), "notice": ("!", "cyan"), "refusal": ("✗", "red")}
 
@@ -90,7 +90,11 @@ class _Listener(BaseStateCallback):
         state: State, host: Host, op_hash: str, retry_count: int = 0, max_retries: int = 0
     ) -> None:
         name = " / ".join(sorted(state.get_op_meta(op_hash).names))
-        _failures.setdefault(host.name, f"“{name}” failed; the command's output is above")
+        if connection_broke(host):
+            message = f"the connection broke during “{name}”; it may be without power or network"
+        else:
+            message = f"“{name}” failed; the command's output is above"
+        _failures.setdefault(host.name, message)
 
 
 # The last lines of a run

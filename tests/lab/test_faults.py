@@ -89,7 +89,7 @@ class TestOnTheWayIn:
     def test_a_host_without_power_is_named_and_the_others_are_looked_after(
         self, lab: ModuleType, pyinfra: Callable[..., Run]
     ) -> None:
-        lab.run("node2", "sudo rm /etc/apt/apt.conf.d/52pyinfra-swarm")
+        lab.run("node2", "sudo rm /etc/apt/apt.conf.d/90pyinfra-swarm")
         lab.power_cut("node4", off_for=None)
         try:
             closing = assert_only_node4_is_not_done(pyinfra(*SITE))
@@ -99,7 +99,7 @@ class TestOnTheWayIn:
         assert "Traceback" not in "".join(closing)
         assert dry.returncode == 1
         assert "not done: node4" in dry.output
-        assert lab.run("node2", "cat /etc/apt/apt.conf.d/52pyinfra-swarm").stdout != ""
+        assert lab.run("node2", "cat /etc/apt/apt.conf.d/90pyinfra-swarm").stdout != ""
 
     def test_a_key_that_the_host_does_not_know_is_named(
         self, lab: ModuleType, pyinfra: Callable[..., Run], tmp_path: Path
