@@ -242,15 +242,7 @@ def _plan_found(
         return [_no_view(inside)]
     known = {node.id for node in cluster.nodes or ()}
     if own and own.node and own.node not in known:
-        at = ", ".join(sorted((own.remote_managers or {}).values())) or "unknown addresses"
-        return [
-            Refusal(
-                "the swarm",
-                f"this host is in another swarm (its managers: {at}) than the declared one "
-                f"(swarm {cluster.cluster}, asked at {cluster.address})",
-                remedy="Make it leave: `docker swarm leave --force`, then run again",
-            )
-        ]
+        return [_unknown_node(own, cluster)]
     if own and own.state == "error":
         return [
             Refusal(
@@ -261,6 +253,24 @@ def _plan_found(
             )
         ]
     return []
+
+
+def _unknown_node(own: Membership, cluster: Membership) -> Refusal:
+    managers = own.remote_managers or {}
+    leave = "Make it leave: `docker swarm leave --force`, then run again and it joins anew"
+    if managers.keys() & {node.id for node in cluster.nodes or ()}:
+        return Refusal(
+            "the swarm",
+            f"this host was removed from it and does not know (its node id was {own.node})",
+            remedy=leave,
+        )
+    at = ", ".join(sorted(managers.values())) or "unknown addresses"
+    return Refusal(
+        "the swarm",
+        f"this host is in another swarm (its managers: {at}) than the declared one "
+        f"(swarm {cluster.cluster}, asked at {cluster.address})",
+        remedy=leave,
+    )
 
 
 def _no_view(inside: Mapping[str, Membership]) -> Refusal:
@@ -395,7 +405,10 @@ def stale_entries(cluster: Membership, host: Host, own: Membership) -> list[Node
         for node in cluster.nodes or ()
         if node.id != own.node
         and node.state == "down"
-        and (node.address == host.address or node.hostname in (own.hostname, host.name))
+        and (
+            node.address == host.address
+            or (node.hostname != "" and node.hostname in (own.hostname, host.name))
+        )
     ]
 
 
