@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 LAB_PACKAGES := user-mode-linux mmdebstrap iptables iproute2 e2fsprogs openssh-client tcpdump \
-  apt-utils dpkg-dev gpg busybox-static
+  apt-utils dpkg-dev gpg gpg-agent busybox-static curl
 
 .PHONY: help install system check test unit lifecycle demo bench lab-up lab-down clean
 
@@ -12,7 +12,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## bring up four hosts, build the cluster on them, show it
-	@$(BIN)/python -m lab.demo
+	@$(BIN)/python scripts/demo.py
 
 test: $(READY) ## everything that must pass (up to 35 minutes)
 	@$(BIN)/python tests/run.py test
