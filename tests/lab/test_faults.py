@@ -9,9 +9,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from conftest import Run
 
 from lab import description
+from tests.lab.conftest import Run
 
 SITE = ("-y", "inventory.py", "deploys/site.py")
 

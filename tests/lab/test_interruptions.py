@@ -10,7 +10,8 @@ from collections.abc import Callable
 from types import ModuleType
 
 import pytest
-from conftest import ROOT, Run, environment, pyinfra_argv
+
+from tests.lab.conftest import ROOT, Run, environment, pyinfra_argv
 
 SITE = ("-y", "inventory.py", "deploys/site.py")
 HOSTS = ("node1", "node2", "node3", "node4")
