@@ -33,10 +33,11 @@ engine_state() {
   if ! command -v curl >/dev/null; then echo "unreachable: curl is not installed"; return; fi
   echo running
 }
-api() { curl -sS --max-time 20 --unix-socket /run/docker.sock "$@" 2>&1; }
+api() { curl -sS --max-time 25 --unix-socket /run/docker.sock "$@" 2>&1; }
 """
 """Shell: ``engine_state`` prints ``absent``, ``stopped``, ``running`` or ``unreachable: why``;
-``api URL…`` asks the engine (one process for any number of URLs)."""
+``api URL…`` asks the engine (one process for any number of URLs). The engine itself gives up on a
+swarm without a leader after 20 seconds and then says so; curl waits for these words."""
 
 _OWN_FILES = f"""\
 for pair in "sources {SOURCES}" "keyring {KEYRING}" "daemon {DAEMON_JSON}" \
@@ -66,8 +67,8 @@ class Installation(SubjectFact[Engine]):
             + _OWN_FILES
             + f"section stale; for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do "
             f'[ "$file" = {SOURCES} ] || [ ! -f "$file" ] || '
-            """while read -r line; do case "$line" in '#'*) ;; *//download.docker.com/*) """
-            """echo "$file"; break;; esac; done < "$file"; done\n"""
+            """while read -r line || [ -n "$line" ]; do case "$line" in '#'*) ;; """
+            """*//download.docker.com/*) echo "$file"; break;; esac; done < "$file"; done\n"""
             "for file in /etc/apt/keyrings/docker.gpg /usr/share/keyrings/docker*.gpg "
             "/etc/apt/trusted.gpg.d/docker*; do "
             '[ -f "$file" ] && echo "$file"; done\n'

@@ -46,7 +46,9 @@ def parse_state(output: list[str]) -> Membership:
     try:
         info, nodes, networks = _documents(text)
     except ValueError:
-        return Membership(engine=f"unreachable: {text[:200]}")
+        # What curl says stands among the documents it did get.
+        words = next((line for line in found["answers"] if not line.startswith(("{", "["))), text)
+        return Membership(engine=f"unreachable: {words[:200]}")
     swarm = info["Swarm"]
     error = swarm.get("Error") or ""
     if swarm.get("ControlAvailable") and isinstance(nodes, dict):
