@@ -40,6 +40,8 @@ def _dearmour(text: str) -> bytes:
     if len(lines) < 4 or lines[0] != _BEGIN or lines[-1] != _END or lines.count(_BEGIN) != 1:
         raise ValueError("not one armoured block")
     blank = lines.index("")  # ends the armour's headers
+    if any(": " not in header for header in lines[1:blank]):
+        raise ValueError("what stands in the place of headers is not headers")
     body = [line for line in lines[blank + 1 : -1] if line and not line.startswith("=")]
     return base64.b64decode("".join(body), validate=True)
 
