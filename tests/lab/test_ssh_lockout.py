@@ -259,10 +259,12 @@ def test_declared_admins_get_in_and_nobody_else_does(
     assert "not in access.admins" in shut_out.output
 
     env = declared(admin(user, mine), admin("ann", mine), others="deny")
-    assert pyinfra("-y", *ACCESS, env=env).returncode == 0
+    run = pyinfra("-y", *ACCESS, env=env)
+    assert run.returncode == 0, run.output[-3000:]
     again = pyinfra("-y", *ACCESS, env=env)
     assert "Nothing was changed" in again.output
-    assert pyinfra("-y", *DEPLOY, env=env).returncode == 0
+    run = pyinfra("-y", *DEPLOY, env=env)
+    assert run.returncode == 0, run.output[-3000:]
     assert "Nothing was changed" in pyinfra("-y", *DEPLOY, env=env).output
     ssh = [word.replace(f"{user}@", "ann@") for word in lab.ssh_command(HOST)]
     said = subprocess.run([*ssh, "sudo id -un"], capture_output=True, text=True, check=False)
@@ -274,7 +276,8 @@ def test_a_converged_part_costs_one_remote_command(
     lab: Any, pyinfra: Callable[..., Any], part: str
 ) -> None:
     deploy = ("--limit", HOST, "inventory.py", f"deploys/{part}.py")
-    assert pyinfra("-y", *deploy).returncode == 0
+    converge = pyinfra("-y", *deploy)
+    assert converge.returncode == 0, converge.output[-3000:]
     run = pyinfra("--dry", "--debug", *deploy)
     commands = [line for line in run.output.splitlines() if "Running command on" in line]
     assert len(commands) == 1, commands
