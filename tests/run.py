@@ -1,7 +1,7 @@
 """Run the suites, each within its time budget, and say at the end how long each took.
 
-    python tests/run.py test         everything that must pass
-    python tests/run.py lifecycle    the longer scenarios on the lab
+python tests/run.py test         everything that must pass
+python tests/run.py lifecycle    the longer scenarios on the lab
 """
 
 from __future__ import annotations
