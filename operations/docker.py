@@ -100,8 +100,16 @@ remove() {
     case "$file" in
       *keyring*|*.gpg|*trusted.gpg.d*) rm -f "$file";;
       *.sources)
-        awk 'BEGIN { RS = ""; ORS = "\\n\\n" } !/download\\.docker\\.com/' "$file" > "$file.new"
-        if [ -s "$file.new" ]; then mv "$file.new" "$file"; else rm "$file.new" "$file"; fi;;
+        awk '
+          /^[ \\t]*$/ { end(); next }
+          { stanza = stanza $0 "\\n"; if (!/^#/ && /download\\.docker\\.com/) docker = 1 }
+          END { end() }
+          function end() {
+            if (stanza != "" && !docker) { printf "%s%s", blank, stanza; blank = "\\n" }
+            stanza = ""; docker = 0
+          }' "$file" > "$file.new"
+        if [ -s "$file.new" ]; then cat "$file.new" > "$file"; else rm "$file"; fi
+        rm "$file.new";;
       *) sed -i '/download\\.docker\\.com/d' "$file"; [ -s "$file" ] || rm "$file";;
     esac
   done
