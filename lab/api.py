@@ -55,7 +55,7 @@ def up(
         )
     if memory < LEAST_MEMORY:
         raise LabError(f"a host needs at least {LEAST_MEMORY} MB of memory, not {memory}")
-    requirements.check(managers + workers)
+    requirements.check(managers + workers, memory)
     os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
     descriptor = lock.acquire()
     try:
@@ -160,8 +160,8 @@ def status() -> dict[str, dict[str, Any]]:
 def reset(hosts: Iterable[str] = ()) -> None:
     """Give these hosts (all, if none is named) a freshly flashed disk; wait for their SSH.
 
-    Addresses and host keys stay the same, machine ids do not. Faults of the outside world are
-    taken back as well.
+    Addresses and host keys stay the same, machine ids do not. Without names, the outside world's
+    faults are taken back as well.
     """
     supervisor.give_order("reset", hosts=list(hosts))
 

@@ -1,6 +1,7 @@
 """The `lab` command."""
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
+        if options.command != "up" and os.geteuid() != 0:
+            raise LabError("the lab belongs to root: run this as root, or with sudo")
         if options.command == "up":
             api.up(options.managers, options.workers, options.memory, _Progress())
             _show()
@@ -66,11 +69,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        return _end_quietly()
     except KeyboardInterrupt:
         print("\nlab: interrupted", file=sys.stderr)
         return 130
     if options.command in ("reboot", "power-cut", "power-on", "reset"):
         print(f"done in {time.monotonic() - begin:.0f} s")
+    return 0
+
+
+def _end_quietly() -> int:
+    """Whoever read our output has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -81,7 +92,8 @@ class _Progress:
         self._begin = time.monotonic()
 
     def __call__(self, step: str) -> None:
-        print(f"[{time.monotonic() - self._begin:4.0f} s] {step}", flush=True)
+        with contextlib.suppress(BrokenPipeError):
+            print(f"[{time.monotonic() - self._begin:4.0f} s] {step}", flush=True)
 
 
 def _show() -> int:

@@ -59,6 +59,7 @@ class Description:
     :param clients: by name; "cloudflare" is inside of Cloudflare's published ranges
     :param web_image: tar of a web server for `docker import`, on this machine
     :param web_image_url: the same, for the hosts
+    :param web_image_command: what a container of it should run
     :param console_folder: where each host's console is, as `<name>.console`
     :param started: ISO 8601 time of ``lab up``
     :param supervisor: process number of the supervisor
@@ -74,6 +75,7 @@ class Description:
     clients: Mapping[str, Client]
     web_image: str
     web_image_url: str
+    web_image_command: tuple[str, ...]
     console_folder: str
     started: str
     supervisor: int
@@ -117,6 +119,7 @@ def _parse(found: dict[str, Any]) -> Description:
             **found,
             "hosts": tuple(Host(**host) for host in found["hosts"]),
             "docker_versions": tuple(found["docker_versions"]),
+            "web_image_command": tuple(found.get("web_image_command", ())),
             "clients": {name: Client(**client) for name, client in found["clients"].items()},
         }
     )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab import go_version
 from lab.authority import Authority
 from lab.cache import cached, is_cached, recipe_key
 from lab.commands import run
@@ -188,7 +189,7 @@ class _Package:
 
 def _key(release: Release, authority: Authority) -> str:
     return recipe_key(
-        ["docker_packages", "repository"], repr(release), authority.docker.fingerprint
+        ["docker_packages", "go_version", "repository"], repr(release), authority.docker.fingerprint
     )
 
 
@@ -228,16 +229,19 @@ def _build(
         originals = _Originals(folder / f"originals{number}")
         try:
             originals.fetch(sources)
-        except LabError:
+            engine = originals.version("docker.io")
+            for program in ("dockerd", "docker"):
+                go_version.shorten(originals.find(program), engine)
+            packages = _packages(originals, release)
+        except _NotCarried as error:
             if number == 0:
                 raise
-            say("Docker: the archives do not carry the next release: one version, then")
+            say(f"Docker: one version only, as the next release is not to be had: {error}")
             continue
-        engine = originals.version("docker.io")
         if engine in versions:
             continue
         say(f"Docker: repacking {engine}")
-        for package in _packages(originals, release):
+        for package in packages:
             _write(package, folder / "tree", pool, release.architecture)
         versions.append(engine)
         if number == 0:
@@ -259,6 +263,10 @@ def _build(
     )
 
 
+class _NotCarried(LabError):
+    """The archives do not have something, which trying again would not change."""
+
+
 class _Originals:
     """The distribution's packages of one release, unpacked together."""
 
@@ -270,7 +278,7 @@ class _Originals:
     def fetch(self, sources: Sequence[Source]) -> None:
         """Download and unpack them, with apt's state kept apart from the machine's own."""
         if not sources:
-            raise LabError("no apt sources")
+            raise _NotCarried("its place on the machine's apt archives is not known")
         for part in ("lists/partial", "archives/partial", "root", "empty"):
             (self._folder / part).mkdir(parents=True)
         write_sources(sources, self._folder / "sources.list")
@@ -288,7 +296,12 @@ class _Originals:
             "Acquire::Check-Valid-Until": "false",
         }
         options = [f"-o{name}={value}" for name, value in settings.items()]
-        run(["apt-get", *options, "-qq", "update"])
+        try:
+            run(["apt-get", *options, "-qq", "update"])
+        except LabError as error:
+            if "does not have a Release file" in str(error):
+                raise _NotCarried("the machine's apt archives do not carry it") from error
+            raise
         known = set(run(["apt-cache", *options, "pkgnames"]).split())
         wanted = [name for name in _ORIGINALS if name in known]
         downloads = self._folder / "downloads"
@@ -307,7 +320,7 @@ class _Originals:
                 found = re.match(r"(?:\d+:)?(\d+(?:\.\d+)+)", self._versions[candidate])
                 if found:
                     return found[1]
-        raise LabError(f"the machine's apt sources have no {name}")
+        raise _NotCarried(f"the machine's apt sources have no {name}")
 
     def find(self, program: str) -> Path:
         """The program, wherever the distribution puts it."""
@@ -315,7 +328,7 @@ class _Originals:
             path = self._root / place / program
             if path.is_file() and not path.is_symlink():
                 return path
-        raise LabError(f"the machine's Docker packages have no program {program}")
+        raise _NotCarried(f"the machine's Docker packages have no program {program}")
 
 
 def _packages(originals: _Originals, release: Release) -> list[_Package]:

@@ -143,7 +143,7 @@ def _files(release: Release, authority: Authority) -> dict[str, str]:
         "etc/systemd/system/seed-board.service": _SEED_UNIT,
         "usr/local/sbin/seed-board": _SEED_SCRIPT,
         "etc/systemd/system/docker.service.d/10-short-power-off.conf": (
-            "[Service]\nTimeoutStopSec=10\n"
+            "[Service]\nTimeoutStopSec=25\n"
         ),
         "etc/systemd/system/containerd.service.d/10-short-power-off.conf": (
             "[Service]\nTimeoutStopSec=5\n"

@@ -57,25 +57,25 @@ def missing() -> list[str]:
     return found
 
 
-def check(hosts: int) -> None:
-    """Go on only if nothing is missing for so many hosts.
+def check(hosts: int, memory: int) -> None:
+    """Go on only if nothing is missing for so many hosts with so many megabytes each.
 
     :raises LabError: with all that is missing, at once.
     """
-    found = missing() + _lack_of_room(hosts)
+    found = missing() + _lack_of_room(hosts, memory)
     if found:
         raise LabError(
             "this machine cannot have a lab yet:\n" + "\n".join(f"  - {one}" for one in found)
         )
 
 
-def _lack_of_room(hosts: int) -> list[str]:
+def _lack_of_room(hosts: int, memory: int) -> list[str]:
     found = []
-    memory = _available_memory()
-    if memory < hosts * MEMORY_PER_HOST:
+    needed, available = hosts * min(memory, MEMORY_PER_HOST), _available_memory()
+    if available < needed:
         found.append(
-            f"{hosts} hosts take {hosts * MEMORY_PER_HOST} MB of memory once Docker runs, and"
-            f" {memory} MB are available: end something, or start fewer hosts"
+            f"{hosts} hosts take {needed} MB of memory once Docker runs, and {available} MB are"
+            " available: end something, start fewer hosts, or smaller ones with --memory"
         )
     folder = places.cache()
     while not folder.exists():

@@ -347,6 +347,7 @@ class Lab:
             },
             web_image=str(places.state() / "downloads/web.tar"),
             web_image_url=f"https://{topology.DOWNLOAD_HOST}/web.tar",
+            web_image_command=web_image.COMMAND,
             console_folder=str(places.state()),
             started=datetime.now().astimezone().isoformat(timespec="seconds"),
             supervisor=os.getpid(),
@@ -436,7 +437,8 @@ class Lab:
             elif what == "power-on":
                 list(pool.map(_Host.on, hosts))
             elif what == "reset":
-                places.faults().unlink(missing_ok=True)
+                if not order.get("hosts"):
+                    places.faults().unlink(missing_ok=True)
                 list(pool.map(_Host.flash, hosts))
                 list(pool.map(_Host.on, hosts))
             else:

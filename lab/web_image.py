@@ -5,7 +5,15 @@ import tarfile
 from pathlib import Path
 
 #: What a container of the image should run.
-COMMAND = ("httpd", "-f", "-p", "80", "-h", "/www")
+COMMAND = ("/bin/web",)
+
+#: A container's first process ignores what it has no handler for; this one ends when told to.
+_WEB = """\
+#!/bin/sh
+httpd -f -p 80 -h /www &
+trap 'kill $!; exit 0' TERM INT
+wait
+"""
 
 _HOSTNAME = """\
 #!/bin/sh
@@ -20,6 +28,7 @@ def write(busybox: Path, path: Path) -> None:
     links = ("sh", "httpd", "hostname", "sleep", "ping", "ping6", "wget", "nc", "cat", "ip", "ls")
     files = {
         "bin/busybox": (0o755, busybox.read_bytes()),
+        "bin/web": (0o755, _WEB.encode()),
         "etc/passwd": (0o644, b"root:x:0:0:root:/:/bin/sh\n"),
         "www/index.html": (0o644, b"hello from the lab\n"),
         "www/cgi-bin/hostname": (0o755, _HOSTNAME.encode()),

@@ -119,8 +119,10 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         """Shake hands in the request's own thread: a slow client must not stop the others."""
         if self.tls is not None:
             request.settimeout(30)
-            request = self.tls.wrap_socket(request, server_side=True)
-            request.settimeout(None)
+            with self.tls.wrap_socket(request, server_side=True) as private:
+                private.settimeout(None)
+                super().finish_request(private, client_address)
+            return
         super().finish_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
