@@ -5,7 +5,7 @@ from operations import swarm
 
 swarm.founded(load(), name="Swarm: find it, or found it")
 swarm.ingress_encrypted(load(), name="Swarm: the ingress network encrypted")
-swarm.joined(load(), name="Swarm: all hosts in it")
-swarm.promoted(load(), name="Swarm: managers promoted, one at a time", _serial=True)
+swarm.joined(load(), name="Swarm: all hosts in it", _timeout=300)
+swarm.promoted(load(), name="Swarm: managers promoted, one at a time", _serial=True, _timeout=300)
 swarm.labelled(load(), name="Swarm: labels and availability")
 swarm.overlays_encrypted(load(), name="Swarm: overlay networks encrypted")

@@ -8,6 +8,7 @@ first yield), once to carry out; so everything a person should know is told befo
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Generator, Mapping
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -199,9 +200,9 @@ def converges(
 
     part: the part of the job, as findings name it (``ssh``, ``docker``, ``swarm``).
 
-    A refusal, or a fact that was not answered, fails this host and nothing else: at prepare by
-    pyinfra's list of failed hosts, at execution by a command that fails (an exception would end
-    the whole run).
+    A refusal, a fact that was not answered, or an error of our own fails this host and nothing
+    else: at prepare by pyinfra's list of failed hosts, at execution by a command that fails (an
+    exception would end the whole run, on all hosts).
     """
 
     def decorate(body: Callable[P, Commands]) -> PyinfraOperation[P]:
@@ -220,6 +221,9 @@ def converges(
                 problem, told = str(refused), True
             except Unobserved as unobserved:
                 problem = f"{unobserved}; nothing was decided without it"
+            except Exception as error:
+                logger.debug(traceback.format_exc())
+                problem = f"{part}: {type(error).__name__}: {error} (--debug shows where)"
             if not problem:
                 return
             if state.is_executing:

@@ -136,7 +136,8 @@ def _close() -> None:
         host for host in hosts if host in run.failed_hosts or host not in run.activated_hosts
     ]
     applied = run.current_stage >= StateStage.Execute
-    ended = run.current_stage == StateStage.Disconnect or not applied
+    # pyinfra ends a run early, too, when no host is left that it could go on with.
+    ended = run.current_stage == StateStage.Disconnect or not applied or not run.active_hosts
     for line in closing_lines(
         hosts=[host.name for host in hosts],
         unfinished={h.name: _failures.get(h.name, "see the messages above") for h in unfinished},
