@@ -180,6 +180,7 @@ def joined(settings: Settings) -> Commands:
         yield on(acting, _remove_script(cluster, node), f"clearing the dead entry {node.id}")
     if own.state == "pending":
         yield script(_JOINED, timeout=120)
+    if own.in_swarm:
         return
     managers = [
         f"{node.address}:2377"
