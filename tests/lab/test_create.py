@@ -198,16 +198,20 @@ def test_a_dry_run_finds_nothing_to_change(built: Run, pyinfra: PYINFRA, tmp_pat
 @pytest.fixture(scope="module")
 def hosts(
     built: Run, fresh: Description, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Any]:
+) -> Iterator[dict[str, Any]]:
     """Each host as testinfra sees it, as root."""
-    config = tmp_path_factory.mktemp("ssh") / "config"
+    folder = tmp_path_factory.mktemp("ssh")
+    config = folder / "config"
     config.write_text("".join(ssh_config(fresh, name) for name in names(fresh)))
-    return {
+    shared = ("-F", str(config), "-o", f"ControlPath={folder}/%n")
+    yield {
         name: testinfra.get_host(
-            f"ssh://{name}", ssh_config=str(config), controlpersist=0, sudo=True
+            f"ssh://{name}", ssh_config=str(config), controlpath=f"{folder}/%n", sudo=True
         )
         for name in names(fresh)
     }
+    for name in names(fresh):
+        subprocess.run(["ssh", *shared, "-O", "exit", name], check=False, capture_output=True)
 
 
 def test_sshd_offered_passwords_before_and_keys_only_after(
@@ -342,7 +346,7 @@ def test_the_ingress_network_is_encrypted(fresh: Description, hosts: dict[str, A
 
 
 @pytest.fixture(scope="module")
-def web(lab: ModuleType, fresh: Description, hosts: dict[str, Any]) -> Iterator[bytes]:
+def web(lab: ModuleType, fresh: Description, hosts: dict[str, Any]) -> Iterator[str]:
     """A web server that runs on the worker only, published through every node; its large file."""
     worker = next(host.name for host in fresh.hosts if host.role == "worker")
     command = json.dumps(web_image.COMMAND)
@@ -375,7 +379,7 @@ class Wire:
 
 
 def test_a_service_answers_through_every_node_and_travels_encrypted(
-    lab: ModuleType, fresh: Description, web: bytes, tmp_path: Path
+    lab: ModuleType, fresh: Description, web: str, tmp_path: Path
 ) -> None:
     with captured(lab, fresh, tmp_path / "wire") as count:
         for client in ("cloudflare", "stranger"):
@@ -390,11 +394,11 @@ def test_a_service_answers_through_every_node_and_travels_encrypted(
 
 
 def test_large_answers_pass_the_mesh_in_full_size_packets(
-    lab: ModuleType, fresh: Description, web: bytes, tmp_path: Path
+    lab: ModuleType, fresh: Description, web: str, tmp_path: Path
 ) -> None:
     with captured(lab, fresh, tmp_path / "wire") as count:
         for name in names(fresh):
-            assert digest_of_large(lab, fresh, name, tmp_path) == web.decode()
+            assert digest_of_large(lab, fresh, name, tmp_path) == web
     wire = count()
     assert wire.full_size > LARGE / 1500
     assert wire.clear == 0
@@ -409,7 +413,7 @@ def test_a_rebooted_manager_is_back_as_if_nothing_had_happened(
     lab: ModuleType,
     fresh: Description,
     hosts: dict[str, Any],
-    web: bytes,
+    web: str,
     pyinfra: PYINFRA,
     tmp_path: Path,
 ) -> None:
@@ -420,7 +424,7 @@ def test_a_rebooted_manager_is_back_as_if_nothing_had_happened(
     wait_for(lambda: answers(lab, fresh, name), f"{name} to answer again")
     assert methods_offered(fresh, name) == {"publickey"}
     with captured(lab, fresh, tmp_path / "wire") as count:
-        assert digest_of_large(lab, fresh, name, tmp_path) == web.decode()
+        assert digest_of_large(lab, fresh, name, tmp_path) == web
     wire = count()
     assert wire.full_size > LARGE / 1500
     assert wire.clear == 0
