@@ -360,12 +360,12 @@ def web(lab: ModuleType, fresh: Description, hosts: dict[str, Any]) -> Iterator[
         f"--constraint node.hostname=={worker} --publish {PORT}:80 "
         "--mount type=bind,source=/srv/large,target=/www/large,readonly lab/web:1"
     )
-    wait_for(
-        lambda: all(answers(lab, fresh, name) for name in names(fresh)), "every node to answer"
-    )
-    yield content.encode()
-    first.check_output("docker service rm web")
-    on_each([worker], "rm -f /srv/large")
+    try:
+        wait_for(lambda: all(answers(lab, fresh, name) for name in names(fresh)), "all to answer")
+        yield content
+    finally:
+        first.check_output("docker service rm web")
+        on_each([worker], "rm -f /srv/large")
 
 
 @dataclass(frozen=True)
