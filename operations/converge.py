@@ -215,6 +215,8 @@ def converges(
             problem, told = "", False
             try:
                 for command in body(*args, **kwargs):
+                    if state.is_executing:
+                        forget_observations()  # a command that fails may have changed much
                     yield command
                     forget_observations()
             except Refused as refused:
