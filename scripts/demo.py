@@ -24,7 +24,6 @@ from cluster.settings_sources import FILE_NAME, PATH_VARIABLE
 from lab import api, description
 from lab.description import Description
 from lab.errors import LabError
-from lab.web_image import COMMAND
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ("pyinfra", "-y", "inventory.py", "deploys/site.py")
@@ -72,7 +71,7 @@ def _demo() -> None:
     elif not os.environ.get("DEMO_KEEP"):
         raise Refused(
             "a lab is up already, and the demo begins with fresh hosts. Either end it, and all "
-            "that is on it:\n    make lab-down demo\nor have the demo on it as it is:\n"
+            "that is on it:\n    make lab-down && make demo\nor have the demo on it as it is:\n"
             "    make demo DEMO_KEEP=1"
         )
     lab = description.read()
@@ -126,8 +125,9 @@ def _show_nodes(lab: Description) -> None:
     ).stdout
     rows = sorted(line.split("|") for line in said.splitlines())
     _table([["node", "role", "state", "availability", "address", "Docker"], *rows])
-    if len(rows) != len(lab.hosts) or any(row[2] != "ready" for row in rows):
-        raise Failed(f"not all of the {len(lab.hosts)} hosts are ready nodes")
+    ready = {row[0] for row in rows if row[2] == "ready"}
+    if missing := [host.name for host in lab.hosts if host.name not in ready]:
+        raise Failed(f"the deploy went well, and yet {', '.join(missing)} is not a ready node")
 
 
 def _show_ingress(lab: Description) -> None:
@@ -146,10 +146,10 @@ def _serve(lab: Description) -> None:
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda host: api.run(host.name, load), lab.hosts))
     create = (
-        f"docker service inspect {SERVICE} >/dev/null 2>&1 || "
+        f"docker service rm {SERVICE} >/dev/null 2>&1; "
         f"docker service create --quiet --detach --name {SERVICE} --replicas {TASKS} "
         "--publish 80:80 --hostname '{{.Node.Hostname}}' --no-resolve-image "
-        f"{IMAGE} {' '.join(COMMAND)} >/dev/null"
+        f"{IMAGE} {' '.join(lab.web_image_command)} >/dev/null"
     )
     api.run(lab.hosts[0].name, create)
     waiting = [host.address for host in lab.hosts]
