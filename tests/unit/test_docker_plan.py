@@ -44,11 +44,12 @@ HOSTS = [
 
 
 def declared(**docker: Any) -> Settings:
-    return Settings(
-        hosts=HOSTS,
-        ssh={"user": "debian"},
-        docker={"key_fingerprint": LAB_KEY, **docker},
-    )
+    sections: dict[str, Any] = {
+        "hosts": HOSTS,
+        "ssh": {"user": "debian"},
+        "docker": {"key_fingerprint": LAB_KEY, **docker},
+    }
+    return Settings(**sections)
 
 
 def observed(name: str) -> Engine:

@@ -23,6 +23,7 @@ import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hypothesis import event, given
 from hypothesis import settings as hypothesis_settings
@@ -315,18 +316,17 @@ Does = Callable[[Host, Observed], None]
 
 @functools.cache
 def declared(managers: int, workers: int) -> Settings:
-    return Settings(
-        hosts=[
-            {
-                "name": f"rk{number}",
-                "address": f"192.168.1.{10 + number}",
-                "role": "manager" if number <= managers else "worker",
-                "labels": {"disk": "nvme"} if number % 2 else {},
-                **({"availability": "drain"} if number == managers + 1 else {}),
-            }
-            for number in range(1, managers + workers + 1)
-        ]
-    )
+    hosts: Any = [
+        {
+            "name": f"rk{number}",
+            "address": f"192.168.1.{10 + number}",
+            "role": "manager" if number <= managers else "worker",
+            "labels": {"disk": "nvme"} if number % 2 else {},
+            **({"availability": "drain"} if number == managers + 1 else {}),
+        }
+        for number in range(1, managers + workers + 1)
+    ]
+    return Settings(hosts=hosts)
 
 
 @st.composite

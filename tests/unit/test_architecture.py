@@ -1,0 +1,158 @@
+"""The rules that keep the project in its shape: arrows, deploys, operations, facts."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyinfra.api import FactBase
+from pyinfra.api.arguments import all_global_arguments
+
+from cluster.settings_sources import ROOT
+from facts.subject import SubjectFact
+
+LAYERS = ("cluster", "facts", "operations", "deploys")
+PRODUCT = {*LAYERS, "drift", "inventory", "group_data"}
+
+
+def files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).glob("**/*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level names that a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add((node.module or "").split(".")[0])
+    return names
+
+
+def each(*folders: str) -> pytest.MarkDecorator:
+    paths = [path for folder in folders for path in files(folder)]
+    return pytest.mark.parametrize("path", paths, ids=[str(p.relative_to(ROOT)) for p in paths])
+
+
+@each(*LAYERS)
+def test_arrows_point_one_way(path: Path) -> None:
+    layer = path.relative_to(ROOT).parts[0]
+    above = {*LAYERS[LAYERS.index(layer) + 1 :], "deploys"}
+    assert not imported(path) & above
+
+
+@each("cluster")
+def test_the_domain_knows_nothing_of_pyinfra(path: Path) -> None:
+    assert not imported(path) & {"pyinfra", "gevent", "requests", "subprocess"}
+
+
+@each("lab")
+def test_the_lab_stands_alone(path: Path) -> None:
+    assert not imported(path) & {*PRODUCT, "pyinfra"}
+
+
+@each(*LAYERS)
+def test_the_product_does_not_need_the_lab(path: Path) -> None:
+    assert "lab" not in imported(path)
+
+
+@each("deploys")
+def test_a_deploy_is_a_plain_list_of_our_operations(path: Path) -> None:
+    """Every host calls the same in the same order: no branch, no loop, nothing of pyinfra's own.
+
+    Roles are decided inside of operations; pyinfra orders operations by what hosts call.
+    """
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree)
+    assert imported(path) <= {"cluster", "operations", "pyinfra"}
+    for node in tree.body[1:]:
+        if isinstance(node, ast.ImportFrom):
+            names = {alias.name for alias in node.names}
+            assert node.module in ("cluster.settings", "operations", "pyinfra")
+            assert node.module != "pyinfra" or names == {"local"}
+            continue
+        assert isinstance(node, ast.Expr), ast.unparse(node)
+        call = node.value
+        assert isinstance(call, ast.Call), ast.unparse(node)
+        if ast.unparse(call.func) == "local.include":
+            continue
+        keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        assert "name" in keywords, f"an operation without a name prints its arguments: {call}"
+        assert set(keywords) <= {"name", "_serial", "_timeout"}
+        assert [ast.unparse(argument) for argument in call.args] == ["load()"]
+
+
+def test_the_site_is_every_deploy_in_the_order_that_is_safe() -> None:
+    text = (ROOT / "deploys/site.py").read_text()
+    included = re.findall(r"local\.include\(\"deploys/(\w+)\.py\"\)", text)
+    assert included == [
+        *("preflight", "access", "ssh", "updates", "docker", "firewall", "swarm"),
+    ]
+    assert {*included, "site"} == {path.stem for path in files("deploys")}
+
+
+def operations() -> list[tuple[str, Any]]:
+    found = []
+    for path in files("operations"):
+        module = importlib.import_module(f"operations.{path.stem}".removesuffix(".__init__"))
+        for name, value in vars(module).items():
+            if getattr(value, "_inner", None) and value._inner.__module__ == module.__name__:
+                found.append((f"{path.stem}.{name}", value._inner))
+    return found
+
+
+def arguments(operation: Any) -> list[str]:
+    return [name for name in inspect.signature(operation).parameters if name not in ("args",)]
+
+
+OPERATIONS = operations()
+each_operation = pytest.mark.parametrize(
+    "operation", [op for _, op in OPERATIONS], ids=[name for name, _ in OPERATIONS]
+)
+
+
+def test_there_are_operations_to_look_at() -> None:
+    names = {name for name, _ in OPERATIONS}
+    assert {"docker.installed", "swarm.joined", "ssh.hardened"} <= names
+
+
+@each_operation
+def test_an_operation_says_what_each_argument_means(operation: Any) -> None:
+    documented = re.findall(r"^\s*\+ (\w+): \S", inspect.getdoc(operation) or "", re.MULTILINE)
+    assert documented == arguments(operation)
+
+
+@each_operation
+def test_an_operation_uses_no_name_that_pyinfra_reserves(operation: Any) -> None:
+    # pyinfra takes these, and `name`, from every operation's arguments.
+    reserved = {str(name) for name, *_ in all_global_arguments()} | {"name"}
+    assert not reserved & {*arguments(operation)}
+    assert not any(argument.startswith("_") for argument in arguments(operation))
+
+
+def facts() -> list[type[FactBase[Any]]]:
+    found: list[type[FactBase[Any]]] = []
+    for path in files("facts"):
+        module = importlib.import_module(f"facts.{path.stem}".removesuffix(".__init__"))
+        for value in vars(module).values():
+            if (
+                inspect.isclass(value)
+                and issubclass(value, FactBase)
+                and value.__module__ == module.__name__
+                and not value.__dict__.get("abstract", False)
+            ):
+                found.append(value)
+    return found
+
+
+@pytest.mark.parametrize("fact", facts(), ids=lambda fact: f"{fact.__module__}.{fact.__name__}")
+def test_a_fact_says_what_it_gives_and_fails_alone(fact: type[FactBase[Any]]) -> None:
+    assert fact.__doc__, "what shape does it return?"
+    assert issubclass(fact, SubjectFact)
+    assert fact.process is SubjectFact.process, "it must raise nothing but FactProcessError"

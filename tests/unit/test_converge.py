@@ -1,0 +1,231 @@
+"""The shape of every operation, seen from outside: pyinfra's command line on pretended hosts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cluster.settings_sources import ROOT
+
+SUBJECT = '''
+"""A fact and an operation like any of ours: the host says a word, the plan follows it."""
+from dataclasses import dataclass
+
+from cluster.findings import Change, Notice, Refusal
+from cluster.observation import Observation
+from facts.subject import SubjectFact, sections
+from operations.converge import converges, observe, observe_all, script, tell
+
+
+@dataclass(frozen=True)
+class Word(Observation):
+    word: str
+
+
+class Said(SubjectFact[Word]):
+    def command(self):
+        return "say the word"
+
+    def parse(self, output):
+        return Word(sections(output)["word"][0])
+
+
+def plan(word):
+    return {
+        "change": [Change("the word", "differs", expected="fine", found="change")],
+        "refuse": [Refusal("the word", "forbids going on", remedy="Say another")],
+        "notice": [Notice("the word", "was set by hand")],
+    }.get(word, [])
+
+
+@converges("word")
+def mended():
+    said = observe(Said)
+    assert observe(Said) == said
+    if tell("word", plan(said.word)):
+        yield script("mend the word")
+
+
+@converges("word")
+def looked_around():
+    everybody = observe_all(Said)
+    tell("word", [] if all(everybody.values()) else [Notice("a host", "is silent")])
+    yield from ()
+'''
+
+INVENTORY = """
+import atexit as _atexit
+import json as _json
+
+from pyinfra.context import ctx_state as _ctx_state
+
+from operations import story as _story
+
+hosts = {hosts!r}
+_story.install()
+
+
+def _write(path={commands!r}):
+    inventory = _ctx_state.get().inventory
+    said = {{host.name[6:]: host.connector.executed_commands for host in inventory}}
+    open(path, "w").write(_json.dumps(said))
+
+
+_atexit.register(_write)
+"""
+
+DEPLOY = """
+import subject
+{calls}
+"""
+
+MEND, LOOK = "subject.mended(name='Mend')", "subject.looked_around(name='Look')"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run ended. commands: host to what was run there."""
+
+    code: int
+    text: str
+    commands: dict[str, list[str]]
+    reasons: list[dict[str, str]]
+
+    def count(self, host: str, command: str) -> int:
+        return sum(command in done for done in self.commands[host])
+
+    @property
+    def closing(self) -> str:
+        """The last lines, from the one about all hosts on."""
+        lines = self.text.rstrip().splitlines()
+        while "" in lines:
+            lines = lines[lines.index("") + 1 :]
+        return "\n".join(lines)
+
+
+Runs = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Runs:
+    def runs(
+        words: dict[str, str], *calls: str, mode: str = "-y", failing: tuple[str, ...] = ()
+    ) -> Ran:
+        entries = []
+        for name, word in words.items():
+            told: object = word if word.startswith("!") else ["", "#> word", word]
+            if word == "silent":
+                told = {"success": False, "stderr": "no such thing"}
+            responses: dict[str, object] = {"say the word": told}
+            if name in failing:
+                responses["mend the word"] = {"success": False, "stderr": "E: disk full"}
+            data = {"fake_responses": responses, "fake_delay": 0.02, "fake_delay_jitter": 0}
+            entries.append((f"@fake/{name}", data))
+        commands, reasons = tmp_path / "commands.json", tmp_path / "reasons.jsonl"
+        (tmp_path / "subject.py").write_text(SUBJECT)
+        (tmp_path / "deploy.py").write_text(DEPLOY.format(calls="\n".join(calls)))
+        (tmp_path / "inventory.py").write_text(
+            INVENTORY.format(hosts=entries, commands=str(commands))
+        )
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "pyinfra", mode, "inventory.py", "deploy.py"],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
+                "SWARM_REASONS": str(reasons),
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Ran(
+            done.returncode,
+            done.stdout + done.stderr,
+            json.loads(commands.read_text()),
+            [json.loads(line) for line in reasons.read_text().splitlines()]
+            if reasons.exists()
+            else [],
+        )
+
+    return runs
+
+
+def test_hosts_as_declared_are_left_alone(run: Runs) -> None:
+    ran = run({"rk1": "fine", "rk2": "notice"}, MEND)
+    assert ran.code == 0
+    assert ran.count("rk1", "mend") == ran.count("rk2", "mend") == 0
+    assert ran.closing == "All 2 hosts are as declared. Nothing was changed."
+    assert [(reason["host"], reason["kind"]) for reason in ran.reasons] == [("@fake/rk2", "notice")]
+
+
+def test_a_dry_run_tells_the_whole_plan_and_changes_nothing(run: Runs) -> None:
+    ran = run({"rk1": "change", "rk2": "change"}, MEND, mode="--dry")
+    assert ran.code == 0
+    assert ran.count("rk1", "mend") == 0
+    assert "the word: differs (change → fine)" in ran.text
+    assert ran.closing == "2 differences on 2 hosts; nothing was changed yet."
+    assert {reason["phase"] for reason in ran.reasons} == {"plan"}
+
+
+@pytest.mark.parametrize("mode", ["-y", "--dry"])
+def test_refusals_and_facts_that_cannot_be_had_fail_their_own_hosts_alone(
+    run: Runs, mode: str
+) -> None:
+    words = {"rk1": "refuse", "rk2": "!nonsense", "rk3": "silent", "rk4": "change"}
+    ran = run(words, MEND, MEND.replace("Mend", "Again"), mode=mode)
+    assert ran.code == 1
+    assert [ran.count(name, "mend") for name in words][:3] == [0, 0, 0]
+    assert bool(ran.count("rk4", "mend")) == (mode == "-y")
+    verb = "are done" if mode == "-y" else "could be looked at, nothing was changed"
+    assert f"1 of 4 hosts {verb}: @fake/rk4." in ran.closing
+    assert "not done: @fake/rk1: the word: forbids going on. Say another" in ran.closing
+    for silent in ("rk2", "rk3"):
+        assert f"not done: @fake/{silent}: @fake/{silent} did not answer" in ran.closing
+    assert ran.closing.count("nothing was decided without it") == 2
+    assert f"pyinfra {mode} inventory.py deploy.py" in ran.closing
+    assert "Traceback" not in ran.text
+    if mode == "--dry":  # else what changes on rk4 makes everybody ask again
+        assert ran.count("rk1", "say the word") == 1  # a host that failed is asked nothing more
+
+
+def test_a_command_that_fails_names_host_and_operation(run: Runs) -> None:
+    ran = run({"rk1": "change", "rk2": "change"}, MEND, failing=("rk1",))
+    assert ran.code == 1
+    assert "E: disk full" in ran.text
+    assert "not done: @fake/rk1: “Mend” failed; the command's output is above" in ran.closing
+    assert "1 of 2 hosts are done: @fake/rk2." in ran.closing
+
+
+def test_a_command_that_failed_may_have_changed_something_too(run: Runs) -> None:
+    ran = run({"rk1": "change", "rk2": "fine"}, MEND, LOOK, failing=("rk1",))
+    assert ran.count("rk2", "say the word") == 2
+
+
+@pytest.mark.parametrize("mode", ["-y", "--dry"])
+def test_a_host_is_asked_once_however_many_want_to_know(run: Runs, mode: str) -> None:
+    words = dict.fromkeys(["rk1", "rk2", "rk3"], "fine")
+    ran = run(words, MEND, LOOK, LOOK.replace("Look", "Again"), mode=mode)
+    assert ran.code == 0
+    assert {host: ran.count(host, "say the word") for host in words} == dict.fromkeys(words, 1)
+
+
+def test_after_a_change_anywhere_every_host_is_asked_again(run: Runs) -> None:
+    ran = run({"rk1": "change", "rk2": "fine"}, MEND, LOOK, LOOK.replace("Look", "Again"))
+    assert ran.code == 0
+    assert ran.count("rk1", "mend") == 1
+    assert ran.count("rk1", "say the word") == ran.count("rk2", "say the word") == 2
+
+
+def test_what_is_told_in_the_plan_is_told_once(run: Runs) -> None:
+    ran = run({"rk1": "change"}, MEND, MEND.replace("Mend", "Again"))
+    assert len(ran.reasons) == 1
