@@ -202,16 +202,13 @@ def hosts(
     """Each host as testinfra sees it, as root."""
     folder = tmp_path_factory.mktemp("ssh")
     config = folder / "config"
-    config.write_text("".join(ssh_config(fresh, name) for name in names(fresh)))
-    shared = ("-F", str(config), "-o", f"ControlPath={folder}/%n")
+    config.write_text("".join(ssh_config(fresh, name, folder) for name in names(fresh)))
     yield {
-        name: testinfra.get_host(
-            f"ssh://{name}", ssh_config=str(config), controlpath=f"{folder}/%n", sudo=True
-        )
+        name: testinfra.get_host(f"ssh://{name}", ssh_config=str(config), sudo=True)
         for name in names(fresh)
     }
     for name in names(fresh):
-        subprocess.run(["ssh", *shared, "-O", "exit", name], check=False, capture_output=True)
+        subprocess.run(["ssh", "-F", config, "-O", "exit", name], check=False, capture_output=True)
 
 
 def test_sshd_offered_passwords_before_and_keys_only_after(
@@ -441,13 +438,13 @@ def names(lab: Description) -> list[str]:
     return [host.name for host in lab.hosts]
 
 
-def ssh_config(lab: Description, name: str) -> str:
+def ssh_config(lab: Description, name: str, folder: Path) -> str:
     host = lab.host(name)
     return (
         f"Host {name}\n  HostName {host.ssh_host}\n  Port {host.ssh_port}\n  User {host.user}\n"
         f"  IdentityFile {lab.ssh_key}\n  IdentitiesOnly yes\n  BatchMode yes\n"
         f"  UserKnownHostsFile {lab.known_hosts}\n  StrictHostKeyChecking yes\n"
-        "  LogLevel ERROR\n"
+        f"  LogLevel ERROR\n  ControlPath {folder}/{name}\n"
     )
 
 
