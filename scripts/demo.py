@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 from cluster.settings_sources import FILE_NAME, PATH_VARIABLE
+from cluster.sshd import DROP_IN
 from lab import api, description
 from lab.description import Description
 from lab.errors import LabError
@@ -241,18 +242,19 @@ def _second_run() -> float:
 def _what_next(lab: Description) -> None:
     first, last = lab.hosts[0].name, lab.hosts[-1].name
     print("\nThe cluster and its service stay up, for you to play. What to type next:\n")
-    if str(Path(sys.executable).parent) not in os.environ.get("PATH", "").split(os.pathsep):
-        activate = os.path.relpath(Path(sys.executable).with_name("activate"), ROOT)
-        _table([[f". {activate}", "once in this shell, for lab and pyinfra"]])
+    activate = Path(sys.executable).with_name("activate")
+    ready = str(activate.parent) in os.environ.get("PATH", "").split(os.pathsep)
+    if not ready:
+        print(f"  . {os.path.relpath(activate, ROOT)}    (once in this shell)\n")
     _table(
         [
             [f"lab ssh {first}", "log in; there: docker node ls"],
             ["pyinfra inventory.py fact facts.swarm.Nodes", "ask all hosts something"],
-            [f"lab ssh {last} sudo systemctl stop docker", "break something, then:"],
+            [f"lab ssh {last} sudo rm {DROP_IN}", "break something, then:"],
             ["pyinfra inventory.py deploys/site.py --dry", "what differs, and why"],
             ["pyinfra inventory.py deploys/site.py", "mend it"],
             [f"lab ssh {first} docker service rm {SERVICE}", "remove the demo's service"],
-            ["make lab-down", "end it all; nothing is left behind"],
+            ["make lab-down", "end it all"],
         ]
     )
 
