@@ -62,6 +62,7 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def lab() -> Iterator[ModuleType]:
     """The running lab; brought up for the session where it is not up yet."""
+    os.environ["PATH"] += ":/usr/sbin:/sbin"  # ip and tcpdump, for users who lack these
     if description.read() is not None:
         yield api
         return
