@@ -392,6 +392,15 @@ def test_a_dead_entry_of_the_same_name_or_address_is_cleared(entry: Node) -> Non
     assert "an entry that this host left behind" in stale.sentence()
 
 
+def test_a_dead_managers_entry_stays_while_the_leader_does_not_know_yet_that_it_is_none() -> None:
+    # For some seconds after the quorum is lost the leader still answers (seen on 28.5.2).
+    dead = node(2, state="down", reachability="unreachable")
+    nodes = (node(1), dead, node(3, reachability="unreachable"))
+    leader = Membership("running", "rk1", "active", "node1", manager=True, nodes=nodes)
+    sentence = the(Refusal, plan_join(SETTINGS, {"rk1": leader, "rk2": FRESH}, RK2))
+    assert "fewer managers are reachable than a quorum" in sentence
+
+
 def test_a_dead_twin_of_a_member_is_cleared_without_joining_again() -> None:
     twin = node(4, "worker", id="twin", state="down")
     observed = {**CONVERGED, **swarm([*nodes_of(SETTINGS), twin])}
