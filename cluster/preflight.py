@@ -369,15 +369,15 @@ def _engines(settings: Settings, hosts: Mapping[str, Host]) -> Iterator[Finding]
             yield Notice(
                 "Docker Engine",
                 f"the upgrade to {wanted} is not finished: {versions}",
-                remedy="Go on with it: pyinfra inventory.py deploys/upgrade.py",
+                remedy="Go on with it, one node at a time",
             )
         else:
             yield Refusal(
                 "Docker Engine",
                 f"the swarm's nodes run different releases ({versions}), which may not understand"
                 " each other over encrypted networks (moby #51798)",
-                remedy=f'Declare docker.version = "{newest}", then:'
-                " pyinfra inventory.py deploys/upgrade.py",
+                remedy=f'Declare docker.version = "{newest}", and bring the others to it, one'
+                " node at a time, with `apt-get install --allow-change-held-packages`",
             )
     elif len(set(map(_release, others.values()))) > 1 and not wanted:
         yield Refusal(

@@ -1,147 +1,29 @@
-"""The swarm: what each host says of itself, what a manager says of all, and the next safe steps.
+"""The next safe steps of a swarm: find or found it, join, promote, label.
 
 Every plan looks at observed state only, so a run that was interrupted anywhere is finished by the
-next. Sources: Docker's administration guide for swarm (quorum, fixed addresses), and the Engine
-API's reference for the meaning of the states.
+next. Sources: Docker's administration guide for swarm (quorum, fixed addresses).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cluster.findings import Change, Finding, Notice, Refusal
-from cluster.observation import Observation
+from cluster.membership import (
+    Membership,
+    Node,
+    Observed,
+    acting_manager,
+    managers_of,
+    node_of,
+    quorum,
+    reachable,
+    view,
+)
 
 if TYPE_CHECKING:
     from cluster.settings import Host, Settings
-
-IN_NO_SWARM = "inactive"
-
-
-@dataclass(frozen=True)
-class Node(Observation):
-    """A node, as a manager lists it.
-
-    role: ``manager`` or ``worker``; availability: ``active``, ``pause`` or ``drain``;
-    state: ``ready``, ``down``, ``disconnected`` or ``unknown``;
-    reachability: ``reachable``, ``unreachable`` or ``unknown``, empty for a worker.
-    """
-
-    id: str
-    hostname: str
-    address: str
-    role: str
-    availability: str
-    state: str
-    leader: bool
-    reachability: str
-    labels: Mapping[str, str]
-    engine_version: str
-
-
-@dataclass(frozen=True)
-class Overlay(Observation):
-    """An overlay network of the swarm, as a manager knows it."""
-
-    id: str
-    name: str
-    ingress: bool
-    encrypted: bool
-    subnets: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Service(Observation):
-    """A service: the ids of its networks, and the ports it publishes through the routing mesh."""
-
-    name: str
-    networks: tuple[str, ...]
-    mesh_ports: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Membership(Observation):
-    """What a host says of its own place in a swarm.
-
-    engine: ``absent``, ``stopped``, ``running``, or ``unreachable: why``.
-    hostname: the engine's name for its host, empty where it does not run.
-    state: ``inactive`` (in no swarm), ``pending``, ``active``, ``error`` or ``locked``.
-    manager: it can control a swarm; cluster: the swarm's id, known to managers only.
-    remote_managers: node id to address of the managers that this host talks to.
-    nodes, overlays: the whole swarm's, from a manager; ``None`` where it could not say (not a
-    manager, or a manager without quorum).
-    error: the engine's own words, where there are any.
-    """
-
-    engine: str
-    hostname: str = ""
-    state: str = IN_NO_SWARM
-    node: str = ""
-    address: str = ""
-    manager: bool = False
-    cluster: str = ""
-    remote_managers: Mapping[str, str] | None = None
-    nodes: tuple[Node, ...] | None = None
-    overlays: tuple[Overlay, ...] | None = None
-    error: str = ""
-
-    @property
-    def in_swarm(self) -> bool:
-        """The host belongs to a swarm, in whatever condition."""
-        return self.engine == "running" and self.state != IN_NO_SWARM
-
-    @property
-    def in_none(self) -> bool:
-        """The host has answered that it is in no swarm.
-
-        A stopped engine has not: it may come back as a manager.
-        """
-        return self.engine == "absent" or (self.engine == "running" and self.state == IN_NO_SWARM)
-
-    @property
-    def controls(self) -> bool:
-        """The host is a manager that can answer for its swarm now."""
-        return self.manager and self.nodes is not None
-
-
-Observed = Mapping[str, Membership | None]
-"""Each declared host's membership by name; ``None`` for a host that gave no answer."""
-
-
-def quorum(managers: int) -> int:
-    """How many of so many managers must be reachable for the swarm to change anything."""
-    return managers // 2 + 1
-
-
-def acting_manager(settings: Settings, observed: Observed) -> str | None:
-    """The manager that speaks for the swarm: the first declared one that can, else any that can."""
-    declared = [host.name for host in (*settings.managers, *settings.workers)]
-    return next((name for name in declared if (m := observed.get(name)) and m.controls), None)
-
-
-def view(settings: Settings, observed: Observed) -> Membership | None:
-    """The swarm as the acting manager sees it; ``None`` where no manager can answer."""
-    name = acting_manager(settings, observed)
-    return observed[name] if name else None
-
-
-def node_of(membership: Membership | None, cluster: Membership) -> Node | None:
-    """A host's own entry in the swarm's list of nodes, by node id."""
-    if membership is None or not membership.in_swarm:
-        return None
-    return next((node for node in cluster.nodes or () if node.id == membership.node), None)
-
-
-def managers_of(cluster: Membership) -> list[Node]:
-    """The swarm's managers, reachable or not."""
-    return [node for node in cluster.nodes or () if node.role == "manager"]
-
-
-def reachable(managers: list[Node]) -> int:
-    """How many of them the leader reaches."""
-    return sum(node.reachability == "reachable" for node in managers)
 
 
 def may_restart(settings: Settings, observed: Observed, name: str) -> Refusal | None:
@@ -172,10 +54,13 @@ def may_restart(settings: Settings, observed: Observed, name: str) -> Refusal | 
 # ----------------
 
 
-def plan_swarm(settings: Settings, observed: Observed, host: Host) -> list[Finding]:
+def plan_swarm(
+    settings: Settings, observed: Observed, host: Host, *, planning: bool = False
+) -> list[Finding]:
     """Find the swarm that declared hosts are in, or found it on the first declared manager.
 
     All findings but the founding itself are about the whole cluster: every host gets them.
+    planning: nothing was carried out yet, so a stopped engine is one that will be started.
     """
     inside = {name: m for name, m in observed.items() if m and m.in_swarm}
     if inside:
@@ -186,6 +71,8 @@ def plan_swarm(settings: Settings, observed: Observed, host: Host) -> list[Findi
         if not ((m := observed.get(manager.name)) and m.in_none)
         and manager.name not in settings.swarm.found_without
     ]
+    if planning and any((m := observed.get(name)) and m.engine == "stopped" for name in silent):
+        return []  # they say where they belong when they have been started
     if silent:
         return [
             Refusal(
@@ -294,106 +181,6 @@ def _no_view(inside: Mapping[str, Membership]) -> Refusal:
     )
 
 
-# 2. Ingress and overlays
-# -----------------------
-
-
-def services_matter(settings: Settings, observed: Observed, host: Host) -> bool:
-    """Whether this host has to say which services use which network: some network is clear."""
-    cluster = view(settings, observed)
-    return (
-        cluster is not None
-        and acting_manager(settings, observed) == host.name
-        and any(not overlay.encrypted for overlay in cluster.overlays or ())
-    )
-
-
-def plan_ingress(
-    settings: Settings, observed: Observed, host: Host, services: Sequence[Service]
-) -> list[Finding]:
-    """The ingress network encrypted. Planned on the acting (or founding) manager only."""
-    cluster = view(settings, observed)
-    if cluster is None:
-        able = [m.name for m in settings.managers if (o := observed.get(m.name)) and o.in_none]
-        if able and able[0] == host.name:
-            return [Change("ingress", "a new swarm's is not encrypted", expected="encrypted")]
-        return []
-    if acting_manager(settings, observed) != host.name:
-        return []
-    ingress = next((overlay for overlay in cluster.overlays or () if overlay.ingress), None)
-    if ingress is None:
-        return [Change("ingress", "the swarm has none", expected="encrypted")]
-    if not ingress.encrypted:
-        users = [f"{s.name} (port {_ports(s)})" for s in services if s.mesh_ports]
-        if users:
-            return [
-                Refusal(
-                    "ingress",
-                    "is not encrypted, and cannot be replaced while services publish ports "
-                    f"through it: {', '.join(users)}",
-                    expected="encrypted",
-                    found="clear text",
-                    remedy="Take their ports away (`docker service update --publish-rm PORT "
-                    "SERVICE`), run again, and publish them again",
-                )
-            ]
-        return [
-            Change(
-                "ingress", "is not encrypted", expected="encrypted (replaced)", found="clear text"
-            )
-        ]
-    if settings.networks.ingress_subnet not in ingress.subnets:
-        return [
-            Notice(
-                "ingress",
-                "has another subnet than declared",
-                expected=settings.networks.ingress_subnet,
-                found=", ".join(ingress.subnets),
-                remedy="Set networks.ingress_subnet to what it is, or replace the network while "
-                "nothing publishes ports",
-            )
-        ]
-    return []
-
-
-def plan_overlays(
-    settings: Settings, observed: Observed, host: Host, services: Sequence[Service]
-) -> list[Finding]:
-    """Declared overlay networks exist, encrypted; others without encryption are named."""
-    cluster = view(settings, observed)
-    declared = {overlay.name: overlay for overlay in settings.networks.overlays}
-    if cluster is None:
-        able = [m.name for m in settings.managers if (o := observed.get(m.name)) and o.in_none]
-        names = declared if able and able[0] == host.name else {}
-        return [Change(f"overlay {name}", "does not exist yet") for name in names]
-    if acting_manager(settings, observed) != host.name:
-        return []
-    existing = {o.name: o for o in cluster.overlays or () if not o.ingress}
-    findings: list[Finding] = [
-        Change(f"overlay {name}", "is declared and does not exist", expected="encrypted")
-        for name in declared
-        if name not in existing
-    ]
-    for name, overlay in sorted(existing.items()):
-        if overlay.encrypted:
-            continue
-        users = [s.name for s in services if overlay.id in s.networks]
-        findings.append(
-            Notice(
-                f"overlay {name}",
-                "is not encrypted"
-                + (
-                    f"; in clear text travels: {', '.join(users)}" if users else "; nothing uses it"
-                ),
-                expected="encrypted",
-                found="clear text",
-                remedy="Encryption cannot be switched on: create another network with "
-                "`--opt encrypted` and move the services there",
-            )
-        )
-    return findings
-
-
 # 3. Join
 # -------
 
@@ -412,13 +199,20 @@ def stale_entries(cluster: Membership, host: Host, own: Membership) -> list[Node
     ]
 
 
-def plan_join(settings: Settings, observed: Observed, host: Host) -> list[Finding]:
-    """A declared host that is in no swarm joins as a worker; what it left behind is cleared."""
+def plan_join(
+    settings: Settings, observed: Observed, host: Host, *, planning: bool = False
+) -> list[Finding]:
+    """A declared host that is in no swarm joins as a worker; what it left behind is cleared.
+
+    planning: nothing was carried out yet, so a stopped engine is one that will be started.
+    """
     own = observed.get(host.name)
     cluster = view(settings, observed)
     if own is None:
         return []
     findings: list[Finding] = []
+    if planning and own.engine == "stopped":
+        return []
     if own.engine not in ("absent", "running"):
         return [
             Refusal(
@@ -584,8 +378,9 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
 
 def _strangers(observed: Observed, cluster: Membership) -> list[Finding]:
     known = {membership.node for membership in observed.values() if membership}
-    # A silent host's node id is not known, and a dead twin is the joining's to clear: both by name.
-    by_name = {name for name, membership in observed.items() if membership is None}
+    # The node id of a host or an engine that is silent is not known, and a dead twin is the
+    # joining's to clear: these are told by their names.
+    by_name = {name for name, m in observed.items() if m is None or m.engine != "running"}
     return [
         Notice(
             f"node {node.hostname}",
@@ -599,10 +394,6 @@ def _strangers(observed: Observed, cluster: Membership) -> list[Finding]:
         and node.hostname not in by_name
         and not (node.state == "down" and node.hostname in observed)
     ]
-
-
-def _ports(service: Service) -> str:
-    return ", ".join(map(str, service.mesh_ports))
 
 
 def _list(names: list[str]) -> str:

@@ -8,7 +8,13 @@ from typing import Any
 
 from pyinfra.api.facts import ShortFactBase
 
-from cluster.swarm import IN_NO_SWARM, Membership, Node, Overlay, Service
+from cluster.membership import (
+    IN_NO_SWARM,
+    Membership,
+    Node,
+    Overlay,
+    Service,
+)
 from facts.docker import ENGINE_STATE, encrypted, subnets
 from facts.subject import SECTION, SubjectFact, sections
 
@@ -21,7 +27,7 @@ _URLS = " ".join(
 class State(SubjectFact[Membership]):
     """This host's place in a swarm, and the swarm as it sees it.
 
-    Gives a :class:`cluster.swarm.Membership`. Join tokens are never part of it.
+    Gives a :class:`cluster.membership.Membership`. Join tokens are never part of it.
     """
 
     def command(self) -> str:

@@ -13,8 +13,11 @@ import logging
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
+from typing import Any
 
 import click
 from pyinfra import logger
@@ -30,6 +33,8 @@ _MARKS = {"change": ("~", "yellow"), "notice": ("!", "cyan"), "refusal": ("✗",
 _told: set[tuple[str, str]] = set()
 _failures: dict[str, str] = {}
 _changed: dict[str, int] = {}
+_noticed = 0
+_interrupted = False
 _met: set[str] = set()
 _begun = False
 
@@ -58,6 +63,7 @@ def begin(run: State, host: Host) -> None:
 
 def tell(host: Host, part: str, findings: Sequence[Finding]) -> None:
     """Record the findings, each once a run."""
+    global _noticed
     for finding in findings:
         key = (host.name, finding.sentence())  # two parts may see the same: the first tells it
         if key in _told:
@@ -65,6 +71,8 @@ def tell(host: Host, part: str, findings: Sequence[Finding]) -> None:
         _told.add(key)
         if finding.kind == "change":
             _changed[host.name] = _changed.get(host.name, 0) + 1
+        elif finding.kind == "notice":
+            _noticed += 1
         mark, colour = _MARKS[finding.kind]
         host.log(click.style(f"{mark} {part} | {finding.sentence()}", fg=colour))
         _record({"host": host.name, "part": part, "phase": phase(), **finding.record()})
@@ -120,11 +128,33 @@ def install() -> None:
     logging.getLogger("pyinfra").addHandler(_ConnectErrors(level=logging.ERROR))
     # A host that is down is said in a line; paramiko would add a page of traceback to it.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+    # pyinfra ends with status 0 when it is interrupted.
+    signal.signal(signal.SIGINT, _interrupt)
     if not sys.stdin.isatty():
-        # pyinfra asks whether to go on without the hosts that failed; nobody is there to answer,
-        # and what the others do does not depend on the answer.
-        state().should_raise_failed_hosts = lambda _: False
+        _ask_nothing()
     atexit.register(_close)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    global _interrupted
+    _interrupted = True
+    sys.exit(128 + number)
+
+
+def _ask_nothing() -> None:
+    """Nobody is there to answer pyinfra's questions, which would end in an ``EOFError``."""
+    # Whether to go on without the hosts that failed: what the others do does not depend on them.
+    state().should_raise_failed_hosts = lambda _: False
+    context = click.get_current_context(silent=True)
+    given: dict[str, Any] = context.params if context else {}
+    answered = any(given.get(flag) for flag in ("yes", "dry", "json_output", "debug_operations"))
+    asking = any(word.endswith(".py") for word in given.get("operations") or ())
+    if asking and not answered:
+        logger.error(
+            "There is no terminal to ask at whether to go on. Give --dry to see what would change, "
+            "or -y to do it: " + shlex.join(["pyinfra", "-y", *sys.argv[1:]])
+        )
+        raise SystemExit(1)
 
 
 def _close() -> None:
@@ -143,7 +173,8 @@ def _close() -> None:
         unfinished={h.name: _failures.get(h.name, "see the messages above") for h in unfinished},
         changed=_changed,
         applied=applied,
-        interrupted=not ended,
+        notices=_noticed,
+        interrupted=_interrupted or not ended,
         command=shlex.join(["pyinfra", *sys.argv[1:]]),
     ):
         click.echo(line, err=True)
@@ -154,6 +185,7 @@ def closing_lines(
     hosts: Sequence[str],
     unfinished: dict[str, str],
     changed: dict[str, int],
+    notices: int,
     applied: bool,
     interrupted: bool,
     command: str,
@@ -161,22 +193,29 @@ def closing_lines(
     """The last lines of a run: which hosts are done, which are not and why, what to type next."""
     done = [name for name in hosts if name not in unfinished]
     lines = [""]
-    if interrupted:
+    total = sum(changed.values())
+    differences = f"{total} difference" + "s" * (total != 1)
+    if interrupted and applied:
         lines.append("The run was ended before it was through; hosts may be half-way.")
-    elif not unfinished:
-        planned = sum(changed.get(name, 0) for name in hosts)
-        if not planned:
-            lines.append(f"All {len(hosts)} hosts are as declared. Nothing was changed.")
-        elif applied:
-            lines.append(f"All {len(hosts)} hosts are done: {planned} differences mended.")
-        else:
-            lines.append(f"{planned} differences on {len(hosts)} hosts; nothing was changed yet.")
-    else:
-        verb = "are done" if applied else "could be looked at, nothing was changed"
+    elif interrupted:
+        lines.append("The run was ended before it was through; nothing was changed.")
+    elif unfinished:
+        verb = "are done" if applied else "could be looked at"
         names = f": {', '.join(done)}." if done else "."
         lines.append(f"{len(done)} of {len(hosts)} hosts {verb}{names}")
+        if not applied:
+            lines.append(f"  {differences} found on them; nothing was changed.")
         for name, reason in unfinished.items():
             lines.append(f"  not done: {name}: {reason}")
+    elif not total:
+        but = f", but for what is marked ! above ({notices})" if notices else ""
+        lines.append(f"All {len(hosts)} hosts are as declared{but}. Nothing was changed.")
+    elif applied:
+        lines.append(f"All {len(hosts)} hosts are done: {differences} mended.")
+    else:
+        lines.append(
+            f"{differences}, on {len(changed)} of {len(hosts)} hosts; nothing was changed yet."
+        )
     if interrupted or unfinished:
         lines += [
             "A run can be repeated at any time: what is done is left as it is. To go on, type:",

@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
 
-from cluster.swarm import (
+from cluster.membership import (
     Membership,
     Node,
     Service,
     acting_manager,
     managers_of,
     node_of,
-    plan_ingress,
-    plan_join,
-    plan_labels,
-    plan_overlays,
-    plan_promotion,
-    plan_swarm,
     quorum,
     reachable,
-    services_matter,
-    stale_entries,
     view,
+)
+from cluster.overlays import plan_ingress, plan_overlays, services_matter
+from cluster.swarm import (
+    plan_join,
+    plan_labels,
+    plan_promotion,
+    plan_swarm,
+    stale_entries,
 )
 from facts import host as host_facts
 from facts import swarm as swarm_facts
@@ -39,6 +39,7 @@ from operations.converge import (
     Commands,
     converges,
     current_host,
+    current_state,
     fail,
     observe,
     observe_all,
@@ -73,7 +74,7 @@ def founded(settings: Settings) -> Commands:
     """
     me = _me(settings)
     observed = observe_all(swarm_facts.State)
-    if not tell("swarm", plan_swarm(settings, observed, me)):
+    if not tell("swarm", plan_swarm(settings, observed, me, planning=_planning())):
         return
     progress("founding the swarm")
     body = {
@@ -165,7 +166,7 @@ def joined(settings: Settings) -> Commands:
     """
     me = _me(settings)
     observed = observe_all(swarm_facts.State)
-    if not tell("swarm", plan_join(settings, observed, me)):
+    if not tell("swarm", plan_join(settings, observed, me, planning=_planning())):
         return
     acting, cluster = acting_manager(settings, observed), view(settings, observed)
     if acting is None or cluster is None:
@@ -315,6 +316,10 @@ def labelled(settings: Settings) -> Commands:
 
 # Helpers
 # -------
+
+
+def _planning() -> bool:
+    return not current_state().is_executing
 
 
 def _me(settings: Settings) -> DeclaredHost:

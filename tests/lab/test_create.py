@@ -145,7 +145,8 @@ def test_a_dry_run_on_fresh_hosts_tells_the_whole_plan_with_reasons(
 
 
 def test_a_dry_run_ends_with_the_number_of_differences(check: Check) -> None:
-    assert f"{len(check.told)} differences on 4 hosts; nothing was changed yet" in check.run.closing
+    ending = f"{len(check.told)} differences, on 4 of 4 hosts; nothing was changed yet"
+    assert ending in check.run.closing
 
 
 def test_a_dry_run_changes_nothing(fresh: Description, check: Check) -> None:

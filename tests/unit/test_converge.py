@@ -164,7 +164,9 @@ def test_hosts_as_declared_are_left_alone(run: Runs) -> None:
     ran = run({"rk1": "fine", "rk2": "notice"}, MEND)
     assert ran.code == 0
     assert ran.count("rk1", "mend") == ran.count("rk2", "mend") == 0
-    assert ran.closing == "All 2 hosts are as declared. Nothing was changed."
+    assert ran.closing == (
+        "All 2 hosts are as declared, but for what is marked ! above (1). Nothing was changed."
+    )
     assert [(reason["host"], reason["kind"]) for reason in ran.reasons] == [("@fake/rk2", "notice")]
 
 
@@ -173,7 +175,7 @@ def test_a_dry_run_tells_the_whole_plan_and_changes_nothing(run: Runs) -> None:
     assert ran.code == 0
     assert ran.count("rk1", "mend") == 0
     assert "the word: differs (change → fine)" in ran.text
-    assert ran.closing == "2 differences on 2 hosts; nothing was changed yet."
+    assert ran.closing == "2 differences, on 2 of 2 hosts; nothing was changed yet."
     assert {reason["phase"] for reason in ran.reasons} == {"plan"}
 
 
@@ -186,7 +188,7 @@ def test_refusals_and_facts_that_cannot_be_had_fail_their_own_hosts_alone(
     assert ran.code == 1
     assert [ran.count(name, "mend") for name in words][:3] == [0, 0, 0]
     assert bool(ran.count("rk4", "mend")) == (mode == "-y")
-    verb = "are done" if mode == "-y" else "could be looked at, nothing was changed"
+    verb = "are done" if mode == "-y" else "could be looked at"
     assert f"1 of 4 hosts {verb}: @fake/rk4." in ran.closing
     assert "not done: @fake/rk1: the word: forbids going on. Say another" in ran.closing
     for silent in ("rk2", "rk3"):

@@ -28,11 +28,13 @@ def closing(
     *,
     applied: bool = True,
     interrupted: bool = False,
+    notices: int = 0,
 ) -> list[str]:
     blank, *lines = story.closing_lines(
         hosts=HOSTS,
         unfinished=unfinished or {},
         changed=changed or {},
+        notices=notices,
         applied=applied,
         interrupted=interrupted,
         command=COMMAND,
@@ -52,7 +54,15 @@ def test_what_was_mended_is_counted() -> None:
 
 def test_a_dry_run_says_that_nothing_was_changed_yet() -> None:
     lines = closing(changed={"rk1": 2}, applied=False)
-    assert lines == ["2 differences on 3 hosts; nothing was changed yet."]
+    assert lines == ["2 differences, on 1 of 3 hosts; nothing was changed yet."]
+    lines = closing(changed={"rk1": 1}, applied=False)
+    assert lines == ["1 difference, on 1 of 3 hosts; nothing was changed yet."]
+
+
+def test_what_is_only_reported_is_not_called_as_declared() -> None:
+    assert closing(notices=2) == [
+        "All 3 hosts are as declared, but for what is marked ! above (2). Nothing was changed."
+    ]
 
 
 def test_a_host_that_is_not_done_is_named_with_the_reason_and_the_way_on() -> None:
@@ -64,9 +74,10 @@ def test_a_host_that_is_not_done_is_named_with_the_reason_and_the_way_on() -> No
 
 
 def test_a_dry_run_that_could_not_look_everywhere_claims_no_change() -> None:
-    assert closing({"rk2": "no answer"}, applied=False)[0] == (
-        "2 of 3 hosts could be looked at, nothing was changed: rk1, rk3."
-    )
+    assert closing({"rk2": "no answer"}, {"rk1": 1}, applied=False)[:2] == [
+        "2 of 3 hosts could be looked at: rk1, rk3.",
+        "  1 difference found on them; nothing was changed.",
+    ]
 
 
 def test_when_nothing_worked_nobody_is_said_to_be_done() -> None:

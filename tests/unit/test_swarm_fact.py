@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from pyinfra.api.exceptions import FactProcessError
 
-from cluster.swarm import Membership, Service
+from cluster.membership import Membership, Service
 from facts.docker import ENGINE_STATE
 from facts.swarm import JoinState, Nodes, Services, State
 

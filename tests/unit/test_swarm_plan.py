@@ -11,8 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cluster.findings import Change, Finding, Notice, Refusal
-from cluster.settings import Settings
-from cluster.swarm import (
+from cluster.membership import (
     Membership,
     Node,
     Observed,
@@ -20,16 +19,17 @@ from cluster.swarm import (
     Service,
     acting_manager,
     managers_of,
-    may_restart,
-    plan_ingress,
-    plan_join,
-    plan_labels,
-    plan_overlays,
-    plan_promotion,
-    plan_swarm,
     quorum,
     reachable,
-    services_matter,
+)
+from cluster.overlays import plan_ingress, plan_overlays, services_matter
+from cluster.settings import Settings
+from cluster.swarm import (
+    may_restart,
+    plan_join,
+    plan_labels,
+    plan_promotion,
+    plan_swarm,
 )
 
 INGRESS = Overlay("net-ingress", "ingress", True, True, ("10.201.0.0/24",))
@@ -629,3 +629,18 @@ def test_a_restart_never_costs_the_quorum(
             continue
         if may_restart(settings, observed, entry.hostname) is None:
             assert reachable(managers) - 1 >= quorum(len(managers))
+
+
+def test_while_planning_a_stopped_engine_is_one_that_the_run_will_start() -> None:
+    stopped = {**dict.fromkeys(("rk1", "rk2", "rk3"), FRESH), "rk1": Membership("stopped")}
+    for host in (RK1, RK4):
+        assert plan_swarm(SETTINGS, stopped, host, planning=True) == []
+        the(Refusal, plan_swarm(SETTINGS, stopped, host))
+    worker = {**CONVERGED, "rk4": Membership("stopped")}
+    assert plan_join(SETTINGS, worker, RK4, planning=True) == []
+    the(Refusal, plan_join(SETTINGS, worker, RK4))
+
+
+def test_a_node_whose_engine_is_stopped_is_no_stranger() -> None:
+    worker = {**CONVERGED, "rk4": Membership("stopped")}
+    assert plan_labels(SETTINGS, worker, RK1) == []

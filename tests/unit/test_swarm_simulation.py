@@ -30,8 +30,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from cluster.findings import Change, Finding, Refusal
-from cluster.settings import Host, Settings
-from cluster.swarm import (
+from cluster.membership import (
     Membership,
     Node,
     Observed,
@@ -39,14 +38,17 @@ from cluster.swarm import (
     Service,
     acting_manager,
     node_of,
-    plan_ingress,
+    quorum,
+    view,
+)
+from cluster.overlays import plan_ingress
+from cluster.settings import Host, Settings
+from cluster.swarm import (
     plan_join,
     plan_labels,
     plan_promotion,
     plan_swarm,
-    quorum,
     stale_entries,
-    view,
 )
 
 CLEAR, ENCRYPTED, NONE = "clear", "encrypted", "none"

@@ -1,0 +1,142 @@
+"""What each host says of its place in a swarm, and what a manager says of the whole.
+
+Sources: Docker's administration guide for swarm (quorum), and the Engine API's reference for the
+meaning of the states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cluster.observation import Observation
+
+if TYPE_CHECKING:
+    from cluster.settings import Settings
+
+IN_NO_SWARM = "inactive"
+
+
+@dataclass(frozen=True)
+class Node(Observation):
+    """A node, as a manager lists it.
+
+    role: ``manager`` or ``worker``; availability: ``active``, ``pause`` or ``drain``;
+    state: ``ready``, ``down``, ``disconnected`` or ``unknown``;
+    reachability: ``reachable``, ``unreachable`` or ``unknown``, empty for a worker.
+    """
+
+    id: str
+    hostname: str
+    address: str
+    role: str
+    availability: str
+    state: str
+    leader: bool
+    reachability: str
+    labels: Mapping[str, str]
+    engine_version: str
+
+
+@dataclass(frozen=True)
+class Overlay(Observation):
+    """An overlay network of the swarm, as a manager knows it."""
+
+    id: str
+    name: str
+    ingress: bool
+    encrypted: bool
+    subnets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Service(Observation):
+    """A service: the ids of its networks, and the ports it publishes through the routing mesh."""
+
+    name: str
+    networks: tuple[str, ...]
+    mesh_ports: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Membership(Observation):
+    """What a host says of its own place in a swarm.
+
+    engine: ``absent``, ``stopped``, ``running``, or ``unreachable: why``.
+    hostname: the engine's name for its host, empty where it does not run.
+    state: ``inactive`` (in no swarm), ``pending``, ``active``, ``error`` or ``locked``.
+    manager: it can control a swarm; cluster: the swarm's id, known to managers only.
+    remote_managers: node id to address of the managers that this host talks to.
+    nodes, overlays: the whole swarm's, from a manager; ``None`` where it could not say (not a
+    manager, or a manager without quorum).
+    error: the engine's own words, where there are any.
+    """
+
+    engine: str
+    hostname: str = ""
+    state: str = IN_NO_SWARM
+    node: str = ""
+    address: str = ""
+    manager: bool = False
+    cluster: str = ""
+    remote_managers: Mapping[str, str] | None = None
+    nodes: tuple[Node, ...] | None = None
+    overlays: tuple[Overlay, ...] | None = None
+    error: str = ""
+
+    @property
+    def in_swarm(self) -> bool:
+        """The host belongs to a swarm, in whatever condition."""
+        return self.engine == "running" and self.state != IN_NO_SWARM
+
+    @property
+    def in_none(self) -> bool:
+        """The host has answered that it is in no swarm.
+
+        A stopped engine has not: it may come back as a manager.
+        """
+        return self.engine == "absent" or (self.engine == "running" and self.state == IN_NO_SWARM)
+
+    @property
+    def controls(self) -> bool:
+        """The host is a manager that can answer for its swarm now."""
+        return self.manager and self.nodes is not None
+
+
+Observed = Mapping[str, Membership | None]
+"""Each declared host's membership by name; ``None`` for a host that gave no answer."""
+
+
+def quorum(managers: int) -> int:
+    """How many of so many managers must be reachable for the swarm to change anything."""
+    return managers // 2 + 1
+
+
+def acting_manager(settings: Settings, observed: Observed) -> str | None:
+    """The manager that speaks for the swarm: the first declared one that can, else any that can."""
+    declared = [host.name for host in (*settings.managers, *settings.workers)]
+    return next((name for name in declared if (m := observed.get(name)) and m.controls), None)
+
+
+def view(settings: Settings, observed: Observed) -> Membership | None:
+    """The swarm as the acting manager sees it; ``None`` where no manager can answer."""
+    name = acting_manager(settings, observed)
+    return observed[name] if name else None
+
+
+def node_of(membership: Membership | None, cluster: Membership) -> Node | None:
+    """A host's own entry in the swarm's list of nodes, by node id."""
+    if membership is None or not membership.in_swarm:
+        return None
+    return next((node for node in cluster.nodes or () if node.id == membership.node), None)
+
+
+def managers_of(cluster: Membership) -> list[Node]:
+    """The swarm's managers, reachable or not."""
+    return [node for node in cluster.nodes or () if node.role == "manager"]
+
+
+def reachable(managers: list[Node]) -> int:
+    """How many of them the leader reaches."""
+    return sum(node.reachability == "reachable" for node in managers)

@@ -1,0 +1,112 @@
+"""The swarm's overlay networks: the ingress encrypted, and all others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cluster.findings import Change, Finding, Notice, Refusal
+from cluster.membership import Observed, Service, acting_manager, view
+
+if TYPE_CHECKING:
+    from cluster.settings import Host, Settings
+
+
+def services_matter(settings: Settings, observed: Observed, host: Host) -> bool:
+    """Whether this host has to say which services use which network: some network is clear."""
+    cluster = view(settings, observed)
+    return (
+        cluster is not None
+        and acting_manager(settings, observed) == host.name
+        and any(not overlay.encrypted for overlay in cluster.overlays or ())
+    )
+
+
+def plan_ingress(
+    settings: Settings, observed: Observed, host: Host, services: Sequence[Service]
+) -> list[Finding]:
+    """The ingress network encrypted. Planned on the acting (or founding) manager only."""
+    cluster = view(settings, observed)
+    if cluster is None:
+        able = [m.name for m in settings.managers if (o := observed.get(m.name)) and o.in_none]
+        if able and able[0] == host.name:
+            return [Change("ingress", "a new swarm's is not encrypted", expected="encrypted")]
+        return []
+    if acting_manager(settings, observed) != host.name:
+        return []
+    ingress = next((overlay for overlay in cluster.overlays or () if overlay.ingress), None)
+    if ingress is None:
+        return [Change("ingress", "the swarm has none", expected="encrypted")]
+    if not ingress.encrypted:
+        users = [f"{s.name} (port {_ports(s)})" for s in services if s.mesh_ports]
+        if users:
+            return [
+                Refusal(
+                    "ingress",
+                    "is not encrypted, and cannot be replaced while services publish ports "
+                    f"through it: {', '.join(users)}",
+                    expected="encrypted",
+                    found="clear text",
+                    remedy="Take their ports away (`docker service update --publish-rm PORT "
+                    "SERVICE`), run again, and publish them again",
+                )
+            ]
+        return [
+            Change(
+                "ingress", "is not encrypted", expected="encrypted (replaced)", found="clear text"
+            )
+        ]
+    if settings.networks.ingress_subnet not in ingress.subnets:
+        return [
+            Notice(
+                "ingress",
+                "has another subnet than declared",
+                expected=settings.networks.ingress_subnet,
+                found=", ".join(ingress.subnets),
+                remedy="Set networks.ingress_subnet to what it is, or replace the network while "
+                "nothing publishes ports",
+            )
+        ]
+    return []
+
+
+def plan_overlays(
+    settings: Settings, observed: Observed, host: Host, services: Sequence[Service]
+) -> list[Finding]:
+    """Declared overlay networks exist, encrypted; others without encryption are named."""
+    cluster = view(settings, observed)
+    declared = {overlay.name: overlay for overlay in settings.networks.overlays}
+    if cluster is None:
+        able = [m.name for m in settings.managers if (o := observed.get(m.name)) and o.in_none]
+        names = declared if able and able[0] == host.name else {}
+        return [Change(f"overlay {name}", "does not exist yet") for name in names]
+    if acting_manager(settings, observed) != host.name:
+        return []
+    existing = {o.name: o for o in cluster.overlays or () if not o.ingress}
+    findings: list[Finding] = [
+        Change(f"overlay {name}", "is declared and does not exist", expected="encrypted")
+        for name in declared
+        if name not in existing
+    ]
+    for name, overlay in sorted(existing.items()):
+        if overlay.encrypted:
+            continue
+        users = [s.name for s in services if overlay.id in s.networks]
+        findings.append(
+            Notice(
+                f"overlay {name}",
+                "is not encrypted"
+                + (
+                    f"; in clear text travels: {', '.join(users)}" if users else "; nothing uses it"
+                ),
+                expected="encrypted",
+                found="clear text",
+                remedy="Encryption cannot be switched on: create another network with "
+                "`--opt encrypted` and move the services there",
+            )
+        )
+    return findings
+
+
+def _ports(service: Service) -> str:
+    return ", ".join(map(str, service.mesh_ports))
