@@ -193,6 +193,7 @@ def closing_lines(
     """The last lines of a run: which hosts are done, which are not and why, what to type next."""
     done = [name for name in hosts if name not in unfinished]
     lines = [""]
+    everyone = f"All {len(hosts)} hosts are" if len(hosts) != 1 else f"{hosts[0]} is"
     total = sum(changed.values())
     differences = f"{total} difference" + "s" * (total != 1)
     if interrupted and applied:
@@ -209,9 +210,9 @@ def closing_lines(
             lines.append(f"  not done: {name}: {reason}")
     elif not total:
         but = f", but for what is marked ! above ({notices})" if notices else ""
-        lines.append(f"All {len(hosts)} hosts are as declared{but}. Nothing was changed.")
+        lines.append(f"{everyone} as declared{but}. Nothing was changed.")
     elif applied:
-        lines.append(f"All {len(hosts)} hosts are done: {differences} mended.")
+        lines.append(f"{everyone} done: {differences} mended.")
     else:
         lines.append(
             f"{differences}, on {len(changed)} of {len(hosts)} hosts; nothing was changed yet."

@@ -1,0 +1,116 @@
+"""What a person at a terminal sees: the plan first, a question, and an honest end."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+
+from tests.lab.conftest import ROOT, Run, environment, pyinfra_argv
+
+OWN_FILE = "/etc/apt/apt.conf.d/90pyinfra-swarm"
+QUESTION = "Press enter to execute"
+
+
+class Terminal:
+    """A command run at a terminal of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            pyinfra_argv(*arguments),
+            cwd=ROOT,
+            env=environment({"TERM": "dumb"}),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.shown = ""
+
+    def wait_for(self, words: str, timeout: float = 60) -> None:
+        deadline = time.monotonic() + timeout
+        while words not in self.shown:
+            assert time.monotonic() < deadline, f"never showed {words!r}:\n{self.shown}"
+            self._read(1)
+
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def finish(self, timeout: float = 120) -> int:
+        deadline = time.monotonic() + timeout
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, f"did not end:\n{self.shown}"
+            self._read(0.2)
+        self._read(0.5)
+        os.close(self._ours)
+        return self.process.returncode
+
+    def _read(self, seconds: float) -> None:
+        if select.select([self._ours], [], [], seconds)[0]:
+            try:
+                self.shown += os.read(self._ours, 65536).decode(errors="replace")
+            except OSError:  # the other side has hung up
+                time.sleep(seconds)
+
+
+@pytest.fixture
+def drifted(lab: ModuleType, pyinfra: Callable[..., Run]) -> ModuleType:
+    """Updates as declared everywhere, but for one file that is gone from node2."""
+    run = pyinfra("-y", "inventory.py", "deploys/updates.py")
+    assert run.returncode == 0, run.output
+    lab.run("node2", f"sudo rm {OWN_FILE}")
+    return lab
+
+
+def test_the_plan_is_shown_and_enter_carries_it_out(drifted: ModuleType) -> None:
+    terminal = Terminal("inventory.py", "deploys/updates.py")
+    terminal.wait_for(QUESTION)
+    assert "[node2] ~ updates" in terminal.shown
+    assert drifted.run("node2", f"test -e {OWN_FILE}", check=False).returncode == 1
+    terminal.type("\n")
+    assert terminal.finish() == 0
+    assert "hosts are done" in terminal.shown
+    assert drifted.run("node2", f"test -e {OWN_FILE}", check=False).returncode == 0
+
+
+@pytest.mark.parametrize("answer", ["n\n", None], ids=["no", "ctrl-c"])
+def test_anything_else_changes_nothing(drifted: ModuleType, answer: str | None) -> None:
+    terminal = Terminal("inventory.py", "deploys/updates.py")
+    terminal.wait_for(QUESTION)
+    if answer is None:
+        os.kill(terminal.process.pid, signal.SIGINT)
+        assert terminal.finish() == 130
+        assert "ended before it was through; nothing was changed" in terminal.shown
+    else:
+        terminal.type(answer)
+        terminal.finish()
+        assert "nothing was changed yet" in terminal.shown
+    assert drifted.run("node2", f"test -e {OWN_FILE}", check=False).returncode == 1
+
+
+def test_without_a_terminal_a_run_says_what_to_give(
+    drifted: ModuleType, pyinfra: Callable[..., Run]
+) -> None:
+    run = pyinfra("inventory.py", "deploys/updates.py")
+    assert run.returncode == 1
+    assert "Give --dry to see what would change, or -y to do it" in run.output
+    assert "Traceback" not in run.output
+    assert "Connecting" not in run.output
+
+
+def test_a_run_limited_to_one_host_leaves_the_others_alone(
+    drifted: ModuleType, pyinfra: Callable[..., Run]
+) -> None:
+    run = pyinfra("-y", "inventory.py", "deploys/updates.py", "--limit", "node1")
+    assert run.returncode == 0, run.output
+    assert "node1 is as declared. Nothing was changed." in run.output
+    assert drifted.run("node2", f"test -e {OWN_FILE}", check=False).returncode == 1
