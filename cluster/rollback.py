@@ -199,14 +199,6 @@ def confirm(subject: str) -> str:
     )
 
 
-def write(path: str, content: str, *, mode: str = "644", owner: str = "root") -> str:
-    """Shell that writes a file whole: beside it first, then renamed. Content is no secret."""
-    return (
-        f"cat > {path}.new <<'END-OF-FILE'\n{content.rstrip()}\nEND-OF-FILE\n"
-        f"chown {owner}: {path}.new; chmod {mode} {path}.new; mv -f {path}.new {path}"
-    )
-
-
 def _install(path: str, content: str) -> str:
     """Shell that writes one of the guard's own files where it is missing or another version."""
     return (

@@ -8,8 +8,8 @@ from typing import Any
 from pyinfra.api import Host
 
 from cluster.access import SUDOERS, Accounts, Declared, Plan, Wanted, plan
-from cluster.rollback import write
 from cluster.settings import Settings
+from cluster.shell import write_file
 from facts import access
 from operations.converge import Commands, converges, current_host, observe, progress, script, tell
 from operations.guard import guarded
@@ -88,7 +88,7 @@ def _apply(made: Plan, seen: Accounts) -> list[str]:
     if made.sudoers is not None:
         candidate = f"{SUDOERS}.candidate"  # sudo does not read names with a dot
         commands += [
-            write(candidate, made.sudoers, mode="440"),
+            write_file(candidate, made.sudoers, mode="440"),
             f"visudo -qcf {candidate} || {{ rm -f {candidate}; exit 1; }}",
             f"mv -f {candidate} {SUDOERS}",
         ]
@@ -98,7 +98,7 @@ def _apply(made: Plan, seen: Accounts) -> list[str]:
         folder = f"{home}/.ssh"
         commands += [
             f"[ -d {folder} ] || {{ mkdir -m 700 {folder}; chown {name}: {folder}; }}",
-            write(f"{folder}/authorized_keys", "\n".join(keys), mode="600", owner=name),
+            write_file(f"{folder}/authorized_keys", "\n".join(keys), mode="600", owner=name),
             f"rm -f {folder}/authorized_keys2",
         ]
     proven = [*made.create, *made.join_sudo]

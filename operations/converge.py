@@ -55,6 +55,11 @@ def current_host() -> Host:
     return host
 
 
+def is_executing() -> bool:
+    """Whether changes are carried out now; else they are only planned."""
+    return bool(current_state().is_executing)
+
+
 # Observing: each fact once per host and phase, until something was changed anywhere
 # ----------------------------------------------------------------------------------
 
@@ -147,7 +152,7 @@ def tell(part: str, findings: list[Finding]) -> bool:
 
 def progress(message: str) -> None:
     """Say what is being done now, for steps that take longer than a moment."""
-    if current_state().is_executing:
+    if is_executing():
         current_host().log(message)
 
 
@@ -164,20 +169,6 @@ def script(text: str, *, stdin: str | None = None, timeout: int = 60) -> StringC
     if stdin is None:
         return StringCommand(f"set -eu\n{text}", _timeout=timeout)
     return StringCommand(f"set -eu\n{text}", _stdin=stdin, _timeout=timeout)
-
-
-def write_file(path: str, content: str, *, mode: str = "644", owner: str = "root") -> StringCommand:
-    """Write a file whole: beside it first, then renamed, so that no reader sees half of it.
-
-    The content travels on standard input, so it is neither in an argument list nor in a temporary
-    file that others could read.
-    """
-    return script(
-        f'umask 077; mkdir -p -m 755 "$(dirname {path})"\n'
-        f"cat > {path}.new\nchown {owner}: {path}.new\nchmod {mode} {path}.new\n"
-        f"sync {path}.new\nmv {path}.new {path}",
-        stdin=content,
-    )
 
 
 def fail(message: str, *, told: bool = False) -> FunctionCommand:

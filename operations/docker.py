@@ -25,6 +25,7 @@ from cluster.docker import (
     sources,
     wanted_version,
 )
+from cluster.shell import write_file
 from cluster.swarm import may_restart
 from cluster.versions import engine_version
 from facts.docker import Installation, Offered, PublishedKey
@@ -33,14 +34,13 @@ from operations.converge import (
     Commands,
     converges,
     current_host,
-    current_state,
     fail,
+    is_executing,
     observe,
     observe_all,
     progress,
     script,
     tell,
-    write_file,
 )
 
 if TYPE_CHECKING:
@@ -72,26 +72,27 @@ def repository(settings: Settings) -> Commands:
         return
     if not engine.curl:
         yield script(f"{APT}apt update && apt install -y curl ca-certificates", timeout=600)
-    if any(finding.what == "Docker's apt key" for finding in findings):
+    steps: list[str] = []
+    if any(finding.what == "Docker's apt key" for finding in findings) and is_executing():
         url = key_url(settings, engine)
-        if current_state().is_executing:
-            published = observe(PublishedKey, url=url)
-            if published.error:
-                yield fail(
-                    f"Docker's apt key could not be fetched from {url}: {published.error}. "
-                    "Is the repository reachable from this host (network, DNS, proxy, clock)? "
-                    "Nothing was installed"
-                )
-                return
-            tell("docker", plan_key(published.text, settings))
-            yield write_file(KEYRING, published.text)
+        published = observe(PublishedKey, url=url)
+        if published.error:
+            yield fail(
+                f"Docker's apt key could not be fetched from {url}: {published.error}. "
+                "Is the repository reachable from this host (network, DNS, proxy, clock)? "
+                "Nothing was installed"
+            )
+            return
+        tell("docker", plan_key(published.text, settings))
+        steps.append(write_file(KEYRING, published.text))
     if engine.stale:
-        yield script(_REMOVE_STALE + shlex.join(engine.stale))
+        steps.append(_REMOVE_STALE + shlex.join(engine.stale))
     if engine.sources != sources(settings, engine):
-        yield write_file(SOURCES, sources(settings, engine))
+        steps.append(write_file(SOURCES, sources(settings, engine)))
     if not engine.complete:
         progress("reading the package lists")
-        yield script(f"{APT}apt update", timeout=600)
+        steps.append(f"{APT}apt update")
+    yield script("\n".join(steps), timeout=600)
 
 
 _REMOVE_STALE = """\
@@ -135,45 +136,47 @@ def installed(settings: Settings) -> Commands:
     findings = plan_packages(settings, me, engine, version, in_swarm=in_swarm)
     if not tell("docker", findings):
         return
+    steps: list[str] = []
     if engine.drop_in != UNIT_DROP_IN_CONTENT:
-        yield write_file(UNIT_DROP_IN, UNIT_DROP_IN_CONTENT)
+        steps.append(write_file(UNIT_DROP_IN, UNIT_DROP_IN_CONTENT))
     if engine.complete and (engine.drop_in != UNIT_DROP_IN_CONTENT or engine.reload_needed):
-        yield script("systemctl daemon-reload")
+        steps.append("systemctl daemon-reload")
     if not engine.complete or (version and engine.version != version and not in_swarm):
-        yield from _install(settings, engine, version)
+        offered = observe(Offered).versions if is_executing() else ()
+        exact = next((text for text in offered if engine_version(text) == version), None)
+        if is_executing() and (exact is None or version is None):
+            names = ", ".join(dict.fromkeys(map(engine_version, offered))) or "none at all"
+            yield fail(
+                f"Docker {version or ''} cannot be installed: the repository offers {names}. "
+                "Is it reachable (`apt-get update`), and is docker.version one that it has?"
+            )
+            return
+        if engine.daemon_json is None:
+            # Written before the engine starts for the first time, it costs no restart. Additions
+            # of the user's come later: only the installed engine can judge them.
+            first = daemon_json(settings, version or "0", extras=False)
+            steps.append(write_file(DAEMON_JSON, first))
+        progress(f"installing Docker {version} (this takes a while on a small board)")
+        steps.append(_install(exact or ""))
     elif not all(package.held for package in engine.packages.values()):
-        yield script(_HOLD)
+        steps.append(_HOLD)
     newcomers = [name for name in members(settings, me) if name not in engine.group]
-    if newcomers:
-        yield script("\n".join(f"usermod -aG docker {name}" for name in newcomers))
+    steps += [f"usermod -aG docker {name}" for name in newcomers]
+    yield script("\n".join(steps), timeout=1800)
 
 
 _HOLD = "printf '%s hold\\n' " + " ".join(PACKAGES) + " | dpkg --set-selections"
 
 
-def _install(settings: Settings, engine: Engine, version: str | None) -> Commands:
-    offered = observe(Offered).versions if version else ()
-    exact = next((text for text in offered if engine_version(text) == version), None)
-    if exact is None or version is None:
-        names = ", ".join(dict.fromkeys(map(engine_version, offered))) or "none at all"
-        yield fail(
-            f"Docker {version or ''} cannot be installed: the repository offers {names}. "
-            "Is it reachable (`apt-get update`), and is docker.version one that it has?"
-        )
-        return
-    if engine.daemon_json is None:
-        # Written before the engine starts for the first time, it costs no restart. Additions of
-        # the user's come later: only the installed engine can judge them.
-        yield write_file(DAEMON_JSON, daemon_json(settings, version, extras=False))
-    progress(f"installing Docker {version} (this takes a while on a small board)")
+def _install(version: str) -> str:
+    """Shell: the packages, the engine's in this version (apt's name of it), completed and held."""
     packages = " ".join(
-        f"{name}={exact}" if name in ("docker-ce", "docker-ce-cli") else name for name in PACKAGES
+        f"{name}={version}" if name in ("docker-ce", "docker-ce-cli") else name for name in PACKAGES
     )
-    yield script(
+    return (
         f"{APT}dpkg --configure -a\n"
         "apt install -y --no-install-recommends --allow-downgrades --allow-change-held-packages "
-        f"{packages}\n{_HOLD}",
-        timeout=1800,
+        f"{packages}\n{_HOLD}"
     )
 
 
@@ -183,7 +186,7 @@ def _wanted(settings: Settings, engine: Engine) -> str | None:
     if engine.complete or settings.docker.version:
         return wanted_version(settings, engine, engines.values(), [])
     known = wanted_version(settings, engine, engines.values(), [])
-    if known or not current_state().is_executing:
+    if known or not is_executing():
         return known  # before the repository is set up nobody knows what it offers
     offers = [offer.versions for offer in observe_all(Offered).values() if offer and offer.versions]
     return wanted_version(settings, engine, engines.values(), offers)
@@ -198,6 +201,8 @@ def daemon(settings: Settings) -> Commands:
     Call it with ``_serial=True``: where a restart is needed it happens on one host at a time, only
     while the other managers keep a quorum, and the next host waits until this one is back.
     """
+    observe_all(Installation)  # of all at once: one after the other would take as long as all
+    observe_all(Installation)  # in parallel, since the hosts come here one after the other
     engine = observe(Installation)
     if not tell("docker", plan_daemon(settings, engine)):
         return

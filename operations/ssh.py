@@ -12,8 +12,8 @@ from pyinfra.connectors.sshuserclient import SSHClient
 
 from cluster.access import shut_out, unlock
 from cluster.findings import Change, Finding, Notice, changes, refusals
-from cluster.rollback import write
 from cluster.settings import Settings
+from cluster.shell import write_file
 from cluster.sshd import CONFIG, DROP_IN, DROP_INS, INCLUDE, Sshd, Wanted, plan
 from facts.access import Accounts
 from facts.ssh import Effective
@@ -103,7 +103,7 @@ def _only_keys(state: State, host: Host, findings: list[Finding]) -> str | None:
 
 def _apply(wanted: Wanted, seen: Sshd, locked: list[str]) -> list[str]:
     commands = [f"usermod -p '*' {name}" for name in locked]
-    commands += [f"mkdir -p -m 755 {DROP_INS}", write(DROP_IN, wanted.drop_in())]
+    commands += [f"mkdir -p -m 755 {DROP_INS}", write_file(DROP_IN, wanted.drop_in())]
     if not seen.includes_drop_ins:
         commands.append(
             f"{{ printf '%s\\n\\n' '{INCLUDE}'; cat {CONFIG}; }} > {CONFIG}.new\n"

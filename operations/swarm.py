@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from gevent.event import AsyncResult
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
 
 from cluster.membership import (
@@ -39,8 +40,8 @@ from operations.converge import (
     Commands,
     converges,
     current_host,
-    current_state,
     fail,
+    is_executing,
     observe,
     observe_all,
     progress,
@@ -74,7 +75,7 @@ def founded(settings: Settings) -> Commands:
     """
     me = _me(settings)
     observed = observe_all(swarm_facts.State)
-    if not tell("swarm", plan_swarm(settings, observed, me, planning=_planning())):
+    if not tell("swarm", plan_swarm(settings, observed, me, planning=not is_executing())):
         return
     progress("founding the swarm")
     body = {
@@ -116,20 +117,29 @@ _REPLACE_INGRESS = f"""\
 {API}
 wanted=$(cat)
 networks=http://localhost/networks
-id=$(docker network ls -q --no-trunc --filter name=^ingress$ --filter scope=swarm)
-[ -z "$id" ] || api -X DELETE "$networks/$id"
+look() {{ api "$networks?filters=%7B%22name%22%3A%5B%22%5Eingress%24%22%5D%7D"; }}
+look
+case $answer in
+  *'"Id":"'*) id=${{answer#*'"Id":"'}}; api -X DELETE "$networks/${{id%%'"'*}}" ;;
+esac
 i=0
-while [ -n "$(docker network ls -q --filter name=^ingress$)" ]; do
-  i=$((i + 1)); [ $i -lt 60 ] || {{ echo "the old ingress network is still there" >&2; exit 1; }}
-  sleep 0.5
+while look; do
+  case $answer in '[]'*) break ;; esac
+  i=$((i + 1)); [ $i -lt 120 ] || {{ echo "the old ingress network is still there" >&2; exit 1; }}
+  sleep 0.2
 done
 until api --data-binary "$wanted" "$networks/create"; do
-  i=$((i + 1)); [ $i -lt 60 ] || exit 1
+  i=$((i + 1)); [ $i -lt 120 ] || exit 1
   sleep 0.5
 done
-docker network inspect ingress --format '{{{{json .Options}}}}' | grep -q '"encrypted"' || {{
-  echo "the new ingress network is not encrypted" >&2; exit 1; }}
+look
+case $answer in
+  *'"encrypted"'*) ;;
+  *) echo "the new ingress network is not encrypted" >&2; exit 1 ;;
+esac
 """
+"""Shell: asks the engine directly, since each start of the command line takes a board longer than
+the answer."""
 
 
 @converges("swarm")
@@ -166,7 +176,7 @@ def joined(settings: Settings) -> Commands:
     """
     me = _me(settings)
     observed = observe_all(swarm_facts.State)
-    if not tell("swarm", plan_join(settings, observed, me, planning=_planning())):
+    if not tell("swarm", plan_join(settings, observed, me, planning=not is_executing())):
         return
     acting, cluster = acting_manager(settings, observed), view(settings, observed)
     if acting is None or cluster is None:
@@ -222,7 +232,8 @@ def _join(state: State, host: Host, acting: str, address: str, managers: list[st
         "JoinToken": token,
     }
     # Joining goes on in the background where it takes longer than the engine's own patience.
-    joining = f'{API}api --data-binary @- http://localhost/swarm/join || [ "$code" = 503 ]\n'
+    joining = f"{API}api --data-binary @- http://localhost/swarm/join && exit 0\n"
+    joining += '[ "$code" = 503 ] || exit 1\n'
     status, output = host.run_shell_command(
         StringCommand(joining + _JOINED),
         print_output=False,
@@ -237,12 +248,20 @@ def _join(state: State, host: Host, acting: str, address: str, managers: list[st
     return bool(status)
 
 
-_tokens: dict[str, str] = {}
+_tokens: dict[str, AsyncResult[str]] = {}
 
 
 def _worker_token(state: State, acting: str) -> str:
-    """The token that lets a host in as a worker, asked once a run and kept in memory only."""
-    if acting not in _tokens:
+    """The token that lets a host in as a worker, asked once a run and kept in memory only.
+
+    Hosts join at the same time: the first asks, the others wait for its answer.
+    """
+    asked = _tokens.get(acting)
+    if asked is not None:
+        return asked.get() or ""
+    pending = _tokens[acting] = AsyncResult[str]()
+    token = ""
+    try:
         status, output = _host(state, acting).run_shell_command(
             StringCommand("docker swarm join-token -q worker"),
             print_output=False,
@@ -250,10 +269,12 @@ def _worker_token(state: State, acting: str) -> str:
             _sudo=True,
             _timeout=30,
         )
-        if not status:
-            return ""
-        _tokens[acting] = output.stdout.strip()
-    return _tokens[acting]
+        token = output.stdout.strip() if status else ""
+    finally:
+        if not token:
+            del _tokens[acting]
+        pending.set(token)
+    return token
 
 
 @converges("swarm")
@@ -318,10 +339,6 @@ def labelled(settings: Settings) -> Commands:
 # -------
 
 
-def _planning() -> bool:
-    return not current_state().is_executing
-
-
 def _me(settings: Settings) -> DeclaredHost:
     return settings.host(current_host().name)
 
@@ -355,8 +372,7 @@ def _overlay(name: str, settings: Settings, subnet: str) -> dict[str, Any]:
 
 
 def _smallest_mtu() -> int | None:
-    hosts = observe_all(host_facts.Host).values()
-    return min((host.uplink_mtu for host in hosts if host and host.uplink_mtu), default=None)
+    return min(filter(None, observe_all(host_facts.UplinkMtu).values()), default=None)
 
 
 def on(acting: str, text: str, doing: str, *, timeout: int = 60) -> FunctionCommand:

@@ -6,8 +6,9 @@ import shlex
 
 from cluster import updates
 from cluster.settings import Settings
+from cluster.shell import write_file
 from facts.updates import Updates
-from operations.converge import Commands, converges, observe, progress, script, tell, write_file
+from operations.converge import Commands, converges, observe, progress, script, tell
 
 _INSTALLATION = 900
 """Seconds: a board's first boot may hold apt's lock for minutes."""
@@ -37,7 +38,7 @@ def unattended(settings: Settings) -> Commands:
     if not tell("updates", plan.findings):
         return
     if plan.write:  # before the package, whose installation may start its work
-        yield write_file(updates.CONFIGURATION, updates.configuration_file())
+        yield script(write_file(updates.CONFIGURATION, updates.configuration_file()))
     if plan.install:
         progress(f"installing {' and '.join(plan.install)}")
         yield script(_installation(plan.install), timeout=_INSTALLATION)

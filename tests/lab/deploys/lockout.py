@@ -1,5 +1,5 @@
 # A change that locks its owner out, made through the guard: what a mistake in a plan would do.
-from cluster.rollback import write as _write
+from cluster.shell import write_file as _write
 from operations.converge import converges as _converges
 from operations.guard import guarded as _guarded
 from operations.ssh import _RELOAD
