@@ -259,7 +259,8 @@ def _worker_token(state: State, acting: str) -> str:
     asked = _tokens.get(acting)
     if asked is not None:
         return asked.get() or ""
-    pending = _tokens[acting] = AsyncResult[str]()
+    pending: AsyncResult[str] = AsyncResult()
+    _tokens[acting] = pending
     token = ""
     try:
         status, output = _host(state, acting).run_shell_command(
