@@ -112,6 +112,26 @@ class Host(SubjectFact[observed.Host]):
         return parse(output, asked_at=self._asked_at, answered_at=time.time())
 
 
+class UplinkMtu(SubjectFact[int]):
+    """The MTU of the interface with the default route; 0 on a host without one.
+
+    Part of :class:`Host` too, which asks much more and so takes several times as long.
+    """
+
+    def command(self) -> str:
+        return (
+            kernel.PATH
+            + SECTION
+            + "section network; ip -o -4 route show default\nsection mtu\n"
+            + 'for path in /sys/class/net/*/mtu; do read -r mtu < $path; echo "$path $mtu"; done\n'
+        )
+
+    def parse(self, output: list[str]) -> int:
+        said = sections(output)
+        mtus = dict(_mtus(said["mtu"]))
+        return next((mtus.get(route.device, 0) for route in _routes(said["network"])), 0)
+
+
 def parse(output: list[str], *, asked_at: float, answered_at: float) -> observed.Host:
     """Make sense of the script's output.
 
