@@ -201,7 +201,6 @@ def daemon(settings: Settings) -> Commands:
     Call it with ``_serial=True``: where a restart is needed it happens on one host at a time, only
     while the other managers keep a quorum, and the next host waits until this one is back.
     """
-    observe_all(Installation)  # of all at once: one after the other would take as long as all
     observe_all(Installation)  # in parallel, since the hosts come here one after the other
     engine = observe(Installation)
     if not tell("docker", plan_daemon(settings, engine)):
