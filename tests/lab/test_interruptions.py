@@ -13,6 +13,8 @@ import pytest
 
 from tests.lab.conftest import ROOT, Run, environment, pyinfra_argv
 
+pytestmark = pytest.mark.lifecycle
+
 SITE = ("-y", "inventory.py", "deploys/site.py")
 HOSTS = ("node1", "node2", "node3", "node4")
 
@@ -113,7 +115,6 @@ class TestAKilledController:
         assert "Nothing was changed" in again.output
 
 
-@pytest.mark.lifecycle
 class TestAPowerCut:
     def test_of_the_worker_while_it_installs_is_made_good_by_the_next_run(
         self, fresh: ModuleType, pyinfra: Callable[..., Run]

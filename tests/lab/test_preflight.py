@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.lifecycle
+
 HOST = "node3"
 """The host that is broken and mended here; it stays usable for what comes after."""
 

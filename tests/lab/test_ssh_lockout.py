@@ -18,6 +18,8 @@ import pytest
 
 from tests.lab.conftest import ROOT, environment, pyinfra_argv
 
+pytestmark = pytest.mark.lifecycle
+
 HOST = os.environ.get("SWARM_LAB_HOST", "node4")
 DEPLOY = ("--limit", HOST, "inventory.py", "deploys/ssh.py")
 ACCESS = ("--limit", HOST, "inventory.py", "deploys/access.py")
