@@ -95,7 +95,7 @@ def test_output_that_is_cut_off_fails_the_fact_and_not_the_run(end: int) -> None
 
 def test_stale_sources_and_keyrings_are_found_and_comments_are_not(tmp_path: Path) -> None:
     files = {
-        "etc/apt/sources.list": "deb http://deb.debian.org/debian trixie main\n",
+        "etc/apt/sources.list": "deb http://mirror.example/debian trixie main\n",
         "etc/apt/sources.list.d/docker.list": (
             "deb [signed-by=/etc/apt/keyrings/docker.gpg] "
             "https://download.docker.com/linux/debian trixie stable\n"

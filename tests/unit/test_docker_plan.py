@@ -191,7 +191,7 @@ Components: stable
 """
 DEBIAN_SOURCES = """\
 Types: deb
-URIs: http://deb.debian.org/debian
+URIs: http://mirror.example/debian
 Suites: trixie
 Components: main
 """
@@ -224,7 +224,7 @@ def test_dockers_own_files_and_keyrings_go(tmp_path: Path) -> None:
 
 
 def test_other_repositories_in_the_same_list_stay(tmp_path: Path) -> None:
-    debian = "deb http://deb.debian.org/debian trixie main\n# a comment\n"
+    debian = "deb http://mirror.example/debian trixie main\n# a comment\n"
     docker = "deb [arch=amd64] https://download.docker.com/linux/debian trixie stable\n"
     assert removed(tmp_path, {"sources.list": debian + docker}) == {"sources.list": debian}
 
