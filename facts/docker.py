@@ -89,7 +89,10 @@ def parse_installation(output: list[str]) -> Engine:
     distribution, codename, architecture = found["os"][0].split()
     packages: dict[str, Package] = {}
     for line in found.get("packages", []):
-        name, version, status, want = line.split()
+        words = line.split()
+        if len(words) != 4:
+            continue  # known to dpkg only, as after an interrupted installation: no version
+        name, version, status, want = words
         if status == "installed":
             packages[name] = Package(version=version, held=want == "hold")
     unit = dict(line.split("=", 1) for line in found.get("unit", []) if "=" in line)

@@ -75,6 +75,20 @@ def test_a_package_that_was_removed_and_left_its_configuration_is_not_installed(
     assert engine.packages == {}
 
 
+def test_after_an_interrupted_installation_a_package_without_a_version_is_not_installed() -> None:
+    interrupted = [
+        "containerd.io 2.1.9-1~debian.13~trixie unpacked install"
+        if line.startswith("containerd.io ")
+        else "docker-compose-plugin  not-installed unknown"
+        if line.startswith("docker-compose-plugin ")
+        else line
+        for line in lines("docker-installation-28.5.2")
+    ]
+    engine = Installation().process(interrupted)
+    assert {*PACKAGES} - {*engine.packages} == {"containerd.io", "docker-compose-plugin"}
+    assert not engine.complete
+
+
 def test_a_package_that_nobody_holds_is_free() -> None:
     engine = with_packages("docker-ce 5:28.5.2-1~debian.13~trixie installed install")
     assert not engine.packages["docker-ce"].held
