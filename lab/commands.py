@@ -114,17 +114,6 @@ def record(pid: int) -> Recorded:
     return Recorded(pid, stat[2], boot_id())
 
 
-def is_running(process: Recorded) -> bool:
-    """Whether that very process still runs."""
-    stat = _stat(process.pid)
-    return (
-        stat is not None
-        and stat[0] not in "ZX"
-        and stat[2] == process.started
-        and process.boot == boot_id()
-    )
-
-
 def _group(process: Recorded) -> list[int]:
     """Live members of the process group it led, none of them older than itself."""
     if process.boot != boot_id():

@@ -21,7 +21,7 @@ from pyinfra.api.command import PyinfraCommand
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.facts import get_fact
 from pyinfra.api.operation import PyinfraOperation
-from pyinfra.context import ctx_host, ctx_state
+from pyinfra.context import ctx_host
 
 from cluster.findings import Finding, changes, refusals
 from operations import story
@@ -43,12 +43,6 @@ class Refused(Exception):
     """The plan holds a refusal; it has been told already."""
 
 
-def current_state() -> State:
-    """The run's state, as a plain object rather than pyinfra's context proxy."""
-    state: State = ctx_state.get()
-    return state
-
-
 def current_host() -> Host:
     """The host in whose name the code runs, as a plain object."""
     host: Host = ctx_host.get()
@@ -57,7 +51,7 @@ def current_host() -> Host:
 
 def is_executing() -> bool:
     """Whether changes are carried out now; else they are only planned."""
-    return bool(current_state().is_executing)
+    return bool(story.state().is_executing)
 
 
 # Observing: each fact once per host and phase, until something was changed anywhere
@@ -92,7 +86,7 @@ def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None
 
     Hosts outside of ``--limit`` are asked too (the cluster is more than the limit).
     """
-    hosts = list(current_state().inventory)
+    hosts = list(story.state().inventory)
     greenlets = [gevent.spawn(_observed, fact, host, kwargs) for host in hosts]
     gevent.joinall(greenlets)
     return {host.name: greenlet.get() for host, greenlet in zip(hosts, greenlets, strict=True)}
@@ -199,7 +193,7 @@ def converges(
     def decorate(body: Callable[P, Commands]) -> PyinfraOperation[P]:
         @wraps(body)
         def converge(*args: P.args, **kwargs: P.kwargs) -> Commands:
-            state, host = current_state(), current_host()
+            state, host = story.state(), current_host()
             story.begin(state, host)
             if host in state.failed_hosts:
                 return

@@ -91,15 +91,12 @@ def test_after_an_interrupted_installation_a_package_without_a_version_is_not_in
 
 def test_an_installation_that_was_cut_short_is_read_and_is_not_complete() -> None:
     # What dpkg-query 1.22 says when dpkg was killed between two packages.
-    rows = [
+    engine = with_packages(
         "containerd.io 2.1.9-1~debian.13~trixie unpacked install",
         "docker-ce 5:28.5.2-1~debian.13~trixie half-configured install",
         "docker-ce-cli 5:28.5.2-1~debian.13~trixie installed install",
         "docker-compose-plugin  not-installed unknown",
-    ]
-    output = lines("docker-installation-absent")
-    at = output.index("#> packages") + 1
-    engine = Installation().process([*output[:at], *rows, *output[at:]])
+    )
     assert set(engine.packages) == {"docker-ce-cli"}
     assert not engine.complete
 
