@@ -81,6 +81,15 @@ def observe(fact: type[FactBase[T]], **kwargs: Any) -> T:
     return value
 
 
+def observe_on(name: str, fact: type[FactBase[T]], **kwargs: Any) -> T:
+    """What another host says, as :func:`observe` does it."""
+    host: Host = story.state().inventory.get_host(name)
+    value = _observed(fact, host, kwargs)
+    if value is None:
+        raise Unobserved(f"{name} did not answer {fact.name}")
+    return value
+
+
 def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None]:
     """What every host of the inventory says, by name; ``None`` for a silent one.
 
