@@ -134,6 +134,23 @@ def test_all_that_is_wrong_is_printed_without_a_traceback(boards: Path) -> None:
     assert "Connecting" not in ran.stderr
 
 
+@pytest.mark.parametrize("limit", ["rk9", "manager"])
+def test_a_limit_that_is_no_host_does_not_end_as_a_run_that_found_nothing(
+    boards: Path, limit: str
+) -> None:
+    ran = pyinfra("--limit", limit, "-y", "inventory.py", "deploys/site.py", settings=boards)
+    assert ran.returncode == 1
+    assert f"--limit {limit} is no host's name" in ran.stderr
+    assert "instead: rk1, rk2, rk3; or managers, workers" in ran.stderr
+    assert "Connecting" not in ran.stderr
+
+
+@pytest.mark.parametrize("limit", ["rk2", "rk*", "workers"])
+def test_a_limit_to_hosts_or_groups_is_taken(boards: Path, limit: str) -> None:
+    ran = pyinfra("--limit", limit, "inventory.py", "debug-inventory", settings=boards)
+    assert ran.returncode == 0, ran.stderr
+
+
 @pytest.mark.parametrize("name", ["facts", "cluster"])
 @pytest.mark.parametrize("stranger", ["package", "module"])
 def test_it_refuses_to_run_with_somebody_elses_package(
