@@ -121,7 +121,24 @@ class _ConnectErrors(logging.Handler):
             return
         match = _PREFIX.match(_ANSI.sub("", record.getMessage()))
         if match:
-            _failures.setdefault(match["host"], match["message"].strip())
+            message = match["message"].strip() + _by_hand(match["host"])
+            _failures.setdefault(match["host"], message)
+
+
+def _by_hand(name: str) -> str:
+    """How to see with one's own eyes what keeps the run from connecting."""
+    data = state().inventory.get_host(name).data
+    if not data.get("ssh_hostname"):
+        return ""
+    command = ["ssh"]
+    for option, key in (("-p", "ssh_port"), ("-i", "ssh_key")):
+        value = str(data.get(key) or "")
+        if value not in ("", "22"):
+            command += [option, value]
+    known = data.get("ssh_known_hosts_file")
+    if known:
+        command += ["-o", f"UserKnownHostsFile={known}"]
+    return f". To see why: {shlex.join([*command, f'{data.ssh_user}@{data.ssh_hostname}'])}"
 
 
 def install() -> None:
