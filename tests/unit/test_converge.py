@@ -238,6 +238,15 @@ def test_a_command_that_failed_may_have_changed_something_too(run: Runs) -> None
 
 
 @pytest.mark.parametrize("mode", ["-y", "--dry"])
+def test_a_host_that_is_silent_when_everybody_is_asked_is_not_done(run: Runs, mode: str) -> None:
+    ran = run({"rk1": "silent", "rk2": "fine"}, LOOK, mode=mode)
+    assert ran.code == 1
+    assert "not done: @fake/rk1: @fake/rk1 did not answer" in ran.closing
+    assert "1 of 2 hosts" in ran.closing
+    assert [reason["host"] for reason in ran.reasons] == ["@fake/rk2"]
+
+
+@pytest.mark.parametrize("mode", ["-y", "--dry"])
 def test_a_host_is_asked_once_however_many_want_to_know(run: Runs, mode: str) -> None:
     words = dict.fromkeys(["rk1", "rk2", "rk3"], "fine")
     ran = run(words, MEND, LOOK, LOOK.replace("Look", "Again"), mode=mode)
