@@ -27,6 +27,7 @@ from cluster.membership import (
 )
 from cluster.overlays import plan_ingress, plan_overlays, services_matter
 from cluster.swarm import (
+    joins_in_vain,
     plan_join,
     plan_labels,
     plan_promotion,
@@ -194,9 +195,12 @@ def joined(settings: Settings) -> Commands:
     assert own is not None  # it has answered: plan_join found something
     for node in stale_entries(cluster, me, own):
         yield on(acting, _remove_script(cluster, node), f"clearing the dead entry {node.id}")
-    if own.state == "pending":
-        yield script(_JOINED, timeout=120)
-    if own.in_swarm:
+    if joins_in_vain(own, cluster):
+        yield script(f"{API}api -X POST 'http://localhost/swarm/leave?force=1'")
+    elif own.state == "pending":
+        yield on(me.name, _JOINED, "joining", timeout=120)
+        return
+    elif own.in_swarm:
         return
     managers = [
         f"{node.address}:2377"
@@ -218,7 +222,11 @@ i=0
 while :; do
   state=$(docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}' 2>&1)
   case "$state" in active*) exit 0;; esac
-  i=$((i + 1)); [ $i -lt 90 ] || { echo "not joined after 90 s: $state" >&2; exit 1; }
+  i=$((i + 1)); [ $i -lt 90 ] || {
+    echo "not joined after 90 s: $state. This host has to reach the managers at port 2377 (tcp);" \
+      "if it does, “systemctl restart docker” ends this attempt; then run again" >&2
+    exit 1
+  }
   sleep 1
 done
 """

@@ -353,10 +353,24 @@ def test_a_host_whose_engine_does_not_run_cannot_join(engine: str) -> None:
     assert "journalctl -u docker" in sentence
 
 
-def test_a_host_that_is_still_joining_is_waited_for() -> None:
-    pending = Membership("running", "rk4", "pending")
-    sentence = the(Change, plan_join(SETTINGS, {**CONVERGED, "rk4": pending}, RK4))
+WAITING = Membership("running", "rk4", "pending", remote_managers={"": "192.168.1.11:2377"})
+
+
+def test_a_host_that_waits_for_a_manager_that_answers_is_waited_for() -> None:
+    sentence = the(Change, plan_join(SETTINGS, {**CONVERGED, "rk4": WAITING}, RK4))
     assert "joining is not finished" in sentence
+
+
+def test_a_host_that_waits_for_a_dead_manager_joins_through_another() -> None:
+    dead = node(1, reachability="unreachable", state="down")
+    observed = {**swarm([dead, *nodes_of(SETTINGS)[1:]]), "rk4": WAITING}
+    sentence = the(Change, plan_join(SETTINGS, observed, RK4))
+    assert "192.168.1.11:2377 → joined through another" in sentence
+
+
+def test_a_member_that_looks_for_its_managers_never_leaves_for_that() -> None:
+    observed = {**CONVERGED, "rk4": replace(WAITING, node="node4", remote_managers={})}
+    assert "joining is not finished" in the(Change, plan_join(SETTINGS, observed, RK4))
 
 
 def test_nothing_is_decided_for_a_silent_host() -> None:
