@@ -38,9 +38,10 @@ class Account(Observation):
     def has_keys(self) -> bool:
         return bool(significant(self.keys) or significant(self.more_keys))
 
-    @property
-    def key_files(self) -> tuple[str, str]:
-        return f"{self.home}/.ssh/authorized_keys", f"{self.home}/.ssh/authorized_keys2"
+
+def key_files(home: str) -> tuple[str, str]:
+    """The files whose keys sshd accepts for a user with this home."""
+    return f"{home}/.ssh/authorized_keys", f"{home}/.ssh/authorized_keys2"
 
 
 @dataclass(frozen=True)
