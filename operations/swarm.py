@@ -75,7 +75,7 @@ def founded(settings: Settings) -> Commands:
     + settings: the cluster's settings.
     """
     me = _me(settings)
-    observed = observe_all(swarm_facts.State)
+    observed = _memberships()
     if not tell("swarm", plan_swarm(settings, observed, me, planning=not is_executing())):
         return
     progress("founding the swarm")
@@ -106,7 +106,7 @@ def ingress_encrypted(settings: Settings) -> Commands:
     a “no” that it reports as success. Removing is asynchronous, so the end of it is awaited.
     """
     me = _me(settings)
-    observed = observe_all(swarm_facts.State)
+    observed = _memberships()
     if not tell("swarm", plan_ingress(settings, observed, me, _services(settings, observed, me))):
         return
     progress("replacing the ingress network by an encrypted one")
@@ -155,7 +155,7 @@ def overlays_encrypted(settings: Settings) -> Commands:
     + settings: the cluster's settings.
     """
     me = _me(settings)
-    observed = observe_all(swarm_facts.State)
+    observed = _memberships()
     services = _services(settings, observed, me)
     if not tell("swarm", plan_overlays(settings, observed, me, services)):
         return
@@ -181,7 +181,7 @@ def joined(settings: Settings) -> Commands:
     else: not in an argument list, a log, a fact or a file.
     """
     me = _me(settings)
-    observed = observe_all(swarm_facts.State)
+    observed = _memberships()
     if not tell("swarm", plan_join(settings, observed, me, planning=not is_executing())):
         return
     acting, cluster = acting_manager(settings, observed), view(settings, observed)
@@ -300,7 +300,7 @@ def promoted(settings: Settings) -> Commands:
     Call it with ``_serial=True``. The next is promoted when this one is a reachable manager.
     """
     me = _me(settings)
-    observed = observe_all(swarm_facts.State)
+    observed = _memberships()
     if not tell("swarm", plan_promotion(settings, observed, me)):
         return
     acting, cluster = acting_manager(settings, observed), view(settings, observed)
@@ -331,7 +331,7 @@ def labelled(settings: Settings) -> Commands:
     + settings: the cluster's settings.
     """
     me = _me(settings)
-    observed = observe_all(swarm_facts.State)
+    observed = _memberships()
     if not tell("swarm", plan_labels(settings, observed, me)):
         return
     acting, cluster = acting_manager(settings, observed), view(settings, observed)
@@ -355,6 +355,12 @@ def labelled(settings: Settings) -> Commands:
 
 def _me(settings: Settings) -> DeclaredHost:
     return settings.host(current_host().name)
+
+
+def _memberships() -> Mapping[str, Membership | None]:
+    """What every host says of its place in a swarm; this one has to answer, others may be silent."""
+    observe(swarm_facts.State)
+    return observe_all(swarm_facts.State)
 
 
 def _services(
