@@ -359,7 +359,6 @@ def _me(settings: Settings) -> DeclaredHost:
 
 def _memberships() -> Mapping[str, Membership | None]:
     """What every host says of its place in a swarm; this one has to answer, others may be silent."""
-    observe(swarm_facts.State)
     return observe_all(swarm_facts.State)
 
 
