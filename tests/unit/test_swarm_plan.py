@@ -23,7 +23,7 @@ from cluster.membership import (
     reachable,
 )
 from cluster.overlays import plan_ingress, plan_overlays, services_matter
-from cluster.settings import Settings
+from cluster.settings import Host, Settings
 from cluster.swarm import (
     may_restart,
     plan_join,
@@ -286,6 +286,24 @@ def test_only_the_acting_manager_replaces_the_ingress_network() -> None:
     for host in (RK2, RK3, RK4):
         assert plan_ingress(SETTINGS, observed, host, ()) == []
         assert not services_matter(SETTINGS, observed, host)
+
+
+@pytest.mark.parametrize("host", [RK1, RK2, RK4])
+def test_a_node_without_an_end_of_the_ingress_network_gets_one(host: Host) -> None:
+    own = CONVERGED[host.name]
+    assert own is not None
+    observed = {**CONVERGED, host.name: replace(own, in_ingress=False)}
+    sentence = the(Change, everything(SETTINGS, observed))
+    assert "this node has no end of it, so published ports do not answer here" in sentence
+    for end in (True, None):
+        assert not everything(SETTINGS, {**CONVERGED, host.name: replace(own, in_ingress=end)})
+
+
+def test_a_node_has_no_end_of_a_network_that_is_to_be_replaced() -> None:
+    said = swarm(nodes_of(SETTINGS), overlays=(CLEAR_INGRESS,))
+    observed = {name: replace(m, in_ingress=False) for name, m in said.items() if m}
+    findings = [f for host in SETTINGS.hosts for f in plan_ingress(SETTINGS, observed, host, ())]
+    assert "clear text → encrypted (replaced)" in the(Change, findings)
 
 
 def test_an_interrupted_replacement_is_finished() -> None:
