@@ -221,9 +221,10 @@ class Info(_Api):
 class IngressNetwork(_Api):
     """What ``docker network inspect ingress`` says, its encryption first.
 
-    ``{"engine": "running", "exists": true, "encrypted": true, "subnets": […], "id": …, "options":
-    {…}, "peers": {name: address}}``; ``exists`` is false on a host that is in no swarm, or has no
-    ingress network (on a worker it appears with the first published port).
+    ``{"engine": "running", "exists": true, "encrypted": true, "joined": true, "subnets": […], "id":
+    …, "options": {…}, "peers": {name: address}}``; ``joined``: this node has its end of it, without
+    which published ports do not answer here; ``exists`` is false on a host that is in no swarm, or
+    in one without an ingress network.
     """
 
     path = "/networks/ingress"
@@ -234,6 +235,7 @@ class IngressNetwork(_Api):
         return {
             "exists": True,
             "encrypted": encrypted(answer),
+            "joined": "ingress-sbox" in (answer.get("Containers") or {}),
             "subnets": subnets(answer),
             "id": answer["Id"],
             "options": answer.get("Options") or {},

@@ -23,6 +23,13 @@ _URLS = " ".join(
     for path in ("/info", "/nodes", "/networks?filters=%7B%22driver%22%3A%5B%22overlay%22%5D%7D")
 )
 
+_INGRESS = (
+    # Asked by name a manager without a quorum is slow, and there it does not matter.
+    "section ingress; case $(api --max-time 5 http://localhost/networks/ingress) in "
+    """*'"ingress-sbox"'*) echo joined;; '{'*) echo missing;; esac"""
+)
+"""Shell: whether this node has an end of the ingress network; without, ports do not answer here."""
+
 
 class State(SubjectFact[Membership]):
     """This host's place in a swarm, and the swarm as it sees it.
@@ -35,7 +42,7 @@ class State(SubjectFact[Membership]):
             SECTION
             + ENGINE_STATE
             + 'state=$(engine_state); section state; echo "$state"\n'
-            + f'[ "$state" = running ] && {{ section answers; api {_URLS}; }}; true\n'
+            + f'[ "$state" = running ] && {{ section answers; api {_URLS}; {_INGRESS}; }}; true\n'
         )
 
     def parse(self, output: list[str]) -> Membership:
@@ -60,6 +67,7 @@ def parse_state(output: list[str]) -> Membership:
     if swarm.get("ControlAvailable") and isinstance(nodes, dict):
         error = nodes.get("message", "")
     answered = isinstance(nodes, list)
+    end = "".join(found.get("ingress", []))
     return Membership(
         engine=engine,
         hostname=info.get("Name") or "",
@@ -83,6 +91,7 @@ def parse_state(output: list[str]) -> Membership:
         )
         if answered
         else None,
+        in_ingress=(end == "joined") if end else None,
         error=error,
     )
 
