@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -168,7 +168,7 @@ def plan(wanted: Wanted, host: Host) -> list[Finding]:
             Change("firewall", "the last change to it was neither confirmed nor undone")
         )
     findings += _files(wanted, host)
-    findings += _neighbours(host)
+    findings += neighbours(host.rivals)
     return findings
 
 
@@ -199,12 +199,7 @@ def _refusals(wanted: Wanted, host: Host) -> list[Finding]:
                 remedy="Docker's packages bring it: run deploys/docker.py first",
             )
         )
-    for name in host.rivals:
-        if name in _RIVALS:
-            reason, remedy = _RIVALS[name]
-            found.append(
-                Refusal("firewall", f"{reason}; two masters of one door open it", remedy=remedy)
-            )
+    found += [finding for finding in neighbours(host.rivals) if isinstance(finding, Refusal)]
     if host.login_from and not covers(wanted.ssh_sources, host.login_from):
         found.append(
             Refusal(
@@ -366,9 +361,16 @@ def _days(seconds: int) -> str:
     return f"{seconds // 3600} hours" if seconds >= 2 * 3600 else f"{seconds // 60} minutes"
 
 
-def _neighbours(host: Host) -> list[Finding]:
-    return [
-        Notice(f"{name}.service", _FLUSHERS[name][0], remedy=_FLUSHERS[name][1])
-        for name in host.rivals
-        if name in _FLUSHERS
-    ]
+def neighbours(names: Iterable[str]) -> list[Finding]:
+    """What is said of other firewalls on a host: two that decide are refused, others named."""
+    found: list[Finding] = []
+    for name in names:
+        if name in _RIVALS:
+            reason, remedy = _RIVALS[name]
+            found.append(
+                Refusal("firewall", f"{reason}; two masters of one door open it", remedy=remedy)
+            )
+        elif name in _FLUSHERS:
+            reason, remedy = _FLUSHERS[name]
+            found.append(Notice(f"{name}.service", reason, remedy=remedy))
+    return found
