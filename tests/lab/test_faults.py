@@ -114,14 +114,14 @@ class TestInTheSwarm:
             "RemoteAddrs": ["192.168.77.99:2377"],
             "JoinToken": token,
         }
-        ask = "sudo curl -sS --max-time 30 --unix-socket /run/docker.sock"
-        said = lab.run(
+        # The engine goes on by itself, and gives up half a minute later.
+        ask = "sudo curl -sS --max-time 2 --unix-socket /run/docker.sock"
+        lab.run(
             "node4",
             f"sudo docker swarm leave >/dev/null; {ask} -H 'Content-Type: application/json' "
-            f"-d '{json.dumps(body)}' http://localhost/swarm/join",
-        ).stdout
-        assert "will continue in the background" in said
-        run = pyinfra(*SITE)
+            f"-d '{json.dumps(body)}' http://localhost/swarm/join || true",
+        )
+        run = pyinfra("-y", "inventory.py", "deploys/swarm.py")
         assert run.returncode == 0, run.output
         assert "192.168.77.99:2377 → joined through another" in run.output
         listed = lab.run("node1", "sudo docker node ls --format '{{.Hostname}} {{.Status}}'").stdout
