@@ -74,7 +74,15 @@ def observe(fact: type[FactBase[T]], **kwargs: Any) -> T:
     Raises :class:`Unobserved` where the host did not answer; :func:`converges` turns that into the
     failure of this host alone.
     """
-    host = current_host()
+    return _required(current_host(), fact, kwargs)
+
+
+def observe_on(name: str, fact: type[FactBase[T]], **kwargs: Any) -> T:
+    """What another host says, as :func:`observe` does it."""
+    return _required(story.state().inventory.get_host(name), fact, kwargs)
+
+
+def _required(host: Host, fact: type[FactBase[T]], kwargs: dict[str, Any]) -> T:
     value = _observed(fact, host, kwargs)
     if value is None:
         raise _silent(host, fact)

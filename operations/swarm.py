@@ -415,7 +415,7 @@ def _me(settings: Settings) -> DeclaredHost:
 
 
 def _memberships() -> Mapping[str, Membership | None]:
-    """What every host says of its place in a swarm; this one has to answer, others may not."""
+    """What every host says of its place in a swarm; others may be silent, this one may not."""
     return observe_all(swarm_facts.State)
 
 
