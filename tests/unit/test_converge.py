@@ -206,10 +206,15 @@ def test_refusals_and_facts_that_cannot_be_had_fail_their_own_hosts_alone(
         assert ran.count("rk1", "say the word") == 1  # a host that failed is asked nothing more
 
 
-@pytest.mark.parametrize("mode", ["-y", "--dry"])
 @pytest.mark.parametrize(
-    "mistake",
-    ["def (", "raise ValueError('boom')", "import no_such_module", "subject.no_such()", "exit(3)"],
+    ("mode", "mistake"),
+    [
+        ("-y", "raise ValueError('boom')"),
+        ("--dry", "raise ValueError('boom')"),
+        ("--dry", "def ("),
+        ("-y", "subject.no_such()"),
+        ("--dry", "exit(3)"),
+    ],
 )
 def test_a_deploy_file_that_cannot_be_loaded_is_no_run_that_found_nothing(
     run: Runs, mode: str, mistake: str
