@@ -115,15 +115,18 @@ docker run -d --restart always --name admins --network host lab/web:1 \
   httpd -f -p '[::]:{LISTENER_FOR_ADMIN}' -h /www >/dev/null
 """
 
+SERVICES = ("web", "meshed", "hosted", "offered")
+
 _SERVICES = f"""
 set -e
-docker service rm web meshed hosted >/dev/null 2>&1 || :
+docker service rm {" ".join(SERVICES)} >/dev/null 2>&1 || :
 docker service create --quiet --detach --name web --replicas 2 --no-resolve-image \
   --publish {MESH}:80 --publish {MESH_TLS}:80 lab/web:1 >/dev/null
 docker service create --quiet --detach --name meshed --replicas 2 --no-resolve-image \
   --publish {MESH_UNDECLARED}:80 lab/web:1 >/dev/null
 docker service create --quiet --detach --name hosted --mode global --no-resolve-image \
-  --publish mode=host,published={HOST_MODE_UNDECLARED},target=80 \
+  --publish mode=host,published={HOST_MODE_UNDECLARED},target=80 lab/web:1 >/dev/null
+docker service create --quiet --detach --name offered --mode global --no-resolve-image \
   --publish mode=host,published={HOST_MODE_DECLARED},target=80 lab/web:1 >/dev/null
 """
 
@@ -152,7 +155,7 @@ def doors(lab: ModuleType, site: Callable[..., Run]) -> Iterator[Description]:
     lab.run("node1", ["sudo", "sh", "-c", _SERVICES])
     wait_for_the_doors(lab, found)
     yield found
-    lab.run("node1", "docker service rm web meshed hosted")
+    lab.run("node1", f"docker service rm {' '.join(SERVICES)}")
     on_each(NODES, "docker rm -f closed opened listener admins", timeout=300)
 
 
