@@ -78,7 +78,7 @@ def applied(settings: Settings) -> Commands:
     yield from guarded(
         "firewall",
         files=(*FILES, *WANTS.values()),
-        apply=_apply(wanted, settings.firewall.refresh),
+        apply=_apply(wanted, host, settings.firewall.refresh),
         after_restore=_AFTER_RESTORE,
         seconds=settings.ssh.rollback_after,
     )
@@ -118,7 +118,8 @@ def web_ranges(settings: Settings) -> Commands:
         return
     notice = Notice(
         "web ranges",
-        f"could not be refreshed; what was in force stays in force: {web.last_result}",
+        "could not be refreshed; what was in force stays in force: "
+        f"{web.last_result or 'the host could not even write down why'}",
         remedy=f"`journalctl -u {REFRESH}` on the host says more",
     )
     tell("firewall", [notice])
@@ -227,17 +228,17 @@ def _cuts_already(host: Host) -> bool:
 # ------------
 
 
-def _apply(wanted: Wanted, schedule: str) -> list[str]:
+def _apply(wanted: Wanted, host: Host, schedule: str) -> list[str]:
     commands = []
     if wanted.refreshed:
         commands.append(f"systemd-analyze calendar {shlex.quote(schedule)} >/dev/null")
         for family in FAMILIES:
-            place = f"{LISTS}/{family}"
-            # The age of a list that was never refreshed: since 1970.
-            commands.append(
-                f"[ -s {place} ] || {{\n{write_file(place, _lines(SHIPPED[family]))}\n"
-                f"touch -d @0 {place}\n}}"
-            )
+            if not host.web.ranges.get(family):
+                # The age of a list that was never refreshed: since 1970.
+                place = f"{LISTS}/{family}"
+                commands.append(
+                    f"{write_file(place, _lines(SHIPPED[family]))}\ntouch -d @0 {place}"
+                )
     commands += [
         write_file(path, text, mode="755" if path == SCRIPT else "644")
         for path, text in wanted.files.items()

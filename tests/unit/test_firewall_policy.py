@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,12 +19,14 @@ from tests.firewall.strategies import MADE_LATER, Case, cases, generated, packet
 
 def reference(foreign: tuple[str, ...] = ()) -> Place:
     """The first of three managers in 192.168.1.0/24."""
-    hosts = [
-        {"name": f"rk{number}", "address": f"192.168.1.{10 + number}", "role": "manager"}
-        for number in (1, 2, 3)
-    ]
+    declared: dict[str, Any] = {
+        "hosts": [
+            {"name": f"rk{number}", "address": f"192.168.1.{10 + number}", "role": "manager"}
+            for number in (1, 2, 3)
+        ]
+    }
     return Place(
-        Settings(**{"hosts": hosts}),
+        Settings(**declared),
         "rk1",
         docker=("docker0", "docker_gwbridge", MADE_LATER),
         foreign=foreign,
