@@ -29,7 +29,7 @@ speaks() { [ "$1" = ipv4 ] || [ -e /proc/net/if_inet6 ]; }
 command_of() { case $1 in ipv4) echo iptables ;; ipv6) echo ip6tables ;; esac; }
 
 web() { # FILE: the rules of SWARM-WEB; without a list the door is closed
-    tr -d '\r' < "$1" | sed -n 's/^[0-9a-fA-F].*/-A SWARM-WEB -s & -j RETURN/p'
+    tr -d '\r' < "$1" | awk 'NF { print "-A SWARM-WEB -s " $1 " -j RETURN" }'
     echo "-A SWARM-WEB -j DROP"
 }
 
