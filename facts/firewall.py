@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 from cluster.firewall.host_files import FILES, LISTS, STATUS, TIMER, UNIT, WANTS
@@ -331,8 +332,16 @@ def _ranges(found: Mapping[str, list[str]]) -> Ranges:
     tried, *results = found["status"] or [""]
     failed = [line for line in results if line.partition(": ")[2] != "ok"]
     return Ranges(
-        ranges={family: tuple(found[f"list {family}"]) for family in EACH},
+        ranges={family: _networks(found[f"list {family}"]) for family in EACH},
         age=now - min(confirmed) if min(confirmed) else None,
         last_result="; ".join(failed) or ("ok" if results else ""),
         last_try=now - int(tried) if tried.isdigit() else None,
     )
+
+
+def _networks(lines: list[str]) -> tuple[str, ...]:
+    """A list as it counts in the rules; none where it is damaged, as the host sees it."""
+    try:
+        return tuple(str(ip_network(line.strip(), strict=False)) for line in lines if line.strip())
+    except ValueError:
+        return ()

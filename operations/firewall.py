@@ -21,7 +21,7 @@ from cluster.firewall.host_files import (
     unload,
 )
 from cluster.firewall.plan import TITLES, Host, Wanted, declared, plan, plan_ranges
-from cluster.firewall.policy import FAMILIES, Policy, docker_bridges, policy
+from cluster.firewall.policy import FAMILIES, Policy, docker_bridges, foreign_bridges, policy
 from cluster.firewall.rule import parse
 from cluster.firewall.web_ranges import SHIPPED
 from cluster.membership import acting_manager, view
@@ -78,7 +78,7 @@ def applied(settings: Settings) -> Commands:
     yield from guarded(
         "firewall",
         files=(*FILES, *WANTS.values()),
-        apply=_apply(wanted, settings.firewall.refresh),
+        apply=_apply(wanted, host, settings.firewall.refresh),
         after_restore=_AFTER_RESTORE,
         seconds=settings.ssh.rollback_after,
     )
@@ -118,7 +118,8 @@ def web_ranges(settings: Settings) -> Commands:
         return
     notice = Notice(
         "web ranges",
-        f"could not be refreshed; what was in force stays in force: {web.last_result}",
+        "could not be refreshed; what was in force stays in force: "
+        f"{web.last_result or 'the host could not even write down why'}",
         remedy=f"`journalctl -u {REFRESH}` on the host says more",
     )
     tell("firewall", [notice])
@@ -176,18 +177,26 @@ def _left_over(host: Host) -> list[Finding]:
 
 
 def _policy(settings: Settings, host: Host, *, cut: bool) -> Policy:
-    of_docker = host.bridges
-    if of_docker is None:  # the engine does not say: those that the rules name already
-        chain = host.tables["ipv4"].chains.get(FORWARD, ())
-        named = (parse(rule).condition("-i") for rule in chain)
-        of_docker = tuple(name for name in named if name and not name.endswith("+"))
+    of_docker = _named_already(host) if host.bridges is None else host.bridges
     return policy(
         settings,
         current_host().name,
         ssh_ports=host.ssh_ports or (22,),
-        bridges=docker_bridges(of_docker, host.interfaces),
+        bridges=docker_bridges(of_docker),
+        foreign=foreign_bridges(of_docker, host.interfaces),
         cut_clear_vxlan=cut,
     )
+
+
+def _named_already(host: Host) -> tuple[str, ...]:
+    """Docker's bridges where the engine does not say, so that the rules stay as they are."""
+    rules = [parse(text) for text in host.tables["ipv4"].chains.get(FORWARD, ())]
+    if not rules:
+        return ()
+    named = {rule.condition("-i") or "" for rule in rules if rule.target == "RETURN"}
+    foreign = {rule.condition("-o") for rule in rules if rule.target == "RETURN"}
+    covered = {name for name in host.interfaces if name.startswith("br-")} - foreign
+    return tuple(name for name in named | covered if name and not name.endswith("+"))
 
 
 def _clear_text_in_use(settings: Settings) -> tuple[dict[str, tuple[str, ...]], bool]:
@@ -219,17 +228,17 @@ def _cuts_already(host: Host) -> bool:
 # ------------
 
 
-def _apply(wanted: Wanted, schedule: str) -> list[str]:
+def _apply(wanted: Wanted, host: Host, schedule: str) -> list[str]:
     commands = []
     if wanted.refreshed:
         commands.append(f"systemd-analyze calendar {shlex.quote(schedule)} >/dev/null")
         for family in FAMILIES:
-            place = f"{LISTS}/{family}"
-            # The age of a list that was never refreshed: since 1970.
-            commands.append(
-                f"[ -s {place} ] || {{\n{write_file(place, _lines(SHIPPED[family]))}\n"
-                f"touch -d @0 {place}\n}}"
-            )
+            if not host.web.ranges.get(family):
+                # The age of a list that was never refreshed: since 1970.
+                place = f"{LISTS}/{family}"
+                commands.append(
+                    f"{write_file(place, _lines(SHIPPED[family]))}\ntouch -d @0 {place}"
+                )
     commands += [
         write_file(path, text, mode="755" if path == SCRIPT else "644")
         for path, text in wanted.files.items()

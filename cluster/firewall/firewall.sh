@@ -29,9 +29,7 @@ speaks() { [ "$1" = ipv4 ] || [ -e /proc/net/if_inet6 ]; }
 command_of() { case $1 in ipv4) echo iptables ;; ipv6) echo ip6tables ;; esac; }
 
 web() { # FILE: the rules of SWARM-WEB; without a list the door is closed
-    [ ! -s "$1" ] || while read -r range; do
-        [ -z "$range" ] || echo "-A SWARM-WEB -s $range -j RETURN"
-    done < "$1"
+    tr -d '\r' < "$1" | awk 'NF { print "-A SWARM-WEB -s " $1 " -j RETURN" }'
     echo "-A SWARM-WEB -j DROP"
 }
 
@@ -41,7 +39,13 @@ compose() { # ipv4|ipv6: one atomic change of the filter table
     t=$(command_of "$1")
     while IFS= read -r line; do
         case $line in
-        '# web ranges') web "$lists/$1" ;;
+        '# web ranges')
+            list=$lists/$1
+            wrong=$(valid "$1" "$list" 2>&1) || {
+                say "$1: $list is no list of networks ($wrong): the web ports are closed" >&2
+                list=/dev/null
+            }
+            web "$list" ;;
         COMMIT)
             has $t DOCKER-USER || echo ':DOCKER-USER - [0:0]'
             $t -w 20 -S FORWARD | grep -qx -e '-A FORWARD -j DOCKER-USER' ||
@@ -93,7 +97,8 @@ valid() { # ipv4|ipv6 FILE: says what is wrong, if anything
         family == "ipv4" {
             if ($0 !~ /^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+[/][0-9]+$/) bad("not an IPv4 network")
             split($0, p, /[.\/]/)
-            for (i = 1; i <= 4; i++) if (p[i] > 255) bad("not an IPv4 network")
+            for (i = 1; i <= 5; i++) # iptables takes 012 for 10
+                if (p[i] > 255 || p[i] ~ /^0./) bad("not an IPv4 network")
             if (p[5] < 8 || p[5] > 32) bad("a network of an unlikely size")
             if (p[1] == 0 || p[1] == 10 || p[1] == 127 || p[1] > 223 ||
                 (p[1] == 100 && p[2] > 63 && p[2] < 128) || (p[1] == 169 && p[2] == 254) ||
@@ -125,7 +130,7 @@ swap() { # ipv4|ipv6 FILE [--test]: the content of SWARM-WEB, at once or not at 
 
 fetch() { # ipv4|ipv6 URL: says ok, or why the list is refused
     new=$lists/$1.new
-    said=$(curl -sS --fail -L --max-redirs 3 --proto '=https' --proto-redir '=https' \
+    said=$(curl -q -sS --fail -L --max-redirs 3 --proto '=https' --proto-redir '=https' \
         --connect-timeout 20 --max-time 40 --retry 1 --max-filesize 100000 \
         -w '%{url_effective}' -o "$new" "$2" 2>&1) || {
         echo "it could not be fetched: $(printf %s "$said" | tr '\n' ' ')"
@@ -158,6 +163,10 @@ fetch() { # ipv4|ipv6 URL: says ok, or why the list is refused
 
 refresh() {
     mkdir -p "$lists" || return 1
+    grep -qsx '# web ranges' "$rules.ipv4" || {
+        say "the web ports are not open to Cloudflare here: there is nothing to refresh" >&2
+        return 1
+    }
     failed=0 results=
     for family in ipv4 ipv6; do
         case $family in ipv4) url=@URL4@ ;; ipv6) url=@URL6@ ;; esac
@@ -173,8 +182,10 @@ refresh() {
         results="$results$family: $result
 "
     done
-    { date +%s; printf %s "$results"; } > "$lists/status.new" 2>/dev/null &&
-        mv -f "$lists/status.new" "$lists/status"
+    # A result that cannot be written down must not look like the one before it.
+    { date +%s && printf %s "$results"; } 2>/dev/null > "$lists/status.new" &&
+        mv -f "$lists/status.new" "$lists/status" ||
+        rm -f "$lists/status.new" "$lists/status"
     return $failed
 }
 
