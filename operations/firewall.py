@@ -25,7 +25,7 @@ from cluster.firewall.policy import FAMILIES, Policy, docker_bridges, foreign_br
 from cluster.firewall.rule import parse
 from cluster.firewall.web_ranges import SHIPPED
 from cluster.membership import acting_manager, view
-from cluster.shell import write_file
+from cluster.shell import write_files
 from facts import swarm as swarm_facts
 from facts.docker import StandaloneContainers
 from facts.firewall import State, WebRanges
@@ -229,36 +229,36 @@ def _cuts_already(host: Host) -> bool:
 
 
 def _apply(wanted: Wanted, host: Host, schedule: str) -> list[str]:
-    commands = []
+    commands, contents = [], dict(wanted.files)
     if wanted.refreshed:
         commands.append(f"systemd-analyze calendar {shlex.quote(schedule)} >/dev/null")
-        for family in FAMILIES:
-            if not host.web.ranges.get(family):
-                # The age of a list that was never refreshed: since 1970.
-                place = f"{LISTS}/{family}"
-                commands.append(
-                    f"{write_file(place, _lines(SHIPPED[family]))}\ntouch -d @0 {place}"
-                )
-    commands += [
-        write_file(path, text, mode="755" if path == SCRIPT else "644")
-        for path, text in wanted.files.items()
-    ]
+        lists = {
+            f"{LISTS}/{family}": "\n".join(SHIPPED[family])
+            for family in FAMILIES
+            if not host.web.ranges.get(family)
+        }
+        contents |= lists
+    commands.append(write_files(contents))
+    if wanted.refreshed and lists:
+        # The age of a list that was never refreshed: since 1970.
+        commands.append(f"touch -d @0 {' '.join(lists)}")
     needless = [unit for unit in WANTS if unit not in wanted.units]
     if needless:
         commands.append(f"systemctl --quiet disable --now {' '.join(needless)} 2>/dev/null || :")
         commands.append(f"rm -f {' '.join(path for path in FILES if path not in wanted.files)}")
-    units = " ".join(wanted.units)
+    links = [WANTS[unit] for unit in wanted.units]
+    commands.append(f"mkdir -p {' '.join(link.rpartition('/')[0] for link in links)}")
+    commands += [f"ln -sfn ../{link.rpartition('/')[2]} {link}" for link in links]
     commands += [
         "systemctl daemon-reload",
-        f"systemctl --quiet enable {units}",
-        f"sh {SCRIPT} load",
-        f"systemctl start {units}",
+        # The unit's start loads the rules, too, but only its first one.
+        f"if systemctl --quiet is-active {UNIT}; then sh {SCRIPT} load\n"
+        f"elif ! systemctl start {UNIT}; then\n"
+        f"  journalctl -q -o cat -n 5 -u {UNIT} >&2; exit 1\nfi",
     ]
+    if wanted.refreshed:
+        commands.append(f"systemctl start {TIMER}")
     return commands
-
-
-def _lines(networks: tuple[str, ...]) -> str:
-    return "\n".join(networks)
 
 
 _AFTER_RESTORE = f"""\

@@ -16,14 +16,6 @@ say() { echo "pyinfra-swarm: $*"; }
 
 has() { $1 -w 20 -n -L "$2" >/dev/null 2>&1; } # a chain of the filter table
 
-# Lines that put one jump from a chain to ours first, wherever it stood and how often.
-jump() { # COMMAND CHAIN OURS
-    $1 -w 20 -S "$2" 2>/dev/null | while read -r flag chain rest; do
-        [ "$flag $rest" = "-A -j $3" ] && echo "-D $2 -j $3"
-    done
-    echo "-I $2 1 -j $3"
-}
-
 # ip6tables on a host without IPv6 has nothing to protect.
 speaks() { [ "$1" = ipv4 ] || [ -e /proc/net/if_inet6 ]; }
 command_of() { case $1 in ipv4) echo iptables ;; ipv6) echo ip6tables ;; esac; }
@@ -34,6 +26,23 @@ web() { # FILE: the rules of SWARM-WEB; without a list the door is closed
 }
 
 # --- load -------------------------------------------------------------------------------------
+
+jumps() { # what `iptables -S` says: lines that put each of our jumps first, and there once
+    awk '
+        /^-N DOCKER-USER$/ { made = 1 }
+        /^-A FORWARD -j DOCKER-USER$/ { led = 1 }
+        /^-A (INPUT -j SWARM-INPUT|DOCKER-USER -j SWARM-FORWARD|OUTPUT -j SWARM-OUTPUT)$/ {
+            sub(/^-A/, "-D")
+            print
+        }
+        END {
+            if (!made) print ":DOCKER-USER - [0:0]"
+            if (!led) print "-I FORWARD 1 -j DOCKER-USER"
+            print "-I INPUT 1 -j SWARM-INPUT"
+            print "-I DOCKER-USER 1 -j SWARM-FORWARD"
+            print "-I OUTPUT 1 -j SWARM-OUTPUT"
+        }'
+}
 
 compose() { # ipv4|ipv6: one atomic change of the filter table
     t=$(command_of "$1")
@@ -47,12 +56,7 @@ compose() { # ipv4|ipv6: one atomic change of the filter table
             }
             web "$list" ;;
         COMMIT)
-            has $t DOCKER-USER || echo ':DOCKER-USER - [0:0]'
-            $t -w 20 -S FORWARD | grep -qx -e '-A FORWARD -j DOCKER-USER' ||
-                echo '-I FORWARD 1 -j DOCKER-USER'
-            for pair in INPUT:SWARM-INPUT DOCKER-USER:SWARM-FORWARD OUTPUT:SWARM-OUTPUT; do
-                jump $t "${pair%:*}" "${pair#*:}"
-            done
+            $t -w 20 -S | jumps
             echo COMMIT ;;
         *) printf '%s\n' "$line" ;;
         esac
