@@ -71,6 +71,7 @@ class Membership(Observation):
     nodes, overlays: the whole swarm's, from a manager; ``None`` where it could not say (not a
     manager, or a manager without quorum).
     error: the engine's own words, where there are any.
+    certificate_expires: when the host's certificate as a node does, in seconds since 1970.
     """
 
     engine: str
@@ -84,6 +85,7 @@ class Membership(Observation):
     nodes: tuple[Node, ...] | None = None
     overlays: tuple[Overlay, ...] | None = None
     error: str = ""
+    certificate_expires: float | None = None
 
     @property
     def in_swarm(self) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+from cryptography import x509
 from pyinfra.api.facts import ShortFactBase
 
 from cluster.membership import (
@@ -23,6 +25,9 @@ _URLS = " ".join(
     for path in ("/info", "/nodes", "/networks?filters=%7B%22driver%22%3A%5B%22overlay%22%5D%7D")
 )
 
+_CERTIFICATE = "/var/lib/docker/swarm/certificates/swarm-node.crt"
+"""The node's own certificate, its authority's below it: public, unlike the key beside it."""
+
 
 class State(SubjectFact[Membership]):
     """This host's place in a swarm, and the swarm as it sees it.
@@ -35,7 +40,8 @@ class State(SubjectFact[Membership]):
             SECTION
             + ENGINE_STATE
             + 'state=$(engine_state); section state; echo "$state"\n'
-            + f'[ "$state" = running ] && {{ section answers; api {_URLS}; }}; true\n'
+            + f'[ "$state" = running ] && {{ section answers; api {_URLS}; }}\n'
+            + f"[ -r {_CERTIFICATE} ] && {{ section certificate; cat {_CERTIFICATE}; }}; true\n"
         )
 
     def parse(self, output: list[str]) -> Membership:
@@ -84,7 +90,16 @@ def parse_state(output: list[str]) -> Membership:
         if answered
         else None,
         error=error,
+        certificate_expires=_expiry(found.get("certificate", [])),
     )
+
+
+def _expiry(pem: list[str]) -> float | None:
+    """When the first certificate of a chain expires; ``None`` where there is none to be read."""
+    with suppress(ValueError):
+        first, *_ = x509.load_pem_x509_certificates("\n".join(pem).encode())
+        return first.not_valid_after_utc.timestamp()
+    return None
 
 
 def _documents(text: str) -> list[Any]:
