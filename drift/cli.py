@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from drift import memory, terminal
+from drift import memory, metrics, notify, page, terminal
 from drift.memory import Memory, News
 from drift.report import COULD_NOT_TELL, Report, as_json, report
 from drift.run import Request, run
@@ -59,6 +59,12 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="remember there what was found: since when it differs, and what is new",
+    )
+    made.add_argument(
+        "--html", type=Path, metavar="FILE", help="write the report there, to be looked at"
+    )
+    made.add_argument(
+        "--metrics", type=Path, metavar="FILE", help="write there what Prometheus reads (*.prom)"
     )
     made.add_argument(
         "--timeout",
@@ -119,34 +125,56 @@ def _check(options: argparse.Namespace) -> int:
         timeout=options.timeout,
         verbose=options.verbose,
     )
-    _forbid_strangers(options.since, wanted.cluster)
+    where = _channels(options)
+    _same_cluster(options.since, wanted.cluster)
     begun = datetime.now(UTC)
-    found = report(
-        run(request),
-        wanted.hosts,
-        at=begun,
-        cluster=wanted.cluster,
-        source=wanted.source,
-        deploy=request.deploy,
-        limit=request.limit,
-        deploys=deploys(),
-        timeout=request.timeout,
-    )
-    found, _, _ = _learn(options.since, found)
-    _print(options, found)
+    notify.ping(where, "start", _warn)
+    outcome = "fail"
+    try:
+        found = report(
+            run(request),
+            wanted.hosts,
+            at=begun,
+            cluster=wanted.cluster,
+            source=wanted.source,
+            deploy=request.deploy,
+            limit=request.limit,
+            deploys=deploys(),
+            timeout=request.timeout,
+        )
+        found, learnt, news = _learn(options.since, found)
+        _write(options, found, learnt)
+        _print(options, found)
+        if news:
+            notify.tell(where, notify.message(found, news), _warn)
+        outcome = notify.event(found)
+    finally:
+        notify.ping(where, outcome, _warn)
     return found.exit_code
 
 
-def _forbid_strangers(path: Path | None, cluster: str) -> None:
+def _warn(text: str) -> None:
+    print(f"drift: {text}", file=sys.stderr)
+
+
+def _channels(options: argparse.Namespace) -> notify.Channels:
+    where = notify.from_environment()
+    if where.urls and options.since is None:
+        raise Unusable(
+            "DRIFT_NOTIFY is set, but what has changed is known only with --since FILE\n"
+            "    instead: add --since, or unset DRIFT_NOTIFY"
+        )
+    return where
+
+
+def _same_cluster(path: Path | None, cluster: str) -> None:
     """Find out before the check, not after it, that its memory cannot be used."""
-    if path is not None:
-        _same_cluster(path, memory.load(path), cluster)
-
-
-def _same_cluster(path: Path, before: Memory, cluster: str) -> None:
-    if before.cluster not in ("", cluster):
+    if path is None:
+        return
+    before = memory.load(path).cluster
+    if before not in ("", cluster):
         raise memory.Unreadable(
-            f"{path}: remembers cluster “{before.cluster}”, and this is “{cluster}”\n"
+            f"{path}: remembers cluster “{before}”, and this is “{cluster}”\n"
             "    instead: a file for each cluster"
         )
 
@@ -155,10 +183,20 @@ def _learn(path: Path | None, found: Report) -> tuple[Report, Memory, News]:
     if path is None:
         return found, Memory(), News()
     with memory.remembered(path) as before:
-        _same_cluster(path, before, found.cluster)
         learnt, found, news = memory.learn(before, found)
         memory.remember(path, learnt)
     return found, learnt, news
+
+
+def _write(options: argparse.Namespace, found: Report, learnt: Memory) -> None:
+    """The files that were asked for; a page that showed something stays while a run is on."""
+    try:
+        if options.metrics:
+            memory.write(options.metrics, metrics.render(found))
+        if options.html and not found.busy:
+            memory.write(options.html, page.render(found, learnt))
+    except OSError as error:
+        raise Unusable(f"{error.filename}: cannot be written: {error.strerror}") from error
 
 
 def _print(options: argparse.Namespace, found: Report) -> None:

@@ -90,9 +90,7 @@ def looked(host: Host, part: str) -> None:
         return
     names = state().get_op_meta(host.current_op_hash).names
     for name in names:
-        _record(
-            {"host": host.name, "part": part, "phase": phase(), "kind": "looked", "what": name}
-        )
+        _record({"host": host.name, "part": part, "phase": phase(), "kind": "looked", "what": name})
 
 
 def measure(part: str, what: str, value: Any, *, host: str = "") -> None:

@@ -27,6 +27,7 @@ class Suite:
 SUITES = {
     "test": (
         Suite("unit", 180, ("tests/unit",)),
+        Suite("browser", 120, ("tests/browser",)),
         Suite("lab", 1800, ("tests/lab", "-m", "not lifecycle", "-v", "--durations=10")),
     ),
     "lifecycle": (
