@@ -126,6 +126,9 @@ def _check(options: argparse.Namespace) -> int:
         verbose=options.verbose,
     )
     where = _channels(options)
+    for path in filter(None, (options.html, options.metrics)):
+        if not path.parent.is_dir():
+            raise Unusable(f"{path}: there is no folder {path.parent} to write it to")
     _same_cluster(options.since, wanted.cluster)
     begun = datetime.now(UTC)
     notify.ping(where, "start", _warn)
@@ -144,9 +147,9 @@ def _check(options: argparse.Namespace) -> int:
         )
         found, learnt, news = _learn(options.since, found)
         _write(options, found, learnt)
-        _print(options, found)
         if news:
             notify.tell(where, notify.message(found, news), _warn)
+        _print(options, found)
         outcome = notify.event(found)
     finally:
         notify.ping(where, outcome, _warn)
@@ -196,7 +199,7 @@ def _write(options: argparse.Namespace, found: Report, learnt: Memory) -> None:
         if options.html and not found.busy:
             memory.write(options.html, page.render(found, learnt))
     except OSError as error:
-        raise Unusable(f"{error.filename}: cannot be written: {error.strerror}") from error
+        raise Unusable(f"the report cannot be written: {error}") from error
 
 
 def _print(options: argparse.Namespace, found: Report) -> None:

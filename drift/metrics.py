@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from drift.report import Report
 
@@ -127,7 +127,7 @@ def _of_hosts(report: Report, what: str, name: str, meaning: str, convert: Any) 
     samples = [
         Sample(convert(float(value)), {"cluster": report.cluster, "host": host.name})
         for host in report.hosts
-        if _is_number(value := host.measures.get(what))
+        if _is_number(value := host.measures.get(what, ""))
     ]
     return Metric(name, meaning, tuple(samples))
 
@@ -147,7 +147,7 @@ def _others(report: Report) -> Iterator[Sample]:
                 yield Sample(float(value), labels)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

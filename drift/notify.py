@@ -132,7 +132,7 @@ def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:
         return
     url = where.ping.rstrip("/") + {"start": "/start", "success": "", "fail": "/fail"}[event]
     try:
-        answer = requests.post(url, timeout=PING_TIMEOUT, allow_redirects=False)
+        answer = requests.get(url, timeout=PING_TIMEOUT)
         if not answer.ok:
             say(f"the dead man's switch answered {answer.status_code} to “{event}”")
     except requests.RequestException as error:
