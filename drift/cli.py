@@ -14,13 +14,14 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from drift import memory, metrics, notify, page, terminal
+from drift import memory, metrics, notify, page, schedule, terminal
 from drift.memory import Memory, News
 from drift.report import COULD_NOT_TELL, Report, as_json, report
 from drift.run import Request, run
 from drift.target import Unusable, deploy, deploys, target
 
 _EPILOG = """\
+drift schedule install|remove|show: a systemd timer for it.
 exit codes: 0 everything is as declared; 2 something differs; 1 could not tell (a host is silent,
 a run is in progress, the settings cannot be used).  docs/drift.md has the rest."""
 
@@ -88,6 +89,30 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def schedule_parser() -> argparse.ArgumentParser:
+    """What ``drift schedule`` understands."""
+    made = _Parser(
+        prog="drift schedule",
+        description="A systemd timer for the check, as root for the system, else for this user.",
+    )
+    made.add_argument("do", choices=("install", "remove", "show"))
+    made.add_argument(
+        "--when", default="hourly", metavar="CALENDAR", help="systemd's (default: %(default)s)"
+    )
+    made.add_argument(
+        "--jitter",
+        type=_seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="begin up to so much later (default: 300)",
+    )
+    made.add_argument("--timeout", type=_seconds, default=300.0, metavar="SECONDS")
+    made.add_argument(
+        "arguments", nargs="*", metavar="-- ARGUMENT", help="more words for the check, after --"
+    )
+    return made
+
+
 class Ended(BaseException):
     """A signal asks this process to end."""
 
@@ -97,11 +122,13 @@ class Ended(BaseException):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    options = parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    scheduling = words[:1] == ["schedule"]
+    options = schedule_parser().parse_args(words[1:]) if scheduling else parser().parse_args(words)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:
-        return _check(options)
+        return _schedule(options) if scheduling else _check(options)
     except (Unusable, memory.Unreadable) as error:
         print(f"drift: {error}", file=sys.stderr)
         return COULD_NOT_TELL
@@ -154,6 +181,33 @@ def _check(options: argparse.Namespace) -> int:
     finally:
         notify.ping(where, outcome, _warn)
     return found.exit_code
+
+
+def _schedule(options: argparse.Namespace) -> int:
+    user = os.geteuid() != 0
+    if options.do == "remove":
+        print(schedule.remove(user=user))
+    elif options.do == "show":
+        print(schedule.show(user=user))
+    else:
+        _sensible(options.arguments)
+        wanted = schedule.Schedule(
+            when=options.when,
+            jitter=int(options.jitter),
+            timeout=options.timeout,
+            arguments=tuple(options.arguments),
+            settings=schedule.settings_path(os.environ),
+            user=user,
+        )
+        print(schedule.install(wanted))
+    return 0
+
+
+def _sensible(arguments: Sequence[str]) -> None:
+    """The check's own words have to be right now, not at three in the morning."""
+    asked = parser().parse_args(arguments)
+    deploy(asked.deploy)
+    target(asked.limit, lab=asked.lab)
 
 
 def _warn(text: str) -> None:

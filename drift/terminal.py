@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from drift.report import Difference, HostReport, Report, moment, stamp
 
 _COLOURS = {"in sync": 32, "drifted": 33, "unknown": 35, "change": 33, "notice": 36, "refusal": 31}
+_INDENT = 14
 _MARKS = {"change": "~", "notice": "!", "refusal": "✗"}
 
 
@@ -18,48 +19,37 @@ def render(report: Report, *, width: int = 100, colour: bool = False) -> str:
     def paint(text: str, style: str) -> str:
         return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m" if colour else text
 
-    lines = [headline(report), ""]
+    lines = [*_wrap(headline(report), width), ""]
     names = max((len(host.name) for host in report.hosts), default=0)
     for host in report.hosts:
         row = f"  {host.name:<{names}}  {host.role:<7}  "
-        text = paint(f"{host.state:<7}", host.state)
-        lines.append(row + text + _age(report, host.since))
-        lines += textwrap.wrap(
-            host.unknown, width, initial_indent=" " * 4, subsequent_indent="    "
-        )
+        lines.append(row + paint(host.state, host.state) + _age(report, host.since))
+        lines += _wrap(host.unknown, width, first=4, rest=4)
     for host in report.hosts:
         if host.differences:
             lines += ["", host.name]
         for one in host.differences:
-            mark = paint(_MARKS.get(one.kind, "?"), one.kind)
-            first, *rest = _wrapped(report, one, width)
-            lines += [f"  {mark} {first}", *rest]
+            said = f"{one.part:<9} {one.what}: {one.reason}{values(one)}{_age(report, one.since)}"
+            head, *rest = _wrap(said, width, first=4, rest=_INDENT)
+            lines += [f"  {paint(_MARKS.get(one.kind, '?'), one.kind)} {head[4:]}", *rest]
+            lines += _wrap(mending(one), width, first=_INDENT, rest=_INDENT)
     return "\n".join([*lines, "", *advice(report)]).rstrip() + "\n"
 
 
-def _wrapped(report: Report, one: Difference, width: int) -> list[str]:
-    head = f"{one.part:<9} {one.what}: {one.reason}{values(one)}{_age(report, one.since)}"
-    indent = " " * 14
-    lines = textwrap.wrap(head, width - 4, break_on_hyphens=False)
-    lines = [
-        lines[0],
-        *(
-            indent + line.strip()
-            for line in textwrap.wrap(
-                " ".join(lines[1:]), width - len(indent), break_on_hyphens=False
-            )
-        ),
-    ]
+def _wrap(text: str, width: int, *, first: int = 0, rest: int = 0) -> list[str]:
+    """Lines of at most ``width`` columns, indented; line ends in the text stay."""
     return [
-        *lines,
-        *textwrap.wrap(
-            mending(one),
+        line
+        for paragraph in text.splitlines()
+        for line in textwrap.wrap(
+            paragraph,
             width,
-            initial_indent=indent,
-            subsequent_indent=indent,
+            initial_indent=" " * first,
+            subsequent_indent=" " * rest,
             break_on_hyphens=False,
             break_long_words=False,
-        ),
+        )
+        or [""]
     ]
 
 
