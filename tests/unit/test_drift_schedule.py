@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.settings_sources import ROOT
-from drift.schedule import UNIT, Schedule, folder, units
+from drift.schedule import UNIT, Schedule, folder, remove, show, units
 
 BOARDS = """
 [[hosts]]
@@ -148,9 +148,9 @@ def test_a_timer_that_could_only_fail_is_not_made(
     assert not (folder(user=False) / f"{UNIT}.timer").exists()
 
 
-def test_without_a_timer_there_is_nothing_to_show_or_to_remove(tmp_path: Path) -> None:
-    own = {"XDG_CONFIG_HOME": str(tmp_path)}
-    assert "No check is scheduled" in schedule("show", **own).stdout
-    removed = schedule("remove", **own)
-    assert removed.returncode == 0
-    assert "There was no timer" in removed.stdout
+def test_without_a_timer_there_is_nothing_to_show_or_to_remove(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert "No check is scheduled" in show(user=True)
+    assert "There was no timer" in remove(user=True)
