@@ -89,11 +89,14 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def schedule_parser() -> argparse.ArgumentParser:
-    """What ``drift schedule`` understands."""
+def schedule_options(words: Sequence[str]) -> argparse.Namespace:
+    """What ``drift schedule`` was asked for; ``arguments``: the words for the check, after --."""
     made = _Parser(
         prog="drift schedule",
+        usage="%(prog)s {install,remove,show} [--when CALENDAR] [--jitter SECONDS] "
+        "[--timeout SECONDS] [-- ARGUMENT ...]",
         description="A systemd timer for the check, as root for the system, else for this user.",
+        epilog="What follows -- is given to the check.",
     )
     made.add_argument("do", choices=("install", "remove", "show"))
     made.add_argument(
@@ -107,10 +110,11 @@ def schedule_parser() -> argparse.ArgumentParser:
         help="begin up to so much later (default: 300)",
     )
     made.add_argument("--timeout", type=_seconds, default=300.0, metavar="SECONDS")
-    made.add_argument(
-        "arguments", nargs="*", metavar="-- ARGUMENT", help="more words for the check, after --"
-    )
-    return made
+    # argparse gives words after -- to a positional argument only if no option stands before them.
+    end = list(words).index("--") if "--" in words else len(words)
+    options = made.parse_args(words[:end])
+    options.arguments = list(words[end + 1 :])
+    return options
 
 
 class Ended(BaseException):

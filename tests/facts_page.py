@@ -13,7 +13,6 @@ import inspect
 import json
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
 from pyinfra.api import FactBase

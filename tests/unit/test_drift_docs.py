@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cluster.settings_sources import ROOT
-from drift.cli import parser, schedule_parser
+from drift.cli import parser, schedule_options
 from drift.metrics import render
 from tests.unit.drift_examples import AT, all_looked, found, measure, reported, run_of
 
@@ -24,7 +24,7 @@ def test_every_option_of_the_schedule_that_it_shows_is_there() -> None:
     assert len(shown) == 4
     for line in shown:
         words = [word.strip("'") for word in line.split("#")[0].split()]
-        schedule_parser().parse_args(words)
+        schedule_options(words)
 
 
 def test_every_metric_is_in_its_table() -> None:
