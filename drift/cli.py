@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     scheduling = words[:1] == ["schedule"]
-    options = schedule_parser().parse_args(words[1:]) if scheduling else parser().parse_args(words)
+    options = schedule_options(words[1:]) if scheduling else parser().parse_args(words)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:
