@@ -3,9 +3,11 @@
 # pyinfra executes this file and takes every list or tuple without a leading underscore as a
 # group of hosts; hence the underscores.
 import sys as _sys
+from fnmatch import fnmatch as _fnmatch
 from importlib.util import find_spec as _find_spec
 from pathlib import Path as _Path
 
+import click as _click
 from pyinfra import logger as _logger
 
 _ROOT = _Path(__file__).resolve().parent
@@ -51,6 +53,20 @@ def _load():
         _stop(error)
 
 
+def _refuse_a_limit_to_nobody():
+    # pyinfra would run on no host at all, and end with exit code 0.
+    _context = _click.get_current_context(silent=True)
+    _names = [_host.name for _host in _settings.hosts]
+    for _pattern in (_context.params.get("limit") if _context else None) or ():
+        if _pattern in ("managers", "workers", "inventory"):
+            continue
+        if not any(_fnmatch(_name, _pattern) for _name in _names):
+            _stop(
+                f"--limit {_pattern} is no host's name\n\n"
+                f"    instead: {', '.join(_names)}; or managers, workers; --limit can be repeated"
+            )
+
+
 def _many(_count, _word):
     return f"{_count} {_word}" if _count == 1 else f"{_count} {_word}s"
 
@@ -73,6 +89,7 @@ def _entry(_host, _ssh):
 
 _refuse_strangers()
 _settings, _source = _load()
+_refuse_a_limit_to_nobody()
 
 from operations import story as _story  # noqa: E402  (only now is it certain to be ours)
 

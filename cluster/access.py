@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -37,9 +38,10 @@ class Account(Observation):
     def has_keys(self) -> bool:
         return bool(significant(self.keys) or significant(self.more_keys))
 
-    @property
-    def key_files(self) -> tuple[str, str]:
-        return f"{self.home}/.ssh/authorized_keys", f"{self.home}/.ssh/authorized_keys2"
+
+def key_files(home: str) -> tuple[str, str]:
+    """The files whose keys sshd accepts for a user with this home."""
+    return f"{home}/.ssh/authorized_keys", f"{home}/.ssh/authorized_keys2"
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,19 @@ def _admin(admin: Declared, seen: Accounts, made: Plan) -> None:
     present = {_identity(line) for line in significant((*account.keys, *account.more_keys))}
     if present == declared and not significant(account.more_keys):
         return
+    if not _PLAIN_PATH.fullmatch(account.home):
+        made.findings.append(
+            Refusal(
+                f"keys of {admin.name}",
+                "its home has a path that no change here could be undone at: blanks, or characters "
+                "that a shell takes apart",
+                expected="letters, digits, and . _ / @ + -",
+                found=account.home,
+                remedy=f"Move it (`usermod -m -d /home/{admin.name} {admin.name}`), or declare no "
+                "keys for this user",
+            )
+        )
+        return
     made.keys[admin.name] = admin.keys
     missing, extra = declared - present, present - declared
     for _, key in sorted(missing):
@@ -319,6 +334,8 @@ def significant(lines: Sequence[str]) -> list[str]:
     stripped = (line.strip() for line in lines)
     return [line for line in stripped if line and not line.startswith("#")]
 
+
+_PLAIN_PATH = re.compile(r"/[\w./@+-]*", re.ASCII)
 
 _TYPES = ("ssh-", "ecdsa-", "sk-")
 

@@ -65,3 +65,21 @@ def networks(settings: Settings, observed: Observed) -> dict[str, bool]:
     membership = observed[name] if name else None
     overlays = (membership.overlays if membership else None) or ()
     return {overlay.name: overlay.encrypted for overlay in overlays}
+
+
+def exposure(settings: Settings) -> str:
+    """Who gets in from outside, as declared, in a few words."""
+    firewall = settings.firewall
+    if not firewall.enabled:
+        return "whatever is published: no firewall"
+    ports = ", ".join(map(str, firewall.web_ports))
+    listed = len(firewall.web_sources)
+    said = {
+        "cloudflare": f"{ports} from Cloudflare only",
+        "open": f"{ports} from anywhere",
+        "closed": "no web ports",
+        "listed": f"{ports} from {listed} network{'s' * (listed != 1)}",
+    }[firewall.web]
+    more = len(firewall.open)
+    said += f", {more} more port{'s' * (more != 1)}" if more else ""
+    return said if firewall.inbound == "deny" else f"{said}; the hosts' own ports open"

@@ -70,6 +70,7 @@ class Membership(Observation):
     remote_managers: node id to address of the managers that this host talks to.
     nodes, overlays: the whole swarm's, from a manager; ``None`` where it could not say (not a
     manager, or a manager without quorum).
+    in_ingress: this node has its end of the ingress network; ``None`` where it could not say.
     error: the engine's own words, where there are any.
     certificate_expires: when the host's certificate as a node does, in seconds since 1970.
     """
@@ -84,6 +85,7 @@ class Membership(Observation):
     remote_managers: Mapping[str, str] | None = None
     nodes: tuple[Node, ...] | None = None
     overlays: tuple[Overlay, ...] | None = None
+    in_ingress: bool | None = None
     error: str = ""
     certificate_expires: float | None = None
 

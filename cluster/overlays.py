@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cluster.findings import Change, Finding, Notice, Refusal
-from cluster.membership import Observed, Service, acting_manager, view
+from cluster.membership import Membership, Observed, Overlay, Service, acting_manager, view
 
 if TYPE_CHECKING:
     from cluster.settings import Host, Settings
@@ -25,16 +25,19 @@ def services_matter(settings: Settings, observed: Observed, host: Host) -> bool:
 def plan_ingress(
     settings: Settings, observed: Observed, host: Host, services: Sequence[Service]
 ) -> list[Finding]:
-    """The ingress network encrypted. Planned on the acting (or founding) manager only."""
+    """The ingress network encrypted, and this node in it.
+
+    The network is the acting (or founding) manager's to replace, its own end every node's.
+    """
     cluster = view(settings, observed)
     if cluster is None:
         able = [m.name for m in settings.managers if (o := observed.get(m.name)) and o.in_none]
         if able and able[0] == host.name:
             return [Change("ingress", "a new swarm's is not encrypted", expected="encrypted")]
         return []
+    ingress = ingress_of(cluster)
     if acting_manager(settings, observed) != host.name:
-        return []
-    ingress = next((overlay for overlay in cluster.overlays or () if overlay.ingress), None)
+        return _end(observed.get(host.name)) if ingress and ingress.encrypted else []
     if ingress is None:
         return [Change("ingress", "the swarm has none", expected="encrypted")]
     if not ingress.encrypted:
@@ -56,8 +59,9 @@ def plan_ingress(
                 "ingress", "is not encrypted", expected="encrypted (replaced)", found="clear text"
             )
         ]
+    findings = _end(observed.get(host.name))
     if settings.networks.ingress_subnet not in ingress.subnets:
-        return [
+        findings.append(
             Notice(
                 "ingress",
                 "has another subnet than declared",
@@ -66,8 +70,25 @@ def plan_ingress(
                 remedy="Set networks.ingress_subnet to what it is, or replace the network while "
                 "nothing publishes ports",
             )
-        ]
-    return []
+        )
+    return findings
+
+
+def ingress_of(cluster: Membership) -> Overlay | None:
+    """The swarm's ingress network, if it has one."""
+    return next((overlay for overlay in cluster.overlays or () if overlay.ingress), None)
+
+
+def _end(own: Membership | None) -> list[Finding]:
+    if own is None or own.state != "active" or own.in_ingress is not False:
+        return []
+    return [
+        Change(
+            "ingress",
+            "this node has no end of it, so published ports do not answer here",
+            expected="joined",
+        )
+    ]
 
 
 def plan_overlays(

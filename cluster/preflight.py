@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from cluster.findings import Finding, Notice, Refusal
+from cluster.firewall.plan import neighbours
 from cluster.host import Host, Kernel, Module
 from cluster.settings import Settings
 from cluster.versions import order
@@ -95,7 +96,7 @@ def host_findings(settings: Settings, name: str, host: Host) -> Iterator[Finding
     yield from _identity(settings, name, host)
     yield from _clock(host)
     yield from _disks(host)
-    yield from _other_tools(host)
+    yield from _other_tools(settings, host)
     yield from _networks(settings, host)
     yield from kernel_findings(host.kernel)
 
@@ -215,7 +216,7 @@ def _disks(host: Host) -> Iterator[Finding]:
             )
 
 
-def _other_tools(host: Host) -> Iterator[Finding]:
+def _other_tools(settings: Settings, host: Host) -> Iterator[Finding]:
     conflicting = [package for package in CONFLICTING if package in host.packages]
     if conflicting:
         yield Refusal(
@@ -238,6 +239,9 @@ def _other_tools(host: Host) -> Iterator[Finding]:
             remedy=f"Take the file from that tool, then: sudo mv {path} {path}.old;"
             " what it sets goes into docker.daemon in the settings",
         )
+    if settings.firewall.enabled:
+        yield from neighbours(host.firewalls)
+        return
     for firewall in host.firewalls:
         turn_off = "sudo ufw disable" if firewall == "ufw" else f"sudo systemctl disable {firewall}"
         yield Notice(

@@ -51,6 +51,7 @@ __all__ = [
     "Firewall",
     "Host",
     "Networks",
+    "Opening",
     "Overlay",
     "Problem",
     "Settings",
@@ -139,8 +140,32 @@ class Docker(_Section):
     daemon: dict[values.DaemonKey, values.Json] = Field(default_factory=dict)
 
 
+class Opening(_Section):
+    """A port that is open, on the hosts themselves and published by containers.
+
+    `sources`: networks, or "cluster" for the cluster's own addresses; empty for everywhere.
+    """
+
+    port: values.PortRange
+    protocol: Literal["tcp", "udp"] = "tcp"
+    sources: tuple[values.SourceOrCluster, ...] = ()
+
+
 class Firewall(_Section):
-    """Nothing to set yet."""
+    enabled: bool = True
+    inbound: Literal["deny", "accept"] = "deny"
+    ssh_sources: tuple[values.Source, ...] = ()
+    web: Literal["cloudflare", "open", "closed", "listed"] = "cloudflare"
+    web_sources: tuple[values.Source, ...] = ()
+    web_ports: tuple[values.Port, ...] = (80, 443)
+    open: tuple[Opening, ...] = ()
+    cut_clear_vxlan: bool = False
+    refresh: values.Schedule = "daily"
+    max_age: values.Duration = "7d"
+
+    @property
+    def max_age_seconds(self) -> int:
+        return values.seconds(self.max_age)
 
 
 class Swarm(_Section):

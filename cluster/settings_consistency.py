@@ -38,6 +38,7 @@ def problems(data: Mapping[str, Any]) -> list[Problem]:
         *_login_shut_out(data, hosts),
         *_overlaps(data, hosts),
         *_subnet_size(data),
+        *_firewall(data),
     ]
 
 
@@ -270,3 +271,45 @@ def _subnet_size(data: Mapping[str, Any]) -> Iterator[Problem]:
                     f"at least {pool.prefixlen}, as "
                     f"{min(29, max(24, pool.prefixlen))}, or a wider pool",
                 )
+
+
+def _firewall(data: Mapping[str, Any]) -> Iterator[Problem]:
+    firewall = data.get("firewall")
+    if not isinstance(firewall, Mapping):
+        return
+    web, sources = firewall.get("web"), _items(firewall.get("web_sources"))
+    if web == "listed" and not sources:
+        yield Problem(
+            "firewall.web_sources",
+            None,
+            'is empty, while firewall.web = "listed" means the networks in it',
+            'at least one network, or firewall.web = "closed"',
+        )
+    if sources and isinstance(web, str) and web != "listed":
+        yield Problem(
+            "firewall.web_sources",
+            shown(list(sources)),
+            f'has no meaning with firewall.web = "{web}"',
+            'firewall.web = "listed", or leave the sources out',
+        )
+    yield from _swarm_ports_opened(data, firewall)
+
+
+def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) -> Iterator[Problem]:
+    swarm = data.get("swarm")
+    vxlan = swarm.get("data_path_port") if isinstance(swarm, Mapping) else None
+    owned = {2377, 7946, *([vxlan] if isinstance(vxlan, int) else [])}
+    for index, opening in enumerate(_items(firewall.get("open"))):
+        port = str(opening.get("port", "")) if isinstance(opening, Mapping) else ""
+        first, _, last = port.partition("-")
+        if not first.isdigit() or not (last or first).isdigit():
+            continue
+        taken = sorted(p for p in owned if int(first) <= p <= int(last or first))
+        if taken:
+            yield Problem(
+                f"firewall.open[{index}].port",
+                shown(opening["port"]),
+                f"holds {', '.join(map(str, taken))}, the swarm's own: open to the cluster's "
+                "addresses, and to nobody else",
+                "another port, or leave it out",
+            )

@@ -49,7 +49,7 @@ RESERVED = {
 class Source:
     """Where settings come from.
 
-    + text: for people: `cluster.toml (/home/me/swarm)` or `the lab (4 hosts)`
+    + text: for people: `cluster.toml (/home/me/swarm)` or `the lab`
     + path: the settings file, `None` for the lab
     """
 
@@ -123,8 +123,7 @@ def _base() -> tuple[Source, dict[str, Any]]:
         return _file_source(path), read_toml(path)
     lab = lab_source.running()
     if lab is not None:
-        hosts = len(lab["hosts"])
-        return Source(f"the lab ({hosts} host{'s' if hosts != 1 else ''})"), lab
+        return Source("the lab"), lab
     raise SettingsError(
         [
             Problem(

@@ -14,7 +14,7 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 Role = Literal["manager", "worker"]
@@ -387,6 +387,45 @@ def _data_path_port(port: int) -> int:
     return port
 
 
+def _source(text: str) -> str:
+    example = 'a network such as "192.168.1.0/24" or "2001:db8::/48", or one address'
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise wrong("is neither a network nor an address", example) from None
+    if ipaddress.ip_interface(text).ip != network.network_address:
+        raise wrong("has host bits set: the address is not its network's first", f'"{network}"')
+    if network.prefixlen == 0:
+        raise wrong("is everywhere", "an empty list, [], for everywhere")
+    return str(network)
+
+
+def _source_or_cluster(text: str) -> str:
+    return text if text == "cluster" else _source(text)
+
+
+def _ports(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _port_range(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,5}(-[0-9]{1,5})?", text):
+        raise wrong("is not a port, nor a range of ports", '51820, or "60000-61000"')
+    first, _, last = text.partition("-")
+    if not 1 <= int(first) <= int(last or first) <= 65535:
+        raise wrong("is not within 1 and 65535, the first port before the last", '"60000-61000"')
+    return f"{int(first)}-{int(last)}" if last and int(last) != int(first) else str(int(first))
+
+
+def _schedule(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9*:,./~ -]+", text):
+        raise wrong(
+            "is not a time as systemd's OnCalendar takes it",
+            '"daily", "hourly", or such as "Mon *-*-* 04:00" (see `man systemd.time`)',
+        )
+    return " ".join(text.split())
+
+
 ClusterName = Annotated[str, AfterValidator(_cluster_name), Field(examples=["home"])]
 HostName = Annotated[str, AfterValidator(_host_name), Field(examples=["rk1"])]
 Address = Annotated[str, AfterValidator(_address), Field(examples=["192.168.1.11"])]
@@ -415,3 +454,11 @@ Repository = Annotated[str, AfterValidator(_repository)]
 LogSize = Annotated[str, AfterValidator(_log_size), Field(examples=["10m"])]
 Mtu = Annotated[int, AfterValidator(_mtu), Field(examples=[1500])]
 DataPathPort = Annotated[int, AfterValidator(_data_path_port), Field(examples=[4789])]
+Source = Annotated[str, AfterValidator(_source), Field(examples=["192.168.1.0/24"])]
+SourceOrCluster = Annotated[
+    str, AfterValidator(_source_or_cluster), Field(examples=["192.168.1.0/24"])
+]
+PortRange = Annotated[
+    str, BeforeValidator(_ports), AfterValidator(_port_range), Field(examples=[51820])
+]
+Schedule = Annotated[str, AfterValidator(_schedule), Field(examples=["daily"])]

@@ -85,8 +85,6 @@ def _unknown(loc: Loc, data: Mapping[str, Any], root: type[BaseModel]) -> tuple[
         if inner is not None and name in inner.model_fields and inner is not here:
             belongs = f"[[{section}]]" if get_origin(field.annotation) is tuple else f"[{section}]"
             return "is not known here", f"it belongs into {belongs}"
-    if not known:
-        return "is not a known key", f"leave it out; [{loc[0]}] has nothing to set yet"
     return "is not a known key", f"one of {', '.join(known)}, or take it out"
 
 

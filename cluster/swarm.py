@@ -243,9 +243,29 @@ def plan_join(
         findings.append(
             Change("the swarm", "this host is not in it yet", expected="joined as a worker")
         )
+    elif cluster is not None and joins_in_vain(own, cluster):
+        findings.append(
+            Change(
+                "the swarm",
+                "this host waits to be let in by a manager that does not answer",
+                expected="joined through another",
+                found=", ".join((own.remote_managers or {}).values()),
+            )
+        )
     elif own.state == "pending":
         findings.append(Change("the swarm", "this host's joining is not finished"))
     return findings
+
+
+def joins_in_vain(own: Membership, cluster: Membership) -> bool:
+    """A host that was never a member, and whose only way in is a manager that cannot answer.
+
+    It may leave without a loss: without a node id it has no task and no certificate. A member that
+    looks for its managers is pending as well, and must not.
+    """
+    asked = {address.rpartition(":")[0] for address in (own.remote_managers or {}).values()}
+    able = {node.address for node in managers_of(cluster) if node.reachability == "reachable"}
+    return own.state == "pending" and not own.node and not asked & able
 
 
 # 4. Roles

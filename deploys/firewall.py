@@ -1,1 +1,10 @@
-"""The firewall's place in the order: after Docker, whose chains it filters, before the swarm."""
+"""The firewall: after Docker, whose chains it filters, and before the swarm.
+
+``--data refresh=now`` has every host ask Cloudflare for its ranges at once.
+"""
+
+from cluster.settings import load
+from operations import firewall
+
+firewall.applied(load(), name="Firewall: default deny, the web ports for those declared")
+firewall.web_ranges(load(), name="Firewall: the web ranges no older than declared")

@@ -221,9 +221,10 @@ class Info(_Api):
 class IngressNetwork(_Api):
     """What ``docker network inspect ingress`` says, its encryption first.
 
-    ``{"engine": "running", "exists": true, "encrypted": true, "subnets": […], "id": …, "options":
-    {…}, "peers": {name: address}}``; ``exists`` is false on a host that is in no swarm, or has no
-    ingress network (on a worker it appears with the first published port).
+    ``{"engine": "running", "exists": true, "encrypted": true, "joined": true, "subnets": […], "id":
+    …, "options": {…}, "peers": {name: address}}``; ``joined``: this node has its end of it, without
+    which published ports do not answer here; ``exists`` is false on a host that is in no swarm, or
+    in one without an ingress network.
     """
 
     path = "/networks/ingress"
@@ -234,6 +235,7 @@ class IngressNetwork(_Api):
         return {
             "exists": True,
             "encrypted": encrypted(answer),
+            "joined": "ingress-sbox" in (answer.get("Containers") or {}),
             "subnets": subnets(answer),
             "id": answer["Id"],
             "options": answer.get("Options") or {},
@@ -270,3 +272,29 @@ def encrypted(network: Mapping[str, Any]) -> bool:
 def subnets(network: Mapping[str, Any]) -> list[str]:
     """The subnets of a network, as the engine's API describes it."""
     return [pool["Subnet"] for pool in (network.get("IPAM") or {}).get("Config") or []]
+
+
+class StandaloneContainers(SubjectFact[dict[str, tuple[str, ...]]]):
+    """Containers that belong to no service, by the networks they are attached to.
+
+    ``{network id: (container name, …)}``; empty where the engine does not run.
+    """
+
+    def command(self) -> str:
+        return (
+            SECTION
+            + ENGINE_STATE
+            + "section containers\n"
+            + '[ "$(engine_state)" = running ] && api http://localhost/containers/json; true\n'
+        )
+
+    def parse(self, output: list[str]) -> dict[str, tuple[str, ...]]:
+        text = "\n".join(sections(output)["containers"])
+        attached: dict[str, tuple[str, ...]] = {}
+        for container in json.loads(text) if text else []:
+            if "com.docker.swarm.service.id" in (container.get("Labels") or {}):
+                continue
+            name = container["Names"][0].lstrip("/")
+            for network in container["NetworkSettings"]["Networks"].values():
+                attached[network["NetworkID"]] = (*attached.get(network["NetworkID"], ()), name)
+        return attached

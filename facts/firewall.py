@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import re
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.firewall.host_files import FILES, LISTS, STATUS, TIMER, UNIT, WANTS
+from cluster.firewall.plan import Host
+from cluster.firewall.plan import Tables as FilterTables
+from cluster.firewall.policy import FAMILIES as EACH
+from cluster.firewall.save import Chain, parse_save
+from cluster.firewall.web_ranges import WebRanges as Ranges
 from cluster.observation import Observation
+from cluster.rollback import pending
 from facts.kernel import PATH
 from facts.subject import SECTION, SubjectFact, sections
 
 FAMILIES = {"ipv4": "iptables", "ipv6": "ip6tables"}
 BACKENDS = ("nft", "legacy")
 
-_SCRIPT = (
-    "".join(
-        f"""\
+_TABLES = "".join(
+    f"""\
 section {family}
 if [ -x /usr/sbin/{command} ]; then
   if [ /usr/sbin/{command} -ef /usr/sbin/{command}-nft ]; then echo nft
@@ -23,23 +30,13 @@ if [ -x /usr/sbin/{command} ]; then
   else /usr/sbin/{command} --version; fi
 fi
 """
-        + "".join(
-            f"section {family}-{backend}\n"
-            f"[ ! -x /usr/sbin/{command}-{backend}-save ] || {command}-{backend}-save 2>&1\n"
-            for backend in BACKENDS
-        )
-        for family, command in FAMILIES.items()
+    + "".join(
+        f"section {family}-{backend}\n"
+        f"[ ! -x /usr/sbin/{command}-{backend}-save ] || {command}-{backend}-save 2>&1\n"
+        for backend in BACKENDS
     )
-    + "exit 0"
+    for family, command in FAMILIES.items()
 )
-
-
-@dataclass(frozen=True)
-class Chain(Observation):
-    """A chain: its policy (``None`` for one that is not built in) and its rules, in order."""
-
-    policy: str | None
-    rules: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ class Tables(SubjectFact[Firewall]):
     """
 
     def command(self) -> str:
-        return PATH + SECTION + _SCRIPT
+        return PATH + SECTION + _TABLES + "exit 0"
 
     def parse(self, output: list[str]) -> Firewall:
         return parse(output)
@@ -138,37 +135,6 @@ def _in_use(chains: dict[str, Chain]) -> bool:
     return any(chain.rules or chain.policy == "DROP" for chain in chains.values())
 
 
-def parse_save(lines: list[str]) -> tuple[dict[str, dict[str, Chain]], list[str]]:
-    """The output of ``iptables-save``: table → chain, and the messages that are not rules.
-
-    Rules are without their chain, as ``iptables-save`` writes them otherwise. Raises ``ValueError``
-    on a rule outside of a table or of a chain that was not named.
-    """
-    tables: dict[str, dict[str, tuple[str | None, list[str]]]] = {}
-    chains: dict[str, tuple[str | None, list[str]]] | None = None
-    errors: list[str] = []
-    for line in lines:
-        if line.startswith("*"):
-            chains = tables.setdefault(line[1:].strip(), {})
-        elif line.strip() == "COMMIT":
-            chains = None
-        elif match := re.match(r":(\S+) (\S+)", line):
-            if chains is None:
-                raise ValueError(f"a chain outside of a table: {line!r}")
-            chains[match[1]] = (None if match[2] == "-" else match[2], [])
-        elif match := re.match(r"-A (\S+)\s?(.*)", line):
-            if chains is None or match[1] not in chains:
-                raise ValueError(f"a rule outside of a chain: {line!r}")
-            chains[match[1]][1].append(match[2])
-        elif line.strip() and not line.startswith("#"):
-            errors.append(line.strip())
-    frozen = {
-        table: {name: Chain(policy, tuple(rules)) for name, (policy, rules) in found.items()}
-        for table, found in tables.items()
-    }
-    return frozen, errors
-
-
 def _readable(family: Family) -> dict[str, Any]:
     shown: dict[str, Any] = {"backend": family.backend}
     if family.mixed:
@@ -185,3 +151,188 @@ def _readable(family: Family) -> dict[str, Any]:
     if family.errors:
         shown["errors"] = family.errors
     return shown
+
+
+# What our firewall needs to know
+# -------------------------------
+
+_WEB = f"""\
+section now; date +%s
+for family in ipv4 ipv6; do
+  section "list $family"; [ ! -r {LISTS}/$family ] || cat {LISTS}/$family
+  section "confirmed $family"; stat -c %Y {LISTS}/$family 2>/dev/null
+done
+section status; cat {STATUS} 2>/dev/null
+"""
+
+_RIVALS = ("firewalld", "netfilter-persistent", "nftables")
+
+_STATE = f"""\
+section spoken; [ ! -e /proc/net/if_inet6 ] || echo ipv6
+section sums; sha256sum {" ".join(FILES)} 2>/dev/null
+section links
+for link in {" ".join(WANTS.values())}; do [ ! -h $link ] || echo "${{link##*/}}"; done
+section units
+systemctl show -p Id,LoadState,ActiveState,UnitFileState,Requires \
+  {UNIT} {TIMER} docker.service ssh.socket \
+  {" ".join(f"{name}.service" for name in _RIVALS)}
+section listen; systemctl show -p Listen --value ssh.socket
+section ports; sshd -T 2>/dev/null | grep '^port '
+section ufw; grep -s '^ENABLED=' /etc/ufw/ufw.conf
+section login; tr '\\0' '\\n' < /proc/$PPID/environ | grep ^SSH_CONNECTION=
+section interfaces; for path in /sys/class/net/*; do echo "${{path##*/}}"; done
+section bridges
+[ ! -S /run/docker.sock ] || curl -sS --max-time 10 --unix-socket /run/docker.sock \
+  'http://localhost/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D' 2>/dev/null
+if {pending("firewall")}; then section unconfirmed; fi
+"""
+
+
+class WebRanges(SubjectFact[Ranges]):
+    """The ranges that may reach the web ports, as the host refreshes them by itself.
+
+    Returns :class:`cluster.firewall.web_ranges.WebRanges`:
+
+    .. code:: python
+
+        {
+            "ranges": {"ipv4": ["173.245.48.0/20", …], "ipv6": ["2400:cb00::/32", …]},
+            "age": 40213,
+            "last_result": "ok",
+            "last_try": 40213,
+        }
+
+    A host without lists answers with empty ``ranges``. Ages are in seconds.
+    """
+
+    def command(self) -> str:
+        return PATH + SECTION + _WEB + "exit 0"
+
+    def parse(self, output: list[str]) -> Ranges:
+        return _ranges(sections(output))
+
+
+class State(SubjectFact[Host]):
+    """Our firewall on a host: its rules, whether they last, and what is around them.
+
+    Returns :class:`cluster.firewall.plan.Host`; shown as a person reads it:
+
+    .. code:: python
+
+        {
+            "ipv4": {"SWARM-INPUT": ["-p udp -m policy --dir in …", …], …},
+            "ipv6": {…},
+            "web ranges": {"ranges": {…}, "age": 40213, "last_result": "ok", …},
+            "starts at boot": ["pyinfra-swarm-firewall.service", …],
+            …
+        }
+
+    A host without our firewall shows no chains; one without iptables says so.
+    """
+
+    def command(self) -> str:
+        return PATH + SECTION + _TABLES + _STATE + _WEB + "exit 0"
+
+    def parse(self, output: list[str]) -> Host:
+        return parse_state(output)
+
+
+def parse_state(output: list[str]) -> Host:
+    """Make sense of the script's output. Raises ``ValueError`` where it is not understood."""
+    found = sections(output)
+    tables = parse(output)
+    units = _units(found["units"])
+    rivals = [name for name in _RIVALS if _at_work(units.get(f"{name}.service", {}))]
+    if any("yes" in line.lower() for line in found["ufw"]):
+        rivals.insert(0, "ufw")
+    login = "".join(found["login"]).removeprefix("SSH_CONNECTION=").split()
+    ports = {int(line.split()[1]) for line in found["ports"]}
+    if units.get("ssh.socket", {}).get("ActiveState") == "active":
+        ports |= {int(word.rpartition(":")[2]) for word in _listened(found["listen"])}
+    if len(login) == 4:
+        ports.add(int(login[3]))
+    return Host(
+        tables={
+            "ipv4": _filter_table(tables.ipv4, spoken=True),
+            "ipv6": _filter_table(tables.ipv6, spoken=bool(found["spoken"])),
+        },
+        sums={path: total for total, path in (line.split(maxsplit=1) for line in found["sums"])},
+        links=tuple(found["links"]),
+        active=tuple(name for name, unit in units.items() if unit.get("ActiveState") == "active"),
+        docker_waits=_waits(units.get("docker.service", {})),
+        bridges=_bridges("".join(found["bridges"])),
+        interfaces=tuple(found["interfaces"]),
+        ssh_ports=tuple(sorted(ports)),
+        login_from=login[0].partition("%")[0] if login else "",
+        rivals=tuple(rivals),
+        web=_ranges(found),
+        unconfirmed="unconfirmed" in found,
+    )
+
+
+def _filter_table(family: Family, *, spoken: bool) -> FilterTables:
+    chains = family.tables.get(family.backend, {}).get("filter", {})
+    return FilterTables(
+        spoken=spoken,
+        installed=family.installed,
+        backend=family.backend,
+        chains={name: chain.rules for name, chain in chains.items()},
+        mixed=family.mixed,
+    )
+
+
+def _units(lines: list[str]) -> dict[str, dict[str, str]]:
+    units: dict[str, dict[str, str]] = {}
+    current: dict[str, str] = {}
+    for line in [*lines, ""]:
+        key, _, value = line.partition("=")
+        if key:
+            current[key] = value
+        elif current:
+            units[current.pop("Id", "")] = current
+            current = {}
+    return units
+
+
+def _at_work(unit: Mapping[str, str]) -> bool:
+    return unit.get("ActiveState") == "active" or unit.get("UnitFileState") == "enabled"
+
+
+def _waits(docker: Mapping[str, str]) -> bool:
+    """A Docker that is not there cannot start without us."""
+    return docker.get("LoadState") != "loaded" or UNIT in docker.get("Requires", "").split()
+
+
+def _listened(lines: list[str]) -> list[str]:
+    """Addresses out of ``[::]:22 (Stream)``."""
+    return [word for line in lines for word in line.split() if word.rpartition(":")[2].isdigit()]
+
+
+def _bridges(answer: str) -> tuple[str, ...] | None:
+    """What Docker calls the interfaces of its bridge networks; ``None`` where it did not say."""
+    try:
+        networks = json.loads(answer)
+    except ValueError:
+        return None
+    if not isinstance(networks, list):
+        return None
+    named = "com.docker.network.bridge.name"
+    return tuple(
+        sorted(
+            (network.get("Options") or {}).get(named) or f"br-{network['Id'][:12]}"
+            for network in networks
+        )
+    )
+
+
+def _ranges(found: Mapping[str, list[str]]) -> Ranges:
+    now = int("".join(found["now"]))
+    confirmed = [int("".join(found[f"confirmed {family}"]) or 0) for family in EACH]
+    tried, *results = found["status"] or [""]
+    failed = [line for line in results if line.partition(": ")[2] != "ok"]
+    return Ranges(
+        ranges={family: tuple(found[f"list {family}"]) for family in EACH},
+        age=now - min(confirmed) if min(confirmed) else None,
+        last_result="; ".join(failed) or ("ok" if results else ""),
+        last_try=now - int(tried) if tried.isdigit() else None,
+    )

@@ -28,6 +28,13 @@ _URLS = " ".join(
 _CERTIFICATE = "/var/lib/docker/swarm/certificates/swarm-node.crt"
 """The node's own certificate, its authority's below it: public, unlike the key beside it."""
 
+_INGRESS = (
+    # Asked by name a manager without a quorum is slow, and there it does not matter.
+    "section ingress; case $(api --max-time 5 http://localhost/networks/ingress) in "
+    """*'"ingress-sbox"'*) echo joined;; '{'*) echo missing;; esac"""
+)
+"""Shell: whether this node has an end of the ingress network; without, ports do not answer here."""
+
 
 class State(SubjectFact[Membership]):
     """This host's place in a swarm, and the swarm as it sees it.
@@ -40,7 +47,7 @@ class State(SubjectFact[Membership]):
             SECTION
             + ENGINE_STATE
             + 'state=$(engine_state); section state; echo "$state"\n'
-            + f'[ "$state" = running ] && {{ section answers; api {_URLS}; }}\n'
+            + f'[ "$state" = running ] && {{ section answers; api {_URLS}; {_INGRESS}; }}\n'
             + f"[ -r {_CERTIFICATE} ] && {{ section certificate; cat {_CERTIFICATE}; }}; true\n"
         )
 
@@ -66,6 +73,7 @@ def parse_state(output: list[str]) -> Membership:
     if swarm.get("ControlAvailable") and isinstance(nodes, dict):
         error = nodes.get("message", "")
     answered = isinstance(nodes, list)
+    end = "".join(found.get("ingress", []))
     return Membership(
         engine=engine,
         hostname=info.get("Name") or "",
@@ -89,6 +97,7 @@ def parse_state(output: list[str]) -> Membership:
         )
         if answered
         else None,
+        in_ingress=(end == "joined") if end else None,
         error=error,
         certificate_expires=_expiry(found.get("certificate", [])),
     )

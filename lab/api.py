@@ -19,8 +19,11 @@ from lab import (
     description,
     docker_packages,
     image,
+    ledger,
     lock,
+    login,
     network,
+    orders,
     places,
     release,
     requirements,
@@ -59,14 +62,14 @@ def up(
     os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
     descriptor = lock.acquire()
     try:
-        if supervisor.remove_leftovers():
+        if ledger.remove_leftovers():
             say("removed what an earlier lab left behind")
         plan = _build(managers, workers, memory, say)
         begin = time.monotonic()
         supervisor.start(plan, descriptor, say)
         say(f"{managers + workers} hosts answer SSH, {time.monotonic() - begin:.0f} s from nothing")
     except BaseException:
-        supervisor.remove_leftovers()
+        ledger.remove_leftovers()
         lock.release(descriptor)
         raise
     os.close(descriptor)
@@ -124,7 +127,7 @@ def down() -> bool:
     """
     if lock.is_held():
         try:
-            supervisor.give_order("down", timeout=10)
+            orders.give_order("down", timeout=10)
         except LabError:
             if lock.is_held() and description.read() is not None:
                 raise
@@ -140,7 +143,7 @@ def down() -> bool:
         return True
     descriptor = lock.acquire()
     try:
-        return supervisor.remove_leftovers()
+        return ledger.remove_leftovers()
     finally:
         lock.release(descriptor)
 
@@ -154,7 +157,7 @@ def _lab() -> Description:
 
 def status() -> dict[str, dict[str, Any]]:
     """Per host: `on`, `answers` (SSH), `problem`, `pid`."""
-    return supervisor.give_order("status", timeout=120)
+    return orders.give_order("status", timeout=120)
 
 
 def reset(hosts: Iterable[str] = ()) -> None:
@@ -163,7 +166,7 @@ def reset(hosts: Iterable[str] = ()) -> None:
     Addresses and host keys stay the same, machine ids do not. Without names, the outside world's
     faults are taken back as well.
     """
-    supervisor.give_order("reset", hosts=list(hosts))
+    orders.give_order("reset", hosts=list(hosts))
 
 
 def power_cut(host: str, off_for: float | None = 0.0, wait: bool = True) -> None:
@@ -172,7 +175,7 @@ def power_cut(host: str, off_for: float | None = 0.0, wait: bool = True) -> None
     :param off_for: seconds until it gets power again; None leaves it off
     :param wait: whether to return only when it answers SSH again
     """
-    supervisor.give_order("power-cut", hosts=[host])
+    orders.give_order("power-cut", hosts=[host])
     if off_for is not None:
         time.sleep(off_for)
         power_on(host, wait=wait)
@@ -180,7 +183,7 @@ def power_cut(host: str, off_for: float | None = 0.0, wait: bool = True) -> None
 
 def power_on(host: str, wait: bool = True) -> None:
     """Give a host power; `wait` for its SSH."""
-    supervisor.give_order("power-on", hosts=[host], wait=wait)
+    orders.give_order("power-on", hosts=[host], wait=wait)
 
 
 def reboot(host: str, timeout: float = 180) -> None:
@@ -217,7 +220,7 @@ def ssh_command(host: str, *options: str) -> list[str]:
     except KeyError as error:
         raise LabError(str(error.args[0])) from error
     return [
-        *("ssh", *supervisor.ssh_options(), "-i", lab.ssh_key, "-p", str(one.ssh_port)),
+        *("ssh", *login.ssh_options(), "-i", lab.ssh_key, "-p", str(one.ssh_port)),
         *("-o", f"UserKnownHostsFile={lab.known_hosts}", *options),
         f"{one.user}@{one.ssh_host}",
     ]

@@ -55,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif options.command == "down":
             print("the lab is gone" if api.down() else "there was no lab")
         elif options.command == "status":
-            return _show()
+            code = _show()
+            sys.stdout.flush()  # here, where a reader who has gone is met
+            return code
         elif options.command == "ssh":
             return _ssh(options.host, options.remote)
         elif options.command == "reboot":

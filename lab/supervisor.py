@@ -3,7 +3,7 @@
 Started by ``lab up`` as ``python -m lab.supervisor LOCK-DESCRIPTOR PROGRESS-DESCRIPTOR`` with a
 `Plan` on standard input. It reports its progress as lines of JSON until the lab is up, then
 takes orders on a socket. Whatever it set up is gone when it ends; what it could not remove,
-because it was killed, `remove_leftovers` finds.
+because it was killed, `lab.ledger` finds.
 """
 
 import contextlib
@@ -13,7 +13,6 @@ import select
 import shutil
 import signal
 import socket
-import socketserver
 import subprocess
 import sys
 import threading
@@ -30,6 +29,7 @@ from lab import (
     description,
     forward,
     lock,
+    login,
     machine,
     network,
     places,
@@ -37,14 +37,16 @@ from lab import (
     web_image,
     world,
 )
-from lab.commands import Recorded, kill_group, record, run
+from lab.commands import record, run
 from lab.errors import LabError
+from lab.ledger import Ledger
+from lab.log import note
+from lab.orders import Control
+from lab.power import Host
+from lab.service import Service
 
 #: Seconds after which a host that does not answer SSH counts as lost.
 BOOT_TIMEOUT = 180
-
-#: A host that ends this soon after its start, this often in a row, is not started again.
-EARLY_END, EARLY_ENDS = 5.0, 3
 
 
 @dataclass(frozen=True)
@@ -74,173 +76,18 @@ class Plan:
         return cls(**{**found, "docker_versions": tuple(found["docker_versions"])})
 
 
-class _Ledger:
-    """The processes that were started, on disk, for whoever has to clean up after a crash."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[Recorded, str]] = {}
-        self._lock = threading.Lock()
-
-    def note(self, name: str, process: Recorded, program: str) -> None:
-        """Remember a process; `program` is what its command line must name."""
-        with self._lock:
-            self._known[name] = (process, program)
-            unfinished = _ledger_path().with_suffix(".new")
-            unfinished.write_text(
-                json.dumps({key: [asdict(one), what] for key, (one, what) in self._known.items()})
-            )
-            unfinished.rename(_ledger_path())
-
-
-def _ledger_path() -> Path:
-    return places.state() / "processes.json"
-
-
-def remove_leftovers() -> bool:
-    """Undo what a lab that crashed left behind. Only the holder of the lock may call it.
-
-    :return: whether there was anything.
-    """
-    found = places.state().exists()
-    try:
-        known = json.loads(_ledger_path().read_text())
-    except (OSError, ValueError):
-        known = {}
-    for recorded, program in known.values():
-        kill_group(Recorded(**recorded), program)
-    network.destroy()
-    for folder in (places.state(), places.disks()):
-        shutil.rmtree(folder, ignore_errors=True)
-    return found
-
-
-class _Helper:
-    """A child inside the lab's namespace, started again if it ends by itself."""
-
-    def __init__(
-        self, name: str, command: Sequence[str], ledger: _Ledger, keep: Sequence[int] = ()
-    ) -> None:
-        self._name = name
-        self._command = network.inside(topology.NAMESPACE, [sys.executable, "-m", *command])
-        self._ledger = ledger
-        self._keep = keep
-        self._ending = False
-        self._recorded: Recorded | None = None
-        self._process = self._start()
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def _start(self) -> "subprocess.Popen[bytes]":
-        with (places.state() / f"{self._name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=self._keep,
-                start_new_session=True,
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
-            )
-        self._recorded = record(process.pid)
-        self._ledger.note(self._name, self._recorded, f"lab.{self._name}")
-        return process
-
-    def _watch(self) -> None:
-        while True:
-            self._process.wait()
-            if self._ending:
-                return
-            _log(f"{self._name} ended with {self._process.returncode}; starting it again")
-            time.sleep(1)
-            if self._ending:
-                return
-            self._process = self._start()
-
-    def end(self) -> None:
-        """End it for good."""
-        self._ending = True
-        if self._recorded is not None:
-            kill_group(self._recorded, f"lab.{self._name}")
-
-
-class _Host:
-    """A machine and the hand at its power switch."""
-
-    def __init__(self, one: machine.Machine, ledger: _Ledger) -> None:
-        self.machine = one
-        self.stays_off = True
-        self.problem = ""
-        self._ledger = ledger
-        self._switch = threading.RLock()
-        self._since = 0.0
-        self._early = 0
-
-    @property
-    def name(self) -> str:
-        """Its hostname."""
-        return self.machine.node.name
-
-    def on(self) -> None:
-        """Switch it on, unless it is, and keep it on."""
-        with self._switch:
-            self.stays_off = False
-            self.problem = ""
-            self._early = 0
-            if not self.machine.is_on:
-                self._start()
-
-    def off(self) -> None:
-        """Pull the plug."""
-        with self._switch:
-            self.stays_off = True
-            self.machine.cut_power()
-
-    def flash(self) -> None:
-        """Pull the plug and put a fresh image in."""
-        with self._switch:
-            self.off()
-            self.machine.wipe()
-
-    def _start(self) -> None:
-        self.machine.switch_on()
-        self._since = time.monotonic()
-        recorded = self.machine.recorded
-        assert recorded is not None
-        self._ledger.note(self.name, recorded, machine.PROGRAM)
-        threading.Thread(target=self._watch, args=(recorded,), daemon=True).start()
-
-    def _watch(self, recorded: Recorded) -> None:
-        """Wait for its end, and give it power again if a real board would come back."""
-        self.machine.wait()
-        with self._switch:
-            if self.stays_off or self.machine.recorded != recorded:
-                return
-            self.machine.cut_power()
-            early = time.monotonic() - self._since < EARLY_END
-            self._early = self._early + 1 if early else 0
-            if not self.machine.wants_power():
-                _log(f"{self.name} powered itself off")
-                self.stays_off = True
-            elif self._early >= EARLY_ENDS:
-                self.problem = f"ended {self._early} times right after its start"
-                self.stays_off = True
-                _log(f"{self.name} {self.problem}:\n{machine.last_lines(self.name)}")
-            else:
-                _log(f"{self.name} restarts")
-                self._start()
-
-
 class Lab:
     """The whole of it."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.nodes = topology.nodes(plan.managers, plan.workers)
-        self.hosts: dict[str, _Host] = {}
+        self.hosts: dict[str, Host] = {}
         self.stop = threading.Event()
-        self._ledger = _Ledger()
-        self._helpers: list[_Helper] = []
+        self._ledger = Ledger()
+        self._helpers: list[Service] = []
         self._listeners: dict[str, socket.socket] = {}
-        self._control: _Control | None = None
+        self._control: Control | None = None
 
     def start(self, say: Callable[[str], None]) -> None:
         """Bring everything up.
@@ -257,10 +104,10 @@ class Lab:
         self._start_forward()
         for node in self.nodes:
             one = machine.Machine(node, Path(self.plan.base_image), self.plan.memory)
-            self.hosts[node.name] = _Host(one, self._ledger)
+            self.hosts[node.name] = Host(one, self._ledger)
             self.hosts[node.name].on()
         say(f"{len(self.hosts)} hosts switched on")
-        self._control = _Control(self)
+        self._control = Control(self.obey)
         self.wait_for_ssh(list(self.hosts), say)
         description.write(self.describe())
 
@@ -270,7 +117,7 @@ class Lab:
         if self._control is not None:
             self._control.close()
         with ThreadPoolExecutor(MOST) as pool:
-            list(pool.map(_Host.off, self.hosts.values()))
+            list(pool.map(Host.off, self.hosts.values()))
         for helper in self._helpers:
             helper.end()
         for listener in self._listeners.values():
@@ -298,12 +145,12 @@ class Lab:
         }
         sites = [f"{name}={folder}" for name, folder in folders.items()]
         command = ["lab.world", str(certificate), str(places.faults()), *sites]
-        self._helpers.append(_Helper("world", command, self._ledger))
+        self._helpers.append(Service("world", command, self._ledger))
 
     def _make_keys(self, state: Path) -> None:
         """The user's key, the hosts' keys, and the seeds with them."""
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", _ssh_key()])
-        authorized = _ssh_key().with_suffix(".pub").read_text()
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", login.ssh_key()])
+        authorized = login.ssh_key().with_suffix(".pub").read_text()
         known = []
         for number, node in enumerate(self.nodes):
             listener = forward.listen(topology.FIRST_SSH_PORT + number)
@@ -313,12 +160,12 @@ class Lab:
             known.append(keys.known_hosts(f"[127.0.0.1]:{port}", node.address, node.address6))
             seed = machine.Machine(node, Path(self.plan.base_image), self.plan.memory).seed
             machine.write_seed(node, keys, authorized, seed)
-        _known_hosts().write_text("".join(known))
+        login.known_hosts().write_text("".join(known))
 
     def _start_forward(self) -> None:
         descriptors = {self._listeners[node.name].fileno(): node.address for node in self.nodes}
         command = ["lab.forward", *(f"{fd}={address}" for fd, address in descriptors.items())]
-        self._helpers.append(_Helper("forward", command, self._ledger, tuple(descriptors)))
+        self._helpers.append(Service("forward", command, self._ledger, tuple(descriptors)))
 
     def describe(self) -> description.Description:
         """The lab as others see it."""
@@ -335,8 +182,8 @@ class Lab:
                 )
                 for node in self.nodes
             ),
-            ssh_key=str(_ssh_key()),
-            known_hosts=str(_known_hosts()),
+            ssh_key=str(login.ssh_key()),
+            known_hosts=str(login.known_hosts()),
             docker_key_fingerprint=authority.authority().docker.fingerprint,
             docker_versions=self.plan.docker_versions,
             namespace=topology.NAMESPACE,
@@ -389,23 +236,7 @@ class Lab:
         )
 
     def _answers(self, name: str) -> bool:
-        port = self._listeners[name].getsockname()[1]
-        try:
-            with socket.create_connection(("127.0.0.1", port), 3) as connection:
-                connection.settimeout(20)
-                if not connection.recv(4).startswith(b"SSH-"):
-                    return False
-        except OSError:
-            return False
-        command = ["ssh", *ssh_options(), "-i", str(_ssh_key()), "-p", str(port)]
-        command += ["-o", f"UserKnownHostsFile={_known_hosts()}", f"{topology.USER}@127.0.0.1"]
-        try:
-            done = subprocess.run(
-                [*command, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=30
-            )
-        except subprocess.TimeoutExpired:
-            return False
-        return done.returncode == 0
+        return login.answers(self._listeners[name].getsockname()[1])
 
     def obey(self, order: dict[str, Any]) -> dict[str, Any]:
         """Carry out one order.
@@ -433,103 +264,22 @@ class Lab:
         hosts = [self.hosts[name] for name in names]
         with ThreadPoolExecutor(MOST) as pool:
             if what == "power-cut":
-                list(pool.map(_Host.off, hosts))
+                list(pool.map(Host.off, hosts))
             elif what == "power-on":
-                list(pool.map(_Host.on, hosts))
+                list(pool.map(Host.on, hosts))
             elif what == "reset":
                 if not order.get("hosts"):
                     places.faults().unlink(missing_ok=True)
-                list(pool.map(_Host.flash, hosts))
-                list(pool.map(_Host.on, hosts))
+                list(pool.map(Host.flash, hosts))
+                list(pool.map(Host.on, hosts))
             else:
                 raise LabError(f"no such order: {what}")
         if order.get("wait", True) and what in ("power-on", "reset"):
-            self.wait_for_ssh(names, _log)
+            self.wait_for_ssh(names, note)
         return {}
 
 
 MOST = topology.MOST_HOSTS
-
-
-def ssh_options() -> list[str]:
-    """Options of OpenSSH's client that every connection to a host has."""
-    options = ["-F", "/dev/null"]
-    for word in (
-        "BatchMode=yes",
-        "IdentitiesOnly=yes",
-        "StrictHostKeyChecking=yes",
-        "ConnectTimeout=10",
-        "LogLevel=ERROR",
-        "GlobalKnownHostsFile=/dev/null",
-    ):
-        options += ["-o", word]
-    return options
-
-
-def _ssh_key() -> Path:
-    return places.state() / "id_ed25519"
-
-
-def _known_hosts() -> Path:
-    return places.state() / "known_hosts"
-
-
-def _log(text: str) -> None:
-    print(datetime.now().strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
-
-
-class _Control(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """Takes one order per connection: a line of JSON, answered by one."""
-
-    daemon_threads = True
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        super().__init__(str(places.control_socket()), _Order)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        """Take no more orders."""
-        self.shutdown()
-        self.server_close()
-
-
-class _Order(socketserver.StreamRequestHandler):
-    server: _Control
-
-    def handle(self) -> None:
-        try:
-            answer: dict[str, Any] = {
-                "done": self.server.lab.obey(json.loads(self.rfile.readline()))
-            }
-        except LabError as error:
-            answer = {"error": str(error)}
-        with contextlib.suppress(OSError):
-            self.wfile.write(json.dumps(answer).encode() + b"\n")
-
-
-def give_order(order: str, timeout: float | None = None, **arguments: Any) -> dict[str, Any]:
-    """Have the running lab's supervisor do something and return its answer.
-
-    :raises LabError: when there is no lab, or it could not do it.
-    """
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(timeout)
-    with connection:
-        try:
-            connection.connect(str(places.control_socket()))
-        except OSError as error:
-            raise LabError("no lab is up on this machine: `lab up` starts one") from error
-        connection.sendall(json.dumps({"order": order, **arguments}).encode() + b"\n")
-        with connection.makefile() as answers:
-            line = answers.readline()
-    if not line:
-        raise LabError("the lab's supervisor went away while it was asked; see `lab status`")
-    answer: dict[str, Any] = json.loads(line)
-    if "error" in answer:
-        raise LabError(answer["error"])
-    done: dict[str, Any] = answer["done"]
-    return done
 
 
 def start(plan: Plan, lock_descriptor: int, say: Callable[[str], None]) -> None:
@@ -600,7 +350,7 @@ def _main(lock_descriptor: int, progress_descriptor: int) -> int:
             lab.stop.set()
 
     def say(step: str) -> None:
-        _log(step)
+        note(step)
         tell({"step": step})
 
     told = threading.Event()
@@ -610,10 +360,10 @@ def _main(lock_descriptor: int, progress_descriptor: int) -> int:
         told.set()
         tell({"up": True})
         lab.stop.wait()
-        _log("going down")
+        note("going down")
         lab.finish()
     except BaseException as error:
-        _log(f"failed: {error!r}")
+        note(f"failed: {error!r}")
         lab.finish()
         tell({"failed": str(error)})
         if not isinstance(error, LabError):
@@ -623,8 +373,6 @@ def _main(lock_descriptor: int, progress_descriptor: int) -> int:
         lock.release(lock_descriptor)
     return 0
 
-
-__all__ = ["Lab", "Plan", "give_order", "remove_leftovers", "ssh_options", "start"]
 
 if __name__ == "__main__":
     sys.exit(_main(int(sys.argv[1]), int(sys.argv[2])))

@@ -7,7 +7,7 @@ from typing import Any
 
 from pyinfra.api import Host
 
-from cluster.access import SUDOERS, Accounts, Declared, Plan, Wanted, plan
+from cluster.access import SUDOERS, Accounts, Declared, Plan, Wanted, key_files, plan
 from cluster.settings import Settings
 from cluster.shell import write_file
 from facts import access
@@ -66,13 +66,16 @@ def used_key(host: Host) -> str | None:
 
 
 def _files(made: Plan, seen: Accounts) -> list[str]:
-    """What has to be put back if the new login fails; new users had nothing."""
+    """What has to be put back if the new login fails; the files of new users are not to stay."""
     files = [SUDOERS] if made.sudoers is not None else []
     for name in made.keys:
-        account = seen.account(name)
-        if account is not None:
-            files += account.key_files
+        files += key_files(_home(name, seen))
     return files
+
+
+def _home(name: str, seen: Accounts) -> str:
+    existing = seen.account(name)
+    return existing.home if existing else f"/home/{name}"
 
 
 def _apply(made: Plan, seen: Accounts) -> list[str]:
@@ -93,9 +96,7 @@ def _apply(made: Plan, seen: Accounts) -> list[str]:
             f"mv -f {candidate} {SUDOERS}",
         ]
     for name, keys in made.keys.items():
-        existing = seen.account(name)
-        home = existing.home if existing else f"/home/{name}"
-        folder = f"{home}/.ssh"
+        folder = f"{_home(name, seen)}/.ssh"
         commands += [
             f"[ -d {folder} ] || {{ mkdir -m 700 {folder}; chown {name}: {folder}; }}",
             write_file(f"{folder}/authorized_keys", "\n".join(keys), mode="600", owner=name),

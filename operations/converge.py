@@ -81,15 +81,27 @@ def observe(fact: type[FactBase[T]], **kwargs: Any) -> T:
     return value
 
 
+def observe_on(name: str, fact: type[FactBase[T]], **kwargs: Any) -> T:
+    """What another host says, as :func:`observe` does it."""
+    host: Host = story.state().inventory.get_host(name)
+    value = _observed(fact, host, kwargs)
+    if value is None:
+        raise Unobserved(f"{name} did not answer {fact.name}")
+    return value
+
+
 def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None]:
     """What every host of the inventory says, by name; ``None`` for a silent one.
 
-    Hosts outside of ``--limit`` are asked too (the cluster is more than the limit).
+    Hosts outside of ``--limit`` are asked too (the cluster is more than the limit). Raises
+    :class:`Unobserved` where it is this host that is silent: it may have lost its power on the
+    way, and a host of which nothing is known is not done.
     """
     hosts = list(story.state().inventory)
     greenlets = [gevent.spawn(_observed, fact, host, kwargs) for host in hosts]
     gevent.joinall(greenlets)
-    return {host.name: greenlet.get() for host, greenlet in zip(hosts, greenlets, strict=True)}
+    said = {host.name: greenlet.get() for host, greenlet in zip(hosts, greenlets, strict=True)}
+    return {**said, current_host().name: observe(fact, **kwargs)}
 
 
 def _observed(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | None:

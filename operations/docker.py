@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cluster.docker import (
@@ -142,8 +143,14 @@ def installed(settings: Settings) -> Commands:
     if engine.complete and (engine.drop_in != UNIT_DROP_IN_CONTENT or engine.reload_needed):
         steps.append("systemctl daemon-reload")
     if not engine.complete or (version and engine.version != version and not in_swarm):
-        offered = observe(Offered).versions if is_executing() else ()
-        exact = next((text for text in offered if engine_version(text) == version), None)
+        exact = None
+        if is_executing():
+            offered = observe(Offered).versions
+            if not _named(version, offered):
+                progress("apt's lists do not have it: fetching them anew")
+                yield script(_FETCH_LISTS_ANEW, timeout=600)
+                offered = observe(Offered).versions
+            exact = _named(version, offered)
         if is_executing() and (exact is None or version is None):
             names = ", ".join(dict.fromkeys(map(engine_version, offered))) or "none at all"
             yield fail(
@@ -163,6 +170,15 @@ def installed(settings: Settings) -> Commands:
     newcomers = [name for name in members(settings, me) if name not in engine.group]
     steps += [f"usermod -aG docker {name}" for name in newcomers]
     yield script("\n".join(steps), timeout=1800)
+
+
+_FETCH_LISTS_ANEW = f"{APT}rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin\napt update"
+"""Shell: a power cut can leave lists behind that are empty, and that apt holds for up to date."""
+
+
+def _named(version: str | None, offered: Sequence[str]) -> str | None:
+    """apt's name of this engine's version, where it offers it."""
+    return next((text for text in offered if engine_version(text) == version), None)
 
 
 _HOLD = "printf '%s hold\\n' " + " ".join(PACKAGES) + " | dpkg --set-selections"

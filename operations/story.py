@@ -41,6 +41,7 @@ _failures: dict[str, str] = {}
 _changed: dict[str, int] = {}
 _noticed = 0
 _interrupted = False
+_broke_off = False
 _met: set[str] = set()
 _begun = False
 
@@ -155,7 +156,24 @@ class _ConnectErrors(logging.Handler):
             return
         match = _PREFIX.match(_ANSI.sub("", record.getMessage()))
         if match:
-            _failures.setdefault(match["host"], match["message"].strip())
+            message = match["message"].strip() + _by_hand(match["host"])
+            _failures.setdefault(match["host"], message)
+
+
+def _by_hand(name: str) -> str:
+    """How to see with one's own eyes what keeps the run from connecting."""
+    data = state().inventory.get_host(name).data
+    if not data.get("ssh_hostname"):
+        return ""
+    command = ["ssh"]
+    for option, key in (("-p", "ssh_port"), ("-i", "ssh_key")):
+        value = str(data.get(key) or "")
+        if value not in ("", "22"):
+            command += [option, value]
+    known = data.get("ssh_known_hosts_file")
+    if known:
+        command += ["-o", f"UserKnownHostsFile={known}"]
+    return f". To see why: {shlex.join([*command, f'{data.ssh_user}@{data.ssh_hostname}'])}"
 
 
 def install() -> None:
@@ -167,7 +185,19 @@ def install() -> None:
     signal.signal(signal.SIGINT, _interrupt)
     if not sys.stdin.isatty():
         _ask_nothing()
+    context = click.get_current_context(silent=True)
+    if context:
+        context.call_on_close(_notice_how_it_ends)
     atexit.register(_close)
+
+
+def _notice_how_it_ends() -> None:
+    """pyinfra ends every run it is through with by an exit status, and any other by an error."""
+    global _broke_off
+    run, end = state(), sys.exc_info()[1]
+    regular = end is None or (isinstance(end, SystemExit) and end.code in (0, 1))
+    # It gives up, too, when no host is left that it could go on with: each of them has its reason.
+    _broke_off = run.initialised and bool(run.active_hosts) and not regular
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -194,7 +224,9 @@ def _ask_nothing() -> None:
 
 def _close() -> None:
     run = state() if ctx_state.isset() else None
-    if run is None or not run.initialised or not (run.op_meta or run.failed_hosts):
+    if run is None or not run.initialised:
+        return
+    if not (run.op_meta or run.failed_hosts or _broke_off):
         return  # an ad-hoc fact, debug-inventory, or nothing at all
     hosts = [host for host in run.inventory if run.is_host_in_limit(host)]
     unfinished = [
@@ -222,6 +254,7 @@ def _close() -> None:
         changed=_changed,
         applied=applied,
         notices=_noticed,
+        broke_off=_broke_off and not _interrupted,
         interrupted=_interrupted or not ended,
         command=shlex.join(["pyinfra", *sys.argv[1:]]),
     ):
@@ -237,6 +270,7 @@ def closing_lines(
     applied: bool,
     interrupted: bool,
     command: str,
+    broke_off: bool = False,
 ) -> list[str]:
     """The last lines of a run: which hosts are done, which are not and why, what to type next."""
     done = [name for name in hosts if name not in unfinished]
@@ -244,15 +278,16 @@ def closing_lines(
     everyone = f"All {len(hosts)} hosts are" if len(hosts) != 1 else f"{hosts[0]} is"
     total = sum(changed.values())
     differences = f"{total} difference" + "s" * (total != 1)
-    if interrupted and applied:
-        lines.append("The run was ended before it was through; hosts may be half-way.")
+    state_of_hosts = "hosts may be half-way" if applied else "nothing was changed"
+    if broke_off:
+        lines.append(f"The run broke off at the error above; {state_of_hosts}.")
     elif interrupted:
-        lines.append("The run was ended before it was through; nothing was changed.")
+        lines.append(f"The run was ended before it was through; {state_of_hosts}.")
     elif unfinished:
         verb = "are done" if applied else "could be looked at"
         names = f": {', '.join(done)}." if done else "."
         lines.append(f"{len(done)} of {len(hosts)} hosts {verb}{names}")
-        if not applied:
+        if done and not applied:
             lines.append(f"  {differences} found on them; nothing was changed.")
         for name, reason in unfinished.items():
             lines.append(f"  not done: {name}: {reason}")
@@ -265,7 +300,9 @@ def closing_lines(
         lines.append(
             f"{differences}, on {len(changed)} of {len(hosts)} hosts; nothing was changed yet."
         )
-    if interrupted or unfinished:
+    if broke_off:
+        lines += ["When that is mended, type:", f"  {command}"]
+    elif interrupted or unfinished:
         lines += [
             "A run can be repeated at any time: what is done is left as it is. To go on, type:",
             f"  {command}",

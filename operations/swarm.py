@@ -26,8 +26,9 @@ from cluster.membership import (
     reachable,
     view,
 )
-from cluster.overlays import plan_ingress, plan_overlays, services_matter
+from cluster.overlays import ingress_of, plan_ingress, plan_overlays, services_matter
 from cluster.swarm import (
+    joins_in_vain,
     plan_join,
     plan_labels,
     plan_promotion,
@@ -75,7 +76,7 @@ def founded(settings: Settings) -> Commands:
     + settings: the cluster's settings.
     """
     me = _me(settings)
-    observed = observe_all(swarm_facts.State)
+    observed = _memberships()
     _measure(settings, observed, me)
     if not tell("swarm", plan_swarm(settings, observed, me, planning=not is_executing())):
         return
@@ -99,7 +100,7 @@ def founded(settings: Settings) -> Commands:
 
 @converges("swarm")
 def ingress_encrypted(settings: Settings) -> Commands:
-    """The ingress network encrypted: replaced where it is not, before anybody joins.
+    """The ingress network encrypted: replaced where it is not, before anybody joins; all in it.
 
     + settings: the cluster's settings.
 
@@ -107,17 +108,24 @@ def ingress_encrypted(settings: Settings) -> Commands:
     a “no” that it reports as success. Removing is asynchronous, so the end of it is awaited.
     """
     me = _me(settings)
-    observed = observe_all(swarm_facts.State)
+    observed = _memberships()
     if not tell("swarm", plan_ingress(settings, observed, me, _services(settings, observed, me))):
+        return
+    acting, cluster = acting_manager(settings, observed), view(settings, observed)
+    ingress = ingress_of(cluster) if cluster else None
+    if acting is not None and ingress is not None and ingress.encrypted:
+        node = observed[me.name]
+        assert node is not None  # it has answered
+        yield on(acting, f"docker node update {node.node} >/dev/null", "updating this node")
+        yield on(me.name, _JOIN_INGRESS, "joining the ingress network", timeout=90)
         return
     progress("replacing the ingress network by an encrypted one")
     network = _overlay("ingress", settings, settings.networks.ingress_subnet)
     yield script(_REPLACE_INGRESS, stdin=json.dumps({**network, "Ingress": True}), timeout=180)
 
 
-_REPLACE_INGRESS = f"""\
+_INGRESS = f"""\
 {API}
-wanted=$(cat)
 networks=http://localhost/networks
 code=
 look() {{ api "$networks/ingress" 2>/dev/null || [ "$code" = 404 ]; }}
@@ -127,6 +135,18 @@ wait_until() {{
   i=0
   until "$@"; do i=$((i + 1)); [ $i -lt 100 ] || return 1; sleep 0.2; done
 }}
+has_end() {{
+  wait_until shows ingress-sbox || {{
+    echo "this engine has not joined the ingress network: published ports do not answer here." \
+      "Restart it: systemctl restart docker" >&2; exit 1; }}
+}}
+"""
+
+_JOIN_INGRESS = f"{_INGRESS}has_end"
+
+_REPLACE_INGRESS = f"""\
+{_INGRESS}
+wanted=$(cat)
 if ! gone; then
   id=${{answer#*'"Id":"'}}
   api -X DELETE "$networks/${{id%%'"'*}}"
@@ -135,9 +155,7 @@ wait_until gone || {{ echo "the old ingress network is still there" >&2; exit 1;
 wait_until api --data-binary "$wanted" "$networks/create"
 wait_until shows encrypted || {{ echo "the new ingress network is not encrypted" >&2; exit 1; }}
 for node in $(docker node ls -q); do docker node update "$node" >/dev/null; done
-wait_until shows ingress-sbox || {{
-  echo "the new ingress network was created, but this engine has not joined it: published ports" \
-    "would not answer here. Restart the engine: systemctl restart docker" >&2; exit 1; }}
+has_end
 """
 """Shell: asks the engine directly, since each start of the command line takes a board longer than
 the answer, and by name, since the name filter of its list misses what only the swarm knows yet.
@@ -156,7 +174,7 @@ def overlays_encrypted(settings: Settings) -> Commands:
     + settings: the cluster's settings.
     """
     me = _me(settings)
-    observed = observe_all(swarm_facts.State)
+    observed = _memberships()
     services = _services(settings, observed, me)
     if not tell("swarm", plan_overlays(settings, observed, me, services)):
         return
@@ -182,7 +200,7 @@ def joined(settings: Settings) -> Commands:
     else: not in an argument list, a log, a fact or a file.
     """
     me = _me(settings)
-    observed = observe_all(swarm_facts.State)
+    observed = _memberships()
     if not tell("swarm", plan_join(settings, observed, me, planning=not is_executing())):
         return
     acting, cluster = acting_manager(settings, observed), view(settings, observed)
@@ -196,9 +214,12 @@ def joined(settings: Settings) -> Commands:
     assert own is not None  # it has answered: plan_join found something
     for node in stale_entries(cluster, me, own):
         yield on(acting, _remove_script(cluster, node), f"clearing the dead entry {node.id}")
-    if own.state == "pending":
-        yield script(_JOINED, timeout=120)
-    if own.in_swarm:
+    if joins_in_vain(own, cluster):
+        yield script(f"{API}api -X POST 'http://localhost/swarm/leave?force=1'")
+    elif own.state == "pending":
+        yield on(me.name, _JOINED, "joining", timeout=120)
+        return
+    elif own.in_swarm:
         return
     managers = [
         f"{node.address}:2377"
@@ -220,7 +241,11 @@ i=0
 while :; do
   state=$(docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}' 2>&1)
   case "$state" in active*) exit 0;; esac
-  i=$((i + 1)); [ $i -lt 90 ] || { echo "not joined after 90 s: $state" >&2; exit 1; }
+  i=$((i + 1)); [ $i -lt 90 ] || {
+    echo "not joined after 90 s: $state. This host has to reach the managers at port 2377 (tcp);" \
+      "if it does, “systemctl restart docker” ends this attempt; then run again" >&2
+    exit 1
+  }
   sleep 1
 done
 """
@@ -294,7 +319,7 @@ def promoted(settings: Settings) -> Commands:
     Call it with ``_serial=True``. The next is promoted when this one is a reachable manager.
     """
     me = _me(settings)
-    observed = observe_all(swarm_facts.State)
+    observed = _memberships()
     if not tell("swarm", plan_promotion(settings, observed, me)):
         return
     acting, cluster = acting_manager(settings, observed), view(settings, observed)
@@ -325,7 +350,7 @@ def labelled(settings: Settings) -> Commands:
     + settings: the cluster's settings.
     """
     me = _me(settings)
-    observed = observe_all(swarm_facts.State)
+    observed = _memberships()
     if not tell("swarm", plan_labels(settings, observed, me)):
         return
     acting, cluster = acting_manager(settings, observed), view(settings, observed)
@@ -361,6 +386,11 @@ def _measure(
     own = observed[me.name]
     if own is not None and own.certificate_expires is not None:
         story.measure("swarm", "certificate expires", own.certificate_expires, host=me.name)
+
+
+def _memberships() -> Mapping[str, Membership | None]:
+    """What every host says of its place in a swarm; others may be silent, this one may not."""
+    return observe_all(swarm_facts.State)
 
 
 def _services(

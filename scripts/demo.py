@@ -164,10 +164,10 @@ def _serve(lab: Description) -> None:
         time.sleep(1)
 
 
-def _ask(address: str) -> str | None:
-    """The node whose task answers a visitor who asks at this address; None for no answer."""
+def _ask(address: str, client: str = "cloudflare") -> str | None:
+    """The node whose task answers a client who asks at this address; None for no answer."""
     url = f"http://{address}/cgi-bin/hostname"
-    done = api.in_namespace("cloudflare", ["curl", "-fsS", "--max-time", "5", url])
+    done = api.in_namespace(client, ["curl", "-fsS", "--max-time", "5", url])
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
@@ -187,6 +187,14 @@ def _show_answers_and_the_wire(lab: Description) -> None:
 
     print()
     _table([["asked at", "answers", "from the tasks on"], *_answer_rows(lab, answers)])
+    stranger = lab.clients["stranger"].address
+    with ThreadPoolExecutor() as pool:
+        got = list(pool.map(lambda host: _ask(host.address, "stranger"), lab.hosts))
+    if any(got):
+        raise Failed(f"{stranger} got an answer, and is none of Cloudflare's addresses")
+    print(
+        f"\n  a stranger ({stranger}), who does not come through Cloudflare, got no answer anywhere"
+    )
     names = {host.address: host.name for host in lab.hosts}
     encrypted, clear = packets(capture, names)
     print()

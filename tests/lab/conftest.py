@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from cluster.lab_source import as_settings
 from lab import api, description
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,3 +143,25 @@ def changes_in(payload: Any) -> list[str]:
 def lines_with(text: str, words: Sequence[str]) -> list[str]:
     """The lines that hold all of some words."""
     return [line for line in text.splitlines() if all(word in line for word in words)]
+
+
+def wait_for(true: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+        time.sleep(1)
+
+
+def settings_without(path: Path, *names: str) -> Path:
+    """The lab's settings as a file, but for some hosts."""
+    values = as_settings(description_of_the_lab())
+    tables = [f"[{name}]\n" + _pairs(values[name]) for name in ("cluster", "ssh", "docker")]
+    tables += [
+        "[[hosts]]\n" + _pairs(host) for host in values["hosts"] if host["name"] not in names
+    ]
+    path.write_text("\n".join(tables))
+    return path
+
+
+def _pairs(table: dict[str, Any]) -> str:
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in table.items())

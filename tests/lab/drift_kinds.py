@@ -23,7 +23,8 @@ class Kind:
         public keys (the second a declared one), ``$LOGIN`` the declared admin, ``$NODE`` the host.
     kind: ``change`` (mended by a deploy), ``notice`` or ``refusal`` (mended by ``undo``).
     on: what the host has to be: ``any``, ``manager`` or ``worker``.
-    by_manager: ``breaks`` and ``undo`` run on a manager that does not drift, about ``$NODE``.
+    by_manager: ``breaks`` and ``undo`` run on a manager that does not drift, about ``$NODE``;
+        with undo_there, ``undo`` runs on the host.
     of_cluster: it is reported on the manager that speaks for the swarm.
     apart: kinds with the same word here are put on different hosts.
     also: findings (``part/what``, as shell patterns) that may come with it.
@@ -38,6 +39,7 @@ class Kind:
     undo: str = ""
     on: str = "any"
     by_manager: bool = False
+    undo_there: bool = False
     of_cluster: bool = False
     apart: str = ""
     also: tuple[str, ...] = ()
@@ -234,6 +236,78 @@ HOSTS = (
     ),
 )
 
+FIREWALL = (
+    Kind(
+        "a rule inserted above ours",
+        *("firewall", "INPUT (IPv4)", "a rule above ours lets packets pass"),
+        "iptables -I INPUT -s 203.0.113.77 -j ACCEPT",
+        undo="iptables -D INPUT -s 203.0.113.77 -j ACCEPT",
+        apart="INPUT",
+    ),
+    Kind(
+        "a rule deleted",
+        *("firewall", "SWARM-FORWARD (IPv4)", "lacks"),
+        "iptables -D SWARM-FORWARD 1",
+        apart="SWARM-FORWARD",
+    ),
+    Kind(
+        "a chain flushed",
+        *("firewall", "SWARM-INPUT (IPv4)", "its rules are gone"),
+        "iptables -F SWARM-INPUT",
+        apart="INPUT",
+    ),
+    Kind(
+        "a rule of somebody else's among ours",
+        *("firewall", "SWARM-WEB (IPv4)", "not declared"),
+        "iptables -I SWARM-WEB -j RETURN",
+    ),
+    Kind(
+        "the jump gone from DOCKER-USER",
+        *("firewall", "DOCKER-USER (IPv4)", "does not lead to"),
+        "iptables -D DOCKER-USER -j SWARM-FORWARD",
+    ),
+    Kind(
+        "the jump gone from OUTPUT",
+        *("firewall", "OUTPUT (IPv4)", "does not lead to"),
+        "iptables -D OUTPUT -j SWARM-OUTPUT",
+    ),
+    Kind(
+        "an IPv6 rule gone",
+        *("firewall", "SWARM-INPUT (IPv6)", "lacks"),
+        "ip6tables -D SWARM-INPUT -j DROP",
+    ),
+    Kind(
+        "the firewall not loaded at boot",
+        *("firewall", "pyinfra-swarm-firewall.service", "is not started at boot"),
+        "systemctl disable --quiet pyinfra-swarm-firewall",
+    ),
+    Kind(
+        "ranges that nobody refreshes",
+        *("firewall", "pyinfra-swarm-web-ranges.timer", "is not active"),
+        "systemctl stop pyinfra-swarm-web-ranges.timer",
+    ),
+    Kind(
+        "a stale range list",
+        *("firewall", "web ranges", "9 days ago"),
+        "touch -d '9 days ago' /var/lib/pyinfra-swarm/web-ranges/ipv4",
+        apart="ranges",
+    ),
+    Kind(
+        "a range list lost",
+        *("firewall", "web ranges", "no list for IPv6"),
+        "rm /var/lib/pyinfra-swarm/web-ranges/ipv6",
+        apart="ranges",
+        also=("firewall/SWARM-WEB (IPv6)",),
+    ),
+    Kind(
+        "Docker that would start without the firewall",
+        *("firewall", "docker.service", "would start without the firewall"),
+        "rm /etc/systemd/system/docker.service.d/pyinfra-swarm-firewall.conf; "
+        "systemctl daemon-reload",
+        also=("firewall//etc/systemd/system/docker.service.d/*",),
+    ),
+)
+
 REFUSED = (
     _sshd(
         "a drop-in that turns passwords back on",
@@ -326,14 +400,16 @@ REMOVED = (
         *("swarm", "the swarm", "was removed from it and does not know"),
         "docker node rm --force $NODE",
         kind="refusal",
-        undo="",
+        undo="docker swarm leave --force",
         on="worker",
         by_manager=True,
+        undo_there=True,
     ),
 )
 
 BATCHES: dict[str, tuple[Kind, ...]] = {
     "hosts": HOSTS,
+    "firewall": FIREWALL,
     "refused": REFUSED,
     "roles": ROLES,
     "gone": GONE,

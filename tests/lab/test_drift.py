@@ -23,9 +23,17 @@ import pytest
 
 from drift.schedule import UNIT, Schedule, units
 from lab.description import Description
-from tests.lab.conftest import ROOT, SITE, Run, description_of_the_lab, environment, on_each
+from tests.lab.conftest import (
+    ROOT,
+    SITE,
+    Run,
+    description_of_the_lab,
+    environment,
+    on_each,
+    wait_for,
+)
 from tests.lab.drift_kinds import BATCHES, Kind
-from tests.lab.test_create import SNAPSHOT, names, wait_for
+from tests.lab.test_create import SNAPSHOT, names
 
 PYINFRA = Callable[..., Run]
 SEED = int(os.environ.get("DRIFT_SEED", "0")) or random.randrange(1, 1_000_000)
@@ -81,7 +89,8 @@ class Cluster:
 
     def run(self, host: str, kind: Kind, script: str) -> None:
         """Something that happens to a host, done there or by a manager."""
-        at = self.acting(but=host) if kind.by_manager else host
+        there = not kind.by_manager or (kind.undo_there and script == kind.undo)
+        at = host if there else self.acting(but=host)
         variables = {**self.keys, "NODE": host, "LOGIN": self.found.host(host).user}
         set_all = "".join(f"{name}='{value}'; " for name, value in variables.items())
         done = self.lab.run(at, ["sudo", "bash", "-c", set_all + script], check=False)
@@ -173,13 +182,14 @@ def outcome(cluster: Cluster, batch: str) -> Outcome:
         for kind in kinds:
             cluster.run(places[kind.name], kind, kind.breaks)
         broken = cluster.check()
-        for kind in kinds:
-            if kind.undo:
-                cluster.run(places[kind.name], kind, kind.undo)
-        if batch == "removed":  # the remedy that is reported
-            for host in places.values():
-                cluster.lab.run(host, "sudo docker swarm leave --force")
+        # What is only reported is undone by hand; what a deploy mends leaves something to clear.
+        by_hand = [kind for kind in kinds if kind.kind != "change" and kind.undo]
+        for kind in by_hand:
+            cluster.run(places[kind.name], kind, kind.undo)
         cluster.mend()
+        for kind in kinds:
+            if kind.undo and kind not in by_hand:
+                cluster.run(places[kind.name], kind, kind.undo)
         _outcomes[batch] = Outcome(places, broken, cluster.check())
     return _outcomes[batch]
 

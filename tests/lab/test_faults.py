@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from lab import description
-from tests.lab.conftest import Run
+from tests.lab.conftest import Run, description_of_the_lab, on_each
 
 SITE = ("-y", "inventory.py", "deploys/site.py")
 
@@ -83,6 +83,59 @@ class TestOnAFreshHost:
         # It was a member before it was installed anew: its dead entry is gone.
         listed = lab.run("node1", "sudo docker node ls --format '{{.Hostname}} {{.Status}}'").stdout
         assert sorted(listed.split("\n")[:-1]) == [f"node{n} Ready" for n in (1, 2, 3, 4)]
+
+
+class TestInTheSwarm:
+    """The four hosts are in it; something has come between."""
+
+    def test_nodes_that_have_no_end_of_the_ingress_network_get_one(
+        self, lab: ModuleType, pyinfra: Callable[..., Run]
+    ) -> None:
+        lab.run(
+            "node1",
+            "echo y | sudo docker network rm ingress; until sudo docker network create -d overlay"
+            " --ingress --opt encrypted --subnet 10.201.0.0/24 ingress; do sleep 1; done",
+        )
+        assert set(ends_of_ingress(lab).values()) == {False}
+        dry = pyinfra("--dry", "inventory.py", "deploys/swarm.py")
+        assert dry.output.count("ingress: this node has no end of it") == 4
+        run = pyinfra(*SITE)
+        assert run.returncode == 0, run.output
+        assert set(ends_of_ingress(lab).values()) == {True}
+        assert "as declared. Nothing was changed." in pyinfra(*SITE).output
+
+    def test_a_join_that_waits_for_a_dead_manager_is_begun_anew(
+        self, lab: ModuleType, pyinfra: Callable[..., Run]
+    ) -> None:
+        token = "SWMTKN-1-" + "3" * 50 + "-" + "1" * 25
+        body = {
+            "ListenAddr": "0.0.0.0:2377",
+            "AdvertiseAddr": description_of_the_lab().host("node4").address,
+            "RemoteAddrs": ["192.168.77.99:2377"],
+            "JoinToken": token,
+        }
+        ask = "sudo curl -sS --max-time 30 --unix-socket /run/docker.sock"
+        said = lab.run(
+            "node4",
+            f"sudo docker swarm leave >/dev/null; {ask} -H 'Content-Type: application/json' "
+            f"-d '{json.dumps(body)}' http://localhost/swarm/join",
+        ).stdout
+        assert "will continue in the background" in said
+        run = pyinfra(*SITE)
+        assert run.returncode == 0, run.output
+        assert "192.168.77.99:2377 → joined through another" in run.output
+        listed = lab.run("node1", "sudo docker node ls --format '{{.Hostname}} {{.Status}}'").stdout
+        assert sorted(listed.split("\n")[:-1]) == [f"node{n} Ready" for n in (1, 2, 3, 4)]
+
+
+def ends_of_ingress(lab: ModuleType) -> dict[str, bool]:
+    """Which hosts have an end of the ingress network, seen in their interfaces."""
+    script = (
+        "nsenter --net=/run/docker/netns/ingress_sbox ip -o -4 address show 2>/dev/null"
+        " | grep -q ' 10\\.201\\.0\\.' && echo yes || echo no"
+    )
+    said = on_each(("node1", "node2", "node3", "node4"), script)
+    return {name: word.strip() == "yes" for name, word in said.items()}
 
 
 class TestOnTheWayIn:

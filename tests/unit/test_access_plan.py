@@ -59,6 +59,15 @@ def test_where_nothing_is_declared_nobodys_keys_are_touched() -> None:
     assert made == Plan()
 
 
+def test_keys_below_a_home_with_blanks_are_refused_with_the_way_out() -> None:
+    odd = replace(FRESH, accounts=(replace(UBUNTU, home="/home/the owner", keys=(OTHER,)),))
+    (refusal,) = refusals(plan(DECLARED, odd).findings)
+    assert refusal.found == "/home/the owner"
+    assert "usermod -m -d /home/ubuntu ubuntu" in refusal.remedy
+    keeping = Wanted(admins=(Declared("ubuntu"),))
+    assert not refusals(plan(keeping, odd).findings)
+
+
 def test_a_new_admin_gets_everything_at_once() -> None:
     made = plan(Wanted(admins=(*DECLARED.admins, Declared("ann", (OTHER,)))), FRESH)
     assert made.create == ["ann"]

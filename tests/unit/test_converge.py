@@ -206,6 +206,24 @@ def test_refusals_and_facts_that_cannot_be_had_fail_their_own_hosts_alone(
         assert ran.count("rk1", "say the word") == 1  # a host that failed is asked nothing more
 
 
+@pytest.mark.parametrize("mode", ["-y", "--dry"])
+@pytest.mark.parametrize(
+    "mistake",
+    ["def (", "raise ValueError('boom')", "import no_such_module", "subject.no_such()", "exit(3)"],
+)
+def test_a_deploy_file_that_cannot_be_loaded_is_no_run_that_found_nothing(
+    run: Runs, mode: str, mistake: str
+) -> None:
+    ran = run({"rk1": "fine", "rk2": "fine"}, MEND, mistake, mode=mode)
+    assert ran.code != 0
+    assert "as declared" not in ran.text
+    assert ran.closing == (
+        "The run broke off at the error above; nothing was changed.\n"
+        f"When that is mended, type:\n  pyinfra {mode} inventory.py deploy.py"
+    )
+    assert ran.count("rk1", "mend") == 0
+
+
 def test_a_command_that_fails_names_host_and_operation(run: Runs) -> None:
     ran = run({"rk1": "change", "rk2": "change"}, MEND, failing=("rk1",))
     assert ran.code == 1
@@ -217,6 +235,15 @@ def test_a_command_that_fails_names_host_and_operation(run: Runs) -> None:
 def test_a_command_that_failed_may_have_changed_something_too(run: Runs) -> None:
     ran = run({"rk1": "change", "rk2": "fine"}, MEND, LOOK, failing=("rk1",))
     assert ran.count("rk2", "say the word") == 2
+
+
+@pytest.mark.parametrize("mode", ["-y", "--dry"])
+def test_a_host_that_is_silent_when_everybody_is_asked_is_not_done(run: Runs, mode: str) -> None:
+    ran = run({"rk1": "silent", "rk2": "fine"}, LOOK, mode=mode)
+    assert ran.code == 1
+    assert "not done: @fake/rk1: @fake/rk1 did not answer" in ran.closing
+    assert "1 of 2 hosts" in ran.closing
+    assert [reason["host"] for reason in ran.reasons] == ["@fake/rk2"]
 
 
 @pytest.mark.parametrize("mode", ["-y", "--dry"])

@@ -134,6 +134,42 @@ def test_all_that_is_wrong_is_printed_without_a_traceback(boards: Path) -> None:
     assert "Connecting" not in ran.stderr
 
 
+def test_a_host_that_does_not_answer_is_named_with_a_command_that_shows_why(
+    boards: Path,
+) -> None:
+    text = boards.read_text().replace("rk2.example.org", "127.0.0.2")
+    for last in ("1", "3"):
+        address = f'address = "192.168.1.1{last}"\n'
+        text = text.replace(address, f'{address}ssh_host = "127.0.0.{last}"\n')
+    boards.write_text(text)
+    ran = pyinfra(
+        "--dry", "inventory.py", "deploys/preflight.py", settings=boards, SWARM_SSH__PORT="1"
+    )
+    assert ran.returncode == 1
+    assert "0 of 3 hosts could be looked at." in ran.stderr
+    lines = [line for line in ran.stderr.splitlines() if "not done: " in line]
+    assert "not done: rk1: Could not connect" in lines[0]
+    assert lines[0].endswith(". To see why: ssh -p 1 ubuntu@127.0.0.1")
+    assert lines[1].endswith(". To see why: ssh -p 2222 ubuntu@127.0.0.2")
+
+
+@pytest.mark.parametrize("limit", ["rk9", "manager"])
+def test_a_limit_that_is_no_host_does_not_end_as_a_run_that_found_nothing(
+    boards: Path, limit: str
+) -> None:
+    ran = pyinfra("--limit", limit, "-y", "inventory.py", "deploys/site.py", settings=boards)
+    assert ran.returncode == 1
+    assert f"--limit {limit} is no host's name" in ran.stderr
+    assert "instead: rk1, rk2, rk3; or managers, workers" in ran.stderr
+    assert "Connecting" not in ran.stderr
+
+
+@pytest.mark.parametrize("limit", ["rk2", "rk*", "workers"])
+def test_a_limit_to_hosts_or_groups_is_taken(boards: Path, limit: str) -> None:
+    ran = pyinfra("--limit", limit, "inventory.py", "debug-inventory", settings=boards)
+    assert ran.returncode == 0, ran.stderr
+
+
 @pytest.mark.parametrize("name", ["facts", "cluster"])
 @pytest.mark.parametrize("stranger", ["package", "module"])
 def test_it_refuses_to_run_with_somebody_elses_package(

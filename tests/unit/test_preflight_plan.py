@@ -253,8 +253,9 @@ def test_a_file_that_another_tool_manages_is_refused() -> None:
     assert "Ansible" in sentence
 
 
-def test_another_firewall_is_reported_not_refused() -> None:
-    assert "sudo ufw disable" in the_notice(differing(firewalls=("ufw",)))
+def test_another_firewall_is_refused_where_ours_is_wanted() -> None:
+    assert "`ufw disable`" in the_refusal(differing(firewalls=("ufw",)))
+    assert "loaded after it" in the_notice(differing(firewalls=("netfilter-persistent",)))
 
 
 def test_an_address_that_the_host_does_not_have_is_refused() -> None:

@@ -307,7 +307,7 @@ class TestUnknownKeys:
             ("docker.versoin", '"version"'),
             ("swarm.ingress_subnet", "it belongs into [networks]"),
             ("swarm.availability", "it belongs into [[hosts]]"),
-            ("firewall.ports", "nothing to set yet"),
+            ("firewall.ssh_source", '"ssh_sources"'),
             ("updates.zzz", "one of unattended, time_sync"),
         ],
     )

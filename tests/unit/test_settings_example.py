@@ -18,7 +18,7 @@ TEXT = (ROOT / "cluster.example.toml").read_text(encoding="utf-8")
 UNCOMMENTED = re.sub(r"^#(?=[a-z_]+ = )", "", TEXT, flags=re.MULTILINE)
 EVERYTHING = tomllib.loads(UNCOMMENTED)
 
-SAMPLES = {"hosts", "access.admins", "networks.overlays"}
+SAMPLES = {"hosts", "access.admins", "firewall.open", "networks.overlays"}
 """Shown with an example in place of their default."""
 
 

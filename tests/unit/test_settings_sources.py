@@ -263,7 +263,7 @@ class TestTheLab:
 
     def test_is_the_cluster_where_there_is_no_file(self, lab: Any) -> None:
         loaded = settings.load()
-        assert str(settings.source()) == "the lab (4 hosts)"
+        assert str(settings.source()) == "the lab"
         assert settings.source().is_lab
         assert loaded.docker.key_fingerprint == lab.docker_key_fingerprint
         assert loaded.host("h4").role == "worker"

@@ -52,6 +52,12 @@ def test_what_was_mended_is_counted() -> None:
     assert closing(changed={"rk1": 2, "rk3": 1}) == ["All 3 hosts are done: 3 differences mended."]
 
 
+def test_hosts_that_could_not_be_looked_at_are_not_said_to_have_no_differences() -> None:
+    lines = closing(dict.fromkeys(HOSTS, "Could not connect"), applied=False)
+    assert lines[0] == "0 of 3 hosts could be looked at."
+    assert not any("difference" in line for line in lines)
+
+
 def test_a_dry_run_says_that_nothing_was_changed_yet() -> None:
     lines = closing(changed={"rk1": 2}, applied=False)
     assert lines == ["2 differences, on 1 of 3 hosts; nothing was changed yet."]

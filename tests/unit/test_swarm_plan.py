@@ -23,7 +23,7 @@ from cluster.membership import (
     reachable,
 )
 from cluster.overlays import plan_ingress, plan_overlays, services_matter
-from cluster.settings import Settings
+from cluster.settings import Host, Settings
 from cluster.swarm import (
     may_restart,
     plan_join,
@@ -288,6 +288,24 @@ def test_only_the_acting_manager_replaces_the_ingress_network() -> None:
         assert not services_matter(SETTINGS, observed, host)
 
 
+@pytest.mark.parametrize("host", [RK1, RK2, RK4])
+def test_a_node_without_an_end_of_the_ingress_network_gets_one(host: Host) -> None:
+    own = CONVERGED[host.name]
+    assert own is not None
+    observed = {**CONVERGED, host.name: replace(own, in_ingress=False)}
+    sentence = the(Change, everything(SETTINGS, observed))
+    assert "this node has no end of it, so published ports do not answer here" in sentence
+    for end in (True, None):
+        assert not everything(SETTINGS, {**CONVERGED, host.name: replace(own, in_ingress=end)})
+
+
+def test_a_node_has_no_end_of_a_network_that_is_to_be_replaced() -> None:
+    said = swarm(nodes_of(SETTINGS), overlays=(CLEAR_INGRESS,))
+    observed = {name: replace(m, in_ingress=False) for name, m in said.items() if m}
+    findings = [f for host in SETTINGS.hosts for f in plan_ingress(SETTINGS, observed, host, ())]
+    assert "clear text → encrypted (replaced)" in the(Change, findings)
+
+
 def test_an_interrupted_replacement_is_finished() -> None:
     observed = swarm(nodes_of(SETTINGS), ())
     assert "the swarm has none" in the(Change, plan_ingress(SETTINGS, observed, RK1, ()))
@@ -353,10 +371,24 @@ def test_a_host_whose_engine_does_not_run_cannot_join(engine: str) -> None:
     assert "journalctl -u docker" in sentence
 
 
-def test_a_host_that_is_still_joining_is_waited_for() -> None:
-    pending = Membership("running", "rk4", "pending")
-    sentence = the(Change, plan_join(SETTINGS, {**CONVERGED, "rk4": pending}, RK4))
+WAITING = Membership("running", "rk4", "pending", remote_managers={"": "192.168.1.11:2377"})
+
+
+def test_a_host_that_waits_for_a_manager_that_answers_is_waited_for() -> None:
+    sentence = the(Change, plan_join(SETTINGS, {**CONVERGED, "rk4": WAITING}, RK4))
     assert "joining is not finished" in sentence
+
+
+def test_a_host_that_waits_for_a_dead_manager_joins_through_another() -> None:
+    dead = node(1, reachability="unreachable", state="down")
+    observed = {**swarm([dead, *nodes_of(SETTINGS)[1:]]), "rk4": WAITING}
+    sentence = the(Change, plan_join(SETTINGS, observed, RK4))
+    assert "192.168.1.11:2377 → joined through another" in sentence
+
+
+def test_a_member_that_looks_for_its_managers_never_leaves_for_that() -> None:
+    observed = {**CONVERGED, "rk4": replace(WAITING, node="node4", remote_managers={})}
+    assert "joining is not finished" in the(Change, plan_join(SETTINGS, observed, RK4))
 
 
 def test_nothing_is_decided_for_a_silent_host() -> None:

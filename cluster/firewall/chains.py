@@ -1,0 +1,172 @@
+"""The chains that carry a policy out, for either address family.
+
+Rules are written as ``iptables-save`` prints them, without their chain. What a chain is for:
+
+``SWARM-INPUT``
+    everything that is addressed to the host itself; reached from ``INPUT``.
+``SWARM-FORWARD``
+    what passes through the host; reached from ``DOCKER-USER``. Only what comes from outside and
+    goes to a container is judged, in ``SWARM-PUBLISHED``. What is allowed returns: Docker's own
+    rules, and other people's, have the last word.
+``SWARM-PEERS``
+    the swarm's own ports: open to the cluster's addresses, closed to everybody else.
+``SWARM-WEB``
+    who may reach the web ports: sources that may return, all others are dropped.
+``SWARM-OUTPUT``
+    what leaves the host; reached from ``OUTPUT``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cluster.firewall.policy import CLUSTER, Family, Opening, Policy, of_family
+
+Chains = dict[str, tuple[str, ...]]
+
+INPUT, FORWARD, OUTPUT = "SWARM-INPUT", "SWARM-FORWARD", "SWARM-OUTPUT"
+PEERS, PUBLISHED, WEB = "SWARM-PEERS", "SWARM-PUBLISHED", "SWARM-WEB"
+OURS = (INPUT, FORWARD, OUTPUT, PEERS, PUBLISHED, WEB)
+
+JUMPS = {"INPUT": INPUT, "DOCKER-USER": FORWARD, "OUTPUT": OUTPUT}
+"""The chain from which each of ours is reached: by one jump, which stands first."""
+
+MANAGEMENT_PORT = 2377
+GOSSIP_PORT = 7946
+
+ICMP = (3, 8, 11, 12)
+"""Unreachable (path MTU discovery needs it), echo request, time exceeded, parameter problem."""
+
+ICMPV6 = (1, 2, 3, 4, 128, 130, 131, 132, 133, 134, 135, 136, 143)
+"""Errors, echo request, multicast listeners, neighbour and router discovery (RFC 4890, 4.4.1)."""
+
+
+def chains(policy: Policy, family: Family) -> Chains:
+    """Our chains for one family, in the order in which a packet meets them.
+
+    ``SWARM-WEB`` is empty where its content is the refresher's: with ``web = "cloudflare"``.
+    """
+    return {
+        INPUT: tuple(_input(policy, family)),
+        FORWARD: tuple(_forward(policy)),
+        OUTPUT: tuple(_output(policy)),
+        PEERS: tuple(_peers(policy, family)),
+        PUBLISHED: tuple(_published(policy, family)),
+        WEB: tuple(_web(policy, family)),
+    }
+
+
+def web_rules(ranges: Iterable[str]) -> tuple[str, ...]:
+    """``SWARM-WEB`` for these ranges."""
+    return (*(f"-s {network} -j RETURN" for network in ranges), "-j DROP")
+
+
+def _input(policy: Policy, family: Family) -> Iterable[str]:
+    vxlan = policy.vxlan_port
+    if policy.cut_clear_vxlan:
+        yield f"-p udp -m policy --dir in --pol none -m udp --dport {vxlan} -j DROP"
+    yield "-i lo -j ACCEPT"
+    yield "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
+    # Nobody needs a worker's management port.
+    yield f"-p tcp -m tcp --dport {MANAGEMENT_PORT} " + (
+        f"-g {PEERS}" if policy.manager else "-j DROP"
+    )
+    yield f"-p tcp -m tcp --dport {GOSSIP_PORT} -g {PEERS}"
+    yield f"-p udp -m udp --dport {GOSSIP_PORT} -g {PEERS}"
+    yield f"-p udp -m udp --dport {vxlan} -g {PEERS}"
+    yield f"-p esp -g {PEERS}"
+    yield from _what_networks_need(family)
+    for port in policy.ssh_ports:
+        for source in _sources(policy.ssh_sources, family):
+            yield f"{source}-p tcp -m tcp --dport {port} -j ACCEPT"
+    for opening in policy.openings:
+        for source in _sources(_meant(opening, policy), family):
+            yield (
+                f"{source}-p {opening.protocol} -m {opening.protocol} "
+                f"--dport {_port(opening)} -j ACCEPT"
+            )
+    if policy.ssh_sources:
+        for port in policy.ssh_ports:
+            yield f"-p tcp -m tcp --dport {port} -j DROP"
+    # Containers reach each other's published ports this way, too: through Docker's proxy.
+    for bridge in policy.bridges:
+        yield f"-i {bridge} -j ACCEPT"
+    for port in policy.web_ports:
+        yield f"-p tcp -m tcp --dport {port} -j {WEB}"
+        yield f"-p tcp -m tcp --dport {port} -j ACCEPT"
+    if policy.inbound == "deny":
+        yield "-j DROP"
+
+
+def _what_networks_need(family: Family) -> Iterable[str]:
+    if family == "ipv4":
+        for number in ICMP:
+            yield f"-p icmp -m icmp --icmp-type {number} -j ACCEPT"
+        yield "-p udp -m udp --sport 67 --dport 68 -j ACCEPT"
+    else:
+        for number in ICMPV6:
+            yield f"-p ipv6-icmp -m icmp6 --icmpv6-type {number} -j ACCEPT"
+        yield "-s fe80::/10 -p udp -m udp --sport 547 --dport 546 -j ACCEPT"
+
+
+def _forward(policy: Policy) -> Iterable[str]:
+    yield "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
+    for bridge in policy.bridges:
+        yield f"-i {bridge} -j RETURN"
+    for bridge in policy.bridges:
+        yield f"-o {bridge} -g {PUBLISHED}"
+
+
+def _published(policy: Policy, family: Family) -> Iterable[str]:
+    # Routed straight at a container, past the published port.
+    yield "-m conntrack ! --ctstate DNAT -j DROP"
+    for source in _sources(policy.peers, family, everywhere=False):
+        yield f"{source}-j RETURN"
+    for opening in policy.openings:
+        for source in _sources(_meant(opening, policy), family):
+            yield f"{source}{_original(opening.protocol, _port(opening))} -j RETURN"
+    for port in policy.web_ports:
+        yield f"{_original('tcp', port)} -j {WEB}"
+        yield f"{_original('tcp', port)} -j RETURN"
+    yield "-j DROP"
+
+
+def _original(protocol: str, port: int | str) -> str:
+    """The published port: by now the packet carries the container's."""
+    return f"-p {protocol} -m conntrack --ctorigdstport {port} --ctdir ORIGINAL"
+
+
+def _output(policy: Policy) -> Iterable[str]:
+    if policy.cut_clear_vxlan:
+        yield f"-p udp -m policy --dir out --pol none -m udp --dport {policy.vxlan_port} -j DROP"
+
+
+def _peers(policy: Policy, family: Family) -> Iterable[str]:
+    for source in _sources(policy.peers, family, everywhere=False):
+        yield f"{source}-j ACCEPT"
+    yield "-j DROP"
+
+
+def _web(policy: Policy, family: Family) -> Iterable[str]:
+    if policy.web == "closed":
+        yield "-j DROP"
+    elif policy.web == "listed":
+        yield from web_rules(of_family(family, policy.web_sources))
+
+
+def _meant(opening: Opening, policy: Policy) -> tuple[str, ...]:
+    """An opening's sources, with the cluster's own addresses for the word."""
+    named = tuple(source for source in opening.sources if source != CLUSTER)
+    return (*named, *policy.peers) if CLUSTER in opening.sources else named
+
+
+def _sources(networks: tuple[str, ...], family: Family, *, everywhere: bool = True) -> list[str]:
+    """The beginning of a rule for each source; none where all are of the other family."""
+    if not networks:
+        return [""] if everywhere else []
+    return [f"-s {network} " for network in of_family(family, networks)]
+
+
+def _port(opening: Opening) -> str:
+    first, last = opening.ports
+    return str(first) if first == last else f"{first}:{last}"

@@ -1,0 +1,200 @@
+#!/bin/sh
+# pyinfra-swarm: the firewall of this host.
+# usage: firewall load                          put the rules into the kernel
+#        firewall refresh [--accept-shrink]     fetch the ranges that may reach the web ports
+#        firewall unload                        take our rules out of the kernel
+set -u
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+export PATH LC_ALL
+root=${FIREWALL_ROOT-}
+rules=$root/etc/pyinfra-swarm/firewall
+lists=$root/var/lib/pyinfra-swarm/web-ranges
+lock=$root/run/pyinfra-swarm-firewall.lock
+
+ours='SWARM-INPUT SWARM-FORWARD SWARM-OUTPUT SWARM-PEERS SWARM-PUBLISHED SWARM-WEB'
+say() { echo "pyinfra-swarm: $*"; }
+
+has() { $1 -w 20 -n -L "$2" >/dev/null 2>&1; } # a chain of the filter table
+
+# Lines that put one jump from a chain to ours first, wherever it stood and how often.
+jump() { # COMMAND CHAIN OURS
+    $1 -w 20 -S "$2" 2>/dev/null | while read -r flag chain rest; do
+        [ "$flag $rest" = "-A -j $3" ] && echo "-D $2 -j $3"
+    done
+    echo "-I $2 1 -j $3"
+}
+
+# ip6tables on a host without IPv6 has nothing to protect.
+speaks() { [ "$1" = ipv4 ] || [ -e /proc/net/if_inet6 ]; }
+command_of() { case $1 in ipv4) echo iptables ;; ipv6) echo ip6tables ;; esac; }
+
+web() { # FILE: the rules of SWARM-WEB; without a list the door is closed
+    [ ! -s "$1" ] || while read -r range; do
+        [ -z "$range" ] || echo "-A SWARM-WEB -s $range -j RETURN"
+    done < "$1"
+    echo "-A SWARM-WEB -j DROP"
+}
+
+# --- load -------------------------------------------------------------------------------------
+
+compose() { # ipv4|ipv6: one atomic change of the filter table
+    t=$(command_of "$1")
+    while IFS= read -r line; do
+        case $line in
+        '# web ranges') web "$lists/$1" ;;
+        COMMIT)
+            has $t DOCKER-USER || echo ':DOCKER-USER - [0:0]'
+            $t -w 20 -S FORWARD | grep -qx -e '-A FORWARD -j DOCKER-USER' ||
+                echo '-I FORWARD 1 -j DOCKER-USER'
+            for pair in INPUT:SWARM-INPUT DOCKER-USER:SWARM-FORWARD OUTPUT:SWARM-OUTPUT; do
+                jump $t "${pair%:*}" "${pair#*:}"
+            done
+            echo COMMIT ;;
+        *) printf '%s\n' "$line" ;;
+        esac
+    done < "$rules.$1"
+}
+
+load() { # ipv4|ipv6
+    speaks "$1" || { say "$1: this host does not speak it"; return 0; }
+    t=$(command_of "$1")
+    text=$(compose "$1") && [ -n "$text" ] || { say "$1: no rules in $rules.$1" >&2; return 1; }
+    printf '%s\n' "$text" | $t-restore -w 20 --noflush || {
+        say "$1: the rules were not loaded" >&2
+        return 1
+    }
+}
+
+# --- unload -----------------------------------------------------------------------------------
+
+unload() { # ipv4|ipv6: leave the tables as if we had never been there
+    t=$(command_of "$1")
+    for pair in INPUT:SWARM-INPUT DOCKER-USER:SWARM-FORWARD OUTPUT:SWARM-OUTPUT; do
+        while $t -w 20 -D "${pair%:*}" -j "${pair#*:}" 2>/dev/null; do :; done
+    done
+    for chain in $ours; do $t -w 20 -F "$chain" 2>/dev/null; done
+    for chain in $ours; do $t -w 20 -X "$chain" 2>/dev/null; done
+    # Where Docker keeps no rules in this family, its user chain was ours.
+    if has $t DOCKER-USER && ! has $t DOCKER && ! $t -w 20 -S DOCKER-USER | grep -q ^-A; then
+        while $t -w 20 -D FORWARD -j DOCKER-USER 2>/dev/null; do :; done
+        $t -w 20 -X DOCKER-USER
+    fi
+    ! has $t SWARM-INPUT
+}
+
+# --- refresh ----------------------------------------------------------------------------------
+
+valid() { # ipv4|ipv6 FILE: says what is wrong, if anything
+    awk -v family="$1" '
+        function bad(why) { print "line " NR ": " why; wrong = 1; exit 1 }
+        { sub(/\r$/, "") }
+        /^[ \t]*$/ { next }
+        NR > 2000 { bad("too many lines") }
+        family == "ipv4" {
+            if ($0 !~ /^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+[/][0-9]+$/) bad("not an IPv4 network")
+            split($0, p, /[.\/]/)
+            for (i = 1; i <= 4; i++) if (p[i] > 255) bad("not an IPv4 network")
+            if (p[5] < 8 || p[5] > 32) bad("a network of an unlikely size")
+            if (p[1] == 0 || p[1] == 10 || p[1] == 127 || p[1] > 223 ||
+                (p[1] == 100 && p[2] > 63 && p[2] < 128) || (p[1] == 169 && p[2] == 254) ||
+                (p[1] == 172 && p[2] > 15 && p[2] < 32) || (p[1] == 192 && p[2] == 168))
+                bad("not a network of the internet")
+        }
+        family == "ipv6" {
+            if ($0 !~ /^[0-9a-fA-F:]+[/][0-9]+$/) bad("not an IPv6 network")
+            split($0, p, "/")
+            if (p[2] < 16 || p[2] > 128) bad("a network of an unlikely size")
+            if ($0 !~ /^[23][0-9a-fA-F][0-9a-fA-F][0-9a-fA-F]:/)
+                bad("not a network of the internet")
+        }
+        { lines++ }
+        END { if (!wrong && !lines) { print "it is empty"; exit 1 } }' "$2"
+}
+
+count() { grep -c . "$1" 2>/dev/null || :; }
+
+swap() { # ipv4|ipv6 FILE [--test]: the content of SWARM-WEB, at once or not at all
+    t=$(command_of "$1")
+    {
+        echo '*filter'
+        echo ':SWARM-WEB - [0:0]'
+        web "$2"
+        echo COMMIT
+    } | $t-restore -w 20 --noflush ${3-}
+}
+
+fetch() { # ipv4|ipv6 URL: says ok, or why the list is refused
+    new=$lists/$1.new
+    said=$(curl -sS --fail -L --max-redirs 3 --proto '=https' --proto-redir '=https' \
+        --connect-timeout 20 --max-time 40 --retry 1 --max-filesize 100000 \
+        -w '%{url_effective}' -o "$new" "$2" 2>&1) || {
+        echo "it could not be fetched: $(printf %s "$said" | tr '\n' ' ')"
+        return 1
+    }
+    from=$(printf '%s
+' "$said" | tail -n 1)
+    case $from in
+    "${2%/*}"/*) ;;
+    *) echo "it comes from elsewhere: $from"; return 1 ;;
+    esac
+    wrong=$(valid "$1" "$new") || { echo "it is not a list of networks: $wrong"; return 1; }
+    tr -d '\r' < "$new" | grep . > "$new.clean" || { echo "it could not be written"; return 1; }
+    before=$(count "$lists/$1") after=$(count "$new.clean")
+    if [ $((after * 2)) -lt "${before:-0}" ] && [ -z "$shrink" ]; then
+        echo "it has $after networks, where there were $before;" \
+            "if that is right: sh /usr/local/lib/pyinfra-swarm/firewall refresh --accept-shrink"
+        return 1
+    fi
+    sync "$new.clean" || { echo "it could not be written"; return 1; }
+    if speaks "$1" && has "$(command_of "$1")" SWARM-INPUT; then
+        said=$(swap "$1" "$new.clean" --test 2>&1 && swap "$1" "$new.clean" 2>&1) || {
+            echo "iptables refuses it: $said"
+            return 1
+        }
+    fi
+    mv -f "$new.clean" "$lists/$1" || { echo "it could not be written"; return 1; }
+    echo ok
+}
+
+refresh() {
+    mkdir -p "$lists" || return 1
+    failed=0 results=
+    for family in ipv4 ipv6; do
+        case $family in ipv4) url=@URL4@ ;; ipv6) url=@URL6@ ;; esac
+        result=$(fetch $family "$url") || failed=1
+        rm -f "$lists/$family.new" "$lists/$family.new.clean"
+        if [ "$result" = ok ]; then
+            say "web ranges, $family: $(count "$lists/$family") networks from $url"
+        else
+            result=${result:-it could not be fetched}
+            say "web ranges, $family: the list from $url is refused: $result." \
+                "What was in force stays in force" >&2
+        fi
+        results="$results$family: $result
+"
+    done
+    { date +%s; printf %s "$results"; } > "$lists/status.new" 2>/dev/null &&
+        mv -f "$lists/status.new" "$lists/status"
+    return $failed
+}
+
+# ----------------------------------------------------------------------------------------------
+
+shrink=
+[ "${2-}" != --accept-shrink ] || shrink=yes
+exec 9> "$lock"
+flock -w 300 9 || { say "another one is at work" >&2; exit 1; }
+case ${1-} in
+load)
+    failed=0
+    for family in ipv4 ipv6; do load $family || failed=1; done
+    exit $failed ;;
+refresh) refresh ;;
+unload)
+    failed=0
+    for family in ipv4 ipv6; do ! speaks $family || unload $family || failed=1; done
+    exit $failed ;;
+*)
+    echo "usage: firewall load | refresh [--accept-shrink] | unload" >&2
+    exit 2 ;;
+esac

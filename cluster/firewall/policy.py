@@ -1,0 +1,132 @@
+"""Who may reach what on one host: the settings, the inventory and what the host itself says."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from cluster.settings import Settings
+
+Family = Literal["ipv4", "ipv6"]
+FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
+
+BRIDGES = ("docker0", "docker_gwbridge")
+"""Docker's own bridges that every swarm node has, there already or not yet."""
+
+ALL_DOCKER_NAMED = "br-+"
+"""What Docker calls the bridges of other networks: ``br-`` and the network's id."""
+
+CLUSTER = "cluster"
+"""The word that stands for the cluster's own addresses among the sources of an opening."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A port that is open to some sources, on the host itself and published by containers.
+
+    port: a number, or a range as ``first-last``; sources: networks, empty for everywhere.
+    """
+
+    port: str
+    protocol: str
+    sources: tuple[str, ...] = ()
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The first and the last port."""
+        first, _, last = self.port.partition("-")
+        return int(first), int(last or first)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who may reach what on one host.
+
+    peers: the cluster's own addresses (IPv4); manager: whether this host is declared as one.
+    vxlan_port: of the swarm's data path, UDP.
+    ssh_ports: where sshd listens; ssh_sources: networks it is open to, empty for everywhere.
+    web: who may reach the web ports: ``cloudflare`` (the ranges in the host's own list), ``open``,
+        ``closed``, or ``listed`` (web_sources).
+    inbound: what happens to all else that is addressed to the host: ``deny`` or ``accept``.
+    bridges: interfaces that are Docker's, in iptables' notation; all others are outside.
+    cut_clear_vxlan: clear-text VXLAN is dropped, in and out.
+    """
+
+    peers: tuple[str, ...]
+    manager: bool
+    vxlan_port: int = 4789
+    ssh_ports: tuple[int, ...] = (22,)
+    ssh_sources: tuple[str, ...] = ()
+    web: str = "cloudflare"
+    web_sources: tuple[str, ...] = ()
+    web_ports: tuple[int, ...] = (80, 443)
+    openings: tuple[Opening, ...] = ()
+    inbound: str = "deny"
+    bridges: tuple[str, ...] = (*BRIDGES, ALL_DOCKER_NAMED)
+    cut_clear_vxlan: bool = True
+
+
+def policy(
+    settings: Settings,
+    name: str,
+    *,
+    ssh_ports: Iterable[int],
+    bridges: Sequence[str],
+    cut_clear_vxlan: bool,
+) -> Policy:
+    """What is wanted on the host of this name.
+
+    ssh_ports: where its sshd listens; bridges: see :func:`docker_bridges`.
+    """
+    wanted = settings.firewall
+    return Policy(
+        peers=tuple(host.address for host in settings.hosts),
+        manager=settings.host(name).is_manager,
+        vxlan_port=settings.swarm.data_path_port,
+        ssh_ports=tuple(sorted(set(ssh_ports))),
+        ssh_sources=wanted.ssh_sources,
+        web=wanted.web,
+        web_sources=wanted.web_sources,
+        web_ports=wanted.web_ports,
+        openings=tuple(
+            Opening(opening.port, opening.protocol, opening.sources) for opening in wanted.open
+        ),
+        inbound=wanted.inbound,
+        bridges=tuple(bridges),
+        cut_clear_vxlan=cut_clear_vxlan,
+    )
+
+
+def docker_bridges(of_docker: Iterable[str], interfaces: Iterable[str]) -> tuple[str, ...]:
+    """Docker's bridges in iptables' notation, so that new networks are covered at once.
+
+    of_docker: the names that the engine gives for its bridge networks.
+    interfaces: all interfaces of the host. Where one that is not Docker's is called ``br-…`` as
+    well, Docker's are named one by one: that one is outside.
+    """
+    known = {*BRIDGES, *of_docker}
+    foreign = any(name.startswith("br-") and name not in known for name in interfaces)
+    if foreign:
+        return (*BRIDGES, *sorted(known - {*BRIDGES}))
+    custom = sorted(name for name in known - {*BRIDGES} if not name.startswith("br-"))
+    return (*BRIDGES, ALL_DOCKER_NAMED, *custom)
+
+
+def of_family(family: Family, networks: Iterable[str]) -> tuple[str, ...]:
+    """Those of the networks that are of this family, as iptables prints them."""
+    version = 4 if family == "ipv4" else 6
+    parsed = (ipaddress.ip_network(text) for text in networks)
+    return tuple(str(network) for network in parsed if network.version == version)
+
+
+def covers(sources: Sequence[str], address: str) -> bool:
+    """Whether an address is among the sources; no sources mean everywhere."""
+    if not sources:
+        return True
+    looked_for = ipaddress.ip_address(address)
+    if isinstance(looked_for, ipaddress.IPv6Address) and looked_for.ipv4_mapped:
+        looked_for = looked_for.ipv4_mapped
+    return any(looked_for in ipaddress.ip_network(source) for source in sources)

@@ -1,0 +1,285 @@
+"""The firewall: default deny, the swarm's ports for the swarm, the web ports for Cloudflare."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import TYPE_CHECKING
+
+from cluster import measures
+from cluster.findings import Change, Finding, Notice, changes, refusals
+from cluster.firewall import clear_text
+from cluster.firewall.chains import FORWARD, INPUT
+from cluster.firewall.host_files import (
+    DOCKER_DROP_IN,
+    FILES,
+    LISTS,
+    LOCK,
+    REFRESH,
+    SCRIPT,
+    TIMER,
+    UNIT,
+    WANTS,
+    unload,
+)
+from cluster.firewall.plan import TITLES, Host, Wanted, declared, plan, plan_ranges
+from cluster.firewall.policy import FAMILIES, Policy, docker_bridges, policy
+from cluster.firewall.rule import parse
+from cluster.firewall.web_ranges import SHIPPED
+from cluster.membership import acting_manager, view
+from cluster.shell import write_file
+from facts import swarm as swarm_facts
+from facts.docker import StandaloneContainers
+from facts.firewall import State, WebRanges
+from operations import story
+from operations.converge import (
+    Commands,
+    converges,
+    current_host,
+    fail,
+    observe,
+    observe_all,
+    observe_on,
+    progress,
+    script,
+    tell,
+)
+from operations.guard import guarded
+
+if TYPE_CHECKING:
+    from cluster.settings import Settings
+
+
+@converges("firewall")
+def applied(settings: Settings) -> Commands:
+    """The host's own chains equal to the declared policy, in both address families, and lasting.
+
+    + settings: the cluster's settings; of them ``firewall``, the hosts and the data path's port
+
+    Only our chains are replaced, whole and at once, and our jumps moved to the front; nobody
+    else's rules are touched. The change undoes itself unless a new login works after it.
+
+    **Example:**
+
+    .. code:: python
+
+        firewall.applied(load(), name="Firewall: default deny, Cloudflare to the web ports")
+    """
+    host = observe(State)
+    story.measure("firewall", "exposure", measures.exposure(settings))
+    if not settings.firewall.enabled:
+        tell("firewall", _left_over(host))
+        return
+    used, known = _clear_text_in_use(settings)
+    cut = settings.firewall.cut_clear_vxlan or not used
+    if not known and not settings.firewall.cut_clear_vxlan:
+        cut = _cuts_already(host)  # nobody could say what would be cut: leave it as it is
+    wanted = declared(_policy(settings, host, cut=cut), settings.firewall.refresh)
+    findings = [*plan(wanted, host), *clear_text.notices(used, settings)]
+    if not tell("firewall", findings):
+        return
+    progress("firewall: a new login has to work before the change is kept")
+    yield from guarded(
+        "firewall",
+        files=(*FILES, *WANTS.values()),
+        apply=_apply(wanted, settings.firewall.refresh),
+        after_restore=_AFTER_RESTORE,
+        seconds=settings.ssh.rollback_after,
+    )
+    left = plan(wanted, observe(State))
+    if wrong := [*refusals(left), *changes(left)]:
+        yield fail("; ".join(finding.sentence() for finding in wrong))
+
+
+@converges("firewall")
+def web_ranges(settings: Settings) -> Commands:
+    """The host's list of Cloudflare's ranges no older than declared: refreshed by its own unit.
+
+    + settings: the cluster's settings; of them ``firewall.max_age``
+
+    ``--data refresh=now`` asks for it whatever the age. A refresh that fails changes nothing, and
+    is no reason to stop: it is reported, and the list stays a difference.
+
+    **Example:**
+
+    .. code:: python
+
+        firewall.web_ranges(load(), name="Firewall: the web ranges no older than declared")
+    """
+    if not settings.firewall.enabled or settings.firewall.web != "cloudflare":
+        tell("firewall", [])
+        return
+    asked = current_host().data.get("refresh") == "now"
+    web = observe(State).web
+    if web.age is not None:
+        fetched = round(time.time()) - web.age
+        story.measure("firewall", "range list fetched", fetched, host=current_host().name)
+    findings = plan_ranges(web, settings.firewall.max_age_seconds)
+    if asked and not findings:
+        findings = [Change("web ranges", "a refresh was asked for")]
+    if not tell("firewall", findings):
+        return
+    progress("asking Cloudflare for its ranges")
+    yield script(f"systemctl start {REFRESH} || :", timeout=300)
+    web = observe(WebRanges)
+    if web.last_result == "ok":
+        return
+    notice = Notice(
+        "web ranges",
+        f"could not be refreshed; what was in force stays in force: {web.last_result}",
+        remedy=f"`journalctl -u {REFRESH}` on the host says more",
+    )
+    tell("firewall", [notice])
+    if asked:
+        yield fail(notice.sentence(), told=True)
+
+
+@converges("firewall")
+def removed(settings: Settings) -> Commands:
+    """The hosts' tables and files as if our firewall had never been there.
+
+    + settings: the cluster's settings; of them the hosts
+
+    **Example:**
+
+    .. code:: python
+
+        firewall.removed(load(), name="Firewall: taken off")
+    """
+    host = observe(State)
+    findings = _there(host)
+    if not tell("firewall", findings):
+        return
+    progress("firewall: taking it off; the host answers everybody from now on")
+    yield script(_REMOVE, timeout=120)
+
+
+def _there(host: Host) -> list[Finding]:
+    found: list[Finding] = [
+        Change(f"firewall ({TITLES[family]})", "is in the tables")
+        for family in FAMILIES
+        if host.tables[family].ours
+    ]
+    found += [Change(path, "is on the host") for path in host.sums]
+    found += [Change(unit, "is started at boot") for unit in host.links]
+    if host.web.known:
+        found.append(Change(LISTS, "is on the host"))
+    return found
+
+
+def _left_over(host: Host) -> list[Finding]:
+    if not any(tables.ours for tables in host.tables.values()) and not host.sums:
+        return []
+    return [
+        Notice(
+            "firewall",
+            "is on the host, although firewall.enabled = false",
+            remedy="Take it off: `pyinfra inventory.py deploys/firewall_removed.py`",
+        )
+    ]
+
+
+# What is declared
+# ----------------
+
+
+def _policy(settings: Settings, host: Host, *, cut: bool) -> Policy:
+    of_docker = host.bridges
+    if of_docker is None:  # the engine does not say: those that the rules name already
+        chain = host.tables["ipv4"].chains.get(FORWARD, ())
+        named = (parse(rule).condition("-i") for rule in chain)
+        of_docker = tuple(name for name in named if name and not name.endswith("+"))
+    return policy(
+        settings,
+        current_host().name,
+        ssh_ports=host.ssh_ports or (22,),
+        bridges=docker_bridges(of_docker, host.interfaces),
+        cut_clear_vxlan=cut,
+    )
+
+
+def _clear_text_in_use(settings: Settings) -> tuple[dict[str, tuple[str, ...]], bool]:
+    """Overlays in clear text and who uses them; and whether that could be found out."""
+    memberships = observe_all(swarm_facts.State)
+    acting = acting_manager(settings, memberships)
+    if acting is None:
+        return {}, not any(found is None or found.in_swarm for found in memberships.values())
+    swarm = view(settings, memberships)
+    if all(overlay.encrypted for overlay in (swarm.overlays if swarm else None) or ()):
+        return {}, True
+    services = observe_on(acting, swarm_facts.Services)
+    attached: dict[str, tuple[str, ...]] = {}
+    for found in observe_all(StandaloneContainers).values():
+        for network, names in (found or {}).items():
+            attached[network] = (*attached.get(network, ()), *names)
+    return clear_text.in_use(swarm, services, attached), True
+
+
+def _cuts_already(host: Host) -> bool:
+    """Whether clear-text VXLAN is dropped now; it is, to begin with."""
+    tables = host.tables["ipv4"]
+    if not tables.ours:
+        return True
+    return any(parse(rule).condition("--pol") == "none" for rule in tables.chains.get(INPUT, ()))
+
+
+# Carrying out
+# ------------
+
+
+def _apply(wanted: Wanted, schedule: str) -> list[str]:
+    commands = []
+    if wanted.refreshed:
+        commands.append(f"systemd-analyze calendar {shlex.quote(schedule)} >/dev/null")
+        for family in FAMILIES:
+            place = f"{LISTS}/{family}"
+            # The age of a list that was never refreshed: since 1970.
+            commands.append(
+                f"[ -s {place} ] || {{\n{write_file(place, _lines(SHIPPED[family]))}\n"
+                f"touch -d @0 {place}\n}}"
+            )
+    commands += [
+        write_file(path, text, mode="755" if path == SCRIPT else "644")
+        for path, text in wanted.files.items()
+    ]
+    needless = [unit for unit in WANTS if unit not in wanted.units]
+    if needless:
+        commands.append(f"systemctl --quiet disable --now {' '.join(needless)} 2>/dev/null || :")
+        commands.append(f"rm -f {' '.join(path for path in FILES if path not in wanted.files)}")
+    units = " ".join(wanted.units)
+    commands += [
+        "systemctl daemon-reload",
+        f"systemctl --quiet enable {units}",
+        f"sh {SCRIPT} load",
+        f"systemctl start {units}",
+    ]
+    return commands
+
+
+def _lines(networks: tuple[str, ...]) -> str:
+    return "\n".join(networks)
+
+
+_AFTER_RESTORE = f"""\
+systemctl daemon-reload
+if [ -e {SCRIPT} ]; then
+    sh {SCRIPT} load
+else
+    systemctl stop {UNIT} {TIMER} 2>/dev/null
+    {unload().rstrip()}
+fi
+"""
+"""Shell: what the restored files say, loaded; or, where there are none, our rules taken out."""
+
+_REMOVE = f"""\
+systemctl --quiet disable --now {TIMER} 2>/dev/null || :
+systemctl --quiet disable {UNIT} 2>/dev/null || :
+rm -f {" ".join(FILES)} {" ".join(WANTS.values())}
+rmdir {DOCKER_DROP_IN.rpartition("/")[0]} 2>/dev/null || :
+# Docker would be stopped with our unit, as long as it requires it.
+systemctl daemon-reload
+systemctl stop {UNIT} 2>/dev/null || :
+{unload()}
+rm -rf {LISTS}
+rm -f {LOCK}
+"""

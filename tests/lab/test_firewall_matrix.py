@@ -1,0 +1,413 @@
+"""Who reaches what, tried with packets: every client, family, door and node, again and again.
+
+The doors are real: services in the routing mesh and in host mode, single containers, a listener
+of the host's own. Before the firewall is there, all of them are shown to be open (otherwise the
+rest would prove nothing); then each cell is tried after each event of :data:`EVENTS`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from types import ModuleType
+
+import pytest
+
+from lab import topology
+from lab.description import Description
+from tests.lab.conftest import Run, description_of_the_lab, on_each, settings_without, wait_for
+from tests.lab.reach import OPEN, REFUSED, SILENT, Target, reach
+
+SITE = ("-y", "inventory.py", "deploys/site.py")
+NODES = tuple(f"node{number}" for number in range(1, 5))
+MANAGERS = NODES[:3]
+CLIENTS = ("cloudflare", "stranger", "admin")
+FAMILIES = ("ipv4", "ipv6")
+
+MESH, MESH_TLS, MESH_UNDECLARED = 80, 443, 8080
+HOST_MODE_UNDECLARED, HOST_MODE_DECLARED = 8081, 8082
+CONTAINER_UNDECLARED, CONTAINER_DECLARED = 8083, 8084
+LISTENER_UNDECLARED, LISTENER_FOR_ADMIN = 8085, 9100
+
+ADMIN = ("203.0.113.0/24", "2001:db8:ad::/48")
+DECLARED = [
+    {"port": HOST_MODE_DECLARED},
+    {"port": CONTAINER_DECLARED},
+    {"port": LISTENER_FOR_ADMIN, "sources": ADMIN},
+]
+ENVIRONMENT = {"SWARM_FIREWALL__OPEN": json.dumps(DECLARED)}
+
+
+@dataclass(frozen=True)
+class Door:
+    """Something that listens, and who may reach it.
+
+    mesh: published by the routing mesh, which speaks IPv4 alone in the engines at hand.
+    managers: it listens on managers only.
+    """
+
+    name: str
+    port: int
+    admits: frozenset[str] = frozenset()
+    families: tuple[str, ...] = FAMILIES
+    managers: bool = False
+
+
+EVERYBODY = frozenset(CLIENTS)
+DOORS = (
+    Door("SSH", 22, EVERYBODY),
+    Door("swarm management", 2377, families=("ipv4",), managers=True),
+    Door("swarm gossip", 7946),
+    Door("mesh, web port", MESH, frozenset({"cloudflare"})),
+    Door("mesh, web port for TLS", MESH_TLS, frozenset({"cloudflare"})),
+    Door("mesh, undeclared", MESH_UNDECLARED),
+    Door("host mode, undeclared", HOST_MODE_UNDECLARED),
+    Door("host mode, declared", HOST_MODE_DECLARED, EVERYBODY),
+    Door("docker run -p, undeclared", CONTAINER_UNDECLARED),
+    Door("docker run -p, declared", CONTAINER_DECLARED, EVERYBODY),
+    Door("listener of the host, undeclared", LISTENER_UNDECLARED),
+    Door("listener of the host, declared for the admin", LISTENER_FOR_ADMIN, frozenset({"admin"})),
+)
+CELLS = [
+    (door, node, client, family)
+    for door, node, client, family in product(DOORS, NODES, CLIENTS, FAMILIES)
+    if family in door.families and (node in MANAGERS or not door.managers)
+]
+EVENTS = (
+    "the run",
+    "a refresh",
+    "a restart of Docker",
+    "a reboot of all nodes",
+    "a node's leaving",
+    "its joining again",
+)
+each_cell = pytest.mark.parametrize(
+    ("door", "node", "client", "family"),
+    CELLS,
+    ids=[f"{client}-{family}-{door.name}-{node}" for door, node, client, family in CELLS],
+)
+
+
+@dataclass
+class Matrix:
+    """What came of all attempts after one event."""
+
+    outside: dict[tuple[str, str, str, int], str]
+    straight: dict[tuple[str, str], str]
+    inside: dict[tuple[str, str], str]
+    absent: tuple[str, ...] = ()
+
+
+# The doors
+# ---------
+
+_CONTAINERS = f"""
+set -e
+docker rm -f closed opened listener admins >/dev/null 2>&1 || :
+docker run -d --restart always --name closed -p {CONTAINER_UNDECLARED}:80 lab/web:1 >/dev/null
+docker run -d --restart always --name opened -p {CONTAINER_DECLARED}:80 lab/web:1 >/dev/null
+docker run -d --restart always --name listener --network host lab/web:1 \
+  httpd -f -p '[::]:{LISTENER_UNDECLARED}' -h /www >/dev/null
+docker run -d --restart always --name admins --network host lab/web:1 \
+  httpd -f -p '[::]:{LISTENER_FOR_ADMIN}' -h /www >/dev/null
+"""
+
+_SERVICES = f"""
+set -e
+docker service rm web meshed hosted >/dev/null 2>&1 || :
+docker service create --quiet --detach --name web --replicas 2 --no-resolve-image \
+  --publish {MESH}:80 --publish {MESH_TLS}:80 lab/web:1 >/dev/null
+docker service create --quiet --detach --name meshed --replicas 2 --no-resolve-image \
+  --publish {MESH_UNDECLARED}:80 lab/web:1 >/dev/null
+docker service create --quiet --detach --name hosted --mode global --no-resolve-image \
+  --publish mode=host,published={HOST_MODE_UNDECLARED},target=80 \
+  --publish mode=host,published={HOST_MODE_DECLARED},target=80 lab/web:1 >/dev/null
+"""
+
+
+@pytest.fixture(scope="module")
+def site(lab: ModuleType, pyinfra: Callable[..., Run]) -> Iterator[Callable[..., Run]]:
+    """The whole job, with some ports declared."""
+
+    def run(*more: str, **also: str) -> Run:
+        done = pyinfra(*more, *SITE, env={**ENVIRONMENT, **also})
+        assert done.returncode == 0, done.output
+        return done
+
+    yield run
+    lab.set_faults({})
+
+
+@pytest.fixture(scope="module")
+def doors(lab: ModuleType, site: Callable[..., Run]) -> Iterator[Description]:
+    """The cluster with everything on it that listens."""
+    site()
+    found = description_of_the_lab()
+    command = json.dumps(list(found.web_image_command))
+    load = f"curl -fsS {found.web_image_url} | docker import -c 'CMD {command}' - lab/web:1"
+    on_each(NODES, f"set -e; {load} >/dev/null; {_CONTAINERS}", timeout=300)
+    lab.run("node1", ["sudo", "sh", "-c", _SERVICES])
+    wait_for_the_doors(lab, found)
+    yield found
+    lab.run("node1", "docker service rm web meshed hosted")
+    on_each(NODES, "docker rm -f closed opened listener admins", timeout=300)
+
+
+def wait_for_the_doors(lab: ModuleType, found: Description, nodes: tuple[str, ...] = NODES) -> None:
+    """Until every door is open from the cluster's own network."""
+    ports = [door.port for door in DOORS if door.port not in (2377, LISTENER_FOR_ADMIN)]
+
+    def ready() -> bool:
+        peers = on_each(
+            nodes[:1],
+            "".join(
+                f"curl -s -o /dev/null --max-time 4 http://{found.host(node).address}:{port}/ "
+                f"|| echo {node} {port}\n"
+                for node in nodes
+                for port in ports
+                if port not in (22, 7946, LISTENER_UNDECLARED)
+            ),
+            timeout=300,
+        )
+        return not "".join(peers.values()).strip()
+
+    wait_for(ready, "every door to be there", 180)
+
+
+# Trying them
+# -----------
+
+
+def address(found: Description, node: str, family: str) -> str:
+    number = next(host for host in found.hosts if host.name == node)
+    return number.address if family == "ipv4" else number.address6
+
+
+def look(lab: ModuleType, found: Description, nodes: tuple[str, ...] = NODES) -> Matrix:
+    """Try everything."""
+    targets = {
+        (node, family, door.port): (address(found, node, family), door.port)
+        for door, node, _, family in CELLS
+        if node in nodes
+    }
+    with ThreadPoolExecutor(len(CLIENTS)) as pool:
+        results = dict(
+            zip(
+                CLIENTS,
+                pool.map(lambda client: reach(lab, client, targets.values()), CLIENTS),
+                strict=True,
+            )
+        )
+    return Matrix(
+        outside={
+            (client, family, node, port): results[client][target]
+            for (node, family, port), target in targets.items()
+            for client in CLIENTS
+        },
+        straight=straight(lab, found, nodes),
+        inside=inside(found, nodes),
+        absent=tuple(node for node in NODES if node not in nodes),
+    )
+
+
+STRAIGHT = {
+    "the container that publishes a declared port": ("container", 80),
+    "docker0's address, at an undeclared published port": ("172.17.0.1", CONTAINER_UNDECLARED),
+    "docker0's address, at the management port": ("172.17.0.1", 2377),
+    "docker_gwbridge's address, at an undeclared mesh port": ("gateway", MESH_UNDECLARED),
+    "docker_gwbridge's address, at a listener of the host": ("gateway", LISTENER_UNDECLARED),
+}
+"""What somebody tries who sends packets for Docker's networks straight to a node."""
+
+
+def straight(
+    lab: ModuleType, found: Description, nodes: tuple[str, ...]
+) -> dict[tuple[str, str], str]:
+    said = on_each(
+        nodes,
+        "docker inspect -f '{{.NetworkSettings.Networks.bridge.IPAddress}}' opened; "
+        "docker network inspect -f '{{(index .IPAM.Config 0).Gateway}}' docker_gwbridge",
+    )
+    found_out: dict[tuple[str, str], str] = {}
+    for node in nodes:
+        container, gateway = said[node].split()
+        via = address(found, node, "ipv4")
+        networks = ("172.17.0.0/16", gateway.rsplit(".", 2)[0] + ".0.0/16")
+        for network in networks:
+            lab.in_namespace("lab", ["ip", "route", "replace", network, "via", via])
+        try:
+            meant = {"container": container, "gateway": gateway}
+            targets: dict[str, Target] = {
+                what: (meant.get(where, where), port) for what, (where, port) in STRAIGHT.items()
+            }
+            for client in ("cloudflare", "stranger"):
+                results = reach(lab, client, targets.values(), wait=2)
+                for what, target in targets.items():
+                    key = (node, what)
+                    if found_out.get(key) != OPEN:
+                        found_out[key] = results[target]
+        finally:
+            for network in networks:
+                lab.in_namespace("lab", ["ip", "route", "del", network])
+    return found_out
+
+
+INSIDE = (
+    "container to container",
+    "container outward to 443",
+    "container to its own node's published port",
+    "container to its own node's mesh port",
+    "container to another node's published port",
+    "container to another node's mesh port",
+    "task to another node's mesh port",
+    "task outward to 443",
+)
+
+
+def inside(found: Description, nodes: tuple[str, ...]) -> dict[tuple[str, str], str]:
+    results: dict[tuple[str, str], str] = {}
+
+    def ask(node: str) -> None:
+        own = address(found, node, "ipv4")
+        other = address(found, nodes[(nodes.index(node) + 1) % len(nodes)], "ipv4")
+        attempts = {
+            "container to container": ("closed", "$opened", 80),
+            "container outward to 443": ("closed", topology.GATEWAY, 443),
+            "container to its own node's published port": ("closed", own, CONTAINER_UNDECLARED),
+            "container to its own node's mesh port": ("closed", own, MESH_UNDECLARED),
+            "container to another node's published port": ("closed", other, CONTAINER_UNDECLARED),
+            "container to another node's mesh port": ("closed", other, MESH_UNDECLARED),
+            "task to another node's mesh port": ("$task", other, MESH),
+            "task outward to 443": ("$task", topology.GATEWAY, 443),
+        }
+        script = (
+            "opened=$(docker inspect -f '{{.NetworkSettings.Networks.bridge.IPAddress}}' opened)\n"
+            "task=$(docker ps -q -f label=com.docker.swarm.service.name=hosted | head -n 1)\n"
+        )
+        for what, (container, where, port) in attempts.items():
+            script += (
+                f"if docker exec {container} nc -w 4 {where} {port} </dev/null >/dev/null 2>&1; "
+                f"then echo '{what}: {OPEN}'; else echo '{what}: closed'; fi\n"
+            )
+        for line in on_each([node], script, timeout=180)[node].splitlines():
+            what, _, word = line.rpartition(": ")
+            results[node, what] = word
+
+    with ThreadPoolExecutor(len(nodes)) as pool:
+        list(pool.map(ask, nodes))
+    return results
+
+
+# Without the firewall, everything is open
+# ----------------------------------------
+
+
+@pytest.fixture(scope="module")
+def control(lab: ModuleType, doors: Description) -> Matrix:
+    """The same attempts with our rules out of the kernel; put back at the end."""
+    on_each(NODES, "sh /usr/local/lib/pyinfra-swarm/firewall unload")
+    try:
+        return look(lab, doors)
+    finally:
+        on_each(NODES, "sh /usr/local/lib/pyinfra-swarm/firewall load")
+
+
+def test_without_it_every_door_is_open_to_everybody(control: Matrix) -> None:
+    for door, node, client, family in CELLS:
+        word = control.outside[client, family, node, door.port]
+        # What nothing listens on over IPv6 is refused: an answer, where the firewall gives none.
+        allowed = (OPEN,) if family == "ipv4" else (OPEN, REFUSED)
+        assert word in allowed, (door.name, node, client, family)
+    over_ipv6 = {
+        port
+        for (_, family, _, port), w in control.outside.items()
+        if family == "ipv6" and w == OPEN
+    }
+    assert over_ipv6 >= {22, CONTAINER_UNDECLARED, LISTENER_UNDECLARED, LISTENER_FOR_ADMIN}
+
+
+def test_without_it_bridges_addresses_are_open_from_outside(control: Matrix) -> None:
+    opened = {what for (_, what), word in control.straight.items() if word == OPEN}
+    assert "docker_gwbridge's address, at a listener of the host" in opened
+
+
+# With it
+# -------
+
+
+@pytest.fixture(scope="module", params=EVENTS)
+def matrix(
+    request: pytest.FixtureRequest,
+    lab: ModuleType,
+    doors: Description,
+    control: Matrix,
+    site: Callable[..., Run],
+    pyinfra: Callable[..., Run],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Matrix:
+    """What came of all attempts after the event."""
+    nodes = NODES
+    if request.param == "a refresh":
+        on_each(NODES, "systemctl start pyinfra-swarm-web-ranges.service")
+    elif request.param == "a restart of Docker":
+        on_each(NODES, "systemctl restart docker", timeout=300)
+    elif request.param == "a reboot of all nodes":
+        with ThreadPoolExecutor(len(NODES)) as pool:
+            list(pool.map(lab.reboot, NODES))
+    elif request.param == "a node's leaving":
+        nodes = NODES[:3]
+        lab.run("node4", "docker swarm leave")
+        lab.run("node1", "docker node rm --force node4")
+        rest = settings_without(tmp_path_factory.mktemp("settings") / "cluster.toml", "node4")
+        site(SWARM_SETTINGS=str(rest))
+    elif request.param == "its joining again":
+        site()
+    wait_for_the_doors(lab, doors, nodes)
+    return look(lab, doors, nodes)
+
+
+@each_cell
+def test_from_outside(matrix: Matrix, door: Door, node: str, client: str, family: str) -> None:
+    if node in matrix.absent:
+        assert (client, family, node, door.port) not in matrix.outside
+        return
+    word = matrix.outside[client, family, node, door.port]
+    if client not in door.admits:
+        assert word == SILENT
+    elif family == "ipv4":
+        assert word == OPEN
+    else:
+        assert word in (OPEN, REFUSED)  # the mesh does not listen over IPv6
+
+
+@pytest.mark.parametrize("what", STRAIGHT)
+@pytest.mark.parametrize("node", NODES)
+def test_from_outside_straight_at(matrix: Matrix, node: str, what: str) -> None:
+    if node not in matrix.absent:
+        assert matrix.straight[node, what] == SILENT
+
+
+@pytest.mark.parametrize("what", INSIDE)
+@pytest.mark.parametrize("node", NODES)
+def test_inside_nothing_is_in_the_way(matrix: Matrix, node: str, what: str) -> None:
+    if node not in matrix.absent:
+        assert matrix.inside[node, what] == OPEN
+
+
+def test_a_node_that_left_does_not_reach_the_swarms_ports(
+    matrix: Matrix, doors: Description
+) -> None:
+    [said] = on_each(
+        ["node4"],
+        f"for port in 2377 7946; do nc -z -w 3 {address(doors, 'node1', 'ipv4')} $port "
+        "2>/dev/null && echo open || echo closed; done",
+    ).values()
+    assert set(said.split()) == ({"closed"} if "node4" in matrix.absent else {"open"})
+
+
+def test_a_second_run_changes_nothing(site: Callable[..., Run], matrix: Matrix) -> None:
+    if not matrix.absent:
+        assert "Nothing was changed" in site().output
