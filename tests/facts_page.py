@@ -1,6 +1,6 @@
 """The answers in ``docs/facts.md``: recorded on a real host, made by the facts' own parsers.
 
-python -m tests.facts_page record HOST    ask a host of the running lab anew, then write
+python -m tests.facts_page record         ask a manager of the running lab anew, then write
 python -m tests.facts_page write          put the answers of what was recorded into the page
 
 ``tests/unit/test_facts_page.py`` fails where the page says something else than the code.
@@ -13,6 +13,7 @@ import inspect
 import json
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 from pyinfra.api import FactBase
@@ -23,6 +24,7 @@ from lab import api
 
 PAGE = ROOT / "docs/facts.md"
 RECORDED = ROOT / "tests/unit/fixtures/facts"
+OF_A_WORKER = ROOT / "tests/unit/fixtures/facts-worker"
 ARGUMENTS = {
     "facts.docker.PublishedKey": {"url": "https://download.docker.com/linux/debian/gpg"},
     "facts.ssh.Effective": {"users": "debian"},
@@ -53,12 +55,13 @@ def asked(name: str, fact: Any) -> tuple[str, Any]:
     return f"{whole.__module__}.{whole.__name__}", whole
 
 
-def record(host: str) -> None:
+def record(host: str, folder: Path) -> None:
     """Ask a host of the lab for everything."""
+    folder.mkdir(exist_ok=True)
     for name, whole in {asked(name, fact) for name, fact in facts().items()}:
         script = whole().command(**ARGUMENTS.get(name, {}))
         said = api.run(host, ["sudo", "sh", "-c", str(script)]).stdout
-        (RECORDED / f"{name}.txt").write_text(said, encoding="utf-8")
+        (folder / f"{name}.txt").write_text(said, encoding="utf-8")
 
 
 def answer(name: str) -> Any:
@@ -120,8 +123,9 @@ def with_answers(page: str) -> str:
 
 def main(words: list[str]) -> int:
     """The command; its exit code."""
-    if words[:1] == ["record"] and len(words) == 2:
-        record(words[1])
+    if words == ["record"]:
+        record("node1", RECORDED)
+        record("node4", OF_A_WORKER)  # for tests/bench/scale.py
     elif words != ["write"]:
         print(__doc__, file=sys.stderr)
         return 2
