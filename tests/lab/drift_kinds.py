@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cluster.access import SUDOERS
-from cluster.docker import KEYRING, SOURCES, UNIT_DROP_IN
+from cluster.docker import FORWARDING, KEYRING, SOURCES, UNIT_DROP_IN
 from cluster.sshd import DROP_IN, DROP_INS
 from cluster.updates import CONFIGURATION
 
@@ -164,6 +164,11 @@ HOSTS = (
         *("docker", "docker.service", "does not record"),
         f"rm {UNIT_DROP_IN}; systemctl daemon-reload",
         apart="unit",
+    ),
+    Kind(
+        "a sysctl changed",
+        *("docker", FORWARDING, "switched off"),
+        f"sysctl -w {FORWARDING}=0",
     ),
     Kind(
         "Docker's repository edited",
