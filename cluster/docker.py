@@ -312,8 +312,7 @@ def plan_daemon(settings: Settings, engine: Engine) -> list[Finding]:
         findings.append(
             Change("the running Docker daemon", "has not read the configuration that is declared")
         )
-    left_alone = settings.docker.daemon.get("ip-forward") is False
-    if engine.running and not engine.forwarding and not left_alone:
+    if engine.running and not engine.forwarding:
         findings.append(
             Change(
                 FORWARDING,
