@@ -117,7 +117,7 @@ HOSTS = (
     ),
     Kind(
         "our configuration of updates gone",
-        *("updates", "APT::Periodic::Unattended-Upgrade", ""),
+        *("updates", "Unattended-Upgrade::Package-Blacklist", "Docker would be updated by itself"),
         f"rm {CONFIGURATION}",
         apart="apt",
         also=("updates/*",),
