@@ -313,7 +313,7 @@ FIREWALL = (
     ),
 )
 
-REFUSED = (
+REFUSALS = (
     _sshd(
         "a drop-in that turns passwords back on",
         *("sshd PasswordAuthentication", "another setting wins over ours"),
@@ -380,7 +380,7 @@ ROLES = (
     ),
 )
 
-GONE = (
+ABSENT = (
     Kind(
         "a node that left",
         *("swarm", "the swarm", "this host is not in it yet"),
@@ -399,7 +399,7 @@ GONE = (
     ),
 )
 
-REMOVED = (
+REMOVAL = (
     Kind(
         "a node removed behind its back",
         *("swarm", "the swarm", "was removed from it and does not know"),
@@ -415,8 +415,8 @@ REMOVED = (
 BATCHES: dict[str, tuple[Kind, ...]] = {
     "hosts": HOSTS,
     "firewall": FIREWALL,
-    "refused": REFUSED,
+    "refusals": REFUSALS,
     "roles": ROLES,
-    "gone": GONE,
-    "removed": REMOVED,
+    "absent": ABSENT,
+    "removal": REMOVAL,
 }
