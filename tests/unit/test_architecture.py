@@ -119,14 +119,16 @@ def operations() -> list[tuple[str, Any]]:
     return found
 
 
-def test_a_part_is_named_after_the_deploy_that_mends_it() -> None:
-    deploys = {path.stem for path in files("deploys")}
-    parts = {
-        part
-        for path in files("operations")
-        for part in re.findall(r'^@converges\("(\w+)"\)', path.read_text(), re.MULTILINE)
-    }
-    assert {"ssh", "docker", "swarm"} <= parts <= deploys
+def test_a_part_of_the_site_is_named_after_the_deploy_that_mends_it() -> None:
+    site = (ROOT / "deploys/site.py").read_text()
+    for deploy in re.findall(r'local\.include\("deploys/(\w+)\.py"\)', site):
+        text = (ROOT / f"deploys/{deploy}.py").read_text()
+        called = re.findall(r"^(\w+)\.(\w+)\(", text, re.MULTILINE)
+        assert called
+        for module, operation in called:
+            source = (ROOT / f"operations/{module}.py").read_text()
+            [part] = re.findall(rf'@converges\("(\w+)"\)\ndef {operation}\(', source)
+            assert part == deploy
 
 
 def arguments(operation: Any) -> list[str]:
