@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from drift import memory, metrics, notify, page, schedule, terminal
+from drift import memory, metrics, notify, schedule, terminal
 from drift.memory import Memory, News
 from drift.report import COULD_NOT_TELL, Report, as_json, report
 from drift.run import Request, run
@@ -255,6 +255,8 @@ def _write(options: argparse.Namespace, found: Report, learnt: Memory) -> None:
         if options.metrics:
             memory.write(options.metrics, metrics.render(found))
         if options.html and not found.busy:
+            from drift import page  # slow to load
+
             memory.write(options.html, page.render(found, learnt))
     except OSError as error:
         raise Unusable(f"the report cannot be written: {error}") from error

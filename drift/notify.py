@@ -13,10 +13,8 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-
-import requests
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from drift import terminal
 from drift.memory import News
@@ -74,6 +72,8 @@ def _words(environment: Mapping[str, str], name: str) -> list[str]:
 
 def message(report: Report, news: News) -> Message:
     """What has changed, in words (``notification.txt.j2``): its first line is the title."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # slow to load
+
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=False,  # plain text
@@ -100,11 +100,8 @@ def tell(where: Channels, what: Message, say: Callable[[str], None]) -> None:
     """
     if not where.urls:
         return
-    try:
-        import apprise
-    except ModuleNotFoundError:
-        say("notifications need apprise: pip install apprise (the extra “drift”)")
-        return
+    import apprise  # an extra, and slow to load: only where it is needed
+
     # Its log, and what its plugins print, may show what was sent to which address.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     for number, url in enumerate(where.urls, start=1):
@@ -130,6 +127,8 @@ def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:
     """Tell the dead man's switch: ``start``, ``success`` or ``fail``; what goes wrong is said."""
     if not where.ping:
         return
+    import requests  # slow to load
+
     url = where.ping.rstrip("/") + {"start": "/start", "success": "", "fail": "/fail"}[event]
     try:
         answer = requests.get(url, timeout=PING_TIMEOUT)
@@ -148,5 +147,11 @@ def event(report: Report) -> str:
 
 
 def from_environment() -> Channels:
-    """The channels of this process."""
-    return channels(os.environ)
+    """The channels of this process. Raises :class:`Unusable`, also where apprise is missing."""
+    where = channels(os.environ)
+    if where.urls and find_spec("apprise") is None:
+        raise Unusable(
+            "DRIFT_NOTIFY is set, and apprise, which sends notifications, is not installed\n"
+            "    instead: pip install -e '.[drift]', or unset DRIFT_NOTIFY"
+        )
+    return where

@@ -1,7 +1,7 @@
 """The drift check on a real cluster: what it finds, what it leaves alone, and that it is quiet.
 
-`-k` with a batch's name (hosts, firewall, refusals, roles, absent, removal), `silent`, `read_only`, `timer` or
-`alarm` runs a part of it; each starts from a converged lab.
+`-k` with a batch's name (hosts, firewall, refusals, roles, absent, removal), `silent`, `read_only`,
+`timer` or `alarm` runs a part of it; each starts from a converged lab.
 """
 
 from __future__ import annotations
