@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 LAB_PACKAGES := user-mode-linux mmdebstrap iptables iproute2 e2fsprogs openssh-client tcpdump \
   apt-utils dpkg-dev gpg gpg-agent busybox-static curl
+BROWSER_PACKAGES := chromium fonts-dejavu-core
 
-.PHONY: help install system check test unit netns lifecycle demo bench lab-up lab-down clean
+.PHONY: help install system browser check test unit netns lifecycle demo bench lab-up lab-down clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,7 +15,7 @@ help: ## show this list
 demo: $(READY) ## bring up four hosts, build the cluster on them, show it
 	@$(BIN)/python scripts/demo.py
 
-test: $(READY) ## everything that must pass (up to 35 minutes)
+test: $(READY) browser ## everything that must pass (up to 35 minutes)
 	@$(BIN)/python tests/run.py test
 
 lifecycle: $(READY) ## the longer scenarios
@@ -51,6 +52,9 @@ $(READY): requirements.txt pyproject.toml | system
 
 system:
 	@sh scripts/system-packages $(PYTHON) $(LAB_PACKAGES)
+
+browser:
+	@sh scripts/system-packages $(PYTHON) $(BROWSER_PACKAGES)
 
 clean: ## remove what make has made here (the lab's cache stays)
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -24,7 +24,7 @@ def _refuse_strangers():
     # of one of our folders would be used in its place, here and in every `fact facts.…`.
     if str(_ROOT) not in _sys.path:
         _sys.path.append(str(_ROOT))
-    for _name in ("cluster", "facts", "operations", "deploys", "lab"):
+    for _name in ("cluster", "facts", "operations", "deploys", "drift", "lab"):
         if not (_ROOT / _name).is_dir():
             continue
         _spec = _find_spec(_name)

@@ -28,6 +28,7 @@ SOURCES = "/etc/apt/sources.list.d/docker.sources"
 KEYRING = "/etc/apt/keyrings/docker.asc"
 DAEMON_JSON = "/etc/docker/daemon.json"
 LOADED_JSON = "/run/pyinfra-swarm/daemon.json"
+FORWARDING = "net.ipv4.ip_forward"
 UNIT_DROP_IN = "/etc/systemd/system/docker.service.d/pyinfra-swarm.conf"
 
 UNIT_DROP_IN_CONTENT = f"""\
@@ -61,6 +62,7 @@ class Engine(Observation):
     running, enabled: the docker service; changed_since_start: daemon.json is younger than the
     running daemon (used only where loaded_json is unknown).
     group: the members of group ``docker``.
+    forwarding: the kernel passes IPv4 packets on, which the daemon sees to when it starts.
     """
 
     distribution: str
@@ -79,6 +81,7 @@ class Engine(Observation):
     reload_needed: bool
     changed_since_start: bool
     group: tuple[str, ...]
+    forwarding: bool = True
 
     @property
     def version(self) -> str | None:
@@ -308,6 +311,16 @@ def plan_daemon(settings: Settings, engine: Engine) -> list[Finding]:
     elif restart_needed(engine, wanted):
         findings.append(
             Change("the running Docker daemon", "has not read the configuration that is declared")
+        )
+    if engine.running and not engine.forwarding:
+        findings.append(
+            Change(
+                FORWARDING,
+                "was switched off since Docker has started: containers reach nothing, and "
+                "nothing reaches them",
+                expected="1",
+                found="0",
+            )
         )
     return findings
 

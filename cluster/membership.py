@@ -72,6 +72,7 @@ class Membership(Observation):
     manager, or a manager without quorum).
     in_ingress: this node has its end of the ingress network; ``None`` where it could not say.
     error: the engine's own words, where there are any.
+    certificate_expires: when the host's certificate as a node does, in seconds since 1970.
     """
 
     engine: str
@@ -86,6 +87,7 @@ class Membership(Observation):
     overlays: tuple[Overlay, ...] | None = None
     in_ingress: bool | None = None
     error: str = ""
+    certificate_expires: float | None = None
 
     @property
     def in_swarm(self) -> bool:

@@ -75,6 +75,7 @@ class Installation(SubjectFact[Engine]):
             "section unit; systemctl show docker.service "
             "-p ActiveState -p UnitFileState -p NeedDaemonReload 2>/dev/null\n"
             f"section changed; [ {DAEMON_JSON} -nt /run/docker.pid ] && echo yes\n"
+            "section forwarding; cat /proc/sys/net/ipv4/ip_forward\n"
             "section group; while IFS=: read -r name _ _ members; do "
             '[ "$name" = docker ] && echo "$members"; done < /etc/group; true\n'
         )
@@ -117,6 +118,7 @@ def parse_installation(output: list[str]) -> Engine:
         enabled=unit.get("UnitFileState") == "enabled",
         reload_needed=unit.get("NeedDaemonReload") == "yes",
         changed_since_start=bool(found.get("changed")),
+        forwarding=found.get("forwarding") != ["0"],
         group=tuple(name for name in (group[0].split(",") if group else []) if name),
     )
 

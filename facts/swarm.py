@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+from cryptography import x509
 from pyinfra.api.facts import ShortFactBase
 
 from cluster.membership import (
@@ -22,6 +24,9 @@ _URLS = " ".join(
     f"'http://localhost{path}'"
     for path in ("/info", "/nodes", "/networks?filters=%7B%22driver%22%3A%5B%22overlay%22%5D%7D")
 )
+
+_CERTIFICATE = "/var/lib/docker/swarm/certificates/swarm-node.crt"
+"""The node's own certificate, its authority's below it: public, unlike the key beside it."""
 
 _INGRESS = (
     # Asked by name a manager without a quorum is slow, and there it does not matter.
@@ -42,7 +47,8 @@ class State(SubjectFact[Membership]):
             SECTION
             + ENGINE_STATE
             + 'state=$(engine_state); section state; echo "$state"\n'
-            + f'[ "$state" = running ] && {{ section answers; api {_URLS}; {_INGRESS}; }}; true\n'
+            + f'[ "$state" = running ] && {{ section answers; api {_URLS}; {_INGRESS}; }}\n'
+            + f"[ -r {_CERTIFICATE} ] && {{ section certificate; cat {_CERTIFICATE}; }}; true\n"
         )
 
     def parse(self, output: list[str]) -> Membership:
@@ -93,7 +99,16 @@ def parse_state(output: list[str]) -> Membership:
         else None,
         in_ingress=(end == "joined") if end else None,
         error=error,
+        certificate_expires=_expiry(found.get("certificate", [])),
     )
+
+
+def _expiry(pem: list[str]) -> float | None:
+    """When the first certificate of a chain expires; ``None`` where there is none to be read."""
+    with suppress(ValueError):
+        first, *_ = x509.load_pem_x509_certificates("\n".join(pem).encode())
+        return first.not_valid_after_utc.timestamp()
+    return None
 
 
 def _documents(text: str) -> list[Any]:

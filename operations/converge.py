@@ -220,16 +220,19 @@ def converges(
                 for command in body(*args, **kwargs):
                     if state.is_executing:
                         forget_observations()  # a command that fails may have changed much
+                    story.looked(host, part)  # pyinfra goes no further while it plans
                     yield command
                     forget_observations()
             except Refused as refused:
                 problem, told = str(refused), True
+                story.looked(host, part)
             except Unobserved as unobserved:
                 problem = f"{unobserved}; nothing was decided without it"
             except Exception as error:
                 logger.debug(traceback.format_exc())
                 problem = f"{part}: {type(error).__name__}: {error} (--debug shows where)"
             if not problem:
+                story.looked(host, part)
                 return
             if state.is_executing:
                 yield fail(problem, told=told)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cluster.docker import (
     DAEMON_JSON,
+    FORWARDING,
     KEYRING,
     PACKAGES,
     SOURCES,
@@ -219,7 +220,8 @@ def daemon(settings: Settings) -> Commands:
     """
     observe_all(Installation)  # in parallel, since the hosts come here one after the other
     engine = observe(Installation)
-    if not tell("docker", plan_daemon(settings, engine)):
+    findings = plan_daemon(settings, engine)
+    if not tell("docker", findings):
         return
     wanted = daemon_json(settings, engine.version or "0")
     if not same_configuration(engine.daemon_json, wanted):
@@ -229,6 +231,8 @@ def daemon(settings: Settings) -> Commands:
             f"sync {DAEMON_JSON}.new\nmv {DAEMON_JSON}.new {DAEMON_JSON}",
             stdin=wanted,
         )
+    if any(finding.what == FORWARDING for finding in findings):
+        yield script(f"sysctl -qw {FORWARDING}=1")
     if engine.running and not restart_needed(engine, wanted):
         if not engine.enabled:
             yield script("systemctl enable docker.service")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import time
 from typing import TYPE_CHECKING
 
+from cluster import measures
 from cluster.findings import Change, Finding, Notice, changes, refusals
 from cluster.firewall import clear_text
 from cluster.firewall.chains import FORWARD, INPUT
@@ -29,6 +31,7 @@ from cluster.shell import write_files
 from facts import swarm as swarm_facts
 from facts.docker import StandaloneContainers
 from facts.firewall import State, WebRanges
+from operations import story
 from operations.converge import (
     Commands,
     converges,
@@ -63,6 +66,7 @@ def applied(settings: Settings) -> Commands:
         firewall.applied(load(), name="Firewall: default deny, Cloudflare to the web ports")
     """
     host = observe(State)
+    story.measure("firewall", "exposure", measures.exposure(settings))
     if not settings.firewall.enabled:
         tell("firewall", _left_over(host))
         return
@@ -106,7 +110,11 @@ def web_ranges(settings: Settings) -> Commands:
         tell("firewall", [])
         return
     asked = current_host().data.get("refresh") == "now"
-    findings = plan_ranges(observe(State).web, settings.firewall.max_age_seconds)
+    web = observe(State).web
+    if web.age is not None:
+        fetched = round(time.time()) - web.age
+        story.measure("firewall", "range list fetched", fetched, host=current_host().name)
+    findings = plan_ranges(web, settings.firewall.max_age_seconds)
     if asked and not findings:
         findings = [Change("web ranges", "a refresh was asked for")]
     if not tell("firewall", findings):

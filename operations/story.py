@@ -3,6 +3,11 @@
 Findings go to the log and, where ``SWARM_REASONS`` names a file, to it as well: one JSON object a
 line, with the keys ``host``, ``part``, ``phase`` (``plan`` or ``apply``), ``kind`` (``change``,
 ``notice`` or ``refusal``), ``what``, ``reason``, ``expected``, ``found`` and ``remedy``.
+
+The file, unlike the log, also gets what a program needs to judge the findings (records with
+``host``, ``part``, ``phase``, ``kind`` and ``what``): ``looked`` where an operation (``what``) has
+told all its findings about a host; ``measure`` with a ``value``; ``failed`` with a ``reason``, at
+the end, for a host that is not done. docs/decisions/reasons.md has the rules.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -31,6 +36,7 @@ from operations.connection import connection_broke, notice_power_loss
 _MARKS = {"change": ("~", "yellow"), "notice": ("!", "cyan"), "refusal": ("✗", "red")}
 
 _told: set[tuple[str, str]] = set()
+_measured: set[tuple[str, str, str, str]] = set()
 _failures: dict[str, str] = {}
 _changed: dict[str, int] = {}
 _noticed = 0
@@ -79,6 +85,35 @@ def tell(host: Host, part: str, findings: Sequence[Finding]) -> None:
         _record({"host": host.name, "part": part, "phase": phase(), **finding.record()})
 
 
+def looked(host: Host, part: str) -> None:
+    """The operation under way has told all that a plan holds about a host: nothing else differs."""
+    if state().is_executing or not host.current_op_hash:
+        return
+    names = state().get_op_meta(host.current_op_hash).names
+    for name in names:
+        _record({"host": host.name, "part": part, "phase": phase(), "kind": "looked", "what": name})
+
+
+def measure(part: str, what: str, value: Any, *, host: str = "") -> None:
+    """Record a value that is no finding, for reports: each once a run and phase.
+
+    value: what JSON can hold; host: its name, "" for what is said of the cluster as a whole.
+    """
+    key = (host, part, what, phase())
+    if key not in _measured:
+        _measured.add(key)
+        _record(
+            {
+                "host": host,
+                "part": part,
+                "phase": phase(),
+                "kind": "measure",
+                "what": what,
+                "value": value,
+            }
+        )
+
+
 def failed(host: Host, message: str, *, told: bool = False) -> None:
     """A host will not be finished by this run, and why; ``told``: the log has it already."""
     _failures.setdefault(host.name, message)
@@ -86,7 +121,7 @@ def failed(host: Host, message: str, *, told: bool = False) -> None:
         host.log_styled(message, fg="red", log_func=logger.error)
 
 
-def _record(entry: dict[str, str]) -> None:
+def _record(entry: Mapping[str, Any]) -> None:
     path = os.environ.get("SWARM_REASONS")
     if path:
         with open(path, "a", encoding="utf-8") as file:
@@ -198,11 +233,24 @@ def _close() -> None:
         host for host in hosts if host in run.failed_hosts or host not in run.activated_hosts
     ]
     applied = run.current_stage >= StateStage.Execute
+    reasons = {h.name: _failures.get(h.name, "see the messages above") for h in unfinished}
+    ending = "apply" if applied else "plan"
+    for name, reason in reasons.items():
+        _record(
+            {
+                "host": name,
+                "part": "",
+                "phase": ending,
+                "kind": "failed",
+                "what": "host",
+                "reason": reason,
+            }
+        )
     # pyinfra ends a run early, too, when no host is left that it could go on with.
     ended = run.current_stage == StateStage.Disconnect or not applied or not run.active_hosts
     for line in closing_lines(
         hosts=[host.name for host in hosts],
-        unfinished={h.name: _failures.get(h.name, "see the messages above") for h in unfinished},
+        unfinished=reasons,
         changed=_changed,
         applied=applied,
         notices=_noticed,

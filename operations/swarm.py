@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gevent.event import AsyncResult
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
 
+from cluster import measures
 from cluster.membership import (
     Membership,
     Node,
@@ -102,6 +103,7 @@ def founded(settings: Settings) -> Commands:
     """
     me = _me(settings)
     observed = _memberships()
+    _measure(settings, observed, me)
     if not tell("swarm", plan_swarm(settings, observed, me, planning=not is_executing())):
         return
     progress("founding the swarm")
@@ -412,6 +414,18 @@ def labelled(settings: Settings) -> Commands:
 
 def _me(settings: Settings) -> DeclaredHost:
     return settings.host(current_host().name)
+
+
+def _measure(
+    settings: Settings, observed: Mapping[str, Membership | None], me: DeclaredHost
+) -> None:
+    """What a report shows of the swarm besides its differences."""
+    story.measure("swarm", "nodes", measures.nodes(settings, observed))
+    story.measure("swarm", "managers", measures.managers(settings, observed))
+    story.measure("swarm", "networks", measures.networks(settings, observed))
+    own = observed[me.name]
+    if own is not None and own.certificate_expires is not None:
+        story.measure("swarm", "certificate expires", own.certificate_expires, host=me.name)
 
 
 def _memberships() -> Mapping[str, Membership | None]:

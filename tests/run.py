@@ -28,6 +28,7 @@ SUITES = {
     "test": (
         Suite("unit", 180, ("tests/unit",)),
         Suite("netns", 180, ("tests/netns",)),
+        Suite("browser", 120, ("tests/browser",)),
         Suite("lab", 1800, ("tests/lab", "-m", "not lifecycle", "-v", "--durations=10")),
     ),
     "lifecycle": (

@@ -80,13 +80,18 @@ def reruns(
     probes: list[float] = []
     again: list[Timed] = []
     dry: list[Timed] = []
+    checks: list[Timed] = []
+    logins: list[float] = []
     for number in range(rounds):
         probes.append(floor.everywhere(scripts)[1])
         again.append(product.run("-y", *SITE))
         dry.append(product.run("--dry", *SITE))
+        checks.append(product.check())
+        logins.append(floor.everywhere(dict.fromkeys(scripts, "true"))[1])
         say(
             f"round {number + 1} of {rounds}{' (not counted)' if not number else ''}: probes "
-            f"{probes[-1]:.1f} s, -y {again[-1].seconds:.1f} s, --dry {dry[-1].seconds:.1f} s"
+            f"{probes[-1]:.1f} s, -y {again[-1].seconds:.1f} s, --dry {dry[-1].seconds:.1f} s, "
+            f"drift {checks[-1].seconds:.1f} s, ssh true {logins[-1]:.1f} s"
         )
     base = median(probes[1:])
     rows, detail = [], []
@@ -95,6 +100,14 @@ def reruns(
         row = Row(f"{what} without changes", median(r.seconds for r in runs[1:]), base, goal)
         rows.append(row)
         detail += ["", f"{what} without changes, a run in the middle:", "", *costs(middle)]
+    checked = median(check.seconds for check in checks[1:])
+    rows.append(Row("`drift` in sync", checked, base, DRY))
+    cold = median(logins[1:])
+    detail += [
+        "",
+        f"A cold `ssh HOST true`, all hosts at once: {cold:.1f} s; `drift` takes "
+        f"{checked / cold:.1f} times that.",
+    ]
     return rows, detail[1:]
 
 

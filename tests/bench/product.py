@@ -35,10 +35,19 @@ class Timed:
 
 def run(*arguments: str, log: Path | None = None) -> Timed:
     """Run ``pyinfra ARGUMENTS`` and note when it printed what."""
+    return _timed(pyinfra_argv(*arguments), log)
+
+
+def check() -> Timed:
+    """Run ``drift --lab``."""
+    return _timed([sys.executable, "-m", "drift", "--lab"], None)
+
+
+def _timed(argv: list[str], log: Path | None) -> Timed:
     begun = time.monotonic()
     lines: list[tuple[float, str]] = []
     with subprocess.Popen(
-        pyinfra_argv(*arguments),
+        argv,
         cwd=ROOT,
         env=environment({"PYTHONUNBUFFERED": "1"}),
         stdin=subprocess.DEVNULL,
@@ -55,7 +64,7 @@ def run(*arguments: str, log: Path | None = None) -> Timed:
         log.write_text("".join(f"{at:8.2f}  {line}\n" for at, line in lines))
     if process.returncode != 0:
         print("\n".join(line for _, line in lines[-40:]), file=sys.stderr)
-        raise Failed(f"pyinfra {' '.join(arguments)} ended with {process.returncode}")
+        raise Failed(f"{' '.join(argv)} ended with {process.returncode}")
     return Timed(tuple(lines), seconds)
 
 

@@ -62,6 +62,17 @@ def test_the_product_does_not_need_the_lab(path: Path) -> None:
     assert "lab" not in imported(path)
 
 
+@each("drift")
+def test_the_check_calls_pyinfra_as_a_user_would(path: Path) -> None:
+    """It plans in a process of its own: pyinfra's API would tie it to pyinfra's insides."""
+    assert not imported(path) & {"pyinfra", "gevent", "facts", "operations", "deploys", "lab"}
+
+
+@each(*LAYERS)
+def test_nothing_needs_the_check(path: Path) -> None:
+    assert "drift" not in imported(path)
+
+
 @each("deploys")
 def test_a_deploy_is_a_plain_list_of_our_operations(path: Path) -> None:
     """Every host calls the same in the same order: no branch, no loop, nothing of pyinfra's own.
@@ -106,6 +117,18 @@ def operations() -> list[tuple[str, Any]]:
             if getattr(value, "_inner", None) and value._inner.__module__ == module.__name__:
                 found.append((f"{path.stem}.{name}", value._inner))
     return found
+
+
+def test_a_part_of_the_site_is_named_after_the_deploy_that_mends_it() -> None:
+    site = (ROOT / "deploys/site.py").read_text()
+    for deploy in re.findall(r'local\.include\("deploys/(\w+)\.py"\)', site):
+        text = (ROOT / f"deploys/{deploy}.py").read_text()
+        called = re.findall(r"^(\w+)\.(\w+)\(", text, re.MULTILINE)
+        assert called
+        for module, operation in called:
+            source = (ROOT / f"operations/{module}.py").read_text()
+            [part] = re.findall(rf'@converges\("(\w+)"\)\ndef {operation}\(', source)
+            assert part == deploy
 
 
 def arguments(operation: Any) -> list[str]:

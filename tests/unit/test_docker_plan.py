@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.docker import (
+    FORWARDING,
     PACKAGES,
     Engine,
     Package,
@@ -393,6 +394,14 @@ def test_a_broken_configuration_is_replaced() -> None:
 )
 def test_the_service_runs_and_starts_at_boot(engine: Engine, reason: str) -> None:
     assert reason in the(Change, plan_daemon(SETTINGS, engine)).sentence()
+
+
+def test_forwarding_that_was_switched_off_is_switched_on_again() -> None:
+    off = differing(forwarding=False)
+    found = the(Change, plan_daemon(SETTINGS, off))
+    assert (found.what, found.expected, found.found) == ("net.ipv4.ip_forward", "1", "0")
+    # A stopped engine does it when it starts.
+    assert FORWARDING not in [f.what for f in plan_daemon(SETTINGS, replace(off, running=False))]
 
 
 WANTED = daemon_json(SETTINGS, "28.5.2")

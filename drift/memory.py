@@ -1,0 +1,251 @@
+"""What earlier checks found: since when something differs, and the last days host by host.
+
+A small file of JSON. Everything here is pure but :func:`remembered`, which reads it, and
+:func:`remember`, which writes it whole or not at all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from drift.report import Difference, HostReport, Identity, Report, State, moment, stamp
+
+VERSION = 1
+DAYS = 14
+"""How long the history goes back."""
+
+_SEVERITY: dict[State, int] = {"in sync": 0, "unknown": 1, "drifted": 2}
+
+
+class Unreadable(Exception):
+    """The file is not one of ours; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is remembered of a cluster.
+
+    cluster: its name; "" before the first check.
+    differences: those that were there when last looked, with ``since``.
+    states: each host's state when last looked, and since when: ``{host: (state, since)}``.
+    lost: the hosts that could not be looked at whole when last tried.
+    hours: the worst state in each hour of the last days: ``{host: {"2026-11-24T06": state}}``.
+    """
+
+    cluster: str = ""
+    differences: tuple[Difference, ...] = ()
+    states: Mapping[str, tuple[State, str]] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+    hours: Mapping[str, Mapping[str, State]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class News:
+    """What has changed since the check before, told once.
+
+    new, mended: differences; lost: hosts that cannot be looked at whole any longer (but those
+    refused: the refusal is a difference, and says it all); back: hosts that can again.
+    """
+
+    new: tuple[Difference, ...] = ()
+    mended: tuple[Difference, ...] = ()
+    lost: tuple[HostReport, ...] = ()
+    back: tuple[HostReport, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.mended or self.lost or self.back)
+
+
+def learn(memory: Memory, report: Report) -> tuple[Memory, Report, News]:
+    """What is remembered after a check, the report with ``since`` filled in, and the news.
+
+    A difference is mended only when its part was looked at whole on its host and it was not
+    there. A check that measured nothing (a run in progress) teaches nothing.
+    """
+    if report.busy:
+        return memory, report, News()
+    now = stamp(report.at)
+    before = {difference.identity: difference for difference in memory.differences}
+    memory = memory if report.limit else _of_these(memory, {host.name for host in report.hosts})
+    hosts = tuple(
+        replace(
+            host,
+            since=_since(memory.states.get(host.name), host.state, now),
+            differences=tuple(
+                replace(one, since=before[one.identity].since if one.identity in before else now)
+                for one in host.differences
+            ),
+        )
+        for host in report.hosts
+    )
+    seen = replace(report, hosts=hosts)
+    there = {difference.identity for difference in seen.differences}
+    whole = {(host.name, part) for host in hosts for part in host.parts}
+    gone = [one for one in memory.differences if one.identity not in there]
+    mended = tuple(one for one in gone if _looked_at(one, whole, hosts))
+    kept = tuple(one for one in gone if one not in mended)
+    lost = {host.name for host in hosts if host.unknown and not host.refused}
+    news = News(
+        new=tuple(_once(one for one in seen.differences if one.identity not in before)),
+        mended=tuple(_once(iter(mended))),
+        lost=tuple(h for h in hosts if h.name in lost and h.name not in memory.lost),
+        back=tuple(h for h in hosts if h.name not in lost and h.name in memory.lost),
+    )
+    others = set(memory.lost) - {host.name for host in hosts}
+    learnt = Memory(
+        cluster=report.cluster,
+        differences=(*kept, *seen.differences),
+        states={**memory.states, **{host.name: (host.state, host.since) for host in hosts}},
+        lost=tuple(sorted(lost | others)),
+        hours=_hours(memory, seen),
+    )
+    return learnt, seen, news
+
+
+def _of_these(memory: Memory, names: set[str]) -> Memory:
+    """Without the hosts that are not declared any longer."""
+    return replace(
+        memory,
+        differences=tuple(one for one in memory.differences if one.host in names),
+        states={name: state for name, state in memory.states.items() if name in names},
+        lost=tuple(name for name in memory.lost if name in names),
+        hours={name: states for name, states in memory.hours.items() if name in names},
+    )
+
+
+def _since(before: tuple[State, str] | None, state: State, now: str) -> str:
+    return before[1] if before and before[0] == state else now
+
+
+def _looked_at(one: Difference, whole: set[tuple[str, str]], hosts: tuple[HostReport, ...]) -> bool:
+    if one.part:
+        return (one.host, one.part) in whole
+    return any(host.name == one.host and not host.unknown for host in hosts)
+
+
+def _once(differences: Iterator[Difference]) -> Iterator[Difference]:
+    """Each identity once: two reasons about one thing are one piece of news."""
+    known: set[Identity] = set()
+    for one in differences:
+        if one.identity not in known:
+            known.add(one.identity)
+            yield one
+
+
+def _hours(memory: Memory, report: Report) -> dict[str, dict[str, State]]:
+    oldest = hour(report.at - timedelta(days=DAYS))
+    now = hour(report.at)
+    kept = {
+        name: {at: state for at, state in states.items() if at > oldest}
+        for name, states in memory.hours.items()
+    }
+    for host in report.hosts:
+        own = kept.setdefault(host.name, {})
+        own[now] = max(own.get(now, host.state), host.state, key=lambda state: _SEVERITY[state])
+    return {name: states for name, states in kept.items() if states}
+
+
+def hour(at: datetime) -> str:
+    """The hour that a moment belongs to, as the history counts them (UTC)."""
+    return stamp(at)[:13]
+
+
+# The file
+# --------
+
+
+@contextmanager
+def remembered(path: Path) -> Iterator[Memory]:
+    """The memory in a file, which no other check changes meanwhile; empty where there is none.
+
+    Raises :class:`Unreadable`.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(path.with_name(f".{path.name}.lock"), "w")  # noqa: SIM115
+    except OSError as error:
+        raise Unreadable(f"{path}: cannot be used: {error.strerror}") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield load(path)
+
+
+def load(path: Path) -> Memory:
+    """The memory in a file; empty where there is none. Raises :class:`Unreadable`."""
+    try:
+        return from_json(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return Memory()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Unreadable(
+            f"{path}: is not what a check remembers ({type(error).__name__}: {error})\n"
+            "    instead: another path, or remove the file (what differs is then new once more)"
+        ) from error
+
+
+def remember(path: Path, memory: Memory) -> None:
+    """Write a memory, at once and whole; only its owner may read it."""
+    write(path, json.dumps(to_json(memory), ensure_ascii=False, indent=1) + "\n", mode=0o600)
+
+
+def write(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write a file at once: a reader sees the old one or the new one, never half of it."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), mode)
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def to_json(memory: Memory) -> dict[str, Any]:
+    """The memory as plain data."""
+    return {
+        "version": VERSION,
+        "cluster": memory.cluster,
+        "differences": [asdict(difference) for difference in memory.differences],
+        "states": {name: list(state) for name, state in memory.states.items()},
+        "lost": list(memory.lost),
+        "hours": {name: dict(states) for name, states in memory.hours.items()},
+    }
+
+
+def from_json(data: Mapping[str, Any]) -> Memory:
+    """The reverse. Raises ``ValueError``, ``KeyError`` or ``TypeError``."""
+    if data["version"] != VERSION:
+        raise ValueError(f"version {data['version']}, where {VERSION} was expected")
+    differences = tuple(Difference(**entry) for entry in data["differences"])
+    for one in differences:
+        moment(one.since)
+    return Memory(
+        cluster=data["cluster"],
+        differences=differences,
+        states={name: (_state(state), since) for name, (state, since) in data["states"].items()},
+        lost=tuple(map(str, data["lost"])),
+        hours={
+            name: {at: _state(state) for at, state in states.items()}
+            for name, states in data["hours"].items()
+        },
+    )
+
+
+def _state(word: str) -> State:
+    for state in _SEVERITY:
+        if state == word:
+            return state
+    raise ValueError(f"“{word}” is no state of a host")

@@ -1,0 +1,157 @@
+"""Telling people, on whatever they read, when the state has changed; and a dead man's switch.
+
+Where to: ``DRIFT_NOTIFY`` (apprise URLs, separated by spaces or newlines) or ``DRIFT_NOTIFY_FILE``
+(a file of them, one a line), and ``DRIFT_PING`` or ``DRIFT_PING_FILE`` (one URL, as healthchecks
+gives it). They hold secrets: none of them is ever printed, and none comes from the command line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from drift import terminal
+from drift.memory import News
+from drift.report import COULD_NOT_TELL, Report
+from drift.target import Unusable
+
+PING_TIMEOUT = (5, 10)
+"""Seconds to connect, and for the answer."""
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Where to tell. Not shown by ``repr``: the URLs hold secrets."""
+
+    urls: tuple[str, ...] = ()
+    ping: str = ""
+
+    def __repr__(self) -> str:
+        return f"Channels({len(self.urls)} channels, {'a' if self.ping else 'no'} ping)"
+
+
+@dataclass(frozen=True)
+class Message:
+    """What people read."""
+
+    title: str
+    body: str
+
+
+def channels(environment: Mapping[str, str]) -> Channels:
+    """The channels that the environment names. Raises :class:`Unusable`, without the URL."""
+    urls = tuple(_words(environment, "DRIFT_NOTIFY"))
+    ping = _words(environment, "DRIFT_PING")
+    if len(ping) > 1:
+        raise Unusable("DRIFT_PING: more than one URL\n    instead: one, of one check")
+    if ping and not ping[0].startswith(("http://", "https://")):
+        raise Unusable("DRIFT_PING: is not an http:// or https:// URL")
+    return Channels(urls, ping[0] if ping else "")
+
+
+def _words(environment: Mapping[str, str], name: str) -> list[str]:
+    """The words of a variable, or of the file that ``NAME_FILE`` names; comments left out."""
+    path = environment.get(f"{name}_FILE")
+    if path and environment.get(name):
+        raise Unusable(f"{name} and {name}_FILE are both set\n    instead: one of them")
+    if not path:
+        return environment.get(name, "").split()
+    try:
+        lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "is not a text file"
+        raise Unusable(f"{name}_FILE = {path}: cannot be read: {why}") from error
+    return [word for line in lines if not line.lstrip().startswith("#") for word in line.split()]
+
+
+def message(report: Report, news: News) -> Message:
+    """What has changed, in words (``notification.txt.j2``): its first line is the title."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # slow to load
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=False,  # plain text
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("notification.txt.j2").render(
+        report=report,
+        news=news,
+        mending=terminal.mending,
+        values=terminal.values,
+        verdict=terminal.verdict(report),
+        advice=list(terminal.advice(report)),
+    )
+    title, _, body = text.strip().partition("\n")
+    return Message(title.strip(), body.strip())
+
+
+def tell(where: Channels, what: Message, say: Callable[[str], None]) -> None:
+    """Send a message through every channel; a channel that fails is said, and nothing else.
+
+    A channel is called by its number and service: its URL holds a secret.
+    """
+    if not where.urls:
+        return
+    import apprise  # an extra, and slow to load: only where it is needed
+
+    # Its log, and what its plugins print, may show what was sent to which address.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    for number, url in enumerate(where.urls, start=1):
+        name, sent = f"channel {number}", False
+        try:
+            with (
+                contextlib.redirect_stdout(io.StringIO()),
+                contextlib.redirect_stderr(io.StringIO()),
+            ):
+                channel = apprise.Apprise()
+                if not channel.add(url):
+                    say(f"{name} is not a URL that apprise knows; see docs/drift.md")
+                    continue
+                name += f" ({channel[0].service_name})"
+                sent = bool(channel.notify(title=what.title, body=what.body))
+        except Exception as error:  # a plugin's mistake is not the check's
+            name += f": {type(error).__name__}"
+        if not sent:
+            say(f"{name} did not take the notification")
+
+
+def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:
+    """Tell the dead man's switch: ``start``, ``success`` or ``fail``; what goes wrong is said."""
+    if not where.ping:
+        return
+    import requests  # slow to load
+
+    url = where.ping.rstrip("/") + {"start": "/start", "success": "", "fail": "/fail"}[event]
+    try:
+        answer = requests.get(url, timeout=PING_TIMEOUT)
+        if not answer.ok:
+            say(f"the dead man's switch answered {answer.status_code} to “{event}”")
+    except requests.RequestException as error:
+        say(f"the dead man's switch could not be told “{event}”: {type(error).__name__}")
+
+
+def event(report: Report) -> str:
+    """How a check went, for the dead man's switch.
+
+    Drift is a check that worked, and so is one that met a run in progress.
+    """
+    return "fail" if report.exit_code == COULD_NOT_TELL and not report.busy else "success"
+
+
+def from_environment() -> Channels:
+    """The channels of this process. Raises :class:`Unusable`, also where apprise is missing."""
+    where = channels(os.environ)
+    if where.urls and find_spec("apprise") is None:
+        raise Unusable(
+            "DRIFT_NOTIFY is set, and apprise, which sends notifications, is not installed\n"
+            "    instead: pip install -e '.[drift]', or unset DRIFT_NOTIFY"
+        )
+    return where

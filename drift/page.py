@@ -1,0 +1,105 @@
+"""The report as one HTML file: nothing to load, no script, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from drift import terminal
+from drift.memory import DAYS, Memory, hour
+from drift.picture import CARD_HEIGHT, CARD_WIDTH, picture
+from drift.report import Report, State, stamp
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Span:
+    """Hours on end in one state; ``start`` and ``length`` in hours from the strip's left end."""
+
+    state: State
+    start: int
+    length: int
+    words: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A host's last days."""
+
+    host: str
+    spans: tuple[Span, ...]
+    summary: str
+
+
+def render(report: Report, memory: Memory) -> str:
+    """The page."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        report=report,
+        verdict=terminal.verdict(report),
+        tone=tone(report),
+        picture=picture(report),
+        card=(CARD_WIDTH, CARD_HEIGHT),
+        strips=strips(memory.hours, report),
+        hours=DAYS * 24,
+        days=days(report.at),
+        advice=list(terminal.advice(report))[1:],
+        at=report.at.strftime("%-d %B %Y, %H:%M UTC"),
+        iso=stamp(report.at),
+        ago=lambda since: terminal.ago(report.at, since),
+        now=stamp(report.at),
+        mending=terminal.mending,
+        expires=lambda moment: (moment - report.at.timestamp()) / _DAY,
+    )
+
+
+def tone(report: Report) -> str:
+    """The colour of it all: a host's state, as a class of the style sheet."""
+    return {0: "in-sync", 1: "unknown", 2: "drifted"}[report.exit_code]
+
+
+def strips(hours: Mapping[str, Mapping[str, State]], report: Report) -> list[Strip]:
+    """The history of the report's hosts, hours in one state joined."""
+    return [_strip(host.name, hours.get(host.name, {}), report.at) for host in report.hosts]
+
+
+def _strip(host: str, states: Mapping[str, State], now: datetime) -> Strip:
+    first = now - timedelta(hours=DAYS * 24 - 1)
+    spans: list[Span] = []
+    count: dict[str, int] = {}
+    for number in range(DAYS * 24):
+        at = first + timedelta(hours=number)
+        state = states.get(hour(at))
+        if state is None:
+            continue
+        count[state] = count.get(state, 0) + 1
+        last = spans[-1] if spans else None
+        if last and last.state == state and last.start + last.length == number:
+            spans[-1] = Span(state, last.start, last.length + 1, last.words)
+        else:
+            spans.append(Span(state, number, 1, f"{state} from {at:%-d %b %H}:00 UTC"))
+    words = [f"{state} in {many} h" for state, many in sorted(count.items(), key=lambda i: -i[1])]
+    return Strip(host, tuple(spans), ", ".join(words) or "never checked")
+
+
+def days(now: datetime) -> list[tuple[int, str]]:
+    """Where each day begins on a strip, in hours, and what it is called."""
+    first = now - timedelta(hours=DAYS * 24 - 1)
+    midnight = first.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    begin = first.replace(minute=0, second=0, microsecond=0)
+    found = []
+    while midnight <= now:
+        found.append((int((midnight - begin) / timedelta(hours=1)), f"{midnight:%-d %b}"))
+        midnight += timedelta(days=1)
+    return found

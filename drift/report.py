@@ -1,0 +1,334 @@
+"""What a check found: per host in sync, drifted or unknown; each difference with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from drift.run import Run
+
+VERSION = 1
+"""Of the JSON's shape (``docs/drift.schema.json``); grows when a reader would have to change."""
+
+IN_SYNC, DRIFT, COULD_NOT_TELL = 0, 2, 1
+"""Exit codes."""
+
+State = Literal["in sync", "drifted", "unknown"]
+Identity = tuple[str, str, str]
+"""Host, part, and what differs: the same from check to check."""
+
+_FINDINGS = ("change", "notice", "refusal")
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host that should be looked at, as declared."""
+
+    name: str
+    role: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that is not as declared.
+
+    kind: ``change`` (a deploy mends it), ``notice`` (only reported) or ``refusal`` (nothing can be
+    changed on this host before it is gone).
+    mended_by: the deploy that mends a change, as ``deploys/ssh.py``; else empty, see ``remedy``.
+    since: when it was first seen (ISO 8601, UTC); empty where nothing remembers.
+    """
+
+    host: str
+    part: str
+    kind: str
+    what: str
+    reason: str
+    expected: str = ""
+    found: str = ""
+    remedy: str = ""
+    mended_by: str = ""
+    since: str = ""
+
+    @property
+    def identity(self) -> Identity:
+        return (self.host, self.part, self.what)
+
+
+@dataclass(frozen=True)
+class HostReport:
+    """What is known of one host.
+
+    unknown: why it could not be looked at, or not at everything; empty where it was looked at
+    whole.
+    parts: the parts of the job that were looked at whole.
+    since: when it came into its state (ISO 8601, UTC); empty where nothing remembers.
+    measures: values that are no differences, by their names.
+    """
+
+    name: str
+    role: str = ""
+    address: str = ""
+    differences: tuple[Difference, ...] = ()
+    unknown: str = ""
+    parts: tuple[str, ...] = ()
+    since: str = ""
+    measures: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def state(self) -> State:
+        if self.differences:
+            return "drifted"
+        return "unknown" if self.unknown else "in sync"
+
+    @property
+    def refused(self) -> bool:
+        """Nothing can be changed on it before what was refused is gone."""
+        return any(difference.kind == "refusal" for difference in self.differences)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A check's outcome.
+
+    cluster: its name; source: where the settings come from; at: when it began (UTC).
+    deploy, limit: what was asked for; seconds: how long it took.
+    busy: who holds the cluster, where a run is in progress; nothing was measured then.
+    problem: why nothing could be looked at at all; empty where hosts were.
+    measures: values about the cluster as a whole, by their names.
+    """
+
+    cluster: str
+    at: datetime
+    hosts: tuple[HostReport, ...]
+    source: str = ""
+    deploy: str = ""
+    limit: tuple[str, ...] = ()
+    seconds: float = 0.0
+    busy: str = ""
+    problem: str = ""
+    measures: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Those of all hosts, in their order."""
+        return tuple(difference for host in self.hosts for difference in host.differences)
+
+    @property
+    def incomplete(self) -> tuple[HostReport, ...]:
+        """The hosts that were not looked at whole."""
+        return tuple(host for host in self.hosts if host.unknown)
+
+    @property
+    def exit_code(self) -> int:
+        """2: something differs, whatever else could not be told; 1: could not tell; 0: in sync."""
+        if self.busy or self.problem or not self.hosts:
+            return COULD_NOT_TELL
+        if self.differences:
+            return DRIFT
+        return COULD_NOT_TELL if self.incomplete else IN_SYNC
+
+
+def report(
+    run: Run,
+    hosts: Sequence[Host],
+    *,
+    at: datetime,
+    cluster: str = "",
+    source: str = "",
+    deploy: str = "",
+    limit: tuple[str, ...] = (),
+    deploys: Iterable[str] = (),
+    timeout: float = 0.0,
+) -> Report:
+    """Join the plan, what the operations told, and who failed.
+
+    hosts: those that should be looked at. A host is in sync only if every operation of the plan
+    has said that it looked at it and told all it found; whatever is missing makes it unknown.
+    deploys: the deploys there are; a change is mended by the one named after its part.
+    """
+    made = Report(
+        cluster=cluster,
+        at=at,
+        hosts=(),
+        source=source,
+        deploy=deploy,
+        limit=limit,
+        seconds=round(run.seconds, 2),
+        measures=_measures(run, ""),
+    )
+    if busy := [record for record in run.records if record.get("kind") == "busy"]:
+        return replace(made, busy=str(busy[0].get("reason") or "a run is in progress"), measures={})
+    known = {host.name: host for host in hosts}
+    told = {record["host"] for record in run.records if record.get("host")}
+    planned = {name for operation in run.operations or () for name in operation.hosts}
+    strangers = sorted((told | planned) - known.keys())
+    everybody = [*hosts, *map(Host, strangers)]
+    available = set(deploys)
+    return replace(
+        made,
+        hosts=tuple(_host(run, host, available, deploy, timeout) for host in everybody),
+        problem=_problem(run, told, timeout),
+    )
+
+
+def _problem(run: Run, told: set[str], timeout: float) -> str:
+    """Why the run as a whole came to nothing."""
+    if run.status is None:
+        return f"the check was ended: it was not through after {timeout:g} seconds"
+    if run.operations is None and not told:
+        return _last_words(run.log) or f"pyinfra ended with status {run.status} and said nothing"
+    return ""
+
+
+def _last_words(log: str) -> str:
+    """The end of pyinfra's log, from the last thing that it marks as an error."""
+    lines = [line.rstrip() for line in log.strip().splitlines()]
+    starts = [
+        number
+        for number, line in enumerate(lines)
+        if line.startswith("-->") and not line.endswith("...")
+    ]
+    first = starts[-1] if starts else max(len(lines) - 10, 0)
+    return "\n".join(lines[first : first + 40]).removeprefix("--> ").strip()
+
+
+def _host(
+    run: Run, host: Host, deploys: set[str], checked_deploy: str, timeout: float
+) -> HostReport:
+    own = [record for record in run.records if record.get("host") == host.name]
+    differences = [
+        _difference(record, deploys, checked_deploy)
+        for record in own
+        if record.get("kind") in _FINDINGS
+    ]
+    looked = {record["what"] for record in own if record.get("kind") == "looked"}
+    differences += _untold(run, host.name, looked, differences, checked_deploy)
+    return HostReport(
+        name=host.name,
+        role=host.role,
+        address=host.address,
+        differences=tuple(differences),
+        unknown=_unknown(run, own, looked, timeout),
+        parts=_parts(run, looked),
+        measures=_measures(run, host.name),
+    )
+
+
+def _difference(record: Mapping[str, Any], deploys: set[str], checked_deploy: str) -> Difference:
+    part = record.get("part", "")
+    mended_by = ""
+    if record["kind"] == "change":
+        mended_by = f"deploys/{part}.py" if f"deploys/{part}.py" in deploys else checked_deploy
+    texts = {
+        name: str(record.get(name, ""))
+        for name in ("host", "kind", "what", "reason", "expected", "found", "remedy")
+    }
+    return Difference(part=part, mended_by=mended_by, **texts)
+
+
+def _untold(
+    run: Run, name: str, looked: set[str], told: Sequence[Difference], checked_deploy: str
+) -> list[Difference]:
+    """What pyinfra would change without an operation having said why."""
+    return [
+        Difference(
+            host=name,
+            part="",
+            kind="change",
+            what=operation.name,
+            reason="pyinfra would change something here, and no reason was given",
+            mended_by=checked_deploy,
+        )
+        for operation in run.operations or ()
+        if name in operation.hosts
+        and (operation.name not in looked or not any(one.kind == "change" for one in told))
+    ]
+
+
+def _unknown(run: Run, own: Sequence[Mapping[str, Any]], looked: set[str], timeout: float) -> str:
+    if run.operations is not None:
+        missing = [one.name for one in run.operations if one.name not in looked]
+        if run.operations and not missing:
+            return ""
+    if any(record.get("kind") == "refusal" for record in own):
+        return "it was refused, so the rest was not looked at"
+    for record in own:
+        if record.get("kind") == "failed":
+            return str(record.get("reason") or "it failed, and did not say why")
+    if run.status is None:
+        return f"the check was ended after {timeout:g} seconds"
+    if not looked:
+        return "nothing was heard of it"
+    if run.operations is None:
+        return "pyinfra did not finish its plan"
+    return f"not looked at: {', '.join(missing)}"
+
+
+def _parts(run: Run, looked: set[str]) -> tuple[str, ...]:
+    """The parts of which every operation was looked at."""
+    if run.operations is None:
+        return ()
+    parts = {
+        record["what"]: record.get("part", "")
+        for record in run.records
+        if record.get("kind") == "looked"
+    }
+    planned = [(parts.get(one.name, ""), one.name in looked) for one in run.operations]
+    names = dict.fromkeys(part for part, _ in planned if part)
+    return tuple(name for name in names if all(ok for part, ok in planned if part == name))
+
+
+def _measures(run: Run, host: str) -> dict[str, Any]:
+    return {
+        str(record["what"]): record.get("value")
+        for record in run.records
+        if record.get("kind") == "measure" and record.get("host", "") == host
+    }
+
+
+# JSON
+# ----
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report as plain data; ``docs/drift.schema.json`` describes it."""
+    return {
+        "version": VERSION,
+        "cluster": report.cluster,
+        "source": report.source,
+        "deploy": report.deploy,
+        "limit": list(report.limit),
+        "at": stamp(report.at),
+        "seconds": report.seconds,
+        "exit_code": report.exit_code,
+        "busy": report.busy,
+        "problem": report.problem,
+        "hosts": [
+            {
+                "name": host.name,
+                "role": host.role,
+                "address": host.address,
+                "state": host.state,
+                "since": host.since,
+                "unknown": host.unknown,
+                "parts": list(host.parts),
+                "differences": [asdict(difference) for difference in host.differences],
+                "measures": dict(host.measures),
+            }
+            for host in report.hosts
+        ],
+        "measures": dict(report.measures),
+    }
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as reports write it: ISO 8601, UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(text: str) -> datetime:
+    """The reverse of :func:`stamp`. Raises ``ValueError``."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)

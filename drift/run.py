@@ -1,0 +1,146 @@
+"""The real deploy, planned and not carried out: pyinfra's command line in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster.settings_sources import PATH_VARIABLE, ROOT
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_PATIENCE = 5
+"""Seconds that pyinfra has to end itself, once asked."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to look at.
+
+    inventory, deploy: files, as pyinfra takes them from the root of the project.
+    limit: names, patterns and groups, as pyinfra takes them; empty for all hosts.
+    timeout: seconds after which the check is given up.
+    verbose: pyinfra's own log goes to standard error.
+    """
+
+    inventory: str = "inventory.py"
+    deploy: str = "deploys/site.py"
+    limit: tuple[str, ...] = ()
+    timeout: float = 300
+    verbose: bool = False
+
+    @property
+    def command(self) -> list[str]:
+        """The words of the command line."""
+        limits = [word for pattern in self.limit for word in ("--limit", pattern)]
+        # -P: as the console script, without the working directory in front of everything.
+        pyinfra = [sys.executable, "-P", "-m", "pyinfra"]
+        return [*pyinfra, "--dry", "--json", *limits, self.inventory, self.deploy]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of the plan, and the hosts on which it would change something."""
+
+    name: str
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of it.
+
+    status: pyinfra's exit status; ``None`` where it was ended because of the time limit.
+    operations: the plan; ``None`` where pyinfra printed none (as when no host is left).
+    records: what the operations told, see ``operations/story.py``.
+    log: pyinfra's own words; empty where they went to standard error.
+    """
+
+    status: int | None
+    operations: tuple[Operation, ...] | None
+    records: tuple[Mapping[str, Any], ...]
+    log: str = ""
+    seconds: float = 0.0
+
+
+def run(request: Request) -> Run:
+    """Plan the deploy. Raises whatever ends this process (``KeyboardInterrupt``), pyinfra first."""
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="drift-") as folder:
+        reasons = Path(folder) / "reasons"
+        status, output, log = _pyinfra(request, reasons)
+        records = _records(reasons)
+    return Run(status, _operations(output), records, log, time.monotonic() - begun)
+
+
+def _pyinfra(request: Request, reasons: Path) -> tuple[int | None, str, str]:
+    process = subprocess.Popen(
+        request.command,
+        cwd=ROOT,
+        env=environment(os.environ, reasons),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=None if request.verbose else subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # what is sent to us from a terminal is passed on by us, once
+    )
+    status: int | None = None
+    try:
+        output, log = process.communicate(timeout=request.timeout)
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        output, log = _end(process)
+    except BaseException:
+        _end(process)
+        raise
+    return status, output, _ANSI.sub("", log or "")
+
+
+def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """End pyinfra and whatever it started; what it has said until then."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=_PATIENCE)
+    return "", ""
+
+
+def environment(given: Mapping[str, str], reasons: Path) -> dict[str, str]:
+    """The environment for pyinfra: the user's, without what only the check itself needs."""
+    kept = {name: value for name, value in given.items() if not name.startswith("DRIFT_")}
+    if kept.get(PATH_VARIABLE):  # a path is the user's, and pyinfra runs in another folder
+        kept[PATH_VARIABLE] = str(Path(kept[PATH_VARIABLE]).expanduser().absolute())
+    return {**kept, "SWARM_REASONS": str(reasons), "PYINFRA_PROGRESS": "off"}
+
+
+def _operations(output: str) -> tuple[Operation, ...] | None:
+    with suppress(ValueError, KeyError, TypeError):
+        return tuple(
+            Operation(
+                entry["name"],
+                (*entry["hosts_with_change"], *entry["hosts_with_conditional_change"]),
+            )
+            for entry in json.loads(output)["plan"]
+        )
+    return None
+
+
+def _records(path: Path) -> tuple[Mapping[str, Any], ...]:
+    """The records, but for a last line that was not written to its end."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        with suppress(ValueError):
+            found.append(json.loads(line))
+    return tuple(found)

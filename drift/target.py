@@ -1,0 +1,87 @@
+"""What is to be checked: the declared hosts, and which of them the limit leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from cluster.settings import Settings, SettingsError, load, source
+from cluster.settings_errors import nearest
+from cluster.settings_sources import ROOT
+from drift.report import Host
+
+
+class Unusable(Exception):
+    """The check was asked for something that cannot be done; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The cluster to check: its name, where its settings come from, and the hosts to look at."""
+
+    cluster: str
+    source: str
+    hosts: tuple[Host, ...]
+
+
+def target(limit: Sequence[str], *, lab: bool) -> Target:
+    """The declared cluster. Raises :class:`Unusable`.
+
+    lab: the running lab is what was asked for; without it a lab is not checked.
+    """
+    try:
+        settings, where = load(), source()
+    except SettingsError as error:
+        raise Unusable(str(error)) from error
+    if where.is_lab and not lab:
+        raise Unusable(
+            "There is no cluster.toml, and the lab is checked only when it is asked for\n"
+            "    instead: drift --lab, or write cluster.toml (cluster.example.toml is a start)"
+        )
+    if lab and not where.is_lab:
+        raise Unusable(
+            f"The lab was asked for, but the settings in force are {where}\n"
+            "    instead: leave out --lab, or take that file out of the way"
+        )
+    return Target(settings.cluster.name, str(where), limited(settings, limit))
+
+
+def limited(settings: Settings, limit: Sequence[str]) -> tuple[Host, ...]:
+    """The hosts that a limit leaves: names, shell patterns, ``managers``, ``workers``.
+
+    Raises :class:`Unusable` for a word that leaves none.
+    """
+    groups = {
+        "managers": {host.name for host in settings.managers},
+        "workers": {host.name for host in settings.workers},
+        "inventory": {host.name for host in settings.hosts},
+    }
+    names = [host.name for host in settings.hosts]
+    chosen: set[str] = set() if limit else set(names)
+    for word in limit:
+        matching = groups.get(word) or {name for name in names if fnmatch(name, word)}
+        if not matching:
+            meant = nearest(word, [*names, *groups])
+            hint = f'did you mean "{meant}"?' if meant else f"hosts are {', '.join(names)}"
+            raise Unusable(f"--limit {word}: no declared host is named or grouped so; {hint}")
+        chosen |= matching
+    return tuple(
+        Host(host.name, host.role, host.address) for host in settings.hosts if host.name in chosen
+    )
+
+
+def deploys() -> tuple[str, ...]:
+    """The deploys there are, as pyinfra takes them."""
+    return tuple(f"deploys/{path.name}" for path in sorted((ROOT / "deploys").glob("*.py")))
+
+
+def deploy(given: str) -> str:
+    """A deploy as it was named on the command line, for pyinfra. Raises :class:`Unusable`."""
+    if (ROOT / given).is_file():
+        return given
+    path = Path(given).expanduser().absolute()
+    if path.is_file() and path.suffix == ".py":
+        return str(path)
+    raise Unusable(f"--deploy {given}: there is no such file; there are {', '.join(deploys())}")

@@ -1,0 +1,171 @@
+"""What a check costs the controller, up to a thousand hosts: ``python -m tests.bench.scale``.
+
+The hosts are only pretended: each answers every fact at once with what a host of the lab has
+said, under its own name and address. So what is measured is all ours, and nothing of it is SSH,
+the network or the hosts. The hosts differ in their firewalls (each should know all others), which
+costs more than being in sync.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pyinfra.connectors.ssh import SSHConnector
+from pyinfra.connectors.util import CommandOutput, OutputLine
+
+from cluster.settings import forget, load
+from drift.report import Report, report
+from drift.run import Request, run
+from drift.target import deploys, target
+from tests.facts_page import OF_A_WORKER, RECORDED
+
+SIZES = (10, 30, 100, 300, 1000)
+MANAGER, WORKER = ("node1", "192.168.77.11"), ("node4", "192.168.77.14")
+
+
+def settings(many: int) -> str:
+    """A ``cluster.toml`` with one manager and the rest workers."""
+    hosts = [
+        f'[[hosts]]\nname = "h{n}"\naddress = "{address(n)}"\n'
+        f'role = "{"worker" if n else "manager"}"\n'
+        for n in range(many)
+    ]
+    return '[ssh]\nuser = "debian"\n' + "".join(hosts)
+
+
+def address(number: int) -> str:
+    """The address of the n-th host."""
+    return f"172.30.{number // 250}.{number % 250 + 1}"
+
+
+# Pretending, in pyinfra's process
+# --------------------------------
+
+
+def pretend() -> None:
+    """Have every host answer without being asked."""
+
+    def connect(self: Any) -> None:
+        self.client = None
+
+    def answer(self: Any, command: Any, *_: Any, **__: Any) -> tuple[bool, CommandOutput]:
+        said = _said(int(self.host.name.removeprefix("h")), command.get_raw_value())
+        return True, CommandOutput([OutputLine("stdout", line) for line in said])
+
+    SSHConnector.connect = connect  # type: ignore[method-assign]
+    SSHConnector.run_shell_command = answer  # type: ignore[method-assign]
+    SSHConnector.disconnect = lambda self: None  # type: ignore[method-assign]
+
+
+def _said(number: int, script: str) -> list[str]:
+    for name, known in _scripts().items():
+        if known in script:
+            return _recorded(name, number)
+    raise LookupError(f"nothing was recorded for: {script[:200]}")
+
+
+@cache
+def _scripts() -> dict[str, str]:
+    """The script of every recorded fact."""
+    found = {}
+    for path in RECORDED.glob("*.txt"):
+        module, _, name = path.stem.rpartition(".")
+        fact = getattr(importlib.import_module(module), name)()
+        arguments = {"users": "debian"} if path.stem == "facts.ssh.Effective" else {}
+        if path.stem != "facts.docker.PublishedKey":
+            found[path.stem] = str(fact.command(**arguments))
+    return found
+
+
+def _recorded(name: str, number: int) -> list[str]:
+    folder, (host, place) = (OF_A_WORKER, WORKER) if number else (RECORDED, MANAGER)
+    text = _text(folder / f"{name}.txt").replace(host, f"h{number}")
+    text = text.replace(place, address(number))
+    if name == "facts.host.Host":
+        text = re.sub(r"\b[0-9a-f]{32}\b", f"{number:032x}", text)
+    if name == "facts.swarm.State":
+        text = _membership(text, number)
+    return text.splitlines()
+
+
+@cache
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _membership(text: str, number: int) -> str:
+    """The answers of an engine, with ids of their own and, from the manager, all nodes."""
+    before, mark, rest = text.partition("#> answers\n")
+    decoder, at, documents = json.JSONDecoder(), 0, []
+    for _ in range(3):
+        document, end = decoder.raw_decode(rest[at:].lstrip())
+        at += len(rest[at:]) - len(rest[at:].lstrip()) + end
+        documents.append(document)
+    info, nodes, networks = documents
+    info["Swarm"] |= {"NodeID": f"id{number}", "NodeAddr": address(number)}
+    if isinstance(nodes, list):
+        nodes = _nodes(nodes)
+    lines = "\n".join(json.dumps(document) for document in (info, nodes, networks))
+    return before + mark + lines + rest[at:]
+
+
+def _nodes(recorded: list[Any]) -> list[Any]:
+    leader = next(node for node in recorded if (node.get("ManagerStatus") or {}).get("Leader"))
+    worker = next(node for node in recorded if not node.get("ManagerStatus"))
+    made = []
+    for n, _ in enumerate(load().hosts):
+        node = json.loads(json.dumps(worker if n else leader))
+        node["ID"], node["Description"]["Hostname"] = f"id{n}", f"h{n}"
+        node["Status"]["Addr"] = address(n)
+        if not n:
+            node["ManagerStatus"]["Addr"] = f"{address(n)}:2377"
+        made.append(node)
+    return made
+
+
+# Measuring
+# ---------
+
+
+def measure(many: int, folder: Path) -> tuple[float, Report]:
+    """The seconds that a check of so many hosts takes, and what it found."""
+    path = folder / f"{many}.toml"
+    path.write_text(settings(many))
+    os.environ["SWARM_SETTINGS"] = str(path)
+    forget()
+    wanted = target((), lab=False)
+    ran = run(Request(inventory="tests/bench/scale_inventory.py", timeout=3000))
+    made = report(ran, wanted.hosts, at=datetime.now(UTC), deploys=deploys(), timeout=3000)
+    if made.problem or made.incomplete:
+        said = made.problem or "; ".join(f"{h.name}: {h.unknown}" for h in made.incomplete[:3])
+        raise SystemExit(f"{many} hosts were not looked at: {said}\n{ran.log[-2000:]}")
+    return ran.seconds, made
+
+
+def main(words: Sequence[str]) -> int:
+    """Print a table: hosts, seconds, milliseconds for each host more, differences."""
+    sizes = [int(word) for word in words] or SIZES
+    print("| hosts | s | ms per further host | differences |\n|---:|---:|---:|---:|")
+    before = (0, 0.0)
+    with tempfile.TemporaryDirectory() as folder:
+        for many in sizes:
+            seconds, made = measure(many, Path(folder))
+            slope = 1000 * (seconds - before[1]) / (many - before[0])
+            further = f"{slope:.0f}" if before[0] else ""
+            print(f"| {many} | {seconds:.1f} | {further} | {len(made.differences)} |", flush=True)
+            before = (many, seconds)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,137 @@
+"""The answers in ``docs/facts.md``: recorded on a real host, made by the facts' own parsers.
+
+python -m tests.facts_page record         ask a manager of the running lab anew, then write
+python -m tests.facts_page write          put the answers of what was recorded into the page
+
+``tests/unit/test_facts_page.py`` fails where the page says something else than the code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from pyinfra.api import FactBase
+from pyinfra.api.facts import ShortFactBase
+
+from cluster.settings_sources import ROOT
+from lab import api
+
+PAGE = ROOT / "docs/facts.md"
+RECORDED = ROOT / "tests/unit/fixtures/facts"
+OF_A_WORKER = ROOT / "tests/unit/fixtures/facts-worker"
+ARGUMENTS = {
+    "facts.docker.PublishedKey": {"url": "https://download.docker.com/linux/debian/gpg"},
+    "facts.ssh.Effective": {"users": "debian"},
+}
+_LONGEST, _MOST, _DEEP_MOST = 64, 40, 8
+_SECTION = r"(?ms)^### `{name}`$.*?^((?: {{4}}.*\n|\n(?= {{4}}))+)"
+
+
+def facts() -> dict[str, Any]:
+    """Every fact there is to ask for, by the name that pyinfra takes."""
+    found = {}
+    for path in sorted((ROOT / "facts").glob("*.py")):
+        module = importlib.import_module(f"facts.{path.stem}".removesuffix(".__init__"))
+        for name, value in vars(module).items():
+            if (
+                inspect.isclass(value)
+                and issubclass(value, FactBase | ShortFactBase)
+                and value.__module__ == module.__name__
+                and not value.__dict__.get("abstract", False)
+            ):
+                found[f"{module.__name__}.{name}"] = value
+    return found
+
+
+def asked(name: str, fact: Any) -> tuple[str, Any]:
+    """The fact that a host is asked for: for a short fact the one it is taken from."""
+    whole = fact.fact if issubclass(fact, ShortFactBase) else fact
+    return f"{whole.__module__}.{whole.__name__}", whole
+
+
+def record(host: str, folder: Path) -> None:
+    """Ask a host of the lab for everything."""
+    folder.mkdir(exist_ok=True)
+    for name, whole in {asked(name, fact) for name, fact in facts().items()}:
+        script = whole().command(**ARGUMENTS.get(name, {}))
+        said = api.run(host, ["sudo", "sh", "-c", str(script)]).stdout
+        (folder / f"{name}.txt").write_text(said, encoding="utf-8")
+
+
+def answer(name: str) -> Any:
+    """What a fact makes of what was recorded, as plain data."""
+    fact = facts()[name]
+    whole_name, whole = asked(name, fact)
+    instance = whole()
+    instance.command(**ARGUMENTS.get(whole_name, {}))
+    lines = (RECORDED / f"{whole_name}.txt").read_text(encoding="utf-8").splitlines()
+    value = instance.process(lines)
+    if issubclass(fact, ShortFactBase):
+        value = fact().process_data(value)
+    return json.loads(json.dumps(value, default=lambda one: one.to_json()))
+
+
+def shown(name: str) -> str:
+    """An answer as the page shows it: indented, long texts and lists shortened."""
+    text = json.dumps(_shortened(answer(name)), indent=2, ensure_ascii=False)
+    text = text.replace('"…": "…"', "…").replace('"…"', "…")
+    return "".join(f"    {line}\n" for line in _joined(text).splitlines())
+
+
+def _shortened(value: Any, depth: int = 0) -> Any:
+    if isinstance(value, dict):
+        most = _DEEP_MOST if depth else _MOST
+        kept = {key: _shortened(item, depth + 1) for key, item in list(value.items())[:most]}
+        return {**kept, "…": "…"} if len(value) > most else kept
+    if isinstance(value, list):
+        kept_items = [_shortened(item, depth + 1) for item in value[:2]]
+        return [*kept_items, "…"] if len(value) > 2 else kept_items
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return value[: _LONGEST - 1] + "…"
+    return value
+
+
+def _joined(text: str) -> str:
+    """Objects and lists without others in them on one line, where they fit."""
+
+    def join(match: re.Match[str]) -> str:
+        line = re.sub(r"\n\s*", " ", match[0]).replace("{ ", "{").replace(" }", "}")
+        line = line.replace("[ ", "[").replace(" ]", "]")
+        return line if len(line) <= 88 else match[0]
+
+    for _ in range(3):
+        text = re.sub(r"[\[{][^\[\]{}]*[\]}]", join, text)
+    return text
+
+
+def with_answers(page: str) -> str:
+    """The page with every answer put in. Raises ``KeyError`` for a fact without a section."""
+    for name in facts():
+        pattern = re.compile(_SECTION.format(name=re.escape(name)))
+        match = pattern.search(page)
+        if match is None:
+            raise KeyError(f"docs/facts.md has no section for {name} with an answer in it")
+        page = page[: match.start(1)] + shown(name) + page[match.end(1) :]
+    return page
+
+
+def main(words: list[str]) -> int:
+    """The command; its exit code."""
+    if words == ["record"]:
+        record("node1", RECORDED)
+        record("node4", OF_A_WORKER)  # for tests/bench/scale.py
+    elif words != ["write"]:
+        print(__doc__, file=sys.stderr)
+        return 2
+    PAGE.write_text(with_answers(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

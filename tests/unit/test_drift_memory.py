@@ -1,0 +1,212 @@
+"""What is remembered from check to check, and what is news."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drift.memory import (
+    DAYS,
+    Memory,
+    News,
+    Unreadable,
+    from_json,
+    learn,
+    load,
+    remember,
+    remembered,
+    to_json,
+)
+from drift.report import Host, Report, stamp
+from drift.run import Operation
+from tests.unit.drift_examples import (
+    AT,
+    all_looked,
+    failed,
+    found,
+    host_in,
+    looked,
+    reported,
+    run_of,
+)
+
+LATER = AT + timedelta(hours=5)
+IN_SYNC = reported(run_of(all_looked()))
+DRIFTED = reported(run_of([*all_looked(), found("rk2", "ssh", "sshd")]))
+SILENT = reported(
+    run_of([*looked("rk1"), *looked("rk3"), failed("rk2", "Could not connect")], status=1)
+)
+
+
+def at(report: Report, moment: datetime) -> Report:
+    return replace(report, at=moment)
+
+
+def after(*reports: Report) -> tuple[Memory, Report, News]:
+    """Memory, report and news after checks an hour apart."""
+    memory, seen, news = Memory(), reports[0], News()
+    for number, report in enumerate(reports):
+        memory, seen, news = learn(memory, at(report, AT + timedelta(hours=number)))
+    return memory, seen, news
+
+
+def test_the_first_check_of_a_cluster_in_sync_is_no_news() -> None:
+    assert not after(IN_SYNC)[2]
+
+
+def test_a_new_difference_is_news_once() -> None:
+    _, _, news = after(IN_SYNC, DRIFTED)
+    assert [one.what for one in news.new] == ["sshd"]
+    assert not after(IN_SYNC, DRIFTED, DRIFTED)[2]
+
+
+def test_a_difference_keeps_the_moment_when_it_was_first_seen() -> None:
+    _, seen, _ = after(IN_SYNC, DRIFTED, DRIFTED, DRIFTED)
+    assert seen.differences[0].since == stamp(AT + timedelta(hours=1))
+    assert host_in(seen, "rk2").since == stamp(AT + timedelta(hours=1))
+    assert host_in(seen, "rk1").since == stamp(AT)
+
+
+def test_what_is_gone_was_mended() -> None:
+    memory, _, news = after(DRIFTED, IN_SYNC)
+    assert [one.what for one in news.mended] == ["sshd"]
+    assert memory.differences == ()
+
+
+def test_a_silent_host_is_news_and_what_differed_there_is_not_called_mended() -> None:
+    memory, _, news = after(DRIFTED, SILENT)
+    assert [host.name for host in news.lost] == ["rk2"]
+    assert news.mended == ()
+    assert [one.what for one in memory.differences] == ["sshd"]
+    assert not after(DRIFTED, SILENT, SILENT)[2]
+
+
+def test_a_host_that_answers_again_is_news_and_its_old_difference_is_not_new() -> None:
+    _, seen, news = after(DRIFTED, SILENT, DRIFTED)
+    assert [host.name for host in news.back] == ["rk2"]
+    assert news.new == ()
+    assert seen.differences[0].since == stamp(AT)
+
+
+def test_a_refused_host_is_told_as_a_difference_only() -> None:
+    refused = reported(
+        run_of(
+            [
+                *looked("rk1"),
+                *looked("rk3"),
+                *looked("rk2", "SSH"),
+                found("rk2", "ssh", "esp4", "refusal"),
+                failed("rk2", "esp4"),
+            ],
+            status=1,
+        )
+    )
+    _, _, news = after(IN_SYNC, refused)
+    assert [one.what for one in news.new] == ["esp4"]
+    assert news.lost == ()
+    assert not after(IN_SYNC, refused, refused)[2]
+
+
+def test_a_check_of_one_part_says_nothing_about_the_others() -> None:
+    both = reported(
+        run_of([*all_looked(), found("rk2", "ssh", "sshd"), found("rk2", "docker", "daemon.json")])
+    )
+    run = run_of([record for name in ("rk1", "rk2", "rk3") for record in looked(name, "SSH")])
+    only_ssh = reported(replace(run, operations=(Operation("SSH"),)))
+    memory, _, news = after(both, only_ssh)
+    assert [one.what for one in news.mended] == ["sshd"]
+    assert [one.what for one in memory.differences] == ["daemon.json"]
+
+
+def test_a_check_of_some_hosts_leaves_the_others_as_they_were() -> None:
+    limited = reported(run_of(looked("rk1")), hosts=(Host("rk1", "manager"),), limit=("rk1",))
+    memory, _, news = after(DRIFTED, limited)
+    assert not news
+    assert [one.what for one in memory.differences] == ["sshd"]
+    assert memory.states["rk2"][0] == "drifted"
+
+
+def test_a_host_that_is_not_declared_any_longer_is_forgotten_without_a_word() -> None:
+    fewer = reported(run_of(looked("rk1")), hosts=(Host("rk1", "manager"),))
+    memory, _, news = after(DRIFTED, fewer)
+    assert not news
+    assert set(memory.states) == {"rk1"}
+    assert set(memory.hours) == {"rk1"}
+
+
+def test_a_run_in_progress_teaches_nothing() -> None:
+    busy = reported(run_of([{"kind": "busy", "host": "rk1", "reason": "held"}]))
+    memory, _, _ = after(DRIFTED)
+    assert learn(memory, at(busy, LATER)) == (memory, at(busy, LATER), News())
+
+
+def test_the_history_keeps_the_worst_state_of_an_hour() -> None:
+    memory = Memory()
+    for minutes, report in ((0, IN_SYNC), (10, DRIFTED), (20, IN_SYNC), (65, SILENT)):
+        memory, _, _ = learn(memory, at(report, AT + timedelta(minutes=minutes)))
+    assert memory.hours["rk2"] == {"2026-11-24T06": "drifted", "2026-11-24T07": "unknown"}
+    assert memory.hours["rk1"] == {"2026-11-24T06": "in sync", "2026-11-24T07": "in sync"}
+
+
+def test_the_history_ends() -> None:
+    memory = Memory()
+    for hours in range(0, (DAYS + 3) * 24):
+        memory, _, _ = learn(memory, at(IN_SYNC, AT + timedelta(hours=hours)))
+    assert len(memory.hours["rk1"]) == DAYS * 24
+
+
+@settings(max_examples=50)
+@given(st.lists(st.sampled_from([IN_SYNC, DRIFTED, SILENT]), min_size=1, max_size=8))
+def test_news_add_up_to_what_is_there(reports: list[Report]) -> None:
+    memory = Memory()
+    open_ones: set[object] = set()
+    silent: set[str] = set()
+    for number, report in enumerate(reports):
+        memory, _, news = learn(memory, at(report, AT + timedelta(hours=number)))
+        new, mended = ({o.identity for o in group} for group in (news.new, news.mended))
+        assert not new & open_ones
+        assert mended <= open_ones
+        open_ones = (open_ones | new) - mended
+        assert not {h.name for h in news.lost} & silent
+        silent = (silent | {h.name for h in news.lost}) - {h.name for h in news.back}
+        assert open_ones == {one.identity for one in memory.differences}
+        assert silent == set(memory.lost)
+        assert from_json(json.loads(json.dumps(to_json(memory)))) == memory
+
+
+# The file
+# --------
+
+
+def test_a_memory_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    memory, _, _ = after(IN_SYNC, DRIFTED)
+    path = tmp_path / "state" / "drift.json"
+    with remembered(path) as empty:
+        assert empty == Memory()
+        remember(path, memory)
+    assert load(path) == memory
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert {file.name for file in path.parent.iterdir()} == {"drift.json", ".drift.json.lock"}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"version": 7}', '{"version": 1, "cluster": "x"}', "\x00"]
+)
+def test_a_file_that_is_something_else_is_not_overwritten(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "drift.json"
+    path.write_text(text)
+    with pytest.raises(Unreadable, match="is not what a check remembers"), remembered(path):
+        pass
+    assert path.read_text() == text
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unreadable, match="cannot be used"), remembered(tmp_path / "file" / "x"):
+        pass

@@ -1,0 +1,190 @@
+"""The report as a picture and a page, without a browser."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from xml.etree import ElementTree
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drift import page
+from drift.memory import DAYS, Memory, hour
+from drift.picture import CARD_HEIGHT, CARD_WIDTH, picture
+from drift.report import Host, Report
+from tests.unit.drift_examples import (
+    AT,
+    HOSTS,
+    all_looked,
+    failed,
+    found,
+    looked,
+    measure,
+    reported,
+    run_of,
+)
+
+
+def node(role: str = "manager", **more: object) -> dict[str, object]:
+    return {
+        "role": role,
+        "leader": False,
+        "state": "ready",
+        "availability": "active",
+        "reachability": "reachable" if role == "manager" else "",
+        "engine": "28.5.2",
+        "declared": True,
+        **more,
+    }
+
+
+def cluster(**nodes: dict[str, object]) -> Report:
+    known = {"rk1": node(), "rk2": node(leader=True), "rk3": node("worker"), **nodes}
+    return reported(run_of([*all_looked(), measure("nodes", known)]))
+
+
+def words(report: Report, name: str) -> str:
+    return next(" / ".join(card.words) for card in picture(report).cards if card.name == name)
+
+
+def test_each_node_says_its_engine_and_condition() -> None:
+    report = cluster(rk3=node("worker", availability="drain"))
+    assert words(report, "rk1") == "Docker 28.5.2 / ready"
+    assert words(report, "rk2") == "leader, Docker 28.5.2 / ready"
+    assert words(report, "rk3") == "Docker 28.5.2 / availability drain"
+    assert [card.name for card in picture(report).cards if card.leader] == ["rk2"]
+
+
+def test_a_role_that_is_not_the_declared_one_is_written_on_the_node() -> None:
+    assert "is a manager" in words(cluster(rk3=node()), "rk3")
+
+
+def test_a_node_that_nobody_declared_is_in_the_picture() -> None:
+    report = cluster(oldie=node("worker", declared=False))
+    [card] = [card for card in picture(report).cards if card.name == "oldie"]
+    assert card.style == "stranger"
+    assert picture(report).lanes[-1].title == "In the swarm, declared by nobody"
+
+
+def test_encryption_is_said_only_where_it_is_known() -> None:
+    def said(networks: dict[str, bool]) -> tuple[bool | None, str]:
+        made = picture(reported(run_of([*all_looked(), measure("networks", networks)])))
+        return made.encrypted, made.network
+
+    assert said({}) == (None, "encryption not known")
+    assert said({"ingress": True, "web": True}) == (True, "2 overlay networks, encrypted")
+    assert said({"ingress": True, "web": False}) == (False, "in clear text: web")
+
+
+def test_the_quorum_is_told_with_what_may_still_fail() -> None:
+    def said(reachable: int, margin: int) -> str:
+        value = {"managers": 3, "reachable": reachable, "needed": 2, "margin": margin}
+        return picture(reported(run_of([*all_looked(), measure("managers", value)]))).quorum
+
+    assert said(3, 1) == "3 of 3 managers reachable, 1 more may fail"
+    assert said(2, 0) == "2 of 3 managers reachable, none may fail"
+    assert said(1, -1) == "1 of 3 managers reachable, the quorum is lost"
+
+
+@given(st.integers(1, 40), st.integers(0, 60))
+def test_no_card_lies_on_another_or_outside(managers: int, workers: int) -> None:
+    hosts = [Host(f"m{n}", "manager") for n in range(managers)]
+    hosts += [Host(f"w{n}", "worker") for n in range(workers)]
+    made = picture(reported(run_of([]), hosts=hosts))
+    places = {(card.x, card.y) for card in made.cards}
+    assert len(places) == managers + workers
+    for x, y in places:
+        assert 0 <= x <= made.width - CARD_WIDTH
+        assert 0 <= y <= made.height - CARD_HEIGHT
+        for other_x, other_y in places - {(x, y)}:
+            assert abs(x - other_x) >= CARD_WIDTH or abs(y - other_y) >= CARD_HEIGHT
+
+
+# The page
+# --------
+
+EVERYTHING = reported(
+    run_of(
+        [
+            *looked("rk1"),
+            *looked("rk2"),
+            found("rk1", "ssh", "sshd", found="<b>yes</b>", expected="no"),
+            found("rk2", "swarm", "label", "notice", remedy="type `docker node ls`"),
+            failed("rk3", "Could not connect <timed out>"),
+            measure("certificate expires", AT.timestamp() + 30 * 86_400, host="rk1"),
+        ],
+        status=1,
+    ),
+    source="cluster.toml (/home/ada)",
+)
+
+
+def test_what_hosts_say_is_text_and_never_markup() -> None:
+    text = page.render(EVERYTHING, Memory())
+    assert "<b>yes</b>" not in text
+    assert "&lt;b&gt;yes&lt;/b&gt;" in text
+    assert "Could not connect &lt;timed out&gt;" in text
+
+
+def test_the_page_loads_nothing_and_runs_nothing() -> None:
+    text = page.render(EVERYTHING, Memory())
+    assert "<script" not in text
+    assert not re.search(r"""(?:src|href)\s*=|url\((?!#)|@import|https?://""", text)
+    assert "default-src 'none'" in text
+
+
+def test_the_page_holds_every_difference_with_the_way_to_mend_it() -> None:
+    text = page.render(EVERYTHING, Memory())
+    assert "mended by deploys/ssh.py" in text
+    assert "type <code>docker node ls</code>" in text
+    assert "pyinfra --limit rk1 inventory.py deploys/ssh.py" in text
+    assert "30 days left" in text
+
+
+def test_the_picture_is_well_formed_and_described_in_words() -> None:
+    text = page.render(EVERYTHING, Memory())
+    [drawn] = re.findall(r'<svg class="cluster".*?</svg>', text, re.DOTALL)
+    ElementTree.fromstring(drawn)
+    assert "rk3, unknown" in drawn
+
+
+def test_a_check_that_measured_nothing_says_so() -> None:
+    busy = reported(run_of([{"kind": "busy", "host": "rk1", "reason": "held by ada"}]))
+    text = page.render(busy, Memory())
+    assert "a run is in progress, nothing was measured: held by ada" in text
+    assert "<svg" not in text
+
+
+# History
+# -------
+
+states = st.sampled_from(["in sync", "drifted", "unknown"])
+
+
+@given(st.dictionaries(st.integers(0, DAYS * 24 - 1), states))
+def test_a_strip_is_the_history_and_nothing_else(known: dict[int, str]) -> None:
+    hours = {hour(AT - timedelta(hours=DAYS * 24 - 1 - at)): state for at, state in known.items()}
+    report = reported(run_of([]), hosts=HOSTS[:1])
+    [strip] = page.strips({"rk1": hours}, report)  # type: ignore[dict-item]
+    drawn = {span.start + n: span.state for span in strip.spans for n in range(span.length)}
+    assert drawn == known
+    ends = [span.start + span.length for span in strip.spans]
+    for end, after in zip(ends, strip.spans[1:], strict=False):
+        assert after.start >= end
+
+
+def test_a_host_that_was_never_checked_has_an_empty_strip() -> None:
+    [strip, *_] = page.strips({}, reported(run_of([])))
+    assert strip.spans == ()
+    assert strip.summary == "never checked"
+
+
+def test_each_day_is_named_where_it_begins() -> None:
+    named = page.days(AT)
+    assert len(named) == DAYS
+    first = AT - timedelta(hours=DAYS * 24 - 1)
+    for start, name in named:
+        at = first + timedelta(hours=start)
+        assert at.hour == 0
+        assert name == f"{at:%-d %b}"

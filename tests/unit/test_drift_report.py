@@ -1,0 +1,229 @@
+"""What a check concludes from pyinfra's plan and from what the operations told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.settings_sources import ROOT
+from drift.report import COULD_NOT_TELL, DRIFT, IN_SYNC, as_json
+from drift.run import Operation, Run
+from tests.unit.drift_examples import (
+    HOSTS,
+    OPERATIONS,
+    all_looked,
+    failed,
+    found,
+    host_in,
+    looked,
+    measure,
+    reported,
+    run_of,
+)
+
+SCHEMA = json.loads((ROOT / "docs/drift.schema.json").read_text(encoding="utf-8"))
+
+
+def states(run: Run) -> dict[str, str]:
+    return {host.name: host.state for host in reported(run).hosts}
+
+
+def test_hosts_at_which_everything_was_looked_and_nothing_found_are_in_sync() -> None:
+    report = reported(run_of(all_looked()))
+    assert {host.state for host in report.hosts} == {"in sync"}
+    assert report.exit_code == IN_SYNC
+    assert host_in(report, "rk1").parts == ("ssh", "docker", "swarm")
+
+
+def test_a_change_is_drift_with_its_reason_and_the_deploy_that_mends_it() -> None:
+    record = found("rk2", "ssh", "sshd PasswordAuthentication", expected="no", found="yes")
+    report = reported(run_of([*all_looked(), record], {"SSH": ("rk2",)}))
+    [difference] = report.differences
+    assert difference.identity == ("rk2", "ssh", "sshd PasswordAuthentication")
+    assert difference.mended_by == "deploys/ssh.py"
+    assert (difference.found, difference.expected) == ("yes", "no")
+    assert host_in(report, "rk2").state == "drifted"
+    assert host_in(report, "rk1").state == "in sync"
+    assert report.exit_code == DRIFT
+
+
+def test_a_notice_is_drift_that_no_deploy_mends() -> None:
+    record = found("rk2", "swarm", "availability", "notice", remedy="docker node update …")
+    report = reported(run_of([*all_looked(), record]))
+    [difference] = report.differences
+    assert difference.mended_by == ""
+    assert difference.remedy == "docker node update …"
+    assert report.exit_code == DRIFT
+
+
+def test_a_part_without_a_deploy_of_its_own_is_mended_by_the_one_that_was_checked() -> None:
+    record = found("rk2", "volumes", "the backup")
+    [difference] = reported(run_of([*all_looked(), record])).differences
+    assert difference.mended_by == "deploys/site.py"
+
+
+def test_a_refused_host_has_drifted_and_says_that_the_rest_was_not_looked_at() -> None:
+    records = [
+        *looked("rk1"),
+        *looked("rk3"),
+        *looked("rk2", "SSH"),
+        found("rk2", "ssh", "kernel module esp4", "refusal"),
+        failed("rk2", "kernel module esp4: blocked"),
+    ]
+    host = host_in(reported(run_of(records, status=1)), "rk2")
+    assert host.state == "drifted"
+    assert host.unknown == "it was refused, so the rest was not looked at"
+    assert host.parts == ("ssh",)
+
+
+def test_a_silent_host_is_unknown_with_what_pyinfra_said() -> None:
+    records = [*looked("rk1"), *looked("rk2"), failed("rk3", "Could not connect (timed out)")]
+    report = reported(run_of(records, status=1))
+    assert host_in(report, "rk3").state == "unknown"
+    assert host_in(report, "rk3").unknown == "Could not connect (timed out)"
+    assert report.exit_code == COULD_NOT_TELL
+
+
+def test_a_host_of_which_nothing_was_heard_is_unknown_even_if_pyinfra_is_content() -> None:
+    report = reported(run_of([*looked("rk1"), *looked("rk2")]))
+    assert host_in(report, "rk3").unknown == "nothing was heard of it"
+    assert report.exit_code == COULD_NOT_TELL
+
+
+def test_a_host_that_one_operation_has_not_looked_at_is_unknown() -> None:
+    records = [*looked("rk1"), *looked("rk2"), *looked("rk3", "SSH", "Docker", "Swarm")]
+    host = host_in(reported(run_of(records)), "rk3")
+    assert host.unknown == "not looked at: Docker daemon"
+    assert host.parts == ("ssh", "swarm")
+
+
+def test_drift_is_certain_whatever_else_could_not_be_told() -> None:
+    records = [*looked("rk1"), *looked("rk2"), found("rk1", "ssh", "sshd"), failed("rk3", "no")]
+    assert reported(run_of(records, status=1)).exit_code == DRIFT
+
+
+def test_what_pyinfra_would_change_without_a_reason_is_drift_all_the_same() -> None:
+    report = reported(run_of(all_looked(), {"Docker": ("rk3",)}))
+    [difference] = report.differences
+    assert difference.identity == ("rk3", "", "Docker")
+    assert "no reason was given" in difference.reason
+    assert report.exit_code == DRIFT
+
+
+def test_a_run_in_progress_is_reported_and_not_measured() -> None:
+    busy = {
+        "kind": "busy",
+        "host": "rk1",
+        "part": "lock",
+        "what": "cluster lock",
+        "reason": "held by ada from desk since 06:00",
+    }
+    records = [*all_looked(), found("rk2", "ssh", "sshd"), busy, measure("managers", {})]
+    report = reported(run_of(records))
+    assert report.busy == "held by ada from desk since 06:00"
+    assert report.exit_code == COULD_NOT_TELL
+    assert report.hosts == ()
+    assert report.measures == {}
+
+
+def test_a_run_that_was_too_slow_says_nothing_is_in_sync() -> None:
+    report = reported(run_of(all_looked(), status=None, operations=None), timeout=30.0)
+    assert report.problem == "the check was ended: it was not through after 30 seconds"
+    assert {host.state for host in report.hosts} == {"unknown"}
+    assert report.exit_code == COULD_NOT_TELL
+
+
+def test_a_run_that_said_nothing_gives_pyinfras_last_words() -> None:
+    log = "--> Loading config...\n--> Loading inventory...\n--> No deploy file: x.py\n"
+    report = reported(Run(1, None, (), log))
+    assert report.problem == "No deploy file: x.py"
+    assert report.exit_code == COULD_NOT_TELL
+
+
+def test_a_deploy_without_operations_has_looked_at_nothing() -> None:
+    assert reported(Run(0, (), ())).exit_code == COULD_NOT_TELL
+
+
+def test_a_host_that_was_not_expected_is_reported_too() -> None:
+    records = [*all_looked(), *looked("rk9"), found("rk9", "ssh", "sshd")]
+    assert host_in(reported(run_of(records)), "rk9").state == "drifted"
+
+
+def test_measures_are_kept_apart_by_host() -> None:
+    records = [
+        *all_looked(),
+        measure("managers", {"margin": 1}),
+        measure("certificate expires", 1.5, host="rk2"),
+    ]
+    report = reported(run_of(records))
+    assert report.measures == {"managers": {"margin": 1}}
+    assert host_in(report, "rk2").measures == {"certificate expires": 1.5}
+    assert host_in(report, "rk1").measures == {}
+
+
+# Whatever happens
+# ----------------
+
+names = st.sampled_from([host.name for host in HOSTS])
+operations = st.sampled_from(list(OPERATIONS))
+parts = st.sampled_from(sorted(set(OPERATIONS.values())))
+whats = st.sampled_from(["sshd", "the swarm", "label zone"])
+kinds = st.sampled_from(["change", "notice", "refusal"])
+records = st.lists(
+    st.one_of(
+        st.builds(lambda host, name: looked(host, name)[0], names, operations),
+        st.builds(found, names, parts, whats, kinds),
+        st.builds(failed, names, st.sampled_from(["no answer", ""])),
+        st.builds(measure, st.sampled_from(["managers"]), st.integers(), host=names),
+    ),
+    max_size=30,
+)
+plans = st.one_of(
+    st.none(),
+    st.dictionaries(operations, st.lists(names, max_size=3, unique=True).map(tuple)).map(
+        lambda changing: tuple(Operation(name, changing.get(name, ())) for name in OPERATIONS)
+    ),
+)
+runs = st.builds(
+    Run, st.sampled_from([0, 1, None]), plans, records.map(tuple), st.just("--> it broke")
+)
+
+
+@given(runs)
+def test_nothing_is_in_sync_without_proof(run: Run) -> None:
+    report = reported(run)
+    told = {(r["host"], r["what"]) for r in run.records if r["kind"] == "looked"}
+    different = {r["host"] for r in run.records if r["kind"] in ("change", "notice", "refusal")}
+    different |= {host for one in run.operations or () for host in one.hosts}
+    for host in report.hosts:
+        if host.state == "in sync":
+            assert run.operations
+            assert all((host.name, one.name) in told for one in run.operations)
+            assert host.name not in different
+    assert {host.name for host in report.hosts} == {host.name for host in HOSTS}
+
+
+@given(runs)
+def test_the_exit_code_is_what_the_hosts_say(run: Run) -> None:
+    report = reported(run)
+    states = {host.state for host in report.hosts}
+    assert (report.exit_code == IN_SYNC) == (states == {"in sync"} and not report.problem)
+    assert (report.exit_code == DRIFT) == ("drifted" in states and not report.problem)
+
+
+@given(runs)
+def test_every_report_is_as_its_schema_says(run: Run) -> None:
+    data: Any = json.loads(json.dumps(as_json(reported(run))))
+    jsonschema.validate(data, SCHEMA)
+
+
+def test_the_schema_refuses_what_no_report_is() -> None:
+    data = as_json(reported(run_of(all_looked())))
+    for wrong in ({"exit_code": 3}, {"version": 2}, {"at": "yesterday"}, {"colour": "red"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**data, **wrong}, SCHEMA)

@@ -1,0 +1,332 @@
+"""The check from end to end: the real pyinfra command line, hosts that are only pretended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from cluster.settings_sources import ROOT
+from drift.report import Host, Report, report
+from drift.run import Request, Run, _records, environment, run
+from tests.unit.drift_examples import AT, host_in
+
+INVENTORY = """
+from operations import story as _story
+_story.install()
+_nobody = {"ssh_hostname": "127.0.0.1", "ssh_port": 1, "ssh_connect_retries": 0}
+boards = ["@fake/rk1", "@fake/rk2", ("rk3", _nobody)]
+"""
+
+PREAMBLE = """
+import time
+from pyinfra.api import FactBase, StringCommand
+from cluster.findings import Change, Notice, Refusal
+from operations import story
+from operations.converge import converges, current_host, observe, tell
+
+class Silent(FactBase):
+    def command(self): return "true"
+    @staticmethod
+    def default(): return None
+
+@converges("ssh")
+def nothing_differs():
+    tell("ssh", [])
+    yield from ()
+
+@converges("docker")
+def differs_on_rk2():
+    mine = current_host().name == "@fake/rk2"
+    story.measure("docker", "height", 12, host=current_host().name)
+    if tell("docker", [Change("daemon.json", "is another", "a", "b")] if mine else []):
+        yield StringCommand("never")
+        raise AssertionError("a plan goes no further than the first command")
+
+@converges("swarm")
+def noticed_on_rk1():
+    mine = current_host().name == "@fake/rk1"
+    tell("swarm", [Notice("label", "is set by hand", remedy="rm")] if mine else [])
+    yield from ()
+
+@converges("swarm")
+def refused_on_rk1():
+    tell("swarm", [Refusal("esp4", "is blocked")] if current_host().name == "@fake/rk1" else [])
+    yield from ()
+
+@converges("swarm")
+def does_not_answer_on_rk2():
+    if current_host().name == "@fake/rk2":
+        observe(Silent)
+    tell("swarm", [])
+    yield from ()
+
+@converges("swarm")
+def changes_without_a_word():
+    if current_host().name == "@fake/rk1":
+        yield StringCommand("boo")
+
+@converges("swarm")
+def breaks():
+    raise RuntimeError("a mistake of ours")
+    yield
+"""
+
+HOSTS = (Host("@fake/rk1", "manager"), Host("@fake/rk2", "manager"), Host("rk3", "worker"))
+
+
+class Site:
+    """A pretended project: some deploy for three hosts, of which rk3 cannot be reached."""
+
+    def __init__(self, folder: Path) -> None:
+        self.inventory, self.deploy = folder / "inventory.py", folder / "deploy.py"
+        self.inventory.write_text(INVENTORY)
+
+    def request(self, *operations: str, deploy: str = "", **more: object) -> Request:
+        calls = "".join(f"{name}(name='{name}')\n" for name in operations)
+        self.deploy.write_text(PREAMBLE + deploy + calls)
+        asked = {"inventory": str(self.inventory), "deploy": str(self.deploy), **more}
+        return Request(**asked)  # type: ignore[arg-type]
+
+    def check(self, *operations: str, limit: tuple[str, ...] = ("@fake/*",)) -> Report:
+        ran = run(self.request(*operations, limit=limit))
+        hosts = [host for host in HOSTS if not limit or fnmatch(host.name, limit[0])]
+        return report(ran, hosts, at=AT, deploy="deploys/site.py", deploys=("deploys/docker.py",))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def test_a_cluster_as_declared_is_in_sync(site: Site) -> None:
+    found = site.check("nothing_differs")
+    assert found.exit_code == 0
+    assert [host.state for host in found.hosts] == ["in sync", "in sync"]
+
+
+def test_changes_and_notices_arrive_with_host_part_and_reason(site: Site) -> None:
+    found = site.check("nothing_differs", "differs_on_rk2", "noticed_on_rk1")
+    assert {one.identity: one.mended_by for one in found.differences} == {
+        ("@fake/rk2", "docker", "daemon.json"): "deploys/docker.py",
+        ("@fake/rk1", "swarm", "label"): "",
+    }
+    assert found.exit_code == 2
+    assert host_in(found, "@fake/rk1").parts == ("ssh", "docker", "swarm")
+    assert host_in(found, "@fake/rk2").parts == ("ssh", "docker", "swarm")
+    assert host_in(found, "@fake/rk1").measures == {"height": 12}
+
+
+def test_a_host_that_cannot_be_reached_is_unknown_and_the_others_are_looked_at(site: Site) -> None:
+    found = site.check("nothing_differs", limit=())
+    assert [host.state for host in found.hosts] == ["in sync", "in sync", "unknown"]
+    assert "Could not connect" in host_in(found, "rk3").unknown
+    assert found.exit_code == 1
+
+
+def test_when_no_host_can_be_reached_each_says_why(site: Site) -> None:
+    found = site.check("nothing_differs", limit=("rk3",))
+    assert "Could not connect" in host_in(found, "rk3").unknown
+    assert found.exit_code == 1
+
+
+def test_a_fact_that_is_not_answered_makes_its_host_unknown(site: Site) -> None:
+    found = site.check("nothing_differs", "does_not_answer_on_rk2")
+    assert "did not answer" in host_in(found, "@fake/rk2").unknown
+    assert host_in(found, "@fake/rk2").parts == ("ssh",)
+    assert host_in(found, "@fake/rk1").state == "in sync"
+
+
+def test_a_refused_host_has_drifted(site: Site) -> None:
+    found = site.check("refused_on_rk1", "nothing_differs")
+    host = host_in(found, "@fake/rk1")
+    assert host.state == "drifted"
+    assert "refused" in host.unknown
+    assert host.parts == ("swarm",)
+
+
+def test_a_change_without_a_reason_is_not_overlooked(site: Site) -> None:
+    found = site.check("changes_without_a_word")
+    [difference] = found.differences
+    assert difference.identity == ("@fake/rk1", "", "changes_without_a_word")
+
+
+def test_a_mistake_of_ours_is_unknown_and_not_in_sync(site: Site) -> None:
+    found = site.check("nothing_differs", "breaks")
+    assert {host.state for host in found.hosts} == {"unknown"}
+    assert "a mistake of ours" in found.hosts[0].unknown
+
+
+def test_a_deploy_that_cannot_be_read_is_a_problem_with_its_words(site: Site) -> None:
+    ran = run(site.request(deploy="raise NameError('no such thing')\n", limit=("@fake/*",)))
+    found = report(ran, HOSTS[:2], at=AT)
+    assert found.exit_code == 1
+    assert "no such thing" in found.problem
+
+
+def test_a_check_that_takes_too_long_is_ended(site: Site) -> None:
+    begun = time.monotonic()
+    ran = run(site.request("nothing_differs", deploy="time.sleep(60)\n", timeout=3.0))
+    assert time.monotonic() - begun < 15
+    assert ran.status is None
+
+
+def test_pyinfra_gets_the_users_environment_but_not_the_checks_own(tmp_path: Path) -> None:
+    given = {"PATH": "/bin", "DRIFT_NOTIFY": "ntfy://secret", "SWARM_SETTINGS": "cluster.toml"}
+    made = environment(given, tmp_path / "reasons")
+    assert "DRIFT_NOTIFY" not in made
+    assert made["PATH"] == "/bin"
+    assert made["SWARM_SETTINGS"] == str(Path("cluster.toml").absolute())
+    assert made["SWARM_REASONS"] == str(tmp_path / "reasons")
+
+
+def test_half_a_line_of_a_run_that_was_killed_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "reasons"
+    path.write_text('{"kind": "looked"}\n{"kind": "chan')
+    assert _records(path) == ({"kind": "looked"},)
+    assert _records(tmp_path / "none") == ()
+
+
+def test_what_pyinfra_prints_without_a_plan_is_no_plan() -> None:
+    assert Run(1, None, ()).operations is None
+
+
+# The command
+# -----------
+
+BOARDS = """
+[cluster]
+name = "home"
+[[hosts]]
+name = "rk1"
+address = "192.168.1.11"
+ssh_host = "127.0.0.1"
+ssh_port = 1
+role = "manager"
+"""
+
+
+@pytest.fixture
+def boards(tmp_path: Path) -> Path:
+    path = tmp_path / "cluster.toml"
+    path.write_text(BOARDS)
+    return path
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "drift", *arguments]
+
+
+def clean(**extra: str) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SWARM_", "DRIFT_"))
+    }
+    return {**kept, **extra}
+
+
+def drift(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),
+        cwd=ROOT,
+        env=clean(**environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_unreachable_board_is_told_and_ends_with_1(boards: Path, tmp_path: Path) -> None:
+    ran = drift("--json", "--since", str(tmp_path / "state.json"), SWARM_SETTINGS=str(boards))
+    assert ran.returncode == 1, ran.stderr
+    [host] = json.loads(ran.stdout)["hosts"]
+    assert host["state"] == "unknown"
+    assert "Could not connect" in host["unknown"]
+    assert "Could not connect" not in ran.stderr  # said once
+    remembered = json.loads((tmp_path / "state.json").read_text())
+    assert remembered["lost"] == ["rk1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--limit", "rk7"], "--limit rk7: no declared host is named or grouped so; did you mean"),
+        (["--deploy", "deploys/shh.py"], "there is no such file; there are deploys/access.py"),
+        (["--lab"], "The lab was asked for, but the settings in force are cluster.toml"),
+    ],
+)
+def test_what_cannot_be_checked_is_said_in_one_message(
+    boards: Path, arguments: list[str], message: str
+) -> None:
+    ran = drift(*arguments, SWARM_SETTINGS=str(boards))
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert message in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_settings_that_cannot_be_used_are_told_before_any_host_is_asked(boards: Path) -> None:
+    boards.write_text(BOARDS.replace("manager", "boss"))
+    ran = drift(SWARM_SETTINGS=str(boards))
+    assert ran.returncode == 1
+    assert "drift: The settings cannot be used: 1 problem" in ran.stderr
+    assert "Connecting" not in ran.stderr
+
+
+@pytest.mark.parametrize("seconds", ["0", "-5", "soon", "nan", "1e9"])
+def test_a_time_limit_is_a_number_of_seconds(boards: Path, seconds: str) -> None:
+    ran = drift("--timeout", seconds, SWARM_SETTINGS=str(boards))
+    assert ran.returncode == 1
+    assert "no number of seconds from 1 to 86400" in ran.stderr
+
+
+def test_the_memory_of_another_cluster_is_left_alone(boards: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    other = (
+        '{"version": 1, "cluster": "office", "differences": [], "states": {}, "lost": [],'
+        ' "hours": {}}'
+    )
+    state.write_text(other)
+    ran = drift("--since", str(state), SWARM_SETTINGS=str(boards))
+    assert ran.returncode == 1
+    assert "remembers cluster “office”, and this is “home”" in ran.stderr
+    assert state.read_text() == other
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_check_that_is_ended_ends_pyinfra_too(boards: Path, number: int) -> None:
+    # The board's SSH port accepts connections and never says a word.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        boards.write_text(BOARDS.replace("ssh_port = 1", f"ssh_port = {port}"))
+        process = subprocess.Popen(
+            command(),
+            cwd=ROOT,
+            env=clean(SWARM_SETTINGS=str(boards)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        silent.settimeout(30)
+        connection, _ = silent.accept()  # pyinfra is at work
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=20)
+        connection.settimeout(5)
+        while connection.recv(100):  # its own greeting, then the end of the connection
+            pass
+        connection.close()
+    assert process.returncode == 128 + number
+    assert output == ""
+    assert "ended before it was through" in errors
+    assert "Traceback" not in errors
