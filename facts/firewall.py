@@ -22,7 +22,12 @@ from facts.subject import SECTION, SubjectFact, sections
 FAMILIES = {"ipv4": "iptables", "ipv6": "ip6tables"}
 BACKENDS = ("nft", "legacy")
 
-_TABLES = "".join(
+# What it says beside comes after the rules: otherwise in the middle of one, which is buffered.
+_SAVE = """\
+save() { { said=$("$1" 2>&1 >&3); } 3>&1; [ -z "$said" ] || printf '%s\\n' "$said"; }
+"""
+
+_TABLES = _SAVE + "".join(
     f"""\
 section {family}
 if [ -x /usr/sbin/{command} ]; then
@@ -33,7 +38,7 @@ fi
 """
     + "".join(
         f"section {family}-{backend}\n"
-        f"[ ! -x /usr/sbin/{command}-{backend}-save ] || {command}-{backend}-save 2>&1\n"
+        f"[ ! -x /usr/sbin/{command}-{backend}-save ] || save {command}-{backend}-save\n"
         for backend in BACKENDS
     )
     for family, command in FAMILIES.items()

@@ -293,7 +293,7 @@ def inside(found: Description, nodes: tuple[str, ...]) -> dict[tuple[str, str], 
         for what, (container, where, port) in attempts.items():
             script += (
                 f"if docker exec {container} nc -w 4 {where} {port} </dev/null >/dev/null 2>&1; "
-                f"then echo '{what}: {OPEN}'; else echo '{what}: closed'; fi\n"
+                f'then echo "{what}: {OPEN}"; else echo "{what}: closed"; fi\n'
             )
         for line in on_each([node], script, timeout=180)[node].splitlines():
             what, _, word = line.rpartition(": ")
@@ -405,8 +405,9 @@ def test_a_node_that_left_does_not_reach_the_swarms_ports(
 ) -> None:
     [said] = on_each(
         ["node4"],
-        f"for port in 2377 7946; do nc -z -w 3 {address(doors, 'node1', 'ipv4')} $port "
-        "2>/dev/null && echo open || echo closed; done",
+        "for port in 2377 7946; do "
+        f"timeout 3 bash -c '</dev/tcp/{address(doors, 'node1', 'ipv4')}/'$port 2>/dev/null "
+        "&& echo open || echo closed; done",
     ).values()
     assert set(said.split()) == ({"closed"} if "node4" in matrix.absent else {"open"})
 
