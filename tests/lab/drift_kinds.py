@@ -21,6 +21,7 @@ class Kind:
     name: what happens; part, what: how the finding is called; reason: words of its reason.
     breaks: shell, run as root on the host that drifts. There, ``$STRANGER`` and ``$SPARE`` are
         public keys (the second a declared one), ``$LOGIN`` the declared admin, ``$NODE`` the host.
+    first: shell, run before on the host that drifts, where ``breaks`` runs on a manager.
     kind: ``change`` (mended by a deploy), ``notice`` or ``refusal`` (mended by ``undo``).
     on: what the host has to be: ``any``, ``manager`` or ``worker``.
     by_manager: ``breaks`` and ``undo`` run on a manager that does not drift, about ``$NODE``;
@@ -35,6 +36,7 @@ class Kind:
     what: str
     reason: str
     breaks: str
+    first: str = ""
     kind: str = "change"
     undo: str = ""
     on: str = "any"
@@ -332,7 +334,7 @@ REFUSALS = (
     ),
     Kind(
         "a full disk",
-        *("preflight", "disk space on /", "does not suffice"),
+        *("preflight", "disk space on /var", "does not suffice"),
         "fallocate -l $(($(df --output=avail -B1 / | tail -n1) - 150000000)) /full",
         kind="refusal",
         undo="rm /full",
@@ -353,12 +355,17 @@ ROLES = (
     Kind(
         "a worker promoted",
         *("swarm", "role", "is a manager, but declared a worker"),
-        "docker node promote $NODE",
+        "docker node promote $NODE; i=0; until docker node inspect $NODE | grep -q reachable; "
+        "do i=$((i + 1)); [ $i -lt 60 ] || exit 1; sleep 1; done",
+        # Our firewall keeps the managers' port shut on a worker, and a promotion without it is
+        # never finished.
+        first="iptables -I SWARM-INPUT -p tcp --dport 2377 -j ACCEPT",
         kind="notice",
         undo="docker node demote $NODE",
         on="worker",
         by_manager=True,
         apart="role",
+        also=("firewall/SWARM-INPUT (IPv4)",),
     ),
     Kind(
         "a manager demoted",

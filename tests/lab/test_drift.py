@@ -87,10 +87,9 @@ class Cluster:
         run = self.apply("-y", *SITE, env=self.settings)
         assert run.returncode == 0, run.output
 
-    def run(self, host: str, kind: Kind, script: str) -> None:
+    def run(self, host: str, kind: Kind, script: str, *, there: bool = False) -> None:
         """Something that happens to a host, done there or by a manager."""
-        there = not kind.by_manager or (kind.undo_there and script == kind.undo)
-        at = host if there else self.acting(but=host)
+        at = host if there or not kind.by_manager else self.acting(but=host)
         variables = {**self.keys, "NODE": host, "LOGIN": self.found.host(host).user}
         set_all = "".join(f"{name}='{value}'; " for name, value in variables.items())
         done = self.lab.run(at, ["sudo", "bash", "-c", set_all + script], check=False)
@@ -157,7 +156,7 @@ class Outcome:
     mended: Checked
 
 
-_outcomes: dict[str, Outcome] = {}
+_outcomes: dict[str, Outcome | BaseException] = {}
 
 
 def placed(kinds: tuple[Kind, ...], found: Description) -> dict[str, str]:
@@ -177,21 +176,34 @@ def placed(kinds: tuple[Kind, ...], found: Description) -> dict[str, str]:
 def outcome(cluster: Cluster, batch: str) -> Outcome:
     """A batch broken, checked, mended and checked again: done once."""
     if batch not in _outcomes:
-        kinds = BATCHES[batch]
-        places = placed(kinds, cluster.found)
-        for kind in kinds:
-            cluster.run(places[kind.name], kind, kind.breaks)
-        broken = cluster.check()
-        # What is only reported is undone by hand; what a deploy mends leaves something to clear.
-        by_hand = [kind for kind in kinds if kind.kind != "change" and kind.undo]
-        for kind in by_hand:
-            cluster.run(places[kind.name], kind, kind.undo)
-        cluster.mend()
-        for kind in kinds:
-            if kind.undo and kind not in by_hand:
-                cluster.run(places[kind.name], kind, kind.undo)
-        _outcomes[batch] = Outcome(places, broken, cluster.check())
-    return _outcomes[batch]
+        try:
+            _outcomes[batch] = _carried_out(cluster, BATCHES[batch])
+        except BaseException as error:
+            _outcomes[batch] = error
+            cluster.lab.reset()  # the next batch begins with hosts that are as they should be
+            cluster.mend()
+    done = _outcomes[batch]
+    if isinstance(done, BaseException):
+        raise done
+    return done
+
+
+def _carried_out(cluster: Cluster, kinds: tuple[Kind, ...]) -> Outcome:
+    places = placed(kinds, cluster.found)
+    for kind in kinds:
+        if kind.first:
+            cluster.run(places[kind.name], kind, kind.first, there=True)
+        cluster.run(places[kind.name], kind, kind.breaks)
+    broken = cluster.check()
+    # What is only reported is undone by hand; what a deploy mends leaves something to clear.
+    by_hand = [kind for kind in kinds if kind.kind != "change" and kind.undo]
+    for kind in by_hand:
+        cluster.run(places[kind.name], kind, kind.undo, there=kind.undo_there)
+    cluster.mend()
+    for kind in kinds:
+        if kind.undo and kind not in by_hand:
+            cluster.run(places[kind.name], kind, kind.undo, there=kind.undo_there)
+    return Outcome(places, broken, cluster.check())
 
 
 def reported_on(cluster: Cluster, kind: Kind, places: dict[str, str]) -> str:
