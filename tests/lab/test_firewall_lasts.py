@@ -12,6 +12,8 @@ import pytest
 from tests.lab.conftest import Run, description_of_the_lab, on_each, wait_for
 from tests.lab.reach import OPEN, SILENT, reach
 
+pytestmark = pytest.mark.lifecycle
+
 HOST, ADDRESS = "node4", "192.168.77.14"
 FIREWALL = ("-y", "--limit", HOST, "inventory.py", "deploys/firewall.py")
 SCRIPT = "sh /usr/local/lib/pyinfra-swarm/firewall"
