@@ -27,7 +27,7 @@ class Suite:
 SUITES = {
     "test": (
         Suite("unit", 180, ("tests/unit",)),
-        Suite("netns", 180, ("tests/netns",)),
+        Suite("netns", 240, ("tests/netns",)),
         Suite("lab", 1800, ("tests/lab", "-m", "not lifecycle", "-v", "--durations=10")),
     ),
     "lifecycle": (
