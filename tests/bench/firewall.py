@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from statistics import median
 
 from cluster.firewall.policy import FAMILIES, Family, Opening, Policy
 from cluster.firewall.web_ranges import SHIPPED
@@ -27,7 +26,7 @@ from tests.netns.enter import inside
 from tests.netns.wires import CONTAINER, CONTAINERS_PORT, HOST, Wires
 
 RESULTS = Path(__file__).with_name("firewall-results.md")
-ROUNDS, PACKETS, FLOWS = 9, 20000, 2000
+ROUNDS, PACKETS, FLOWS = 7, 10000, 2000
 OPEN = 51820
 POLICY = Policy(
     peers=tuple(f"192.168.1.{number}" for number in (11, 12, 13, 14)),
@@ -128,14 +127,17 @@ def _listener(address: str) -> socket.socket:
 
 
 def seconds_for(wires: Wires, frames: Sequence[bytes]) -> float:
-    """How long the kernel takes for so many packets, from the wire to where they end."""
+    """Processor time for so many packets, from the wire to where they end.
+
+    Not the clock's: the kernel works on them in the sender's own time, others in between.
+    """
     send = wires.ends["eth0"].send
     rounds = PACKETS // len(frames)
-    begun = time.perf_counter()
+    begun = time.thread_time()
     for _ in range(rounds):
         for frame in frames:
             send(frame)
-    return time.perf_counter() - begun
+    return time.thread_time() - begun
 
 
 def measure(host: Host, wires: Wires) -> list[str]:
@@ -156,7 +158,7 @@ def measure(host: Host, wires: Wires) -> list[str]:
     for family in FAMILIES:
         for hook in ("INPUT", "FORWARD"):
             for kind in kinds:
-                rates = {name: PACKETS / median(found[family, hook, kind, name]) for name in RULES}
+                rates = {name: PACKETS / min(found[family, hook, kind, name]) for name in RULES}
                 shown = " | ".join(f"{rate / 1000:.0f}" for rate in rates.values())
                 ratios = (
                     f"{rates['ours'] / rates['none']:.2f} | {rates['ours'] / rates['naive']:.2f}"
@@ -170,7 +172,7 @@ def main() -> int:
     text = [
         "# Results of `python -m tests.bench.firewall`",
         "",
-        f"{time.strftime('%Y-%m-%d')}. Thousands of packets a second, the median of {ROUNDS} "
+        f"{time.strftime('%Y-%m-%d')}. Thousands of packets a second, the best of {ROUNDS} "
         f"rounds of {PACKETS} packets; one sender on one core, whose own work is part of every "
         "number, so the ratios are what counts.",
     ]
