@@ -24,7 +24,7 @@ lifecycle: $(READY) ## the longer scenarios
 unit: $(READY) ## the pure core only (seconds)
 	@$(BIN)/python -m pytest -q tests/unit
 
-netns: $(READY) ## real iptables in namespaces (two minutes, as root)
+netns: $(READY) ## real iptables in namespaces (three minutes, as root)
 	@$(BIN)/python -m pytest -q tests/netns
 
 check: $(READY) ## types and style

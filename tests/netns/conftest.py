@@ -96,6 +96,17 @@ class Host(Namespace):
     backend: str
     root: Path
 
+    def use(self, backend: str, folder: Path) -> None:
+        """Let ``iptables`` mean this back end, as update-alternatives would, here alone."""
+        links = folder / "alternatives"
+        self.run(f"cp -a /etc/alternatives {links}")
+        for command in COMMANDS.values():
+            for suffix in ("", "-save", "-restore"):
+                link = links / f"{command}{suffix}"
+                link.unlink()
+                link.symlink_to(f"/usr/sbin/{command}-{backend}{suffix}")
+        self.run(f"mount --bind {links} /etc/alternatives")
+
     def install(self, policy: Policy = POLICY, urls: dict[Family, str] | None = None) -> None:
         """Write what the deploy would write."""
         rules = {family: chains(policy, family) for family in FAMILIES}
@@ -156,15 +167,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
     try:
         made = Host(process.pid, backend=request.param, root=tmp_path / "root")
         made.root.mkdir()
-        links = tmp_path / "alternatives"
-        # As update-alternatives does it, for this namespace alone.
-        made.run(f"cp -a /etc/alternatives {links}")
-        for command in COMMANDS.values():
-            for suffix in ("", "-save", "-restore"):
-                link = links / f"{command}{suffix}"
-                link.unlink()
-                link.symlink_to(f"/usr/sbin/{command}-{request.param}{suffix}")
-        made.run(f"mount --bind {links} /etc/alternatives")
+        made.use(request.param, tmp_path)
         yield made
     finally:
         process.kill()

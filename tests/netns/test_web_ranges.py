@@ -26,6 +26,10 @@ V4, V6 = SHIPPED["ipv4"], SHIPPED["ipv6"]
 ELSEWHERE = "elsewhere.localhost"
 
 
+before_iptables = pytest.mark.parametrize("host", ["nft"], indirect=True)
+"""For what is decided before iptables is asked, so that the back end is all the same."""
+
+
 def lines(*networks: str, end: str = "\n") -> bytes:
     return (end.join(networks) + end).encode()
 
@@ -142,6 +146,7 @@ def test_nothing_but_the_door_changes(host: Host, server: RangeServer) -> None:
     assert {name: rules for name, rules in host.table().items() if name != WEB} == before
 
 
+@before_iptables
 def test_a_host_that_is_not_closed_yet_keeps_the_list_for_later(
     host: Host, server: RangeServer
 ) -> None:
@@ -151,6 +156,7 @@ def test_a_host_that_is_not_closed_yet_keeps_the_list_for_later(
     assert host.list("ipv4").read_bytes() == NEW4
 
 
+@before_iptables
 @pytest.mark.parametrize(
     ("path", "networks"),
     [
@@ -222,12 +228,14 @@ def test_what_is_wrong_is_refused_and_the_door_stays_as_it_was(
     assert has_nothing_left_over(host)
 
 
+@before_iptables
 def test_a_list_that_has_shrunk_is_taken_if_told(host: Host, server: RangeServer) -> None:
     ask(host, server, ipv4="less-than-half")
     assert refresh(host, server, "--accept-shrink").returncode == 0
     assert door(host) == web_rules(V4[:7])
 
 
+@before_iptables
 def test_told_to_accept_less_it_still_refuses_what_is_wrong(
     host: Host, server: RangeServer
 ) -> None:
@@ -236,6 +244,7 @@ def test_told_to_accept_less_it_still_refuses_what_is_wrong(
     assert is_as_before(host, "ipv4")
 
 
+@before_iptables
 def test_a_certificate_of_nobody_we_know_is_refused(host: Host, server: RangeServer) -> None:
     done = refresh(host, server, bundle=server.strangers_bundle)
     assert done.returncode == 1
@@ -244,6 +253,7 @@ def test_a_certificate_of_nobody_we_know_is_refused(host: Host, server: RangeSer
     assert is_as_before(host, "ipv6")
 
 
+@before_iptables
 def test_a_certificate_for_another_name_is_refused(host: Host, server: RangeServer) -> None:
     host.install(urls=dict.fromkeys(FAMILIES, server.url("good-v4", name="127.0.0.1")))
     assert refresh(host, server).returncode == 1
@@ -251,6 +261,7 @@ def test_a_certificate_for_another_name_is_refused(host: Host, server: RangeServ
     assert is_as_before(host, "ipv4")
 
 
+@before_iptables
 def test_a_users_curl_settings_do_not_switch_the_check_off(
     host: Host, server: RangeServer, tmp_path: Path
 ) -> None:
@@ -266,6 +277,7 @@ def test_a_users_curl_settings_do_not_switch_the_check_off(
     assert is_as_before(host, "ipv4")
 
 
+@before_iptables
 def test_nobody_there_changes_nothing(host: Host, server: RangeServer) -> None:
     server.close()
     done = refresh(host, server)
@@ -273,6 +285,7 @@ def test_nobody_there_changes_nothing(host: Host, server: RangeServer) -> None:
     assert [is_as_before(host, family) for family in FAMILIES] == [True, True]
 
 
+@before_iptables
 def test_a_server_that_hangs_is_given_up(host: Host, server: RangeServer) -> None:
     ask(host, server, ipv4="hangs")
     script = host.path(SCRIPT)

@@ -27,7 +27,10 @@ MARK = b"packet %6d."
 
 
 class Wires:
-    """A host with these interfaces, and the world at their other ends."""
+    """A host with these interfaces, and the world at their other ends.
+
+    ends: interface to a packet socket on the other end of its wire.
+    """
 
     def __init__(self, host: Namespace, world: Namespace, interfaces: Sequence[str]) -> None:
         self.host, self.world, self.interfaces = host, world, interfaces
@@ -71,7 +74,7 @@ class Wires:
             "iptables -A OUTPUT -j DROP; ip6tables -A OUTPUT -j DROP",
         ]
         host.run("set -e\n" + "\n".join(script))
-        self._ends = {
+        self.ends = {
             name: inside(world.pid, lambda peer=f"peer{number}": _end(peer))  # type: ignore[misc]
             for number, name in enumerate(interfaces, 1)
         }
@@ -84,16 +87,17 @@ class Wires:
     def pass_through(self, packets: Sequence[Packet]) -> list[bool]:
         """Send all of them; whether each has reached the host, or the container meant."""
         for number, packet in enumerate(packets):
-            self._ends[packet.entered].send(self._frame(packet, MARK % number))
+            self.ends[packet.entered].send(self.frame(packet, MARK % number))
         time.sleep(0.3)
         arrived = set(_numbers(self._delivered))
-        for name, end in self._ends.items():
+        for name, end in self.ends.items():
             arrived |= {
                 n for n in _numbers([end]) if n < len(packets) and packets[n].leaves == name
             }
         return [number in arrived for number in range(len(packets))]
 
-    def _frame(self, packet: Packet, mark: bytes) -> bytes:
+    def frame(self, packet: Packet, mark: bytes = b"") -> bytes:
+        """The packet as it goes into the other end of the interface that it enters by."""
         version = packet.address.version
         destination, port = HOST[version], packet.port
         if packet.leaves and packet.dnat:

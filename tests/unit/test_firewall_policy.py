@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -153,6 +154,40 @@ class TestCasesWorthAName:
     )
     def test_let_in(self, packet: Packet) -> None:
         assert verdict(generated(reference()), packet).what == "ACCEPT"
+
+    def test_it_is_the_published_port_that_counts_and_not_the_containers(self) -> None:
+        case = generated(reference())
+        for asked, inside, expected in ((443, 8443, "ACCEPT"), (8443, 443, "DROP")):
+            packet = Packet(
+                "FORWARD",
+                "173.245.48.1",
+                "tcp",
+                inside,
+                0,
+                0,
+                "eth0",
+                "docker0",
+                "NEW",
+                True,
+                asked,
+            )
+            assert verdict(case, packet).what == expected
+
+    def test_ssh_is_closed_to_containers_and_all_others_that_are_no_source_of_it(self) -> None:
+        place = reference()
+        data = {"hosts": [host.model_dump() for host in place.settings.hosts]}
+        for inbound in ("deny", "accept"):
+            firewall = {"ssh_sources": ["10.0.0.0/8"], "inbound": inbound}
+            declared: dict[str, Any] = {**data, "firewall": firewall}
+            case = generated(replace(place, settings=Settings(**declared)))
+            for source, entered, expected in (
+                ("10.1.1.1", "eth0", "ACCEPT"),
+                ("192.168.1.12", "eth0", "DROP"),
+                ("172.17.0.2", "docker0", "DROP"),
+                ("2001:db8::1", "eth0", "DROP"),
+            ):
+                packet = Packet("INPUT", source, "tcp", 22, entered=entered)
+                assert verdict(case, packet).what == expected, (inbound, packet)
 
     def test_another_bridge_called_br_is_outside(self) -> None:
         case = generated(reference(foreign=("br-lan",)))
