@@ -22,7 +22,8 @@ from tests.unit.drift_examples import AT, host_in
 INVENTORY = """
 from operations import story as _story
 _story.install()
-_nobody = {"ssh_hostname": "127.0.0.1", "ssh_port": 1, "ssh_connect_retries": 0}
+_nobody = {"ssh_hostname": "127.0.0.1", "ssh_port": 1, "ssh_user": "ada"}
+_nobody |= {"ssh_connect_retries": 0}
 boards = ["@fake/rk1", "@fake/rk2", ("rk3", _nobody)]
 """
 
@@ -294,7 +295,7 @@ def test_the_memory_of_another_cluster_is_left_alone(boards: Path, tmp_path: Pat
     state = tmp_path / "state.json"
     other = (
         '{"version": 1, "cluster": "office", "differences": [], "states": {}, "lost": [],'
-        ' "hours": {}}'
+        ' "untold": [], "hours": {}}'
     )
     state.write_text(other)
     ran = drift("--since", str(state), SWARM_SETTINGS=str(boards))
