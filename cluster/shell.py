@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 def write_file(path: str, content: str, *, mode: str = "644", owner: str = "root") -> str:
     """Write a file whole: beside it first, then renamed, so that no reader sees half of it.
@@ -16,3 +18,20 @@ def write_file(path: str, content: str, *, mode: str = "644", owner: str = "root
         f"chown {owner}: {path}.new; chmod {mode} {path}.new; sync {path}.new\n"
         f"mv -f {path}.new {path}"
     )
+
+
+def write_files(contents: Mapping[str, str]) -> str:
+    """Write several files of root's, path to content, as :func:`write_file` writes one.
+
+    All of them are on the disk before the first takes its place. Each process counts on a small
+    board, so there are as few as can be.
+    """
+    folders = dict.fromkeys(path.rpartition("/")[0] for path in contents)
+    lines = ["umask 022", f"mkdir -p {' '.join(folders)}"]
+    lines += [
+        f"cat > {path}.new <<'END-OF-FILE'\n{content.rstrip()}\nEND-OF-FILE"
+        for path, content in contents.items()
+    ]
+    lines.append("sync " + " ".join(f"{path}.new" for path in contents))
+    lines += [f"mv -f {path}.new {path}" for path in contents]
+    return "\n".join(lines)

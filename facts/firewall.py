@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 from cluster.firewall.host_files import FILES, LISTS, STATUS, TIMER, UNIT, WANTS
@@ -21,7 +22,12 @@ from facts.subject import SECTION, SubjectFact, sections
 FAMILIES = {"ipv4": "iptables", "ipv6": "ip6tables"}
 BACKENDS = ("nft", "legacy")
 
-_TABLES = "".join(
+# What it says beside comes after the rules: otherwise in the middle of one, which is buffered.
+_SAVE = """\
+save() { { said=$("$1" 2>&1 >&3); } 3>&1; [ -z "$said" ] || printf '%s\\n' "$said"; }
+"""
+
+_TABLES = _SAVE + "".join(
     f"""\
 section {family}
 if [ -x /usr/sbin/{command} ]; then
@@ -32,7 +38,7 @@ fi
 """
     + "".join(
         f"section {family}-{backend}\n"
-        f"[ ! -x /usr/sbin/{command}-{backend}-save ] || {command}-{backend}-save 2>&1\n"
+        f"[ ! -x /usr/sbin/{command}-{backend}-save ] || save {command}-{backend}-save\n"
         for backend in BACKENDS
     )
     for family, command in FAMILIES.items()
@@ -331,8 +337,16 @@ def _ranges(found: Mapping[str, list[str]]) -> Ranges:
     tried, *results = found["status"] or [""]
     failed = [line for line in results if line.partition(": ")[2] != "ok"]
     return Ranges(
-        ranges={family: tuple(found[f"list {family}"]) for family in EACH},
+        ranges={family: _networks(found[f"list {family}"]) for family in EACH},
         age=now - min(confirmed) if min(confirmed) else None,
         last_result="; ".join(failed) or ("ok" if results else ""),
         last_try=now - int(tried) if tried.isdigit() else None,
     )
+
+
+def _networks(lines: list[str]) -> tuple[str, ...]:
+    """A list as it counts in the rules; none where it is damaged, as the host sees it."""
+    try:
+        return tuple(str(ip_network(line.strip(), strict=False)) for line in lines if line.strip())
+    except ValueError:
+        return ()

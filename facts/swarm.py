@@ -212,8 +212,10 @@ class Services(SubjectFact[tuple[Service, ...]]):
             "[{{range .Spec.TaskTemplate.Networks}}{{.Target}} {{end}}]"
         )
         return (
-            SECTION + "section services; ids=$(docker service ls -q 2>/dev/null); "
-            f"[ -z \"$ids\" ] || docker service inspect --format '{template}' $ids\n"
+            SECTION + ENGINE_STATE + "section services\n"
+            '[ "$(api http://localhost/services)" = "[]" ] || {\n'
+            "ids=$(docker service ls -q 2>/dev/null)\n"
+            f"[ -z \"$ids\" ] || docker service inspect --format '{template}' $ids\n}}\n"
         )
 
     def parse(self, output: list[str]) -> tuple[Service, ...]:

@@ -76,20 +76,23 @@ def observe(fact: type[FactBase[T]], **kwargs: Any) -> T:
     Raises :class:`Unobserved` where the host did not answer; :func:`converges` turns that into the
     failure of this host alone.
     """
-    host = current_host()
-    value = _observed(fact, host, kwargs)
-    if value is None:
-        raise Unobserved(f"{host.name} did not answer {fact.name}")
-    return value
+    return _required(current_host(), fact, kwargs)
 
 
 def observe_on(name: str, fact: type[FactBase[T]], **kwargs: Any) -> T:
     """What another host says, as :func:`observe` does it."""
-    host: Host = story.state().inventory.get_host(name)
+    return _required(story.state().inventory.get_host(name), fact, kwargs)
+
+
+def _required(host: Host, fact: type[FactBase[T]], kwargs: dict[str, Any]) -> T:
     value = _observed(fact, host, kwargs)
     if value is None:
-        raise Unobserved(f"{name} did not answer {fact.name}")
+        raise _silent(host, fact)
     return value
+
+
+def _silent(host: Host, fact: type[FactBase[T]]) -> Unobserved:
+    return Unobserved(f"{host.name} did not answer {fact.name}")
 
 
 def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None]:
@@ -108,7 +111,9 @@ def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None
         said = {host.name: greenlet.get() for host, greenlet in zip(hosts, greenlets, strict=True)}
         # Kept, since each host asks for it: put together anew, it costs the square of the hosts.
         _views[key] = said
-    observe(fact, **kwargs)
+    me = current_host()
+    if said[me.name] is None:
+        raise _silent(me, fact)
     return said
 
 

@@ -133,8 +133,8 @@ def installed(settings: Settings) -> Commands:
     """
     me = settings.host(current_host().name)
     engine = observe(Installation)
-    version = _wanted(settings, engine)
     in_swarm = not observe(State).in_none
+    version = _wanted(settings, engine)
     findings = plan_packages(settings, me, engine, version, in_swarm=in_swarm)
     if not tell("docker", findings):
         return

@@ -23,11 +23,11 @@ from cluster.firewall.host_files import (
     unload,
 )
 from cluster.firewall.plan import TITLES, Host, Wanted, declared, plan, plan_ranges
-from cluster.firewall.policy import FAMILIES, Policy, docker_bridges, policy
+from cluster.firewall.policy import FAMILIES, Policy, docker_bridges, foreign_bridges, policy
 from cluster.firewall.rule import parse
 from cluster.firewall.web_ranges import SHIPPED
 from cluster.membership import acting_manager, view
-from cluster.shell import write_file
+from cluster.shell import write_files
 from facts import swarm as swarm_facts
 from facts.docker import StandaloneContainers
 from facts.firewall import State, WebRanges
@@ -82,7 +82,7 @@ def applied(settings: Settings) -> Commands:
     yield from guarded(
         "firewall",
         files=(*FILES, *WANTS.values()),
-        apply=_apply(wanted, settings.firewall.refresh),
+        apply=_apply(wanted, host, settings.firewall.refresh),
         after_restore=_AFTER_RESTORE,
         seconds=settings.ssh.rollback_after,
     )
@@ -126,7 +126,8 @@ def web_ranges(settings: Settings) -> Commands:
         return
     notice = Notice(
         "web ranges",
-        f"could not be refreshed; what was in force stays in force: {web.last_result}",
+        "could not be refreshed; what was in force stays in force: "
+        f"{web.last_result or 'the host could not even write down why'}",
         remedy=f"`journalctl -u {REFRESH}` on the host says more",
     )
     tell("firewall", [notice])
@@ -184,18 +185,26 @@ def _left_over(host: Host) -> list[Finding]:
 
 
 def _policy(settings: Settings, host: Host, *, cut: bool) -> Policy:
-    of_docker = host.bridges
-    if of_docker is None:  # the engine does not say: those that the rules name already
-        chain = host.tables["ipv4"].chains.get(FORWARD, ())
-        named = (parse(rule).condition("-i") for rule in chain)
-        of_docker = tuple(name for name in named if name and not name.endswith("+"))
+    of_docker = _named_already(host) if host.bridges is None else host.bridges
     return policy(
         settings,
         current_host().name,
         ssh_ports=host.ssh_ports or (22,),
-        bridges=docker_bridges(of_docker, host.interfaces),
+        bridges=docker_bridges(of_docker),
+        foreign=foreign_bridges(of_docker, host.interfaces),
         cut_clear_vxlan=cut,
     )
+
+
+def _named_already(host: Host) -> tuple[str, ...]:
+    """Docker's bridges where the engine does not say, so that the rules stay as they are."""
+    rules = [parse(text) for text in host.tables["ipv4"].chains.get(FORWARD, ())]
+    if not rules:
+        return ()
+    named = {rule.condition("-i") or "" for rule in rules if rule.target == "RETURN"}
+    foreign = {rule.condition("-o") for rule in rules if rule.target == "RETURN"}
+    covered = {name for name in host.interfaces if name.startswith("br-")} - foreign
+    return tuple(name for name in named | covered if name and not name.endswith("+"))
 
 
 def _clear_text_in_use(settings: Settings) -> tuple[dict[str, tuple[str, ...]], bool]:
@@ -227,37 +236,37 @@ def _cuts_already(host: Host) -> bool:
 # ------------
 
 
-def _apply(wanted: Wanted, schedule: str) -> list[str]:
-    commands = []
+def _apply(wanted: Wanted, host: Host, schedule: str) -> list[str]:
+    commands, contents = [], dict(wanted.files)
     if wanted.refreshed:
         commands.append(f"systemd-analyze calendar {shlex.quote(schedule)} >/dev/null")
-        for family in FAMILIES:
-            place = f"{LISTS}/{family}"
-            # The age of a list that was never refreshed: since 1970.
-            commands.append(
-                f"[ -s {place} ] || {{\n{write_file(place, _lines(SHIPPED[family]))}\n"
-                f"touch -d @0 {place}\n}}"
-            )
-    commands += [
-        write_file(path, text, mode="755" if path == SCRIPT else "644")
-        for path, text in wanted.files.items()
-    ]
+        lists = {
+            f"{LISTS}/{family}": "\n".join(SHIPPED[family])
+            for family in FAMILIES
+            if not host.web.ranges.get(family)
+        }
+        contents |= lists
+    commands.append(write_files(contents))
+    if wanted.refreshed and lists:
+        # The age of a list that was never refreshed: since 1970.
+        commands.append(f"touch -d @0 {' '.join(lists)}")
     needless = [unit for unit in WANTS if unit not in wanted.units]
     if needless:
         commands.append(f"systemctl --quiet disable --now {' '.join(needless)} 2>/dev/null || :")
         commands.append(f"rm -f {' '.join(path for path in FILES if path not in wanted.files)}")
-    units = " ".join(wanted.units)
+    links = [WANTS[unit] for unit in wanted.units]
+    commands.append(f"mkdir -p {' '.join(link.rpartition('/')[0] for link in links)}")
+    commands += [f"ln -sfn ../{link.rpartition('/')[2]} {link}" for link in links]
     commands += [
         "systemctl daemon-reload",
-        f"systemctl --quiet enable {units}",
-        f"sh {SCRIPT} load",
-        f"systemctl start {units}",
+        # The unit's start loads the rules, too, but only its first one.
+        f"if systemctl --quiet is-active {UNIT}; then sh {SCRIPT} load\n"
+        f"elif ! systemctl start {UNIT}; then\n"
+        f"  journalctl -q -o cat -n 5 -u {UNIT} >&2; exit 1\nfi",
     ]
+    if wanted.refreshed:
+        commands.append(f"systemctl start {TIMER}")
     return commands
-
-
-def _lines(networks: tuple[str, ...]) -> str:
-    return "\n".join(networks)
 
 
 _AFTER_RESTORE = f"""\

@@ -295,7 +295,8 @@ def closing_lines(
         but = f", but for what is marked ! above ({notices})" if notices else ""
         lines.append(f"{everyone} as declared{but}. Nothing was changed.")
     elif applied:
-        lines.append(f"{everyone} done: {differences} mended.")
+        rest = f" What is marked ! above ({notices}) is left to you." if notices else ""
+        lines.append(f"{everyone} done: {differences} mended.{rest}")
     else:
         lines.append(
             f"{differences}, on {len(changed)} of {len(hosts)} hosts; nothing was changed yet."

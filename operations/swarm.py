@@ -66,7 +66,33 @@ api() {
   case $code in 2??) return 0;; *) echo "the engine answered $code: $answer" >&2; return 1;; esac
 }
 """
-"""Shell: ``api CURL-ARGUMENTS`` asks the engine; sets ``code`` and ``answer``."""
+"""Shell: ``api CURL-ARGUMENTS`` asks the engine; sets ``code`` and ``answer``.
+
+Each start of Docker's command line takes a board longer than the answer.
+"""
+
+UPDATE_NODE = f"""\
+{API}
+try_update() {{
+  api "http://localhost/nodes/$1" || return 1
+  version=${{answer#*'"Index":'}}
+  version=${{version%%[!0-9]*}}
+  spec=${{answer#*'"Spec":'}}
+  spec=${{spec%%',"Description":'*}}
+  [ $# = 1 ] || spec=$(printf '%s' "$spec" | sed 's/"Role":"[a-z]*"/"Role":"'"$2"'"/')
+  api --data-binary "$spec" "http://localhost/nodes/$1/update?version=$version"
+}}
+update_node() {{
+  tries=0
+  until try_update "$@"; do
+    tries=$((tries + 1)); [ $tries -lt 10 ] || return 1; sleep 0.2
+  done
+}}
+"""
+"""Shell: ``update_node ID [ROLE]`` writes a node's specification anew, with another role if given.
+
+The engine refuses it where the node has changed since it was read: then it is read again.
+"""
 
 
 @converges("swarm")
@@ -116,7 +142,7 @@ def ingress_encrypted(settings: Settings) -> Commands:
     if acting is not None and ingress is not None and ingress.encrypted:
         node = observed[me.name]
         assert node is not None  # it has answered
-        yield on(acting, f"docker node update {node.node} >/dev/null", "updating this node")
+        yield on(acting, f"{UPDATE_NODE}update_node {node.node}", "updating this node")
         yield on(me.name, _JOIN_INGRESS, "joining the ingress network", timeout=90)
         return
     progress("replacing the ingress network by an encrypted one")
@@ -125,7 +151,7 @@ def ingress_encrypted(settings: Settings) -> Commands:
 
 
 _INGRESS = f"""\
-{API}
+{UPDATE_NODE}
 networks=http://localhost/networks
 code=
 look() {{ api "$networks/ingress" 2>/dev/null || [ "$code" = 404 ]; }}
@@ -154,12 +180,14 @@ fi
 wait_until gone || {{ echo "the old ingress network is still there" >&2; exit 1; }}
 wait_until api --data-binary "$wanted" "$networks/create"
 wait_until shows encrypted || {{ echo "the new ingress network is not encrypted" >&2; exit 1; }}
-for node in $(docker node ls -q); do docker node update "$node" >/dev/null; done
+api http://localhost/nodes
+for node in $(printf '%s' "$answer" | grep -o '"ID":"[^"]*"' | cut -d '"' -f 4); do
+  update_node "$node"
+done
 has_end
 """
-"""Shell: asks the engine directly, since each start of the command line takes a board longer than
-the answer, and by name, since the name filter of its list misses what only the swarm knows yet.
-A network's options are shown only a moment after its creation.
+"""Shell: asks for the network by name, since the name filter of the engine's list misses what only
+the swarm knows yet. A network's options are shown only a moment after its creation.
 
 A node that is there already gets no end of the new network (``ingress-sbox``), whether it was
 replaced by hand or by us: until a task, an update of the node or a restart of its engine comes, its
@@ -280,6 +308,15 @@ def _join(state: State, host: Host, acting: str, address: str, managers: list[st
     return bool(status)
 
 
+_WORKER_TOKEN = f"""\
+set -eu
+{API}api http://localhost/swarm
+token=${{answer#*'"Worker":"'}}
+token=${{token%%'"'*}}
+case $token in SWMTKN-*) echo "$token" ;; *) exit 1 ;; esac
+"""
+"""Shell: prints the worker's token alone; the manager's, in the same answer, stays on its host."""
+
 _tokens: dict[str, AsyncResult[str]] = {}
 
 
@@ -296,7 +333,7 @@ def _worker_token(state: State, acting: str) -> str:
     token = ""
     try:
         status, output = _host(state, acting).run_shell_command(
-            StringCommand("docker swarm join-token -q worker"),
+            StringCommand(_WORKER_TOKEN),
             print_output=False,
             print_input=False,
             _sudo=True,
@@ -332,13 +369,16 @@ def promoted(settings: Settings) -> Commands:
     yield on(acting, _PROMOTE.replace("NODE", node.id), "promoting it", timeout=120)
 
 
-_PROMOTE = """\
-docker node promote NODE >/dev/null
+_PROMOTE = f"""\
+{UPDATE_NODE}update_node NODE manager
+reachable() {{
+  api http://localhost/nodes/NODE 2>/dev/null || return 1
+  case $answer in *'"Reachability":"reachable"'*) ;; *) return 1 ;; esac
+}}
 i=0
-until [ "$(docker node inspect NODE --format '{{.ManagerStatus.Reachability}}' 2>/dev/null)" \
-  = reachable ]; do
-  i=$((i + 1)); [ $i -lt 200 ] || { echo "promoted, but not reachable after 100 s" >&2; exit 1; }
-  sleep 0.5
+until reachable; do
+  i=$((i + 1)); [ $i -lt 450 ] || {{ echo "promoted, but not reachable after 90 s" >&2; exit 1; }}
+  sleep 0.2
 done
 """
 

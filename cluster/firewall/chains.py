@@ -88,14 +88,22 @@ def _input(policy: Policy, family: Family) -> Iterable[str]:
     if policy.ssh_sources:
         for port in policy.ssh_ports:
             yield f"-p tcp -m tcp --dport {port} -j DROP"
+    for interface in policy.foreign:
+        yield from _from_outside(policy, f"-i {interface} ")
+        if policy.inbound == "accept":
+            yield f"-i {interface} -j RETURN"
     # Containers reach each other's published ports this way, too: through Docker's proxy.
     for bridge in policy.bridges:
         yield f"-i {bridge} -j ACCEPT"
+    yield from _from_outside(policy)
+
+
+def _from_outside(policy: Policy, entered: str = "") -> Iterable[str]:
     for port in policy.web_ports:
-        yield f"-p tcp -m tcp --dport {port} -j {WEB}"
-        yield f"-p tcp -m tcp --dport {port} -j ACCEPT"
+        yield f"{entered}-p tcp -m tcp --dport {port} -j {WEB}"
+        yield f"{entered}-p tcp -m tcp --dport {port} -j ACCEPT"
     if policy.inbound == "deny":
-        yield "-j DROP"
+        yield f"{entered}-j DROP"
 
 
 def _what_networks_need(family: Family) -> Iterable[str]:
@@ -111,6 +119,11 @@ def _what_networks_need(family: Family) -> Iterable[str]:
 
 def _forward(policy: Policy) -> Iterable[str]:
     yield "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
+    for interface in policy.foreign:
+        yield f"-o {interface} -j RETURN"
+    for interface in policy.foreign:
+        for bridge in policy.bridges:
+            yield f"-i {interface} -o {bridge} -g {PUBLISHED}"
     for bridge in policy.bridges:
         yield f"-i {bridge} -j RETURN"
     for bridge in policy.bridges:

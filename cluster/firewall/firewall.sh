@@ -16,39 +16,47 @@ say() { echo "pyinfra-swarm: $*"; }
 
 has() { $1 -w 20 -n -L "$2" >/dev/null 2>&1; } # a chain of the filter table
 
-# Lines that put one jump from a chain to ours first, wherever it stood and how often.
-jump() { # COMMAND CHAIN OURS
-    $1 -w 20 -S "$2" 2>/dev/null | while read -r flag chain rest; do
-        [ "$flag $rest" = "-A -j $3" ] && echo "-D $2 -j $3"
-    done
-    echo "-I $2 1 -j $3"
-}
-
 # ip6tables on a host without IPv6 has nothing to protect.
 speaks() { [ "$1" = ipv4 ] || [ -e /proc/net/if_inet6 ]; }
 command_of() { case $1 in ipv4) echo iptables ;; ipv6) echo ip6tables ;; esac; }
 
 web() { # FILE: the rules of SWARM-WEB; without a list the door is closed
-    [ ! -s "$1" ] || while read -r range; do
-        [ -z "$range" ] || echo "-A SWARM-WEB -s $range -j RETURN"
-    done < "$1"
+    tr -d '\r' < "$1" | awk 'NF { print "-A SWARM-WEB -s " $1 " -j RETURN" }'
     echo "-A SWARM-WEB -j DROP"
 }
 
 # --- load -------------------------------------------------------------------------------------
 
+jumps() { # what `iptables -S` says: lines that put each of our jumps first, and there once
+    awk '
+        /^-N DOCKER-USER$/ { made = 1 }
+        /^-A FORWARD -j DOCKER-USER$/ { led = 1 }
+        /^-A (INPUT -j SWARM-INPUT|DOCKER-USER -j SWARM-FORWARD|OUTPUT -j SWARM-OUTPUT)$/ {
+            sub(/^-A/, "-D")
+            print
+        }
+        END {
+            if (!made) print ":DOCKER-USER - [0:0]"
+            if (!led) print "-I FORWARD 1 -j DOCKER-USER"
+            print "-I INPUT 1 -j SWARM-INPUT"
+            print "-I DOCKER-USER 1 -j SWARM-FORWARD"
+            print "-I OUTPUT 1 -j SWARM-OUTPUT"
+        }'
+}
+
 compose() { # ipv4|ipv6: one atomic change of the filter table
     t=$(command_of "$1")
     while IFS= read -r line; do
         case $line in
-        '# web ranges') web "$lists/$1" ;;
+        '# web ranges')
+            list=$lists/$1
+            wrong=$(valid "$1" "$list" 2>&1) || {
+                say "$1: $list is no list of networks ($wrong): the web ports are closed" >&2
+                list=/dev/null
+            }
+            web "$list" ;;
         COMMIT)
-            has $t DOCKER-USER || echo ':DOCKER-USER - [0:0]'
-            $t -w 20 -S FORWARD | grep -qx -e '-A FORWARD -j DOCKER-USER' ||
-                echo '-I FORWARD 1 -j DOCKER-USER'
-            for pair in INPUT:SWARM-INPUT DOCKER-USER:SWARM-FORWARD OUTPUT:SWARM-OUTPUT; do
-                jump $t "${pair%:*}" "${pair#*:}"
-            done
+            $t -w 20 -S | jumps
             echo COMMIT ;;
         *) printf '%s\n' "$line" ;;
         esac
@@ -93,7 +101,8 @@ valid() { # ipv4|ipv6 FILE: says what is wrong, if anything
         family == "ipv4" {
             if ($0 !~ /^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+[/][0-9]+$/) bad("not an IPv4 network")
             split($0, p, /[.\/]/)
-            for (i = 1; i <= 4; i++) if (p[i] > 255) bad("not an IPv4 network")
+            for (i = 1; i <= 5; i++) # iptables takes 012 for 10
+                if (p[i] > 255 || p[i] ~ /^0./) bad("not an IPv4 network")
             if (p[5] < 8 || p[5] > 32) bad("a network of an unlikely size")
             if (p[1] == 0 || p[1] == 10 || p[1] == 127 || p[1] > 223 ||
                 (p[1] == 100 && p[2] > 63 && p[2] < 128) || (p[1] == 169 && p[2] == 254) ||
@@ -125,7 +134,7 @@ swap() { # ipv4|ipv6 FILE [--test]: the content of SWARM-WEB, at once or not at 
 
 fetch() { # ipv4|ipv6 URL: says ok, or why the list is refused
     new=$lists/$1.new
-    said=$(curl -sS --fail -L --max-redirs 3 --proto '=https' --proto-redir '=https' \
+    said=$(curl -q -sS --fail -L --max-redirs 3 --proto '=https' --proto-redir '=https' \
         --connect-timeout 20 --max-time 40 --retry 1 --max-filesize 100000 \
         -w '%{url_effective}' -o "$new" "$2" 2>&1) || {
         echo "it could not be fetched: $(printf %s "$said" | tr '\n' ' ')"
@@ -158,6 +167,10 @@ fetch() { # ipv4|ipv6 URL: says ok, or why the list is refused
 
 refresh() {
     mkdir -p "$lists" || return 1
+    grep -qsx '# web ranges' "$rules.ipv4" || {
+        say "the web ports are not open to Cloudflare here: there is nothing to refresh" >&2
+        return 1
+    }
     failed=0 results=
     for family in ipv4 ipv6; do
         case $family in ipv4) url=@URL4@ ;; ipv6) url=@URL6@ ;; esac
@@ -173,8 +186,10 @@ refresh() {
         results="$results$family: $result
 "
     done
-    { date +%s; printf %s "$results"; } > "$lists/status.new" 2>/dev/null &&
-        mv -f "$lists/status.new" "$lists/status"
+    # A result that cannot be written down must not look like the one before it.
+    { date +%s && printf %s "$results"; } 2>/dev/null > "$lists/status.new" &&
+        mv -f "$lists/status.new" "$lists/status" ||
+        rm -f "$lists/status.new" "$lists/status"
     return $failed
 }
 

@@ -20,17 +20,15 @@ def positions(table: FilterTable, chain: str, target: str) -> list[int]:
     ]
 
 
-def admits(table: FilterTable, chain: str, text: str) -> bool:
+def admits(table: FilterTable, text: str) -> bool:
     """Whether a foreign rule could let a packet past what stands below it.
 
-    Docker's own user chain is a place where returning lets a packet go on to Docker's rules; so
-    there a ``RETURN`` admits as well.
+    In the chains that lead to ours ``RETURN`` admits as well: it goes on to the chain's policy, or
+    to Docker's rules. So does a ``-g``: from the chain that it names nothing comes back to ours.
     """
     rule = parse(text)
-    if rule.target in ("ACCEPT", "QUEUE", "NFQUEUE"):
+    if rule.target in ("ACCEPT", "QUEUE", "NFQUEUE", "RETURN") or rule.goto:
         return True
-    if rule.target == "RETURN":
-        return chain == "DOCKER-USER"
     return _leads_to_accept(table, rule.target, set())
 
 
@@ -52,7 +50,7 @@ def above(table: FilterTable, chain: str, target: str) -> list[str]:
         [
             text
             for text in list(table.get(chain, ()))[: places[0] if places else None]
-            if admits(table, chain, text)
+            if admits(table, text)
         ]
         if places
         else []

@@ -309,7 +309,7 @@ def _jump(title: str, table: FilterTable, chain: str, target: str) -> list[Findi
         return [Change(what, f"leads to {target} more than once")]
     if target == OUTPUT:
         # A foreign ACCEPT above it lets everything out, clear text too.
-        past = [text for text in table[chain][: places[0]] if admits(table, chain, text)]
+        past = [text for text in table[chain][: places[0]] if admits(table, text)]
     else:
         past = above(table, chain, target)
     return [

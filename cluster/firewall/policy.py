@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +19,8 @@ BRIDGES = ("docker0", "docker_gwbridge")
 
 ALL_DOCKER_NAMED = "br-+"
 """What Docker calls the bridges of other networks: ``br-`` and the network's id."""
+
+_NAMED_BY_ID = re.compile(r"br-[0-9a-f]{12}")
 
 CLUSTER = "cluster"
 """The word that stands for the cluster's own addresses among the sources of an opening."""
@@ -52,6 +55,7 @@ class Policy:
         ``closed``, or ``listed`` (web_sources).
     inbound: what happens to all else that is addressed to the host: ``deny`` or ``accept``.
     bridges: interfaces that are Docker's, in iptables' notation; all others are outside.
+    foreign: interfaces that the notation covers, and that are not Docker's: outside as well.
     cut_clear_vxlan: clear-text VXLAN is dropped, in and out.
     """
 
@@ -66,6 +70,7 @@ class Policy:
     openings: tuple[Opening, ...] = ()
     inbound: str = "deny"
     bridges: tuple[str, ...] = (*BRIDGES, ALL_DOCKER_NAMED)
+    foreign: tuple[str, ...] = ()
     cut_clear_vxlan: bool = True
 
 
@@ -75,11 +80,13 @@ def policy(
     *,
     ssh_ports: Iterable[int],
     bridges: Sequence[str],
+    foreign: Sequence[str] = (),
     cut_clear_vxlan: bool,
 ) -> Policy:
     """What is wanted on the host of this name.
 
-    ssh_ports: where its sshd listens; bridges: see :func:`docker_bridges`.
+    ssh_ports: where its sshd listens; bridges, foreign: see :func:`docker_bridges` and
+    :func:`foreign_bridges`.
     """
     wanted = settings.firewall
     return Policy(
@@ -96,23 +103,34 @@ def policy(
         ),
         inbound=wanted.inbound,
         bridges=tuple(bridges),
+        foreign=tuple(foreign),
         cut_clear_vxlan=cut_clear_vxlan,
     )
 
 
-def docker_bridges(of_docker: Iterable[str], interfaces: Iterable[str]) -> tuple[str, ...]:
+def docker_bridges(of_docker: Iterable[str]) -> tuple[str, ...]:
     """Docker's bridges in iptables' notation, so that new networks are covered at once.
 
     of_docker: the names that the engine gives for its bridge networks.
-    interfaces: all interfaces of the host. Where one that is not Docker's is called ``br-…`` as
-    well, Docker's are named one by one: that one is outside.
     """
-    known = {*BRIDGES, *of_docker}
-    foreign = any(name.startswith("br-") and name not in known for name in interfaces)
-    if foreign:
-        return (*BRIDGES, *sorted(known - {*BRIDGES}))
-    custom = sorted(name for name in known - {*BRIDGES} if not name.startswith("br-"))
+    custom = sorted(name for name in {*of_docker} - {*BRIDGES} if not name.startswith("br-"))
     return (*BRIDGES, ALL_DOCKER_NAMED, *custom)
+
+
+def foreign_bridges(of_docker: Iterable[str], interfaces: Iterable[str]) -> tuple[str, ...]:
+    """Bridges that somebody else calls ``br-…`` as well: ``br-lan``, of a router or a hypervisor.
+
+    interfaces: all interfaces of the host. One that is named as Docker names its own is not
+    foreign, though the engine may have forgotten it or not know it yet.
+    """
+    known = {*of_docker}
+    return tuple(
+        sorted(
+            name
+            for name in interfaces
+            if name.startswith("br-") and name not in known and not _NAMED_BY_ID.fullmatch(name)
+        )
+    )
 
 
 def of_family(family: Family, networks: Iterable[str]) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ import pytest
 from tests.lab.conftest import Run, description_of_the_lab, on_each, wait_for
 from tests.lab.reach import OPEN, SILENT, reach
 
+pytestmark = pytest.mark.lifecycle
+
 HOST, ADDRESS = "node4", "192.168.77.14"
 FIREWALL = ("-y", "--limit", HOST, "inventory.py", "deploys/firewall.py")
 SCRIPT = "sh /usr/local/lib/pyinfra-swarm/firewall"
@@ -53,7 +55,8 @@ def test_there_is_no_moment_after_boot_in_which_the_host_is_open(lab: ModuleType
         lab,
         "cat > /etc/systemd/system/early.service <<'END'\n"
         "[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\nBefore=network-pre.target\n"
-        "[Service]\nExecStart=/usr/bin/socat TCP6-LISTEN:9998,fork,reuseaddr,ipv6only=0 STDOUT\n"
+        "[Service]\nExecStart=/usr/bin/python3 -m http.server 9998 --bind :: --directory /srv\n"
+        "Restart=always\nRestartSec=0\n"
         "[Install]\nWantedBy=sysinit.target\nEND\n"
         "systemctl daemon-reload; systemctl --quiet enable --now early.service",
     )
@@ -194,14 +197,18 @@ def test_a_new_list_is_in_force_at_once(lab: ModuleType, pyinfra: Callable[..., 
 
 
 def test_ufw_at_work_is_refused_by_name(lab: ModuleType, pyinfra: Callable[..., Run]) -> None:
-    root(lab, "sed -i s/ENABLED=no/ENABLED=yes/ /etc/ufw/ufw.conf")
+    root(
+        lab,
+        "export DEBIAN_FRONTEND=noninteractive; apt-get -q -y install ufw >/dev/null; "
+        "ufw allow 22/tcp; ufw --force enable",
+    )
     try:
         run = pyinfra("--dry", "--limit", HOST, "inventory.py", "deploys/firewall.py")
         assert run.returncode == 1
         assert "ufw is on; two masters of one door open it" in run.output
         assert "`ufw disable`" in run.output
     finally:
-        root(lab, "sed -i s/ENABLED=yes/ENABLED=no/ /etc/ufw/ufw.conf")
+        root(lab, "ufw --force disable; apt-get -q -y purge ufw >/dev/null 2>&1; rm -rf /etc/ufw")
 
 
 def test_it_goes_without_a_trace(

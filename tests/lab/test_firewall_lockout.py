@@ -14,6 +14,8 @@ import pytest
 from tests.lab.conftest import ROOT, Run, environment, pyinfra_argv, wait_for
 from tests.lab.reach import OPEN, SILENT, reach
 
+pytestmark = pytest.mark.lifecycle
+
 HOST = "node4"
 FIREWALL = ("-y", "--limit", HOST, "inventory.py", "deploys/firewall.py")
 ARMED = "/var/lib/pyinfra-swarm/rollback/firewall/armed"

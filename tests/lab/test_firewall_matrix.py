@@ -115,15 +115,18 @@ docker run -d --restart always --name admins --network host lab/web:1 \
   httpd -f -p '[::]:{LISTENER_FOR_ADMIN}' -h /www >/dev/null
 """
 
+SERVICES = ("web", "meshed", "hosted", "offered")
+
 _SERVICES = f"""
 set -e
-docker service rm web meshed hosted >/dev/null 2>&1 || :
+docker service rm {" ".join(SERVICES)} >/dev/null 2>&1 || :
 docker service create --quiet --detach --name web --replicas 2 --no-resolve-image \
   --publish {MESH}:80 --publish {MESH_TLS}:80 lab/web:1 >/dev/null
 docker service create --quiet --detach --name meshed --replicas 2 --no-resolve-image \
   --publish {MESH_UNDECLARED}:80 lab/web:1 >/dev/null
 docker service create --quiet --detach --name hosted --mode global --no-resolve-image \
-  --publish mode=host,published={HOST_MODE_UNDECLARED},target=80 \
+  --publish mode=host,published={HOST_MODE_UNDECLARED},target=80 lab/web:1 >/dev/null
+docker service create --quiet --detach --name offered --mode global --no-resolve-image \
   --publish mode=host,published={HOST_MODE_DECLARED},target=80 lab/web:1 >/dev/null
 """
 
@@ -152,7 +155,7 @@ def doors(lab: ModuleType, site: Callable[..., Run]) -> Iterator[Description]:
     lab.run("node1", ["sudo", "sh", "-c", _SERVICES])
     wait_for_the_doors(lab, found)
     yield found
-    lab.run("node1", "docker service rm web meshed hosted")
+    lab.run("node1", f"docker service rm {' '.join(SERVICES)}")
     on_each(NODES, "docker rm -f closed opened listener admins", timeout=300)
 
 
@@ -290,7 +293,7 @@ def inside(found: Description, nodes: tuple[str, ...]) -> dict[tuple[str, str], 
         for what, (container, where, port) in attempts.items():
             script += (
                 f"if docker exec {container} nc -w 4 {where} {port} </dev/null >/dev/null 2>&1; "
-                f"then echo '{what}: {OPEN}'; else echo '{what}: closed'; fi\n"
+                f'then echo "{what}: {OPEN}"; else echo "{what}: closed"; fi\n'
             )
         for line in on_each([node], script, timeout=180)[node].splitlines():
             what, _, word = line.rpartition(": ")
@@ -402,8 +405,9 @@ def test_a_node_that_left_does_not_reach_the_swarms_ports(
 ) -> None:
     [said] = on_each(
         ["node4"],
-        f"for port in 2377 7946; do nc -z -w 3 {address(doors, 'node1', 'ipv4')} $port "
-        "2>/dev/null && echo open || echo closed; done",
+        "for port in 2377 7946; do "
+        f"timeout 3 bash -c '</dev/tcp/{address(doors, 'node1', 'ipv4')}/'$port 2>/dev/null "
+        "&& echo open || echo closed; done",
     ).values()
     assert set(said.split()) == ({"closed"} if "node4" in matrix.absent else {"open"})
 

@@ -23,7 +23,7 @@ def rules() -> str:
         settings,
         "rk1",
         ssh_ports=[22],
-        bridges=docker_bridges(BRIDGES, [*BRIDGES, "eth0"]),
+        bridges=docker_bridges(BRIDGES),
         cut_clear_vxlan=True,
     )
     text = ""

@@ -48,6 +48,12 @@ def test_a_converged_cluster_is_said_to_be_as_declared() -> None:
         assert closing(applied=applied) == ["All 3 hosts are as declared. Nothing was changed."]
 
 
+def test_what_is_only_reported_is_not_counted_as_mended() -> None:
+    assert closing(changed={"rk1": 2}, notices=1) == [
+        "All 3 hosts are done: 2 differences mended. What is marked ! above (1) is left to you."
+    ]
+
+
 def test_what_was_mended_is_counted() -> None:
     assert closing(changed={"rk1": 2, "rk3": 1}) == ["All 3 hosts are done: 3 differences mended."]
 

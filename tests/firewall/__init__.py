@@ -1,0 +1,1 @@
+"""What a packet meets in generated rules, and what the documentation promises it."""

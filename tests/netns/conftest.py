@@ -1,0 +1,171 @@
+"""Namespaces with real iptables in either of its back ends, and our script in them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cluster.firewall import host_files
+from cluster.firewall.chains import Chains, chains
+from cluster.firewall.policy import FAMILIES, Family, Opening, Policy
+from cluster.firewall.save import parse_save
+from cluster.firewall.web_ranges import SHIPPED
+
+COMMANDS: dict[Family, str] = {"ipv4": "iptables", "ipv6": "ip6tables"}
+POLICY = Policy(
+    peers=("192.168.1.11", "192.168.1.12", "192.168.1.13"),
+    manager=True,
+    ssh_sources=("192.168.1.0/24", "2001:db8::/32"),
+    openings=(
+        Opening("51820", "udp"),
+        Opening("8000-8010", "tcp", ("192.168.1.0/24", "2001:db8::/32", "cluster")),
+    ),
+    bridges=("docker0", "docker_gwbridge", "br-+", "kuh"),
+    foreign=("br-lan",),
+)
+
+
+def _why_not() -> str | None:
+    if os.geteuid() != 0:
+        return "namespaces and iptables need root: sudo .venv/bin/python -m pytest tests/netns"
+    for command in ("unshare", "nsenter", "ip", "iptables-nft", "iptables-legacy", "curl"):
+        if shutil.which(command) is None:
+            return f"there is no {command} here"
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if why := _why_not():
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason=why))
+
+
+class Failed(Exception):
+    """A command in a namespace ended with a status other than 0."""
+
+
+@dataclass
+class Namespace:
+    """A network (and mount) namespace of its own; commands run in it as on a host."""
+
+    pid: int
+
+    def run(
+        self, *command: str, check: bool = True, text: str | None = None, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command: its words, or one line for ``sh``."""
+        words = command if len(command) > 1 else ("sh", "-c", *command)
+        done = subprocess.run(
+            ["nsenter", "-t", str(self.pid), "-n", "-m", "--", *words],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            env={**os.environ, **env},
+        )
+        if check and done.returncode:
+            raise Failed(f"{words}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def start(self, *command: str, **env: str) -> subprocess.Popen[str]:
+        """Start a command that goes on."""
+        return subprocess.Popen(
+            ["nsenter", "-t", str(self.pid), "-n", "-m", "--", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **env},
+        )
+
+
+@dataclass
+class Host(Namespace):
+    """A host with our files below a folder.
+
+    backend: of its plain ``iptables``; root: where the script finds its files.
+    """
+
+    backend: str
+    root: Path
+
+    def install(self, policy: Policy = POLICY, urls: dict[Family, str] | None = None) -> None:
+        """Write what the deploy would write."""
+        rules = {family: chains(policy, family) for family in FAMILIES}
+        refreshed = policy.web == "cloudflare"
+        found = host_files.files(rules, refreshed=refreshed, schedule="daily")
+        found[host_files.SCRIPT] = host_files.script(urls)
+        for path, text in found.items():
+            place = self.path(path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text)
+        self.path(host_files.LISTS).mkdir(parents=True, exist_ok=True)
+        self.path("/run").mkdir(exist_ok=True)
+        for family in FAMILIES:
+            self.list(family).write_text("\n".join(SHIPPED[family]) + "\n")
+
+    def path(self, name: str) -> Path:
+        return self.root / name.lstrip("/")
+
+    def list(self, family: Family) -> Path:
+        return self.path(f"{host_files.LISTS}/{family}")
+
+    def firewall(
+        self, *arguments: str, check: bool = True, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run our script."""
+        script = str(self.path(host_files.SCRIPT))
+        return self.run("sh", script, *arguments, check=check, FIREWALL_ROOT=str(self.root), **env)
+
+    def saved(self, family: Family = "ipv4") -> str:
+        """What ``iptables-save`` prints, without dates and counters."""
+        text = self.run(f"{COMMANDS[family]}-save").stdout
+        lines = [line.partition(" [")[0] for line in text.splitlines() if not line.startswith("#")]
+        return "\n".join(lines)
+
+    def table(self, family: Family = "ipv4") -> Chains:
+        """Chain to rules of the filter table."""
+        tables, errors = parse_save(self.run(f"{COMMANDS[family]}-save").stdout.splitlines())
+        assert not errors
+        return {name: chain.rules for name, chain in tables.get("filter", {}).items()}
+
+
+def namespace() -> subprocess.Popen[str]:
+    """A process that keeps namespaces of its own alive; it says so once they are there."""
+    process = subprocess.Popen(
+        ["unshare", "-n", "-m", "sh", "-c", "ip link set lo up; echo; exec sleep infinity"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+@pytest.fixture(params=["nft", "legacy"])
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
+    """A host with nothing on it; ``iptables`` means the back end of the parameter."""
+    process = namespace()
+    try:
+        made = Host(process.pid, backend=request.param, root=tmp_path / "root")
+        made.root.mkdir()
+        links = tmp_path / "alternatives"
+        # As update-alternatives does it, for this namespace alone.
+        made.run(f"cp -a /etc/alternatives {links}")
+        for command in COMMANDS.values():
+            for suffix in ("", "-save", "-restore"):
+                link = links / f"{command}{suffix}"
+                link.unlink()
+                link.symlink_to(f"/usr/sbin/{command}-{request.param}{suffix}")
+        made.run(f"mount --bind {links} /etc/alternatives")
+        yield made
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,186 @@
+"""The parts that the firewall's plan is made of: rules as printed, Docker's bridges, clear text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cluster.findings import Notice
+from cluster.firewall import clear_text
+from cluster.firewall.chains import chains
+from cluster.firewall.policy import FAMILIES, Policy, covers, docker_bridges, foreign_bridges
+from cluster.firewall.rule import parse
+from cluster.membership import Membership, Overlay, Service
+from cluster.settings import Settings
+from tests.unit.test_settings import four_boards, put, the_problem
+
+
+class TestARuleAsItIsPrinted:
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("-p tcp -m tcp --dport 22 -j ACCEPT", "-p tcp --dport 22 -j ACCEPT"),
+            ("-p tcp -m tcp --dport 22 -j ACCEPT", "-m tcp -p 6 --destination-port 22 -j ACCEPT"),
+            ("-s 10.0.0.1 -j DROP", "--source 10.0.0.1/32 --jump DROP"),
+            ("-s 10.0.0.1/255.255.255.0 -j DROP", "-s 10.0.0.0/24 -j DROP"),
+            ("-s 0.0.0.0/0 -j DROP", "-j DROP"),
+            ("-s 2001:DB8:0::1 -j DROP", "-s 2001:db8::1/128 -j DROP"),
+            (
+                "-m conntrack --ctstate ESTABLISHED,RELATED -j RETURN",
+                "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+            ),
+            ("-p icmpv6 -j ACCEPT", "-p ipv6-icmp -j ACCEPT"),
+            ("-i eth0 -s 10.0.0.1 -j DROP", "-s 10.0.0.1/32 -i eth0 -j DROP"),
+            ('-m comment --comment "a b" -j DROP', "-m comment --comment 'a b' -j DROP"),
+        ],
+    )
+    def test_means_the_same_in_other_words(self, one: str, other: str) -> None:
+        assert parse(one) == parse(other)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("-p tcp --dport 22 -j ACCEPT", "-p udp --dport 22 -j ACCEPT"),
+            ("-p tcp --dport 22 -j ACCEPT", "-p tcp --sport 22 -j ACCEPT"),
+            ("-s 10.0.0.0/8 -j DROP", "! -s 10.0.0.0/8 -j DROP"),
+            ("-s 10.0.0.0/8 -j DROP", "-d 10.0.0.0/8 -j DROP"),
+            ("-i eth0 -j DROP", "-o eth0 -j DROP"),
+            ("-j SWARM-PEERS", "-g SWARM-PEERS"),
+            ("-j REJECT --reject-with tcp-reset", "-j REJECT"),
+            ("-i lo -j ACCEPT", "-j ACCEPT"),
+            (
+                "-m conntrack ! --ctstate DNAT -j DROP",
+                "-m conntrack --ctstate DNAT -j DROP",
+            ),
+            ("-p tcp -m tcp --syn -j DROP", "-p tcp -m tcp -j DROP"),
+        ],
+    )
+    def test_does_not_mean_the_same(self, one: str, other: str) -> None:
+        assert parse(one) != parse(other)
+
+    def test_each_of_ours_is_told_from_the_others(self) -> None:
+        policy = Policy(peers=("192.168.1.11",), manager=True, ssh_sources=("10.0.0.0/8",))
+        for family in FAMILIES:
+            for rules in chains(policy, family).values():
+                assert len({parse(rule) for rule in rules}) == len(rules)
+
+    def test_one_that_is_cut_off_is_an_error(self) -> None:
+        with pytest.raises(ValueError, match="quotation"):
+            parse('-m comment --comment "a -j DROP')
+
+
+class TestDockersBridges:
+    def test_of_a_fresh_engine(self) -> None:
+        assert docker_bridges(["docker0"]) == ("docker0", "docker_gwbridge", "br-+")
+
+    def test_named_by_their_owner(self) -> None:
+        named = docker_bridges(["docker0", "br-0123456789ab", "web", "br-web"])
+        assert named == ("docker0", "docker_gwbridge", "br-+", "web")
+
+    def test_of_nobody_we_know_are_outside(self) -> None:
+        interfaces = ["lo", "br-lan", "br-0123456789ab", "br-web", "br0", "br-0123456789abc"]
+        assert foreign_bridges(["docker0", "br-web"], interfaces) == ("br-0123456789abc", "br-lan")
+
+    def test_that_the_engine_does_not_know_yet_are_still_dockers(self) -> None:
+        assert foreign_bridges([], ["br-0123456789ab"]) == ()
+
+
+class TestWhoIsCovered:
+    @pytest.mark.parametrize(
+        ("sources", "address", "expected"),
+        [
+            ((), "8.8.8.8", True),
+            (("10.0.0.0/8",), "10.255.255.255", True),
+            (("10.0.0.0/8",), "11.0.0.0", False),
+            (("10.0.0.0/8",), "2001:db8::1", False),
+            (("2001:db8::/32",), "10.0.0.1", False),
+            (("10.0.0.0/8", "2001:db8::/32"), "::ffff:10.0.0.1", True),
+        ],
+    )
+    def test_by_the_sources_of_ssh(
+        self, sources: tuple[str, ...], address: str, expected: bool
+    ) -> None:
+        assert covers(sources, address) is expected
+
+
+class TestTheSettings:
+    def problem(self, name: str, value: Any) -> str:
+        return str(the_problem(put(f"firewall.{name}", value)))
+
+    @pytest.mark.parametrize(
+        ("name", "value", "words"),
+        [
+            ("ssh_sources", ["192.168.1.7/24"], "has host bits set"),
+            ("ssh_sources", ["0.0.0.0/0"], "is everywhere"),
+            ("ssh_sources", ["home"], "is neither a network nor an address"),
+            ("ssh_sources", ["cluster"], "is neither a network nor an address"),
+            ("ssh_sources", ["fe80::1%eth0"], "names an interface"),
+            ("web_sources", ["10.0.0.0/8"], 'has no meaning with firewall.web = "cloudflare"'),
+            ("web", "listed", "is empty"),
+            ("web", "everyone", "cloudflare"),
+            ("inbound", "drop", "deny"),
+            ("web_ports", [0], "1"),
+            ("open", [{"port": "70000"}], "is not within 1 and 65535"),
+            ("open", [{"port": "90-80"}], "is not within 1 and 65535"),
+            ("open", [{"port": "http"}], "is not a port"),
+            ("open", [{"port": 53, "protocol": "sctp"}], "tcp"),
+            ("open", [{"port": 53, "sources": ["::/0"]}], "is everywhere"),
+            ("open", [{"port": 2377}], "holds 2377, the swarm's own"),
+            ("open", [{"port": "4000-8000", "protocol": "udp"}], "holds 4789, 7946"),
+            ("refresh", "daily; reboot", "is not a time"),
+            ("max_age", "soon", "firewall.max_age"),
+        ],
+    )
+    def test_what_cannot_be_meant_is_refused(self, name: str, value: Any, words: str) -> None:
+        assert words in self.problem(name, value)
+
+    def test_the_data_paths_port_is_the_swarms_own_wherever_it_is(self) -> None:
+        data = put("swarm.data_path_port", 5789)
+        problem = the_problem(put("firewall.open", [{"port": 5789}], into=data))
+        assert "holds 5789" in str(problem)
+
+    def test_networks_and_ports_are_written_in_one_way(self) -> None:
+        opening = {"port": "00080-80", "sources": ["10.0.0.0/255.0.0.0", "2001:DB8::", "cluster"]}
+        (found,) = Settings(**put("firewall.open", [opening])).firewall.open
+        assert (found.port, found.sources) == ("80", ("10.0.0.0/8", "2001:db8::/128", "cluster"))
+
+
+def service(name: str, *networks: str, mesh: bool = False) -> Service:
+    return Service(name, networks=networks, mesh_ports=(443,) if mesh else ())
+
+
+class TestClearText:
+    SWARM = Membership(
+        engine="running",
+        overlays=(
+            Overlay("i", "ingress", ingress=True, encrypted=False, subnets=()),
+            Overlay("p", "plain", ingress=False, encrypted=False, subnets=()),
+            Overlay("s", "sealed", ingress=False, encrypted=True, subnets=()),
+        ),
+    )
+
+    def test_in_use_by_services_and_by_single_containers(self) -> None:
+        services = [service("web", mesh=True), service("db", "p"), service("safe", "s")]
+        assert clear_text.in_use(self.SWARM, services, {"p": ["shell"]}) == {
+            "ingress": ("web",),
+            "plain": ("db", "container shell"),
+        }
+
+    def test_that_nobody_uses_is_nothing_to_spare(self) -> None:
+        assert clear_text.in_use(self.SWARM, [service("safe", "s")], {"s": ["shell"]}) == {}
+
+    def test_without_a_swarm_there_is_none(self) -> None:
+        assert clear_text.in_use(None, [], {}) == {}
+
+    def test_in_use_is_named_unless_it_is_cut(self) -> None:
+        used = {"plain": ("db", "container shell")}
+        (notice,) = clear_text.notices(used, Settings(**four_boards()))
+        assert isinstance(notice, Notice)
+        assert notice.sentence() == (
+            "overlay plain: is not encrypted, and in use by db, container shell; so clear-text "
+            "VXLAN is not dropped, on no host (clear text → encrypted). Move them to an encrypted "
+            "network; or cut them off with firewall.cut_clear_vxlan = true"
+        )
+        cut = Settings(**put("firewall.cut_clear_vxlan", True))
+        assert clear_text.notices(used, cut) == []

@@ -1,0 +1,173 @@
+"""The generated rules do what docs/firewall.md says, for every packet."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cluster.firewall.chains import OURS
+from cluster.settings import Settings
+from tests.firewall.evaluator import NotUnderstood, Table, Verdict
+from tests.firewall.packet import Packet
+from tests.firewall.promise import Place, passes
+from tests.firewall.strategies import MADE_LATER, Case, cases, generated, packets
+
+
+def reference(foreign: tuple[str, ...] = ()) -> Place:
+    """The first of three managers in 192.168.1.0/24."""
+    declared: dict[str, Any] = {
+        "hosts": [
+            {"name": f"rk{number}", "address": f"192.168.1.{10 + number}", "role": "manager"}
+            for number in (1, 2, 3)
+        ]
+    }
+    return Place(
+        Settings(**declared),
+        "rk1",
+        docker=("docker0", "docker_gwbridge", MADE_LATER),
+        foreign=foreign,
+        cloudflare=("173.245.48.0/20",),
+    )
+
+
+def verdict(case: Case, packet: Packet) -> Verdict:
+    return Table(case.table("ipv4" if packet.family == "ipv4" else "ipv6")).judge(packet)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_rules_and_promise_agree(data: st.DataObject) -> None:
+    case = data.draw(cases())
+    tables = {"ipv4": Table(case.table("ipv4")), "ipv6": Table(case.table("ipv6"))}
+    for _ in range(10):
+        packet = data.draw(packets(case.place))
+        let_in = tables[packet.family].judge(packet).what == "ACCEPT"
+        assert let_in == passes(case.place, packet), packet
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_docker_and_other_people_have_the_last_word_on_what_is_forwarded(
+    data: st.DataObject,
+) -> None:
+    case = data.draw(cases())
+    packet = data.draw(packets(case.place).filter(lambda packet: packet.hook == "FORWARD"))
+    found = verdict(case, packet)
+    assert found.what == "DROP" or found.policy
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_what_is_addressed_to_a_closed_host_is_always_decided(data: st.DataObject) -> None:
+    case = data.draw(cases().filter(lambda case: case.place.settings.firewall.inbound == "deny"))
+    packet = data.draw(packets(case.place).filter(lambda packet: packet.hook == "INPUT"))
+    assert not verdict(case, packet).policy
+
+
+@settings(max_examples=50, deadline=None)
+@given(cases())
+def test_every_jump_leads_to_a_chain_that_is_there(case: Case) -> None:
+    for rules in case.chains.values():
+        assert tuple(rules) == OURS
+        targets = re.findall(
+            r"-[jg] (\S+)", "\n".join(r for found in rules.values() for r in found)
+        )
+        assert set(targets) <= {*rules, "ACCEPT", "DROP", "RETURN"}
+
+
+class TestTheEvaluator:
+    """It knows the rules of the game; a test that agrees with everything proves nothing."""
+
+    def judge(self, rules: str, **of: object) -> str:
+        chains = re.findall(r"^-A (\S+)", rules, re.M)
+        heads = "".join(f":{name} {'DROP' if name == 'INPUT' else '-'} [0:0]\n" for name in chains)
+        packet = Packet(hook="INPUT", source="10.1.2.3", port=80, entered="eth0", **of)  # type: ignore[arg-type]
+        return Table(f"*filter\n{heads}{rules}\nCOMMIT").judge(packet).what
+
+    def test_a_jump_comes_back_and_a_goto_does_not(self) -> None:
+        end = "-A INPUT -j ACCEPT\n-A OTHER -i lo -j DROP"
+        assert self.judge(f"-A INPUT -j OTHER\n{end}") == "ACCEPT"
+        assert self.judge(f"-A INPUT -g OTHER\n{end}") == "DROP"
+
+    def test_return_ends_a_chain(self) -> None:
+        rules = "-A INPUT -j OTHER\n-A INPUT -j ACCEPT\n-A OTHER -j RETURN\n-A OTHER -j DROP"
+        assert self.judge(rules) == "ACCEPT"
+
+    def test_all_conditions_have_to_hold(self) -> None:
+        assert self.judge("-A INPUT -s 10.0.0.0/8 -i eth1 -j ACCEPT") == "DROP"
+        assert self.judge("-A INPUT -s 10.0.0.0/8 -i eth+ -j ACCEPT") == "ACCEPT"
+        assert self.judge("-A INPUT ! -s 10.0.0.0/8 -j ACCEPT") == "DROP"
+
+    def test_the_order_counts(self) -> None:
+        assert self.judge("-A INPUT -p tcp -j DROP\n-A INPUT -j ACCEPT") == "DROP"
+
+    def test_what_it_does_not_know_it_refuses(self) -> None:
+        for rule in ("-m owner --uid-owner 0 -j ACCEPT", "-m time -j ACCEPT", "-j REJECT", "-i lo"):
+            with pytest.raises((NotUnderstood, IndexError)):
+                self.judge(f"-A INPUT {rule}")
+
+
+class TestCasesWorthAName:
+    """One packet each, of the kind that a wrong order or a wrong family lets through."""
+
+    @pytest.mark.parametrize(
+        "packet",
+        [
+            Packet("INPUT", "192.168.1.12", "udp", 4789, entered="eth0"),
+            Packet("INPUT", "192.168.1.12", "udp", 4789, entered="eth0", state="ESTABLISHED"),
+            Packet("OUTPUT", "192.168.1.11", "udp", 4789, leaves="eth0"),
+            Packet("INPUT", "203.0.113.9", "tcp", 2377, entered="eth0"),
+            Packet("INPUT", "2001:db8::9", "tcp", 7946, entered="eth0"),
+            Packet("INPUT", "203.0.113.9", "esp", entered="eth0"),
+            Packet("INPUT", "203.0.113.9", "tcp", 443, entered="eth0"),
+            Packet("INPUT", "2001:db8::9", "tcp", 8080, entered="eth0"),  # docker-proxy on [::]
+            Packet("FORWARD", "173.245.48.1", "tcp", 80, entered="eth0", leaves="docker0"),
+            Packet("FORWARD", "8.8.8.8", "tcp", 80, 0, 0, "eth0", "docker0", "NEW", True, 8080),
+            Packet("FORWARD", "8.8.8.8", "udp", 80, 0, 0, "eth0", "docker0", "NEW", True, 443),
+            Packet("FORWARD", "8.8.8.8", "tcp", 80, 0, 0, "eth0", MADE_LATER, "NEW", True, 9),
+        ],
+        ids=str,
+    )
+    def test_dropped(self, packet: Packet) -> None:
+        case = generated(reference())
+        assert verdict(case, packet).what == "DROP"
+        assert not passes(case.place, packet)
+
+    @pytest.mark.parametrize(
+        "packet",
+        [
+            Packet("INPUT", "192.168.1.12", "udp", 4789, entered="eth0", ipsec=True),
+            Packet("INPUT", "8.8.8.8", "tcp", 22, entered="eth0"),
+            Packet("INPUT", "173.245.63.255", "tcp", 443, entered="wlan0"),
+            Packet("INPUT", "172.17.0.2", "tcp", 443, entered="docker0"),
+            Packet("FORWARD", "173.245.48.0", "tcp", 8, 0, 0, "eth0", "br-1", "NEW", True, 443),
+            Packet("FORWARD", "192.168.1.13", "tcp", 8, 0, 0, "eth0", "br-1", "NEW", True, 9000),
+            Packet("FORWARD", "172.17.0.2", "tcp", 443, entered="docker0", leaves="eth0"),
+            Packet("FORWARD", "10.9.9.9", "tcp", 443, entered="wg0", leaves="eth0"),
+        ],
+        ids=str,
+    )
+    def test_let_in(self, packet: Packet) -> None:
+        assert verdict(generated(reference()), packet).what == "ACCEPT"
+
+    def test_another_bridge_called_br_is_outside(self) -> None:
+        case = generated(reference(foreign=("br-lan",)))
+        into = Packet("INPUT", "10.0.0.5", "tcp", 443, entered="br-lan")
+        through = Packet("FORWARD", "10.0.0.5", "tcp", 8, 0, 0, "br-lan", "docker0", "NEW", True, 9)
+        beside = Packet("FORWARD", "10.0.0.5", "tcp", 8, entered="eth0", leaves="br-lan")
+        assert [verdict(case, packet).what for packet in (into, through, beside)] == [
+            "DROP",
+            "DROP",
+            "ACCEPT",
+        ]
+
+    def test_a_network_that_docker_makes_beside_it_later_is_judged_at_once(self) -> None:
+        case = generated(reference(foreign=("br-lan",)))
+        into = Packet("FORWARD", "8.8.8.8", "tcp", 8, 0, 0, "eth0", MADE_LATER, "NEW", True, 9)
+        among = Packet("FORWARD", "172.20.0.2", "tcp", 8, entered=MADE_LATER, leaves=MADE_LATER)
+        assert verdict(case, into).what == "DROP"
+        assert verdict(case, among).what == "ACCEPT"

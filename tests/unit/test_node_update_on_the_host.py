@@ -1,0 +1,53 @@
+"""A node's specification, written anew by the shell on a manager: nothing but the role changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from operations.swarm import UPDATE_NODE
+
+SPEC = {
+    "Name": "",
+    "Labels": {"note": 'a "quoted", "Description":1, "Role":"worker" \\n é'},
+    "Role": "worker",
+    "Availability": "pause",
+}
+NODE = {"ID": "abc", "Version": {"Index": 17}, "Spec": SPEC, "Description": {"Hostname": "rk2"}}
+
+ENGINE = """\
+#!/bin/sh
+case "$*" in
+*version=17) echo refused >> "$HERE/asked"; sed -i s/17/18/ "$HERE/node"
+  printf '{"message":"update out of sequence"}\\n500' ;;
+*version=18) for word; do case $word in '{'*) printf '%s' "$word" > "$HERE/sent" ;; esac; done
+  printf '\\n200' ;;
+*) cat "$HERE/node"; printf '\\n200' ;;
+esac
+"""
+
+
+def updated(here: Path, arguments: str) -> dict[str, object]:
+    """What an engine is sent that has changed the node while it was looked at."""
+    (here / "node").write_text(json.dumps(NODE, separators=(",", ":"), ensure_ascii=False))
+    (here / "curl").write_text(ENGINE)
+    (here / "curl").chmod(0o755)
+    subprocess.run(
+        ["sh", "-c", f"set -eu\n{UPDATE_NODE}update_node {arguments}"],
+        env={"PATH": f"{here}:{os.environ['PATH']}", "HERE": str(here)},
+        check=True,
+        timeout=30,
+    )
+    assert (here / "asked").read_text() == "refused\n"
+    sent: dict[str, object] = json.loads((here / "sent").read_text())
+    return sent
+
+
+def test_a_node_is_updated_without_changing_it(tmp_path: Path) -> None:
+    assert updated(tmp_path, "abc") == SPEC
+
+
+def test_a_promotion_changes_the_role_alone(tmp_path: Path) -> None:
+    assert updated(tmp_path, "abc manager") == {**SPEC, "Role": "manager"}
