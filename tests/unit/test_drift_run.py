@@ -76,6 +76,14 @@ def changes_without_a_word():
         yield StringCommand("boo")
 
 @converges("swarm")
+def meets_another_run():
+    # The record that whoever finds the cluster's lock held has to write.
+    story._record({"host": current_host().name, "part": "lock", "phase": "plan", "kind": "busy",
+                   "what": "cluster lock", "reason": "held by ada from desk since 06:00"})
+    tell("swarm", [Change("label", "differs")])
+    yield StringCommand("never")
+
+@converges("swarm")
 def breaks():
     raise RuntimeError("a mistake of ours")
     yield
@@ -158,6 +166,13 @@ def test_a_change_without_a_reason_is_not_overlooked(site: Site) -> None:
     found = site.check("changes_without_a_word")
     [difference] = found.differences
     assert difference.identity == ("@fake/rk1", "", "changes_without_a_word")
+
+
+def test_while_another_run_is_at_work_nothing_is_measured(site: Site) -> None:
+    found = site.check("nothing_differs", "meets_another_run", "noticed_on_rk1")
+    assert found.busy == "held by ada from desk since 06:00"
+    assert found.hosts == ()
+    assert found.exit_code == 1
 
 
 def test_a_mistake_of_ours_is_unknown_and_not_in_sync(site: Site) -> None:
