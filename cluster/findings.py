@@ -63,6 +63,10 @@ class Refusal(Finding):
     kind: ClassVar[str] = "refusal"
 
 
+KINDS = tuple(kind.kind for kind in (Change, Notice, Refusal))
+"""The words for them, as records have them."""
+
+
 def changes(findings: list[Finding]) -> list[Change]:
     """Only what the operation has to mend."""
     return [finding for finding in findings if isinstance(finding, Change)]

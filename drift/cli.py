@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -24,6 +25,10 @@ _EPILOG = """\
 drift schedule install|remove|show: a systemd timer for it.
 exit codes: 0 everything is as declared; 2 something differs; 1 could not tell (a host is silent,
 a run is in progress, the settings cannot be used).  docs/drift.md has the rest."""
+
+
+_UNTOLD = 20
+"""How many messages wait at most for a channel that takes them."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -178,8 +183,7 @@ def _check(options: argparse.Namespace) -> int:
         )
         found, learnt, news = _learn(options.since, found)
         _write(options, found, learnt)
-        if news:
-            notify.tell(where, notify.message(found, news), _warn)
+        _tell(options.since, where, learnt, notify.message(found, news) if news else None)
         _print(options, found)
         outcome = notify.event(found)
     finally:
@@ -247,6 +251,20 @@ def _learn(path: Path | None, found: Report) -> tuple[Report, Memory, News]:
         learnt, found, news = memory.learn(before, found)
         memory.remember(path, learnt)
     return found, learnt, news
+
+
+def _tell(
+    path: Path | None, where: notify.Channels, learnt: Memory, message: notify.Message | None
+) -> None:
+    """Tell the news, after what could not be told before; what nobody takes waits for next time."""
+    messages = [*learnt.untold, *([str(message)] if message else [])]
+    if not messages or path is None or not where.urls:
+        return
+    left = [text for text in messages if not notify.tell(where, notify.Message.parse(text), _warn)]
+    untold = tuple(left[-_UNTOLD:])
+    if untold != learnt.untold:
+        with memory.remembered(path) as now:
+            memory.remember(path, replace(now, untold=untold))
 
 
 def _write(options: argparse.Namespace, found: Report, learnt: Memory) -> None:

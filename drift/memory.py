@@ -38,6 +38,7 @@ class Memory:
     differences: those that were there when last looked, with ``since``.
     states: each host's state when last looked, and since when: ``{host: (state, since)}``.
     lost: the hosts that could not be looked at whole when last tried.
+    untold: messages that no channel took, oldest first; they are tried again.
     hours: the worst state in each hour of the last days: ``{host: {"2026-11-24T06": state}}``.
     """
 
@@ -45,6 +46,7 @@ class Memory:
     differences: tuple[Difference, ...] = ()
     states: Mapping[str, tuple[State, str]] = field(default_factory=dict)
     lost: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
     hours: Mapping[str, Mapping[str, State]] = field(default_factory=dict)
 
 
@@ -106,6 +108,7 @@ def learn(memory: Memory, report: Report) -> tuple[Memory, Report, News]:
         differences=(*kept, *seen.differences),
         states={**memory.states, **{host.name: (host.state, host.since) for host in hosts}},
         lost=tuple(sorted(lost | others)),
+        untold=memory.untold,
         hours=_hours(memory, seen),
     )
     return learnt, seen, news
@@ -221,6 +224,7 @@ def to_json(memory: Memory) -> dict[str, Any]:
         "differences": [asdict(difference) for difference in memory.differences],
         "states": {name: list(state) for name, state in memory.states.items()},
         "lost": list(memory.lost),
+        "untold": list(memory.untold),
         "hours": {name: dict(states) for name, states in memory.hours.items()},
     }
 
@@ -237,6 +241,7 @@ def from_json(data: Mapping[str, Any]) -> Memory:
         differences=differences,
         states={name: (_state(state), since) for name, (state, since) in data["states"].items()},
         lost=tuple(map(str, data["lost"])),
+        untold=tuple(map(str, data["untold"])),
         hours={
             name: {at: _state(state) for at, state in states.items()}
             for name, states in data["hours"].items()

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from cluster.findings import KINDS
 from drift.report import Report
 
 _DAY = 86_400
-_KINDS = ("change", "notice", "refusal")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _hosts(report: Report) -> Iterator[Metric]:
         # A part that was not looked at has no number: 0 would say that nothing differs.
         parts = dict.fromkeys([*host.parts, *(one.part for one in host.differences)])
         for part in parts:
-            for kind in _KINDS:
+            for kind in KINDS:
                 many = sum(one.part == part and one.kind == kind for one in host.differences)
                 if many or part in host.parts:
                     labels = {**own, "part": part, "kind": kind}

@@ -43,6 +43,15 @@ class Message:
     title: str
     body: str
 
+    def __str__(self) -> str:
+        return f"{self.title}\n{self.body}"
+
+    @classmethod
+    def parse(cls, text: str) -> Message:
+        """The reverse of ``str``: the first line is the title."""
+        title, _, body = text.strip().partition("\n")
+        return cls(title.strip(), body.strip())
+
 
 def channels(environment: Mapping[str, str]) -> Channels:
     """The channels that the environment names. Raises :class:`Unusable`, without the URL."""
@@ -89,21 +98,22 @@ def message(report: Report, news: News) -> Message:
         verdict=terminal.verdict(report),
         advice=list(terminal.advice(report)),
     )
-    title, _, body = text.strip().partition("\n")
-    return Message(title.strip(), body.strip())
+    return Message.parse(text)
 
 
-def tell(where: Channels, what: Message, say: Callable[[str], None]) -> None:
-    """Send a message through every channel; a channel that fails is said, and nothing else.
+def tell(where: Channels, what: Message, say: Callable[[str], None]) -> bool:
+    """Send a message through every channel; whether any took it (or there is none).
 
-    A channel is called by its number and service: its URL holds a secret.
+    A channel that fails is said, and nothing else; it is called by its number and service, since
+    its URL holds a secret.
     """
     if not where.urls:
-        return
+        return True
     import apprise  # an extra, and slow to load: only where it is needed
 
     # Its log, and what its plugins print, may show what was sent to which address.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    taken = False
     for number, url in enumerate(where.urls, start=1):
         name, sent = f"channel {number}", False
         try:
@@ -121,6 +131,8 @@ def tell(where: Channels, what: Message, say: Callable[[str], None]) -> None:
             name += f": {type(error).__name__}"
         if not sent:
             say(f"{name} did not take the notification")
+        taken = taken or sent
+    return taken
 
 
 def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from cluster.findings import KINDS
 from drift.run import Run
 
 VERSION = 1
@@ -18,8 +19,6 @@ IN_SYNC, DRIFT, COULD_NOT_TELL = 0, 2, 1
 State = Literal["in sync", "drifted", "unknown"]
 Identity = tuple[str, str, str]
 """Host, part, and what differs: the same from check to check."""
-
-_FINDINGS = ("change", "notice", "refusal")
 
 
 @dataclass(frozen=True)
@@ -202,7 +201,7 @@ def _host(
     differences = [
         _difference(record, deploys, checked_deploy)
         for record in own
-        if record.get("kind") in _FINDINGS
+        if record.get("kind") in KINDS
     ]
     looked = {record["what"] for record in own if record.get("kind") == "looked"}
     differences += _untold(run, host.name, looked, differences, checked_deploy)

@@ -58,6 +58,7 @@ def is_executing() -> bool:
 # ----------------------------------------------------------------------------------
 
 _observations: dict[tuple[Any, ...], AsyncResult[Any]] = {}
+_views: dict[tuple[Any, ...], Mapping[str, Any]] = {}
 _generation = 0
 
 
@@ -66,6 +67,7 @@ def forget_observations() -> None:
     global _generation
     _generation += 1
     _observations.clear()
+    _views.clear()
 
 
 def observe(fact: type[FactBase[T]], **kwargs: Any) -> T:
@@ -100,10 +102,15 @@ def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None
     :class:`Unobserved` where it is this host that is silent: it may have lost its power on the
     way, and a host of which nothing is known is not done.
     """
-    hosts = list(story.state().inventory)
-    greenlets = [gevent.spawn(_observed, fact, host, kwargs) for host in hosts]
-    gevent.joinall(greenlets)
-    said = {host.name: greenlet.get() for host, greenlet in zip(hosts, greenlets, strict=True)}
+    key = (_generation, story.phase(), fact, tuple(sorted(kwargs.items())))
+    said: Mapping[str, T | None] | None = _views.get(key)
+    if said is None:
+        hosts = list(story.state().inventory)
+        greenlets = [gevent.spawn(_observed, fact, host, kwargs) for host in hosts]
+        gevent.joinall(greenlets)
+        said = {host.name: greenlet.get() for host, greenlet in zip(hosts, greenlets, strict=True)}
+        # Kept, since each host asks for it: put together anew, it costs the square of the hosts.
+        _views[key] = said
     me = current_host()
     if said[me.name] is None:
         raise _silent(me, fact)

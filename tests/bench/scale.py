@@ -59,7 +59,7 @@ def pretend() -> None:
         self.client = None
 
     def answer(self: Any, command: Any, *_: Any, **__: Any) -> tuple[bool, CommandOutput]:
-        said = _said(int(self.host.name.removeprefix("h")), command.get_raw_value())
+        said = _said(int(self.host.name.removeprefix("h")), str(command))
         return True, CommandOutput([OutputLine("stdout", line) for line in said])
 
     SSHConnector.connect = connect  # type: ignore[method-assign]

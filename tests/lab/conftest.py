@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from cluster.findings import KINDS
 from cluster.lab_source import as_settings
 from lab import api, description
 
@@ -120,7 +121,7 @@ def on_each(hosts: Iterable[str], script: str, *, timeout: float = 120) -> dict[
 def reasons(path: Path) -> list[dict[str, str]]:
     """The findings that a run wrote to its ``SWARM_REASONS`` file."""
     lines = path.read_text().splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines]
+    return [entry for entry in map(json.loads, lines) if entry["kind"] in KINDS]
 
 
 def changes_in(payload: Any) -> list[str]:

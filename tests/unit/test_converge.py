@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.findings import KINDS
 from cluster.settings_sources import ROOT
 
 SUBJECT = '''
@@ -154,13 +155,12 @@ def run(tmp_path: Path) -> Runs:
             timeout=60,
             check=False,
         )
+        lines = reasons.read_text().splitlines() if reasons.exists() else []
         return Ran(
             done.returncode,
             done.stdout + done.stderr,
             json.loads(commands.read_text()),
-            [json.loads(line) for line in reasons.read_text().splitlines()]
-            if reasons.exists()
-            else [],
+            [entry for entry in map(json.loads, lines) if entry["kind"] in KINDS],
         )
 
     return runs

@@ -248,32 +248,37 @@ role = "manager"
 """
 
 
+def check(folder: Path, *urls: str, ping: str = "") -> subprocess.CompletedProcess[str]:
+    """A check of a board that cannot be reached."""
+    (folder / "cluster.toml").write_text(BOARDS)
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SWARM_", "DRIFT_"))}
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "drift", "--json", "--verbose"),
+            *("--since", str(folder / "state.json"), "--deploy", "deploys/preflight.py"),
+            *("--html", str(folder / "page.html"), "--metrics", str(folder / "m.prom")),
+        ],
+        cwd=ROOT,
+        env={
+            **clean,
+            "SWARM_SETTINGS": str(folder / "cluster.toml"),
+            "DRIFT_NOTIFY": " ".join(urls),
+            "DRIFT_PING": ping,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 def test_a_check_tells_its_channels_once_and_shows_no_secret(
     server: Server, tmp_path: Path
 ) -> None:
-    (tmp_path / "cluster.toml").write_text(BOARDS)
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SWARM_", "DRIFT_"))}
-    environment = {
-        **clean,
-        "SWARM_SETTINGS": str(tmp_path / "cluster.toml"),
-        "DRIFT_NOTIFY": f"json://{server.address}/{SECRET} json://127.0.0.1:1/{SECRET}",
-        "DRIFT_PING": f"http://{server.address}/{SECRET}",
-    }
     outputs = ""
+    urls = (f"json://{server.address}/{SECRET}", f"json://127.0.0.1:1/{SECRET}")
     for _ in range(2):
-        ran = subprocess.run(
-            [
-                *(sys.executable, "-m", "drift", "--json", "--verbose"),
-                *("--since", str(tmp_path / "state.json"), "--deploy", "deploys/preflight.py"),
-                *("--html", str(tmp_path / "page.html"), "--metrics", str(tmp_path / "m.prom")),
-            ],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        ran = check(tmp_path, *urls, ping=f"http://{server.address}/{SECRET}")
         assert ran.returncode == 1, ran.stderr
         assert json.loads(ran.stdout)["hosts"][0]["state"] == "unknown"
         outputs += ran.stdout + ran.stderr
@@ -289,6 +294,16 @@ def test_a_check_tells_its_channels_once_and_shows_no_secret(
     assert "channel 2 (JSON) did not take the notification" in outputs
     files = "".join(path.read_text() for path in tmp_path.iterdir() if path.is_file())
     assert SECRET not in outputs + files
+
+
+def test_what_nobody_took_is_told_with_the_next_check(server: Server, tmp_path: Path) -> None:
+    ran = check(tmp_path, "json://127.0.0.1:1/nobody")
+    assert ran.returncode == 1
+    assert "channel 1 (JSON) did not take the notification" in ran.stderr
+    for _ in range(2):
+        check(tmp_path, f"json://{server.address}/topic")
+    [(_, _, body)] = server.got
+    assert json.loads(body)["title"] == "home: cannot look at rk1"
 
 
 def test_notifications_without_a_memory_are_refused(tmp_path: Path) -> None:

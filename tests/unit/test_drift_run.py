@@ -22,7 +22,8 @@ from tests.unit.drift_examples import AT, host_in
 INVENTORY = """
 from operations import story as _story
 _story.install()
-_nobody = {"ssh_hostname": "127.0.0.1", "ssh_port": 1, "ssh_connect_retries": 0}
+_nobody = {"ssh_hostname": "127.0.0.1", "ssh_port": 1, "ssh_user": "ada"}
+_nobody |= {"ssh_connect_retries": 0}
 boards = ["@fake/rk1", "@fake/rk2", ("rk3", _nobody)]
 """
 
@@ -73,6 +74,14 @@ def does_not_answer_on_rk2():
 def changes_without_a_word():
     if current_host().name == "@fake/rk1":
         yield StringCommand("boo")
+
+@converges("swarm")
+def meets_another_run():
+    # The record that whoever finds the cluster's lock held has to write.
+    story._record({"host": current_host().name, "part": "lock", "phase": "plan", "kind": "busy",
+                   "what": "cluster lock", "reason": "held by ada from desk since 06:00"})
+    tell("swarm", [Change("label", "differs")])
+    yield StringCommand("never")
 
 @converges("swarm")
 def breaks():
@@ -157,6 +166,13 @@ def test_a_change_without_a_reason_is_not_overlooked(site: Site) -> None:
     found = site.check("changes_without_a_word")
     [difference] = found.differences
     assert difference.identity == ("@fake/rk1", "", "changes_without_a_word")
+
+
+def test_while_another_run_is_at_work_nothing_is_measured(site: Site) -> None:
+    found = site.check("nothing_differs", "meets_another_run", "noticed_on_rk1")
+    assert found.busy == "held by ada from desk since 06:00"
+    assert found.hosts == ()
+    assert found.exit_code == 1
 
 
 def test_a_mistake_of_ours_is_unknown_and_not_in_sync(site: Site) -> None:
@@ -294,7 +310,7 @@ def test_the_memory_of_another_cluster_is_left_alone(boards: Path, tmp_path: Pat
     state = tmp_path / "state.json"
     other = (
         '{"version": 1, "cluster": "office", "differences": [], "states": {}, "lost": [],'
-        ' "hours": {}}'
+        ' "untold": [], "hours": {}}'
     )
     state.write_text(other)
     ran = drift("--since", str(state), SWARM_SETTINGS=str(boards))
