@@ -27,6 +27,8 @@ from cluster.docker import (
     sources,
     wanted_version,
 )
+from cluster.findings import Notice
+from cluster.firewall.host_files import UNIT as FIREWALL
 from cluster.shell import write_file
 from cluster.swarm import may_restart
 from cluster.versions import engine_version
@@ -243,12 +245,24 @@ def daemon(settings: Settings) -> Commands:
     if engine.running and refusal:
         tell("docker", [refusal])
     progress("restarting Docker" if engine.running else "starting Docker")
+    waits = f"systemctl --quiet is-failed {FIREWALL}" if settings.firewall.enabled else "false"
     yield script(
         "systemctl daemon-reload; systemctl enable docker.service\n"
-        "systemctl restart docker.service || "
+        f"systemctl restart docker.service || {waits} || "
         "{ journalctl -u docker.service -n 20 --no-pager >&2; exit 1; }",
         timeout=300,
     )
+    if not observe(Installation).running:
+        tell(
+            "docker",
+            [
+                Notice(
+                    "docker.service",
+                    "waits for the firewall, whose rules could not be loaded",
+                    remedy="deploys/firewall.py mends them, and starts it",
+                )
+            ],
+        )
     if before.in_swarm:
         yield script(_BACK_IN_SWARM + ("manager" if before.manager else "worker"), timeout=180)
 

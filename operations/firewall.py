@@ -86,6 +86,12 @@ def applied(settings: Settings) -> Commands:
         after_restore=_AFTER_RESTORE,
         seconds=settings.ssh.rollback_after,
     )
+    if UNIT not in host.active and "docker.service" not in host.active:
+        progress("starting Docker, which had waited for the firewall")
+        yield script(
+            "! systemctl --quiet is-enabled docker.service || systemctl start docker.service",
+            timeout=300,
+        )
     left = plan(wanted, observe(State))
     if wrong := [*refusals(left), *changes(left)]:
         yield fail("; ".join(finding.sentence() for finding in wrong))

@@ -58,7 +58,7 @@ def test_there_is_no_moment_after_boot_in_which_the_host_is_open(lab: ModuleType
         "[Service]\nExecStart=/usr/bin/python3 -m http.server 9998 --bind :: --directory /srv\n"
         "Restart=always\nRestartSec=0\n"
         "[Install]\nWantedBy=sysinit.target\nEND\n"
-        "systemctl daemon-reload; systemctl --quiet enable --now early.service",
+        "systemctl daemon-reload; systemctl --quiet enable --now early.service; sync",
     )
     targets = [(ADDRESS, 9998), ("fd00:77::14", 9998)]
     seen: set[str] = set()
@@ -98,6 +98,11 @@ def test_rules_that_cannot_be_loaded_keep_containers_down_and_ssh_up(
     ]
     dry = pyinfra("--dry", "--limit", HOST, "inventory.py", "deploys/firewall.py")
     assert "/etc/pyinfra-swarm/firewall.ipv4: is not as declared" in dry.output
+    run = pyinfra("-y", "inventory.py", "deploys/site.py")
+    assert run.returncode == 0, run.output
+    assert "waits for the firewall, whose rules could not be loaded" in run.output
+    assert root(lab, "systemctl is-active docker") == "active"
+    assert "Nothing was changed" in pyinfra("-y", "inventory.py", "deploys/site.py").output
 
 
 def test_other_peoples_rules_are_left_alone_and_those_above_ours_are_named(
@@ -135,10 +140,13 @@ def test_other_peoples_rules_are_left_alone_and_those_above_ours_are_named(
     [
         ("iptables -F SWARM-INPUT", "SWARM-INPUT (IPv4): its rules are gone"),
         ("ip6tables -D SWARM-INPUT -j DROP", "SWARM-INPUT (IPv6): lacks a rule"),
-        ("iptables -I SWARM-PUBLISHED -j RETURN", "SWARM-PUBLISHED (IPv4): has a rule beyond"),
+        (
+            "iptables -I SWARM-PUBLISHED -j RETURN",
+            "SWARM-PUBLISHED (IPv4): has a rule that is not declared",
+        ),
         ("iptables -D DOCKER-USER -j SWARM-FORWARD", "DOCKER-USER (IPv4): does not lead to"),
         ("iptables -D OUTPUT -j SWARM-OUTPUT", "OUTPUT (IPv4): does not lead to"),
-        ("iptables -I SWARM-WEB -j RETURN", "SWARM-WEB (IPv4): has a rule beyond"),
+        ("iptables -I SWARM-WEB -j RETURN", "SWARM-WEB (IPv4): has a rule that is not declared"),
         ("systemctl disable --quiet pyinfra-swarm-firewall", "is not started at boot"),
         ("systemctl stop pyinfra-swarm-web-ranges.timer", "timer: is not active"),
         ("touch -d '9 days ago' /var/lib/pyinfra-swarm/web-ranges/ipv4", "confirmed 9 days ago"),
