@@ -296,20 +296,42 @@ def _firewall(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) -> Iterator[Problem]:
-    swarm = data.get("swarm")
+    swarm, ssh = data.get("swarm"), data.get("ssh")
     vxlan = swarm.get("data_path_port") if isinstance(swarm, Mapping) else None
     owned = {2377, 7946, *([vxlan] if isinstance(vxlan, int) else [])}
+    for index, port in enumerate(_items(firewall.get("web_ports"))):
+        if port in owned:
+            yield _swarms_own(f"firewall.web_ports[{index}]", port, [port])
+    login = ssh.get("port") if isinstance(ssh, Mapping) else None
     for index, opening in enumerate(_items(firewall.get("open"))):
-        port = str(opening.get("port", "")) if isinstance(opening, Mapping) else ""
-        first, _, last = port.partition("-")
-        if not first.isdigit() or not (last or first).isdigit():
+        if not isinstance(opening, Mapping):
             continue
-        taken = sorted(p for p in owned if int(first) <= p <= int(last or first))
-        if taken:
+        covered = _ports(opening)
+        field = f"firewall.open[{index}].port"
+        if taken := sorted(port for port in owned if port in covered):
+            yield _swarms_own(field, opening["port"], taken)
+        if login in covered and firewall.get("ssh_sources") and opening.get("protocol") != "udp":
             yield Problem(
-                f"firewall.open[{index}].port",
+                field,
                 shown(opening["port"]),
-                f"holds {', '.join(map(str, taken))}, the swarm's own: open to the cluster's "
-                "addresses, and to nobody else",
-                "another port, or leave it out",
+                f"holds {login}, SSH's: firewall.ssh_sources would not be what it is open to",
+                "another port; or more networks in firewall.ssh_sources",
             )
+
+
+def _ports(opening: Mapping[str, Any]) -> range:
+    """The ports of an opening; none where they cannot be read."""
+    first, _, last = str(opening.get("port", "")).partition("-")
+    if not first.isdigit() or not (last or first).isdigit():
+        return range(0)
+    return range(int(first), int(last or first) + 1)
+
+
+def _swarms_own(field: str, value: Any, taken: Sequence[int]) -> Problem:
+    return Problem(
+        field,
+        shown(value),
+        f"holds {', '.join(map(str, taken))}, the swarm's own: open to the cluster's addresses, "
+        "and to nobody else",
+        "another port, or leave it out",
+    )

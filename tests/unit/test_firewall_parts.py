@@ -128,6 +128,7 @@ class TestTheSettings:
             ("open", [{"port": 53, "sources": ["::/0"]}], "is everywhere"),
             ("open", [{"port": 2377}], "holds 2377, the swarm's own"),
             ("open", [{"port": "4000-8000", "protocol": "udp"}], "holds 4789, 7946"),
+            ("web_ports", [80, 7946], "holds 7946, the swarm's own"),
             ("refresh", "daily; reboot", "is not a time"),
             ("max_age", "soon", "firewall.max_age"),
         ],
@@ -139,6 +140,12 @@ class TestTheSettings:
         data = put("swarm.data_path_port", 5789)
         problem = the_problem(put("firewall.open", [{"port": 5789}], into=data))
         assert "holds 5789" in str(problem)
+
+    def test_an_opening_that_would_defeat_the_sources_of_ssh_is_refused(self) -> None:
+        data = put("firewall.ssh_sources", ["192.168.1.0/24"])
+        problem = the_problem(put("firewall.open", [{"port": "1-1000"}], into=data))
+        assert "holds 22, SSH's" in str(problem)
+        Settings(**put("firewall.open", [{"port": "1-1000", "protocol": "udp"}], into=data))
 
     def test_networks_and_ports_are_written_in_one_way(self) -> None:
         opening = {"port": "00080-80", "sources": ["10.0.0.0/255.0.0.0", "2001:DB8::", "cluster"]}
