@@ -113,7 +113,11 @@ def _change(
         kept, output = _run(host.connector, confirm(change.subject), arguments)
         if kept:
             return True
-        problem = f"a new login worked, but the change could not be confirmed: {output}"
+        problem = (
+            f"no new login worked within {change.seconds} seconds"
+            if time.monotonic() > deadline
+            else f"a new login worked, but the change could not be confirmed: {output}"
+        )
     progress(f"{change.subject}: {problem}; the change is being undone")
     # The connection of the run often outlives the change: then there is nothing to wait for. If
     # not, the host's own timer does the same.

@@ -87,7 +87,7 @@ def test_a_policy_that_forgets_ssh_undoes_itself_and_is_reported(
         *("-y", "--limit", HOST, "inventory.py", "tests/lab/deploys/firewall_lockout.py"), env=QUICK
     )
     assert run.returncode == 1
-    assert "a new login failed" in run.output
+    assert "a new login failed" in run.output or "no new login worked within 20" in run.output
     assert "put back what was there before; a new login confirmed it" in run.output
     assert f"not done: {HOST}" in run.output
     assert rules(lab) == before
