@@ -201,14 +201,14 @@ def test_an_unencrypted_network_in_use_is_named_and_not_cut_unless_told(
                     r"(one, two|two, one)",
                     run.output,
                 )
-            assert passes(lab)
+            wait_for(lambda: passes(lab), "the one to reach the other", 30)
             assert not any("pol none" in said for said in drops().values())
             again = pyinfra(*SITE)
             assert "as declared, but for what is marked !" in again.output
 
             cut = pyinfra(*SITE, env={"SWARM_FIREWALL__CUT_CLEAR_VXLAN": "true"})
             assert cut.returncode == 0, cut.output
-            assert not passes(lab)
+            wait_for(lambda: not passes(lab), "the one to be cut off from the other", 30)
             assert all("pol none" in said for said in drops().values())
     finally:
         wait_for(lambda: gone(lab, "clear"), "the network to be removed")
