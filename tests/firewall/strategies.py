@@ -33,6 +33,7 @@ LISTED_BY_CLOUDFLARE = ("173.245.48.0/20", "104.16.0.0/13", "2606:4700::/32", "2
 ELSEWHERE = ("8.8.8.8", "172.17.0.2", "127.0.0.1", "2620:fe::fe", "::1", "fe80::1")
 ADDRESSES = tuple(f"192.168.1.{number}" for number in (11, 12, 13, 127, 128, 200))
 PORTS = (1, 22, 80, 443, 2222, 4789, 7946, 2377, 8000, 8443, 51820, 60000, 65535)
+SSH = 22
 SWARMS_OWN = {2377, 7946, 4789, 4790}
 
 CUSTOM, OF_A_NETWORK, MADE_LATER = "kuh", "br-0123456789ab", "br-fedcba987654"
@@ -99,6 +100,11 @@ def _openings(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+def _holds(ports: int | str, port: int) -> bool:
+    first, _, last = str(ports).partition("-")
+    return int(first) <= port <= int(last or first)
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """A random cluster, and one of its hosts."""
@@ -122,6 +128,12 @@ def cases(draw: st.DrawFn) -> Case:
         },
         "swarm": {"data_path_port": draw(st.sampled_from([4789, 4789, 4790]))},
     }
+    if declared["firewall"]["ssh_sources"]:  # such openings would defeat them, and are refused
+        declared["firewall"]["open"] = [
+            opening
+            for opening in declared["firewall"]["open"]
+            if opening["protocol"] == "udp" or not _holds(opening["port"], SSH)
+        ]
     settings = Settings(**declared)
     docker = ("docker0", "docker_gwbridge", MADE_LATER)
     return generated(
