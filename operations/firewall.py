@@ -235,7 +235,8 @@ def _cuts_already(host: Host) -> bool:
     tables = host.tables["ipv4"]
     if not tables.ours:
         return True
-    return any(parse(rule).condition("--pol") == "none" for rule in tables.chains.get(INPUT, ()))
+    rules = map(parse, tables.chains.get(INPUT, ()))
+    return any(rule.condition("--pol") == "none" and rule.target == "DROP" for rule in rules)
 
 
 # Carrying out

@@ -73,6 +73,11 @@ def _input(policy: Policy, family: Family) -> Iterable[str]:
     )
     yield f"-p tcp -m tcp --dport {GOSSIP_PORT} -g {PEERS}"
     yield f"-p udp -m udp --dport {GOSSIP_PORT} -g {PEERS}"
+    if not policy.cut_clear_vxlan:
+        # In clear text for a network that is not encrypted: not ours to accept. Docker drops what
+        # is meant for an encrypted one, by a rule that stands below our jump.
+        for source in _sources(policy.peers, family, everywhere=False):
+            yield f"{source}-p udp -m policy --dir in --pol none -m udp --dport {vxlan} -j RETURN"
     yield f"-p udp -m udp --dport {vxlan} -g {PEERS}"
     yield f"-p esp -g {PEERS}"
     yield from _what_networks_need(family)

@@ -325,9 +325,12 @@ class TestTheAgeOfTheRanges:
         assert "; the last refresh failed: ipv4: it is empty" in found.sentence()
 
 
-def test_clear_text_in_use_leaves_both_drops_out() -> None:
+def test_clear_text_in_use_leaves_both_drops_out_and_docker_has_the_last_word() -> None:
     kept = declared(replace(POLICY, cut_clear_vxlan=False), "daily")
     whats = {each.what: each.reason for each in plan(kept, CONVERGED) if isinstance(each, Change)}
     for name in (INPUT, OUTPUT):
-        assert whats[f"{name} (IPv4)"] == "has a rule that is not declared"
+        assert "has a rule that is not declared" in whats[f"{name} (IPv4)"]
         assert whats[f"{name} (IPv6)"] == "has a rule that is not declared"
+    rules = [rule for rule in kept.chains["ipv4"][INPUT] if "--pol none" in rule]
+    assert len(rules) == len(POLICY.peers)
+    assert all(rule.endswith("-j RETURN") for rule in rules)
