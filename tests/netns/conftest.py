@@ -151,7 +151,11 @@ class Host(Namespace):
 def namespace() -> subprocess.Popen[str]:
     """A process that keeps namespaces of its own alive; it says so once they are there."""
     process = subprocess.Popen(
-        ["unshare", "-n", "-m", "sh", "-c", "ip link set lo up; echo; exec sleep infinity"],
+        # Its own /run, too: iptables-legacy has its lock there.
+        [
+            *("unshare", "-n", "-m", "sh", "-c"),
+            "mount -t tmpfs none /run; ip link set lo up; echo; exec sleep infinity",
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )
