@@ -37,7 +37,7 @@ from tests.lab.conftest import (
 )
 
 PYINFRA = Callable[..., Run]
-PARTS = {"access", "ssh", "updates", "docker", "swarm"}
+PARTS = {"access", "ssh", "updates", "docker", "firewall", "swarm"}
 """The parts of the job that have something to do on every fresh host."""
 
 PACKAGES = (
