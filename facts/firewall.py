@@ -265,6 +265,7 @@ def parse_state(output: list[str]) -> Host:
         sums={path: total for total, path in (line.split(maxsplit=1) for line in found["sums"])},
         links=tuple(found["links"]),
         active=tuple(name for name, unit in units.items() if unit.get("ActiveState") == "active"),
+        docker=units.get("docker.service", {}).get("LoadState") == "loaded",
         docker_waits=_waits(units.get("docker.service", {})),
         bridges=_bridges("".join(found["bridges"])),
         interfaces=tuple(found["interfaces"]),

@@ -37,6 +37,7 @@ from operations.converge import (
     converges,
     current_host,
     fail,
+    is_executing,
     observe,
     observe_all,
     observe_on,
@@ -75,7 +76,8 @@ def applied(settings: Settings) -> Commands:
     if not known and not settings.firewall.cut_clear_vxlan:
         cut = _cuts_already(host)  # nobody could say what would be cut: leave it as it is
     wanted = declared(_policy(settings, host, cut=cut), settings.firewall.refresh)
-    findings = [*plan(wanted, host), *clear_text.notices(used, settings)]
+    planned = plan(wanted, host, planning=not is_executing())
+    findings = [*planned, *clear_text.notices(used, settings)]
     if not tell("firewall", findings):
         return
     progress("firewall: a new login has to work before the change is kept")

@@ -76,7 +76,7 @@ class Host(Observation):
 
     tables: by family. sums: path to the SHA-256 of its content, of our files that exist.
     links: the units of ours that systemd starts at boot. active: those that run.
-    docker_waits: Docker does not start without our unit.
+    docker: it is installed. docker_waits: it does not start without our unit.
     bridges: the names of Docker's bridges; ``None`` where the engine did not say.
     interfaces: all of the host's. ssh_ports: where sshd listens.
     login_from: the address that this login comes from, as the host sees it; empty where unknown.
@@ -89,6 +89,7 @@ class Host(Observation):
     sums: Mapping[str, str] = field(default_factory=dict)
     links: tuple[str, ...] = ()
     active: tuple[str, ...] = ()
+    docker: bool = True
     docker_waits: bool = False
     bridges: tuple[str, ...] | None = None
     interfaces: tuple[str, ...] = ()
@@ -155,9 +156,12 @@ def declared(policy: Policy, schedule: str) -> Wanted:
     )
 
 
-def plan(wanted: Wanted, host: Host) -> list[Finding]:
-    """What differs, most important first."""
-    findings: list[Finding] = [*_refusals(wanted, host)]
+def plan(wanted: Wanted, host: Host, *, planning: bool = False) -> list[Finding]:
+    """What differs, most important first.
+
+    planning: what comes before the firewall is only planned as well; Docker brings iptables.
+    """
+    findings: list[Finding] = [*_refusals(wanted, host, planning=planning)]
     if findings:
         return findings
     for family in FAMILIES:
@@ -188,10 +192,10 @@ def plan_ranges(web: WebRanges, max_age: int) -> list[Finding]:
     ]
 
 
-def _refusals(wanted: Wanted, host: Host) -> list[Finding]:
+def _refusals(wanted: Wanted, host: Host, *, planning: bool) -> list[Finding]:
     found: list[Finding] = []
     missing = [f for f in FAMILIES if host.tables[f].spoken and not host.tables[f].installed]
-    if missing:
+    if missing and not (planning and not host.docker):
         found.append(
             Refusal(
                 "iptables",

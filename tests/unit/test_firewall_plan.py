@@ -283,6 +283,12 @@ class TestTheNeighbours:
         said = the_one(with_tables("ipv6", installed=False), Refusal)
         assert said.startswith("iptables: is not installed for IPv6")
 
+    def test_where_docker_is_only_planned_iptables_is_still_to_come(self) -> None:
+        fresh = replace(with_tables("ipv6", installed=False, chains={}), docker=False)
+        findings = plan(WANTED, fresh, planning=True)
+        assert [type(finding) for finding in findings] == [Change]
+        assert isinstance(plan(WANTED, fresh)[0], Refusal)
+
 
 class TestTheOwnersWayIn:
     SOURCES = declared(replace(POLICY, ssh_sources=("10.0.0.0/8", "2001:db8::/32")), "daily")
