@@ -263,6 +263,7 @@ def daemon(settings: Settings) -> Commands:
                 )
             ],
         )
+        return
     if before.in_swarm:
         yield script(_BACK_IN_SWARM + ("manager" if before.manager else "worker"), timeout=180)
 
