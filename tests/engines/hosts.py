@@ -197,7 +197,7 @@ class Hosts:
         """Everything on a host ends at once, and its cable is dead."""
         host = self.hosts[name]
         if host.on:
-            self._outside(f"ip link set {_cable(host)} down")
+            self.isolate(name)
         self._end(host)
 
     def reinstall(self, name: str) -> None:
@@ -222,7 +222,8 @@ class Hosts:
 
     def isolate(self, name: str) -> None:
         """Pull a host's cable out."""
-        self._outside(f"ip link set {_cable(self.hosts[name])} down")
+        # Whoever looks for it from here finds nobody, instead of remembering where it was.
+        self._outside(f"ip link set {_cable(self.hosts[name])} down; ip neigh flush dev br0")
 
     def reconnect(self, name: str) -> None:
         """Put a host's cable in again."""

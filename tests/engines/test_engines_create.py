@@ -13,7 +13,7 @@ import pytest
 from tests.engines import programs
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import EngineError, Hosts
-from tests.lab.conftest import Run, changes_in
+from tests.lab.conftest import Run, changes_in, wait_for
 
 MANAGERS, WORKERS = ("rk1", "rk2", "rk3"), ("rk4",)
 
@@ -29,6 +29,10 @@ def apply(hosts: Hosts) -> Run:
 
 
 def assert_as_declared(hosts: Hosts, at: str = "rk1") -> None:
+    # A new leader calls nodes unknown until it hears of them.
+    wait_for(
+        lambda: {node.state for node in hosts.nodes(at).values()} == {"ready"}, "ready nodes", 60
+    )
     nodes = hosts.nodes(at)
     assert {name: (node.role, node.state) for name, node in nodes.items()} == {
         **dict.fromkeys(MANAGERS, ("manager", "ready")),
