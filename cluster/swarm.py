@@ -197,10 +197,12 @@ def stale_entries(cluster: Membership, host: Host, own: Membership) -> list[Node
         for node in cluster.nodes or ()
         if node.id != own.node
         and (
-            node.state == "down"
-            and (
-                node.address == host.address
-                or (node.hostname != "" and node.hostname in (own.hostname, host.name))
+            (
+                node.state == "down"
+                and (
+                    node.address == host.address
+                    or (node.hostname != "" and node.hostname in (own.hostname, host.name))
+                )
             )
             or (node.state == "unknown" and node.address == host.address and knows_itself)
         )
