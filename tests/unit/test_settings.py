@@ -464,6 +464,20 @@ class TestManyProblems:
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hosts.3.labels", {"join": "SWMTKN-1-abcdef"}),
+        ("docker.daemon", {"http-proxy": "http://me:abcdef@proxy.example.org"}),
+        ("docker.daemon", {"dns": ["-----BEGIN PRIVATE KEY-----abcdef"]}),
+    ],
+)
+def test_a_secret_is_refused_whatever_its_key_is_called(field: str, value: Any) -> None:
+    problem = the_problem(put(field, value))
+    assert problem.reason == "holds what looks like a secret, and secrets are never settings"
+    assert "abcdef" not in str(problem)
+
+
+@pytest.mark.parametrize(
     "value",
     [
         "SWMTKN-1-abcdef",
