@@ -164,6 +164,36 @@ def test_a_limit_that_is_no_host_does_not_end_as_a_run_that_found_nothing(
     assert "Connecting" not in ran.stderr
 
 
+def test_a_limit_to_a_group_without_hosts_is_refused_as_well(boards: Path) -> None:
+    boards.write_text(BOARDS.replace('role = "worker"', 'role = "manager"'))
+    ran = pyinfra("--limit", "workers", "-y", "inventory.py", "deploys/site.py", settings=boards)
+    assert ran.returncode == 1
+    assert "--limit workers names nobody: there are none" in ran.stderr
+    assert "Connecting" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--exclude", "rk*"], "--exclude leaves no host"),
+        (["--limit", "rk3", "--exclude", "workers"], "--exclude leaves no host"),
+        (["--exclude", "rk9"], "--exclude rk9 is no host's name"),
+    ],
+)
+def test_an_exclusion_of_all_hosts_or_of_none_is_refused(
+    boards: Path, options: list[str], message: str
+) -> None:
+    ran = pyinfra(*options, "-y", "inventory.py", "deploys/site.py", settings=boards)
+    assert ran.returncode == 1
+    assert message in ran.stderr
+    assert "Connecting" not in ran.stderr
+
+
+def test_an_exclusion_that_leaves_hosts_is_taken(boards: Path) -> None:
+    ran = pyinfra("--exclude", "rk1", "inventory.py", "debug-inventory", settings=boards)
+    assert ran.returncode == 0, ran.stderr
+
+
 @pytest.mark.parametrize("limit", ["rk2", "rk*", "workers"])
 def test_a_limit_to_hosts_or_groups_is_taken(boards: Path, limit: str) -> None:
     ran = pyinfra("--limit", limit, "inventory.py", "debug-inventory", settings=boards)
