@@ -153,6 +153,21 @@ def test_a_host_that_does_not_answer_is_named_with_a_command_that_shows_why(
     assert lines[1].endswith(". To see why: ssh -p 2222 ubuntu@127.0.0.2")
 
 
+def test_a_place_for_findings_that_is_none_is_said_before_any_host_is_asked(
+    boards: Path, tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "no" / "reasons"
+    ran = pyinfra(
+        "--dry", "inventory.py", "deploys/site.py", settings=boards, SWARM_REASONS=str(nowhere)
+    )
+    assert ran.returncode == 1
+    assert (
+        f"SWARM_REASONS = {nowhere}: findings cannot be written there: No such file" in ran.stderr
+    )
+    assert "Connecting" not in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 @pytest.mark.parametrize("limit", ["rk9", "manager"])
 def test_a_limit_that_is_no_host_does_not_end_as_a_run_that_found_nothing(
     boards: Path, limit: str
