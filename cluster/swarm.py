@@ -186,15 +186,25 @@ def _no_view(inside: Mapping[str, Membership]) -> Refusal:
 
 
 def stale_entries(cluster: Membership, host: Host, own: Membership) -> list[Node]:
-    """Entries that an earlier life of this host left behind: same name or address, and down."""
+    """Entries that an earlier life of this host left behind: same name or address, and dead.
+
+    After a change of leader the managers call every node unknown that they have not heard of since,
+    for a while; at this host's own address, and under another id, that is one that has died.
+    """
+    knows_itself = own.node != "" or own.in_none  # else it may be the host's own, just made
     return [
         node
         for node in cluster.nodes or ()
         if node.id != own.node
-        and node.state == "down"
         and (
-            node.address == host.address
-            or (node.hostname != "" and node.hostname in (own.hostname, host.name))
+            (
+                node.state == "down"
+                and (
+                    node.address == host.address
+                    or (node.hostname != "" and node.hostname in (own.hostname, host.name))
+                )
+            )
+            or (node.state == "unknown" and node.address == host.address and knows_itself)
         )
     ]
 
@@ -232,7 +242,7 @@ def plan_join(
                 f"node {node.hostname}",
                 "is an entry that this host left behind when it was installed anew",
                 expected="removed",
-                found=f"{node.role}, down, {node.id}",
+                found=f"{node.role}, {node.state}, {node.id}",
             )
             for node in stale
         ]

@@ -71,6 +71,8 @@ api() {
 Each start of Docker's command line takes a board longer than the answer.
 """
 
+_UNNAMED = 's/^{"Name":"anew",/{/'
+
 UPDATE_NODE = f"""\
 {API}
 try_update() {{
@@ -79,19 +81,33 @@ try_update() {{
   version=${{version%%[!0-9]*}}
   spec=${{answer#*'"Spec":'}}
   spec=${{spec%%',"Description":'*}}
-  [ $# = 1 ] || spec=$(printf '%s' "$spec" | sed 's/"Role":"[a-z]*"/"Role":"'"$2"'"/')
+  spec=$(printf '%s' "$spec" | sed "$2")
   api --data-binary "$spec" "http://localhost/nodes/$1/update?version=$version"
 }}
-update_node() {{
+write_node() {{
   tries=0
   until try_update "$@"; do
     tries=$((tries + 1)); [ $tries -lt 10 ] || return 1; sleep 0.2
   done
 }}
+update_node() {{
+  if [ $# = 2 ]; then
+    write_node "$1" 's/"Role":"[a-z]*"/"Role":"'"$2"'"/'
+    return
+  fi
+  write_node "$1" '{_UNNAMED}; s/^{{/{{"Name":"anew",/'
+  sleep 0.3
+  write_node "$1" '{_UNNAMED}'
+}}
 """
 """Shell: ``update_node ID [ROLE]`` writes a node's specification anew, with another role if given.
 
 The engine refuses it where the node has changed since it was read: then it is read again.
+
+Without a role the node's engine is made to look at its networks again: the manager gives it the
+networks that it has not yet, and the engine joins them. An engine that has tried that already does
+so again only if something of its node has changed; hence the name, which no command shows, and
+which is taken away again when the manager has had its time.
 """
 
 
@@ -170,6 +186,22 @@ has_end() {{
 
 _JOIN_INGRESS = f"{_INGRESS}has_end"
 
+_MISSES_INGRESS = f"""\
+set -eu
+{_INGRESS}
+i=0
+until shows ingress-sbox; do
+  i=$((i + 1)); [ $i -lt 25 ] || {{ docker info --format '{{{{.Swarm.NodeID}}}}'; exit; }}
+  sleep 0.2
+done
+"""
+"""Shell: prints this node's id where its engine gets no end of the ingress network in 5 seconds.
+
+An engine that is told of the network creates it before it has noted its own address there, and
+where it is too quick it gives up for good (“failed to find a load balancer IP to use for network”
+in its log; seen with 26.1.5, once in twenty times on a busy machine).
+"""
+
 _REPLACE_INGRESS = f"""\
 {_INGRESS}
 wanted=$(cat)
@@ -191,7 +223,7 @@ the swarm knows yet. A network's options are shown only a moment after its creat
 
 A node that is there already gets no end of the new network (``ingress-sbox``), whether it was
 replaced by hand or by us: until a task, an update of the node or a restart of its engine comes, its
-published ports do not answer (seen with 28.5.2). So each node is updated, without changing it.
+published ports do not answer (seen with 28.5.2). So each node is updated.
 """
 
 
@@ -305,7 +337,33 @@ def _join(state: State, host: Host, acting: str, address: str, managers: list[st
     if not status:
         words = output.stderr.replace(token, "…").strip() or "no message"
         story.failed(host, f"could not join the swarm through {', '.join(managers)}: {words}")
-    return bool(status)
+        return False
+    _look_for_the_ingress(state, host, acting)
+    return True
+
+
+def _look_for_the_ingress(state: State, host: Host, acting: str) -> None:
+    """An engine that has just joined gets its end of the ingress network, or is made to try again.
+
+    Where that is of no use either, the next run says so.
+    """
+    status, output = host.run_shell_command(
+        StringCommand(_MISSES_INGRESS),
+        print_output=False,
+        print_input=False,
+        _sudo=True,
+        _timeout=60,
+    )
+    node = output.stdout.strip()
+    if status and node:
+        host.log("this engine has not joined the ingress network: it is to try again")
+        _host(state, acting).run_shell_command(
+            StringCommand(f"set -eu\n{UPDATE_NODE}update_node {shlex.quote(node)}"),
+            print_output=state.print_output,
+            print_input=state.print_input,
+            _sudo=True,
+            _timeout=60,
+        )
 
 
 _WORKER_TOKEN = f"""\

@@ -34,6 +34,7 @@ SUITES = {
     "test": (
         Suite("unit", 300, ("tests/unit",)),
         Suite("netns", 240, ("tests/netns",)),
+        Suite("engines", 240, ("tests/engines", "--durations=10")),
         Suite("browser", 120, ("tests/browser",)),
         Suite("lab", 1800, ("tests/lab", "-m", "not lifecycle", "--durations=10")),
     ),
