@@ -391,16 +391,18 @@ def _safe_demotion(
                 remedy="Bring the other managers back first, then run again",
             )
         ]
-    others = reachable([manager for manager in managers_of(cluster) if manager.id != node.id])
+    # Managers that nobody declared do not count: they cannot be asked.
+    ours = [h.name for h in settings.hosts if (n := _leads(observed, cluster, h)) and n != node.id]
     missing = [host.name for host in settings.managers if not _leads(observed, cluster, host)]
-    if missing and others < quorum(len(settings.managers)):
+    needed = quorum(len(settings.managers))
+    if missing and len(ours) < needed:
         return [
             Refusal(
                 "role",
                 f"is not demoted yet: {_list(missing)} {'are' if missing[1:] else 'is'} declared "
-                f"a manager and not a reachable one, so without this one only {others} would be "
-                f"left, of {len(settings.managers)} declared; {quorum(len(settings.managers))} "
-                "are needed",
+                f"a manager and not a reachable one, so without this one {len(ours)} declared "
+                f"host{'s' * (len(ours) != 1)} would lead the swarm; {needed} are needed "
+                f"({len(ours)} < {needed})",
                 remedy=f"Bring {_list(missing)} into the swarm first, then run again",
             )
         ]
@@ -422,17 +424,18 @@ def cannot_spare(cluster: Membership, node: Node) -> str:
     return ""
 
 
-def _leads(observed: Observed, cluster: Membership, host: Host) -> bool:
-    """Whether a declared host is a reachable manager, as far as the managers know it."""
+def _leads(observed: Observed, cluster: Membership, host: Host) -> str:
+    """The node id of a declared host that is a reachable manager, as far as the managers know."""
     own = observed.get(host.name)
-    found = [
-        node
-        for node in managers_of(cluster)
-        if node.role == "manager" and node.reachability == "reachable"
-    ]
-    if own is not None:
-        return any(node.id == own.node for node in found)
-    return any(node.address == host.address or node.hostname == host.name for node in found)
+    for node in managers_of(cluster):
+        if node.role == "manager" and node.reachability == "reachable":
+            if own is not None:
+                found = node.id == own.node
+            else:
+                found = node.address == host.address or node.hostname == host.name
+            if found:
+                return node.id
+    return ""
 
 
 # 5. Labels, availability, and whoever else is there

@@ -37,11 +37,12 @@ class Run:
     def one(self, stage: Stage, host: Host, observed: Observed) -> None:
         if host.name not in self.world.on or host.name in self.refusals:
             return
-        findings = stage.plan(Seen(self.world.settings, observed, self.world.services()), host)
+        acting = acting_manager(self.world.settings, observed)
+        services = self.world.services(acting)
+        findings = stage.plan(Seen(self.world.settings, observed, services), host)
         for refusal in refusals(findings):
             self.refusals[host.name] = refusal.sentence()
             return
-        acting = acting_manager(self.world.settings, observed)
         for step in steps(findings):
             self.done.append((host.name, step))
             try:

@@ -30,6 +30,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from cluster import steps
 from cluster.membership import Membership, Node, Observed, Overlay, Service, quorum
@@ -60,7 +61,7 @@ class Swarm:
     busy: set[str] = field(default_factory=set)
 
 
-@dataclass
+@dataclass(repr=False)
 class World:
     """Boards, on or off, in a swarm by node id or in none.
 
@@ -76,13 +77,37 @@ class World:
     taken: int = 0
     founded: int = 0
     meanwhile: Callable[[], None] = lambda: None
+    addresses: dict[str, str] = field(default_factory=dict)
+    seen: Observed | None = None
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __repr__(self) -> str:
+        """All that a counterexample needs to say."""
+        lines = [f"{len(self.settings.managers)} managers of {len(self.settings.hosts)} declared"]
+        for host in self.settings.hosts:
+            swarm, node_id = self.member.get(host.name, (None, "nothing"))
+            where = f"in {swarm.id} as {node_id}" if swarm else "in no swarm"
+            lines.append(f"{host.name}: declared a {host.role}, {where}")
+        for swarm in self.swarms():
+            lines.append(f"{swarm.id}: voting {sorted(swarm.voting)}, ingress {swarm.ingress}")
+            lines += [
+                f"  {n.id} {n.hostname} {n.role} {n.availability} {dict(n.labels)}"
+                for n in swarm.nodes.values()
+            ]
+        return "\n".join(lines)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # asked for by hypothesis, which would print every field
 
     # What is the case
 
     def address(self, name: str) -> str:
-        declared = {host.name: host.address for host in self.settings.hosts}
-        return declared.get(name, f"192.168.9.{sum(map(ord, name)) % 250}")
+        self.addresses = self.addresses or {h.name: h.address for h in self.settings.hosts}
+        return self.addresses.get(name, f"192.168.9.{sum(map(ord, name)) % 250}")
+
+    def swarms(self) -> list[Swarm]:
+        """Each that some board is in."""
+        return list({id(swarm): swarm for swarm, _ in self.member.values()}.values())
 
     def reached(self, swarm: Swarm) -> set[str]:
         """The ids of the nodes that have power and know that they are in the swarm."""
@@ -114,11 +139,14 @@ class World:
 
     def observe(self) -> Observed:
         """What every declared host says; managers of one swarm say the same."""
+        if self.seen is not None:
+            return self.seen  # nothing has happened since
         answers = {
             id(swarm): self.listed(swarm) if self.quorate(swarm) else None
-            for swarm, _ in self.member.values()
+            for swarm in self.swarms()
         }
-        return {host.name: self._says(host.name, answers) for host in self.settings.hosts}
+        self.seen = {h.name: self._says(h.name, answers) for h in self.settings.hosts}
+        return self.seen
 
     def _says(self, name: str, answers: dict[int, tuple[Node, ...] | None]) -> Membership | None:
         if name not in self.on:
@@ -145,8 +173,9 @@ class World:
             error="" if nodes or not manager else "The swarm does not have a leader.",
         )
 
-    def services(self) -> list[Service]:
-        used = any(swarm.mesh_service for swarm, _ in self.member.values())
+    def services(self, acting: str | None) -> list[Service]:
+        """The services of the swarm that a host is in."""
+        used = acting is not None and self.member[acting][0].mesh_service
         return [Service("web", (), (8080,))] if used else []
 
     # What can be done: every step may be the controller's last
@@ -155,6 +184,7 @@ class World:
         if self.taken == self.crash_after:
             raise Crash
         self.taken += 1
+        self.seen = None
         self.meanwhile()
         if swarm is not None and not self.quorate(swarm):
             raise Refused("The swarm does not have a leader.")
@@ -276,7 +306,8 @@ class World:
     def carry_out(self, name: str, one: steps.Step, acting: str | None) -> None:
         """What the operations do for a step, on the host or through the manager that acts."""
         if isinstance(one, steps.Found):
-            return self.init(name)
+            self.init(name)
+            return
         if acting is None:
             raise Refused("no manager answers")
         match one:
@@ -292,6 +323,8 @@ class World:
                 self.set_role(acting, node_id, "manager")
             case steps.Demote(node=node_id, on=on):
                 self.set_role(on, node_id, "worker")
+            case steps.SetLabel() | steps.SetAvailability() if name not in self.member:
+                raise Refused("this host is not in the swarm")
             case steps.SetLabel(key=key, value=value):
                 swarm, node_id = self.member[name]
                 labels = {**swarm.nodes[node_id].labels, key: value}
@@ -307,11 +340,13 @@ class World:
     # What may happen without us
 
     def power(self, off: Iterable[str], on: Iterable[str] = ()) -> None:
+        self.seen = None
         self.on = (self.on | set(on)) - set(off)
 
     def rest(self) -> None:
         """Some time passes: roles that were asked for are there."""
-        for swarm in {id(swarm): swarm for swarm, _ in self.member.values()}.values():
+        self.seen = None
+        for swarm in self.swarms():
             self.settle(swarm)
 
 
