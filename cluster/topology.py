@@ -39,33 +39,36 @@ class Seen:
 
 @dataclass(frozen=True)
 class Stage:
-    """One operation of the deploy. serial: host by host, each from what is the case by then."""
+    """One operation of the deploy, by name. serial: host by host, each from what is so by then."""
 
-    name: str
+    operation: str
     plan: Callable[[Seen, Host], list[Finding]]
     serial: bool = False
 
 
 FOUND = Stage(
-    "found", lambda s, host: plan_swarm(s.settings, s.observed, host, planning=s.planning)
+    "founded", lambda s, host: plan_swarm(s.settings, s.observed, host, planning=s.planning)
 )
 INGRESS = Stage(
-    "encrypt the ingress",
-    lambda s, host: plan_ingress(s.settings, s.observed, host, s.services),
+    "ingress_encrypted", lambda s, host: plan_ingress(s.settings, s.observed, host, s.services)
 )
-JOIN = Stage("join", lambda s, host: plan_join(s.settings, s.observed, host, planning=s.planning))
-PROMOTE = Stage("promote", lambda s, host: plan_promotion(s.settings, s.observed, host), True)
+JOIN = Stage("joined", lambda s, host: plan_join(s.settings, s.observed, host, planning=s.planning))
+PROMOTE = Stage(
+    "promoted", lambda s, host: plan_promotion(s.settings, s.observed, host), serial=True
+)
 DEMOTE = Stage(
-    "demote", lambda s, host: plan_demotion(s.settings, s.observed, host, leader=False), True
+    "demoted",
+    lambda s, host: plan_demotion(s.settings, s.observed, host, leader=False),
+    serial=True,
 )
 DEMOTE_LEADER = Stage(
-    "demote the leader",
+    "leader_demoted",
     lambda s, host: plan_demotion(s.settings, s.observed, host, leader=True),
-    True,
+    serial=True,
 )
-LABEL = Stage("label", lambda s, host: plan_labels(s.settings, s.observed, host))
+LABEL = Stage("labelled", lambda s, host: plan_labels(s.settings, s.observed, host))
 OVERLAYS = Stage(
-    "encrypt overlays", lambda s, host: plan_overlays(s.settings, s.observed, host, s.services)
+    "overlays_encrypted", lambda s, host: plan_overlays(s.settings, s.observed, host, s.services)
 )
 
 STAGES = (FOUND, INGRESS, JOIN, PROMOTE, DEMOTE, DEMOTE_LEADER, LABEL, OVERLAYS)

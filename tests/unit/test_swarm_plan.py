@@ -24,10 +24,8 @@ from cluster.membership import (
 )
 from cluster.overlays import plan_ingress, plan_overlays, services_matter
 from cluster.settings import Host, Settings
-from cluster.steps import Demote, Promote
 from cluster.swarm import (
     may_restart,
-    plan_demotion,
     plan_join,
     plan_labels,
     plan_promotion,

@@ -24,7 +24,7 @@ from cluster import steps
 from cluster.membership import acting_manager, quorum
 from cluster.settings import Host, Settings
 from cluster.steps import Step
-from cluster.topology import STAGES, Seen, plan
+from cluster.topology import Seen, plan
 from tests.swarm.run import Run
 from tests.swarm.world import CLEAR, ENCRYPTED, NONE, Crash, Swarm, World
 
@@ -386,8 +386,3 @@ def test_hosts_that_come_and_go_meanwhile_split_and_lose_nothing(world: World, s
     world.power(off=[], on=names)
     world.rest()
     promise(world)
-
-
-def test_every_stage_of_the_plan_is_an_operation_of_the_deploy() -> None:
-    names = [stage.name for stage in STAGES]
-    assert len(set(names)) == len(names) == 8
