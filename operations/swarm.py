@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gevent.event import AsyncResult
@@ -17,8 +16,8 @@ from pyinfra.api import FunctionCommand, Host, State, StringCommand
 from cluster import measures, topology
 from cluster.findings import Finding
 from cluster.membership import (
-    Membership,
     Node,
+    Observed,
     Service,
     acting_manager,
     managers_of,
@@ -108,8 +107,9 @@ def founded(settings: Settings) -> Commands:
     + settings: the cluster's settings.
     """
     me = _me(settings)
-    _measure(settings, _memberships(), me)
-    if not _to_do(settings, topology.FOUND):
+    observed = _memberships()
+    _measure(settings, observed, me)
+    if not _to_do(settings, topology.FOUND, observed):
         return
     progress("founding the swarm")
     body = {
@@ -139,9 +139,10 @@ def ingress_encrypted(settings: Settings) -> Commands:
     a “no” that it reports as success. Removing is asynchronous, so the end of it is awaited.
     """
     me = _me(settings)
-    for step in _to_do(settings, topology.INGRESS):
+    observed = _memberships()
+    for step in _to_do(settings, topology.INGRESS, observed):
         if isinstance(step, EnterIngress):
-            acting = acting_manager(settings, _memberships()) or me.name
+            acting = acting_manager(settings, observed) or me.name
             yield on(acting, f"{UPDATE_NODE}update_node {step.node}", "updating this node")
             yield on(me.name, _JOIN_INGRESS, "joining the ingress network", timeout=90)
         else:
@@ -205,8 +206,8 @@ def overlays_encrypted(settings: Settings) -> Commands:
 
     + settings: the cluster's settings.
     """
-    todo = [step for step in _to_do(settings, topology.OVERLAYS) if isinstance(step, CreateOverlay)]
-    for step in todo:
+    for step in _to_do(settings, topology.OVERLAYS, _memberships()):
+        assert isinstance(step, CreateOverlay)
         [overlay] = [one for one in settings.networks.overlays if one.name == step.name]
         body = _overlay(overlay.name, settings, overlay.subnet)
         body["Attachable"] = overlay.attachable
@@ -226,10 +227,10 @@ def joined(settings: Settings) -> Commands:
     else: not in an argument list, a log, a fact or a file.
     """
     me = _me(settings)
-    todo = _to_do(settings, topology.JOIN)
+    observed = _memberships()
+    todo = _to_do(settings, topology.JOIN, observed)
     if not todo:
         return
-    observed = _memberships()
     acting, cluster = acting_manager(settings, observed), view(settings, observed)
     if acting is None or cluster is None:
         yield fail("there is no swarm to join: no manager answers for one")
@@ -348,9 +349,9 @@ def promoted(settings: Settings) -> Commands:
 
     Call it with ``_serial=True``. The next is promoted when this one is a reachable manager.
     """
-    for step in _to_do(settings, topology.PROMOTE):
+    observed = _memberships()
+    for step in _to_do(settings, topology.PROMOTE, observed):
         assert isinstance(step, Promote)
-        observed = _memberships()
         acting, cluster = acting_manager(settings, observed), view(settings, observed)
         if acting is None or cluster is None or not step.node:
             yield fail("this host is not in the swarm, so it cannot be promoted")
@@ -400,9 +401,10 @@ def leader_demoted(settings: Settings) -> Commands:
 
 
 def _demote(settings: Settings, stage: topology.Stage) -> Commands:
-    for step in _to_do(settings, stage):
+    observed = _memberships()
+    for step in _to_do(settings, stage, observed):
         assert isinstance(step, Demote)
-        cluster = view(settings, _memberships())
+        cluster = view(settings, observed)
         left = [node for node in managers_of(cluster) if node.id != step.node] if cluster else []
         progress(
             f"demoting{' the leader' if step.leader else ''}: {reachable(left)} of {len(left)} "
@@ -469,10 +471,10 @@ def labelled(settings: Settings) -> Commands:
 
     + settings: the cluster's settings.
     """
-    todo = _to_do(settings, topology.LABEL)
+    observed = _memberships()
+    todo = _to_do(settings, topology.LABEL, observed)
     if not todo:
         return
-    observed = _memberships()
     acting, cluster = acting_manager(settings, observed), view(settings, observed)
     node = node_of(observed[_me(settings).name], cluster) if cluster else None
     if acting is None or node is None:
@@ -495,9 +497,7 @@ def _me(settings: Settings) -> DeclaredHost:
     return settings.host(current_host().name)
 
 
-def _measure(
-    settings: Settings, observed: Mapping[str, Membership | None], me: DeclaredHost
-) -> None:
+def _measure(settings: Settings, observed: Observed, me: DeclaredHost) -> None:
     """What a report shows of the swarm besides its differences."""
     story.measure("swarm", "nodes", measures.nodes(settings, observed))
     story.measure("swarm", "managers", measures.managers(settings, observed))
@@ -507,12 +507,12 @@ def _measure(
         story.measure("swarm", "certificate expires", own.certificate_expires, host=me.name)
 
 
-def _memberships() -> Mapping[str, Membership | None]:
+def _memberships() -> Observed:
     """What every host says of its place in a swarm; others may be silent, this one may not."""
     return observe_all(swarm_facts.State)
 
 
-def _services(settings: Settings, observed: Mapping[str, Membership | None]) -> tuple[Service, ...]:
+def _services(settings: Settings, observed: Observed) -> tuple[Service, ...]:
     """The services, asked only where some network is not encrypted."""
     acting = acting_manager(settings, observed)
     if acting is None or not services_matter(settings, observed):
@@ -520,23 +520,25 @@ def _services(settings: Settings, observed: Mapping[str, Membership | None]) -> 
     return observe_on(acting, swarm_facts.Services)
 
 
-def _to_do(settings: Settings, stage: topology.Stage) -> list[Step]:
-    """What a stage does for this host, told; raises where it is refused."""
-    findings = _findings(settings, stage)
+def _to_do(settings: Settings, stage: topology.Stage, observed: Observed) -> list[Step]:
+    """What a stage does for this host, told; raises where it is refused.
+
+    observed: asked once by the operation: while others begin to change something, a second look
+    would show the swarm half-way.
+    """
+    findings = _findings(settings, stage, observed)
     tell("swarm", findings)
     return steps(findings)
 
 
-_foreseen: tuple[object, int, topology.Plan] | None = None
+_foreseen: tuple[Observed, int, topology.Plan] | None = None
 
 
-def _findings(settings: Settings, stage: topology.Stage) -> list[Finding]:
+def _findings(settings: Settings, stage: topology.Stage, observed: Observed) -> list[Finding]:
     """What is the case, where it is carried out now; else what will be, when its turn comes."""
     global _foreseen
-    observed, run = _memberships(), story.state()
-    seen = topology.Seen(
-        settings, observed, _services(settings, observed), planning=not is_executing()
-    )
+    run, services = story.state(), _services(settings, observed)
+    seen = topology.Seen(settings, observed, services, planning=not is_executing())
     if is_executing():
         return stage.plan(seen, _me(settings))
     failed = len(run.failed_hosts)
