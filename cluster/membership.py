@@ -111,6 +111,16 @@ class Membership(Observation):
         return self.engine == "absent" or (self.engine == "running" and self.state == IN_NO_SWARM)
 
     @property
+    def broken(self) -> bool:
+        """The engine reports an error, with words.
+
+        An engine that had to start its part of the swarm twice, as after a promotion while its
+        first manager is gone, is in the state ``error`` until it is restarted, without any words,
+        and does all that it should (seen with 26.1.5; moby never clears ``cancelReconnect``).
+        """
+        return self.state == "error" and self.error != ""
+
+    @property
     def controls(self) -> bool:
         """The host is a manager that can answer for its swarm now."""
         return self.manager and self.nodes is not None

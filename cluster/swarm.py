@@ -142,7 +142,7 @@ def _plan_found(
     known = {node.id for node in cluster.nodes or ()}
     if own and own.node and own.node not in known:
         return [_unknown_node(own, cluster)]
-    if own and own.state == "error":
+    if own and own.broken:
         return [
             Refusal(
                 "the swarm",

@@ -455,7 +455,8 @@ done
 _IS_WORKER = """\
 i=0
 state() { docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}' 2>&1; }
-until [ "$(state)" = "active false" ]; do
+is_worker() { case $(state) in "active false" | "error false") ;; *) return 1 ;; esac; }
+until is_worker; do
   i=$((i + 1)); [ $i -lt 90 ] || {
     echo "demoted, but after 90 s its engine still acts as a manager. Run again; if it stays so:" \
       "systemctl restart docker" >&2; exit 1; }

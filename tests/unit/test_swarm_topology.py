@@ -130,6 +130,15 @@ def test_with_the_quorum_lost_nothing_is_done() -> None:
     assert "fewer managers are reachable than a quorum" in words(found)["rk4"]
 
 
+def test_an_error_without_words_is_none() -> None:
+    """Seen of an engine that works, and had to start its part of the swarm twice."""
+    own = CONVERGED["rk3"]
+    assert own is not None
+    assert planned({**CONVERGED, "rk3": replace(own, state="error")}).entries == ()
+    broken = planned({**CONVERGED, "rk3": replace(own, state="error", error="expired")})
+    assert "the engine reports an error: expired" in words(broken)["rk3"]
+
+
 def test_a_dead_twin() -> None:
     twin = node(4, "worker", id="twin", state="down")
     assert outline(planned(swarm([*nodes_of(SETTINGS), twin]))) == [("rk4", Clear)]
