@@ -96,6 +96,27 @@ class CreateOverlay(Step):
     name: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class AwaitEmpty(Step):
+    """A drained node's tasks are waited for until they have ended."""
+
+    node: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leave(Step):
+    """This host leaves the swarm. by_hand: it cannot be reached; its owner has to type it there."""
+
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveEntry(Step):
+    """A node's entry, by id, is taken off the list when the node is down."""
+
+    node: str
+
+
 def steps(findings: list[Finding]) -> list[Step]:
     """Only what is to be carried out."""
     return [finding for finding in findings if isinstance(finding, Step)]

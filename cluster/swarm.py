@@ -89,7 +89,7 @@ def plan_swarm(
         return [
             Refusal(
                 "the swarm",
-                f"was not founded, because {_list(silent)} did not say whether there is one: "
+                f"was not founded, because {in_words(silent)} did not say whether there is one: "
                 "a manager that is silent may still be in it, and a second swarm would split the "
                 "cluster",
                 remedy="Bring it back (power, network, Docker), or, if it is gone for good, name "
@@ -118,7 +118,7 @@ def _plan_found(
         if membership.cluster:
             swarms.setdefault(membership.cluster, []).append(name)
     if len(swarms) > 1:
-        named = "; ".join(f"{_list(names)} in swarm {id}" for id, names in swarms.items())
+        named = "; ".join(f"{in_words(names)} in swarm {id}" for id, names in swarms.items())
         return [
             Refusal(
                 "the swarm",
@@ -178,7 +178,7 @@ def _no_view(inside: Mapping[str, Membership]) -> Refusal:
         words = next((m.error for m in inside.values() if m.manager and m.error), "")
         return Refusal(
             "the swarm",
-            f"{_list(managers)} cannot answer for it: fewer managers are reachable than a quorum"
+            f"{in_words(managers)} cannot answer for it: fewer managers are reachable than a quorum"
             + (f" (“{words}”)" if words else ""),
             remedy="Bring back managers until most of them are reachable; nothing can be changed "
             "safely before",
@@ -186,7 +186,7 @@ def _no_view(inside: Mapping[str, Membership]) -> Refusal:
     at = sorted({a for m in inside.values() for a in (m.remote_managers or {}).values()})
     return Refusal(
         "the swarm",
-        f"{_list(list(inside))} is in one of which no declared manager is a reachable member"
+        f"{in_words(list(inside))} is in one of which no declared manager is a reachable member"
         + (f" (its managers: {', '.join(at)})" if at else ""),
         remedy="Bring the managers back; or, if that swarm is gone, make the host leave it "
         "(`docker swarm leave --force`)",
@@ -399,11 +399,11 @@ def _safe_demotion(
         return [
             Refusal(
                 "role",
-                f"is not demoted yet: {_list(missing)} {'are' if missing[1:] else 'is'} declared "
-                f"a manager and not a reachable one, so without this one {len(ours)} declared "
-                f"host{'s' * (len(ours) != 1)} would lead the swarm; {needed} are needed "
-                f"({len(ours)} < {needed})",
-                remedy=f"Bring {_list(missing)} into the swarm first, then run again",
+                f"is not demoted yet: {in_words(missing)} {'are' if missing[1:] else 'is'} "
+                "declared a manager and not a reachable one, so without this one "
+                f"{len(ours)} declared host{'s' * (len(ours) != 1)} would lead the swarm; "
+                f"{needed} are needed ({len(ours)} < {needed})",
+                remedy=f"Bring {in_words(missing)} into the swarm first, then run again",
             )
         ]
     return []
@@ -532,5 +532,6 @@ def _strangers(observed: Observed, cluster: Membership) -> list[Finding]:
     ]
 
 
-def _list(names: list[str]) -> str:
+def in_words(names: list[str]) -> str:
+    """Names as a sentence lists them."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -107,7 +107,7 @@ def founded(settings: Settings) -> Commands:
     + settings: the cluster's settings.
     """
     me = _me(settings)
-    observed = _memberships()
+    observed = memberships()
     _measure(settings, observed, me)
     if not _to_do(settings, topology.FOUND, observed):
         return
@@ -139,7 +139,7 @@ def ingress_encrypted(settings: Settings) -> Commands:
     a “no” that it reports as success. Removing is asynchronous, so the end of it is awaited.
     """
     me = _me(settings)
-    observed = _memberships()
+    observed = memberships()
     for step in _to_do(settings, topology.INGRESS, observed):
         if isinstance(step, EnterIngress):
             acting = acting_manager(settings, observed) or me.name
@@ -206,7 +206,7 @@ def overlays_encrypted(settings: Settings) -> Commands:
 
     + settings: the cluster's settings.
     """
-    for step in _to_do(settings, topology.OVERLAYS, _memberships()):
+    for step in _to_do(settings, topology.OVERLAYS, memberships()):
         assert isinstance(step, CreateOverlay)
         [overlay] = [one for one in settings.networks.overlays if one.name == step.name]
         body = _overlay(overlay.name, settings, overlay.subnet)
@@ -227,7 +227,7 @@ def joined(settings: Settings) -> Commands:
     else: not in an argument list, a log, a fact or a file.
     """
     me = _me(settings)
-    observed = _memberships()
+    observed = memberships()
     todo = _to_do(settings, topology.JOIN, observed)
     if not todo:
         return
@@ -349,7 +349,7 @@ def promoted(settings: Settings) -> Commands:
 
     Call it with ``_serial=True``. The next is promoted when this one is a reachable manager.
     """
-    observed = _memberships()
+    observed = memberships()
     for step in _to_do(settings, topology.PROMOTE, observed):
         assert isinstance(step, Promote)
         acting, cluster = acting_manager(settings, observed), view(settings, observed)
@@ -401,7 +401,7 @@ def leader_demoted(settings: Settings) -> Commands:
 
 
 def _demote(settings: Settings, stage: topology.Stage) -> Commands:
-    observed = _memberships()
+    observed = memberships()
     for step in _to_do(settings, stage, observed):
         assert isinstance(step, Demote)
         cluster = view(settings, observed)
@@ -410,18 +410,19 @@ def _demote(settings: Settings, stage: topology.Stage) -> Commands:
             f"demoting{' the leader' if step.leader else ''}: {reachable(left)} of {len(left)} "
             f"managers will be reachable, {quorum(len(left))} are needed"
         )
-        yield from demote(step.node, step.on)
-        yield on(current_host().name, _IS_WORKER, "waiting until it is a worker", timeout=120)
+        yield from demote(step.node, step.on, itself=step.on == current_host().name)
+        yield on(current_host().name, IS_WORKER, "waiting until it is a worker", timeout=120)
 
 
-def demote(node: str, acting: str) -> Commands:
+def demote(node: str, acting: str, *, itself: bool) -> Commands:
     """Make a node a worker, by id, asked of a manager; ended when it is none, and another leads.
+
+    itself: that manager is the node, which answers no longer when it is done.
 
     A node that has just been promoted, or that has just lost its leader, says for a moment that it
     cannot answer: it is asked again.
     """
-    # Asked of the node itself, it answers no longer when it is done.
-    text = _DEMOTE + (_DEMOTED if acting != current_host().name else "")
+    text = _DEMOTE + ("" if itself else _DEMOTED)
     yield on(acting, text.replace("NODE", node), "demoting it", timeout=180)
 
 
@@ -452,7 +453,7 @@ until left && led; do
 done
 """
 
-_IS_WORKER = """\
+IS_WORKER = """\
 i=0
 state() { docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}' 2>&1; }
 is_worker() { case $(state) in "active false" | "error false") ;; *) return 1 ;; esac; }
@@ -472,7 +473,7 @@ def labelled(settings: Settings) -> Commands:
 
     + settings: the cluster's settings.
     """
-    observed = _memberships()
+    observed = memberships()
     todo = _to_do(settings, topology.LABEL, observed)
     if not todo:
         return
@@ -508,7 +509,7 @@ def _measure(settings: Settings, observed: Observed, me: DeclaredHost) -> None:
         story.measure("swarm", "certificate expires", own.certificate_expires, host=me.name)
 
 
-def _memberships() -> Observed:
+def memberships() -> Observed:
     """What every host says of its place in a swarm; others may be silent, this one may not."""
     return observe_all(swarm_facts.State)
 
