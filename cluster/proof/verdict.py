@@ -193,8 +193,11 @@ _NUMBER = re.compile(r"[0-9]+")
 
 
 def _marks(rule: str, vni: int) -> bool:
-    """Whether a rule of Docker's is for this network: its number is in the rule's program."""
-    return str(vni << 8) in _NUMBER.findall(rule) or str(vni) in _NUMBER.findall(rule)
+    """Whether a rule of Docker's is for this network: its program compares with the number.
+
+    (moby, ``vniMatchBPF``: with the number shifted to its place in the VXLAN header.)
+    """
+    return str(vni << 8) in _NUMBER.findall(rule)
 
 
 def _silence(
