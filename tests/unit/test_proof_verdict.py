@@ -35,7 +35,7 @@ class Told:
         self.after: dict[str, dict[str, Any]] = {name: {} for name in NAMES}
         self.end: dict[str, dict[str, Any]] = {name: {} for name in NAMES}
         self.clear: dict[str, dict[tuple[str, int], int]] = {}
-        self.marks = dict.fromkeys(NAMES, (MARK,))
+        self.marks: dict[str, tuple[str, ...]] = dict.fromkeys(NAMES, (MARK,))
         self.without_state: set[tuple[str, str]] = set()
         self.silent: dict[str, str] = {}
         self.forged = {
