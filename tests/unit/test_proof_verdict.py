@@ -14,9 +14,12 @@ from tests.unit.test_proof_plan import FOUR, NAMES, declared, end, everywhere, n
 
 FULL = 1424 - 28
 MARK = (
-    '-A OUTPUT -p udp -m udp --dport 4789 -m bpf --bytecode "6,177 0 0 0,64 0 0 12,'
-    '84 0 0 4294967040,21 1 0 1048576,6 0 0 0,6 0 0 4294967295" -j MARK --set-xmark 0xd0c4e3/0xff'
+    '-A OUTPUT -p udp -m udp --dport 4789 -m bpf --bytecode "7,32 0 0 4294963252,7 0 0 0,'
+    '64 0 0 4,116 0 0 8,21 1 0 4096,6 0 0 0,6 0 0 4294967295" -j MARK --set-xmark '
+    "0xd0c4e3/0xffffffff"
 )
+"""As Docker 28.5.2 writes it."""
+
 ADDRESS = {f"rk{number}": f"192.168.1.{10 + number}" for number in range(1, 5)}
 
 
@@ -171,7 +174,7 @@ def test_clear_text_that_the_firewall_stops_is_told_with_its_cause() -> None:
 def test_the_rule_of_another_network_does_not_count_as_this_ones() -> None:
     told = Told()
     unanswered(told, "rk1", "rk2", esp=0)
-    told.marks["rk1"] = (MARK.replace("1048576", str(4097 << 8)),)
+    told.marks["rk1"] = (MARK.replace("1 0 4096", "1 0 4097"),)
     assert "is missing" in only(told.proof(), ("rk1", "rk2"))
     told.marks["rk1"] = (MARK,)
     assert "is missing" not in only(told.proof(), ("rk1", "rk2"))
