@@ -27,6 +27,7 @@ from cluster.membership import (
     view,
 )
 from cluster.overlays import ingress_of, plan_ingress, plan_overlays, services_matter
+from cluster.rolling import BEFORE
 from cluster.swarm import (
     joins_in_vain,
     plan_join,
@@ -403,7 +404,8 @@ def labelled(settings: Settings) -> Commands:
         for key, value in sorted(me.labels.items())
         if node.labels.get(key) != value
     ]
-    if me.availability and node.availability != me.availability:
+    taken = BEFORE in node.labels  # by a rolling job, which gives it back
+    if me.availability and node.availability != me.availability and not taken:
         options.append(f"--availability {me.availability}")
     yield on(acting, f"docker node update {' '.join(options)} {node.id} >/dev/null", "updating it")
 
