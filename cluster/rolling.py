@@ -653,6 +653,7 @@ def _unsafe(
 
 
 def _illness(node: Node) -> str:
+    """What keeps a node from being there, in words; empty where nothing does."""
     if node.state != "ready":
         return f"{node.hostname} is {node.state}"
     if node.role == "manager" and node.reachability != "reachable":
@@ -692,6 +693,12 @@ class Replicas(Observation):
     stuck: int
 
 
+def company(cluster: Membership, node: Node) -> tuple[str, ...]:
+    """The ids of the other nodes that are there."""
+    others = [n for n in cluster.nodes or () if n.id != node.id]
+    return tuple(n.id for n in others if not _illness(n))
+
+
 def missing(before: Iterable[Replicas], now: Iterable[Replicas]) -> list[str]:
     """Services that were whole before, and are not now, though some node could take their tasks."""
     whole = {service.name for service in before if service.running >= service.wanted}
@@ -712,6 +719,7 @@ def absent(
     cluster: Membership | None,
     node_id: str,
     version: str,
+    company: Collection[str] = (),
     *,
     ingress: bool = False,
 ) -> str:
@@ -719,6 +727,8 @@ def absent(
 
     own: what the host says; cluster: what a manager says, ``None`` where none answers.
     version: the engine that is to run on it, "" for any; ingress: published ports have to answer.
+    company: the ids of the nodes that were there when it left. A new leader does not know of them
+    at first, and lists them as “unknown”, until they have turned to it.
     """
     if own is None:
         return "the host does not answer"
@@ -739,6 +749,9 @@ def absent(
         return "as a manager it is not reachable yet"
     if version and node.engine_version != version:
         return f"the managers see engine {node.engine_version} on it, not {version}"
+    others = [n for n in cluster.nodes or () if n.id in company and (_illness(n))]
+    if others:
+        return f"the managers say of others: {_list([_illness(n) for n in others])}"
     if ingress and own.in_ingress is False:
         return "it has no end of the ingress network, so published ports do not answer there"
     return ""

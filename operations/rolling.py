@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pyinfra.api import FunctionCommand, Host, State
 
 from cluster import rolling
-from cluster.findings import Finding, Refusal, changes
+from cluster.findings import Finding, Refusal, changes, refusals
 from cluster.membership import Membership, Node, Observed, view
 from cluster.rolling import Options, Replicas, Roll
 from facts import rolling as rolling_facts
@@ -99,6 +99,7 @@ def look(settings: Settings, job: Job) -> Outlook:
         tell(job.name, list(refused))
     observed = observe_all(swarm_facts.State)
     state = story.state()
+    _in_declared_order(state)
     among = tuple(
         host.name
         for host in settings.hosts
@@ -111,6 +112,19 @@ def look(settings: Settings, job: Job) -> Outlook:
     planning = not is_executing()
     findings = rolling.plan(settings, observed, roll, me, places, among, planning=planning)
     return Outlook(me, observed, given, among, roll, findings)
+
+
+def _in_declared_order(state: State) -> None:
+    """Have serial operations take the hosts in the inventory's order.
+
+    pyinfra keeps the hosts that it has reached in a set, and takes them as they come out of it.
+    """
+    inventory = state.inventory
+
+    def active() -> list[Host]:
+        return [host for host in inventory if host in state.active_hosts]
+
+    inventory.get_active_hosts = active  # type: ignore[method-assign]
 
 
 def turn(settings: Settings, job: Job, stage: str) -> Commands:
@@ -128,7 +142,7 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
         current_host().noop(f"{job.name}: not in this stage")
         return
     findings = outlook.findings
-    if changes(findings) and is_executing() and _stopped_at:
+    if is_executing() and _stopped_at and (changes(findings) or refusals(findings)):
         findings = [
             Refusal(
                 job.name,
@@ -162,8 +176,16 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
         yield on(keeper, _update(node.id, ["--label-rm", roll.mark]), "taking the label off")
         return
     before = observe_on(keeper, rolling_facts.Replicas)
+    cluster = view(settings, outlook.observed)
+    back = Back(
+        keeper,
+        node.id,
+        job.version(settings),
+        rolling.company(cluster, node) if cluster else (),
+        given.wait,
+    )
     if "drain" in todo:
-        if roll.continued:
+        if roll.continued and roll.begun < int(BEGUN):  # not by this run itself
             begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(roll.begun))
             progress(f"goes on with the {roll.job} that was begun {begun}")
         progress("draining it")
@@ -173,9 +195,8 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
         yield script(_left(given.wait), timeout=given.wait + 60)
         yield FunctionCommand(_wait_until_whole, (keeper, before, given.wait), {})
         yield from job.change(settings, given)
-    version = job.version(settings)
     progress("waiting until it is back")
-    yield FunctionCommand(_wait_until_back, (keeper, node.id, version, given.wait, False), {})
+    yield FunctionCommand(_wait_until_back, (back, False), {})
     if rolling.provable(observe_on(keeper, swarm_facts.State)):
         progress("proving that encrypted traffic flows to and from it")
         yield proof.data_plane(settings, me)
@@ -193,7 +214,7 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
     lines += [_update(n.id, ["--label-rm", roll.mark]) for n in last if n.id != fresh.id]
     progress(f"giving it back its availability: {fresh.labels.get(rolling.BEFORE, '')}")
     yield on(keeper, "\n".join(lines), "giving it back its availability")
-    yield FunctionCommand(_wait_until_back, (keeper, node.id, version, given.wait, True), {})
+    yield FunctionCommand(_wait_until_back, (back, True), {})
     yield FunctionCommand(_wait_until_whole, (keeper, before, given.wait), {})
 
 
@@ -261,25 +282,43 @@ def _wait_until_whole(
         time.sleep(PAUSE)
 
 
-def _wait_until_back(
-    state: State, host: Host, keeper: str, node: str, version: str, seconds: int, ingress: bool
-) -> bool:
-    """Until the node is ready again, a manager reachable, and published ports answer on it."""
-    deadline = time.monotonic() + seconds
+@dataclass(frozen=True)
+class Back:
+    """What it means that a node is back.
+
+    keeper: the manager that is asked; node: its id; version: the engine that is to run, "" for
+    any; company: the nodes that were there before; seconds: how long is waited.
+    """
+
+    keeper: str
+    node: str
+    version: str
+    company: tuple[str, ...]
+    seconds: int
+
+
+def _wait_until_back(state: State, host: Host, back: Back, restored: bool) -> bool:
+    """Until the node is ready again, and a manager reachable.
+
+    restored: it may have tasks again, so published ports have to answer on it.
+    """
+    deadline = time.monotonic() + back.seconds
     while True:
         forget_observations()
         own = _says(host.name)
-        seen = own if keeper == host.name else _says(keeper)
+        seen = own if back.keeper == host.name else _says(back.keeper)
         cluster = next((m for m in (seen, own) if m and m.controls), None)
-        lacking = rolling.absent(own, cluster, node, version, ingress=ingress)
+        lacking = rolling.absent(
+            own, cluster, back.node, back.version, back.company, ingress=restored
+        )
         if not lacking:
             return True
         if time.monotonic() > deadline:
-            drained = "" if ingress else ". It is still drained"
+            drained = "" if restored else ". It is still drained"
             story.failed(
                 host,
-                f"this node has not come back after {seconds} s: {lacking}{drained}. Mend it (`"
-                "journalctl -u docker`), then run the same command again: it goes on here",
+                f"this node has not come back after {back.seconds} s: {lacking}{drained}. Mend it "
+                "(`journalctl -u docker`), then run the same command again: it goes on here",
             )
             return False
         if own is None:
