@@ -300,7 +300,7 @@ def restart(
 ) -> Roll:
     """Every engine anew: those that have been running since before this roll began.
 
-    now: when this run began, in seconds since 1970.
+    now: when this run began, or the earlier one that it goes on with, in seconds since 1970.
     """
     begun = {
         name: host.engine_started or 0.0
@@ -319,7 +319,7 @@ def reboot(
 ) -> Roll:
     """Hosts that wait for a reboot; every one, if the owner says so.
 
-    now: when this run began, in seconds since 1970.
+    now: when this run began, or the earlier one that it goes on with, in seconds since 1970.
     """
     members = _members(settings, observed, running)
     if given.everything:
@@ -545,6 +545,16 @@ def plan(
 
 def _no_swarm(observed: Observed) -> list[Finding]:
     inside = sorted(name for name, m in observed.items() if m and m.in_swarm)
+    stopped = sorted(name for name, m in observed.items() if m and m.engine == "stopped")
+    if stopped:
+        return [
+            Refusal(
+                "the swarm",
+                f"no manager answers for it, and Docker is stopped on {_list(stopped)}",
+                remedy="deploys/docker.py completes what was left half-way there, and starts it; "
+                "then run again",
+            )
+        ]
     if not inside:
         return [
             Refusal(

@@ -12,15 +12,17 @@ from facts.rolling import Running
 from operations import story
 from operations.connection import log_in_anew
 from operations.converge import Commands, converges, observe, progress, script
-from operations.rolling import BEGUN, PAUSE, Job, running, turn
+from operations.rolling import PAUSE, Job, running, turn
 
 if TYPE_CHECKING:
     from cluster.membership import Observed
     from cluster.settings import Settings
 
 
-def _roll(settings: Settings, observed: Observed, given: rolling.Options) -> rolling.Roll:
-    return rolling.reboot(settings, observed, running(settings), given, BEGUN)
+def _roll(
+    settings: Settings, observed: Observed, given: rolling.Options, begun: float
+) -> rolling.Roll:
+    return rolling.reboot(settings, observed, running(settings), given, begun)
 
 
 def _change(settings: Settings, given: rolling.Options) -> Commands:

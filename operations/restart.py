@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cluster import rolling
 from operations.converge import Commands, converges, progress, script
-from operations.rolling import BEGUN, Job, running, turn
+from operations.rolling import Job, running, turn
 
 if TYPE_CHECKING:
     from cluster.membership import Observed
@@ -19,8 +19,10 @@ RESTARTED = (
 """Shell: what to say where the engine does not start."""
 
 
-def _roll(settings: Settings, observed: Observed, given: rolling.Options) -> rolling.Roll:
-    return rolling.restart(settings, observed, running(settings), given, BEGUN)
+def _roll(
+    settings: Settings, observed: Observed, given: rolling.Options, begun: float
+) -> rolling.Roll:
+    return rolling.restart(settings, observed, running(settings), given, begun)
 
 
 def _change(settings: Settings, given: rolling.Options) -> Commands:

@@ -49,8 +49,7 @@ OPTIONS = ("wait", "interruption", "downgrade", "all")
 PAUSE = 2
 """Seconds between two looks while something is awaited."""
 
-BEGUN = time.time()
-"""When this run began."""
+_RUN_BEGUN = time.time()
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,14 @@ class Job:
     """A rolling job.
 
     name: as findings and deploys name it.
-    roll: what is to be done, from what is observed now.
+    roll: what is to be done, from what is observed now, and when the roll began (seconds since
+    1970).
     change: what is done to the drained node.
     version: the engine that has to run on it afterwards, "" for any.
     """
 
     name: str
-    roll: Callable[[Settings, Observed, Options], Roll]
+    roll: Callable[[Settings, Observed, Options, float], Roll]
     change: Callable[[Settings, Options], Commands]
     version: Callable[[Settings], str] = lambda settings: ""
 
@@ -86,6 +86,10 @@ class Outlook:
         return rolling.entry(settings, self.observed, cluster, self.me.name) if cluster else None
 
 
+_begun: dict[str, float] = {}
+"""When a job's roll began: with this run, or with the earlier one that this run goes on with. The
+label that says so is gone before this run ends."""
+
 _places: dict[str, tuple[str, ...]] = {}
 _stopped_at = ""
 
@@ -105,7 +109,9 @@ def look(settings: Settings, job: Job) -> Outlook:
         for host in settings.hosts
         if state.is_host_in_limit(state.inventory.get_host(host.name))
     )
-    roll = job.roll(settings, observed, given)
+    roll = job.roll(settings, observed, given, _begun.get(job.name, _RUN_BEGUN))
+    if roll.continued:
+        _begun[job.name] = roll.begun
     order = rolling.turns(settings, observed, roll, among)
     # Kept as it was at the run's start: a finding told twice would differ by its place.
     places = _places.setdefault(job.name, order) if order else ()
@@ -135,7 +141,8 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
     global _stopped_at
     outlook = look(settings, job)
     node = outlook.node(settings)
-    own = rolling.stage(node) if node else rolling.STAGES[0]
+    first = rolling.STAGES[0] if view(settings, outlook.observed) else stage
+    own = rolling.stage(node) if node else first
     if is_executing() and stage == "leader" and own == "managers":
         own = stage  # it was the leader when the managers had their turns, or none had
     if own != stage:
@@ -185,7 +192,7 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
         given.wait,
     )
     if "drain" in todo:
-        if roll.continued and roll.begun < int(BEGUN):  # not by this run itself
+        if roll.continued and roll.begun < int(_RUN_BEGUN):  # not by this run itself
             begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(roll.begun))
             progress(f"goes on with the {roll.job} that was begun {begun}")
         progress("draining it")

@@ -32,7 +32,9 @@ _fetched: set[str] = set()
 """The hosts that this run has seen to: what they offer is what the repository has."""
 
 
-def _roll(settings: Settings, observed: Observed, given: rolling.Options) -> rolling.Roll:
+def _roll(
+    settings: Settings, observed: Observed, given: rolling.Options, begun: float
+) -> rolling.Roll:
     engines = observe_all(Installation)
     wanted = settings.docker.version
     behind = any(e and (e.version != wanted or not e.running) for e in engines.values())
