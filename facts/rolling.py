@@ -87,9 +87,10 @@ class Replicas(SubjectFact[tuple[observed.Replicas, ...]]):
             SECTION
             + ENGINE_STATE
             + """\
+[ "$(engine_state)" = running ] || { section error; echo "the engine does not run"; exit 0; }
+services=$(docker service ls --format '{{.ID}} {{json .Name}} {{.Replicas}} {{.Mode}}' 2>&1) ||
+  { section error; echo "$services"; exit 0; }
 section services
-[ "$(engine_state)" = running ] || exit 0
-services=$(docker service ls --format '{{.ID}} {{json .Name}} {{.Replicas}} {{.Mode}}')
 [ -n "$services" ] || exit 0
 echo "$services"
 section stuck
@@ -104,8 +105,13 @@ docker service ps --no-trunc --filter desired-state=running \
 
 
 def parse_replicas(output: list[str]) -> tuple[observed.Replicas, ...]:
-    """Read what :class:`Replicas` prints."""
+    """Read what :class:`Replicas` prints.
+
+    Raises ``ValueError`` where the host could not say: no services and no answer are two things.
+    """
     found = sections(output)
+    if "error" in found:
+        raise ValueError("; ".join(found["error"]))
     stuck = [json.loads(line.split(" ", 1)[0]) for line in found.get("stuck", [])]
     services = []
     for line in found["services"]:

@@ -469,7 +469,9 @@ def test_the_first_that_does_not_come_back_ends_it_and_mended_it_goes_on(
     assert broken in first.refusals
     assert world.worked_on[-1] == broken
     # Whoever had no turn is as before, and whoever was due says that it is not done.
-    assert set(first.refusals) == wanted - set(world.worked_on[:-1])
+    undone = wanted - set(world.worked_on[:-1])
+    # (Without a quorum, nobody can say that all is well with it.)
+    assert set(first.refusals) == undone if world.quorate() else set(first.refusals) >= undone
     later = wanted - set(world.worked_on)
     for name in later:
         assert world.boards[name].changed == 0
