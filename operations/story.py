@@ -206,6 +206,11 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
+def interrupted() -> bool:
+    """Whether the owner has ended the run (Ctrl-C); the hosts' greenlets are not told otherwise."""
+    return _interrupted
+
+
 def _ask_nothing() -> None:
     """Nobody is there to answer pyinfra's questions, which would end in an ``EOFError``."""
     # Whether to go on without the hosts that failed: what the others do does not depend on them.

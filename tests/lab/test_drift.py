@@ -13,7 +13,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -108,7 +108,9 @@ def public(private: Path | str) -> str:
 
 
 @pytest.fixture(scope="module")
-def cluster(lab: ModuleType, pyinfra: PYINFRA, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+def cluster(
+    lab: ModuleType, pyinfra: PYINFRA, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     found = description_of_the_lab()
     folder = tmp_path_factory.mktemp("keys")
     keys = {"LAB": public(found.ssh_key)}
@@ -140,7 +142,10 @@ def cluster(lab: ModuleType, pyinfra: PYINFRA, tmp_path_factory: pytest.TempPath
     made.mend()
     checked = made.check()
     assert (checked.code, checked.found) == (0, []), checked.errors
-    return made
+    yield made
+    # Who comes next declares no labels and no networks, and would be told of these.
+    undo = "".join(f"docker node update --label-rm zone {host['name']}; " for host in hosts)
+    lab.run(made.acting(), ["sudo", "sh", "-c", f"{undo}docker network rm apps"], check=False)
 
 
 # Thirty kinds of drift and more
