@@ -220,7 +220,7 @@ def prove(state: State, settings: Settings, *, focus: Sequence[str] = ()) -> Pro
         name: exchange.read_exchange(found)
         for name, found in _on_each(
             state,
-            {name: exchange.exchange(crossings, port) for name, crossings in mine.items()},
+            {name: exchange.exchange(its, port) for name, its in mine.items()},
             60 + exchange.EACH_NETWORK * networks,
             silent,
         ).items()

@@ -42,6 +42,7 @@ SUITES = {
             "interruptions", 1800, "ssh_lockout", "preflight", "interruptions", "declared_version"
         ),
         _scenarios("firewall", 1500, "firewall_lockout", "firewall_lasts"),
+        _scenarios("proof", 900, "prove"),
         _scenarios("drift", 2400, "drift"),
     ),
 }

@@ -129,7 +129,9 @@ def unproven(settings: Settings, observed: Observed, ends: Ends) -> dict[str, st
     silent = {name for name, m in observed.items() if m is None or m.engine != "running"}
     for node in cluster.nodes or ():
         if node.id not in known and node.hostname not in silent:
-            found[node.hostname] = "is in the swarm, but not declared, so it could not be asked"
+            found.setdefault(
+                node.hostname, "is in the swarm, but not declared, so it could not be asked"
+            )
     return found
 
 

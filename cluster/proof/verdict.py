@@ -189,12 +189,12 @@ def _without_mark(crossing: Crossing, told: Exchanged) -> str:
     )
 
 
-_NUMBER = re.compile(r"[0-9]+")
-
-
 def _marks(rule: str, vni: int) -> bool:
-    """Whether a rule of Docker's is for this network: its number is in the rule's program."""
-    return str(vni << 8) in _NUMBER.findall(rule) or str(vni) in _NUMBER.findall(rule)
+    """Whether a rule of Docker's is for this network: its program compares with the number.
+
+    (moby, ``vniMatchBPF``; 21 is BPF's “jump if equal”, before the jumps and the value.)
+    """
+    return re.search(rf"\b21 \d+ \d+ {vni}\b", rule) is not None
 
 
 def _silence(
