@@ -744,6 +744,8 @@ def absent(
         return "the host does not answer"
     if own.engine != "running":
         return f"its engine is {own.engine}"
+    if own.state == "locked":
+        return "it is locked since its engine was started: unlock it (`docker swarm unlock`)"
     if own.state != "active":
         return f"its engine says that its place in the swarm is “{own.state}”" + (
             f" ({own.error})" if own.error else ""

@@ -196,9 +196,11 @@ def installation(version: str, *, only_fetch: bool = False) -> str:
         f"{name}={version}" if name in ("docker-ce", "docker-ce-cli") else name for name in PACKAGES
     )
     options = "--no-install-recommends --allow-downgrades --allow-change-held-packages"
+    # After a power cut in the middle of dpkg's work apt does not even fetch.
+    begin = f"{APT}dpkg --configure -a\n"
     if only_fetch:
-        return f"{APT}apt install -y --download-only {options} {packages}"
-    return f"{APT}dpkg --configure -a\napt install -y {options} {packages}\n{_HOLD}"
+        return f"{begin}apt install -y --download-only {options} {packages}"
+    return f"{begin}apt install -y {options} {packages}\n{_HOLD}"
 
 
 def _wanted(settings: Settings, engine: Engine) -> str | None:

@@ -169,6 +169,15 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
     except (Refused, Unobserved):
         _stopped_at = _stopped_at or outlook.me.name
         raise
+    except GeneratorExit:  # pyinfra goes no further after a command that has failed
+        if is_executing():
+            story.failed(
+                current_host(),
+                f"{job.name}: a command failed, its output is above. This node stays drained until "
+                "that is mended; then run the same command again: it goes on here",
+                told=True,
+            )
+        raise
     _stopped_at = ""
 
 

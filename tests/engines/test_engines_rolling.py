@@ -167,6 +167,7 @@ def test_a_node_that_does_not_come_back_ends_it_and_mended_it_goes_on(engines: H
     run = engines.pyinfra("-y", *RESTART)
     assert run.returncode == 1
     assert f"1 of 4 hosts are done: {first}." in run.closing
+    assert f"not done: {second}: restart: a command failed, its output is above" in run.closing
     stopped = f"the roll has stopped at {second}, and whatever comes after it is as it was"
     assert run.closing.count(stopped) == 2
     there = started(engines, but=second)

@@ -681,6 +681,8 @@ def test_what_is_missing_until_a_node_is_back_is_said() -> None:
     assert absent(own, cluster, "node2", "28.5.2", others) == ""
     assert absent(None, cluster, "node2", "") == "the host does not answer"
     assert absent(Membership("stopped"), cluster, "node2", "") == "its engine is stopped"
+    locked = replace(own, state="locked")
+    assert "unlock it (`docker swarm unlock`)" in absent(locked, cluster, "node2", "")
     pending = replace(own, state="pending", error="no manager")
     assert "is “pending” (no manager)" in absent(pending, cluster, "node2", "")
     assert absent(own, None, "node2", "") == "no manager answers for the swarm"
