@@ -22,7 +22,7 @@ from cluster.rolling import Options, Replicas, Roll
 from facts import rolling as rolling_facts
 from facts import swarm as swarm_facts
 from operations import proof, story
-from operations.connection import log_in_anew
+from operations.connection import connection_broke, log_in_anew
 from operations.converge import (
     Commands,
     Refused,
@@ -94,8 +94,11 @@ _places: dict[str, tuple[str, ...]] = {}
 _stopped_at = ""
 
 
-def look(settings: Settings, job: Job) -> Outlook:
-    """What a job has to do on this host, or why it must not."""
+def look(settings: Settings, job: Job, *, planning: bool = False) -> Outlook:
+    """What a job has to do on this host, or why it must not.
+
+    planning: nodes are still to have their turns, among them those that were left half-way.
+    """
     me = settings.host(current_host().name)
     data = current_host().data
     given, refused = rolling.options({name: data.get(name) for name in OPTIONS if data.get(name)})
@@ -115,7 +118,7 @@ def look(settings: Settings, job: Job) -> Outlook:
     order = rolling.turns(settings, observed, roll, among)
     # Kept as it was at the run's start: a finding told twice would differ by its place.
     places = _places.setdefault(job.name, order) if order else ()
-    planning = not is_executing()
+    planning = planning or not is_executing()
     findings = rolling.plan(settings, observed, roll, me, places, among, planning=planning)
     return Outlook(me, observed, given, among, roll, findings)
 
@@ -171,10 +174,16 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
         raise
     except GeneratorExit:  # pyinfra goes no further after a command that has failed
         if is_executing():
+            broke = connection_broke(current_host())
+            what = (
+                "the connection broke; the host may be without power or network"
+                if broke
+                else "a command failed, its output is above"
+            )
             story.failed(
                 current_host(),
-                f"{job.name}: a command failed, its output is above. This node stays drained until "
-                "that is mended; then run the same command again: it goes on here",
+                f"{job.name}: {what}. This node stays drained until that is mended; then run the "
+                "same command again: it goes on here",
                 told=True,
             )
         raise

@@ -78,7 +78,7 @@ def fetched(settings: Settings) -> Commands:
     Done on all before the first is touched. The new engine itself judges ``daemon.json``
     (``dockerd --validate``), out of the package that was fetched, without being installed.
     """
-    outlook = look(settings, JOB)
+    outlook = look(settings, JOB, planning=True)
     refused = refusals(outlook.findings)
     if refused:
         tell("upgrade", list(refused))
@@ -102,7 +102,7 @@ def fetched(settings: Settings) -> Commands:
     _see_to(name)
     exact = apt_name(wanted, observe(Offered).versions)
     if is_executing() and exact is None:
-        refused = refusals(look(settings, JOB).findings)
+        refused = refusals(look(settings, JOB, planning=True).findings)
         tell("upgrade", list(refused))
         raise Refused(f"Docker {wanted} is not offered to this host")
     progress(f"fetching Docker {wanted}")

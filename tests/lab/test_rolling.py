@@ -196,16 +196,16 @@ def report(seen: Watched, path: Path) -> str:
     return "\n".join(map(str, lost))
 
 
-def listed(lab: ModuleType) -> list[str]:
+def listed(lab: ModuleType, on: str = "node1") -> list[str]:
     template = "{{.Hostname}} {{.Status}} {{.Availability}} {{.EngineVersion}}"
-    said = lab.run("node1", f"sudo docker node ls --format '{template}'").stdout
+    said = lab.run(on, f"sudo docker node ls --format '{template}'").stdout
     return sorted(said.splitlines())
 
 
-def labels(lab: ModuleType) -> str:
+def labels(lab: ModuleType, on: str = "node1") -> str:
     nodes = "$(sudo docker node ls -q)"
     template = "{{range $key, $value := .Spec.Labels}}{{$key}} {{end}}"
-    return str(lab.run("node1", f"sudo docker node inspect --format '{template}' {nodes}").stdout)
+    return str(lab.run(on, f"sudo docker node inspect --format '{template}' {nodes}").stdout)
 
 
 def leader(lab: ModuleType) -> str:
@@ -250,6 +250,58 @@ def test_docker_is_upgraded_while_visitors_are_served(
     assert site.closing == (
         "All 4 hosts are as declared, but for what is marked ! above (1). Nothing was changed."
     ), site.output
+
+
+def test_a_power_cut_in_the_middle_of_an_upgrade_is_made_good_by_the_same_command(
+    lab: ModuleType, pyinfra: Callable[..., Run]
+) -> None:
+    lab.reset()
+    made = pyinfra("-y", *SITE, env={"SWARM_DOCKER__VERSION": OLDER})
+    assert made.returncode == 0, made.output
+    last = leader(lab)
+    cut, *rest = [name for name in HOSTS if name != last]
+    declared = {"SWARM_DOCKER__VERSION": NEWER}
+    process = subprocess.Popen(
+        pyinfra_argv("-y", "inventory.py", "deploys/upgrade.py"),
+        cwd=ROOT,
+        env=environment(declared),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if f"[{cut}] installing Docker" in line:
+            # Until dpkg is at it: what is cut off then is neither the old engine nor the new one.
+            wait_for(lambda: unpacking(lab, cut), "dpkg to unpack", 90)
+            lab.power_cut(cut, wait=False)
+    assert process.wait() == 1, "".join(said)
+    output = "".join(said)
+    assert f"not done: {cut}: upgrade: the connection broke" in output
+    assert output.count(f"the roll has stopped at {cut}, and whatever comes after it") == 3
+    lab.power_on(cut)
+    on = last if cut == "node1" else "node1"
+    found = {row.split()[0]: row.split()[2:] for row in listed(lab, on)}
+    assert found[cut][0] == "Drain"
+    del found[cut]
+    assert set(found) == {*rest, last}
+    assert all(row == ["Active", OLDER] for row in found.values())
+    assert "availability-before" in labels(lab, on)
+    run = pyinfra("-y", "inventory.py", "deploys/upgrade.py", env=declared)
+    assert run.returncode == 0, run.output
+    assert listed(lab) == [f"{name} Ready Active {NEWER}" for name in HOSTS]
+    assert labels(lab).split() == []
+    assert on_each(HOSTS, "dpkg --audit") == dict.fromkeys(HOSTS, "")
+    site = pyinfra("--dry", *SITE, env=declared)
+    assert site.closing == "All 4 hosts are as declared. Nothing was changed.", site.output
+
+
+def unpacking(lab: ModuleType, host: str) -> bool:
+    done = lab.run(host, "grep -q ' upgrade docker-ce:' /var/log/dpkg.log", check=False)
+    return bool(done.returncode == 0)
 
 
 def test_hosts_that_wait_for_it_are_rebooted_while_visitors_are_served(
