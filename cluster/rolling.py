@@ -543,6 +543,20 @@ def plan(
     return [Change(work.what, reason, expected=work.expected, found=work.found)]
 
 
+def unready(roll: Roll, among: Collection[str], ready: Collection[str]) -> list[Refusal]:
+    """Why no node is touched yet, where the preparations have failed on some host."""
+    lacking = [name for name in roll.work if name in among and name not in ready]
+    if not lacking:
+        return []
+    return [
+        Refusal(
+            "Docker's packages",
+            f"could not be made ready on {_list(lacking)}, so no node is touched",
+            remedy="Mend what the message of that host says, then run the same command again",
+        )
+    ]
+
+
 def _no_swarm(observed: Observed) -> list[Finding]:
     inside = sorted(name for name, m in observed.items() if m and m.in_swarm)
     stopped = sorted(name for name, m in observed.items() if m and m.engine == "stopped")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,12 +61,14 @@ class Job:
     1970).
     change: what is done to the drained node.
     version: the engine that has to run on it afterwards, "" for any.
+    unready: what this run has failed to prepare on some host, so that no node is touched.
     """
 
     name: str
     roll: Callable[[Settings, Observed, Options, float], Roll]
     change: Callable[[Settings, Options], Commands]
     version: Callable[[Settings], str] = lambda settings: ""
+    unready: Callable[[Roll, Collection[str]], list[Refusal]] = lambda roll, among: []
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,8 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
         current_host().noop(f"{job.name}: not in this stage")
         return
     findings = outlook.findings
+    if is_executing() and changes(findings):
+        findings = [*job.unready(outlook.roll, outlook.among)] or findings
     if is_executing() and _stopped_at and (changes(findings) or refusals(findings)):
         findings = [
             Refusal(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from cluster import rolling
 from cluster.docker import DAEMON_JSON, daemon_json
-from cluster.findings import Change, refusals
+from cluster.findings import Change, Refusal, refusals
 from facts.docker import Installation, Offered
 from operations.converge import (
     Commands,
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
     from cluster.membership import Observed
     from cluster.settings import Settings
 
-_fetched: set[str] = set()
-"""The hosts that this run has seen to: what they offer is what the repository has."""
+_asked: set[str] = set()
+"""The hosts whose package lists this run has seen to: what they offer is what the repository has.
+"""
+
+_ready: set[str] = set()
+"""The hosts that have the packages, and whose configuration the new engine takes."""
 
 
 def _roll(
@@ -42,7 +47,7 @@ def _roll(
     if behind:
         known = observe_all(Offered)
         offers = {name: offer.versions if offer else None for name, offer in known.items()}
-    return rolling.upgrade(settings, observed, engines, offers, given, fetched=_fetched)
+    return rolling.upgrade(settings, observed, engines, offers, given, fetched=_asked)
 
 
 def _change(settings: Settings, given: rolling.Options) -> Commands:
@@ -66,7 +71,11 @@ def _change(settings: Settings, given: rolling.Options) -> Commands:
     )
 
 
-JOB = Job("upgrade", _roll, _change, lambda settings: settings.docker.version)
+def _unready(roll: rolling.Roll, among: Collection[str]) -> list[Refusal]:
+    return rolling.unready(roll, among, _ready)
+
+
+JOB = Job("upgrade", _roll, _change, lambda settings: settings.docker.version, _unready)
 
 
 @converges("upgrade")
@@ -110,15 +119,19 @@ def fetched(settings: Settings) -> Commands:
         _FETCH.format(
             install=installation(exact or "", only_fetch=True),
             package=f"docker-ce_{(exact or '').replace(':', '%3a')}",
+            # Where apt keeps its packages elsewhere, the new engine judges when it starts.
+            judge="dockerd" if observe(Installation).version == wanted else "true",
         ),
         stdin=daemon_json(settings, wanted),
         timeout=1800,
     )
+    if is_executing():
+        _ready.add(name)
 
 
 def _see_to(name: str) -> None:
     if is_executing():
-        _fetched.add(name)
+        _asked.add(name)
 
 
 _FETCH = """\
@@ -126,7 +139,7 @@ folder=/var/lib/pyinfra-swarm/upgrade
 rm -rf $folder; mkdir -p $folder; trap 'rm -rf '$folder EXIT
 cat > $folder/daemon.json
 {install}
-judge=dockerd
+judge={judge}
 for package in /var/cache/apt/archives/{package}_*.deb; do
   [ -e "$package" ] || continue
   dpkg-deb --fsys-tarfile "$package" | tar -x -C $folder --wildcards './usr/*bin/dockerd'

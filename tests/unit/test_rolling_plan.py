@@ -36,6 +36,7 @@ from cluster.rolling import (
     restored,
     steps,
     turns,
+    unready,
     upgrade,
 )
 from cluster.settings import Settings
@@ -414,6 +415,16 @@ def test_a_host_that_cannot_have_it_stops_all_before_the_first() -> None:
         "docker.version: rk4 cannot have it: the repository does not offer it there, so no host is "
         "touched (offered to all hosts: 26.1.5 → 28.5.2). Declare one of these, or make the "
         "repository reachable (apt-get update)"
+    )
+
+
+def test_a_host_on_which_the_preparations_have_failed_stops_all_before_the_first() -> None:
+    assert unready(upgraded(), NAMES, NAMES) == []
+    assert unready(upgraded(), ["rk1"], ["rk1"]) == []
+    [refusal] = unready(upgraded(), NAMES, ["rk1", "rk2", "rk3"])
+    assert refusal.sentence() == (
+        "Docker's packages: could not be made ready on rk4, so no node is touched. Mend what the "
+        "message of that host says, then run the same command again"
     )
 
 
