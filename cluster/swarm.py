@@ -23,6 +23,7 @@ from cluster.membership import (
     reachable,
     view,
 )
+from cluster.rolling import BEFORE, OURS
 from cluster.steps import (
     AwaitJoin,
     Clear,
@@ -484,9 +485,20 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
             f"{node.hostname}`",
         )
         for key, value in sorted(found.items())
-        if key not in host.labels
+        if key not in host.labels and not key.startswith(OURS)
     ]
-    if host.availability and node.availability != host.availability:
+    if BEFORE in found:
+        findings.append(
+            Notice(
+                "availability",
+                "was taken by a rolling job that did not come through",
+                expected=found[BEFORE],
+                found=node.availability,
+                remedy="Run that job again (deploys/upgrade.py, deploys/restart.py or "
+                "deploys/reboot.py): it goes on where it stopped",
+            )
+        )
+    elif host.availability and node.availability != host.availability:
         findings.append(_availability(host.availability, node.availability))
     elif host.availability is None and node.availability != "active":
         findings.append(

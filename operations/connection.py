@@ -11,6 +11,7 @@ from paramiko import SSHException, Transport
 from pyinfra.api import Host, State
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.exceptions import PyinfraError
+from pyinfra.connectors.util import clear_askpass_cache
 
 _OPTIONS = (
     # Linux's names and, for the idle time, macOS's: seconds, seconds, probes, milliseconds.
@@ -82,3 +83,19 @@ def notice_power_loss(host: Host) -> None:
             option = getattr(socket, name, None)
             if option is not None:
                 connection.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def log_in_anew(host: Host) -> bool:
+    """Replace the run's connection to a host by a new one; whether that worked.
+
+    Quiet where it did not: the host may be on its way down or up.
+    """
+    clear_askpass_cache(host)  # what was left there for sudo may be gone with the old boot
+    client = getattr(host.connector, "client", None)
+    if client is not None:
+        client.close()
+    host.disconnect()
+    host.connect(show_errors=False)
+    if host.connected:
+        notice_power_loss(host)
+    return bool(host.connected)

@@ -45,6 +45,7 @@ SUITES = {
         _scenarios("firewall", 1500, "firewall_lockout", "firewall_lasts"),
         _scenarios("proof", 900, "prove"),
         _scenarios("drift", 2400, "drift"),
+        _scenarios("rolling", 1800, "rolling"),
     ),
 }
 

@@ -105,7 +105,17 @@ def test_the_site_is_every_deploy_in_the_order_that_is_safe() -> None:
     assert included == [
         *("preflight", "access", "ssh", "updates", "docker", "firewall", "swarm"),
     ]
-    beside = {"firewall_removed", "prove", "remove", "replace", "reset", "site"}
+    beside = {
+        "firewall_removed",
+        "prove",
+        "reboot",
+        "remove",
+        "replace",
+        "reset",
+        "restart",
+        "site",
+        "upgrade",
+    }
     assert {*included, *beside} == {path.stem for path in files("deploys")}
 
 
