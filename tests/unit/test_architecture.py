@@ -106,6 +106,7 @@ def test_the_site_is_every_deploy_in_the_order_that_is_safe() -> None:
         *("preflight", "access", "ssh", "updates", "docker", "firewall", "swarm"),
     ]
     beside = {"site", "firewall_removed"}
+    beside |= {"rotate_tokens", "rotate_ca", "rotate_unlock_key", "unlock"}
     assert {*included, *beside} == {path.stem for path in files("deploys")}
 
 
