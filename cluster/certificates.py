@@ -119,11 +119,15 @@ def rejoin(own: Membership) -> str:
 # -----------
 
 
-def plan_ca_rotation(settings: Settings, observed: Observed, host: Host) -> list[Finding]:
+def plan_ca_rotation(
+    settings: Settings, observed: Observed, host: Host, *, awaited: bool = False
+) -> list[Finding]:
     """The root CA replaced, or a replacement that was begun awaited; refused where it cannot end.
 
     A node that is down keeps it from ending: as long as one has a certificate of the old root,
     both are trusted.
+
+    awaited: this run has found one under way; if it has ended since, there is nothing to do.
     """
     cluster = view(settings, observed)
     if cluster is None or cluster.terms is None:
@@ -145,6 +149,8 @@ def plan_ca_rotation(settings: Settings, observed: Observed, host: Host) -> list
             "root CA", "is being replaced already; the end is awaited", found=progress_of(cluster)
         )
         return [waiting] if acting_manager(settings, observed) == host.name else []
+    if awaited:
+        return []
     if gone:
         return [
             Refusal(

@@ -6,6 +6,7 @@ A new root CA: ``pyinfra inventory.py deploys/rotate_ca.py``.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cluster.certificates import (
@@ -73,9 +74,11 @@ def authority_rotated(settings: Settings) -> Commands:
     """
     me = settings.host(current_host().name)
     observed = observe_all(State)
-    if not tell("swarm", left_out(settings, observed) or plan_ca_rotation(settings, observed, me)):
+    awaited = _awaited(settings, observed)
+    plan = plan_ca_rotation(settings, observed, me, awaited=awaited)
+    if not tell("swarm", left_out(settings, observed) or plan):
         return
-    yield on(me.name, _BEGIN, "replacing the root CA")
+    yield on(me.name, "true" if awaited else _BEGIN, "replacing the root CA")
     last, deadline = "", time.monotonic() + PATIENCE
     while True:
         cluster = _now(settings, me.name)
@@ -96,6 +99,17 @@ def authority_rotated(settings: Settings) -> Commands:
             )
             return
         time.sleep(2)
+
+
+_found_under_way: set[str] = set()
+
+
+def _awaited(settings: Settings, observed: Mapping[str, Membership | None]) -> bool:
+    """Whether this run has found a rotation under way: it may end between the plan and the act."""
+    cluster = view(settings, observed)
+    if cluster is not None and cluster.terms is not None and cluster.terms.rotating:
+        _found_under_way.add(cluster.cluster)
+    return cluster is not None and cluster.cluster in _found_under_way
 
 
 def _now(settings: Settings, acting: str) -> Membership | None:
