@@ -2,7 +2,8 @@
 
 Sources: Docker's guide “Lock your swarm to protect its encryption key”. Seen with 26.1.5: a manager
 that was down when the unlock key was replaced wants the old one, and has the new one from then on;
-the request that unlocks a manager is not answered before enough of them for a quorum are unlocked.
+the request that unlocks a manager is not answered before enough of them for a quorum are unlocked;
+about every second unlocked manager has no overlay networks until its engine is started once more.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from cluster.certificates import in_words, no_manager
 from cluster.findings import Change, Finding, Notice, Refusal
-from cluster.membership import Observed, acting_manager, managers_of, view
+from cluster.membership import Observed, acting_manager, managers_of, quorum, reachable, view
+from cluster.overlays import ingress_of
 from cluster.unlock_key import KeyFile
 
 if TYPE_CHECKING:
@@ -191,6 +193,43 @@ def _elsewhere(settings: Settings, observed: Observed) -> str:
         f"{acting} is not locked, and has the key: run `pyinfra inventory.py deploys/swarm.py "
         f"--limit {acting}`, which fetches it, and then this again"
     )
+
+
+def plan_connection(
+    settings: Settings, observed: Observed, host: Host, file: KeyFile | None
+) -> list[Finding]:
+    """An unlocked manager without overlay networks: its engine started, and unlocked, once more.
+
+    Never below quorum. Where that network is missing for everybody, this is no remedy.
+    """
+    own, cluster = observed.get(host.name), view(settings, observed)
+    if own is None or cluster is None or cluster.terms is None or not cluster.terms.autolock:
+        return []
+    if not own.controls or own.in_ingress is not False or ingress_of(cluster) is None:
+        return []
+    what, reason = "overlay networks", "do not work on this manager since it was unlocked"
+    managers = managers_of(cluster)
+    others = reachable([node for node in managers if node.id != own.node])
+    if len(managers) > 2 and others < quorum(len(managers)):
+        return [
+            Refusal(
+                what,
+                f"{reason}, and its engine is not restarted: of {len(managers)} managers "
+                f"{quorum(len(managers))} must stay reachable, and without this one only {others} "
+                "would be",
+                remedy="Bring the other managers back first, then run again",
+            )
+        ]
+    if file is None or file.problem or not file.fingerprint:
+        return [
+            Refusal(
+                what,
+                f"{reason}, and its engine is not restarted: it would be locked again, and the "
+                "unlock key is not in its file",
+                remedy="Run the site, which fetches the key, and then this again",
+            )
+        ]
+    return [Change(what, reason, expected="its engine restarted, and unlocked again")]
 
 
 # Another unlock key

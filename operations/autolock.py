@@ -7,13 +7,20 @@ To a locked manager it travels through standard input. It is in no argument list
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
 
-from cluster.autolock import needs_fingerprint, plan_autolock, plan_key_rotation, plan_unlock
+from cluster.autolock import (
+    needs_fingerprint,
+    plan_autolock,
+    plan_connection,
+    plan_key_rotation,
+    plan_unlock,
+)
 from cluster.membership import Membership
 from cluster.unlock_key import is_key
 from facts import swarm as swarm_facts
@@ -22,9 +29,13 @@ from operations.converge import (
     Commands,
     converges,
     current_host,
+    fail,
+    forget_observations,
+    is_executing,
     observe,
     observe_all,
     progress,
+    script,
     tell,
 )
 from operations.swarm import on
@@ -33,6 +44,12 @@ from operations.terms import AUTOLOCK, PRINT_UNLOCK_KEY, UPDATE_SWARM, left_out
 if TYPE_CHECKING:
     from cluster.settings import Host as DeclaredHost
     from cluster.settings import Settings
+
+_ATTEMPTS = 6
+"""Restarts of an engine until its networks work: about every second one was of use."""
+
+_PATIENCE = 10
+"""Looks, a second apart, until an engine's networks are taken not to come."""
 
 
 @converges("swarm")
@@ -116,20 +133,66 @@ def unlocked(settings: Settings) -> Commands:
     yield from _unlock(settings)
 
 
+@converges("swarm")
+def connected(settings: Settings) -> Commands:
+    """Unlocked managers in their overlay networks: the engine often starts without, and says so
+    nowhere; then it is started once more.
+
+    + settings: the cluster's settings; of them ``swarm.unlock_key_file``
+
+    Call it with ``_serial=True``: engines are restarted one at a time, never below quorum.
+    """
+    yield from _connect(settings)
+
+
 def after_restart(settings: Settings) -> Commands:
     """Unlock this host, where a restart of its engine by this very run has locked it.
 
-    Nothing where it is not locked. Refused where there is no key; to be called inside of an
-    operation's body, after the restart.
+    Nothing where it is not locked. Refused where there is no key; to be called inside of the body
+    of a serial operation, after the restart.
     """
     if observe(swarm_facts.State).state == "locked":
         yield from _unlock(settings)
+        yield from _connect(settings)
+
+
+def _connect(settings: Settings) -> Commands:
+    me = settings.host(current_host().name)
+    path = _place(settings)
+    file = key_file.look(path) if path else None
+    if is_executing():
+        _wait_for_networks()
+    observed = observe_all(swarm_facts.State)
+    if not tell("swarm", plan_connection(settings, observed, me, file)):
+        return
+    if path is None:
+        return  # refused already
+    for attempt in range(1, _ATTEMPTS + 1):
+        progress(f"restarting the engine, and unlocking it ({attempt} of {_ATTEMPTS} at most)")
+        yield script("systemctl restart docker.service", timeout=300)
+        yield FunctionCommand(_send_keys, (path,), {})
+        if _wait_for_networks():
+            return
+    yield fail(
+        f"after {_ATTEMPTS} restarts this manager still has no overlay networks; run again, or "
+        "look at `journalctl -u docker`"
+    )
+
+
+def _wait_for_networks() -> bool:
+    """Whether this manager gets its end of the ingress network; it takes a moment at most."""
+    for _ in range(_PATIENCE):
+        own = observe(swarm_facts.State)
+        if not own.controls or own.in_ingress is not False:
+            return own.in_ingress is True
+        time.sleep(1)
+        forget_observations()
+    return False
 
 
 def _unlock(settings: Settings) -> Commands:
     me = settings.host(current_host().name)
-    named = current_host().data.get("key_file")
-    path = Path(str(named)).expanduser() if named else settings.swarm.unlock_key_path
+    path = _place(settings)
     file = key_file.look(path) if path else None
     observed = observe_all(swarm_facts.State)
     if not tell("swarm", plan_unlock(settings, observed, me, file)):
@@ -141,6 +204,11 @@ def _unlock(settings: Settings) -> Commands:
 
 # Helpers
 # -------
+
+
+def _place(settings: Settings) -> Path | None:
+    named = current_host().data.get("key_file")
+    return Path(str(named)).expanduser() if named else settings.swarm.unlock_key_path
 
 
 def _is_on(observed: Mapping[str, Membership | None], me: DeclaredHost) -> bool:
