@@ -25,6 +25,7 @@ class Node(Observation):
     role: ``manager`` or ``worker``; availability: ``active``, ``pause`` or ``drain``;
     state: ``ready``, ``down``, ``disconnected`` or ``unknown``;
     reachability: ``reachable``, ``unreachable`` or ``unknown``, empty for a worker.
+    issuer: a short name of the key that has signed the node's certificate.
     """
 
     id: str
@@ -37,6 +38,25 @@ class Node(Observation):
     reachability: str
     labels: Mapping[str, str]
     engine_version: str
+    issuer: str = ""
+
+
+@dataclass(frozen=True)
+class Terms(Observation):
+    """What the managers agree on for the whole swarm.
+
+    certificate_expiry: how long new certificates of nodes are valid, in seconds.
+    autolock: a manager's keys are encrypted on its disk, and it is locked when its engine starts.
+    issuer: a short name of the key that signs certificates now.
+    rotating: the root CA is being replaced: not every node has a certificate of the new one.
+    root_expires: when the trusted root CA does, in seconds since 1970.
+    """
+
+    certificate_expiry: int
+    autolock: bool
+    issuer: str = ""
+    rotating: bool = False
+    root_expires: float | None = None
 
     @property
     def votes(self) -> bool:
@@ -80,7 +100,9 @@ class Membership(Observation):
     manager, or a manager without quorum).
     in_ingress: this node has its end of the ingress network; ``None`` where it could not say.
     error: the engine's own words, where there are any.
-    certificate_expires: when the host's certificate as a node does, in seconds since 1970.
+    certificate_issued, certificate_expires: when the host's certificate as a node begins and ends
+    to be valid, in seconds since 1970; its role (``manager`` or ``worker``) is certificate_role.
+    terms: what the managers agree on, from a manager; ``None`` where it could not say.
     """
 
     engine: str
@@ -95,7 +117,10 @@ class Membership(Observation):
     overlays: tuple[Overlay, ...] | None = None
     in_ingress: bool | None = None
     error: str = ""
+    certificate_issued: float | None = None
     certificate_expires: float | None = None
+    certificate_role: str = ""
+    terms: Terms | None = None
 
     @property
     def in_swarm(self) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -174,11 +175,18 @@ class Swarm(_Section):
     subnet_size: Annotated[int, Field(ge=1, le=29)] = 24
     data_path_port: values.DataPathPort = 4789
     certificate_expiry: values.Duration = "90d"
+    autolock: bool = False
+    unlock_key_file: values.UnlockKeyPath = ""
     found_without: tuple[str, ...] = ()
 
     @property
     def certificate_expiry_seconds(self) -> int:
         return values.seconds(self.certificate_expiry)
+
+    @property
+    def unlock_key_path(self) -> Path | None:
+        """Where the unlock key is kept on this machine; `None` where autolock is not ours."""
+        return Path(self.unlock_key_file).expanduser() if self.unlock_key_file else None
 
 
 class Overlay(_Section):

@@ -11,6 +11,7 @@ import binascii
 import ipaddress
 import json
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -292,6 +293,25 @@ def _key_path(text: str) -> str:
     return _path(text)
 
 
+def _unlock_key_path(text: str) -> str:
+    example = '"~/.config/pyinfra-swarm/home.unlock-key"'
+    if text.startswith("SWMKEY-"):
+        raise wrong(
+            "is an unlock key itself, and secrets are never settings",
+            f"the path of a file that it is kept in, such as {example}",
+        )
+    _path(text)
+    if text and Path(text).expanduser().is_relative_to(_PROJECT):
+        raise wrong(
+            "is inside the project's folder, and a key there would be shared with it some day",
+            f"a path elsewhere, such as {example}",
+        )
+    return text
+
+
+_PROJECT = Path(__file__).resolve().parent.parent
+
+
 def _ssh_host(text: str) -> str:
     name = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
     if not text or re.fullmatch(name, text) or re.fullmatch(r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", text):
@@ -455,6 +475,11 @@ PublicKey = Annotated[str, AfterValidator(_public_key), Field(examples=["ssh-ed2
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 FilePath = Annotated[str, AfterValidator(_path), Field(examples=["~/.ssh/id_ed25519.pub"])]
 KeyPath = Annotated[str, AfterValidator(_key_path), Field(examples=["~/.ssh/id_ed25519"])]
+UnlockKeyPath = Annotated[
+    str,
+    AfterValidator(_unlock_key_path),
+    Field(examples=["~/.config/pyinfra-swarm/home.unlock-key"]),
+]
 SshHost = Annotated[str, AfterValidator(_ssh_host), Field(examples=["rk1.example.org"])]
 Port = Annotated[int, Field(ge=1, le=65535, examples=[22])]
 OptionalPort = Annotated[int, Field(ge=0, le=65535, examples=[22])]

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cluster.autolock import UNLOCK
+from cluster.certificates import has_expired, rejoin
 from cluster.findings import Finding, Notice, Refusal
 from cluster.membership import (
     Membership,
@@ -134,10 +136,19 @@ def _plan_found(
             Refusal(
                 "the swarm",
                 "this manager is locked since its engine was started",
-                remedy="Unlock it: `docker swarm unlock`",
+                remedy=f"Unlock it: {UNLOCK}",
             )
         ]
     cluster = view(settings, observed)
+    if own and has_expired(own):
+        return [
+            Refusal(
+                "the swarm",
+                "this host's certificate has expired, and its engine is no node of it any more",
+                found=f"a {own.certificate_role or 'node'}'s certificate",
+                remedy=rejoin(own),
+            )
+        ]
     if cluster is None:
         return [_no_view(inside)]
     known = {node.id for node in cluster.nodes or ()}
@@ -175,6 +186,14 @@ def _unknown_node(own: Membership, cluster: Membership) -> Refusal:
 
 def _no_view(inside: Mapping[str, Membership]) -> Refusal:
     managers = [name for name, membership in inside.items() if membership.manager]
+    locked = [name for name, membership in inside.items() if membership.state == "locked"]
+    if locked:
+        return Refusal(
+            "the swarm",
+            f"{_list(locked)} {'is' if len(locked) == 1 else 'are'} locked, and without "
+            f"{'it' if len(locked) == 1 else 'them'} fewer managers are reachable than a quorum",
+            remedy=f"Unlock {'it' if len(locked) == 1 else 'them'}: {UNLOCK}",
+        )
     if managers:
         words = next((m.error for m in inside.values() if m.manager and m.error), "")
         return Refusal(

@@ -1,7 +1,7 @@
 """The swarm: found, encrypted before anybody joins, joined, roles as declared, nodes labelled."""
 
 from cluster.settings import load
-from operations import swarm
+from operations import autolock, certificates, swarm
 
 swarm.founded(load(), name="Swarm: find it, or found it")
 swarm.ingress_encrypted(load(), name="Swarm: the ingress network encrypted")
@@ -13,3 +13,5 @@ swarm.leader_demoted(
 )
 swarm.labelled(load(), name="Swarm: labels and availability")
 swarm.overlays_encrypted(load(), name="Swarm: overlay networks encrypted")
+certificates.as_declared(load(), name="Swarm: certificates as declared, and renewed")
+autolock.as_declared(load(), name="Swarm: autolock as declared, its key kept")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import shlex
 from collections.abc import Mapping
@@ -9,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 from pyinfra.api.facts import ShortFactBase
 
 from cluster.membership import (
@@ -17,7 +20,9 @@ from cluster.membership import (
     Node,
     Overlay,
     Service,
+    Terms,
 )
+from cluster.unlock_key import FINGERPRINT_LENGTH, FINGERPRINTED
 from facts.docker import ENGINE_STATE, encrypted, subnets
 from facts.subject import SECTION, SubjectFact, sections
 
@@ -40,7 +45,8 @@ _INGRESS = (
 class State(SubjectFact[Membership]):
     """This host's place in a swarm, and the swarm as it sees it.
 
-    Gives a :class:`cluster.membership.Membership`. Join tokens are never part of it.
+    Gives a :class:`cluster.membership.Membership`. Join tokens and the unlock key are never part
+    of it.
     """
 
     def command(self) -> str:
@@ -100,16 +106,54 @@ def parse_state(output: list[str]) -> Membership:
         else None,
         in_ingress=(end == "joined") if end else None,
         error=error,
-        certificate_expires=_expiry(found.get("certificate", [])),
+        **_certificate(found.get("certificate", [])),
+        terms=_terms(swarm.get("Cluster") or {}),
     )
 
 
-def _expiry(pem: list[str]) -> float | None:
-    """When the first certificate of a chain expires; ``None`` where there is none to be read."""
+def _certificate(pem: list[str]) -> dict[str, Any]:
+    """What the first certificate of a chain says; nothing where there is none to be read."""
+    first = _first("\n".join(pem))
+    if first is None:
+        return {}
+    # swarmkit writes the role into the organizational unit: ``swarm-manager``, ``swarm-worker``.
+    units = first.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    role = str(units[0].value).removeprefix("swarm-") if units else ""
+    return {
+        "certificate_issued": first.not_valid_before_utc.timestamp(),
+        "certificate_expires": first.not_valid_after_utc.timestamp(),
+        "certificate_role": role,
+    }
+
+
+def _first(pem: str) -> x509.Certificate | None:
     with suppress(ValueError):
-        first, *_ = x509.load_pem_x509_certificates("\n".join(pem).encode())
-        return first.not_valid_after_utc.timestamp()
+        first, *_ = x509.load_pem_x509_certificates(pem.encode())
+        return first
     return None
+
+
+def _terms(cluster: Mapping[str, Any]) -> Terms | None:
+    """What the managers agree on; while the root CA is replaced, the issuer is the new one's."""
+    spec, tls = cluster.get("Spec"), cluster.get("TLSInfo") or {}
+    if not spec:
+        return None
+    root = _first(tls.get("TrustRoot") or "")
+    return Terms(
+        certificate_expiry=(spec["CAConfig"].get("NodeCertExpiry") or 0) // 1_000_000_000,
+        autolock=bool(spec["EncryptionConfig"]["AutoLockManagers"]),
+        issuer=_issuer(tls),
+        rotating=bool(cluster.get("RootRotationInProgress")),
+        root_expires=root.not_valid_after_utc.timestamp() if root else None,
+    )
+
+
+def _issuer(tls: Mapping[str, Any]) -> str:
+    """A short name of a certificate's issuer: of its public key, which every root has anew."""
+    with suppress(ValueError):
+        key = base64.b64decode(tls.get("CertIssuerPublicKey") or "")
+        return hashlib.sha256(key).hexdigest()[:12] if key else ""
+    return ""
 
 
 def _documents(text: str) -> list[Any]:
@@ -139,6 +183,7 @@ def _node(entry: Mapping[str, Any]) -> Node:
         reachability=manager.get("Reachability", ""),
         labels=spec.get("Labels") or {},
         engine_version=(entry["Description"].get("Engine") or {}).get("EngineVersion", ""),
+        issuer=_issuer(entry["Description"].get("TLSInfo") or {}),
     )
 
 
@@ -197,6 +242,28 @@ class Nodes(ShortFactBase[dict[str, Any]]):
                 for node in data.nodes or ()
             },
         }
+
+
+class UnlockKey(SubjectFact[str]):
+    """From a manager, the fingerprint of the swarm's unlock key; empty where there is none.
+
+    It tells whether a key kept elsewhere is the swarm's. The key itself stays on its host: a
+    random one of 256 bits, it cannot be found from its hash.
+    """
+
+    def command(self) -> str:
+        return (
+            SECTION
+            + ENGINE_STATE
+            + "section fingerprint\n"
+            + '[ "$(engine_state)" = running ] || exit 0\n'
+            + "key=$(api http://localhost/swarm/unlockkey)\n"
+            + """key=${key#*'"UnlockKey":"'}; key=${key%%'"'*}\n"""
+            + f"case $key in SWMKEY-*) printf '{FINGERPRINTED}%s' \"$key\" | sha256sum;; esac; true"
+        )
+
+    def parse(self, output: list[str]) -> str:
+        return "".join(sections(output)["fingerprint"])[:FINGERPRINT_LENGTH]
 
 
 class Services(SubjectFact[tuple[Service, ...]]):

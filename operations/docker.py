@@ -34,6 +34,7 @@ from cluster.swarm import may_restart
 from cluster.versions import engine_version
 from facts.docker import Installation, Offered, PublishedKey
 from facts.swarm import State
+from operations.autolock import after_restart
 from operations.converge import (
     Commands,
     converges,
@@ -268,6 +269,7 @@ def daemon(settings: Settings) -> Commands:
             ],
         )
         return
+    yield from after_restart(settings)
     if before.in_swarm:
         yield script(_BACK_IN_SWARM + ("manager" if before.manager else "worker"), timeout=180)
 

@@ -185,7 +185,8 @@ wait_until() {{
 has_end() {{
   wait_until shows ingress-sbox || {{
     echo "this engine has not joined the ingress network: published ports do not answer here." \
-      "Restart it: systemctl restart docker" >&2; exit 1; }}
+      "Restart it: systemctl restart docker (with autolock on, deploys/unlock.py does it)" >&2
+    exit 1; }}
 }}
 """
 

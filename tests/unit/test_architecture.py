@@ -113,7 +113,11 @@ def test_the_site_is_every_deploy_in_the_order_that_is_safe() -> None:
         "replace",
         "reset",
         "restart",
+        "rotate_ca",
+        "rotate_tokens",
+        "rotate_unlock_key",
         "site",
+        "unlock",
         "upgrade",
     }
     assert {*included, *beside} == {path.stem for path in files("deploys")}

@@ -232,7 +232,7 @@ def test_a_host_that_was_removed_and_does_not_know_is_told_apart_from_a_stranger
 def test_a_locked_manager_is_to_be_unlocked() -> None:
     locked = Membership("running", "rk2", "locked", error="Swarm is encrypted")
     sentence = the(Refusal, plan_swarm(SETTINGS, {**CONVERGED, "rk2": locked}, RK2))
-    assert "docker swarm unlock" in sentence
+    assert "deploys/unlock.py" in sentence
     assert plan_swarm(SETTINGS, {**CONVERGED, "rk2": locked}, RK1) == []
 
 
