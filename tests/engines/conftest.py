@@ -1,0 +1,63 @@
+"""Real engines for a module's tests, and one clear reason where this machine cannot have any."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engines.hosts import Hosts
+
+SWARM = ("inventory.py", "deploys/swarm.py")
+"""The swarm's part of the job, as a user names it."""
+
+_NEEDED = ("unshare", "nsenter", "ip", "iptables", "ssh-keygen", "apt-get", "dpkg-deb", "gpg")
+
+
+def _why_not() -> str | None:
+    if os.geteuid() != 0:
+        return "namespaces need root: sudo .venv/bin/python -m pytest tests/engines"
+    if missing := [name for name in _NEEDED if shutil.which(name) is None]:
+        return f"programs are missing here: {', '.join(missing)} (make install)"
+    if not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").exists():
+        return "the kernel lists no children of processes (CONFIG_PROC_CHILDREN)"
+    tried = (
+        "mount -t tmpfs engines /mnt && mkdir /mnt/upper /mnt/work /mnt/root && "
+        "mount -t overlay o /mnt/root -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work && "
+        "ip link add br0 type bridge && ip link add veth0 type veth peer name veth1 && "
+        "ip link add vxlan0 type vxlan id 7 dstport 4789"
+    )
+    namespaces = ("--net", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork")
+    done = subprocess.run(
+        ["unshare", *namespaces, "sh", "-c", tried],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    return f"no hosts of namespaces here: {done.stderr.strip()}" if done.returncode else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    mine = [item for item in items if here in item.path.parents]
+    if mine and (why := _why_not()):
+        for item in mine:
+            item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.fixture(scope="module")
+def four() -> Iterator[Hosts]:
+    """Four hosts for a module's tests, whatever was done to them before."""
+    with Hosts(4) as made:
+        yield made
+
+
+@pytest.fixture
+def hosts(four: Hosts) -> Hosts:
+    """Four hosts with engines, freshly installed: in no swarm."""
+    four.reset()
+    return four
