@@ -117,7 +117,12 @@ def plan_restore(
     if own is None or remains is None:
         return [_refused("restore", f"{target.name} does not answer", "Bring it up, and run again")]
     mine = remains.state and remains.node == backup.node
-    if mine and own.controls and own.node == backup.node and not ghosts(own):
+    problems = _others(
+        settings, observed, remaining, target.name, backup.cluster, _managers(settings, backup)
+    )
+    if mine and own.controls and not ghosts(own):
+        if any(m.controls for name, m in observed.items() if m and name != target.name):
+            return [*problems]
         return [
             Notice(
                 "the swarm's state",
@@ -125,9 +130,6 @@ def plan_restore(
                 remedy=f"To go back to what was on {backup.time}, let it leave first: {LEAVE}",
             )
         ]
-    problems = _others(
-        settings, observed, remaining, target.name, backup.cluster, _managers(settings, backup)
-    )
     problems += _silent(settings, observed, target.name, backup, gone)
     problems += _unfit(own, remains, backup, target, mine)
     if backup.autolock and not (mine and own.controls):

@@ -41,7 +41,7 @@ from facts import swarm as swarm_facts
 from facts.subject import SECTION, sections
 from operations import story
 from operations.confirmation import confirmed
-from operations.converge import Commands, converges, current_host, observe_all, progress, tell
+from operations.converge import Commands, converges, current_host, given, observe_all, tell
 from operations.swarm import API
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def saved(settings: Settings) -> Commands:
     """
     me = current_host()
     observed = observe_all(swarm_facts.State)
-    chosen: Choice | Refusal = choose(settings, observed, _data("host"), _data("drain"))
+    chosen: Choice | Refusal = choose(settings, observed, given("host"), given("drain"))
     place = _place(settings)
     if isinstance(chosen, Choice):
         chosen = _unwritable(place) or chosen
@@ -103,14 +103,9 @@ def saved(settings: Settings) -> Commands:
     yield FunctionCommand(_save, (settings, chosen, about, place), {})
 
 
-def _data(key: str) -> str | None:
-    value = current_host().data.get(key)
-    return None if value is None else str(value)
-
-
 def _place(settings: Settings) -> Path:
     """The file that was asked for, or the folder that gets one."""
-    return Path(_data("to") or settings.backup.folder).expanduser()
+    return Path(given("to") or settings.backup.folder).expanduser()
 
 
 def _unwritable(place: Path) -> Refusal | None:
@@ -118,7 +113,7 @@ def _unwritable(place: Path) -> Refusal | None:
     reason = remedy = ""
     if not age_encryption.available():
         reason, remedy = "pyrage, which encrypts it, is not installed", age_encryption.INSTALL
-    elif _data("to") and not place.is_dir():
+    elif given("to") and not place.is_dir():
         if place.exists():
             reason, remedy = f"{place} exists already", "Name a new file: --data to=PATH"
         elif not place.parent.is_dir():
@@ -156,7 +151,7 @@ def _save(
     state: State, host: Host, settings: Settings, chosen: Choice, about: Backup, place: Path
 ) -> bool:
     try:
-        folder = place.parent if _data("to") and not place.is_dir() else place
+        folder = place.parent if given("to") and not place.is_dir() else place
         if not folder.is_dir():
             folder.mkdir(parents=True, mode=0o700)
         # The file is made before any engine is stopped: here it shows whether there is room.
@@ -194,7 +189,7 @@ def _save(
     finally:
         waiting.unlink(missing_ok=True)
     host.log(f"{final}: {len(encrypted)} bytes, encrypted to {_keys(settings)}")
-    if folder == place and not _data("to"):
+    if folder == place and not given("to"):
         _clear(host, settings, folder)
     if log:
         story.failed(host, f"the backup is written, but {chosen.host} is not as it was: {log}")

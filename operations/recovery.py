@@ -24,6 +24,7 @@ from operations.converge import (
     Commands,
     converges,
     current_host,
+    given,
     observe_all,
     progress,
     script,
@@ -54,9 +55,9 @@ def restored(settings: Settings) -> Commands:
         recovery.restored(load(), name="Restore: the swarm's state from a backup", _timeout=600)
     """
     me = current_host()
-    opened = _open(_data("file"), _data("identity"))
-    unlock = _unlock_key(_data("unlock"))
-    gone = [name for name in (_data("gone") or "").split(",") if name]
+    opened = _open(given("file"), given("identity"))
+    unlock = _unlock_key(given("unlock"))
+    gone = [name for name in (given("gone") or "").split(",") if name]
     strangers = [name for name in gone if name not in {host.name for host in settings.hosts}]
     if strangers:
         opened = Refusal("the swarm's restore", f"gone={strangers[0]} is no host's name")
@@ -66,7 +67,7 @@ def restored(settings: Settings) -> Commands:
     assert not isinstance(opened, Refusal)
     assert not isinstance(unlock, Refusal)
     backup, state = opened
-    target = restore_target(settings, backup, _data("host"))
+    target = restore_target(settings, backup, given("host"))
     if isinstance(target, Refusal):
         tell("restore", [target])
         return
@@ -119,7 +120,7 @@ def recovered(settings: Settings) -> Commands:
     """
     me = current_host()
     observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.Kept)
-    target = recovery_target(settings, observed, remaining, _data("host"))
+    target = recovery_target(settings, observed, remaining, given("host"))
     if isinstance(target, Refusal):
         tell("recover", [target])
         return
@@ -142,11 +143,6 @@ def recovered(settings: Settings) -> Commands:
     remains = remaining[target.name]
     assert remains is not None  # plan_recovery has seen it
     yield from _go_on_alone(remains.cluster, target.address, force=force)
-
-
-def _data(key: str) -> str | None:
-    value = current_host().data.get(key)
-    return None if value is None else str(value)
 
 
 def _told(part: str, findings: list[Finding], *, mine: bool) -> bool:
