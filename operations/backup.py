@@ -241,14 +241,18 @@ def _read(state: State, host: Host, chosen: Choice) -> tuple[bytes, str] | None:
 
 def _clear(host: Host, settings: Settings, folder: Path) -> None:
     """Older backups than are kept go, if they are ours by name and by what they begin with."""
-    for name in superseded([path.name for path in folder.iterdir()], settings):
-        path = folder / name
+    for name in superseded([path.name for path in folder.iterdir() if _is_ours(path)], settings):
         with suppress(OSError):
-            with path.open("rb") as file:
-                ours = not path.is_symlink() and file.read(len(HEADER)) == HEADER
-            if ours:
-                path.unlink()
-                host.log(f"{path}: removed, {settings.backup.keep} newer ones are kept")
+            (folder / name).unlink()
+            host.log(f"{folder / name}: removed, {settings.backup.keep} newer ones are kept")
+
+
+def _is_ours(path: Path) -> bool:
+    if path.suffix != ".age" or path.is_symlink() or not path.is_file():
+        return False
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(len(HEADER)) == HEADER
+    return False
 
 
 def _sync_folder(folder: Path) -> None:
@@ -302,7 +306,7 @@ umask 077
 rm -rf /run/pyinfra-swarm-backup.*
 work=$(mktemp -d /run/pyinfra-swarm-backup.XXXXXX)
 trap 'rm -rf "$work"' EXIT
-trap '' HUP INT TERM
+trap '' HUP INT TERM PIPE
 drained= stopped= unlock=
 update() {{
   tries=0
@@ -357,7 +361,6 @@ mend() {{
   fi
 }}
 (
-  trap '' PIPE
   exec >"$work/log" 2>&1 </dev/null
   status=0
   save || status=1
