@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from cluster.findings import Change, Finding, Notice, Refusal
+from cluster.findings import Change, Finding, Refusal
 from cluster.membership import Node, Observed, managers_of, node_of, quorum, reachable, view
 
 if TYPE_CHECKING:
@@ -253,24 +253,14 @@ def _refusal(reason: str, remedy: str) -> Refusal:
     return Refusal("the swarm's backup", reason, remedy=remedy)
 
 
-def plan_backup(choice: Choice | Refusal, *, locked: bool, managers: int, to: str) -> list[Finding]:
+def plan_backup(choice: Choice | Refusal, *, to: str) -> list[Finding]:
     """What a backup does, in its order, or why it is not made.
 
-    locked: the manager's keys are locked (autolock); to: the file or folder it goes to.
+    to: the file or folder it goes to.
     """
     if isinstance(choice, Refusal):
         return [choice]
     findings: list[Finding] = []
-    if locked and managers > 1:
-        findings.append(
-            Notice(
-                "the swarm's backup",
-                "the swarm is autolocked and has several managers: no engine can restore such a "
-                "state yet (moby #36852)",
-                remedy="Turn autolock off (`docker swarm update --autolock=false`) for a backup "
-                "that can be restored",
-            )
-        )
     if choice.drains:
         findings.append(
             Change(

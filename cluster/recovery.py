@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 
 LEAVE = "`docker swarm leave --force`"
 
-LOCKED_SWARM = (
-    "the swarm is autolocked, and no engine can force a new cluster from a locked state yet "
-    "(moby #36852): unlocking waits for a quorum, and forcing waits for the unlocking"
-)
+NEEDS_UNLOCK_KEY = "Put the key (SWMKEY-…) into a file of your own and name it: --data unlock=PATH"
 
 
 @dataclass(frozen=True)
@@ -132,25 +129,14 @@ def plan_restore(
         ]
     problems += _silent(settings, observed, target.name, backup, gone)
     problems += _unfit(own, remains, backup, target, mine)
-    if backup.autolock and not (mine and own.controls):
-        if len(backup.managers) > 1:
-            problems.append(
-                _refused(
-                    "restore",
-                    LOCKED_SWARM,
-                    "Restore a backup taken without autolock, if there is one; else the swarm "
-                    "has to be founded anew (`pyinfra inventory.py deploys/site.py`)",
-                )
+    if backup.autolock and not mine and not unlock_key:
+        problems.append(
+            _refused(
+                "restore",
+                f"the swarm was autolocked on {backup.time}, so its unlock key of then is needed",
+                NEEDS_UNLOCK_KEY,
             )
-        elif not unlock_key:
-            problems.append(
-                _refused(
-                    "restore",
-                    "the swarm is autolocked, so its unlock key of that time is needed",
-                    "Put the key (SWMKEY-…) into a file of your own and name it: "
-                    "--data unlock=PATH",
-                )
-            )
+        )
     if problems:
         return [*problems]
     findings: list[Finding] = []
@@ -285,9 +271,17 @@ def recovery_target(
 
 
 def plan_recovery(
-    settings: Settings, observed: Observed, remaining: Remaining, target: Host
+    settings: Settings,
+    observed: Observed,
+    remaining: Remaining,
+    target: Host,
+    *,
+    unlock_key: bool = False,
 ) -> list[Finding]:
-    """The swarm goes on with one manager, or why it must not."""
+    """The swarm goes on with one manager, or why it must not.
+
+    unlock_key: the key of an autolocked swarm is at hand.
+    """
     own, remains = observed.get(target.name), remaining.get(target.name)
     if own is None or remains is None:
         return [
@@ -329,14 +323,13 @@ def plan_recovery(
         remains.cluster,
         {host.name for host in settings.hosts},
     )
-    if remains.locked or own.state == "locked":
+    if remains.locked and not unlock_key:
         problems.append(
             _refused(
                 "recovery",
-                LOCKED_SWARM,
-                "Bring back one more manager of the old swarm and unlock them all (`docker swarm "
-                "unlock`), or restore a backup taken without autolock. Do not force it by hand: "
-                "the engine then drops out of the swarm",
+                f"the swarm is autolocked, so its unlock key is needed to force {target.name} (do "
+                "not try without: the engine then drops out of the swarm, moby #36852)",
+                NEEDS_UNLOCK_KEY,
             )
         )
     if problems:
@@ -344,9 +337,17 @@ def plan_recovery(
     lost = [
         _lost(node, _name_at(settings, address), address.rpartition(":")[0])
         for node, address in sorted((own.remote_managers or {}).items())
-        if node != own.node
+        if node != remains.node
     ]
-    return [_forced(target.name), *_cleared(lost, own.node)]
+    findings: list[Finding] = []
+    if remains.locked:
+        findings.append(
+            Change(
+                "the lock of the swarm's state",
+                "would keep it from going on alone, so it is taken off; the engine puts it back",
+            )
+        )
+    return [*findings, _forced(target.name), *_cleared(lost, remains.node)]
 
 
 def _others(

@@ -85,12 +85,7 @@ def saved(settings: Settings) -> Commands:
     cluster = view(settings, observed)
     remains = observe_all(swarm_facts.Kept)[chosen.host]
     assert cluster is not None  # choose has found a manager in it
-    findings = plan_backup(
-        chosen,
-        locked=bool(remains and remains.locked),
-        managers=len(managers_of(cluster)),
-        to=str(place),
-    )
+    findings = plan_backup(chosen, to=str(place))
     mine = me.name == chosen.host
     if mine:
         tell("backup", findings)

@@ -12,12 +12,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.connectors.util import CommandOutput
+
 from cluster import age_encryption
 from cluster.age_encryption import NotOpened
 from cluster.backup import Backup, Unusable, unpack
 from cluster.findings import Refusal, changes, refusals
+from cluster.locked_state import NotUnlocked, unlocked, unlocked_state
 from cluster.recovery import plan_recovery, plan_restore, recovery_target, restore_target
 from facts import swarm as swarm_facts
+from operations import story
 from operations.backup import ENGINE
 from operations.confirmation import confirmed
 from operations.converge import (
@@ -57,6 +62,8 @@ def restored(settings: Settings) -> Commands:
     me = current_host()
     opened = _open(given("file"), given("identity"))
     unlock = _unlock_key(given("unlock"))
+    if not isinstance(opened, Refusal) and not isinstance(unlock, Refusal):
+        opened = _unlocked(opened, unlock)
     gone = [name for name in (given("gone") or "").split(",") if name]
     strangers = [name for name in gone if name not in {host.name for host in settings.hosts}]
     if strangers:
@@ -98,9 +105,6 @@ def restored(settings: Settings) -> Commands:
         yield script(
             f"digest={digest}\n{_PUT_BACK}", stdin=base64.encodebytes(state).decode(), timeout=300
         )
-    if unlock and backup.autolock:
-        progress("unlocking the swarm")
-        yield script(f"{API}{_UNLOCK}", stdin=json.dumps({"UnlockKey": unlock}), timeout=120)
     yield from _go_on_alone(backup.cluster, target.address, force="the swarm" in told)
 
 
@@ -110,7 +114,8 @@ def recovered(settings: Settings) -> Commands:
 
     + settings: the cluster's settings
 
-    ``--data host=rk1`` names the manager; else it is the only one that answers.
+    ``--data host=rk1`` names the manager; else it is the only one that answers. ``--data
+    unlock=PATH`` names a file with the unlock key of an autolocked swarm.
 
     **Example:**
 
@@ -124,7 +129,10 @@ def recovered(settings: Settings) -> Commands:
     if isinstance(target, Refusal):
         tell("recover", [target])
         return
-    findings = plan_recovery(settings, observed, remaining, target)
+    unlock = _unlock_key(given("unlock"))
+    if isinstance(unlock, Refusal):
+        tell("recover", [unlock])
+    findings = plan_recovery(settings, observed, remaining, target, unlock_key=bool(unlock))
     if not _told("recover", findings, mine=me.name == target.name):
         return
     told = [finding.what for finding in changes(findings)]
@@ -134,7 +142,7 @@ def recovered(settings: Settings) -> Commands:
         confirmed(
             target.name,
             f"the swarm goes on with {target.name} alone: what the others had agreed on and it has "
-            f"not heard of is lost, and {lost or 'no other manager'} must never come back with "
+            f"not heard of is lost, and {lost or 'the other managers'} must never come back with "
             "its old state",
         )
     if me.name != target.name:
@@ -142,6 +150,9 @@ def recovered(settings: Settings) -> Commands:
         return
     remains = remaining[target.name]
     assert remains is not None  # plan_recovery has seen it
+    if force and remains.locked:
+        progress("taking the lock off the state")
+        yield FunctionCommand(_take_lock_off, (str(unlock),), {})
     yield from _go_on_alone(remains.cluster, target.address, force=force)
 
 
@@ -205,6 +216,50 @@ def _passphrase(identity: str) -> str | None:
     return getpass.getpass(f"Passphrase of {identity}: ")
 
 
+def _unlocked(
+    opened: tuple[Backup, bytes], unlock_key: str | None
+) -> tuple[Backup, bytes] | Refusal:
+    """The backup with its state unlocked, where there is a key and it is locked."""
+    backup, state = opened
+    if unlock_key is None or not backup.autolock:
+        return opened
+    try:
+        return backup, unlocked_state(state, unlock_key)
+    except NotUnlocked as error:
+        return _refused(f"the state could not be unlocked: {error}", "Name the key of that time")
+
+
+def _take_lock_off(state: State, host: Host, unlock_key: str) -> bool:
+    """The node's private key passes through this program's memory, and is nowhere else."""
+
+    def run(text: str, stdin: str | None = None) -> tuple[bool, CommandOutput]:
+        more = {} if stdin is None else {"_stdin": stdin}
+        return host.run_shell_command(
+            StringCommand(f"set -eu\n{text}"),
+            print_output=False,
+            print_input=False,
+            _sudo=True,
+            _timeout=150,
+            **more,
+        )
+
+    done, output = run(_READ_KEY)
+    locked = "".join(f"{line}\n" for line in output.stdout_lines).encode()
+    if done:
+        # Read line by line the file's last empty line may be lost, so the host says its digest.
+        done, said = run("sha256sum < /var/lib/docker/swarm/certificates/swarm-node.key")
+        digest = said.stdout.split()[0] if done else ""
+        try:
+            key = unlocked(locked, unlock_key).decode()
+        except NotUnlocked as error:
+            story.failed(host, f"the state could not be unlocked: {error}; nothing was changed")
+            return False
+        done, output = run(f"digest={digest}\n{_REPLACE_KEY}", key)
+    if not done:
+        story.failed(host, f"the lock could not be taken off: {output.stderr.strip()}")
+    return bool(done)
+
+
 @cache
 def _unlock_key(path: str | None) -> str | Refusal | None:
     if path is None:
@@ -244,11 +299,22 @@ sync
 """
 """Shell: the state from standard input takes its place in one step, and the engine is started."""
 
-_UNLOCK = """\
-api http://localhost/info
-case $answer in *'"LocalNodeState":"locked"'*) ;; *) exit 0;; esac
-api --data-binary @- http://localhost/swarm/unlock
+_READ_KEY = "cat /var/lib/docker/swarm/certificates/swarm-node.key"
+
+_REPLACE_KEY = f"""\
+{ENGINE}
+key=/var/lib/docker/swarm/certificates/swarm-node.key
+umask 077
+trap 'rm -f $key.unlocked' EXIT
+cat > $key.unlocked
+stop_engine
+trap 'rm -f $key.unlocked; start_engine' EXIT
+[ "$(sha256sum < $key)" = "$digest  -" ] || {{
+  echo "the engine has changed the key meanwhile; run again" >&2; exit 1; }}
+sync $key.unlocked
+mv -f $key.unlocked $key
 """
+"""Shell: the unlocked key from standard input takes its place while the engine is stopped."""
 
 _CLEAR = """\
 said() { docker info --format "$1" 2>/dev/null; }

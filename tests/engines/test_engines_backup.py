@@ -383,6 +383,106 @@ def test_two_of_three_managers_are_lost_and_the_third_goes_on(
     assert sorted(swarm.nodes("rk1")) == ["rk1", "rk2", "rk3", "rk4"]
 
 
+# An autolocked swarm
+# -------------------
+
+
+@pytest.fixture(scope="module")
+def unlock_key(four: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The unlock key of an autolocked swarm of three managers, in a file."""
+    four.reset()
+    four.form(MANAGERS, WORKERS)
+    fill(four, "rk1")
+    four.docker("rk1", "swarm", "update", "--autolock=true")
+    path = tmp_path_factory.mktemp("unlock") / "key"
+    path.write_text(four.docker("rk1", "swarm", "unlock-key", "-q"))
+    for name in MANAGERS:
+        wait_until(lambda name=name: locked_on_disk(four, name), f"{name} was not locked")  # type: ignore[misc]
+    return path
+
+
+@pytest.fixture(scope="module")
+def locked_backup(
+    four: Hosts, unlock_key: Path, key: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("backups")
+    declare(four, key, folder)
+    run = four.pyinfra("-y", "-vvv", "--debug", *BACKUP)
+    assert run.returncode == 0, run.output
+    assert "SWMKEY" not in run.output
+    return newest(folder)
+
+
+def test_a_locked_manager_is_unlocked_again_after_its_backup(
+    four: Hosts, locked_backup: Path
+) -> None:
+    assert four.swarm("rk2")["LocalNodeState"] == "active"
+    assert four.nodes("rk1")["rk2"].reachability == "reachable"
+    assert four.nodes("rk1")["rk2"].availability == "active"
+
+
+def test_a_locked_manager_goes_on_alone_with_the_unlock_key_and_is_locked_again(
+    four: Hosts, locked_backup: Path, unlock_key: Path
+) -> None:
+    """Engines cannot do it by themselves (moby #36852)."""
+    before = kept(four, "rk1")
+    for name in ("rk2", "rk3"):
+        four.power_cut(name)
+    four.restart_engine("rk1")
+    assert four.swarm("rk1")["LocalNodeState"] == "locked"
+    confirmed = ("--limit", "rk1", "--data", "confirm=rk1")
+    run = four.pyinfra("-y", *RECOVER, *confirmed)
+    assert run.returncode == 1
+    assert "its unlock key is needed to force rk1" in run.output
+    wrong = unlock_key.with_name("wrong")
+    wrong.write_text("SWMKEY-1-7c37Cc8654o6p38HnroywCi19pllOnGtbdZEgtKxZu8")
+    run = four.pyinfra("-y", *RECOVER, *confirmed, "--data", f"unlock={wrong}")
+    assert run.returncode == 1
+    assert "the unlock key is another one than the state is locked with" in run.output
+    assert four.swarm("rk1")["LocalNodeState"] == "locked"
+    given = ("--data", f"unlock={unlock_key}")
+    run = four.pyinfra("-y", "-vvv", "--debug", *RECOVER, *confirmed, *given)
+    assert run.returncode == 0, run.output
+    assert "SWMKEY" not in run.output
+    assert "PRIVATE KEY" not in run.output
+    assert kept(four, "rk1") == before
+    assert_locked_with(four, "rk1", unlock_key)
+
+
+def test_a_backup_of_a_locked_manager_goes_back_with_the_unlock_key(
+    four: Hosts, locked_backup: Path, unlock_key: Path, key: Path
+) -> None:
+    before = kept(four, "rk1")
+    for name in MANAGERS:
+        four.reinstall(name)
+    run = restore(four, locked_backup, key, "--data", "confirm=rk2")
+    assert run.returncode == 1
+    assert "so its unlock key of then is needed" in run.output
+    run = restore(
+        four, locked_backup, key, "--data", "confirm=rk2", "--data", f"unlock={unlock_key}"
+    )
+    assert run.returncode == 0, run.output
+    assert kept(four, "rk2") == before
+    assert_locked_with(four, "rk2", unlock_key)
+    site = four.pyinfra("-y", *SWARM)
+    assert site.returncode == 0, site.output
+    assert sum(node.reachability == "reachable" for node in four.nodes("rk2").values()) == 3
+
+
+def locked_on_disk(hosts: Hosts, name: str) -> bool:
+    key = "/var/lib/docker/swarm/certificates/swarm-node.key"
+    return "BEGIN ENCRYPTED" in hosts.run(name, f"cat {key}", check=False).stdout
+
+
+def assert_locked_with(hosts: Hosts, name: str, unlock_key: Path) -> None:
+    """The engine has put the lock back: it does not start without the same key."""
+    wait_until(lambda: locked_on_disk(hosts, name), f"{name} was not locked again")
+    hosts.restart_engine(name)
+    assert hosts.swarm(name)["LocalNodeState"] == "locked"
+    hosts.api(name, "/swarm/unlock", {"UnlockKey": unlock_key.read_text().strip()})
+    assert hosts.swarm(name)["LocalNodeState"] == "active"
+
+
 # Helpers
 # -------
 

@@ -20,8 +20,8 @@ from cluster.recovery import (
 )
 from cluster.settings import Settings
 
-SETTINGS = Settings(
-    hosts=[
+_HOSTS: dict[str, Any] = {
+    "hosts": [
         {
             "name": f"rk{number}",
             "address": f"192.168.1.{10 + number}",
@@ -29,7 +29,8 @@ SETTINGS = Settings(
         }
         for number in range(1, 5)
     ]
-)
+}
+SETTINGS = Settings(**_HOSTS)
 BACKUP = Backup(
     cluster="swarm-1",
     name="home",
@@ -103,11 +104,11 @@ def manager(name: str, nodes: tuple[Node, ...] | None = None, **more: Any) -> Me
 
 def everywhere(**some: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fresh hosts, but for some: a pair of a membership and of remains, or None for silence."""
-    observed = {host.name: FRESH for host in SETTINGS.hosts}
-    remaining = {host.name: remains(host.name) for host in SETTINGS.hosts}
+    observed: dict[str, Any] = {host.name: FRESH for host in SETTINGS.hosts}
+    remaining: dict[str, Any] = {host.name: remains(host.name) for host in SETTINGS.hosts}
     for name, pair in some.items():
         observed[name], remaining[name] = pair if pair is not None else (None, None)
-    return observed, remaining  # type: ignore[return-value]
+    return observed, remaining
 
 
 def sentences(findings: list[Finding]) -> str:
@@ -209,7 +210,7 @@ LIVING = (node("rk1"), node("rk2"), node("rk3"))
 def test_not_beside_a_living_swarm() -> None:
     words = "the swarm lives: rk1 is a manager of it and answers for it"
     only_refused(restoring(rk1=(manager("rk1", LIVING), member("rk1"))), words)
-    both = {name: (manager(name, LIVING), member(name)) for name in ("rk1", "rk2")}
+    both: dict[str, Any] = {name: (manager(name, LIVING), member(name)) for name in ("rk1", "rk2")}
     only_refused(restoring(**both), words)
 
 
@@ -271,12 +272,10 @@ def test_a_newer_engine_is_welcome() -> None:
     assert not refusals(restoring(rk2=(FRESH, remains("rk2", engine="29.0.1"))))
 
 
-def test_of_an_autolocked_swarm_only_what_an_engine_can_unlock() -> None:
+def test_an_autolocked_swarm_takes_its_unlock_key() -> None:
     locked = replace(BACKUP, autolock=True)
-    only_refused(restoring(locked, unlock_key=True), "moby #36852")
-    one = replace(locked, managers=BACKUP.managers[1:2])
-    only_refused(restoring(one), "its unlock key of that time is needed")
-    assert not refusals(restoring(one, unlock_key=True))
+    only_refused(restoring(locked), "so its unlock key of then is needed. Put the key (SWMKEY-…)")
+    assert not refusals(restoring(locked, unlock_key=True))
 
 
 # Recovering
@@ -284,8 +283,9 @@ def test_of_an_autolocked_swarm_only_what_an_engine_can_unlock() -> None:
 
 
 def recovering(host: str = "rk1", **some: Any) -> list[Finding]:
+    unlock_key = some.pop("unlock_key", False)
     observed, remaining = everywhere(**some)
-    return plan_recovery(SETTINGS, observed, remaining, SETTINGS.host(host))
+    return plan_recovery(SETTINGS, observed, remaining, SETTINGS.host(host), unlock_key=unlock_key)
 
 
 ALONE: dict[str, Any] = {
@@ -362,9 +362,18 @@ def test_not_from_a_host_that_cannot_go_on() -> None:
 
 
 @pytest.mark.parametrize("state", ["pending", "locked"])
-def test_not_an_autolocked_one_since_the_engine_would_drop_out(state: str) -> None:
-    locked = manager("rk1", state=state, manager=state != "locked")
-    only_refused(recovering(**{**ALONE, "rk1": (locked, member("rk1", locked=True))}), "#36852")
+def test_an_autolocked_manager_goes_on_only_with_its_unlock_key(state: str) -> None:
+    own = manager("rk1", state=state)
+    if state == "locked":  # such an engine says nothing else
+        own = replace(own, manager=False, node="", remote_managers={})
+    some = {**ALONE, "rk1": (own, member("rk1", locked=True))}
+    only_refused(recovering(**some), "the engine then drops out of the swarm, moby #36852")
+    findings = recovering(**some, unlock_key=True)
+    assert not refusals(findings)
+    assert [change.what for change in changes(findings)][:2] == [
+        "the lock of the swarm's state",
+        "the swarm",
+    ]
 
 
 @pytest.mark.parametrize(
