@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -397,7 +398,7 @@ def unlock_key(four: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("unlock") / "key"
     path.write_text(four.docker("rk1", "swarm", "unlock-key", "-q"))
     for name in MANAGERS:
-        wait_until(lambda name=name: locked_on_disk(four, name), f"{name} was not locked")  # type: ignore[misc]
+        wait_until(partial(locked_on_disk, four, name), f"{name} was not locked")
     return path
 
 
