@@ -190,7 +190,7 @@ def _no_view(inside: Mapping[str, Membership]) -> Refusal:
     if locked:
         return Refusal(
             "the swarm",
-            f"{_list(locked)} {'is' if len(locked) == 1 else 'are'} locked, and without "
+            f"{in_words(locked)} {'is' if len(locked) == 1 else 'are'} locked, and without "
             f"{'it' if len(locked) == 1 else 'them'} fewer managers are reachable than a quorum",
             remedy=f"Unlock {'it' if len(locked) == 1 else 'them'}: {UNLOCK}",
         )

@@ -106,13 +106,16 @@ def test_the_site_is_every_deploy_in_the_order_that_is_safe() -> None:
         *("preflight", "access", "ssh", "updates", "docker", "firewall", "swarm"),
     ]
     beside = {
+        "backup",
         "firewall_removed",
         "prove",
         "reboot",
+        "recover",
         "remove",
         "replace",
         "reset",
         "restart",
+        "restore",
         "rotate_ca",
         "rotate_tokens",
         "rotate_unlock_key",
