@@ -40,6 +40,14 @@ class Node(Observation):
     engine_version: str
     issuer: str = ""
 
+    @property
+    def votes(self) -> bool:
+        """It is a manager, comes to be one, or has not ceased to be one.
+
+        The role is what is asked for; reachability is there as long as it is in the raft group.
+        """
+        return self.role == "manager" or self.reachability != ""
+
 
 @dataclass(frozen=True)
 class Terms(Observation):
@@ -57,14 +65,6 @@ class Terms(Observation):
     issuer: str = ""
     rotating: bool = False
     root_expires: float | None = None
-
-    @property
-    def votes(self) -> bool:
-        """It is a manager, comes to be one, or has not ceased to be one.
-
-        The role is what is asked for; reachability is there as long as it is in the raft group.
-        """
-        return self.role == "manager" or self.reachability != ""
 
 
 @dataclass(frozen=True)
