@@ -555,9 +555,11 @@ class Hosts:
     def _wire(self, host: Host) -> None:
         """A network namespace of its own, new in each life, and a cable to the bridge."""
         name, cable = host.name, _cable(host)
+        # A board keeps its address on the wire: others go on sending to the one they know.
+        wire = f"02:00:00:00:00:{int(name.removeprefix('rk')):02x}"
         self._outside(
             f"ip netns del {name} 2>/dev/null || true; ip netns add {name}; "
-            f"ip link add {cable} type veth peer name eth0 netns {name}; "
+            f"ip link add {cable} type veth peer name eth0 address {wire} netns {name}; "
             f"ip link set {cable} master br0 up; ip -n {name} link set lo up; "
             f"ip -n {name} addr add {host.address}/24 dev eth0; ip -n {name} link set eth0 up; "
             f"ip -n {name} route add default via {self._network}.1"
