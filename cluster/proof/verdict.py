@@ -117,7 +117,7 @@ def _pair(
     out, back = _growth(crossing, told)
     problem = (
         _in_clear(what, crossing, told)
-        or _silence(what, crossing, told, exchanged, small)
+        or _silence(what, crossing, told, exchanged, end, small)
         or _unencrypted(what, crossing, told, small, full)
         or _too_large(what, crossing, full)
     )
@@ -202,6 +202,7 @@ def _silence(
     crossing: Crossing,
     told: Exchanged,
     exchanged: Mapping[str, Exchanged],
+    end: Mapping[str, Counters],
     small: Probe,
 ) -> Notice | None:
     if small.answered:
@@ -231,12 +232,6 @@ def _silence(
             + _without_mark(crossing, told),
             remedy=RESTART,
         )
-    if back > 0:
-        return Notice(
-            what,
-            f"encrypted packets go there and back, but {small.sent} datagrams had no answer",
-            remedy=f"Is there a firewall inside of the network's namespace on {receiver}?",
-        )
     other = exchanged.get(receiver)
     if other is not None and _strange(other) > 0:
         return Notice(
@@ -246,9 +241,21 @@ def _silence(
             remedy="Engines of two versions may not understand each other (one version "
             "everywhere: `deploys/docker.py`); else " + RESTART,
         )
+    # What came back may be the other's own packets, so the other is asked what it got.
+    last = end.get(receiver)
+    got = True
+    if other is not None and last is not None:
+        got = last.esp.get((here, there), 0) > other.begin.esp.get((here, there), 0)
+    if got and back > 0:
+        return Notice(
+            what,
+            f"encrypted packets go there and back, but {small.sent} datagrams had no answer",
+            remedy=f"Is there a firewall inside of the network's namespace on {receiver}?",
+        )
     return Notice(
         what,
-        f"{out} encrypted packets left, none came back",
+        f"{out} encrypted packets left, "
+        + ("none came back" if got else f"{receiver} got none of them"),
         remedy=f"Let ESP (IP protocol 50) pass between {here} and {there}, both ways: look at "
         "the firewalls of both hosts, and of what is between them",
     )

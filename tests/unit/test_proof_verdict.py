@@ -30,6 +30,7 @@ class Told:
         self.crossings = crossings(declared(), FOUR, everywhere(), **focus)
         self.esp = {(a, b): 2 for a in NAMES for b in NAMES if a != b}
         self.back: dict[tuple[str, str], int] = {}
+        self.lost: set[tuple[str, str]] = set()
         self.probes = {
             (c.sender, c.receiver, size): Probe(1, True)
             for c in self.crossings
@@ -57,6 +58,12 @@ class Told:
             found[ADDRESS[peer], ADDRESS[name]] = 300 + back * later
         return found
 
+    def got(self, name: str) -> dict[tuple[str, str], int]:
+        """This host's states at the end: packets of others that were lost are not in them."""
+        lost = {(ADDRESS[a], ADDRESS[b]) for a, b in self.lost}
+        begun = self.states(name, later=False)
+        return {pair: count + 30 * (pair not in lost) for pair, count in begun.items()}
+
     def proof(self) -> Proof:
         exchanged = {}
         for name in NAMES:
@@ -81,7 +88,8 @@ class Told:
         arrived = {name: sum(sent.get(name, 0) for sent in self.forged.values()) for name in NAMES}
         last = {
             name: replace(
-                Counters(dropped=9 + arrived[name], echoes={"ingress_sbox": 4}), **self.end[name]
+                Counters(self.got(name), dropped=9 + arrived[name], echoes={"ingress_sbox": 4}),
+                **self.end[name],
             )
             for name in NAMES
             if name not in self.silent
@@ -141,6 +149,18 @@ def test_esp_that_leaves_and_never_comes_back_is_blocked() -> None:
     )
     assert row(told.proof(), "rk1", "rk2").small == "none of 30"
     assert row(told.proof(), "rk1", "rk2").full == "not sent"
+
+
+def test_esp_that_never_arrives_is_told_from_answers_that_do_not() -> None:
+    """What the other sends of its own accord comes in meanwhile, and is no answer."""
+    told = Told()
+    unanswered(told, "rk1", "rk2", esp=30)
+    told.back["rk1", "rk2"] = 30
+    told.lost = {("rk1", "rk2")}
+    sentence = only(told.proof(), ("rk1", "rk2"))
+    assert "30 encrypted packets left, rk2 got none of them. Let ESP" in sentence
+    told.lost = set()
+    assert "encrypted packets go there and back" in only(told.proof(), ("rk1", "rk2"))
 
 
 def test_esp_that_no_key_fits_points_at_the_engines() -> None:
