@@ -265,7 +265,7 @@ def _update(node: str, options: Sequence[str]) -> str:
 def _left(seconds: int) -> str:
     """Shell: wait until no task of the swarm is left on this host."""
     return f"""\
-{API}pid=; [ -r /run/docker.pid ] && read -r pid < /run/docker.pid
+{API}pid=$(cat /run/docker.pid 2>/dev/null) || :
 [ -n "$pid" ] && [ -d "/proc/$pid" ] || exit 0  # no engine runs, so no task does
 label='%7B%22label%22%3A%5B%22com.docker.swarm.task.id%22%5D%7D'
 empty() {{
