@@ -71,7 +71,9 @@ def all_there(hosts: Hosts, at: str = "rk1") -> bool:
 def unlock_all(hosts: Hosts, *options: str) -> Run:
     """Unlocked as a user does it; then every manager is back in all respects."""
     run = succeeds(hosts, *options, *UNLOCK)
-    assert all(all_there(hosts, name) for name in MANAGERS)
+    wait_for(
+        lambda: all(all_there(hosts, name) for name in MANAGERS), "all to see all as there", 10
+    )
     assert all(
         "ingress-sbox" in hosts.api(name, "/networks/ingress")["Containers"] for name in MEMBERS
     )
