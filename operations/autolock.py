@@ -337,12 +337,12 @@ def _send_keys(state: State, host: Host, path: Path) -> bool:
 
 _UNLOCK = f"""\
 {UPDATE_SWARM}
-code=
+said=
 while read -r body; do
-  code=$(printf '%s' "$body" | curl -sS --max-time 90 -o /dev/null -w '%{{http_code}}' \
+  said=$(printf '%s' "$body" | curl -sS --max-time 90 -o /dev/null -w '%{{http_code}}' \
     --unix-socket /run/docker.sock -H 'Content-Type: application/json' --data-binary @- \
     http://localhost/swarm/unlock 2>/dev/null) || :
-  case $code in 400|401) ;; *) break ;; esac
+  case $said in 400|401) ;; *) break ;; esac
 done
 looks=0
 end=$(($(date +%s) + 120))
@@ -350,9 +350,9 @@ while :; do
   ask http://localhost/info
   state=${{answer#*'"LocalNodeState":"'}}; state=${{state%%'"'*}}
   if [ "$state" = locked ]; then
-    case $code in
+    case $said in
       400|401) echo "no key that is kept here fits this manager" >&2 ;;
-      *) echo "this manager is still locked; the engine answered ${{code:-nothing}}" >&2 ;;
+      *) echo "this manager is still locked; the engine answered ${{said:-nothing}}" >&2 ;;
     esac
     exit 1
   fi
