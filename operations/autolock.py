@@ -337,27 +337,32 @@ def _send_keys(state: State, host: Host, path: Path) -> bool:
 
 _UNLOCK = f"""\
 {UPDATE_SWARM}
-code=
+said=
 while read -r body; do
-  code=$(printf '%s' "$body" | curl -sS --max-time 90 -o /dev/null -w '%{{http_code}}' \
+  said=$(printf '%s' "$body" | curl -sS --max-time 90 -o /dev/null -w '%{{http_code}}' \
     --unix-socket /run/docker.sock -H 'Content-Type: application/json' --data-binary @- \
     http://localhost/swarm/unlock 2>/dev/null) || :
-  case $code in 400|401) ;; *) break ;; esac
+  case $said in 400|401) ;; *) break ;; esac
 done
+looks=0
 end=$(($(date +%s) + 120))
 while :; do
   ask http://localhost/info
   state=${{answer#*'"LocalNodeState":"'}}; state=${{state%%'"'*}}
   if [ "$state" = locked ]; then
-    case $code in
+    case $said in
       400|401) echo "no key that is kept here fits this manager" >&2 ;;
-      *) echo "this manager is still locked; the engine answered ${{code:-nothing}}" >&2 ;;
+      *) echo "this manager is still locked; the engine answered ${{said:-nothing}}" >&2 ;;
     esac
     exit 1
   fi
   id=${{answer#*'"NodeID":"'}}; id=${{id%%'"'*}}
   if [ "$state" = active ] && ask --max-time 10 "http://localhost/nodes/$id" 2>/dev/null; then
-    case $answer in *'"State":"ready"'*'"Reachability":"reachable"'*) exit 0 ;; esac
+    case $answer in
+      *'"State":"ready"'*'"Reachability":"reachable"'*) looks=$((looks + 1)) ;;
+      *) looks=0 ;;
+    esac
+    [ $looks -lt 5 ] || exit 0
   fi
   [ $(date +%s) -lt $end ] || {{
     echo "unlocked, but after 120 s no reachable manager of the swarm: its state is $state." \
@@ -371,4 +376,5 @@ done
 
 The engine answers a key that does not fit with 401, one that is none with 400, and the right one
 only when it has found a leader: a manager that waits for others answers nothing for that time.
+For a moment the leader may not have noticed that this manager was away: one look is not enough.
 """

@@ -46,6 +46,7 @@ SUITES = {
         _scenarios("proof", 900, "prove"),
         _scenarios("drift", 2400, "drift"),
         _scenarios("rolling", 1800, "rolling"),
+        _scenarios("keys", 900, "autolock"),
     ),
 }
 
