@@ -47,6 +47,7 @@ __all__ = [
     "DAEMON_OWNED",
     "Access",
     "Admin",
+    "Backup",
     "Cluster",
     "Docker",
     "Firewall",
@@ -195,6 +196,14 @@ class Networks(_Section):
     overlays: tuple[Overlay, ...] = ()
 
 
+class Backup(_Section):
+    """Where backups of the swarm's state go, and whose keys open them."""
+
+    recipients: tuple[values.Recipient, ...] = ()
+    folder: values.BackupFolder = "~/swarm-backups"
+    keep: Annotated[int, Field(ge=1, le=10000)] = 14
+
+
 class Settings(BaseSettings):
     """All settings of one cluster. Immutable; equal settings compare equal."""
 
@@ -211,6 +220,7 @@ class Settings(BaseSettings):
     firewall: Firewall = Firewall()
     swarm: Swarm = Swarm()
     networks: Networks = Networks()
+    backup: Backup = Backup()
 
     @property
     def managers(self) -> tuple[Host, ...]:

@@ -292,6 +292,40 @@ def _key_path(text: str) -> str:
     return _path(text)
 
 
+def recipient_fault(text: str) -> tuple[str, str] | None:
+    """Why a text is not a public key that age encrypts to, and what to write; `None` if it is."""
+    example = '"age1…", as age-keygen prints it, or one line of ~/.ssh/id_ed25519.pub'
+    if text.upper().startswith("AGE-SECRET-KEY-"):
+        return (
+            "is a secret key, and secrets are never settings",
+            "the public one that belongs to it (age1…); replace the secret one if this file was "
+            "shared",
+        )
+    if re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", text):
+        return None
+    if text.startswith(("age1", "AGE")):
+        return "is not an age recipient: 62 letters and digits, the first of them age1", example
+    if fault := public_key_fault(text):
+        return fault
+    kind = text.split()[0]
+    if kind not in ("ssh-ed25519", "ssh-rsa"):
+        return f"is of the type {kind}, which age does not encrypt to", example
+    return None
+
+
+def _recipient(text: str) -> str:
+    text = text.strip()
+    if fault := recipient_fault(text):
+        raise wrong(*fault)
+    return text
+
+
+def _backup_folder(text: str) -> str:
+    if not text:
+        raise wrong("is empty", 'the path of a folder on this computer, such as "~/swarm-backups"')
+    return _path(text)
+
+
 def _ssh_host(text: str) -> str:
     name = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
     if not text or re.fullmatch(name, text) or re.fullmatch(r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", text):
@@ -455,6 +489,10 @@ PublicKey = Annotated[str, AfterValidator(_public_key), Field(examples=["ssh-ed2
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 FilePath = Annotated[str, AfterValidator(_path), Field(examples=["~/.ssh/id_ed25519.pub"])]
 KeyPath = Annotated[str, AfterValidator(_key_path), Field(examples=["~/.ssh/id_ed25519"])]
+Recipient = Annotated[
+    str, AfterValidator(_recipient), Field(examples=["age1…", "ssh-ed25519 AAAA… you"])
+]
+BackupFolder = Annotated[str, AfterValidator(_backup_folder), Field(examples=["~/swarm-backups"])]
 SshHost = Annotated[str, AfterValidator(_ssh_host), Field(examples=["rk1.example.org"])]
 Port = Annotated[int, Field(ge=1, le=65535, examples=[22])]
 OptionalPort = Annotated[int, Field(ge=0, le=65535, examples=[22])]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 from pyinfra.api.facts import ShortFactBase
 
 from cluster.membership import (
@@ -17,6 +19,8 @@ from cluster.membership import (
     Overlay,
     Service,
 )
+from cluster.recovery import Remains
+from cluster.versions import engine_version
 from facts.docker import ENGINE_STATE, encrypted, subnets
 from facts.subject import SECTION, SubjectFact, sections
 
@@ -196,6 +200,55 @@ class Nodes(ShortFactBase[dict[str, Any]]):
                 for node in data.nodes or ()
             },
         }
+
+
+class Kept(SubjectFact[Remains]):
+    """What this host has of a swarm on its disk, whether its engine runs or not.
+
+    Gives a :class:`cluster.recovery.Remains`. Keys are looked at, never read out.
+    """
+
+    def command(self) -> str:
+        key = "/var/lib/docker/swarm/certificates/swarm-node.key"
+        return (
+            SECTION
+            + "section state; [ ! -s /var/lib/docker/swarm/docker-state.json ] || echo yes\n"
+            + f"section locked; ! grep -qs 'BEGIN ENCRYPTED' {key} || echo yes\n"
+            + f"section certificate; [ ! -r {_CERTIFICATE} ] || cat {_CERTIFICATE}\n"
+            + "section engine; [ ! -x /usr/bin/dockerd ] || /usr/bin/dockerd --version\n"
+            + "section addresses; ip -4 -o addr show scope global 2>/dev/null\ntrue\n"
+        )
+
+    def parse(self, output: list[str]) -> Remains:
+        return parse_remains(output)
+
+
+def parse_remains(output: list[str]) -> Remains:
+    """Read what :class:`Kept` prints."""
+    found = sections(output)
+    cluster, node, role = _subject(found["certificate"])
+    version = re.search(r"version ([^,\s]+)", "".join(found["engine"]))
+    addresses = re.findall(r"\binet ([\d.]+)", "\n".join(found["addresses"]))
+    return Remains(
+        state=found["state"] == ["yes"],
+        locked=found["locked"] == ["yes"],
+        cluster=cluster,
+        node=node,
+        manager=role == "swarm-manager",
+        engine=engine_version(version[1]) if version else "",
+        addresses=tuple(addresses),
+    )
+
+
+def _subject(pem: list[str]) -> tuple[str, str, str]:
+    """A node's swarm, id and role: swarmkit writes them into its certificate's subject."""
+    with suppress(ValueError):
+        first, *_ = x509.load_pem_x509_certificates("\n".join(pem).encode())
+        names = (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME)
+        found = [first.subject.get_attributes_for_oid(name) for name in names]
+        cluster, node, role = (str(values[0].value) if values else "" for values in found)
+        return cluster, node, role
+    return "", "", ""
 
 
 class Services(SubjectFact[tuple[Service, ...]]):

@@ -54,6 +54,16 @@ def is_executing() -> bool:
     return bool(story.state().is_executing)
 
 
+def given(key: str) -> str | None:
+    """What the command line of this run says with ``--data KEY=VALUE``; ``None`` where nothing.
+
+    ``host.data`` would take it from the inventory as well, and ``host.data.get("host")`` gives
+    pyinfra's own object of the host, whatever the command line says.
+    """
+    value = story.state().inventory.get_override_data().get(key)
+    return None if value is None else str(value)
+
+
 # Observing: each fact once per host and phase, until something was changed anywhere
 # ----------------------------------------------------------------------------------
 

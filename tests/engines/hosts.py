@@ -556,7 +556,9 @@ class Hosts:
             f"ip link add {cable} type veth peer name eth0 netns {name}; "
             f"ip link set {cable} master br0 up; ip -n {name} link set lo up; "
             f"ip -n {name} addr add {host.address}/24 dev eth0; ip -n {name} link set eth0 up; "
-            f"ip -n {name} route add default via {GATEWAY}"
+            f"ip -n {name} route add default via {GATEWAY}; "
+            # Its earlier life had another address on the wire, remembered here for half a minute.
+            "ip neigh flush dev br0"
         )
 
     def _group(self, host: Host) -> str:
