@@ -47,6 +47,7 @@ SUITES = {
         _scenarios("drift", 2400, "drift"),
         _scenarios("rolling", 1800, "rolling"),
         _scenarios("keys", 900, "autolock"),
+        _scenarios("backup", 1500, "backup"),
     ),
 }
 

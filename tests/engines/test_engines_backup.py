@@ -81,7 +81,10 @@ def kept(hosts: Hosts, at: str) -> dict[str, object]:
             c["Spec"]["Name"]: base64.b64decode(c["Spec"]["Data"]).decode()
             for c in hosts.api(at, "/configs")
         },
-        "overlays": {n["Name"]: n["Id"] for n in networks if n["Scope"] == "swarm"},
+        # Without the ingress network, which the site replaces by an encrypted one.
+        "overlays": {
+            n["Name"]: n["Id"] for n in networks if n["Scope"] == "swarm" and not n["Ingress"]
+        },
         "labels": hosts.nodes(at)["rk4"].labels,
     }
 

@@ -18,7 +18,7 @@ from pyinfra.api.exceptions import FactProcessError
 from cluster.membership import Membership, Service
 from cluster.unlock_key import fingerprint
 from facts.docker import ENGINE_STATE
-from facts.swarm import JoinState, Nodes, Services, State, UnlockKey
+from facts.swarm import JoinState, Nodes, Services, State, UnlockKey, parse_remains
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -306,3 +306,22 @@ def test_a_living_engine_runs(tmp_path: Path) -> None:
 def test_without_curl_nobody_can_ask_the_engine(tmp_path: Path) -> None:
     state = engine_state(installed(tmp_path, os.getpid()), path="/nowhere")
     assert state == "unreachable: curl is not installed"
+
+
+def test_what_a_host_keeps_of_a_swarm_is_read_off_its_certificate() -> None:
+    text = (Path(__file__).parent / "fixtures/facts/facts.swarm.Kept.txt").read_text()
+    kept = parse_remains(text.splitlines())
+    assert (kept.state, kept.locked, kept.manager) == (True, False, True)
+    assert (kept.cluster, kept.node) == ("wshxzhmc892cy3zc1jjd5g4e9", "2ub105oya1k4jqjicq9fws5ut")
+    assert kept.engine == "26.1.5"
+    assert kept.addresses == ("10.99.0.11", "172.17.0.1", "172.18.0.1")
+
+
+def test_a_host_without_docker_keeps_nothing() -> None:
+    text = (
+        "#> state\n#> locked\n#> certificate\n#> engine\n#> addresses\n2: eth0    inet 10.0.0.5/24"
+    )
+    kept = parse_remains(text.splitlines())
+    assert (kept.state, kept.locked, kept.manager) == (False, False, False)
+    assert (kept.cluster, kept.node) == ("", "")
+    assert (kept.engine, kept.addresses) == ("", ("10.0.0.5",))
