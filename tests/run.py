@@ -43,6 +43,7 @@ SUITES = {
         ),
         _scenarios("firewall", 1500, "firewall_lockout", "firewall_lasts"),
         _scenarios("drift", 2400, "drift"),
+        _scenarios("removing", 1800, "removing"),
     ),
 }
 
