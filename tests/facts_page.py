@@ -28,6 +28,7 @@ OF_A_WORKER = ROOT / "tests/unit/fixtures/facts-worker"
 ARGUMENTS = {
     "facts.docker.PublishedKey": {"url": "https://download.docker.com/linux/debian/gpg"},
     "facts.ssh.Effective": {"users": "debian"},
+    "facts.swarm.Tasks": {"node": "self"},
 }
 _LONGEST, _MOST, _DEEP_MOST = 64, 24, 8
 _SECTION = r"(?ms)^### `{name}`$.*?^( {{4}}[^\n]*\n(?: {{4}}[^\n]*\n|\n(?= {{4}}))*)"

@@ -48,6 +48,7 @@ SUITES = {
         _scenarios("rolling", 1800, "rolling"),
         _scenarios("keys", 900, "autolock"),
         _scenarios("backup", 1500, "backup"),
+        _scenarios("removing", 1800, "removing"),
     ),
 }
 

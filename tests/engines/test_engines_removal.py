@@ -28,6 +28,8 @@ def cluster(made: Hosts) -> Hosts:
     made.each(made.power_on)
     made.settings(MANAGERS, WORKERS)
     run = made.pyinfra("-y", *SWARM)
+    if "Could not connect" in run.output:  # sshd of a host that was switched on a moment ago
+        run = made.pyinfra("-y", *SWARM)
     assert run.returncode == 0, run.output
     for name in made.docker("rk1", "service", "ls", "-q").split():
         made.docker("rk1", "service", "rm", name)

@@ -1,13 +1,15 @@
-"""A run of ``deploys/swarm.py`` on a simulated world: its stages, in their order."""
+"""Runs of ``deploys/swarm.py`` and ``deploys/remove.py`` on a simulated world, in their order."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cluster.findings import refusals
+from cluster import removal
+from cluster.findings import Finding, refusals
 from cluster.membership import Observed, acting_manager
 from cluster.settings import Host
-from cluster.steps import Step, steps
+from cluster.steps import AwaitEmpty, Demote, Leave, RemoveEntry, SetAvailability, Step, steps
 from cluster.topology import STAGES, Seen, Stage
 from tests.swarm.world import Refused, World
 
@@ -50,3 +52,74 @@ class Run:
             except Refused as refused:
                 self.refusals[host.name] = str(refused)
                 return
+
+
+REMOVAL: tuple[Callable[[removal.Target], list[Finding]], ...] = (
+    removal.plan_drain,
+    lambda target: removal.plan_emptying(target, ["web.1"]),
+    removal.plan_demotion,
+    removal.plan_leaving,
+    removal.plan_clearing,
+)
+
+
+@dataclass
+class Removal:
+    """One run of ``deploys/remove.py`` for a host or node. refused: why it has ended early."""
+
+    world: World
+    name: str
+    done: list[Step] = field(default_factory=list)
+    refused: str = ""
+
+    def all(self) -> Removal:
+        settings = self.world.settings
+        target = self.target()
+        if isinstance(target, removal.Target):
+            whole = removal.plan_removal(settings, self.world.observe(), target, ["web.1"])
+            if any(self.refuses(whole)):
+                return self
+            for plan in REMOVAL:
+                target = self.target()
+                if not isinstance(target, removal.Target):
+                    break  # an undeclared node is forgotten when its entry is gone
+                found = plan(target)
+                if any(self.refuses(found)):
+                    return self
+                for step in steps(found):
+                    self.done.append(step)
+                    try:
+                        self.carry_out(target, step)
+                    except Refused as refused:
+                        self.refused = str(refused)
+                        return self
+        else:
+            self.refused = target.sentence()
+        return self
+
+    def target(self) -> removal.Target | Finding:
+        return removal.find(self.world.settings, self.world.observe(), self.name)
+
+    def refuses(self, findings: list[Finding]) -> list[str]:
+        said = [refusal.sentence() for refusal in refusals(findings)]
+        self.refused = "; ".join(said)
+        return said
+
+    def carry_out(self, target: removal.Target, step: Step) -> None:
+        world = self.world
+        match step:
+            case SetAvailability(availability=availability):
+                assert target.alive is not None
+                world.change(target.ask, target.alive.id, availability=availability)
+            case AwaitEmpty():
+                assert step.node not in world.manages(target.ask).busy
+            case Demote(node=node, on=on):
+                world.set_role(on, node, "worker")
+            case Leave(by_hand=True):
+                raise Refused("somebody has to type it there")
+            case Leave():
+                world.leave(self.name)
+            case RemoveEntry(node=node):
+                world.remove(target.ask, node)
+            case _:
+                raise AssertionError(f"no step of a removal: {step}")

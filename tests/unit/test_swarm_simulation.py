@@ -25,7 +25,7 @@ from cluster.membership import acting_manager, quorum
 from cluster.settings import Host, Settings
 from cluster.steps import Step
 from cluster.topology import Seen, plan
-from tests.swarm.run import Run
+from tests.swarm.run import Removal, Run
 from tests.swarm.world import CLEAR, ENCRYPTED, NONE, Crash, Swarm, World
 
 # Where it starts
@@ -386,3 +386,46 @@ def test_hosts_that_come_and_go_meanwhile_split_and_lose_nothing(world: World, s
     world.power(off=[], on=names)
     world.rest()
     promise(world)
+
+
+# Taking a node out
+# -----------------
+
+
+@given(worlds(), st.integers(0, 2**32), st.lists(st.integers(0, 8), max_size=3))
+@hypothesis_settings(max_examples=800, deadline=None)
+def test_a_removal_ends_it_or_says_why_not_wherever_it_dies(
+    world: World, seed: int, crashes: list[int]
+) -> None:
+    """The simulation asserts at each step that the quorum is kept."""
+    Run(world).all()  # as declared, as far as that goes
+    chance = random.Random(seed)
+    declared_names = [host.name for host in world.settings.hosts]
+    others = [name for name in ("old0", "old1") if name in world.member]
+    name = chance.choice([*declared_names, *others])
+    if chance.random() < 0.3:
+        world.power(off=[name])
+    swarm = world.member[name][0] if name in world.member else None
+    before = {node.id for node in swarm.nodes.values()} if swarm else set()
+    for crash in crashes:
+        world.taken, world.crash_after = 0, crash
+        try:
+            Removal(world, name).all()
+        except Crash:
+            event("died")
+        world.rest()
+    world.crash_after = -1
+    last = Removal(world, name).all()
+    event("refused" if last.refused else "removed")
+    if last.refused:
+        assert last.refused.startswith(("node ", "host: no ", "host: rk", "host: old", "somebody"))
+    else:
+        assert name not in world.member or name not in world.on
+        asked = acting_manager(world.settings, world.observe())
+        if asked and swarm is world.member[asked][0] and name in declared_names:
+            assert not any(node.hostname == name for node in swarm.nodes.values())
+    if swarm is not None:  # nobody else's entry has gone
+        gone = before - {node.id for node in swarm.nodes.values()}
+        assert len(gone) <= 1
+    again = Removal(world, name).all()
+    assert again.done == [] or again.refused
