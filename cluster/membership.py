@@ -6,7 +6,7 @@ meaning of the states.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,14 @@ class Node(Observation):
     reachability: str
     labels: Mapping[str, str]
     engine_version: str
+
+    @property
+    def votes(self) -> bool:
+        """It is a manager, comes to be one, or has not ceased to be one.
+
+        The role is what is asked for; reachability is there as long as it is in the raft group.
+        """
+        return self.role == "manager" or self.reachability != ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,16 @@ class Membership(Observation):
         return self.engine == "absent" or (self.engine == "running" and self.state == IN_NO_SWARM)
 
     @property
+    def broken(self) -> bool:
+        """The engine reports an error, with words.
+
+        An engine that had to start its part of the swarm twice, as after a promotion while its
+        first manager is gone, is in the state ``error`` until it is restarted, without any words,
+        and does all that it should (seen with 26.1.5; moby never clears ``cancelReconnect``).
+        """
+        return self.state == "error" and self.error != ""
+
+    @property
     def controls(self) -> bool:
         """The host is a manager that can answer for its swarm now."""
         return self.manager and self.nodes is not None
@@ -119,8 +137,15 @@ def quorum(managers: int) -> int:
 
 def acting_manager(settings: Settings, observed: Observed) -> str | None:
     """The manager that speaks for the swarm: the first declared one that can, else any that can."""
-    declared = [host.name for host in (*settings.managers, *settings.workers)]
-    return next((name for name in declared if (m := observed.get(name)) and m.controls), None)
+    return next(controlling(settings, observed), None)
+
+
+def controlling(settings: Settings, observed: Observed) -> Iterator[str]:
+    """The hosts that can answer for the swarm now, declared managers first."""
+    for wanted in (True, False):
+        for host in settings.hosts:
+            if host.is_manager is wanted and (own := observed.get(host.name)) and own.controls:
+                yield host.name
 
 
 def view(settings: Settings, observed: Observed) -> Membership | None:
@@ -137,8 +162,8 @@ def node_of(membership: Membership | None, cluster: Membership) -> Node | None:
 
 
 def managers_of(cluster: Membership) -> list[Node]:
-    """The swarm's managers, reachable or not."""
-    return [node for node in cluster.nodes or () if node.role == "manager"]
+    """The swarm's managers, reachable or not; also one whose demotion is not finished yet."""
+    return [node for node in cluster.nodes or () if node.votes]
 
 
 def reachable(managers: list[Node]) -> int:

@@ -1,4 +1,4 @@
-"""The swarm: found, encrypted before anybody joins, joined, managers promoted, nodes labelled."""
+"""The swarm: found, encrypted before anybody joins, joined, roles as declared, nodes labelled."""
 
 from cluster.settings import load
 from operations import swarm
@@ -7,5 +7,9 @@ swarm.founded(load(), name="Swarm: find it, or found it")
 swarm.ingress_encrypted(load(), name="Swarm: the ingress network encrypted")
 swarm.joined(load(), name="Swarm: all hosts in it", _timeout=300)
 swarm.promoted(load(), name="Swarm: managers promoted, one at a time", _serial=True, _timeout=300)
+swarm.demoted(load(), name="Swarm: managers demoted, one at a time", _serial=True, _timeout=300)
+swarm.leader_demoted(
+    load(), name="Swarm: the leader demoted, after all others", _serial=True, _timeout=300
+)
 swarm.labelled(load(), name="Swarm: labels and availability")
 swarm.overlays_encrypted(load(), name="Swarm: overlay networks encrypted")

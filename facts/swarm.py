@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -230,3 +231,25 @@ def _service(line: str) -> Service:
         networks=tuple(networks.rstrip("]").split()),
         mesh_ports=tuple(map(int, ports.split())),
     )
+
+
+class Tasks(SubjectFact[tuple[str, ...]]):
+    """The names of the tasks that are on a node, by id, as this manager knows it.
+
+    Whatever has not ended yet: also what is being prepared, and what has been told to end.
+    """
+
+    def command(self, node: str) -> str:
+        return (
+            SECTION
+            + "section tasks\n"
+            + "docker node ps --no-trunc --format '{{.CurrentState}}|{{.Name}}' "
+            + f"{shlex.quote(node)} 2>/dev/null; true\n"
+        )
+
+    def parse(self, output: list[str]) -> tuple[str, ...]:
+        found = [line.partition("|") for line in sections(output)["tasks"]]
+        return tuple(name for state, _, name in found if state.split(" ")[0] in _ALIVE)
+
+
+_ALIVE = ("New", "Pending", "Assigned", "Accepted", "Preparing", "Ready", "Starting", "Running")
