@@ -21,7 +21,7 @@ test: $(READY) browser ## everything that must pass (up to 35 minutes)
 lifecycle: $(READY) ## the longer scenarios
 	@$(BIN)/python tests/run.py lifecycle
 
-unit: $(READY) ## the pure core only (seconds)
+unit: $(READY) ## the pure core only (a minute or two)
 	@$(BIN)/python -m pytest -q tests/unit
 
 netns: $(READY) ## real iptables in namespaces (three minutes, as root)

@@ -56,15 +56,32 @@ def _load():
 def _refuse_a_limit_to_nobody():
     # pyinfra would run on no host at all, and end with exit code 0.
     _context = _click.get_current_context(silent=True)
+    _given = _context.params if _context else {}
     _names = [_host.name for _host in _settings.hosts]
-    for _pattern in (_context.params.get("limit") if _context else None) or ():
-        if _pattern in ("managers", "workers", "inventory"):
-            continue
-        if not any(_fnmatch(_name, _pattern) for _name in _names):
-            _stop(
-                f"--limit {_pattern} is no host's name\n\n"
-                f"    instead: {', '.join(_names)}; or managers, workers; --limit can be repeated"
+    _groups = {
+        "inventory": _names,
+        "managers": [_host.name for _host in _settings.managers],
+        "workers": [_host.name for _host in _settings.workers],
+    }
+
+    def _meant(_option):
+        _found = set()
+        for _pattern in _given.get(_option) or ():
+            _matching = _groups.get(
+                _pattern, [_name for _name in _names if _fnmatch(_name, _pattern)]
             )
+            if not _matching:
+                _no = "names nobody: there are none" if _pattern in _groups else "is no host's name"
+                _stop(
+                    f"--{_option} {_pattern} {_no}\n\n"
+                    f"    instead: {', '.join(_names)}; or managers, workers; "
+                    f"--{_option} can be repeated"
+                )
+            _found |= set(_matching)
+        return _found
+
+    if _meant("exclude") >= (_meant("limit") or set(_names)):
+        _stop("--exclude leaves no host\n\n    instead: a narrower pattern, or a wider --limit")
 
 
 def _many(_count, _word):

@@ -146,7 +146,8 @@ def arm_and_apply(change: Guarded) -> str:
 
     An earlier change that was never confirmed is undone first: what is saved is always a state
     that somebody could log in to. Nothing is changed before copies, marker and boot unit are on
-    the disk, in that order; if the change itself fails it is undone at once.
+    the disk, in that order; if the change itself fails it is undone at once. So it is if it takes
+    longer than the host waits: the timer has then put back what only half of it had changed.
     """
     place = f"{ROOT}/{change.subject}"
     unit = timer(change.subject)
@@ -176,11 +177,43 @@ def arm_and_apply(change: Guarded) -> str:
             f"--timer-property=AccuracySec=1s /bin/sh {RESTORE} {change.subject}",
             f": > {place}/armed",
             f"sync -f {place}",
-            f"trap 'c=$?; trap - EXIT; [ $c = 0 ] || /bin/sh {RESTORE} {change.subject} >&2; "
-            "exit $c' EXIT",
+            _back(change.subject),
+            "trap 'c=$?; trap - EXIT; [ $c = 0 ] || back; exit $c' EXIT",
             "umask 022",
             *change.apply,
+            f"[ -e {place}/armed ] || {{",
+            '  echo "the time to confirm it was over before it was made" >&2; exit 1',
+            "}",
             "trap - EXIT",
+        ]
+    )
+
+
+def _back(subject: str) -> str:
+    """A shell function that puts everything back, also what was written after the timer did so."""
+    place = f"{ROOT}/{subject}"
+    return "\n".join(
+        [
+            "back() {",
+            f"  n=0; while [ -e {place}/firing ] && [ $n -lt 30 ]; do sleep 1; n=$((n + 1)); done",
+            f"  mv {place}/restored {place}/firing 2>/dev/null || :",
+            f"  /bin/sh {RESTORE} {subject} >&2",
+            "}",
+        ]
+    )
+
+
+def forget(subject: str) -> str:
+    """A shell script that drops an unconfirmed change without undoing it.
+
+    For a job that takes the subject off the host: what was there before is not to come back.
+    """
+    place = f"{ROOT}/{subject}"
+    return "\n".join(
+        [
+            f"rm -f {place}/armed",
+            f"systemctl stop {timer(subject)}.timer {timer(subject)}.service 2>/dev/null || :",
+            f"rm -rf {place}",
         ]
     )
 

@@ -36,6 +36,7 @@ from cluster.settings_errors import (
     SettingsError,
     UnknownHost,
     nearest,
+    secret_values_in,
     secrets_in,
 )
 from cluster.settings_sources import Source, locate
@@ -269,6 +270,9 @@ class Settings(BaseSettings):
         except ValidationError as error:
             problems += in_words(error, plain, cls)
         problems += consistency.problems(_with_defaults(plain))
+        # Where a value is wrong in another way as well, that says more.
+        known = {problem.field for problem in problems}
+        problems += [one for one in secret_values_in(plain, plain) if one.field not in known]
         if problems or made is None:
             raise SettingsError(_once_each(problems))
         object.__setattr__(made, "hosts", tuple(_effective(host, made.ssh) for host in made.hosts))

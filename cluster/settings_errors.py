@@ -133,6 +133,12 @@ def field_name(loc: Loc, data: Mapping[str, Any]) -> str:
     return text
 
 
+_TAKE_IT_OUT = (
+    "take it out of the settings (and replace it, if the file was shared); put it in an "
+    "environment variable, or in a file of its own, and name that"
+)
+
+
 def secrets_in(data: Any, whole: Mapping[str, Any], loc: Loc = ()) -> list[Problem]:
     """A problem for each key that would hold a secret, however deep."""
     problems: list[Problem] = []
@@ -145,8 +151,7 @@ def secrets_in(data: Any, whole: Mapping[str, Any], loc: Loc = ()) -> list[Probl
                         field_name(here, whole),
                         None,
                         "looks like a secret, and secrets are never settings",
-                        "take it out of the settings (and replace it, if the file was shared); put "
-                        "it in an environment variable, or in a file of its own, and name that",
+                        _TAKE_IT_OUT,
                     )
                 )
             else:
@@ -155,3 +160,16 @@ def secrets_in(data: Any, whole: Mapping[str, Any], loc: Loc = ()) -> list[Probl
         for index, item in enumerate(data):
             problems += secrets_in(item, whole, (*loc, index))
     return problems
+
+
+def secret_values_in(data: Any, whole: Mapping[str, Any], loc: Loc = ()) -> list[Problem]:
+    """A problem for each text that looks like a secret, whatever its key is called."""
+    if isinstance(data, str) and _SECRET_VALUE.search(data):
+        reason = "holds what looks like a secret, and secrets are never settings"
+        return [Problem(field_name(loc, whole), "(not shown)", reason, _TAKE_IT_OUT)]
+    items: Iterable[tuple[int | str, Any]] = ()
+    if isinstance(data, Mapping):
+        items = ((str(key), value) for key, value in data.items())
+    elif isinstance(data, list | tuple):
+        items = enumerate(data)
+    return [found for key, value in items for found in secret_values_in(value, whole, (*loc, key))]

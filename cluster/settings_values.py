@@ -419,8 +419,19 @@ def _port_range(text: str) -> str:
     return f"{int(first)}-{int(last)}" if last and int(last) != int(first) else str(int(first))
 
 
+_NAMED_TIMES = (
+    "minutely|hourly|daily|weekly|monthly|quarterly|yearly|annually|(semi-?|bi-?)annually"
+)
+_DAYS = "mon(day)?|tue(sday)?|wed(nesday)?|thu(rsday)?|fri(day)?|sat(urday)?|sun(day)?"
+
+
 def _schedule(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9*:,./~ -]+", text):
+    # Only systemd knows for certain, on the host; a plain word is wrong more easily than a time.
+    plain = not re.search(r"[0-9*]", text)
+    words = rf"({_NAMED_TIMES}|({_DAYS})((,|\.\.)({_DAYS}))*)"
+    if not re.fullmatch(r"[A-Za-z0-9*:,./~ -]+", text) or (
+        plain and not re.fullmatch(words, text.strip(), re.IGNORECASE)
+    ):
         raise wrong(
             "is not a time as systemd's OnCalendar takes it",
             '"daily", "hourly", or such as "Mon *-*-* 04:00" (see `man systemd.time`)',

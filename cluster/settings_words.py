@@ -51,6 +51,8 @@ def _problem(error: Mapping[str, Any], data: Mapping[str, Any], model: type[Base
         found = None if loc and loc[-1] == "[key]" else value
         return Problem(place, found, context["reason"], context["instead"])
     reason, instead = _of_kind(kind, context, error.get("input"), error["msg"])
+    if loc == ("hosts",) and isinstance(error.get("input"), Mapping):
+        reason, instead = "is a single table", "[[hosts]], in double brackets, once for each host"
     if example and kind.endswith(("_type", "_parsing")):
         instead += f", such as {example}"
     return Problem(place, value, reason, instead)

@@ -165,6 +165,8 @@ def _check(options: argparse.Namespace) -> int:
     for path in filter(None, (options.html, options.metrics)):
         if not path.parent.is_dir():
             raise Unusable(f"{path}: there is no folder {path.parent} to write it to")
+        if path.is_dir():
+            raise Unusable(f"{path}: is a folder\n    instead: the name of a file in it")
     _same_cluster(options.since, wanted.cluster)
     begun = datetime.now(UTC)
     notify.ping(where, "start", _warn)
@@ -181,9 +183,14 @@ def _check(options: argparse.Namespace) -> int:
             deploys=deploys(),
             timeout=request.timeout,
         )
-        found, learnt, news = _learn(options.since, found)
-        _write(options, found, learnt)
-        _tell(options.since, where, learnt, notify.message(found, news) if news else None)
+        try:
+            found, learnt, news = _learn(options.since, found)
+            # Once it is remembered it is no news any longer: told before anything can go wrong.
+            _tell(options.since, where, learnt, notify.message(found, news) if news else None)
+            _write(options, found, learnt)
+        except (Unusable, memory.Unreadable):
+            _print(options, found)
+            raise
         _print(options, found)
         outcome = notify.event(found)
     finally:
@@ -236,7 +243,8 @@ def _same_cluster(path: Path | None, cluster: str) -> None:
     """Find out before the check, not after it, that its memory cannot be used."""
     if path is None:
         return
-    before = memory.load(path).cluster
+    with memory.remembered(path) as known:
+        before = known.cluster
     if before not in ("", cluster):
         raise memory.Unreadable(
             f"{path}: remembers cluster “{before}”, and this is “{cluster}”\n"

@@ -27,7 +27,7 @@ _SEVERITY: dict[State, int] = {"in sync": 0, "unknown": 1, "drifted": 2}
 
 
 class Unreadable(Exception):
-    """The file is not one of ours; the message says what to do."""
+    """The file is not one of ours, or cannot be used; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -196,8 +196,14 @@ def load(path: Path) -> Memory:
 
 
 def remember(path: Path, memory: Memory) -> None:
-    """Write a memory, at once and whole; only its owner may read it."""
-    write(path, json.dumps(to_json(memory), ensure_ascii=False, indent=1) + "\n", mode=0o600)
+    """Write a memory, at once and whole; only its owner may read it. Raises :class:`Unreadable`."""
+    text = json.dumps(to_json(memory), ensure_ascii=False, indent=1) + "\n"
+    try:
+        write(path, text, mode=0o600)
+    except OSError as error:
+        raise Unreadable(
+            f"{path}: cannot be written: {error.strerror}; it remembers what it did before"
+        ) from error
 
 
 def write(path: Path, text: str, *, mode: int = 0o644) -> None:

@@ -115,21 +115,22 @@ def tell(where: Channels, what: Message, say: Callable[[str], None]) -> bool:
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     taken = False
     for number, url in enumerate(where.urls, start=1):
-        name, sent = f"channel {number}", False
+        name, known, sent = f"channel {number}", False, False
         try:
             with (
                 contextlib.redirect_stdout(io.StringIO()),
                 contextlib.redirect_stderr(io.StringIO()),
             ):
                 channel = apprise.Apprise()
-                if not channel.add(url):
-                    say(f"{name} is not a URL that apprise knows; see docs/drift.md")
-                    continue
-                name += f" ({channel[0].service_name})"
-                sent = bool(channel.notify(title=what.title, body=what.body))
+                known = bool(channel.add(url))
+                if known:
+                    name += f" ({channel[0].service_name})"
+                    sent = bool(channel.notify(title=what.title, body=what.body))
         except Exception as error:  # a plugin's mistake is not the check's
-            name += f": {type(error).__name__}"
-        if not sent:
+            name, known = f"{name}: {type(error).__name__}", True
+        if not known:  # said out here: in there, what goes to standard error is held back
+            say(f"{name} is not a URL that apprise knows; see docs/drift.md")
+        elif not sent:
             say(f"{name} did not take the notification")
         taken = taken or sent
     return taken

@@ -100,9 +100,20 @@ def picture(report: Report) -> Picture:
         cards=tuple(cards),
         encrypted=encrypted,
         network=network,
-        exposure=str(report.measures.get("exposure") or ""),
+        exposure=_exposure(report),
         quorum=_quorum(_mapping(report.measures.get("managers"))),
     )
+
+
+def _exposure(report: Report) -> str:
+    """Who gets in. It is what is declared; only where every host keeps to it, it is also so."""
+    said = str(report.measures.get("exposure") or "")
+    kept = all(
+        "firewall" in host.parts
+        and not any(one.part == "firewall" and one.kind != "notice" for one in host.differences)
+        for host in report.hosts
+    )
+    return said if kept or not said else f"declared: {said}"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

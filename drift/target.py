@@ -61,6 +61,8 @@ def limited(settings: Settings, limit: Sequence[str]) -> tuple[Host, ...]:
     names = [host.name for host in settings.hosts]
     chosen: set[str] = set() if limit else set(names)
     for word in limit:
+        if groups.get(word) == set():
+            raise Unusable(f"--limit {word}: there are none; hosts are {', '.join(names)}")
         matching = groups.get(word) or {name for name in names if fnmatch(name, word)}
         if not matching:
             meant = nearest(word, [*names, *groups])

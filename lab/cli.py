@@ -31,13 +31,25 @@ def _parser() -> argparse.ArgumentParser:
     cut = commands.add_parser("power-cut", help="pull a host's plug, and put it back")
     cut.add_argument("host")
     length = cut.add_mutually_exclusive_group()
-    length.add_argument("--for", type=float, default=0.0, dest="seconds", metavar="SECONDS")
-    length.add_argument("--stay-off", action="store_true")
+    length.add_argument(
+        "--for", type=_seconds, default=0.0, dest="seconds", metavar="SECONDS", help="how long"
+    )
+    length.add_argument("--stay-off", action="store_true", help="until `lab power-on`")
     on = commands.add_parser("power-on", help="give a host power")
     on.add_argument("host")
     reset = commands.add_parser("reset", help="flash hosts anew (all, if none is named)")
     reset.add_argument("hosts", nargs="*", metavar="HOST")
     return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f'"{text}" is no number of seconds from 0 to 86400')
+    return seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

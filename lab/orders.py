@@ -55,9 +55,17 @@ def give_order(order: str, timeout: float | None = None, **arguments: Any) -> di
             connection.connect(str(places.control_socket()))
         except OSError as error:
             raise LabError("no lab is up on this machine: `lab up` starts one") from error
-        connection.sendall(json.dumps({"order": order, **arguments}).encode() + b"\n")
-        with connection.makefile() as answers:
-            line = answers.readline()
+        try:
+            connection.sendall(json.dumps({"order": order, **arguments}).encode() + b"\n")
+            with connection.makefile() as answers:
+                line = answers.readline()
+        except TimeoutError as error:
+            raise LabError(
+                f"the lab's supervisor has not answered for {timeout:.0f} s; what it does is in"
+                f" {places.state() / 'supervisor.log'}"
+            ) from error
+        except ConnectionError:
+            line = ""
     if not line:
         raise LabError("the lab's supervisor went away while it was asked; see `lab status`")
     answer: dict[str, Any] = json.loads(line)

@@ -27,6 +27,7 @@ from cluster.firewall.policy import FAMILIES, Policy, docker_bridges, foreign_br
 from cluster.firewall.rule import parse
 from cluster.firewall.web_ranges import SHIPPED
 from cluster.membership import acting_manager, view
+from cluster.rollback import forget
 from cluster.shell import write_files
 from facts import swarm as swarm_facts
 from facts.docker import StandaloneContainers
@@ -290,7 +291,11 @@ fi
 """Shell: what the restored files say, loaded; or, where there are none, our rules taken out."""
 
 _REMOVE = f"""\
+# A change that nobody has confirmed would be undone later: the firewall would come back.
+{forget("firewall")}
 systemctl --quiet disable --now {TIMER} 2>/dev/null || :
+# Ended, not waited for: it holds the lock while Cloudflare does not answer.
+systemctl stop {REFRESH} 2>/dev/null || :
 systemctl --quiet disable {UNIT} 2>/dev/null || :
 rm -f {" ".join(FILES)} {" ".join(WANTS.values())}
 rmdir {DOCKER_DROP_IN.rpartition("/")[0]} 2>/dev/null || :

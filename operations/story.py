@@ -35,12 +35,15 @@ from operations.connection import connection_broke, notice_power_loss
 
 _MARKS = {"change": ("~", "yellow"), "notice": ("!", "cyan"), "refusal": ("✗", "red")}
 
+_REASONS = "SWARM_REASONS = {path}: findings cannot be written there: {why}"
+
 _told: set[tuple[str, str]] = set()
 _measured: set[tuple[str, str, str, str]] = set()
 _failures: dict[str, str] = {}
 _changed: dict[str, int] = {}
 _noticed = 0
 _interrupted = False
+_unwritable = False
 _broke_off = False
 _met: set[str] = set()
 _begun = False
@@ -122,10 +125,30 @@ def failed(host: Host, message: str, *, told: bool = False) -> None:
 
 
 def _record(entry: Mapping[str, Any]) -> None:
+    """Write a record. A disk that fills up here must not end a change half-way on a host."""
+    global _unwritable
     path = os.environ.get("SWARM_REASONS")
-    if path:
+    if not path or _unwritable:
+        return
+    try:
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+    except OSError as error:
+        _unwritable = True
+        logger.error(f"{_REASONS.format(path=path, why=error.strerror)}; the run goes on without")
+
+
+def _must_be_writable() -> None:
+    path = os.environ.get("SWARM_REASONS")
+    if path:
+        try:
+            open(path, "a").close()
+        except OSError as error:
+            logger.error(
+                f"{_REASONS.format(path=path, why=error.strerror)}\n\n"
+                "    instead: a file in a folder that is there, or unset it"
+            )
+            raise SystemExit(1) from error
 
 
 class _Listener(BaseStateCallback):
@@ -178,6 +201,7 @@ def _by_hand(name: str) -> str:
 
 def install() -> None:
     """Listen from the run's start and write its last lines at its end. Called by the inventory."""
+    _must_be_writable()
     logging.getLogger("pyinfra").addHandler(_ConnectErrors(level=logging.ERROR))
     # A host that is down is said in a line; paramiko would add a page of traceback to it.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)

@@ -56,7 +56,9 @@ compose() { # ipv4|ipv6: one atomic change of the filter table
             }
             web "$list" ;;
         COMMIT)
-            $t -w 20 -S | jumps
+            # Without an answer nothing is known of DOCKER-USER, and naming it would empty it.
+            now=$($t -w 20 -S) || { say "$1: iptables does not say what is there" >&2; return 1; }
+            printf '%s\n' "$now" | jumps
             echo COMMIT ;;
         *) printf '%s\n' "$line" ;;
         esac

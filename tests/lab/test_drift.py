@@ -470,7 +470,7 @@ def settled(cluster: Cluster) -> None:
 
 @pytest.mark.lifecycle
 def test_alarm_none_on_an_untouched_cluster(quiet: Callable[[int], None]) -> None:
-    quiet(CHECKS * 4 // 10)
+    quiet(CHECKS * 2 // 10)
 
 
 @pytest.mark.lifecycle
@@ -499,4 +499,11 @@ def test_alarm_none_after_leader_changes(cluster: Cluster, quiet: Callable[[int]
         ).stdout.strip()
         cluster.lab.run(leader, "sudo systemctl restart docker")
         settled(cluster)
+        quiet(CHECKS // 10)
+
+
+@pytest.mark.lifecycle
+def test_alarm_none_after_range_refreshes(cluster: Cluster, quiet: Callable[[int], None]) -> None:
+    for _ in range(2):
+        on_each(names(cluster.found), "systemctl start pyinfra-swarm-web-ranges.service")
         quiet(CHECKS // 10)

@@ -8,6 +8,7 @@ rest would prove nothing); then each cell is tried after each event of :data:`EV
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ MESH, MESH_TLS, MESH_UNDECLARED = 80, 443, 8080
 HOST_MODE_UNDECLARED, HOST_MODE_DECLARED = 8081, 8082
 CONTAINER_UNDECLARED, CONTAINER_DECLARED = 8083, 8084
 LISTENER_UNDECLARED, LISTENER_FOR_ADMIN = 8085, 9100
+CONTAINER_WEB, LISTENER_WEB = 8086, 8087
+"""Web ports as 80 and 443 are, but for IPv6 as well, which the routing mesh does not speak yet."""
 
 ADMIN = ("203.0.113.0/24", "2001:db8:ad::/48")
 DECLARED = [
@@ -38,7 +41,10 @@ DECLARED = [
     {"port": CONTAINER_DECLARED},
     {"port": LISTENER_FOR_ADMIN, "sources": ADMIN},
 ]
-ENVIRONMENT = {"SWARM_FIREWALL__OPEN": json.dumps(DECLARED)}
+ENVIRONMENT = {
+    "SWARM_FIREWALL__OPEN": json.dumps(DECLARED),
+    "SWARM_FIREWALL__WEB_PORTS": json.dumps([MESH, MESH_TLS, CONTAINER_WEB, LISTENER_WEB]),
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,9 @@ DOORS = (
     Door("host mode, declared", HOST_MODE_DECLARED, EVERYBODY),
     Door("docker run -p, undeclared", CONTAINER_UNDECLARED),
     Door("docker run -p, declared", CONTAINER_DECLARED, EVERYBODY),
+    Door("docker run -p, web port", CONTAINER_WEB, frozenset({"cloudflare"})),
     Door("listener of the host, undeclared", LISTENER_UNDECLARED),
+    Door("listener of the host, web port", LISTENER_WEB, frozenset({"cloudflare"})),
     Door("listener of the host, declared for the admin", LISTENER_FOR_ADMIN, frozenset({"admin"})),
 )
 CELLS = [
@@ -76,6 +84,9 @@ CELLS = [
     for door, node, client, family in product(DOORS, NODES, CLIENTS, FAMILIES)
     if family in door.families and (node in MANAGERS or not door.managers)
 ]
+DATAGRAMS = (4789, 7946)
+"""UDP ports of the swarm: VXLAN, and the nodes' gossip."""
+
 EVENTS = (
     "the run",
     "a refresh",
@@ -98,17 +109,23 @@ class Matrix:
     outside: dict[tuple[str, str, str, int], str]
     straight: dict[tuple[str, str], str]
     inside: dict[tuple[str, str], str]
+    datagrams: dict[tuple[str, str, int], int]
     absent: tuple[str, ...] = ()
 
 
 # The doors
 # ---------
 
+CONTAINERS = "closed opened proxied listener admins visitors"
+
 _CONTAINERS = f"""
 set -e
-docker rm -f closed opened listener admins >/dev/null 2>&1 || :
+docker rm -f {CONTAINERS} >/dev/null 2>&1 || :
 docker run -d --restart always --name closed -p {CONTAINER_UNDECLARED}:80 lab/web:1 >/dev/null
 docker run -d --restart always --name opened -p {CONTAINER_DECLARED}:80 lab/web:1 >/dev/null
+docker run -d --restart always --name proxied -p {CONTAINER_WEB}:80 lab/web:1 >/dev/null
+docker run -d --restart always --name visitors --network host lab/web:1 \
+  httpd -f -p '[::]:{LISTENER_WEB}' -h /www >/dev/null
 docker run -d --restart always --name listener --network host lab/web:1 \
   httpd -f -p '[::]:{LISTENER_UNDECLARED}' -h /www >/dev/null
 docker run -d --restart always --name admins --network host lab/web:1 \
@@ -156,7 +173,7 @@ def doors(lab: ModuleType, site: Callable[..., Run]) -> Iterator[Description]:
     wait_for_the_doors(lab, found)
     yield found
     lab.run("node1", f"docker service rm {' '.join(SERVICES)}")
-    on_each(NODES, "docker rm -f closed opened listener admins", timeout=300)
+    on_each(NODES, f"docker rm -f {CONTAINERS}", timeout=300)
 
 
 def wait_for_the_doors(lab: ModuleType, found: Description, nodes: tuple[str, ...] = NODES) -> None:
@@ -171,7 +188,7 @@ def wait_for_the_doors(lab: ModuleType, found: Description, nodes: tuple[str, ..
                 f"|| echo {node} {port}\n"
                 for node in nodes
                 for port in ports
-                if port not in (22, 7946, LISTENER_UNDECLARED)
+                if port not in (22, 7946, LISTENER_UNDECLARED, LISTENER_WEB)
             ),
             timeout=300,
         )
@@ -212,6 +229,7 @@ def look(lab: ModuleType, found: Description, nodes: tuple[str, ...] = NODES) ->
         },
         straight=straight(lab, found, nodes),
         inside=inside(found, nodes),
+        datagrams=datagrams(lab, found, nodes),
         absent=tuple(node for node in NODES if node not in nodes),
     )
 
@@ -304,6 +322,44 @@ def inside(found: Description, nodes: tuple[str, ...]) -> dict[tuple[str, str], 
     return results
 
 
+_SEND = """
+import json, socket, sys
+
+for address, port in json.load(sys.stdin):
+    for _ in range(3):
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"knock", (address, port))
+"""
+
+
+def datagrams(
+    lab: ModuleType, found: Description, nodes: tuple[str, ...]
+) -> dict[tuple[str, str, int], int]:
+    """How many get past the filter, counted behind it: UDP has no answer that would tell."""
+    rules = {
+        (client, port): f"INPUT -s {found.clients[client].address} -p udp --dport {port}"
+        for client in CLIENTS
+        for port in DATAGRAMS
+    }
+    on_each(nodes, "\n".join(f"iptables -w -t nat -A {rule}" for rule in rules.values()))
+    targets = [(address(found, node, "ipv4"), port) for node in nodes for port in DATAGRAMS]
+    for client in CLIENTS:
+        lab.in_namespace(client, [sys.executable, "-c", _SEND], stdin=json.dumps(targets))
+    said = on_each(
+        nodes,
+        "iptables -w -t nat -nvxL INPUT\n"
+        + "\n".join(f"iptables -w -t nat -D {rule}" for rule in rules.values()),
+    )
+    counted = {}
+    for node, client, port in product(nodes, CLIENTS, DATAGRAMS):
+        [line] = [
+            line.split()
+            for line in said[node].splitlines()
+            if f" {found.clients[client].address} " in line and f"dpt:{port}" in line
+        ]
+        counted[client, node, port] = int(line[0])
+    return counted
+
+
 # Without the firewall, everything is open
 # ----------------------------------------
 
@@ -330,6 +386,11 @@ def test_without_it_every_door_is_open_to_everybody(control: Matrix) -> None:
         if family == "ipv6" and w == OPEN
     }
     assert over_ipv6 >= {22, CONTAINER_UNDECLARED, LISTENER_UNDECLARED, LISTENER_FOR_ADMIN}
+    assert over_ipv6 >= {CONTAINER_WEB, LISTENER_WEB}
+
+
+def test_without_it_datagrams_get_in(control: Matrix) -> None:
+    assert set(control.datagrams.values()) == {3}
 
 
 def test_without_it_bridges_addresses_are_open_from_outside(control: Matrix) -> None:
@@ -384,6 +445,14 @@ def test_from_outside(matrix: Matrix, door: Door, node: str, client: str, family
         assert word == OPEN
     else:
         assert word in (OPEN, REFUSED)  # the mesh does not listen over IPv6
+
+
+@pytest.mark.parametrize("port", DATAGRAMS)
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("node", NODES)
+def test_from_outside_with_datagrams(matrix: Matrix, node: str, client: str, port: int) -> None:
+    if node not in matrix.absent:
+        assert matrix.datagrams[client, node, port] == 0
 
 
 @pytest.mark.parametrize("what", STRAIGHT)

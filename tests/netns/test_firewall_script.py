@@ -9,7 +9,7 @@ import pytest
 
 from cluster.findings import Change
 from cluster.firewall.chains import JUMPS, OURS, WEB, chains, web_rules
-from cluster.firewall.host_files import LISTS, RULES
+from cluster.firewall.host_files import LISTS, RULES, SCRIPT
 from cluster.firewall.plan import Host as Seen
 from cluster.firewall.plan import Tables, declared, plan
 from cluster.firewall.policy import FAMILIES
@@ -136,6 +136,26 @@ def test_our_jumps_go_first_again_and_stand_there_once(host: Host) -> None:
             assert table[chain].count(f"-j {ours}") == 1
         assert table["INPUT"][1] == "-j ACCEPT"
         assert table["DOCKER-USER"][1] == "-j RETURN"
+
+
+def test_where_iptables_does_not_say_what_is_there_nothing_is_loaded(host: Host) -> None:
+    """Its lock was held for too long, say; DOCKER-USER, taken for missing, would be emptied."""
+    with_docker(host)
+    host.firewall("load")
+    before = [host.saved(family) for family in FAMILIES]
+    silent = host.path("/silent")
+    silent.mkdir()
+    for command in COMMANDS.values():
+        stub = silent / command
+        silence = "case $* in *-S) exit 4 ;; esac"
+        stub.write_text(f'#!/bin/sh\n{silence}\nexec /usr/sbin/{command} "$@"\n')
+        stub.chmod(0o755)
+    script = host.path(SCRIPT)
+    script.write_text(script.read_text().replace("\nPATH=", f"\nPATH={silent}:", 1))
+    done = host.firewall("load", check=False)
+    assert done.returncode == 1
+    assert "iptables does not say what is there" in done.stderr
+    assert [host.saved(family) for family in FAMILIES] == before
 
 
 def test_what_somebody_put_into_our_chains_is_gone_after_loading(host: Host) -> None:

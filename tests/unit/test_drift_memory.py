@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -204,6 +205,23 @@ def test_a_file_that_is_something_else_is_not_overwritten(tmp_path: Path, text: 
     with pytest.raises(Unreadable, match="is not what a check remembers"), remembered(path):
         pass
     assert path.read_text() == text
+
+
+def test_a_full_disk_is_said_and_what_was_remembered_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "drift.json"
+    first, _, _ = after(IN_SYNC)
+    remember(path, first)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(Unreadable, match=r"cannot be written: No space left on device"):
+        remember(path, after(IN_SYNC, DRIFTED)[0])
+    assert load(path) == first
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

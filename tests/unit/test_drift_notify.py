@@ -103,6 +103,16 @@ def test_a_channel_that_fails_does_not_keep_the_others_from_being_told(
     ]
 
 
+def test_a_channel_that_is_none_is_said_where_messages_are_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    where = Channels((f"nonsense://{SECRET}",))
+    assert not tell(where, MESSAGE, lambda text: print(text, file=sys.stderr))
+    assert (
+        capsys.readouterr().err == "channel 1 is not a URL that apprise knows; see docs/drift.md\n"
+    )
+
+
 def test_a_channel_that_refuses_is_said_without_its_secret(
     server: Server, said: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -248,7 +258,9 @@ role = "manager"
 """
 
 
-def check(folder: Path, *urls: str, ping: str = "") -> subprocess.CompletedProcess[str]:
+def check(
+    folder: Path, *urls: str, ping: str = "", page: str = "page.html"
+) -> subprocess.CompletedProcess[str]:
     """A check of a board that cannot be reached."""
     (folder / "cluster.toml").write_text(BOARDS)
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SWARM_", "DRIFT_"))}
@@ -256,7 +268,7 @@ def check(folder: Path, *urls: str, ping: str = "") -> subprocess.CompletedProce
         [
             *(sys.executable, "-m", "drift", "--json", "--verbose"),
             *("--since", str(folder / "state.json"), "--deploy", "deploys/preflight.py"),
-            *("--html", str(folder / "page.html"), "--metrics", str(folder / "m.prom")),
+            *("--html", str(folder / page), "--metrics", str(folder / "m.prom")),
         ],
         cwd=ROOT,
         env={
@@ -304,6 +316,17 @@ def test_what_nobody_took_is_told_with_the_next_check(server: Server, tmp_path: 
         check(tmp_path, f"json://{server.address}/topic")
     [(_, _, body)] = server.got
     assert json.loads(body)["title"] == "home: cannot look at rk1"
+
+
+def test_a_page_that_cannot_be_written_costs_neither_the_news_nor_the_report(
+    server: Server, tmp_path: Path
+) -> None:
+    ran = check(tmp_path, f"json://{server.address}/a", page="x" * 250)  # too long with its suffix
+    assert ran.returncode == 1
+    assert "drift: the report cannot be written: " in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert [host["name"] for host in json.loads(ran.stdout)["hosts"]] == ["rk1"]
+    assert server.paths == ["/a"]
 
 
 def test_notifications_without_a_memory_are_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ from drift import page
 from drift.memory import DAYS, Memory, hour
 from drift.picture import CARD_HEIGHT, CARD_WIDTH, picture
 from drift.report import Host, Report
+from drift.run import Operation
 from tests.unit.drift_examples import (
     AT,
     HOSTS,
@@ -54,6 +56,23 @@ def test_each_node_says_its_engine_and_condition() -> None:
     assert words(report, "rk2") == "leader, Docker 28.5.2 / ready"
     assert words(report, "rk3") == "Docker 28.5.2 / availability drain"
     assert [card.name for card in picture(report).cards if card.leader] == ["rk2"]
+
+
+def test_who_gets_in_is_only_said_to_be_so_where_every_host_keeps_to_it() -> None:
+    said = measure("exposure", "80, 443 from Cloudflare only", part="firewall")
+    firewall: list[dict[str, object]] = [
+        {"host": host.name, "part": "firewall", "kind": "looked", "what": "Firewall"}
+        for host in HOSTS
+    ]
+
+    def words(*records: dict[str, object]) -> str:
+        run = run_of([*all_looked(), said, *records])
+        plan = (*(run.operations or ()), Operation("Firewall"))
+        return picture(reported(replace(run, operations=plan))).exposure
+
+    assert words(*firewall) == "80, 443 from Cloudflare only"
+    assert words(*firewall, found("rk2", "firewall", "INPUT")).startswith("declared: 80, 443")
+    assert words(*firewall[1:]).startswith("declared: 80, 443")
 
 
 def test_a_role_that_is_not_the_declared_one_is_written_on_the_node() -> None:

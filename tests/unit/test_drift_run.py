@@ -278,6 +278,9 @@ def test_an_unreachable_board_is_told_and_ends_with_1(boards: Path, tmp_path: Pa
     [
         (["--limit", "rk7"], "--limit rk7: no declared host is named or grouped so; did you mean"),
         (["--deploy", "deploys/shh.py"], "there is no such file; there are deploys/access.py"),
+        (["--limit", "workers"], "--limit workers: there are none; hosts are rk1"),
+        (["--html", "/tmp"], "/tmp: is a folder"),
+        (["--since", "/proc/nowhere/state"], "/proc/nowhere/state: cannot be used"),
         (["--lab"], "The lab was asked for, but the settings in force are cluster.toml"),
     ],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cluster import rollback
-from cluster.rollback import Guarded, arm_and_apply, confirm, undo
+from cluster.rollback import Guarded, arm_and_apply, confirm, forget, undo
 
 STUB = '#!/bin/sh\necho "$(basename "$0") $*" >> "$LOG"\n'
 
@@ -130,6 +130,36 @@ def test_a_change_that_fails_half_way_is_undone_at_once(machine: Machine) -> Non
     done = machine.run(arm_and_apply(change(machine, *half)))
     assert done.returncode == 1
     assert is_as_before(machine)
+
+
+@pytest.mark.parametrize("end", ["true", "false"])
+def test_a_change_that_takes_longer_than_the_host_waits_is_undone_whole(
+    machine: Machine, end: str
+) -> None:
+    """The timer fires in the middle of it: what comes after that must not stay."""
+    slow = (
+        f"echo early > {machine.path('old')}",
+        f"sh {rollback.RESTORE} ssh",
+        f"echo late > {machine.path('old')}; echo late > {machine.path('new')}",
+        end,
+    )
+    done = machine.run(arm_and_apply(change(machine, *slow)))
+    assert done.returncode == 1
+    assert is_as_before(machine)
+    assert (machine.place() / "restored").exists()
+    assert machine.log.count("systemctl reload it") == 2
+
+
+def test_what_is_taken_off_does_not_come_back(machine: Machine) -> None:
+    apply(machine)
+    for name in ("old", "new"):
+        machine.path(name).unlink()
+    assert machine.run(forget("ssh")).returncode == 0
+    machine.run(f"sh {rollback.RESTORE} ssh")
+    machine.boot()
+    assert not machine.path("old").exists()
+    assert not machine.place().exists()
+    assert f"systemctl stop {rollback.timer('ssh')}.timer" in machine.log
 
 
 def test_arming_twice_saves_the_state_before_the_first_change(machine: Machine) -> None:

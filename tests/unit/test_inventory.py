@@ -153,6 +153,21 @@ def test_a_host_that_does_not_answer_is_named_with_a_command_that_shows_why(
     assert lines[1].endswith(". To see why: ssh -p 2222 ubuntu@127.0.0.2")
 
 
+def test_a_place_for_findings_that_is_none_is_said_before_any_host_is_asked(
+    boards: Path, tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "no" / "reasons"
+    ran = pyinfra(
+        "--dry", "inventory.py", "deploys/site.py", settings=boards, SWARM_REASONS=str(nowhere)
+    )
+    assert ran.returncode == 1
+    assert (
+        f"SWARM_REASONS = {nowhere}: findings cannot be written there: No such file" in ran.stderr
+    )
+    assert "Connecting" not in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 @pytest.mark.parametrize("limit", ["rk9", "manager"])
 def test_a_limit_that_is_no_host_does_not_end_as_a_run_that_found_nothing(
     boards: Path, limit: str
@@ -162,6 +177,36 @@ def test_a_limit_that_is_no_host_does_not_end_as_a_run_that_found_nothing(
     assert f"--limit {limit} is no host's name" in ran.stderr
     assert "instead: rk1, rk2, rk3; or managers, workers" in ran.stderr
     assert "Connecting" not in ran.stderr
+
+
+def test_a_limit_to_a_group_without_hosts_is_refused_as_well(boards: Path) -> None:
+    boards.write_text(BOARDS.replace('role = "worker"', 'role = "manager"'))
+    ran = pyinfra("--limit", "workers", "-y", "inventory.py", "deploys/site.py", settings=boards)
+    assert ran.returncode == 1
+    assert "--limit workers names nobody: there are none" in ran.stderr
+    assert "Connecting" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--exclude", "rk*"], "--exclude leaves no host"),
+        (["--limit", "rk3", "--exclude", "workers"], "--exclude leaves no host"),
+        (["--exclude", "rk9"], "--exclude rk9 is no host's name"),
+    ],
+)
+def test_an_exclusion_of_all_hosts_or_of_none_is_refused(
+    boards: Path, options: list[str], message: str
+) -> None:
+    ran = pyinfra(*options, "-y", "inventory.py", "deploys/site.py", settings=boards)
+    assert ran.returncode == 1
+    assert message in ran.stderr
+    assert "Connecting" not in ran.stderr
+
+
+def test_an_exclusion_that_leaves_hosts_is_taken(boards: Path) -> None:
+    ran = pyinfra("--exclude", "rk1", "inventory.py", "debug-inventory", settings=boards)
+    assert ran.returncode == 0, ran.stderr
 
 
 @pytest.mark.parametrize("limit", ["rk2", "rk*", "workers"])

@@ -434,6 +434,11 @@ class TestOverlaps:
         assert "networks.ingress_subnet" in problem.reason
 
 
+def test_a_host_in_single_brackets_is_told_of_the_double_ones() -> None:
+    found = problems({"hosts": {"name": "rk1", "address": "10.0.0.1", "role": "manager"}})
+    assert any(one.instead.startswith("[[hosts]], in double brackets") for one in found)
+
+
 class TestManyProblems:
     def test_are_all_reported_at_once(self) -> None:
         data = put("hosts.0.address", "nowhere")
@@ -464,6 +469,20 @@ class TestManyProblems:
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hosts.3.labels", {"join": "SWMTKN-1-abcdef"}),
+        ("docker.daemon", {"http-proxy": "http://me:abcdef@proxy.example.org"}),
+        ("docker.daemon", {"dns": ["-----BEGIN PRIVATE KEY-----abcdef"]}),
+    ],
+)
+def test_a_secret_is_refused_whatever_its_key_is_called(field: str, value: Any) -> None:
+    problem = the_problem(put(field, value))
+    assert problem.reason == "holds what looks like a secret, and secrets are never settings"
+    assert "abcdef" not in str(problem)
+
+
+@pytest.mark.parametrize(
     "value",
     [
         "SWMTKN-1-abcdef",
@@ -478,3 +497,18 @@ def test_a_value_that_looks_secret_is_never_shown(value: Any) -> None:
     assert "hunter2" not in text
     assert "abcdef" not in text
     assert "(not shown)" in text
+
+
+@pytest.mark.parametrize("text", ["whenever", "every day", "tomorrow", "midnight", "04:00; x", ""])
+def test_a_time_that_is_none_is_refused_before_it_reaches_a_host(text: str) -> None:
+    problem = the_problem(put("firewall.refresh", text))
+    assert problem.field == "firewall.refresh"
+    assert problem.reason == "is not a time as systemd's OnCalendar takes it"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["hourly", "Weekly", "semi-annually", "Mon", "mon..Fri", "Sat,Sunday", "04:00", "*:0/15"],
+)
+def test_times_that_systemd_takes_are_taken(text: str) -> None:
+    assert Settings(**put("firewall.refresh", text)).firewall.refresh == text

@@ -171,6 +171,21 @@ def test_findings_are_written_as_json_lines_each_once_a_run(
     assert story._changed == {"@fake/rk1": 1}
 
 
+def test_a_disk_that_fills_up_is_said_once_and_ends_nothing(
+    host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SWARM_REASONS", "/dev/full")
+    monkeypatch.setattr(story, "_unwritable", False)
+    story.tell(host, "swarm", [Change("ingress", "is not encrypted")])
+    story.tell(host, "swarm", [Change("ingress", "is gone")])
+    assert story._changed == {"@fake/rk1": 2}
+    said = [line.getMessage() for line in caplog.records if "SWARM_REASONS" in line.getMessage()]
+    assert said == [
+        "SWARM_REASONS = /dev/full: findings cannot be written there: No space left on device; "
+        "the run goes on without"
+    ]
+
+
 def test_without_a_path_nothing_is_written(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
