@@ -25,6 +25,7 @@ from cluster.removal import (
 )
 from cluster.steps import Demote, Leave, RemoveEntry, Step, steps
 from facts import swarm as swarm_facts
+from operations import story
 from operations.confirmation import confirmed
 from operations.converge import (
     Commands,
@@ -194,7 +195,8 @@ done
 
 def _target(settings: Settings) -> Target:
     """Who goes; raises, told, on every host where that is not clear."""
-    name = str(current_host().data.get("host") or "")
+    # Of the command line alone: to pyinfra, each host has its own name as its data's "host".
+    name = str(story.state().inventory.get_override_data().get("host") or "")
     names = ", ".join(host.name for host in settings.hosts)
     if not name:
         tell(

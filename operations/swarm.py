@@ -420,6 +420,7 @@ def promoted(settings: Settings) -> Commands:
             f"promoting: {able} of {after} managers will be reachable, {quorum(after)} are needed"
         )
         yield on(acting, _PROMOTE.replace("NODE", step.node), "promoting it", timeout=120)
+        yield on(current_host().name, _IS_MANAGER, "waiting until it answers as one", timeout=90)
 
 
 _PROMOTE = f"""\
@@ -493,6 +494,16 @@ until update_node NODE worker; do
 done
 """
 
+_IS_MANAGER = f"""\
+{API}
+i=0
+until api http://localhost/nodes 2>/dev/null; do
+  i=$((i + 1)); [ $i -lt 300 ] || {{ echo "$answer" >&2; exit 1; }}
+  sleep 0.2
+done
+"""
+"""Shell: others call a new manager reachable some time before it can answer itself (26.1.5)."""
+
 _DEMOTED = """\
 left() {
   api http://localhost/nodes/NODE 2>/dev/null || return 1
@@ -509,6 +520,16 @@ until left && led; do
       "manager leads: look at “docker node ls” there, and run again" >&2; exit 1; }
   sleep 1
 done
+known() {
+  api http://localhost/nodes 2>/dev/null || return 1
+  case $answer in *'"State":"unknown"'*) return 1 ;; esac
+}
+i=0
+until known; do i=$((i + 1)); [ $i -lt 60 ] || break; sleep 0.5; done
+"""
+"""Shell: waits until it is no manager, and another leads, and knows its nodes again.
+
+A new leader calls all nodes unknown until they have turned to it (seen with 26.1.5).
 """
 
 IS_WORKER = """\

@@ -105,7 +105,7 @@ def test_the_site_is_every_deploy_in_the_order_that_is_safe() -> None:
     assert included == [
         *("preflight", "access", "ssh", "updates", "docker", "firewall", "swarm"),
     ]
-    beside = {"site", "firewall_removed", "remove", "replace"}
+    beside = {"site", "firewall_removed", "remove", "replace", "reset"}
     assert {*included, *beside} == {path.stem for path in files("deploys")}
 
 
