@@ -72,6 +72,7 @@ def realise(hosts: Hosts, world: World) -> None:
     hosts.init(
         founder,
         DefaultAddrPool=["10.200.0.0/16"],
+        SubnetSize=24,
         Spec={"Dispatcher": {"HeartbeatPeriod": HEARTBEAT}},
     )
     if swarm.ingress != CLEAR:
@@ -296,7 +297,7 @@ def test_a_run_ends_as_the_simulation_says(
         apply_and_die(boards, crash)
     simulated = Run(world).all()
     status, refused, said = apply(boards, tmp_path / "told")
-    context = f"{start}\n{said}"
+    context = f"{start}\n{'It died once.' if dies else ''}\n{said}"
     assert set(refused) == set(simulated.refusals), context
     for name, words in simulated.refusals.items():
         assert gist(refused[name]) in gist(words), context
