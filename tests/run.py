@@ -30,11 +30,14 @@ def _scenarios(name: str, budget: int, *files: str) -> Suite:
     return Suite(name, budget, (*paths, "-m", "lifecycle", "-v", "--durations=10"))
 
 
+_SIMULATION = ("tests/engines/test_rules.py", "tests/engines/test_simulation.py")
+_SLOWER = tuple(f"--ignore={path}" for path in _SIMULATION)
+
 SUITES = {
     "test": (
         Suite("unit", 300, ("tests/unit",)),
         Suite("netns", 240, ("tests/netns",)),
-        Suite("engines", 240, ("tests/engines", "--durations=10")),
+        Suite("engines", 240, ("tests/engines", *_SLOWER, "--durations=10")),
         Suite("browser", 120, ("tests/browser",)),
         Suite("lab", 1800, ("tests/lab", "-m", "not lifecycle", "--durations=10")),
     ),
@@ -44,6 +47,7 @@ SUITES = {
         ),
         _scenarios("firewall", 1500, "firewall_lockout", "firewall_lasts"),
         _scenarios("drift", 2400, "drift"),
+        Suite("simulation", 600, (*_SIMULATION, "--durations=10")),
     ),
 }
 

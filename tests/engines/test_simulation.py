@@ -72,7 +72,7 @@ def realise(hosts: Hosts, world: World) -> None:
     hosts.init(
         founder,
         DefaultAddrPool=["10.200.0.0/16"],
-        SubnetSize=24,
+        SubnetSize=24,  # left out, the engine takes it for 0, and no network gets its addresses
         Spec={"Dispatcher": {"HeartbeatPeriod": HEARTBEAT}},
     )
     if swarm.ingress != CLEAR:
