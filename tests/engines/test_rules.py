@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -75,10 +75,11 @@ def test_without_quorum_nothing_changes_and_tasks_go_on(hosts: Hosts) -> None:
     wait_for(lambda: "busybox" in hosts.docker("rk1", "ps"), "the task", 30)
     hosts.power_cut("rk2")  # [raft] it still counts: one of two is no majority
     wait_for(lambda: not answers(hosts, "rk1"), "the quorum to be lost", 60)
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: hosts.join("rk3", "rk1"),
         lambda: update_node(hosts, "rk1", "rk3", Availability="drain"),
-    ):
+    )
+    for change in changes:
         with pytest.raises(EngineError):
             change()
     assert "busybox" in hosts.docker("rk1", "ps")
