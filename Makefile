@@ -27,8 +27,8 @@ unit: $(READY) ## the pure core only (a minute or two)
 netns: $(READY) ## real iptables in namespaces (three minutes, as root)
 	@$(BIN)/python -m pytest -q tests/netns
 
-engines: $(READY) ## real Docker engines in namespaces (four minutes, as root)
-	@$(BIN)/python -m pytest -q tests/engines
+engines: $(READY) ## real Docker engines in namespaces (some minutes, as root)
+	@$(BIN)/python tests/run.py test engines
 
 check: $(READY) ## types and style
 	@$(BIN)/ruff check .

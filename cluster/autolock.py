@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cluster.certificates import in_words, no_manager
+from cluster.certificates import no_manager
 from cluster.findings import Change, Finding, Notice, Refusal
 from cluster.membership import Observed, acting_manager, managers_of, quorum, reachable, view
 from cluster.overlays import ingress_of
 from cluster.unlock_key import KeyFile
+from cluster.words import in_words
 
 if TYPE_CHECKING:
     from cluster.settings import Host, Settings

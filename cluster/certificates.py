@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cluster.findings import Change, Finding, Notice, Refusal
 from cluster.membership import Membership, Node, Observed, acting_manager, view
 from cluster.settings_values import DURATION_UNITS
+from cluster.words import in_words
 
 if TYPE_CHECKING:
     from cluster.settings import Host, Settings
@@ -237,11 +238,6 @@ def _days(seconds: float) -> str:
         if seconds >= 2 * size or size == 60:
             return f"{seconds / size:.0f} {word}s"
     return ""  # pragma: no cover
-
-
-def in_words(names: list[str]) -> str:
-    """Names as a sentence has them."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _is(names: list[str]) -> str:

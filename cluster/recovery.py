@@ -18,6 +18,7 @@ from cluster.findings import Change, Finding, Notice, Refusal
 from cluster.membership import Membership, Node, Observed, managers_of, quorum, reachable
 from cluster.observation import Observation
 from cluster.versions import order
+from cluster.words import in_words
 
 if TYPE_CHECKING:
     from cluster.settings import Host, Settings
@@ -179,7 +180,7 @@ def _silent(
     return [
         _refused(
             "restore",
-            f"{_list(silent)} did not answer, and may still be a manager of this swarm: two of "
+            f"{in_words(silent)} did not answer, and may still be a manager of this swarm: two of "
             "the old managers that come back would be a second swarm beside the restored one",
             "Bring them up, so that it can be seen; if they are gone for good, or will be "
             f"installed anew before they come back: --data gone={','.join(silent)}",
@@ -264,7 +265,8 @@ def recovery_target(
         )
     return _refused(
         "recovery",
-        f"{_list([host.name for host in able])} are managers that answer, and only one can go on",
+        f"{in_words([host.name for host in able])} are managers that answer, and only one can go "
+        "on",
         "Look first why they do not reach each other (port 2377/tcp, power, addresses): most of "
         "them together are a quorum, and then nothing is lost. Else name the one: --data host=…",
     )
@@ -439,7 +441,3 @@ def _lost(id: str, hostname: str, address: str) -> Node:
 def _name_at(settings: Settings, address: str) -> str:
     at = address.rpartition(":")[0]
     return next((host.name for host in settings.hosts if host.address == at), at)
-
-
-def _list(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

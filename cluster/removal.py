@@ -24,7 +24,8 @@ from cluster.membership import (
     view,
 )
 from cluster.steps import AwaitEmpty, Demote, Leave, RemoveEntry, SetAvailability, Step
-from cluster.swarm import cannot_spare, in_words
+from cluster.swarm import cannot_spare
+from cluster.words import in_words
 
 if TYPE_CHECKING:
     from cluster.settings import Host, Settings

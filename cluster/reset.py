@@ -19,8 +19,8 @@ from cluster.observation import Observation
 from cluster.rollback import RESTORE, ROOT, UNIT
 from cluster.sshd import DROP_IN
 from cluster.steps import Leave
-from cluster.swarm import in_words
 from cluster.updates import CONFIGURATION
+from cluster.words import in_words
 
 if TYPE_CHECKING:
     from cluster.settings import Host, Settings

@@ -28,6 +28,7 @@ from cluster.membership import (
 )
 from cluster.observation import Observation
 from cluster.versions import encrypt_alike, engine_version, newest, order
+from cluster.words import in_words
 
 if TYPE_CHECKING:
     from cluster.docker import Engine
@@ -199,8 +200,8 @@ def upgrade(
         refused.append(
             Refusal(
                 "docker.version",
-                f"is older than what {_list(newer)} {_verb(newer, 'runs', 'run')}, and an engine "
-                "does not promise to read what a newer one has written",
+                f"is older than what {in_words(newer)} {_verb(newer, 'runs', 'run')}, and an "
+                "engine does not promise to read what a newer one has written",
                 expected=newest(work[name].found for name in newer) or "",
                 found=wanted,
                 remedy="Declare the newer one, or, if you have backups: --data downgrade=accepted",
@@ -218,8 +219,8 @@ def upgrade(
         refused.append(
             Refusal(
                 "docker.version",
-                f"{_list(lacking)} cannot have it: the repository does not offer it there, so no "
-                "host is touched",
+                f"{in_words(lacking)} cannot have it: the repository does not offer it there, so "
+                "no host is touched",
                 expected=wanted,
                 found=f"offered to all hosts: {', '.join(can) or 'none'}",
                 remedy="Declare one of these, or make the repository reachable (apt-get update)",
@@ -271,8 +272,9 @@ def _pairs(
         return [
             Refusal(
                 "docker.version",
-                f"{wanted} and {_list(deaf)} do not understand each other over encrypted networks "
-                "(moby #51798): during the upgrade, old and new nodes would exchange nothing",
+                f"{wanted} and {in_words(deaf)} do not understand each other over encrypted "
+                "networks (moby #51798): during the upgrade, old and new nodes would exchange "
+                "nothing",
                 found=wanted,
                 remedy="Declare 29.2.1 or newer, which gets on with them",
             )
@@ -282,7 +284,7 @@ def _pairs(
     return [
         Refusal(
             "Docker Engine",
-            f"{_list(deaf)} {_verb(deaf, 'understands', 'understand')} no other release over "
+            f"{in_words(deaf)} {_verb(deaf, 'understands', 'understand')} no other release over "
             f"encrypted networks (moby #51798): until the last node has {wanted}, old and new "
             "nodes exchange nothing",
             remedy="There is no way around this version but through an interruption of that "
@@ -373,7 +375,7 @@ def needs_reboot(host: Running) -> str:
     """Why a host waits for a reboot; empty where it does not."""
     if host.reboot_required:
         packages = list(dict.fromkeys(host.reboot_packages))
-        return f"the system asks for it ({_list(packages)})" if packages else "the system asks"
+        return f"the system asks for it ({in_words(packages)})" if packages else "the system asks"
     numbers, flavour = _kernel(host.kernel)
     later = [k for k in host.kernels if _kernel(k)[1] == flavour and _kernel(k)[0] > numbers]
     if later:
@@ -551,7 +553,7 @@ def unready(roll: Roll, among: Collection[str], ready: Collection[str]) -> list[
     return [
         Refusal(
             "Docker's packages",
-            f"could not be made ready on {_list(lacking)}, so no node is touched",
+            f"could not be made ready on {in_words(lacking)}, so no node is touched",
             remedy="Mend what the message of that host says, then run the same command again",
         )
     ]
@@ -564,7 +566,7 @@ def _no_swarm(observed: Observed) -> list[Finding]:
         return [
             Refusal(
                 "the swarm",
-                f"no manager answers for it, and Docker is stopped on {_list(stopped)}",
+                f"no manager answers for it, and Docker is stopped on {in_words(stopped)}",
                 remedy="deploys/docker.py completes what was left half-way there, and starts it; "
                 "then run again",
             )
@@ -580,8 +582,8 @@ def _no_swarm(observed: Observed) -> list[Finding]:
     return [
         Refusal(
             "the swarm",
-            f"no manager can answer for it ({_list(inside)} {_verb(inside, 'is', 'are')} in one): "
-            "fewer managers are reachable than a quorum",
+            f"no manager can answer for it ({in_words(inside)} {_verb(inside, 'is', 'are')} in "
+            "one): fewer managers are reachable than a quorum",
             remedy="Bring managers back until most of them are reachable; nothing can be changed "
             "safely before",
         )
@@ -623,8 +625,8 @@ def _unsafe(
         return [
             Refusal(
                 "the swarm",
-                f"{_list(names)} {_verb(names, 'has', 'have')} not come through a rolling job yet, "
-                "so no other node is taken away",
+                f"{in_words(names)} {_verb(names, 'has', 'have')} not come through a rolling job "
+                "yet, so no other node is taken away",
                 remedy="Look at it, then run the same command again, without --limit",
             )
         ]
@@ -636,8 +638,8 @@ def _unsafe(
             return [
                 Refusal(
                     "the swarm",
-                    f"is not whole: {_list(ill)}; a rolling job takes one node away at a time, and "
-                    "only while all others are there",
+                    f"is not whole: {in_words(ill)}; a rolling job takes one node away at a time, "
+                    "and only while all others are there",
                     remedy="Bring back what is missing, or take it out of the swarm, then run "
                     "again",
                 )
@@ -647,7 +649,7 @@ def _unsafe(
             return [
                 Refusal(
                     "the hosts",
-                    f"{_list(silent)} did not answer, and a rolling job begins only when every "
+                    f"{in_words(silent)} did not answer, and a rolling job begins only when every "
                     "host can be looked at",
                     remedy="Bring it back, or leave it out: --exclude NAME",
                 )
@@ -777,7 +779,7 @@ def absent(
         return f"the managers see engine {node.engine_version} on it, not {version}"
     others = [n for n in cluster.nodes or () if n.id in company and (_illness(n))]
     if others:
-        return f"the managers say of others: {_list([_illness(n) for n in others])}"
+        return f"the managers say of others: {in_words([_illness(n) for n in others])}"
     if ingress and own.in_ingress is False:
         return "it has no end of the ingress network, so published ports do not answer there"
     return ""
@@ -799,10 +801,6 @@ def ordinal(number: int) -> str:
         "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     )
     return f"{number}{ending}"
-
-
-def _list(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _verb(words: Sequence[str], one: str, many: str) -> str:

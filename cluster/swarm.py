@@ -36,6 +36,7 @@ from cluster.steps import (
     SetAvailability,
     SetLabel,
 )
+from cluster.words import in_words
 
 if TYPE_CHECKING:
     from cluster.settings import Host, Settings
@@ -571,8 +572,3 @@ def _strangers(observed: Observed, cluster: Membership) -> list[Finding]:
         and node.hostname not in by_name
         and not (node.state == "down" and node.hostname in observed)
     ]
-
-
-def in_words(names: list[str]) -> str:
-    """Names as a sentence lists them."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

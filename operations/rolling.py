@@ -22,6 +22,7 @@ from cluster.rolling import Options, Replicas, Roll
 from facts import rolling as rolling_facts
 from facts import swarm as swarm_facts
 from operations import proof, story
+from operations.autolock import after_restart
 from operations.connection import connection_broke, log_in_anew
 from operations.converge import (
     Commands,
@@ -225,6 +226,9 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
         yield FunctionCommand(_wait_until_whole, (keeper, before, given.wait), {})
         yield from job.change(settings, given)
     progress("waiting until it is back")
+    if node.role == "manager":
+        yield FunctionCommand(_wait_until_engine_runs, (given.wait,), {})
+        yield from after_restart(settings)  # with autolock a restart has locked it
     yield FunctionCommand(_wait_until_back, (back, False), {})
     if rolling.provable(observe_on(keeper, swarm_facts.State)):
         progress("proving that encrypted traffic flows to and from it")
@@ -310,6 +314,20 @@ def _wait_until_whole(
             )
             return False
         time.sleep(PAUSE)
+
+
+def _wait_until_engine_runs(state: State, host: Host, seconds: int) -> bool:
+    """Until the engine can say where it belongs; that it does not is told by whoever waits next."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        forget_observations()
+        own = _says(host.name)
+        if own is not None and own.engine == "running":
+            break
+        if own is None:
+            log_in_anew(host)
+        time.sleep(PAUSE)
+    return True
 
 
 @dataclass(frozen=True)

@@ -233,3 +233,19 @@ def test_few_managers_are_restarted_only_if_it_is_accepted(managers: int) -> Non
         assert set(availability(few).values()) == {"active"}
         assert traces(few) == set()
         until(lambda: replicas(few, "rk1") == "3/3", "the service")
+
+
+def test_locked_managers_are_unlocked_in_their_turn(tmp_path: Path) -> None:
+    with Hosts(3) as hosts:
+        autolock = {"autolock": True, "unlock_key_file": str(tmp_path / "unlock-key")}
+        hosts.settings(("rk1", "rk2", "rk3"), (), swarm=autolock)
+        hosts.form(("rk1", "rk2", "rk3"))
+        locked = hosts.pyinfra("-y", "inventory.py", "deploys/swarm.py")
+        assert locked.returncode == 0, locked.output
+        before = started(hosts)
+        run = hosts.pyinfra("-y", *RESTART)
+        assert run.returncode == 0, run.output
+        assert restarted(hosts, before) == {"rk1", "rk2", "rk3"}
+        assert {node.reachability for node in hosts.nodes("rk1").values()} == {"reachable"}
+        said = hosts.docker("rk1", "info", "--format", "{{.Swarm.Cluster.Spec.EncryptionConfig}}")
+        assert said.strip() == "{true}"
