@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cluster.certificates import (
-    in_words,
     pending,
     plan_ca_rotation,
     plan_certificates,
     progress_of,
 )
 from cluster.membership import Membership, acting_manager, view
+from cluster.words import in_words
 from facts.swarm import State
 from operations.converge import (
     Commands,
