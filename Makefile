@@ -7,7 +7,7 @@ LAB_PACKAGES := user-mode-linux mmdebstrap iptables iproute2 e2fsprogs openssh-c
   apt-utils dpkg-dev gpg gpg-agent busybox-static curl
 BROWSER_PACKAGES := chromium fonts-dejavu-core
 
-.PHONY: help install system browser check test unit netns lifecycle demo bench lab-up lab-down clean
+.PHONY: help install system browser check test unit netns engines lifecycle demo bench lab-up lab-down clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ unit: $(READY) ## the pure core only (a minute or two)
 
 netns: $(READY) ## real iptables in namespaces (three minutes, as root)
 	@$(BIN)/python -m pytest -q tests/netns
+
+engines: $(READY) ## real Docker engines in namespaces (some minutes, as root)
+	@$(BIN)/python tests/run.py test engines
 
 check: $(READY) ## types and style
 	@$(BIN)/ruff check .

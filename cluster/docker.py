@@ -235,8 +235,8 @@ def plan_packages(
                     "runs another version than declared",
                     expected=version,
                     found=str(engine.version),
-                    remedy="Changing the engine under a running swarm is a job of its own, one "
-                    "node at a time; this deploy leaves it alone",
+                    remedy="deploys/upgrade.py brings the nodes to it, one at a time; this deploy "
+                    "leaves them alone",
                 )
             )
         else:

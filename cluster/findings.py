@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 
@@ -25,8 +25,8 @@ class Finding:
     remedy: str = ""
 
     def record(self) -> dict[str, str]:
-        """The finding as a flat mapping, for JSON."""
-        return {"kind": self.kind, **asdict(self)}
+        """The finding as a flat mapping, for JSON: what a person reads, no more."""
+        return {"kind": self.kind} | {part.name: getattr(self, part.name) for part in _TOLD}
 
     def sentence(self) -> str:
         """The finding in one line, for a person."""
@@ -40,6 +40,9 @@ class Finding:
         if self.remedy:
             text += f". {self.remedy}"
         return text
+
+
+_TOLD = fields(Finding)
 
 
 @dataclass(frozen=True)

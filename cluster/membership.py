@@ -6,7 +6,7 @@ meaning of the states.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ class Node(Observation):
     role: ``manager`` or ``worker``; availability: ``active``, ``pause`` or ``drain``;
     state: ``ready``, ``down``, ``disconnected`` or ``unknown``;
     reachability: ``reachable``, ``unreachable`` or ``unknown``, empty for a worker.
+    issuer: a short name of the key that has signed the node's certificate.
     """
 
     id: str
@@ -37,6 +38,33 @@ class Node(Observation):
     reachability: str
     labels: Mapping[str, str]
     engine_version: str
+    issuer: str = ""
+
+    @property
+    def votes(self) -> bool:
+        """It is a manager, comes to be one, or has not ceased to be one.
+
+        The role is what is asked for; reachability is there as long as it is in the raft group.
+        """
+        return self.role == "manager" or self.reachability != ""
+
+
+@dataclass(frozen=True)
+class Terms(Observation):
+    """What the managers agree on for the whole swarm.
+
+    certificate_expiry: how long new certificates of nodes are valid, in seconds.
+    autolock: a manager's keys are encrypted on its disk, and it is locked when its engine starts.
+    issuer: a short name of the key that signs certificates now.
+    rotating: the root CA is being replaced: not every node has a certificate of the new one.
+    root_expires: when the trusted root CA does, in seconds since 1970.
+    """
+
+    certificate_expiry: int
+    autolock: bool
+    issuer: str = ""
+    rotating: bool = False
+    root_expires: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +100,9 @@ class Membership(Observation):
     manager, or a manager without quorum).
     in_ingress: this node has its end of the ingress network; ``None`` where it could not say.
     error: the engine's own words, where there are any.
-    certificate_expires: when the host's certificate as a node does, in seconds since 1970.
+    certificate_issued, certificate_expires: when the host's certificate as a node begins and ends
+    to be valid, in seconds since 1970; its role (``manager`` or ``worker``) is certificate_role.
+    terms: what the managers agree on, from a manager; ``None`` where it could not say.
     """
 
     engine: str
@@ -87,7 +117,10 @@ class Membership(Observation):
     overlays: tuple[Overlay, ...] | None = None
     in_ingress: bool | None = None
     error: str = ""
+    certificate_issued: float | None = None
     certificate_expires: float | None = None
+    certificate_role: str = ""
+    terms: Terms | None = None
 
     @property
     def in_swarm(self) -> bool:
@@ -101,6 +134,16 @@ class Membership(Observation):
         A stopped engine has not: it may come back as a manager.
         """
         return self.engine == "absent" or (self.engine == "running" and self.state == IN_NO_SWARM)
+
+    @property
+    def broken(self) -> bool:
+        """The engine reports an error, with words.
+
+        An engine that had to start its part of the swarm twice, as after a promotion while its
+        first manager is gone, is in the state ``error`` until it is restarted, without any words,
+        and does all that it should (seen with 26.1.5; moby never clears ``cancelReconnect``).
+        """
+        return self.state == "error" and self.error != ""
 
     @property
     def controls(self) -> bool:
@@ -119,8 +162,15 @@ def quorum(managers: int) -> int:
 
 def acting_manager(settings: Settings, observed: Observed) -> str | None:
     """The manager that speaks for the swarm: the first declared one that can, else any that can."""
-    declared = [host.name for host in (*settings.managers, *settings.workers)]
-    return next((name for name in declared if (m := observed.get(name)) and m.controls), None)
+    return next(controlling(settings, observed), None)
+
+
+def controlling(settings: Settings, observed: Observed) -> Iterator[str]:
+    """The hosts that can answer for the swarm now, declared managers first."""
+    for wanted in (True, False):
+        for host in settings.hosts:
+            if host.is_manager is wanted and (own := observed.get(host.name)) and own.controls:
+                yield host.name
 
 
 def view(settings: Settings, observed: Observed) -> Membership | None:
@@ -137,8 +187,8 @@ def node_of(membership: Membership | None, cluster: Membership) -> Node | None:
 
 
 def managers_of(cluster: Membership) -> list[Node]:
-    """The swarm's managers, reachable or not."""
-    return [node for node in cluster.nodes or () if node.role == "manager"]
+    """The swarm's managers, reachable or not; also one whose demotion is not finished yet."""
+    return [node for node in cluster.nodes or () if node.votes]
 
 
 def reachable(managers: list[Node]) -> int:

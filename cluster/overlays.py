@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cluster.findings import Change, Finding, Notice, Refusal
+from cluster.findings import Finding, Notice, Refusal
 from cluster.membership import Membership, Observed, Overlay, Service, acting_manager, view
+from cluster.steps import CreateOverlay, EnterIngress, ReplaceIngress
 
 if TYPE_CHECKING:
     from cluster.settings import Host, Settings
 
 
-def services_matter(settings: Settings, observed: Observed, host: Host) -> bool:
-    """Whether this host has to say which services use which network: some network is clear."""
+def services_matter(settings: Settings, observed: Observed) -> bool:
+    """Whether it has to be known which services use which network: some network is clear."""
     cluster = view(settings, observed)
-    return (
-        cluster is not None
-        and acting_manager(settings, observed) == host.name
-        and any(not overlay.encrypted for overlay in cluster.overlays or ())
-    )
+    return cluster is not None and any(not o.encrypted for o in cluster.overlays or ())
 
 
 def plan_ingress(
@@ -27,19 +24,16 @@ def plan_ingress(
 ) -> list[Finding]:
     """The ingress network encrypted, and this node in it.
 
-    The network is the acting (or founding) manager's to replace, its own end every node's.
+    The network is the acting manager's to replace, its own end every node's.
     """
     cluster = view(settings, observed)
     if cluster is None:
-        able = [m.name for m in settings.managers if (o := observed.get(m.name)) and o.in_none]
-        if able and able[0] == host.name:
-            return [Change("ingress", "a new swarm's is not encrypted", expected="encrypted")]
         return []
     ingress = ingress_of(cluster)
     if acting_manager(settings, observed) != host.name:
         return _end(observed.get(host.name)) if ingress and ingress.encrypted else []
     if ingress is None:
-        return [Change("ingress", "the swarm has none", expected="encrypted")]
+        return [ReplaceIngress("ingress", "the swarm has none", expected="encrypted")]
     if not ingress.encrypted:
         users = [f"{s.name} (port {_ports(s)})" for s in services if s.mesh_ports]
         if users:
@@ -55,7 +49,7 @@ def plan_ingress(
                 )
             ]
         return [
-            Change(
+            ReplaceIngress(
                 "ingress", "is not encrypted", expected="encrypted (replaced)", found="clear text"
             )
         ]
@@ -83,10 +77,11 @@ def _end(own: Membership | None) -> list[Finding]:
     if own is None or own.state != "active" or own.in_ingress is not False:
         return []
     return [
-        Change(
+        EnterIngress(
             "ingress",
             "this node has no end of it, so published ports do not answer here",
             expected="joined",
+            node=own.node,
         )
     ]
 
@@ -97,15 +92,13 @@ def plan_overlays(
     """Declared overlay networks exist, encrypted; others without encryption are named."""
     cluster = view(settings, observed)
     declared = {overlay.name: overlay for overlay in settings.networks.overlays}
-    if cluster is None:
-        able = [m.name for m in settings.managers if (o := observed.get(m.name)) and o.in_none]
-        names = declared if able and able[0] == host.name else {}
-        return [Change(f"overlay {name}", "does not exist yet") for name in names]
-    if acting_manager(settings, observed) != host.name:
+    if cluster is None or acting_manager(settings, observed) != host.name:
         return []
     existing = {o.name: o for o in cluster.overlays or () if not o.ingress}
     findings: list[Finding] = [
-        Change(f"overlay {name}", "is declared and does not exist", expected="encrypted")
+        CreateOverlay(
+            f"overlay {name}", "is declared and does not exist", expected="encrypted", name=name
+        )
         for name in declared
         if name not in existing
     ]

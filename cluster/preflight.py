@@ -10,7 +10,7 @@ from cluster.findings import Finding, Notice, Refusal
 from cluster.firewall.plan import neighbours
 from cluster.host import Host, Kernel, Module
 from cluster.settings import Settings
-from cluster.versions import order
+from cluster.versions import encrypt_alike, order
 
 SUPPORTED = {
     "ubuntu": ("24.04", "26.04"),
@@ -359,9 +359,11 @@ def _blocked(module: Module) -> Refusal:
 
 
 def _engines(settings: Settings, hosts: Mapping[str, Host]) -> Iterator[Finding]:
-    """Different releases of the Engine do not speak to each other over encrypted networks.
+    """Different releases of the Engine may not speak to each other over encrypted networks.
 
-    moby #51798: 28.5 and 29.1 pass no traffic, and nothing reports it.
+    moby #51798: 28.5 and 29.1 pass no traffic, and nothing reports it. Where the declared version
+    is one of those that run, and gets on with the others, an upgrade is on its way: each node that
+    does not have it yet is told so by Docker's part.
     """
     members = {name: host.engine for name, host in hosts.items() if host.engine and host.in_swarm}
     others = {name: host.engine for name, host in hosts.items() if host.engine}
@@ -369,20 +371,15 @@ def _engines(settings: Settings, hosts: Mapping[str, Host]) -> Iterator[Finding]
     if len(set(map(_release, members.values()))) > 1:
         versions = _listed(members)
         newest = max(members.values(), key=order)
-        if wanted == newest:
-            yield Notice(
-                "Docker Engine",
-                f"the upgrade to {wanted} is not finished: {versions}",
-                remedy="Go on with it, one node at a time",
-            )
-        else:
-            yield Refusal(
-                "Docker Engine",
-                f"the swarm's nodes run different releases ({versions}), which may not understand"
-                " each other over encrypted networks (moby #51798)",
-                remedy=f'Declare docker.version = "{newest}", and bring the others to it, one'
-                " node at a time, with `apt-get install --allow-change-held-packages`",
-            )
+        if wanted in members.values() and all(encrypt_alike(wanted, v) for v in members.values()):
+            return
+        yield Refusal(
+            "Docker Engine",
+            f"the swarm's nodes run different releases ({versions}), which may not understand"
+            " each other over encrypted networks (moby #51798)",
+            remedy=f'Declare docker.version = "{newest}", and bring the others to it, one node at a'
+            " time: deploys/upgrade.py",
+        )
     elif len(set(map(_release, others.values()))) > 1 and not wanted:
         yield Refusal(
             "Docker Engine",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -47,6 +48,7 @@ __all__ = [
     "DAEMON_OWNED",
     "Access",
     "Admin",
+    "Backup",
     "Cluster",
     "Docker",
     "Firewall",
@@ -174,11 +176,18 @@ class Swarm(_Section):
     subnet_size: Annotated[int, Field(ge=1, le=29)] = 24
     data_path_port: values.DataPathPort = 4789
     certificate_expiry: values.Duration = "90d"
+    autolock: bool = False
+    unlock_key_file: values.UnlockKeyPath = ""
     found_without: tuple[str, ...] = ()
 
     @property
     def certificate_expiry_seconds(self) -> int:
         return values.seconds(self.certificate_expiry)
+
+    @property
+    def unlock_key_path(self) -> Path | None:
+        """Where the unlock key is kept on this machine; `None` where autolock is not ours."""
+        return Path(self.unlock_key_file).expanduser() if self.unlock_key_file else None
 
 
 class Overlay(_Section):
@@ -193,6 +202,14 @@ class Networks(_Section):
     ingress_subnet: values.Subnet = "10.201.0.0/24"
     mtu: values.Mtu = 0
     overlays: tuple[Overlay, ...] = ()
+
+
+class Backup(_Section):
+    """Where backups of the swarm's state go, and whose keys open them."""
+
+    recipients: tuple[values.Recipient, ...] = ()
+    folder: values.BackupFolder = "~/swarm-backups"
+    keep: Annotated[int, Field(ge=1, le=10000)] = 14
 
 
 class Settings(BaseSettings):
@@ -211,6 +228,7 @@ class Settings(BaseSettings):
     firewall: Firewall = Firewall()
     swarm: Swarm = Swarm()
     networks: Networks = Networks()
+    backup: Backup = Backup()
 
     @property
     def managers(self) -> tuple[Host, ...]:

@@ -35,6 +35,7 @@ def problems(data: Mapping[str, Any]) -> list[Problem]:
         *_no_manager(hosts),
         *_doubles(data, hosts),
         *_found_without(data, hosts),
+        *_autolock_without_a_place(data),
         *_login_shut_out(data, hosts),
         *_overlaps(data, hosts),
         *_subnet_size(data),
@@ -165,6 +166,21 @@ def _found_without(
                 "is not the name of a declared manager",
                 f'"{meant}"' if meant else f"one of {', '.join(managers)}, or take it out",
             )
+
+
+def _autolock_without_a_place(data: Mapping[str, Any]) -> Iterator[Problem]:
+    swarm = data.get("swarm")
+    if not isinstance(swarm, Mapping) or swarm.get("unlock_key_file"):
+        return
+    if swarm.get("autolock") is True:
+        yield Problem(
+            "swarm.autolock",
+            "true",
+            "makes a key without which no manager comes back after a reboot, and no place is "
+            "declared to keep it",
+            'swarm.unlock_key_file = "~/.config/pyinfra-swarm/home.unlock-key", or another path on '
+            "this machine",
+        )
 
 
 def _login_shut_out(

@@ -298,7 +298,7 @@ def _read_keys(data: dict[str, Any]) -> list[Problem]:
                     admin = {**admin, "keys": [*own, *(key for key in keys if key not in own)]}
             read.append(admin)
         data["access"] = {**access, "admins": read}
-    return [*problems, *_missing_login_keys(data)]
+    return [*problems, *_missing_login_keys(data), *_unlock_key_in_a_repository(data)]
 
 
 def _keys_in(name: str, place: str) -> tuple[list[str], list[Problem]]:
@@ -354,3 +354,27 @@ def _missing_login_keys(data: Mapping[str, Any]) -> list[Problem]:
         and "\n" not in value
         and not Path(value).expanduser().is_file()
     ]
+
+
+def _unlock_key_in_a_repository(data: Mapping[str, Any]) -> list[Problem]:
+    swarm = data.get("swarm")
+    value = swarm.get("unlock_key_file") if isinstance(swarm, Mapping) else None
+    if not isinstance(value, str) or not value.startswith(("/", "~")):
+        return []
+    path = Path(value).expanduser().resolve()
+    if path.is_relative_to(ROOT):
+        # Reported by the value itself, unless a link leads there.
+        if Path(value).expanduser().is_relative_to(ROOT):
+            return []
+        return [_misplaced(value, f"leads into the project's folder, {ROOT}")]
+    found = next((folder for folder in path.parents if (folder / ".git").exists()), None)
+    return [_misplaced(value, f"is inside a git repository, {found}")] if found else []
+
+
+def _misplaced(value: str, reason: str) -> Problem:
+    return Problem(
+        "swarm.unlock_key_file",
+        shown(value),
+        f"{reason}, and a key there would be shared with it some day",
+        'a path outside of any repository, such as "~/.config/pyinfra-swarm/home.unlock-key"',
+    )

@@ -11,6 +11,7 @@ import binascii
 import ipaddress
 import json
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -292,6 +293,59 @@ def _key_path(text: str) -> str:
     return _path(text)
 
 
+def _unlock_key_path(text: str) -> str:
+    example = '"~/.config/pyinfra-swarm/home.unlock-key"'
+    if text.startswith("SWMKEY-"):
+        raise wrong(
+            "is an unlock key itself, and secrets are never settings",
+            f"the path of a file that it is kept in, such as {example}",
+        )
+    _path(text)
+    if text and Path(text).expanduser().is_relative_to(_PROJECT):
+        raise wrong(
+            "is inside the project's folder, and a key there would be shared with it some day",
+            f"a path elsewhere, such as {example}",
+        )
+    return text
+
+
+_PROJECT = Path(__file__).resolve().parent.parent
+
+
+def recipient_fault(text: str) -> tuple[str, str] | None:
+    """Why a text is not a public key that age encrypts to, and what to write; `None` if it is."""
+    example = '"age1…", as age-keygen prints it, or one line of ~/.ssh/id_ed25519.pub'
+    if text.upper().startswith("AGE-SECRET-KEY-"):
+        return (
+            "is a secret key, and secrets are never settings",
+            "the public one that belongs to it (age1…); replace the secret one if this file was "
+            "shared",
+        )
+    if re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", text):
+        return None
+    if text.startswith(("age1", "AGE")):
+        return "is not an age recipient: 62 letters and digits, the first of them age1", example
+    if fault := public_key_fault(text):
+        return fault
+    kind = text.split()[0]
+    if kind not in ("ssh-ed25519", "ssh-rsa"):
+        return f"is of the type {kind}, which age does not encrypt to", example
+    return None
+
+
+def _recipient(text: str) -> str:
+    text = text.strip()
+    if fault := recipient_fault(text):
+        raise wrong(*fault)
+    return text
+
+
+def _backup_folder(text: str) -> str:
+    if not text:
+        raise wrong("is empty", 'the path of a folder on this computer, such as "~/swarm-backups"')
+    return _path(text)
+
+
 def _ssh_host(text: str) -> str:
     name = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
     if not text or re.fullmatch(name, text) or re.fullmatch(r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", text):
@@ -455,6 +509,15 @@ PublicKey = Annotated[str, AfterValidator(_public_key), Field(examples=["ssh-ed2
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]
 FilePath = Annotated[str, AfterValidator(_path), Field(examples=["~/.ssh/id_ed25519.pub"])]
 KeyPath = Annotated[str, AfterValidator(_key_path), Field(examples=["~/.ssh/id_ed25519"])]
+UnlockKeyPath = Annotated[
+    str,
+    AfterValidator(_unlock_key_path),
+    Field(examples=["~/.config/pyinfra-swarm/home.unlock-key"]),
+]
+Recipient = Annotated[
+    str, AfterValidator(_recipient), Field(examples=["age1…", "ssh-ed25519 AAAA… you"])
+]
+BackupFolder = Annotated[str, AfterValidator(_backup_folder), Field(examples=["~/swarm-backups"])]
 SshHost = Annotated[str, AfterValidator(_ssh_host), Field(examples=["rk1.example.org"])]
 Port = Annotated[int, Field(ge=1, le=65535, examples=[22])]
 OptionalPort = Annotated[int, Field(ge=0, le=65535, examples=[22])]

@@ -1,7 +1,8 @@
-"""The next safe steps of a swarm: find or found it, join, promote, label.
+"""The next safe steps of a swarm, host by host: find or found it, join, promote, demote, label.
 
 Every plan looks at observed state only, so a run that was interrupted anywhere is finished by the
-next. Sources: Docker's administration guide for swarm (quorum, fixed addresses).
+next; :mod:`cluster.topology` puts the plans in their order. Sources: Docker's administration guide
+for swarm (quorum, fixed addresses).
 """
 
 from __future__ import annotations
@@ -9,18 +10,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cluster.findings import Change, Finding, Notice, Refusal
+from cluster.autolock import UNLOCK
+from cluster.certificates import has_expired, rejoin
+from cluster.findings import Finding, Notice, Refusal
 from cluster.membership import (
     Membership,
     Node,
     Observed,
     acting_manager,
+    controlling,
     managers_of,
     node_of,
     quorum,
     reachable,
     view,
 )
+from cluster.rolling import BEFORE, OURS
+from cluster.steps import (
+    AwaitJoin,
+    Clear,
+    Demote,
+    Found,
+    Join,
+    Promote,
+    SetAvailability,
+    SetLabel,
+)
+from cluster.words import in_words
 
 if TYPE_CHECKING:
     from cluster.settings import Host, Settings
@@ -77,7 +93,7 @@ def plan_swarm(
         return [
             Refusal(
                 "the swarm",
-                f"was not founded, because {_list(silent)} did not say whether there is one: "
+                f"was not founded, because {in_words(silent)} did not say whether there is one: "
                 "a manager that is silent may still be in it, and a second swarm would split the "
                 "cluster",
                 remedy="Bring it back (power, network, Docker), or, if it is gone for good, name "
@@ -90,7 +106,7 @@ def plan_swarm(
     if able[0] != host.name:
         return []
     return [
-        Change(
+        Found(
             "the swarm",
             "no declared manager is in one, so the first founds it",
             expected=f"advertised at {host.address}",
@@ -106,7 +122,7 @@ def _plan_found(
         if membership.cluster:
             swarms.setdefault(membership.cluster, []).append(name)
     if len(swarms) > 1:
-        named = "; ".join(f"{_list(names)} in swarm {id}" for id, names in swarms.items())
+        named = "; ".join(f"{in_words(names)} in swarm {id}" for id, names in swarms.items())
         return [
             Refusal(
                 "the swarm",
@@ -121,16 +137,25 @@ def _plan_found(
             Refusal(
                 "the swarm",
                 "this manager is locked since its engine was started",
-                remedy="Unlock it: `docker swarm unlock`",
+                remedy=f"Unlock it: {UNLOCK}",
             )
         ]
     cluster = view(settings, observed)
+    if own and has_expired(own):
+        return [
+            Refusal(
+                "the swarm",
+                "this host's certificate has expired, and its engine is no node of it any more",
+                found=f"a {own.certificate_role or 'node'}'s certificate",
+                remedy=rejoin(own),
+            )
+        ]
     if cluster is None:
         return [_no_view(inside)]
     known = {node.id for node in cluster.nodes or ()}
     if own and own.node and own.node not in known:
         return [_unknown_node(own, cluster)]
-    if own and own.state == "error":
+    if own and own.broken:
         return [
             Refusal(
                 "the swarm",
@@ -162,11 +187,19 @@ def _unknown_node(own: Membership, cluster: Membership) -> Refusal:
 
 def _no_view(inside: Mapping[str, Membership]) -> Refusal:
     managers = [name for name, membership in inside.items() if membership.manager]
+    locked = [name for name, membership in inside.items() if membership.state == "locked"]
+    if locked:
+        return Refusal(
+            "the swarm",
+            f"{in_words(locked)} {'is' if len(locked) == 1 else 'are'} locked, and without "
+            f"{'it' if len(locked) == 1 else 'them'} fewer managers are reachable than a quorum",
+            remedy=f"Unlock {'it' if len(locked) == 1 else 'them'}: {UNLOCK}",
+        )
     if managers:
         words = next((m.error for m in inside.values() if m.manager and m.error), "")
         return Refusal(
             "the swarm",
-            f"{_list(managers)} cannot answer for it: fewer managers are reachable than a quorum"
+            f"{in_words(managers)} cannot answer for it: fewer managers are reachable than a quorum"
             + (f" (“{words}”)" if words else ""),
             remedy="Bring back managers until most of them are reachable; nothing can be changed "
             "safely before",
@@ -174,7 +207,7 @@ def _no_view(inside: Mapping[str, Membership]) -> Refusal:
     at = sorted({a for m in inside.values() for a in (m.remote_managers or {}).values()})
     return Refusal(
         "the swarm",
-        f"{_list(list(inside))} is in one of which no declared manager is a reachable member"
+        f"{in_words(list(inside))} is in one of which no declared manager is a reachable member"
         + (f" (its managers: {', '.join(at)})" if at else ""),
         remedy="Bring the managers back; or, if that swarm is gone, make the host leave it "
         "(`docker swarm leave --force`)",
@@ -186,15 +219,25 @@ def _no_view(inside: Mapping[str, Membership]) -> Refusal:
 
 
 def stale_entries(cluster: Membership, host: Host, own: Membership) -> list[Node]:
-    """Entries that an earlier life of this host left behind: same name or address, and down."""
+    """Entries that an earlier life of this host left behind: same name or address, and dead.
+
+    After a change of leader the managers call every node unknown that they have not heard of since,
+    for a while; at this host's own address, and under another id, that is one that has died.
+    """
+    knows_itself = own.node != "" or own.in_none  # else it may be the host's own, just made
     return [
         node
         for node in cluster.nodes or ()
         if node.id != own.node
-        and node.state == "down"
         and (
-            node.address == host.address
-            or (node.hostname != "" and node.hostname in (own.hostname, host.name))
+            (
+                node.state == "down"
+                and (
+                    node.address == host.address
+                    or (node.hostname != "" and node.hostname in (own.hostname, host.name))
+                )
+            )
+            or (node.state == "unknown" and node.address == host.address and knows_itself)
         )
     ]
 
@@ -224,37 +267,48 @@ def plan_join(
     if cluster is not None:
         stale = stale_entries(cluster, host, own)
         managers = managers_of(cluster)
-        dead = [node for node in stale if node.role == "manager"]
+        dead = [node for node in stale if node.votes]
         if dead and reachable(managers) < quorum(len(managers)):
             return [_no_view({name: m for name, m in observed.items() if m and m.in_swarm})]
         findings += [
-            Change(
+            Clear(
                 f"node {node.hostname}",
                 "is an entry that this host left behind when it was installed anew",
                 expected="removed",
-                found=f"{node.role}, down, {node.id}",
+                found=f"{node.role}, {node.state}, {node.id}",
+                node=node,
             )
             for node in stale
         ]
-    founding = cluster is None and any(
-        isinstance(finding, Change) for finding in plan_swarm(settings, observed, host)
-    )
-    if not own.in_swarm and not founding:
+    if not own.in_swarm:
+        if cluster is not None and not _encrypted(cluster):
+            return [
+                Refusal(
+                    "the swarm",
+                    "this host does not join yet: its ingress network is not encrypted",
+                    remedy="See why the manager could not replace it, and run again",
+                )
+            ]
         findings.append(
-            Change("the swarm", "this host is not in it yet", expected="joined as a worker")
+            Join("the swarm", "this host is not in it yet", expected="joined as a worker")
         )
     elif cluster is not None and joins_in_vain(own, cluster):
         findings.append(
-            Change(
+            Join(
                 "the swarm",
                 "this host waits to be let in by a manager that does not answer",
                 expected="joined through another",
                 found=", ".join((own.remote_managers or {}).values()),
+                leave=True,
             )
         )
     elif own.state == "pending":
-        findings.append(Change("the swarm", "this host's joining is not finished"))
+        findings.append(AwaitJoin("the swarm", "this host's joining is not finished"))
     return findings
+
+
+def _encrypted(cluster: Membership) -> bool:
+    return any(overlay.ingress and overlay.encrypted for overlay in cluster.overlays or ())
 
 
 def joins_in_vain(own: Membership, cluster: Membership) -> bool:
@@ -276,34 +330,21 @@ def plan_promotion(settings: Settings, observed: Observed, host: Host) -> list[F
     """A declared manager that is a worker is promoted, never below quorum."""
     own = observed.get(host.name)
     cluster = view(settings, observed)
-    if own is None:
+    if own is None or not host.is_manager:
         return []
-    if cluster is None:
-        founding = any(isinstance(f, Change) for f in plan_swarm(settings, observed, host))
-        if host.is_manager and not founding:
-            return [_promotion("joins as a worker")]
-        return []
-    node = node_of(own, cluster)
-    if node is None:
-        return [_promotion("joins as a worker")] if host.is_manager else []
-    if host.is_manager and node.role == "worker":
-        return _safe_promotion(cluster, node) or [_promotion("is a worker")]
-    if not host.is_manager and node.role == "manager":
-        return [
-            Notice(
-                "role",
-                "is a manager, but declared a worker",
-                expected="worker",
-                found="manager",
-                remedy="Declare it a manager, or demote it: `docker node demote "
-                f"{node.hostname}`, one at a time, while every manager is reachable",
-            )
-        ]
+    node = node_of(own, cluster) if cluster else None
+    if cluster is None or node is None:
+        # Only while nothing is known of the swarm that it will be in.
+        return [] if own.in_swarm else [_promotion("joins as a worker", "")]
+    if node.role == "worker":
+        return _safe_promotion(cluster, node) or [_promotion("worker", node.id)]
+    if node.reachability == "":
+        return [_promotion("manager, not reachable yet", node.id)]
     return []
 
 
-def _promotion(found: str) -> Change:
-    return Change("role", "is declared a manager", expected="promoted", found=found)
+def _promotion(found: str, node: str) -> Promote:
+    return Promote("role", "is declared a manager", expected="manager", found=found, node=node)
 
 
 def _safe_promotion(cluster: Membership, node: Node) -> list[Finding]:
@@ -332,6 +373,102 @@ def _safe_promotion(cluster: Membership, node: Node) -> list[Finding]:
     return []
 
 
+def plan_demotion(
+    settings: Settings, observed: Observed, host: Host, *, leader: bool
+) -> list[Finding]:
+    """A manager that is declared a worker is demoted, never below quorum, and the leader last.
+
+    leader: it is the leader's turn, and that of whoever is left; else everybody else's.
+    """
+    own = observed.get(host.name)
+    cluster = view(settings, observed)
+    node = node_of(own, cluster) if own and cluster else None
+    if cluster is None or node is None or host.is_manager or not node.votes:
+        return []
+    if node.leader and not leader:
+        return []
+    return _safe_demotion(settings, observed, cluster, node) or [
+        Demote(
+            "role",
+            "is declared a worker",
+            expected="worker",
+            found="manager" if node.role == "manager" else "manager, not demoted to the end",
+            node=node.id,
+            on=next((n for n in controlling(settings, observed) if n != host.name), host.name),
+            leader=node.leader,
+        )
+    ]
+
+
+def _safe_demotion(
+    settings: Settings, observed: Observed, cluster: Membership, node: Node
+) -> list[Finding]:
+    if node.role == "worker":
+        return []  # it was decided, and is only waited for
+    if node.state != "ready":
+        return [
+            Refusal(
+                "role",
+                f"is not demoted: the node is {node.state}, so nobody could see it become a worker",
+                remedy="Bring it back, and run again",
+            )
+        ]
+    problem = cannot_spare(cluster, node)
+    if problem:
+        return [
+            Refusal(
+                "role",
+                f"is not demoted: {problem}",
+                remedy="Bring the other managers back first, then run again",
+            )
+        ]
+    # Managers that nobody declared do not count: they cannot be asked.
+    ours = [h.name for h in settings.hosts if (n := _leads(observed, cluster, h)) and n != node.id]
+    missing = [host.name for host in settings.managers if not _leads(observed, cluster, host)]
+    needed = quorum(len(settings.managers))
+    if missing and len(ours) < needed:
+        return [
+            Refusal(
+                "role",
+                f"is not demoted yet: {in_words(missing)} {'are' if missing[1:] else 'is'} "
+                "declared a manager and not a reachable one, so without this one "
+                f"{len(ours)} declared host{'s' * (len(ours) != 1)} would lead the swarm; "
+                f"{needed} are needed ({len(ours)} < {needed})",
+                remedy=f"Bring {in_words(missing)} into the swarm first, then run again",
+            )
+        ]
+    return []
+
+
+def cannot_spare(cluster: Membership, node: Node) -> str:
+    """Why the managers cannot do without this one, with the arithmetic; empty where they can."""
+    managers = managers_of(cluster)
+    others = [manager for manager in managers if manager.id != node.id]
+    if not others:
+        return "it is the last manager, and a swarm cannot be without one"
+    able, needed = reachable(others), quorum(len(others))
+    if able < needed:
+        return (
+            f"of the {len(others)} other manager{'s' * (len(others) != 1)} {needed} would have to "
+            f"be reachable, and only {able} {'is' if able == 1 else 'are'} ({able} < {needed})"
+        )
+    return ""
+
+
+def _leads(observed: Observed, cluster: Membership, host: Host) -> str:
+    """The node id of a declared host that is a reachable manager, as far as the managers know."""
+    own = observed.get(host.name)
+    for node in managers_of(cluster):
+        if node.role == "manager" and node.reachability == "reachable":
+            if own is not None:
+                found = node.id == own.node
+            else:
+                found = node.address == host.address or node.hostname == host.name
+            if found:
+                return node.id
+    return ""
+
+
 # 5. Labels, availability, and whoever else is there
 # --------------------------------------------------
 
@@ -344,13 +481,20 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
     node = node_of(own, cluster) if cluster else None
     found = node.labels if node else {}
     findings: list[Finding] = [
-        Change(f"label {key}", "is declared", expected=value, found=found.get(key, ""))
+        SetLabel(
+            f"label {key}",
+            "is declared",
+            expected=value,
+            found=found.get(key, ""),
+            key=key,
+            value=value,
+        )
         for key, value in sorted(host.labels.items())
         if found.get(key) != value
     ]
     if node is None:
         if host.availability and host.availability != "active":
-            findings.append(Change("availability", "is declared", expected=host.availability))
+            findings.append(_availability(host.availability, ""))
         return findings
     findings += [
         Notice(
@@ -361,14 +505,21 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
             f"{node.hostname}`",
         )
         for key, value in sorted(found.items())
-        if key not in host.labels
+        if key not in host.labels and not key.startswith(OURS)
     ]
-    if host.availability and node.availability != host.availability:
+    if BEFORE in found:
         findings.append(
-            Change(
-                "availability", "is declared", expected=host.availability, found=node.availability
+            Notice(
+                "availability",
+                "was taken by a rolling job that did not come through",
+                expected=found[BEFORE],
+                found=node.availability,
+                remedy="Run that job again (deploys/upgrade.py, deploys/restart.py or "
+                "deploys/reboot.py): it goes on where it stopped",
             )
         )
+    elif host.availability and node.availability != host.availability:
+        findings.append(_availability(host.availability, node.availability))
     elif host.availability is None and node.availability != "active":
         findings.append(
             Notice(
@@ -387,13 +538,20 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
                 "the swarm knows this host under another address than declared",
                 expected=host.address,
                 found=node.address,
-                remedy="A swarm node keeps the address it has joined with; make it leave and join "
-                "again",
+                remedy="A node keeps the address that it has joined with. To have it leave and "
+                "join again, with its tasks moved away first: `pyinfra inventory.py "
+                f"deploys/replace.py --data host={host.name}`, then the site",
             )
         )
     if cluster and acting_manager(settings, observed) == host.name:
         findings += _strangers(observed, cluster)
     return findings
+
+
+def _availability(declared: str, found: str) -> SetAvailability:
+    return SetAvailability(
+        "availability", "is declared", expected=declared, found=found, availability=declared
+    )
 
 
 def _strangers(observed: Observed, cluster: Membership) -> list[Finding]:
@@ -406,15 +564,11 @@ def _strangers(observed: Observed, cluster: Membership) -> list[Finding]:
             f"node {node.hostname}",
             "is in the swarm, but not declared",
             found=f"{node.role}, {node.state}, {node.address}",
-            remedy="Declare it, or take it out: drain it, demote it if it is a manager, then "
-            f"`docker node rm {node.hostname}`",
+            remedy="Declare it, or take it out: `pyinfra inventory.py deploys/remove.py --data "
+            f"host={node.hostname or node.id}`",
         )
         for node in cluster.nodes or ()
         if node.id not in known
         and node.hostname not in by_name
         and not (node.state == "down" and node.hostname in observed)
     ]
-
-
-def _list(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -34,3 +34,17 @@ def newest(versions: Iterable[str]) -> str | None:
 def major(version: str) -> int:
     """The engine's major version: 28 for ``28.5.2``."""
     return order(version)[0][0]
+
+
+def encrypt_alike(one: str, other: str) -> bool:
+    """Whether two engine versions understand each other over encrypted networks.
+
+    Some releases derive a flow's security parameter index in another way than all others, and
+    drop what these send without a word (moby #51798; the release notes of 29.2.1 name them).
+    """
+    return _odd(one) == _odd(other)
+
+
+def _odd(version: str) -> bool:
+    numbers = order(version)[0]
+    return (29, 0, 0) <= numbers <= (29, 2, 0) or numbers in ((28, 2, 2), (25, 0, 13), (25, 0, 14))

@@ -12,12 +12,20 @@ from typing import Generic, TypeVar, cast
 from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
+from cluster import lock
+
 T = TypeVar("T")
 
 _MARK = "#> "
 
-SECTION = 'section() { printf "\\n%s%s\\n" "#> " "$1"; }\n'
-"""Shell function: ``section NAME`` begins a section of the output."""
+SECTION = 'section() { printf "\\n%s%s\\n" "#> " "$1"; }\n' + lock.LOOK
+"""Shell function: ``section NAME`` begins a section of the output.
+
+Each fact says besides whether a run holds the cluster's lock: see :data:`runs_met`.
+"""
+
+runs_met: list[lock.Met] = []
+"""What facts were told of the cluster's lock, first to last; also of this process's own."""
 
 
 def sections(output: list[str]) -> dict[str, list[str]]:
@@ -64,6 +72,8 @@ class SubjectFact(FactBase[T], Generic[T]):
     def process(self, output: list[str]) -> T:
         """Parse, with every parser's error turned into pyinfra's own."""
         try:
+            if f"{_MARK}lock" in output:
+                runs_met.extend(map(lock.met, sections(output)["lock"]))
             return self.parse(output)
         except Exception as error:
             raise FactProcessError(f"{type(error).__name__}: {error}") from error

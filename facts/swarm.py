@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 from pyinfra.api.facts import ShortFactBase
 
 from cluster.membership import (
@@ -16,7 +21,11 @@ from cluster.membership import (
     Node,
     Overlay,
     Service,
+    Terms,
 )
+from cluster.recovery import Remains
+from cluster.unlock_key import FINGERPRINT_LENGTH, FINGERPRINTED
+from cluster.versions import engine_version
 from facts.docker import ENGINE_STATE, encrypted, subnets
 from facts.subject import SECTION, SubjectFact, sections
 
@@ -39,7 +48,8 @@ _INGRESS = (
 class State(SubjectFact[Membership]):
     """This host's place in a swarm, and the swarm as it sees it.
 
-    Gives a :class:`cluster.membership.Membership`. Join tokens are never part of it.
+    Gives a :class:`cluster.membership.Membership`. Join tokens and the unlock key are never part
+    of it.
     """
 
     def command(self) -> str:
@@ -99,16 +109,54 @@ def parse_state(output: list[str]) -> Membership:
         else None,
         in_ingress=(end == "joined") if end else None,
         error=error,
-        certificate_expires=_expiry(found.get("certificate", [])),
+        **_certificate(found.get("certificate", [])),
+        terms=_terms(swarm.get("Cluster") or {}),
     )
 
 
-def _expiry(pem: list[str]) -> float | None:
-    """When the first certificate of a chain expires; ``None`` where there is none to be read."""
+def _certificate(pem: list[str]) -> dict[str, Any]:
+    """What the first certificate of a chain says; nothing where there is none to be read."""
+    first = _first("\n".join(pem))
+    if first is None:
+        return {}
+    # swarmkit writes the role into the organizational unit: ``swarm-manager``, ``swarm-worker``.
+    units = first.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    role = str(units[0].value).removeprefix("swarm-") if units else ""
+    return {
+        "certificate_issued": first.not_valid_before_utc.timestamp(),
+        "certificate_expires": first.not_valid_after_utc.timestamp(),
+        "certificate_role": role,
+    }
+
+
+def _first(pem: str) -> x509.Certificate | None:
     with suppress(ValueError):
-        first, *_ = x509.load_pem_x509_certificates("\n".join(pem).encode())
-        return first.not_valid_after_utc.timestamp()
+        first, *_ = x509.load_pem_x509_certificates(pem.encode())
+        return first
     return None
+
+
+def _terms(cluster: Mapping[str, Any]) -> Terms | None:
+    """What the managers agree on; while the root CA is replaced, the issuer is the new one's."""
+    spec, tls = cluster.get("Spec"), cluster.get("TLSInfo") or {}
+    if not spec:
+        return None
+    root = _first(tls.get("TrustRoot") or "")
+    return Terms(
+        certificate_expiry=(spec["CAConfig"].get("NodeCertExpiry") or 0) // 1_000_000_000,
+        autolock=bool(spec["EncryptionConfig"]["AutoLockManagers"]),
+        issuer=_issuer(tls),
+        rotating=bool(cluster.get("RootRotationInProgress")),
+        root_expires=root.not_valid_after_utc.timestamp() if root else None,
+    )
+
+
+def _issuer(tls: Mapping[str, Any]) -> str:
+    """A short name of a certificate's issuer: of its public key, which every root has anew."""
+    with suppress(ValueError):
+        key = base64.b64decode(tls.get("CertIssuerPublicKey") or "")
+        return hashlib.sha256(key).hexdigest()[:12] if key else ""
+    return ""
 
 
 def _documents(text: str) -> list[Any]:
@@ -138,6 +186,7 @@ def _node(entry: Mapping[str, Any]) -> Node:
         reachability=manager.get("Reachability", ""),
         labels=spec.get("Labels") or {},
         engine_version=(entry["Description"].get("Engine") or {}).get("EngineVersion", ""),
+        issuer=_issuer(entry["Description"].get("TLSInfo") or {}),
     )
 
 
@@ -198,6 +247,77 @@ class Nodes(ShortFactBase[dict[str, Any]]):
         }
 
 
+class UnlockKey(SubjectFact[str]):
+    """From a manager, the fingerprint of the swarm's unlock key; empty where there is none.
+
+    It tells whether a key kept elsewhere is the swarm's. The key itself stays on its host: a
+    random one of 256 bits, it cannot be found from its hash.
+    """
+
+    def command(self) -> str:
+        return (
+            SECTION
+            + ENGINE_STATE
+            + "section fingerprint\n"
+            + '[ "$(engine_state)" = running ] || exit 0\n'
+            + "key=$(api http://localhost/swarm/unlockkey)\n"
+            + """key=${key#*'"UnlockKey":"'}; key=${key%%'"'*}\n"""
+            + f"case $key in SWMKEY-*) printf '{FINGERPRINTED}%s' \"$key\" | sha256sum;; esac; true"
+        )
+
+    def parse(self, output: list[str]) -> str:
+        return "".join(sections(output)["fingerprint"])[:FINGERPRINT_LENGTH]
+
+
+class Kept(SubjectFact[Remains]):
+    """What this host has of a swarm on its disk, whether its engine runs or not.
+
+    Gives a :class:`cluster.recovery.Remains`. Keys are looked at, never read out.
+    """
+
+    def command(self) -> str:
+        key = "/var/lib/docker/swarm/certificates/swarm-node.key"
+        return (
+            SECTION
+            + "section state; [ ! -s /var/lib/docker/swarm/docker-state.json ] || echo yes\n"
+            + f"section locked; ! grep -qs 'BEGIN ENCRYPTED' {key} || echo yes\n"
+            + f"section certificate; [ ! -r {_CERTIFICATE} ] || cat {_CERTIFICATE}\n"
+            + "section engine; [ ! -x /usr/bin/dockerd ] || /usr/bin/dockerd --version\n"
+            + "section addresses; ip -4 -o addr show scope global 2>/dev/null\ntrue\n"
+        )
+
+    def parse(self, output: list[str]) -> Remains:
+        return parse_remains(output)
+
+
+def parse_remains(output: list[str]) -> Remains:
+    """Read what :class:`Kept` prints."""
+    found = sections(output)
+    cluster, node, role = _subject(found["certificate"])
+    version = re.search(r"version ([^,\s]+)", "".join(found["engine"]))
+    addresses = re.findall(r"\binet ([\d.]+)", "\n".join(found["addresses"]))
+    return Remains(
+        state=found["state"] == ["yes"],
+        locked=found["locked"] == ["yes"],
+        cluster=cluster,
+        node=node,
+        manager=role == "swarm-manager",
+        engine=engine_version(version[1]) if version else "",
+        addresses=tuple(addresses),
+    )
+
+
+def _subject(pem: list[str]) -> tuple[str, str, str]:
+    """A node's swarm, id and role: swarmkit writes them into its certificate's subject."""
+    with suppress(ValueError):
+        first, *_ = x509.load_pem_x509_certificates("\n".join(pem).encode())
+        names = (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME)
+        found = [first.subject.get_attributes_for_oid(name) for name in names]
+        cluster, node, role = (str(values[0].value) if values else "" for values in found)
+        return cluster, node, role
+    return "", "", ""
+
+
 class Services(SubjectFact[tuple[Service, ...]]):
     """The swarm's services with their networks and the ports they publish through the mesh.
 
@@ -230,3 +350,25 @@ def _service(line: str) -> Service:
         networks=tuple(networks.rstrip("]").split()),
         mesh_ports=tuple(map(int, ports.split())),
     )
+
+
+class Tasks(SubjectFact[tuple[str, ...]]):
+    """The names of the tasks that are on a node, by id, as this manager knows it.
+
+    Whatever has not ended yet: also what is being prepared, and what has been told to end.
+    """
+
+    def command(self, node: str) -> str:
+        return (
+            SECTION
+            + "section tasks\n"
+            + "docker node ps --no-trunc --format '{{.CurrentState}}|{{.Name}}' "
+            + f"{shlex.quote(node)} 2>/dev/null; true\n"
+        )
+
+    def parse(self, output: list[str]) -> tuple[str, ...]:
+        found = [line.partition("|") for line in sections(output)["tasks"]]
+        return tuple(name for state, _, name in found if state.split(" ")[0] in _ALIVE)
+
+
+_ALIVE = ("New", "Pending", "Assigned", "Accepted", "Preparing", "Ready", "Starting", "Running")

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from typing import Any
 
-from paramiko import Transport
-from pyinfra.api import Host
+from gevent.event import AsyncResult
+from paramiko import SSHException, Transport
+from pyinfra.api import Host, State
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.connectors.util import clear_askpass_cache
 
 _OPTIONS = (
     # Linux's names and, for the idle time, macOS's: seconds, seconds, probes, milliseconds.
@@ -18,15 +23,49 @@ _OPTIONS = (
 )
 
 
-def _transport(host: Host) -> Transport | None:
+_OF_A_COMMAND = ("_get_pty", "_stdin", "_timeout", "_success_exit_codes")
+
+_reached: dict[str, AsyncResult[bool]] = {}
+
+
+def reached(state: State, host: Host) -> bool:
+    """Whether a host is connected; one outside of ``--limit`` is connected now, tried once a run.
+
+    One that could not be reached at the start is not waited for a second time.
+    """
+    if host.connected:
+        return True
+    if state.is_host_in_limit(host):
+        return host in state.activated_hosts
+    asked = _reached.get(host.name)
+    if asked is None:
+        asked = _reached[host.name] = AsyncResult()
+        try:
+            host.connect(reason="outside of the limit", raise_exceptions=True)
+        except (PyinfraError, SSHException, OSError, EOFError):
+            pass  # pyinfra has said why
+        finally:
+            asked.set(host.connected)
+    return bool(asked.get())
+
+
+def login_arguments(state: State, host: Host) -> dict[str, Any]:
+    """How commands become root on a host, as a command that goes past pyinfra needs to know it."""
+    arguments: dict[str, Any] = dict(pop_global_arguments(state, host, {})[0])
+    keys = [key for key in CONNECTOR_ARGUMENT_KEYS if key not in _OF_A_COMMAND]
+    return {key: arguments[key] for key in keys if arguments.get(key) is not None}
+
+
+def transport(host: Host) -> Transport | None:
+    """A host's SSH connection; None where there is none, or pyinfra reaches it in another way."""
     client = getattr(host.connector, "client", None)
     return client.get_transport() if client else None
 
 
 def connection_broke(host: Host) -> bool:
     """Whether the connection to a host has ended without our doing."""
-    transport = _transport(host)
-    return transport is not None and not transport.is_active()
+    connection = transport(host)
+    return connection is not None and not connection.is_active()
 
 
 def notice_power_loss(host: Host) -> None:
@@ -35,7 +74,7 @@ def notice_power_loss(host: Host) -> None:
     pyinfra waits for a command's output as long as the command may take. A host that loses its
     power in the middle of an installation says nothing more, and the run would wait half an hour.
     """
-    connection = getattr(_transport(host), "sock", None)
+    connection = getattr(transport(host), "sock", None)
     if connection is None or not hasattr(connection, "setsockopt"):
         return  # through a jump host or a proxy command: its own settings decide
     with suppress(OSError):
@@ -44,3 +83,19 @@ def notice_power_loss(host: Host) -> None:
             option = getattr(socket, name, None)
             if option is not None:
                 connection.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def log_in_anew(host: Host) -> bool:
+    """Replace the run's connection to a host by a new one; whether that worked.
+
+    Quiet where it did not: the host may be on its way down or up.
+    """
+    clear_askpass_cache(host)  # what was left there for sudo may be gone with the old boot
+    client = getattr(host.connector, "client", None)
+    if client is not None:
+        client.close()
+    host.disconnect()
+    host.connect(show_errors=False)
+    if host.connected:
+        notice_power_loss(host)
+    return bool(host.connected)

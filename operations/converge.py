@@ -24,7 +24,9 @@ from pyinfra.api.operation import PyinfraOperation
 from pyinfra.context import ctx_host
 
 from cluster.findings import Finding, changes, refusals
-from operations import story
+from facts.subject import runs_met
+from operations import lock, story
+from operations.connection import reached
 
 Commands = Generator[PyinfraCommand, None, None]
 
@@ -52,6 +54,16 @@ def current_host() -> Host:
 def is_executing() -> bool:
     """Whether changes are carried out now; else they are only planned."""
     return bool(story.state().is_executing)
+
+
+def given(key: str) -> str | None:
+    """What the command line of this run says with ``--data KEY=VALUE``; ``None`` where nothing.
+
+    ``host.data`` would take it from the inventory as well, and ``host.data.get("host")`` gives
+    pyinfra's own object of the host, whatever the command line says.
+    """
+    value = story.state().inventory.get_override_data().get(key)
+    return None if value is None else str(value)
 
 
 # Observing: each fact once per host and phase, until something was changed anywhere
@@ -86,6 +98,7 @@ def observe_on(name: str, fact: type[FactBase[T]], **kwargs: Any) -> T:
 
 def _required(host: Host, fact: type[FactBase[T]], kwargs: dict[str, Any]) -> T:
     value = _observed(fact, host, kwargs)
+    _notice_other_runs()
     if value is None:
         raise _silent(host, fact)
     return value
@@ -111,10 +124,17 @@ def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None
         said = {host.name: greenlet.get() for host, greenlet in zip(hosts, greenlets, strict=True)}
         # Kept, since each host asks for it: put together anew, it costs the square of the hosts.
         _views[key] = said
+    _notice_other_runs()
     me = current_host()
     if said[me.name] is None:
         raise _silent(me, fact)
     return said
+
+
+def _notice_other_runs() -> None:
+    """A plan that another run may be changing the hosts under is told as such."""
+    if runs_met and not is_executing():  # while it is carried out, the lock is this run's own
+        story.busy(current_host(), runs_met[0])
 
 
 def _observed(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | None:
@@ -134,8 +154,8 @@ def _observed(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T 
 
 def _ask(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | None:
     state = story.state()
-    if state.is_host_in_limit(host) and host not in state.activated_hosts:
-        return None  # it could not be reached at the start: do not wait for a second timeout
+    if not reached(state, host):
+        return None
     try:
         value: T | None = get_fact(
             state,
@@ -221,6 +241,9 @@ def converges(
             state, host = story.state(), current_host()
             story.begin(state, host)
             if host in state.failed_hosts:
+                return
+            if state.is_executing and (refused := lock.problem(state, forget_observations)):
+                yield fail(refused)
                 return
             problem, told = "", False
             try:

@@ -34,6 +34,7 @@ from cluster.swarm import may_restart
 from cluster.versions import engine_version
 from facts.docker import Installation, Offered, PublishedKey
 from facts.swarm import State
+from operations.autolock import after_restart
 from operations.converge import (
     Commands,
     converges,
@@ -149,11 +150,11 @@ def installed(settings: Settings) -> Commands:
         exact = None
         if is_executing():
             offered = observe(Offered).versions
-            if not _named(version, offered):
+            if not apt_name(version, offered):
                 progress("apt's lists do not have it: fetching them anew")
-                yield script(_FETCH_LISTS_ANEW, timeout=600)
+                yield script(FETCH_LISTS_ANEW, timeout=600)
                 offered = observe(Offered).versions
-            exact = _named(version, offered)
+            exact = apt_name(version, offered)
         if is_executing() and (exact is None or version is None):
             names = ", ".join(dict.fromkeys(map(engine_version, offered))) or "none at all"
             yield fail(
@@ -167,7 +168,7 @@ def installed(settings: Settings) -> Commands:
             first = daemon_json(settings, version or "0", extras=False)
             steps.append(write_file(DAEMON_JSON, first))
         progress(f"installing Docker {version} (this takes a while on a small board)")
-        steps.append(_install(exact or ""))
+        steps.append(installation(exact or ""))
     elif not all(package.held for package in engine.packages.values()):
         steps.append(_HOLD)
     newcomers = [name for name in members(settings, me) if name not in engine.group]
@@ -175,11 +176,11 @@ def installed(settings: Settings) -> Commands:
     yield script("\n".join(steps), timeout=1800)
 
 
-_FETCH_LISTS_ANEW = f"{APT}rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin\napt update"
+FETCH_LISTS_ANEW = f"{APT}rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin\napt update"
 """Shell: a power cut can leave lists behind that are empty, and that apt holds for up to date."""
 
 
-def _named(version: str | None, offered: Sequence[str]) -> str | None:
+def apt_name(version: str | None, offered: Sequence[str]) -> str | None:
     """apt's name of this engine's version, where it offers it."""
     return next((text for text in offered if engine_version(text) == version), None)
 
@@ -187,16 +188,20 @@ def _named(version: str | None, offered: Sequence[str]) -> str | None:
 _HOLD = "printf '%s hold\\n' " + " ".join(PACKAGES) + " | dpkg --set-selections"
 
 
-def _install(version: str) -> str:
-    """Shell: the packages, the engine's in this version (apt's name of it), completed and held."""
+def installation(version: str, *, only_fetch: bool = False) -> str:
+    """Shell: the packages, the engine's in this version (apt's name of it), completed and held.
+
+    only_fetch: they are left in apt's store, for later.
+    """
     packages = " ".join(
         f"{name}={version}" if name in ("docker-ce", "docker-ce-cli") else name for name in PACKAGES
     )
-    return (
-        f"{APT}dpkg --configure -a\n"
-        "apt install -y --no-install-recommends --allow-downgrades --allow-change-held-packages "
-        f"{packages}\n{_HOLD}"
-    )
+    options = "--no-install-recommends --allow-downgrades --allow-change-held-packages"
+    # After a power cut in the middle of dpkg's work apt does not even fetch.
+    begin = f"{APT}dpkg --configure -a\n"
+    if only_fetch:
+        return f"{begin}apt install -y --download-only {options} {packages}"
+    return f"{begin}apt install -y {options} {packages}\n{_HOLD}"
 
 
 def _wanted(settings: Settings, engine: Engine) -> str | None:
@@ -264,6 +269,7 @@ def daemon(settings: Settings) -> Commands:
             ],
         )
         return
+    yield from after_restart(settings)
     if before.in_swarm:
         yield script(_BACK_IN_SWARM + ("manager" if before.manager else "worker"), timeout=180)
 

@@ -6,8 +6,9 @@ line, with the keys ``host``, ``part``, ``phase`` (``plan`` or ``apply``), ``kin
 
 The file, unlike the log, also gets what a program needs to judge the findings (records with
 ``host``, ``part``, ``phase``, ``kind`` and ``what``): ``looked`` where an operation (``what``) has
-told all its findings about a host; ``measure`` with a ``value``; ``failed`` with a ``reason``, at
-the end, for a host that is not done. docs/decisions/reasons.md has the rules.
+told all its findings about a host; ``measure`` with a ``value``; ``busy`` with a ``reason``, where
+a plan meets another run; ``failed`` with a ``reason``, at the end, for a host that is not done.
+docs/decisions/reasons.md has the rules.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import FrameType
 from typing import Any
 
@@ -30,6 +32,7 @@ from pyinfra.api import Host, State
 from pyinfra.api.state import BaseStateCallback, StateStage
 from pyinfra.context import ctx_state
 
+from cluster import lock
 from cluster.findings import Finding
 from operations.connection import connection_broke, notice_power_loss
 
@@ -42,6 +45,7 @@ _measured: set[tuple[str, str, str, str]] = set()
 _failures: dict[str, str] = {}
 _changed: dict[str, int] = {}
 _noticed = 0
+_busy = False
 _interrupted = False
 _unwritable = False
 _broke_off = False
@@ -115,6 +119,25 @@ def measure(part: str, what: str, value: Any, *, host: str = "") -> None:
                 "value": value,
             }
         )
+
+
+def busy(host: Host, found: lock.Met) -> None:
+    """Another run changes the cluster while this one plans; said once a run."""
+    global _busy
+    if _busy:
+        return
+    _busy, now = True, datetime.now()
+    host.log(click.style(f"! lock | {lock.in_progress(found, now)}", fg="cyan"))
+    _record(
+        {
+            "host": host.name,
+            "part": "lock",
+            "phase": phase(),
+            "kind": "busy",
+            "what": "cluster lock",
+            "reason": found.sentence(now),
+        }
+    )
 
 
 def failed(host: Host, message: str, *, told: bool = False) -> None:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gevent.event import AsyncResult
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
 
-from cluster import measures
+from cluster import measures, topology
+from cluster.findings import Finding
 from cluster.membership import (
-    Membership,
     Node,
+    Observed,
     Service,
     acting_manager,
     managers_of,
@@ -26,14 +26,19 @@ from cluster.membership import (
     reachable,
     view,
 )
-from cluster.overlays import ingress_of, plan_ingress, plan_overlays, services_matter
-from cluster.swarm import (
-    joins_in_vain,
-    plan_join,
-    plan_labels,
-    plan_promotion,
-    plan_swarm,
-    stale_entries,
+from cluster.overlays import services_matter
+from cluster.steps import (
+    AwaitJoin,
+    Clear,
+    CreateOverlay,
+    Demote,
+    EnterIngress,
+    Join,
+    Promote,
+    SetAvailability,
+    SetLabel,
+    Step,
+    steps,
 )
 from facts import host as host_facts
 from facts import swarm as swarm_facts
@@ -44,8 +49,8 @@ from operations.converge import (
     current_host,
     fail,
     is_executing,
-    observe,
     observe_all,
+    observe_on,
     progress,
     script,
     tell,
@@ -71,6 +76,8 @@ api() {
 Each start of Docker's command line takes a board longer than the answer.
 """
 
+_UNNAMED = 's/^{"Name":"anew",/{/'
+
 UPDATE_NODE = f"""\
 {API}
 try_update() {{
@@ -79,19 +86,33 @@ try_update() {{
   version=${{version%%[!0-9]*}}
   spec=${{answer#*'"Spec":'}}
   spec=${{spec%%',"Description":'*}}
-  [ $# = 1 ] || spec=$(printf '%s' "$spec" | sed 's/"Role":"[a-z]*"/"Role":"'"$2"'"/')
+  spec=$(printf '%s' "$spec" | sed "$2")
   api --data-binary "$spec" "http://localhost/nodes/$1/update?version=$version"
 }}
-update_node() {{
+write_node() {{
   tries=0
   until try_update "$@"; do
     tries=$((tries + 1)); [ $tries -lt 10 ] || return 1; sleep 0.2
   done
 }}
+update_node() {{
+  if [ $# = 2 ]; then
+    write_node "$1" 's/"Role":"[a-z]*"/"Role":"'"$2"'"/'
+    return
+  fi
+  write_node "$1" '{_UNNAMED}; s/^{{/{{"Name":"anew",/'
+  sleep 0.3
+  write_node "$1" '{_UNNAMED}'
+}}
 """
 """Shell: ``update_node ID [ROLE]`` writes a node's specification anew, with another role if given.
 
 The engine refuses it where the node has changed since it was read: then it is read again.
+
+Without a role the node's engine is made to look at its networks again: the manager gives it the
+networks that it has not yet, and the engine joins them. An engine that has tried that already does
+so again only if something of its node has changed; hence the name, which no command shows, and
+which is taken away again when the manager has had its time.
 """
 
 
@@ -102,9 +123,9 @@ def founded(settings: Settings) -> Commands:
     + settings: the cluster's settings.
     """
     me = _me(settings)
-    observed = _memberships()
+    observed = memberships()
     _measure(settings, observed, me)
-    if not tell("swarm", plan_swarm(settings, observed, me, planning=not is_executing())):
+    if not _to_do(settings, topology.FOUND, observed):
         return
     progress("founding the swarm")
     body = {
@@ -134,17 +155,17 @@ def ingress_encrypted(settings: Settings) -> Commands:
     a “no” that it reports as success. Removing is asynchronous, so the end of it is awaited.
     """
     me = _me(settings)
-    observed = _memberships()
-    if not tell("swarm", plan_ingress(settings, observed, me, _services(settings, observed, me))):
-        return
-    acting, cluster = acting_manager(settings, observed), view(settings, observed)
-    ingress = ingress_of(cluster) if cluster else None
-    if acting is not None and ingress is not None and ingress.encrypted:
-        node = observed[me.name]
-        assert node is not None  # it has answered
-        yield on(acting, f"{UPDATE_NODE}update_node {node.node}", "updating this node")
-        yield on(me.name, _JOIN_INGRESS, "joining the ingress network", timeout=90)
-        return
+    observed = memberships()
+    for step in _to_do(settings, topology.INGRESS, observed):
+        if isinstance(step, EnterIngress):
+            acting = acting_manager(settings, observed) or me.name
+            yield on(acting, f"{UPDATE_NODE}update_node {step.node}", "updating this node")
+            yield on(me.name, _JOIN_INGRESS, "joining the ingress network", timeout=90)
+        else:
+            yield from _replace_ingress(settings)
+
+
+def _replace_ingress(settings: Settings) -> Commands:
     progress("replacing the ingress network by an encrypted one")
     network = _overlay("ingress", settings, settings.networks.ingress_subnet)
     yield script(_REPLACE_INGRESS, stdin=json.dumps({**network, "Ingress": True}), timeout=180)
@@ -164,11 +185,28 @@ wait_until() {{
 has_end() {{
   wait_until shows ingress-sbox || {{
     echo "this engine has not joined the ingress network: published ports do not answer here." \
-      "Restart it: systemctl restart docker" >&2; exit 1; }}
+      "Restart it: systemctl restart docker (with autolock on, deploys/unlock.py does it)" >&2
+    exit 1; }}
 }}
 """
 
 _JOIN_INGRESS = f"{_INGRESS}has_end"
+
+_MISSES_INGRESS = f"""\
+set -eu
+{_INGRESS}
+i=0
+until shows ingress-sbox; do
+  i=$((i + 1)); [ $i -lt 25 ] || {{ docker info --format '{{{{.Swarm.NodeID}}}}'; exit; }}
+  sleep 0.2
+done
+"""
+"""Shell: prints this node's id where its engine gets no end of the ingress network in 5 seconds.
+
+An engine that is told of the network creates it before it has noted its own address there, and
+where it is too quick it gives up for good (“failed to find a load balancer IP to use for network”
+in its log; seen with 26.1.5, once in twenty times on a busy machine).
+"""
 
 _REPLACE_INGRESS = f"""\
 {_INGRESS}
@@ -191,7 +229,7 @@ the swarm knows yet. A network's options are shown only a moment after its creat
 
 A node that is there already gets no end of the new network (``ingress-sbox``), whether it was
 replaced by hand or by us: until a task, an update of the node or a restart of its engine comes, its
-published ports do not answer (seen with 28.5.2). So each node is updated, without changing it.
+published ports do not answer (seen with 28.5.2). So each node is updated.
 """
 
 
@@ -201,21 +239,15 @@ def overlays_encrypted(settings: Settings) -> Commands:
 
     + settings: the cluster's settings.
     """
-    me = _me(settings)
-    observed = _memberships()
-    services = _services(settings, observed, me)
-    if not tell("swarm", plan_overlays(settings, observed, me, services)):
-        return
-    cluster = view(settings, observed)
-    existing = {overlay.name for overlay in (cluster.overlays if cluster else None) or ()}
-    for overlay in settings.networks.overlays:
-        if overlay.name not in existing:
-            body = _overlay(overlay.name, settings, overlay.subnet)
-            body["Attachable"] = overlay.attachable
-            yield script(
-                f"{API}api --data-binary @- http://localhost/networks/create",
-                stdin=json.dumps(body),
-            )
+    for step in _to_do(settings, topology.OVERLAYS, memberships()):
+        assert isinstance(step, CreateOverlay)
+        [overlay] = [one for one in settings.networks.overlays if one.name == step.name]
+        body = _overlay(overlay.name, settings, overlay.subnet)
+        body["Attachable"] = overlay.attachable
+        yield script(
+            f"{API}api --data-binary @- http://localhost/networks/create",
+            stdin=json.dumps(body),
+        )
 
 
 @converges("swarm")
@@ -228,37 +260,32 @@ def joined(settings: Settings) -> Commands:
     else: not in an argument list, a log, a fact or a file.
     """
     me = _me(settings)
-    observed = _memberships()
-    if not tell("swarm", plan_join(settings, observed, me, planning=not is_executing())):
+    observed = memberships()
+    todo = _to_do(settings, topology.JOIN, observed)
+    if not todo:
         return
     acting, cluster = acting_manager(settings, observed), view(settings, observed)
     if acting is None or cluster is None:
         yield fail("there is no swarm to join: no manager answers for one")
-        return
-    if not any(overlay.ingress and overlay.encrypted for overlay in cluster.overlays or ()):
-        yield fail("the swarm's ingress network is not encrypted, so this host does not join yet")
-        return
-    own = observed[me.name]
-    assert own is not None  # it has answered: plan_join found something
-    for node in stale_entries(cluster, me, own):
-        yield on(acting, _remove_script(cluster, node), f"clearing the dead entry {node.id}")
-    if joins_in_vain(own, cluster):
-        yield script(f"{API}api -X POST 'http://localhost/swarm/leave?force=1'")
-    elif own.state == "pending":
-        yield on(me.name, _JOINED, "joining", timeout=120)
-        return
-    elif own.in_swarm:
         return
     managers = [
         f"{node.address}:2377"
         for node in managers_of(cluster)
         if node.reachability == "reachable" and node.address
     ]
-    yield FunctionCommand(_join, (acting, me.address, managers), {})
+    for step in todo:
+        if isinstance(step, Clear):
+            yield on(acting, _remove_script(step.node), f"clearing the dead entry {step.node.id}")
+        elif isinstance(step, AwaitJoin):
+            yield on(me.name, _JOINED, "joining", timeout=120)
+        elif isinstance(step, Join):
+            if step.leave:
+                yield script(f"{API}api -X POST 'http://localhost/swarm/leave?force=1'")
+            yield FunctionCommand(_join, (acting, me.address, managers), {})
 
 
-def _remove_script(cluster: Membership, node: Node) -> str:
-    demote = f"docker node demote {node.id} >/dev/null\n" if node.role == "manager" else ""
+def _remove_script(node: Node) -> str:
+    demote = f"docker node demote {node.id} >/dev/null\n" if node.votes else ""
     return f"{demote}i=0\nuntil docker node rm --force {node.id} >/dev/null 2>&1; do\n" + (
         "  i=$((i + 1)); [ $i -lt 20 ] || exit 1; sleep 1\ndone"
     )
@@ -305,7 +332,33 @@ def _join(state: State, host: Host, acting: str, address: str, managers: list[st
     if not status:
         words = output.stderr.replace(token, "…").strip() or "no message"
         story.failed(host, f"could not join the swarm through {', '.join(managers)}: {words}")
-    return bool(status)
+        return False
+    _look_for_the_ingress(state, host, acting)
+    return True
+
+
+def _look_for_the_ingress(state: State, host: Host, acting: str) -> None:
+    """An engine that has just joined gets its end of the ingress network, or is made to try again.
+
+    Where that is of no use either, the next run says so.
+    """
+    status, output = host.run_shell_command(
+        StringCommand(_MISSES_INGRESS),
+        print_output=False,
+        print_input=False,
+        _sudo=True,
+        _timeout=60,
+    )
+    node = output.stdout.strip()
+    if status and node:
+        host.log("this engine has not joined the ingress network: it is to try again")
+        _host(state, acting).run_shell_command(
+            StringCommand(f"set -eu\n{UPDATE_NODE}update_node {shlex.quote(node)}"),
+            print_output=state.print_output,
+            print_input=state.print_input,
+            _sudo=True,
+            _timeout=60,
+        )
 
 
 _WORKER_TOKEN = f"""\
@@ -355,18 +408,20 @@ def promoted(settings: Settings) -> Commands:
 
     Call it with ``_serial=True``. The next is promoted when this one is a reachable manager.
     """
-    me = _me(settings)
-    observed = _memberships()
-    if not tell("swarm", plan_promotion(settings, observed, me)):
-        return
-    acting, cluster = acting_manager(settings, observed), view(settings, observed)
-    node = node_of(observed[me.name], cluster) if cluster else None
-    if acting is None or cluster is None or node is None:
-        yield fail("this host is not in the swarm, so it cannot be promoted")
-        return
-    able, after = reachable(managers_of(cluster)) + 1, len(managers_of(cluster)) + 1
-    progress(f"promoting: {able} of {after} managers will be reachable, {quorum(after)} are needed")
-    yield on(acting, _PROMOTE.replace("NODE", node.id), "promoting it", timeout=120)
+    observed = memberships()
+    for step in _to_do(settings, topology.PROMOTE, observed):
+        assert isinstance(step, Promote)
+        acting, cluster = acting_manager(settings, observed), view(settings, observed)
+        if acting is None or cluster is None or not step.node:
+            yield fail("this host is not in the swarm, so it cannot be promoted")
+            return
+        others = [node for node in managers_of(cluster) if node.id != step.node]
+        able, after = reachable(others) + 1, len(others) + 1
+        progress(
+            f"promoting: {able} of {after} managers will be reachable, {quorum(after)} are needed"
+        )
+        yield on(acting, _PROMOTE.replace("NODE", step.node), "promoting it", timeout=120)
+        yield on(current_host().name, _IS_MANAGER, "waiting until it answers as one", timeout=90)
 
 
 _PROMOTE = f"""\
@@ -384,27 +439,135 @@ done
 
 
 @converges("swarm")
+def demoted(settings: Settings) -> Commands:
+    """Managers that are declared workers are demoted, one at a time, never below quorum.
+
+    + settings: the cluster's settings.
+
+    Call it with ``_serial=True``. The leader is left for :func:`leader_demoted`.
+    """
+    yield from _demote(settings, topology.DEMOTE)
+
+
+@converges("swarm")
+def leader_demoted(settings: Settings) -> Commands:
+    """The leader, where it is declared a worker, is demoted, when all others are as declared.
+
+    + settings: the cluster's settings.
+
+    Call it with ``_serial=True``. Another manager leads when this is through.
+    """
+    yield from _demote(settings, topology.DEMOTE_LEADER)
+
+
+def _demote(settings: Settings, stage: topology.Stage) -> Commands:
+    observed = memberships()
+    for step in _to_do(settings, stage, observed):
+        assert isinstance(step, Demote)
+        cluster = view(settings, observed)
+        left = [node for node in managers_of(cluster) if node.id != step.node] if cluster else []
+        progress(
+            f"demoting{' the leader' if step.leader else ''}: {reachable(left)} of {len(left)} "
+            f"managers will be reachable, {quorum(len(left))} are needed"
+        )
+        yield from demote(step.node, step.on, itself=step.on == current_host().name)
+        yield on(current_host().name, IS_WORKER, "waiting until it is a worker", timeout=120)
+
+
+def demote(node: str, acting: str, *, itself: bool) -> Commands:
+    """Make a node a worker, by id, asked of a manager; ended when it is none, and another leads.
+
+    itself: that manager is the node, which answers no longer when it is done.
+
+    A node that has just been promoted, or that has just lost its leader, says for a moment that it
+    cannot answer: it is asked again.
+    """
+    text = _DEMOTE + ("" if itself else _DEMOTED)
+    yield on(acting, text.replace("NODE", node), "demoting it", timeout=180)
+
+
+_DEMOTE = f"""\
+{UPDATE_NODE}
+i=0
+until update_node NODE worker; do
+  i=$((i + 1)); [ "${{code:-503}}" = 503 ] && [ $i -lt 15 ] || exit 1
+  sleep 1
+done
+"""
+
+_IS_MANAGER = f"""\
+{API}
+i=0
+until api http://localhost/nodes 2>/dev/null; do
+  i=$((i + 1)); [ $i -lt 300 ] || {{ echo "$answer" >&2; exit 1; }}
+  sleep 0.2
+done
+"""
+"""Shell: others call a new manager reachable some time before it can answer itself (26.1.5)."""
+
+_DEMOTED = """\
+left() {
+  api http://localhost/nodes/NODE 2>/dev/null || return 1
+  case $answer in *'"ManagerStatus"'*) return 1 ;; esac
+}
+led() {
+  api http://localhost/nodes 2>/dev/null || return 1
+  case $answer in *'"Leader":true'*) ;; *) return 1 ;; esac
+}
+i=0
+until left && led; do
+  i=$((i + 1)); [ $i -lt 90 ] || {
+    echo "its role is worker now, but after 90 s it is still in the managers' group, or no" \
+      "manager leads: look at “docker node ls” there, and run again" >&2; exit 1; }
+  sleep 1
+done
+known() {
+  api http://localhost/nodes 2>/dev/null || return 1
+  case $answer in *'"State":"unknown"'*) return 1 ;; esac
+}
+i=0
+until known; do i=$((i + 1)); [ $i -lt 60 ] || break; sleep 0.5; done
+"""
+"""Shell: waits until it is no manager, and another leads, and knows its nodes again.
+
+A new leader calls all nodes unknown until they have turned to it (seen with 26.1.5).
+"""
+
+IS_WORKER = """\
+i=0
+state() { docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}' 2>&1; }
+is_worker() { case $(state) in "active false" | "error false") ;; *) return 1 ;; esac; }
+until is_worker; do
+  i=$((i + 1)); [ $i -lt 90 ] || {
+    echo "demoted, but after 90 s its engine still acts as a manager. Run again; if it stays so:" \
+      "systemctl restart docker" >&2; exit 1; }
+  sleep 1
+done
+"""
+"""Shell: some seconds pass until a demoted engine knows it (seen with 26.1.5: up to 8)."""
+
+
+@converges("swarm")
 def labelled(settings: Settings) -> Commands:
     """Labels and availability as declared; what was done by hand, and strangers, are reported.
 
     + settings: the cluster's settings.
     """
-    me = _me(settings)
-    observed = _memberships()
-    if not tell("swarm", plan_labels(settings, observed, me)):
+    observed = memberships()
+    todo = _to_do(settings, topology.LABEL, observed)
+    if not todo:
         return
     acting, cluster = acting_manager(settings, observed), view(settings, observed)
-    node = node_of(observed[me.name], cluster) if cluster else None
+    node = node_of(observed[_me(settings).name], cluster) if cluster else None
     if acting is None or node is None:
         yield fail("this host is not in the swarm, so it cannot be labelled")
         return
-    options = [
-        "--label-add " + shlex.quote(f"{key}={value}")
-        for key, value in sorted(me.labels.items())
-        if node.labels.get(key) != value
-    ]
-    if me.availability and node.availability != me.availability:
-        options.append(f"--availability {me.availability}")
+    options = []
+    for step in todo:
+        if isinstance(step, SetLabel):
+            options.append("--label-add " + shlex.quote(f"{step.key}={step.value}"))
+        elif isinstance(step, SetAvailability):
+            options.append(f"--availability {step.availability}")
     yield on(acting, f"docker node update {' '.join(options)} {node.id} >/dev/null", "updating it")
 
 
@@ -416,9 +579,7 @@ def _me(settings: Settings) -> DeclaredHost:
     return settings.host(current_host().name)
 
 
-def _measure(
-    settings: Settings, observed: Mapping[str, Membership | None], me: DeclaredHost
-) -> None:
+def _measure(settings: Settings, observed: Observed, me: DeclaredHost) -> None:
     """What a report shows of the swarm besides its differences."""
     story.measure("swarm", "nodes", measures.nodes(settings, observed))
     story.measure("swarm", "managers", measures.managers(settings, observed))
@@ -428,17 +589,46 @@ def _measure(
         story.measure("swarm", "certificate expires", own.certificate_expires, host=me.name)
 
 
-def _memberships() -> Mapping[str, Membership | None]:
+def memberships() -> Observed:
     """What every host says of its place in a swarm; others may be silent, this one may not."""
     return observe_all(swarm_facts.State)
 
 
-def _services(
-    settings: Settings, observed: Mapping[str, Membership | None], me: DeclaredHost
-) -> tuple[Service, ...]:
+def _services(settings: Settings, observed: Observed) -> tuple[Service, ...]:
     """The services, asked only where some network is not encrypted."""
-    needed = services_matter(settings, observed, me)
-    return observe(swarm_facts.Services) if needed else ()
+    acting = acting_manager(settings, observed)
+    if acting is None or not services_matter(settings, observed):
+        return ()
+    return observe_on(acting, swarm_facts.Services)
+
+
+def _to_do(settings: Settings, stage: topology.Stage, observed: Observed) -> list[Step]:
+    """What a stage does for this host, told; raises where it is refused.
+
+    observed: asked once by the operation: while others begin to change something, a second look
+    would show the swarm half-way.
+    """
+    findings = _findings(settings, stage, observed)
+    tell("swarm", findings)
+    return steps(findings)
+
+
+_foreseen: tuple[Observed, int, topology.Plan] | None = None
+
+
+def _findings(settings: Settings, stage: topology.Stage, observed: Observed) -> list[Finding]:
+    """What is the case, where it is carried out now; else what will be, when its turn comes."""
+    global _foreseen
+    run, services = story.state(), _services(settings, observed)
+    seen = topology.Seen(settings, observed, services, planning=not is_executing())
+    if is_executing():
+        return stage.plan(seen, _me(settings))
+    failed = len(run.failed_hosts)
+    if _foreseen is None or _foreseen[0] is not observed or _foreseen[1] != failed:
+        among = {h.name for h in run.inventory if run.is_host_in_limit(h)}
+        among -= {h.name for h in run.failed_hosts}
+        _foreseen = observed, failed, topology.plan(seen, among)
+    return _foreseen[2].of(stage, current_host().name)
 
 
 def _overlay(name: str, settings: Settings, subnet: str) -> dict[str, Any]:

@@ -30,10 +30,16 @@ def _scenarios(name: str, budget: int, *files: str) -> Suite:
     return Suite(name, budget, (*paths, "-m", "lifecycle", "-v", "--durations=10"))
 
 
+def _engines(name: str, budget: int, *files: str) -> Suite:
+    paths = tuple(f"tests/engines/test_{file}.py" for file in files)
+    return Suite(name, budget, (*paths, "-v", "--durations=10"))
+
+
 SUITES = {
     "test": (
         Suite("unit", 300, ("tests/unit",)),
         Suite("netns", 240, ("tests/netns",)),
+        _engines("engines", 480, "engines_create"),
         Suite("browser", 120, ("tests/browser",)),
         Suite("lab", 1800, ("tests/lab", "-m", "not lifecycle", "--durations=10")),
     ),
@@ -42,7 +48,19 @@ SUITES = {
             "interruptions", 1800, "ssh_lockout", "preflight", "interruptions", "declared_version"
         ),
         _scenarios("firewall", 1500, "firewall_lockout", "firewall_lasts"),
+        _scenarios("proof", 900, "prove"),
         _scenarios("drift", 2400, "drift"),
+        _scenarios("rolling", 1800, "rolling"),
+        _scenarios("keys", 900, "autolock"),
+        _scenarios("backup", 1500, "backup"),
+        _scenarios("removing", 1800, "removing"),
+        _engines("simulation", 600, "rules", "simulation"),
+        _engines("engines-swarm", 1800, "engines_roles", "engines_removal", "engines_reset"),
+        _engines("engines-lock", 600, "engines_lock"),
+        _engines("engines-proof", 300, "engines_prove"),
+        _engines("engines-rolling", 900, "engines_rolling"),
+        _engines("engines-keys", 1500, "engines_keys"),
+        _engines("engines-backup", 1500, "engines_backup"),
     ),
 }
 

@@ -37,8 +37,7 @@ USER = "admin"
 """Who logs in: a key, sudo without a password."""
 
 NETWORK = "10.99.0"
-GATEWAY = f"{NETWORK}.1"
-"""Where this machine is, as the hosts see it."""
+"""The hosts' network; this machine is at its first address."""
 
 _HERE = Path(__file__).resolve().parent
 _NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
@@ -96,14 +95,18 @@ class Hosts:
     """Some hosts on a bridge, switched on; a context manager that leaves nothing behind.
 
     count: how many, named ``rk1`` and so on, at 10.99.0.11 and so on; version: of the engines, or
-    one for each host; the oldest there is where none is given.
+    one for each host; the oldest there is where none is given; network: the first three numbers of
+    their addresses.
     """
 
-    def __init__(self, count: int = 4, version: str | Sequence[str] = "") -> None:
+    def __init__(
+        self, count: int = 4, version: str | Sequence[str] = "", network: str = NETWORK
+    ) -> None:
+        self._network = network
         if isinstance(version, str):
             version = [version or programs.versions()[0]] * count
         self.hosts = {
-            f"rk{number}": Host(f"rk{number}", f"{NETWORK}.{10 + number}", version[number - 1])
+            f"rk{number}": Host(f"rk{number}", f"{network}.{10 + number}", version[number - 1])
             for number in range(1, count + 1)
         }
         self._programs = {one: programs.programs(one) for one in dict.fromkeys(version)}
@@ -197,7 +200,7 @@ class Hosts:
         """Everything on a host ends at once, and its cable is dead."""
         host = self.hosts[name]
         if host.on:
-            self._outside(f"ip link set {_cable(host)} down")
+            self.isolate(name)
         self._end(host)
 
     def reinstall(self, name: str) -> None:
@@ -217,12 +220,13 @@ class Hosts:
     def reset(self) -> None:
         """All hosts as at the beginning: connected, reinstalled, at their first addresses."""
         for number, host in enumerate(self.hosts.values(), start=1):
-            host.address = f"{NETWORK}.{10 + number}"
+            host.address = f"{self._network}.{10 + number}"
         self.each(self.reinstall)
 
     def isolate(self, name: str) -> None:
         """Pull a host's cable out."""
-        self._outside(f"ip link set {_cable(self.hosts[name])} down")
+        # Whoever looks for it from here finds nobody, instead of remembering where it was.
+        self._outside(f"ip link set {_cable(self.hosts[name])} down; ip neigh flush dev br0")
 
     def reconnect(self, name: str) -> None:
         """Put a host's cable in again."""
@@ -258,7 +262,7 @@ class Hosts:
             raise HostError(f"{name} is off")
         done = subprocess.run(
             [
-                *("nsenter", f"--target={host.init}", *_NAMESPACES, "--root", "--wd=/", "--"),
+                *("nsenter", f"--target={host.init}", *_NAMESPACES, "--root", "--wd", "--"),
                 *(
                     "env",
                     "-i",
@@ -407,7 +411,7 @@ class Hosts:
         for name in names or self.hosts:
             line = [
                 *("nsenter", f"--target={self.hosts[name].init}", *_NAMESPACES, "--root"),
-                *("--wd=/", "--", "env", "-i", f"PATH={_PATH}", "sh", "-euc", script),
+                *("--wd", "--", "env", "-i", f"PATH={_PATH}", "sh", "-euc", script),
             ]
             with program.open("rb") as content:
                 subprocess.run(line, stdin=content, check=True, capture_output=True, timeout=60)
@@ -506,7 +510,7 @@ class Hosts:
         script = (
             f"set -e; mount -t tmpfs -o mode=755 engines {shlex.quote(str(self._memory))}; "
             "mount -t tmpfs engines /run; mkdir /run/netns; ip link set lo up; "
-            f"ip link add br0 type bridge; ip addr add {GATEWAY}/24 dev br0; "
+            f"ip link add br0 type bridge; ip addr add {self._network}.1/24 dev br0; "
             "ip link set br0 up; echo up; exec cat >/dev/null"
         )
         # It ends when its standard input does, which is when this process does.
@@ -551,12 +555,14 @@ class Hosts:
     def _wire(self, host: Host) -> None:
         """A network namespace of its own, new in each life, and a cable to the bridge."""
         name, cable = host.name, _cable(host)
+        # A board keeps its address on the wire: others go on sending to the one they know.
+        wire = f"02:00:00:00:00:{int(name.removeprefix('rk')):02x}"
         self._outside(
             f"ip netns del {name} 2>/dev/null || true; ip netns add {name}; "
-            f"ip link add {cable} type veth peer name eth0 netns {name}; "
+            f"ip link add {cable} type veth peer name eth0 address {wire} netns {name}; "
             f"ip link set {cable} master br0 up; ip -n {name} link set lo up; "
             f"ip -n {name} addr add {host.address}/24 dev eth0; ip -n {name} link set eth0 up; "
-            f"ip -n {name} route add default via {GATEWAY}"
+            f"ip -n {name} route add default via {self._network}.1"
         )
 
     def _group(self, host: Host) -> str:

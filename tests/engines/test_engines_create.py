@@ -5,6 +5,7 @@ What came of it is looked up at the engines, never through the product's facts.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,8 @@ import pytest
 
 from tests.engines import programs
 from tests.engines.conftest import SWARM
-from tests.engines.hosts import EngineError, Hosts
-from tests.lab.conftest import Run, changes_in
+from tests.engines.hosts import EngineError, Hosts, Node
+from tests.lab.conftest import Run, changes_in, wait_for
 
 MANAGERS, WORKERS = ("rk1", "rk2", "rk3"), ("rk4",)
 
@@ -29,7 +30,7 @@ def apply(hosts: Hosts) -> Run:
 
 
 def assert_as_declared(hosts: Hosts, at: str = "rk1") -> None:
-    nodes = hosts.nodes(at)
+    nodes = all_there(hosts, at)
     assert {name: (node.role, node.state) for name, node in nodes.items()} == {
         **dict.fromkeys(MANAGERS, ("manager", "ready")),
         **dict.fromkeys(WORKERS, ("worker", "ready")),
@@ -46,6 +47,31 @@ def assert_as_declared(hosts: Hosts, at: str = "rk1") -> None:
     assert "encrypted" in ingress["Options"]
     assert ingress["IPAM"]["Config"][0]["Subnet"] == "10.201.0.0/24"
     assert len({hosts.swarm(name).get("NodeID") for name in hosts}) == len(nodes)
+
+
+def all_there(hosts: Hosts, at: str) -> dict[str, Node]:
+    """The swarm's nodes, when the managers know of all that they are there.
+
+    A new leader calls nodes unknown until it hears of them, and engines that come back lead by
+    turns for some seconds.
+    """
+
+    def settled() -> bool:
+        with contextlib.suppress(EngineError):
+            nodes = hosts.nodes(at).values()
+            return {node.state for node in nodes} == {"ready"} and not any(
+                node.reachability not in ("", "reachable") for node in nodes
+            )
+        return False
+
+    wait_for(settled, "all nodes to be there", 60)
+    return hosts.nodes(at)
+
+
+def missed(hosts: Hosts, name: str) -> bool:
+    with contextlib.suppress(EngineError):
+        return hosts.nodes("rk2")[name].state != "ready"
+    return False
 
 
 # A swarm's life, in the order of this file
@@ -94,14 +120,18 @@ def test_a_manager_without_power_is_told_and_missed_by_nobody(made: Hosts) -> No
     assert "3 of 4 hosts are done" in run.closing
     assert "not done: rk3" in run.closing
     made.power_on("rk3")
+    all_there(made, "rk1")
     run = apply(made)
     assert run.returncode == 0, run.output
+    assert "as declared" in run.closing
     assert_as_declared(made)
 
 
 def test_a_first_manager_that_was_installed_anew_joins_again(made: Hosts) -> None:
     swarm = made.api("rk2", "/swarm")["ID"]
     made.reinstall("rk1")
+    # It had led: it is the new leader that finds it missing, and calls it unknown until it is sure.
+    wait_for(lambda: missed(made, "rk1"), "rk1 to be missed", 60)
     run = apply(made)
     assert run.returncode == 0, run.output
     assert made.api("rk1", "/swarm")["ID"] == swarm
@@ -118,8 +148,8 @@ def test_without_quorum_nothing_is_done_and_the_words_say_so(made: Hosts) -> Non
     assert "~" not in run.output, "something was to be changed"
     with pytest.raises(EngineError, match="does not have a leader"):
         made.api("rk1", "/nodes")
-    for name in ("rk2", "rk3"):
-        made.power_on(name)
+    made.each(made.power_on, ("rk2", "rk3"))
+    all_there(made, "rk1")
     run = apply(made)
     assert run.returncode == 0, run.output
     assert_as_declared(made)

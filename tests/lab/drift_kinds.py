@@ -354,14 +354,12 @@ REFUSALS = (
 ROLES = (
     Kind(
         "a worker promoted",
-        *("swarm", "role", "is a manager, but declared a worker"),
+        *("swarm", "role", "is declared a worker"),
         "docker node promote $NODE; i=0; until docker node inspect $NODE | grep -q reachable; "
         "do i=$((i + 1)); [ $i -lt 60 ] || exit 1; sleep 1; done",
         # Our firewall keeps the managers' port shut on a worker, and a promotion without it is
         # never finished.
         first="iptables -I SWARM-INPUT -p tcp --dport 2377 -j ACCEPT",
-        kind="notice",
-        undo="docker node demote $NODE",
         on="worker",
         by_manager=True,
         apart="role",

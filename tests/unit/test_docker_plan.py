@@ -269,7 +269,7 @@ def test_another_version_is_changed_where_no_swarm_depends_on_it() -> None:
 
 def test_another_version_is_only_reported_in_a_swarm() -> None:
     notice = the(Notice, packages_of(CONVERGED, "29.1.0", in_swarm=True))
-    assert "one node at a time" in notice.remedy
+    assert "deploys/upgrade.py brings the nodes to it, one at a time" in notice.remedy
 
 
 def test_packages_that_are_free_are_held() -> None:

@@ -1,4 +1,4 @@
-"""A node's specification, written anew by the shell on a manager: nothing but the role changes."""
+"""A node's specification, written anew by the shell on a manager: only a role stays changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from operations.swarm import UPDATE_NODE
 
 SPEC = {
-    "Name": "",
     "Labels": {"note": 'a "quoted", "Description":1, "Role":"worker" \\n é'},
     "Role": "worker",
     "Availability": "pause",
@@ -22,15 +21,17 @@ ENGINE = """\
 case "$*" in
 *version=17) echo refused >> "$HERE/asked"; sed -i s/17/18/ "$HERE/node"
   printf '{"message":"update out of sequence"}\\n500' ;;
-*version=18) for word; do case $word in '{'*) printf '%s' "$word" > "$HERE/sent" ;; esac; done
+*version=18) for word; do case $word in '{'*) printf '%s\n' "$word" >> "$HERE/sent" ;; esac; done
+  printf '{"ID":"abc","Version":{"Index":18},"Spec":%s,"Description":{}}' \
+    "$(tail -n 1 "$HERE/sent")" > "$HERE/node"
   printf '\\n200' ;;
 *) cat "$HERE/node"; printf '\\n200' ;;
 esac
 """
 
 
-def updated(here: Path, arguments: str) -> dict[str, object]:
-    """What an engine is sent that has changed the node while it was looked at."""
+def updated(here: Path, arguments: str) -> list[dict[str, object]]:
+    """What an engine is sent that has changed the node while it was looked at, in order."""
     (here / "node").write_text(json.dumps(NODE, separators=(",", ":"), ensure_ascii=False))
     (here / "curl").write_text(ENGINE)
     (here / "curl").chmod(0o755)
@@ -41,13 +42,12 @@ def updated(here: Path, arguments: str) -> dict[str, object]:
         timeout=30,
     )
     assert (here / "asked").read_text() == "refused\n"
-    sent: dict[str, object] = json.loads((here / "sent").read_text())
-    return sent
+    return [json.loads(line) for line in (here / "sent").read_text().splitlines()]
 
 
-def test_a_node_is_updated_without_changing_it(tmp_path: Path) -> None:
-    assert updated(tmp_path, "abc") == SPEC
+def test_an_engine_is_made_to_look_again_by_a_change_that_is_taken_back(tmp_path: Path) -> None:
+    assert updated(tmp_path, "abc") == [{"Name": "anew", **SPEC}, SPEC]
 
 
 def test_a_promotion_changes_the_role_alone(tmp_path: Path) -> None:
-    assert updated(tmp_path, "abc manager") == {**SPEC, "Role": "manager"}
+    assert updated(tmp_path, "abc manager") == [{**SPEC, "Role": "manager"}]

@@ -342,12 +342,19 @@ def test_mixed_engines_in_a_swarm_stop_every_host() -> None:
         assert 'docker.version = "29.1.3"' in finding.remedy
 
 
-def test_an_upgrade_in_progress_is_reported_not_refused() -> None:
+@pytest.mark.parametrize("wanted", ["28.5.2", "26.1.5"])
+def test_an_upgrade_in_progress_is_no_finding_of_the_preflight(wanted: str) -> None:
+    settings = declared(docker={"version": wanted})
+    hosts = engines("28.5.2", "26.1.5", "26.1.5")
+    assert preflight.plan(settings, "rk2", hosts) == []
+
+
+def test_engines_that_do_not_understand_each_other_are_refused_whatever_is_declared() -> None:
     settings = declared(docker={"version": "29.1.3"})
-    hosts = engines("29.1.3", "28.5.2", "28.5.2")
-    [finding] = preflight.plan(settings, "rk2", hosts)
-    assert isinstance(finding, Notice)
-    assert "the upgrade to 29.1.3 is not finished" in finding.sentence()
+    [finding] = preflight.plan(settings, "rk2", engines("29.1.3", "28.5.2", "28.5.2"))
+    assert isinstance(finding, Refusal)
+    assert "moby #51798" in finding.sentence()
+    assert "deploys/upgrade.py" in finding.remedy
 
 
 def test_patch_releases_of_an_engine_get_on() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import ipaddress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,6 +179,20 @@ REFUSED = [
     ("swarm.data_path_port", 7946, "not free for swarm's data path", "4789"),
     ("swarm.certificate_expiry", "3 months", "not a duration", '"90d"'),
     ("swarm.certificate_expiry", "30m", "shorter than an hour", '"1h"'),
+    ("swarm.autolock", True, "no place is declared to keep it", "swarm.unlock_key_file ="),
+    ("swarm.unlock_key_file", "unlock-key", "is a relative path", '"~/unlock-key"'),
+    (
+        "swarm.unlock_key_file",
+        str(Path(__file__).parents[2] / "state/unlock-key"),
+        "is inside the project's folder",
+        '"~/.config/pyinfra-swarm/home.unlock-key"',
+    ),
+    (
+        "swarm.unlock_key_file",
+        "SWMKEY-1-7c37Cc8654o6p38HnroywCi19pllOnGtbdZEgtKxZu8",
+        "is an unlock key itself",
+        "the path of a file",
+    ),
     ("networks.mtu", 900, "not the MTU", "0 (the smallest"),
     ("networks.ingress_subnet", "10.201.0.0", "prefix length is missing", "10.200.0.0/16"),
     ("networks.ingress_subnet", "10.201.0.5/24", "host bits set", '"10.201.0.0/24"'),

@@ -279,3 +279,31 @@ class TestTheLab:
     def test_is_not_used_where_a_file_is_named(self, lab: Any, write: Write) -> None:
         write()
         assert not settings.source().is_lab
+
+
+class TestTheUnlockKey:
+    def declared(self, place: Path) -> str:
+        return f'{BOARDS}\n[swarm]\nautolock = true\nunlock_key_file = "{place}"\n'
+
+    def test_may_be_kept_anywhere_else(self, write: Write, tmp_path: Path) -> None:
+        write(self.declared(tmp_path / "unlock-key"))
+        assert settings.load().swarm.unlock_key_path == tmp_path / "unlock-key"
+
+    def test_is_not_kept_in_a_repository(self, write: Write, tmp_path: Path) -> None:
+        (tmp_path / "mine/.git").mkdir(parents=True)
+        write(self.declared(tmp_path / "mine/keys/unlock-key"))
+        assert f"is inside a git repository, {tmp_path}/mine" in refused()
+
+    def test_is_not_kept_where_a_link_leads_into_the_project(
+        self, write: Write, tmp_path: Path
+    ) -> None:
+        (tmp_path / "keys").symlink_to(settings_sources.ROOT)
+        write(self.declared(tmp_path / "keys/unlock-key"))
+        assert "leads into the project's folder" in refused()
+
+    def test_can_be_named_by_a_variable(
+        self, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write()
+        monkeypatch.setenv("SWARM_SWARM__UNLOCK_KEY_FILE", "~/unlock-key")
+        assert settings.load().swarm.unlock_key_path == Path.home() / "unlock-key"

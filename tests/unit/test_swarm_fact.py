@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from pyinfra.api.exceptions import FactProcessError
 
 from cluster.membership import Membership, Service
+from cluster.unlock_key import fingerprint
 from facts.docker import ENGINE_STATE
-from facts.swarm import JoinState, Nodes, Services, State
+from facts.swarm import JoinState, Nodes, Services, State, UnlockKey, parse_remains
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -62,6 +64,54 @@ def test_a_manager_tells_of_the_whole_swarm() -> None:
     assert ingress.ingress
     assert ingress.encrypted
     assert ingress.subnets == ("10.201.0.0/24",)
+
+
+def test_a_manager_tells_what_the_managers_agree_on() -> None:
+    membership = told("manager-28.5.2")
+    terms = membership.terms
+    assert terms is not None
+    assert (terms.certificate_expiry, terms.autolock, terms.rotating) == (90 * 86400, False, False)
+    assert {node.issuer for node in membership.nodes or ()} == {terms.issuer}
+    assert len(terms.issuer) == 12
+    assert terms.root_expires is not None
+    assert time.gmtime(terms.root_expires).tm_year == 2046
+
+
+def test_whoever_is_no_manager_that_can_answer_tells_of_no_terms() -> None:
+    for condition in ("worker-28.5.2", "no-swarm-28.5.2", "locked-28.5.2", "pending-28.5.2"):
+        assert told(condition).terms is None
+
+
+@pytest.mark.parametrize(("host", "role"), [("facts", "manager"), ("facts-worker", "worker")])
+def test_a_node_tells_of_its_certificate(host: str, role: str) -> None:
+    text = (FIXTURES / host / "facts.swarm.State.txt").read_text()
+    membership = State().process(text.splitlines())
+    assert membership.certificate_role == role
+    issued, expires = membership.certificate_issued, membership.certificate_expires
+    assert issued is not None
+    assert expires is not None
+    assert expires - issued == 90 * 86400 + 3600  # swarm dates it back by an hour
+
+
+def test_an_unlock_key_is_told_by_its_fingerprint_as_the_file_s_is() -> None:
+    """The engine's answer in, and all that leaves the host out."""
+    key = "SWMKEY-1-7c37Cc8654o6p38HnroywCi19pllOnGtbdZEgtKxZu8"
+    shell = str(UnlockKey().command()).replace(ENGINE_STATE, "engine_state() { echo running; }\n")
+
+    def said(answer: str) -> list[str]:
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"api() {{ cat; }}\n{shell}"],
+            input=answer,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert key not in done.stdout
+        return done.stdout.splitlines()
+
+    assert UnlockKey().process(said(f'{{"UnlockKey":"{key}"}}')) == fingerprint(key)
+    assert UnlockKey().process(said('{"UnlockKey":""}')) == ""
+    assert UnlockKey().process(said('{"message":"This node is not a swarm manager."}')) == ""
 
 
 def test_labels_availability_and_clear_networks_are_told() -> None:
@@ -256,3 +306,22 @@ def test_a_living_engine_runs(tmp_path: Path) -> None:
 def test_without_curl_nobody_can_ask_the_engine(tmp_path: Path) -> None:
     state = engine_state(installed(tmp_path, os.getpid()), path="/nowhere")
     assert state == "unreachable: curl is not installed"
+
+
+def test_what_a_host_keeps_of_a_swarm_is_read_off_its_certificate() -> None:
+    text = (Path(__file__).parent / "fixtures/facts/facts.swarm.Kept.txt").read_text()
+    kept = parse_remains(text.splitlines())
+    assert (kept.state, kept.locked, kept.manager) == (True, False, True)
+    assert (kept.cluster, kept.node) == ("wshxzhmc892cy3zc1jjd5g4e9", "2ub105oya1k4jqjicq9fws5ut")
+    assert kept.engine == "26.1.5"
+    assert kept.addresses == ("10.99.0.11", "172.17.0.1", "172.18.0.1")
+
+
+def test_a_host_without_docker_keeps_nothing() -> None:
+    text = (
+        "#> state\n#> locked\n#> certificate\n#> engine\n#> addresses\n2: eth0    inet 10.0.0.5/24"
+    )
+    kept = parse_remains(text.splitlines())
+    assert (kept.state, kept.locked, kept.manager) == (False, False, False)
+    assert (kept.cluster, kept.node) == ("", "")
+    assert (kept.engine, kept.addresses) == ("", ("10.0.0.5",))

@@ -1,0 +1,168 @@
+"""The cluster's lock: what a run leaves on a manager to be known by, and what others read of it.
+
+It is a lock of the kernel (``flock``) on a file of each manager, held by a shell at the other end
+of the run's own connection: it goes with the run, whatever ends that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+FILE = "/run/pyinfra-swarm.lock"
+"""Empty unless a run holds the lock, or its shell was killed: the kernel alone knows. A reboot
+empties it."""
+
+SILENCE = 60
+"""Seconds without a sign of the run after which a manager lets go of the lock: a run whose
+computer lost its power or its network says no good-bye. Longer than a connection survives."""
+
+HEARTBEAT = 15
+"""Seconds between two signs."""
+
+_PATIENCE = 2
+"""Seconds: a run that has just ended, or a check that looks, may still be in the way."""
+
+_BUSY = f'echo "busy $(($(date +%s) - $(stat -c %Y {FILE}))) $(cat {FILE})"'
+
+LOOK = (
+    f"[ ! -s {FILE} ] || {{ flock -nsE 9 {FILE} true; [ $? != 9 ]; }} || "
+    f"{{ section lock; {_BUSY}; }}\n"
+)
+"""Shell: a section ``lock`` where a run holds it. As long as none does, no process is started."""
+
+TAKE = f"""\
+umask 077
+exec 9<>{FILE} || exit
+if ! flock -w {_PATIENCE} 9; then
+  {_BUSY}
+  exit
+fi
+IFS= read -r -t {SILENCE} holder || exit
+printf '%s\\n' "$holder" > {FILE}
+echo held
+while read -r -t {SILENCE} _; do :; done
+: > {FILE}
+"""
+"""Shell (bash, whose ``read`` knows a time limit): hold the lock until standard input ends or
+falls silent. Its first line is who holds it. Says ``held``, or ``busy`` as :func:`met` reads it."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A run that holds the lock.
+
+    user, computer, process: who runs it, where, and the process's number there.
+    deploys: what it carries out, as on its command line.
+    run: a name that no other run has.
+    """
+
+    user: str
+    computer: str
+    process: int
+    deploys: str
+    run: str
+
+
+@dataclass(frozen=True)
+class Met:
+    """A lock that is held. seconds: since when, by the manager's clock.
+
+    holder: None where its shell has not said it yet, or somebody else's file is in its place.
+    """
+
+    seconds: int
+    holder: Holder | None = None
+
+    def sentence(self, now: datetime) -> str:
+        """Who, from where and since when, for a report. now: local time."""
+        if self.holder is None:
+            return f"held by somebody since {self._since(now)}"
+        who = f"{self.holder.user} from {self.holder.computer}"
+        return f"held by {who} since {self._since(now)}"
+
+    def description(self, now: datetime) -> str:
+        """The same in full, for who has to wait for it. now: local time."""
+        if self.holder is None:
+            return f"somebody, since {self._since(now)}"
+        parts = [part for part in (self.holder.deploys, _ago(self.seconds)) if part]
+        return (
+            f"{self.holder.user}@{self.holder.computer}, since {self._since(now)} "
+            f"({', '.join(parts)}; process {self.holder.process} there)"
+        )
+
+    def _since(self, now: datetime) -> str:
+        then = now - timedelta(seconds=self.seconds)
+        return then.strftime("%H:%M:%S" if then.date() == now.date() else "%Y-%m-%d %H:%M:%S")
+
+
+def _ago(seconds: int) -> str:
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}{'s' * (count != 1)} ago"
+    return "just now"
+
+
+def announcement(holder: Holder) -> str:
+    """The line that :data:`TAKE` reads first."""
+    return json.dumps(asdict(holder))  # one line of ASCII, whatever is in it
+
+
+def met(said: str) -> Met:
+    """Read what :data:`LOOK` and :data:`TAKE` say of a lock that is held: ``busy SECONDS {…}``.
+
+    Raises ``ValueError`` where it is nothing of that kind.
+    """
+    word, seconds, *rest = said.split(" ", 2)
+    if word != "busy":
+        raise ValueError(f"nothing that a lock says: {said[:200]}")
+    try:
+        told = json.loads(rest[0])
+        holder = Holder(
+            user=_plain(told["user"]),
+            computer=_plain(told["computer"]),
+            process=int(told["process"]),
+            deploys=_plain(told["deploys"]),
+            run=_plain(told["run"]),
+        )
+    except (IndexError, KeyError, TypeError, ValueError):
+        return Met(max(int(seconds), 0))
+    return Met(max(int(seconds), 0), holder)
+
+
+def _plain(text: object) -> str:
+    """Words from another computer, made fit for a terminal."""
+    return "".join(letter for letter in str(text) if letter.isprintable())[:200]
+
+
+def deploys_in(arguments: Sequence[str]) -> str:
+    """What a run carries out, from its command line: no data, which may be anything."""
+    files = [word for word in arguments if word.endswith(".py") and "=" not in word]
+    return ", ".join(files[1:])  # the first is the inventory
+
+
+def refusal(found: Met, now: datetime) -> str:
+    """What a second run says."""
+    return (
+        f"another run is changing this cluster: {found.description(now)}. Nothing was changed by "
+        "this one. Wait until the other has ended, or end it; then run again"
+    )
+
+
+def overtaken(found: Met, now: datetime) -> str:
+    """What a run says that finds its place taken when it wakes up."""
+    return (
+        "this run was silent for too long to keep the cluster's lock, and another run has begun: "
+        f"{found.description(now)}. Wait until it has ended, then run again"
+    )
+
+
+def in_progress(found: Met, now: datetime) -> str:
+    """What a dry run says."""
+    return (
+        f"a run is changing this cluster: {found.description(now)}; what is planned here may "
+        "be out of date in a moment"
+    )

@@ -1,0 +1,9 @@
+"""Backs up the swarm: the state of one manager, encrypted, in a file on this computer.
+
+pyinfra inventory.py deploys/backup.py [--data host=rk2] [--data to=PATH] [--data drain=no]
+"""
+
+from cluster.settings import load
+from operations import backup
+
+backup.saved(load(), name="Backup: the swarm's state of one manager", _timeout=1200)

@@ -1,0 +1,14 @@
+"""The engines restarted, one node at a time: ``pyinfra inventory.py deploys/restart.py``."""
+
+from cluster.settings import load
+from operations import restart
+
+restart.unfinished(
+    load(),
+    name="Restart: what an earlier run has left",
+    _serial=True,
+    _timeout=7200,
+)
+restart.managers(load(), name="Restart: managers but the leader", _serial=True, _timeout=7200)
+restart.leader(load(), name="Restart: the leader", _serial=True, _timeout=7200)
+restart.workers(load(), name="Restart: workers", _serial=True, _timeout=7200)

@@ -1,0 +1,9 @@
+"""Restores the swarm from a backup on a fresh host, at the address that it was taken at.
+
+pyinfra inventory.py deploys/restore.py --data file=PATH --data identity=PATH [--data host=rk1]
+"""
+
+from cluster.settings import load
+from operations import recovery
+
+recovery.restored(load(), name="Restore: the swarm's state from a backup", _timeout=900)

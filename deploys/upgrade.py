@@ -1,0 +1,15 @@
+"""Docker brought to the declared version, one node at a time."""
+
+from cluster.settings import load
+from operations import upgrade
+
+upgrade.fetched(load(), name="Upgrade: fetched and judged on all, before any is touched")
+upgrade.unfinished(
+    load(),
+    name="Upgrade: what an earlier run has left",
+    _serial=True,
+    _timeout=7200,
+)
+upgrade.managers(load(), name="Upgrade: managers but the leader", _serial=True, _timeout=7200)
+upgrade.leader(load(), name="Upgrade: the leader", _serial=True, _timeout=7200)
+upgrade.workers(load(), name="Upgrade: workers", _serial=True, _timeout=7200)

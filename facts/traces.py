@@ -1,0 +1,33 @@
+"""What this project has left on a host."""
+
+from __future__ import annotations
+
+from cluster.docker import PACKAGES
+from cluster.reset import WATCHED, Traces
+from facts.subject import SECTION, SubjectFact, sections
+
+
+class Left(SubjectFact[Traces]):
+    """Files of ours on this host, and which of Docker's packages are installed and held.
+
+    Gives a :class:`cluster.reset.Traces`.
+    """
+
+    def command(self) -> str:
+        return (
+            SECTION
+            + f"section files; for path in {' '.join(WATCHED)}; do "
+            + '[ -e "$path" ] && echo "$path"; done\n'
+            + "section packages; dpkg-query -W -f '${Package} ${db:Status-Status} "
+            + f"${{db:Status-Want}}\\n' {' '.join(PACKAGES)} 2>/dev/null; true\n"
+        )
+
+    def parse(self, output: list[str]) -> Traces:
+        found = sections(output)
+        rows = [line.split() for line in found["packages"]]
+        there = [row for row in rows if row[1:2] == ["installed"]]
+        return Traces(
+            files=tuple(found["files"]),
+            held=tuple(row[0] for row in there if row[2] == "hold"),
+            installed=tuple(row[0] for row in there),
+        )

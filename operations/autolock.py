@@ -1,0 +1,380 @@
+"""Autolock, the unlock key in its file on this computer, and unlocking.
+
+The key is read from a manager with printing off, kept in memory, and written to the declared file.
+To a locked manager it travels through standard input. It is in no argument list, fact or log.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyinfra.api import FunctionCommand, Host, State, StringCommand
+
+from cluster.autolock import (
+    needs_fingerprint,
+    plan_autolock,
+    plan_connection,
+    plan_key_rotation,
+    plan_unlock,
+)
+from cluster.membership import Membership
+from cluster.unlock_key import is_key
+from facts import swarm as swarm_facts
+from operations import key_file, story
+from operations.converge import (
+    Commands,
+    converges,
+    current_host,
+    fail,
+    forget_observations,
+    is_executing,
+    observe,
+    observe_all,
+    progress,
+    script,
+    tell,
+)
+from operations.swarm import on
+from operations.terms import AUTOLOCK, PRINT_UNLOCK_KEY, UPDATE_SWARM, left_out
+
+if TYPE_CHECKING:
+    from cluster.settings import Host as DeclaredHost
+    from cluster.settings import Settings
+
+_ATTEMPTS = 6
+"""Restarts of an engine until its networks work: about every second one was of use."""
+
+_PATIENCE = 10
+"""Looks, a second apart, until an engine's networks are taken not to come."""
+
+
+@converges("swarm")
+def as_declared(settings: Settings) -> Commands:
+    """Autolock on or off as declared, and the swarm's unlock key in the file that is to keep it.
+
+    + settings: the cluster's settings; of them ``swarm.autolock`` and ``swarm.unlock_key_file``
+
+    Without ``swarm.unlock_key_file`` autolock is not ours: where it is on, that is reported.
+    """
+    me = settings.host(current_host().name)
+    observed = observe_all(swarm_facts.State)
+    path = settings.swarm.unlock_key_path
+    file = key_file.look(path) if path else None
+    known = _fingerprint(settings, observed, me)
+    if not tell("swarm", plan_autolock(settings, observed, me, file, known)):
+        return
+    if path is None or file is None:
+        return  # autolock is not ours: there was nothing to carry out
+    if not settings.swarm.autolock:
+        off = f"{UPDATE_SWARM}{AUTOLOCK.format(on='false')}"
+        yield on(me.name, off, "turning autolock off")
+        return
+    if not _is_on(observed, me):
+        progress(f"turning autolock on; the unlock key goes to {path}")
+        yield FunctionCommand(_turn_on, (path,), {})
+    elif file.fingerprint != known:
+        yield FunctionCommand(_fetch, (path, PRINT_UNLOCK_KEY, "fetching the unlock key"), {})
+    if not file.private:
+        yield FunctionCommand(_make_private, (path,), {})
+
+
+@converges("swarm")
+def key_rotated(settings: Settings) -> Commands:
+    """The unlock key replaced by a new one, in its file; the old one kept beside it.
+
+    + settings: the cluster's settings; of them ``swarm.unlock_key_file``
+
+    Every run replaces it, unless the file holds another key than the swarm has, as after a run
+    that was interrupted: then the swarm's is fetched, and nothing is replaced.
+
+    **Example:**
+
+    .. code:: python
+
+        autolock.key_rotated(load(), name="Swarm: a new unlock key")
+    """
+    me = settings.host(current_host().name)
+    observed = observe_all(swarm_facts.State)
+    path = settings.swarm.unlock_key_path
+    file = key_file.look(path) if path else None
+    known = _fingerprint(settings, observed, me)
+    if not tell(
+        "swarm",
+        left_out(settings, observed) or plan_key_rotation(settings, observed, me, file, known),
+    ):
+        return
+    if path is None or file is None:
+        return  # refused already
+    if known and file.fingerprint != known:
+        yield FunctionCommand(_fetch, (path, PRINT_UNLOCK_KEY, "fetching the unlock key"), {})
+        return
+    yield FunctionCommand(_fetch, (path, _ROTATE_AND_PRINT, "replacing the unlock key"), {})
+
+
+@converges("swarm")
+def unlocked(settings: Settings) -> Commands:
+    """Managers that are locked since their engine was started are unlocked.
+
+    + settings: the cluster's settings; of them ``swarm.unlock_key_file``
+
+    ``--data key_file=PATH`` names another file. Keys of earlier times are tried as well. All hosts
+    at once: the first is not through before enough of them for a quorum are unlocked.
+
+    **Example:**
+
+    .. code:: python
+
+        autolock.unlocked(load(), name="Swarm: locked managers unlocked")
+    """
+    yield from _unlock(settings)
+
+
+@converges("swarm")
+def connected(settings: Settings) -> Commands:
+    """Unlocked managers in their overlay networks: the engine often starts without, and says so
+    nowhere; then it is started once more.
+
+    + settings: the cluster's settings; of them ``swarm.unlock_key_file``
+
+    Call it with ``_serial=True``: engines are restarted one at a time, never below quorum.
+    """
+    yield from _connect(settings)
+
+
+def after_restart(settings: Settings) -> Commands:
+    """Unlock this host, where a restart of its engine by this very run has locked it.
+
+    Nothing where it is not locked. Refused where there is no key; to be called inside of the body
+    of a serial operation, after the restart.
+    """
+    if observe(swarm_facts.State).state == "locked":
+        yield from _unlock(settings)
+        yield from _connect(settings)
+
+
+def _connect(settings: Settings) -> Commands:
+    me = settings.host(current_host().name)
+    path = _place(settings)
+    file = key_file.look(path) if path else None
+    if is_executing():
+        _wait_for_networks()
+    observed = observe_all(swarm_facts.State)
+    if not tell("swarm", plan_connection(settings, observed, me, file)):
+        return
+    if path is None:
+        return  # refused already
+    for attempt in range(1, _ATTEMPTS + 1):
+        progress(f"restarting the engine, and unlocking it ({attempt} of {_ATTEMPTS} at most)")
+        yield script("systemctl restart docker.service", timeout=300)
+        yield FunctionCommand(_send_keys, (path,), {})
+        if _wait_for_networks():
+            return
+    yield fail(
+        f"after {_ATTEMPTS} restarts this manager still has no overlay networks; run again, or "
+        "look at `journalctl -u docker`"
+    )
+
+
+def _wait_for_networks() -> bool:
+    """Whether this manager gets its end of the ingress network; it takes a moment at most."""
+    for _ in range(_PATIENCE):
+        own = observe(swarm_facts.State)
+        if not own.controls or own.in_ingress is not False:
+            return own.in_ingress is True
+        time.sleep(1)
+        forget_observations()
+    return False
+
+
+def _unlock(settings: Settings) -> Commands:
+    me = settings.host(current_host().name)
+    path = _place(settings)
+    file = key_file.look(path) if path else None
+    observed = observe_all(swarm_facts.State)
+    if not tell("swarm", plan_unlock(settings, observed, me, file)):
+        return
+    assert path is not None  # refused otherwise
+    progress("unlocking this manager")
+    yield FunctionCommand(_send_keys, (path,), {})
+
+
+# Helpers
+# -------
+
+
+def _place(settings: Settings) -> Path | None:
+    named = current_host().data.get("key_file")
+    return Path(str(named)).expanduser() if named else settings.swarm.unlock_key_path
+
+
+def _is_on(observed: Mapping[str, Membership | None], me: DeclaredHost) -> bool:
+    own = observed[me.name]
+    return bool(own and own.terms and own.terms.autolock)
+
+
+def _fingerprint(
+    settings: Settings, observed: Mapping[str, Membership | None], me: DeclaredHost
+) -> str:
+    """Of the swarm's unlock key, asked only where it matters."""
+    needed = needs_fingerprint(settings, observed, me)
+    return observe(swarm_facts.UnlockKey) if needed else ""
+
+
+_TURN_ON = AUTOLOCK.format(on="true") + PRINT_UNLOCK_KEY
+
+_ROTATE_AND_PRINT = f"""\
+ask http://localhost/swarm/unlockkey
+before=$answer
+update_swarm '&rotateManagerUnlockKey=true'
+{PRINT_UNLOCK_KEY}
+[ "$answer" != "$before" ] || {{ echo "the unlock key is still the old one" >&2; exit 1; }}
+"""
+
+
+def _turn_on(state: State, host: Host, path: Path) -> bool:
+    """On only with the key in its place: where it cannot be written, off again."""
+    try:
+        with key_file.place_for(path) as place:
+            key = _key(host, _TURN_ON, "turning autolock on")
+            if key is None:
+                return False
+            try:
+                place.keep(key)
+            except OSError as error:
+                story.failed(host, _not_kept(host, path, error, _turned_off_again(host)))
+                return False
+            return True
+    except OSError as error:
+        story.failed(host, f"autolock was not turned on: {path} cannot be written ({error})")
+        return False
+
+
+def _turned_off_again(host: Host) -> bool:
+    off = f"set -eu\n{UPDATE_SWARM}{AUTOLOCK.format(on='false')}"
+    status, _ = host.run_shell_command(StringCommand(off), _sudo=True, _timeout=60)
+    return bool(status)
+
+
+def _fetch(state: State, host: Host, path: Path, script: str, doing: str) -> bool:
+    """The key that a script prints on this host, into its file."""
+    try:
+        with key_file.place_for(path) as place:
+            key = _key(host, script, doing)
+            if key is None:
+                return False
+            try:
+                place.keep(key)
+            except OSError as error:
+                story.failed(host, _not_kept(host, path, error, off=False))
+                return False
+            return True
+    except OSError as error:
+        story.failed(host, f"{doing} was not begun: {path} cannot be written ({error})")
+        return False
+
+
+def _make_private(state: State, host: Host, path: Path) -> bool:
+    try:
+        key_file.make_private(path)
+    except OSError as error:
+        story.failed(host, f"{path} could not be made its owner's alone: {error}")
+        return False
+    return True
+
+
+def _key(host: Host, script: str, doing: str) -> str | None:
+    """The unlock key that a script prints, or a message about why there is none."""
+    status, output = host.run_shell_command(
+        StringCommand(f"set -eu\n{UPDATE_SWARM}{script}"),
+        print_output=False,
+        print_input=False,
+        _sudo=True,
+        _timeout=90,
+    )
+    key = output.stdout.strip() if status else ""
+    if is_key(key):
+        return str(key)
+    words = "an answer that is no unlock key" if status else output.stderr.strip() or "no message"
+    story.failed(host, f"{doing}: {words}. It may have happened all the same: run again to see")
+    return None
+
+
+def _not_kept(host: Host, path: Path, error: OSError, off: bool) -> str:
+    if off:
+        return f"the unlock key could not be written to {path} ({error}); autolock is off again"
+    return (
+        f"the unlock key could not be written to {path} ({error}), and autolock is on. Keep the "
+        f"key now, by hand: “sudo docker swarm unlock-key” on {host.name} prints it; without it no "
+        "manager comes back after a reboot"
+    )
+
+
+def _send_keys(state: State, host: Host, path: Path) -> bool:
+    try:
+        keys = key_file.keys(path)
+    except OSError as error:
+        story.failed(host, f"{path} cannot be read: {error}")
+        return False
+    status, output = host.run_shell_command(
+        StringCommand(f"set -eu\n{_UNLOCK}"),
+        print_output=False,
+        print_input=False,
+        _sudo=True,
+        _stdin="".join(json.dumps({"UnlockKey": key}) + "\n" for key in keys),
+        _timeout=300,
+    )
+    if not status:
+        words = output.stderr.strip() or "no message"
+        for key in keys:
+            words = words.replace(key, "…")
+        story.failed(host, f"unlocking: {words}")
+    return bool(status)
+
+
+_UNLOCK = f"""\
+{UPDATE_SWARM}
+said=
+while read -r body; do
+  said=$(printf '%s' "$body" | curl -sS --max-time 90 -o /dev/null -w '%{{http_code}}' \
+    --unix-socket /run/docker.sock -H 'Content-Type: application/json' --data-binary @- \
+    http://localhost/swarm/unlock 2>/dev/null) || :
+  case $said in 400|401) ;; *) break ;; esac
+done
+looks=0
+end=$(($(date +%s) + 120))
+while :; do
+  ask http://localhost/info
+  state=${{answer#*'"LocalNodeState":"'}}; state=${{state%%'"'*}}
+  if [ "$state" = locked ]; then
+    case $said in
+      400|401) echo "no key that is kept here fits this manager" >&2 ;;
+      *) echo "this manager is still locked; the engine answered ${{said:-nothing}}" >&2 ;;
+    esac
+    exit 1
+  fi
+  id=${{answer#*'"NodeID":"'}}; id=${{id%%'"'*}}
+  if [ "$state" = active ] && ask --max-time 10 "http://localhost/nodes/$id" 2>/dev/null; then
+    case $answer in
+      *'"State":"ready"'*'"Reachability":"reachable"'*) looks=$((looks + 1)) ;;
+      *) looks=0 ;;
+    esac
+    [ $looks -lt 5 ] || exit 0
+  fi
+  [ $(date +%s) -lt $end ] || {{
+    echo "unlocked, but after 120 s no reachable manager of the swarm: its state is $state." \
+      "More of the managers have to be unlocked for a quorum" >&2
+    exit 1
+  }}
+  sleep 1
+done
+"""
+"""Shell: tries the bodies on its standard input, one a line, and waits until the manager is back.
+
+The engine answers a key that does not fit with 401, one that is none with 400, and the right one
+only when it has found a leader: a manager that waits for others answers nothing for that time.
+For a moment the leader may not have noticed that this manager was away: one look is not enough.
+"""

@@ -1,0 +1,371 @@
+"""The swarm's state of one manager, read with its engine stopped, written encrypted on this side.
+
+The host does its part in one script that needs nobody: it is the host that stops the engine, so it
+is the host that starts it again, unlocks it and takes tasks again, whether anybody listens or not.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paramiko import SSHException
+from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.api.exceptions import PyinfraError
+
+from cluster import age_encryption
+from cluster.backup import (
+    HEADER,
+    Backup,
+    Choice,
+    Manager,
+    Unusable,
+    choose,
+    file_name,
+    pack,
+    plan_backup,
+    superseded,
+)
+from cluster.findings import Refusal
+from cluster.membership import Membership, managers_of, view
+from cluster.recovery import Remains
+from facts import swarm as swarm_facts
+from facts.subject import SECTION, sections
+from operations import story
+from operations.confirmation import confirmed
+from operations.converge import Commands, converges, current_host, given, observe_all, tell
+from operations.swarm import API
+
+if TYPE_CHECKING:
+    from cluster.settings import Settings
+
+DRAINED_WITHIN = 180
+"""Seconds that tasks get to move elsewhere; a service's stop grace period is 10 s by default."""
+
+BACK_WITHIN = 120
+"""Seconds that a started engine gets to be a reachable manager again."""
+
+_LIMIT = 900
+_UNREACHABLE = (PyinfraError, SSHException, OSError, EOFError, TimeoutError)
+
+
+@converges("backup")
+def saved(settings: Settings) -> Commands:
+    """The swarm's state of one manager in an encrypted file on this computer.
+
+    + settings: the cluster's settings; of them ``backup``
+
+    ``--data host=rk2`` names the manager; else it is the first that does not lead. ``--data
+    to=PATH`` names the file, or another folder. ``--data drain=no`` leaves the host's tasks where
+    they are, to be stopped with its engine.
+
+    **Example:**
+
+    .. code:: python
+
+        backup.saved(load(), name="Backup: the swarm's state of one manager", _timeout=1000)
+    """
+    me = current_host()
+    observed = observe_all(swarm_facts.State)
+    chosen: Choice | Refusal = choose(settings, observed, given("host"), given("drain"))
+    place = _place(settings)
+    if isinstance(chosen, Choice):
+        chosen = _unwritable(place) or chosen
+    if isinstance(chosen, Refusal):
+        tell("backup", [chosen])
+        return
+    cluster = view(settings, observed)
+    remains = observe_all(swarm_facts.Kept)[chosen.host]
+    assert cluster is not None  # choose has found a manager in it
+    findings = plan_backup(chosen, to=str(place))
+    mine = me.name == chosen.host
+    if mine:
+        tell("backup", findings)
+    if chosen.interrupts:
+        confirmed(chosen.host, chosen.interrupts)
+    if not mine:
+        me.noop(f"the backup is made on {chosen.host}")
+        return
+    about = _about(settings, chosen, cluster, remains)
+    yield FunctionCommand(_save, (settings, chosen, about, place), {})
+
+
+def _place(settings: Settings) -> Path:
+    """The file that was asked for, or the folder that gets one."""
+    return Path(given("to") or settings.backup.folder).expanduser()
+
+
+def _unwritable(place: Path) -> Refusal | None:
+    """Why nothing can be written there. Seen before any engine is stopped."""
+    reason = remedy = ""
+    if not age_encryption.available():
+        reason, remedy = "pyrage, which encrypts it, is not installed", age_encryption.INSTALL
+    elif given("to") and not place.is_dir():
+        if place.exists():
+            reason, remedy = f"{place} exists already", "Name a new file: --data to=PATH"
+        elif not place.parent.is_dir():
+            reason, remedy = f"there is no folder {place.parent}", "Make it, or name another"
+        elif not os.access(place.parent, os.W_OK | os.X_OK):
+            reason, remedy = f"{place.parent} cannot be written to", "Name another: --data to=PATH"
+    else:
+        nearest = next(path for path in (place, *place.parents) if path.exists())
+        if not nearest.is_dir():
+            reason, remedy = f"{nearest} is not a folder", "Name another in backup.folder"
+        elif not os.access(nearest, os.W_OK | os.X_OK):
+            reason, remedy = f"{nearest} cannot be written to", "Name another in backup.folder"
+    return Refusal("the swarm's backup", reason, remedy=remedy) if reason else None
+
+
+def _about(
+    settings: Settings, chosen: Choice, cluster: Membership, remains: Remains | None
+) -> Backup:
+    return Backup(
+        cluster=cluster.cluster,
+        name=settings.cluster.name,
+        host=chosen.host,
+        node=chosen.node.id,
+        address=chosen.node.address,
+        engine=chosen.node.engine_version,
+        taken=0,
+        autolock=bool(remains and remains.locked),
+        managers=tuple(
+            Manager(node.id, node.hostname, node.address) for node in managers_of(cluster)
+        ),
+    )
+
+
+def _save(
+    state: State, host: Host, settings: Settings, chosen: Choice, about: Backup, place: Path
+) -> bool:
+    try:
+        folder = place.parent if given("to") and not place.is_dir() else place
+        if not folder.is_dir():
+            folder.mkdir(parents=True, mode=0o700)
+        # The file is made before any engine is stopped: here it shows whether there is room.
+        descriptor, name = tempfile.mkstemp(prefix=".backup-", dir=folder)  # mode 0600
+    except OSError as error:
+        story.failed(host, f"the backup's file could not be made: {error}; nothing was stopped")
+        return False
+    waiting = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            _on_the_host(host, chosen)
+            read = _read(state, host, chosen)
+            if read is None:
+                return False
+            content, log = read
+            about = Backup(**{**vars(about), "taken": int(time.time())})
+            encrypted = age_encryption.encrypt(pack(content, about), settings.backup.recipients)
+            file.write(encrypted)
+            file.flush()
+            os.fsync(file.fileno())
+        if waiting.read_bytes() != encrypted or not encrypted.startswith(HEADER):
+            raise OSError(f"{waiting} does not hold what was written to it")
+        final = folder / (
+            file_name(settings.cluster.name, chosen.host, about.taken)
+            if folder == place
+            else place.name
+        )
+        if final.exists():
+            raise OSError(f"{final} exists already")
+        os.replace(waiting, final)
+        _sync_folder(folder)
+    except (OSError, ValueError, Unusable) as error:
+        story.failed(host, f"no backup was written: {error}; the host is as it was")
+        return False
+    finally:
+        waiting.unlink(missing_ok=True)
+    host.log(f"{final}: {len(encrypted)} bytes, encrypted to {_keys(settings)}")
+    if folder == place and not given("to"):
+        _clear(host, settings, folder)
+    if log:
+        story.failed(host, f"the backup is written, but {chosen.host} is not as it was: {log}")
+        return False
+    return True
+
+
+def _keys(settings: Settings) -> str:
+    count = len(settings.backup.recipients)
+    return "one key" if count == 1 else f"{count} keys"
+
+
+def _on_the_host(host: Host, chosen: Choice) -> None:
+    what = "moving its tasks, then stopping" if chosen.drains else "stopping"
+    host.log(f"{what} its engine, reading the state, starting it again")
+
+
+def _read(state: State, host: Host, chosen: Choice) -> tuple[bytes, str] | None:
+    """The state's archive, and what the host could not put right afterwards.
+
+    The output is the swarm with all its secrets, so it is never printed.
+    """
+    try:
+        done, output = host.run_shell_command(
+            StringCommand(f"set -eu\n{save_script(chosen)}"),
+            print_output=False,
+            print_input=state.print_input,
+            _sudo=True,
+            _timeout=_LIMIT,
+        )
+    except _UNREACHABLE as error:
+        story.failed(
+            host,
+            f"the connection was lost ({error or type(error).__name__}): no backup was written. "
+            "The host starts its engine again, and takes tasks again, by itself",
+        )
+        return None
+    found: Mapping[str, list[str]] = sections(output.stdout_lines) if done else {}
+    said = "; ".join(found.get("log", [])) or output.stderr.strip() or "no message"
+    try:
+        content = base64.b64decode("".join(found["state"]))
+        if hashlib.sha256(content).hexdigest() != found["sum"][0].split()[0]:
+            raise ValueError
+    except (KeyError, ValueError, IndexError, binascii.Error):
+        story.failed(host, f"the state of {chosen.host} could not be read: {said}")
+        return None
+    return content, "" if found["status"] == ["0"] else said
+
+
+def _clear(host: Host, settings: Settings, folder: Path) -> None:
+    """Older backups than are kept go, if they are ours by name and by what they begin with."""
+    for name in superseded([path.name for path in folder.iterdir() if _is_ours(path)], settings):
+        with suppress(OSError):
+            (folder / name).unlink()
+            host.log(f"{folder / name}: removed, {settings.backup.keep} newer ones are kept")
+
+
+def _is_ours(path: Path) -> bool:
+    if path.suffix != ".age" or path.is_symlink() or not path.is_file():
+        return False
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(len(HEADER)) == HEADER
+    return False
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# On the host
+# -----------
+
+ENGINE = """\
+running() {
+  pid=; [ ! -r /run/docker.pid ] || read -r pid < /run/docker.pid
+  [ -n "$pid" ] && [ -d "/proc/$pid" ]
+}
+socket=
+stop_engine() {
+  # By its socket any client would start it again.
+  if systemctl is-active docker.socket >/dev/null 2>&1; then
+    socket=yes; systemctl stop docker.socket || return 1
+  fi
+  systemctl stop docker || return 1
+  ! running || { echo "the engine runs again although it was stopped"; return 1; }
+}
+start_engine() {
+  [ -z "$socket" ] || systemctl start docker.socket || return 1
+  systemctl start docker
+}
+"""
+"""Shell: ``stop_engine``, ``start_engine`` and ``running``."""
+
+
+def save_script(chosen: Choice) -> str:
+    """Shell that prints the state's archive, and leaves the host as it was whatever happens.
+
+    What stops the engine is a process of its own that takes no signal from the connection, and the
+    archive is written to memory first (``/run``, root's alone): neither a controller that dies nor
+    one that is slow keeps the engine stopped. The unlock key of an autolocked swarm is asked of the
+    engine before it is stopped, is kept in a variable of the shell, and leaves the host never.
+    """
+    node, availability = chosen.node.id, chosen.node.availability
+    return f"""\
+{SECTION}{API}{ENGINE}
+node={node}
+[ -s /var/lib/docker/swarm/docker-state.json ] || {{
+  echo "there is no state of a swarm in /var/lib/docker/swarm" >&2; exit 1; }}
+umask 077
+rm -rf /run/pyinfra-swarm-backup.*
+work=$(mktemp -d /run/pyinfra-swarm-backup.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+trap '' HUP INT TERM PIPE
+drained= stopped= unlock=
+update() {{
+  tries=0
+  until docker node update --availability "$1" $node >/dev/null; do
+    tries=$((tries + 1)); [ $tries -lt 20 ] || return 1; sleep 1
+  done
+}}
+drain() {{
+  drained=yes
+  update drain || return 1
+  tries=0
+  while [ -n "$(docker ps -q --filter label=com.docker.swarm.node.id)" ]; do
+    tries=$((tries + 1)); [ $tries -lt {DRAINED_WITHIN} ] || {{
+      echo "tasks still run here after {DRAINED_WITHIN} s; the engine was not stopped"; return 1; }}
+    sleep 1
+  done
+}}
+copy() {{
+  tar -C /var/lib/docker -czf "$work/partial" swarm || return 1
+  ! running || {{ echo "somebody started the engine while its state was read"; return 1; }}
+  mv "$work/partial" "$work/state"
+}}
+save() {{
+  api http://localhost/swarm/unlockkey || return 1
+  unlock=$answer
+  {"drain || return 1" if chosen.drains else ":"}
+  stopped=yes
+  stop_engine && copy
+}}
+back() {{
+  tries=0
+  until api http://localhost/nodes/$node 2>/dev/null; do
+    case $answer in *"needs to be unlocked"*)
+      printf '%s' "$unlock" | api --data-binary @- http://localhost/swarm/unlock;;
+    esac
+    tries=$((tries + 1)); [ $tries -lt {BACK_WITHIN} ] || return 1; sleep 1
+  done
+  tries=0
+  until api http://localhost/nodes/$node 2>/dev/null &&
+    case $answer in *'"Reachability":"reachable"'*) ;; *) false;; esac &&
+    case $answer in *'"State":"ready"'*) ;; *) false;; esac
+  do tries=$((tries + 1)); [ $tries -lt {BACK_WITHIN} ] || return 1; sleep 1; done
+}}
+mend() {{
+  if [ -n "$stopped" ]; then
+    start_engine || {{ echo "the engine could not be started: journalctl -u docker"; status=1; }}
+    back || {{ echo "it is not a reachable manager after {BACK_WITHIN} s"; status=1; }}
+  fi
+  if [ -n "$drained" ]; then
+    update {availability} || {{
+      echo "it is drained: docker node update --availability {availability} $node"; status=1; }}
+  fi
+}}
+(
+  exec >"$work/log" 2>&1 </dev/null
+  status=0
+  save || status=1
+  mend
+  echo $status > "$work/status"
+  kill -0 $$ 2>/dev/null || rm -rf "$work"
+) &
+wait $!
+section log; cat "$work/log"
+section status; cat "$work/status"
+[ ! -f "$work/state" ] || {{
+  section sum; sha256sum < "$work/state"; section state; base64 -w 32768 "$work/state"; }}
+"""

@@ -1,0 +1,54 @@
+"""New join tokens: ``pyinfra inventory.py deploys/rotate_tokens.py``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cluster.join_tokens import plan_tokens
+from facts.swarm import State
+from operations.converge import Commands, converges, current_host, observe_all, tell
+from operations.swarm import on
+from operations.terms import UPDATE_SWARM, left_out
+
+if TYPE_CHECKING:
+    from cluster.settings import Settings
+
+
+@converges("swarm")
+def rotated(settings: Settings) -> Commands:
+    """Both join tokens replaced by new ones, which never leave the host.
+
+    + settings: the cluster's settings.
+
+    Every run replaces them. Nodes that have joined do not notice; the old tokens let nobody in.
+
+    **Example:**
+
+    .. code:: python
+
+        join_tokens.rotated(load(), name="Swarm: new join tokens")
+    """
+    me = settings.host(current_host().name)
+    observed = observe_all(State)
+    if tell("swarm", left_out(settings, observed) or plan_tokens(settings, observed, me)):
+        yield on(me.name, _ROTATE, "replacing the join tokens")
+
+
+_ROTATE = f"""\
+{UPDATE_SWARM}
+read_tokens() {{
+  ask http://localhost/swarm
+  tokens=${{answer#*'"JoinTokens":'}}
+  worker=${{tokens#*'"Worker":"'}}; worker=${{worker%%'"'*}}
+  manager=${{tokens#*'"Manager":"'}}; manager=${{manager%%'"'*}}
+  for token in "$worker" "$manager"; do
+    case $token in SWMTKN-*) ;; *) echo "the engine gave no join tokens" >&2; exit 1 ;; esac
+  done
+}}
+read_tokens
+old_worker=$worker; old_manager=$manager
+update_swarm '&rotateWorkerToken=true&rotateManagerToken=true'
+read_tokens
+[ "$worker" != "$old_worker" ] && [ "$manager" != "$old_manager" ] || {{
+  echo "the engine said yes, but the join tokens are the old ones" >&2; exit 1; }}
+"""

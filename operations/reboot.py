@@ -1,0 +1,98 @@
+"""The hosts rebooted, one node at a time."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from pyinfra.api import FunctionCommand, Host, State, StringCommand
+
+from cluster import rolling
+from facts.rolling import Running
+from operations import story
+from operations.connection import log_in_anew
+from operations.converge import Commands, converges, observe, progress, script
+from operations.rolling import PAUSE, Job, running, turn
+
+if TYPE_CHECKING:
+    from cluster.membership import Observed
+    from cluster.settings import Settings
+
+
+def _roll(
+    settings: Settings, observed: Observed, given: rolling.Options, begun: float
+) -> rolling.Roll:
+    return rolling.reboot(settings, observed, running(settings), given, begun)
+
+
+def _change(settings: Settings, given: rolling.Options) -> Commands:
+    boot = observe(Running).boot
+    progress("rebooting")
+    yield script("( sleep 1; systemctl reboot ) </dev/null >/dev/null 2>&1 &")
+    yield FunctionCommand(_wait_for_boot, (boot, given.wait), {})
+
+
+def _wait_for_boot(state: State, host: Host, boot: str, seconds: int) -> bool:
+    """Until another boot answers over a new connection: the old one ends with the old boot."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(PAUSE)
+        if log_in_anew(host) and _boot(host) not in ("", boot):
+            return True
+    story.failed(
+        host,
+        f"this host has not come back within {seconds} s of its reboot. It is still drained. When "
+        "it is back (a console shows what it waits for), run the same command again: it goes on "
+        "here (more time: --data wait=SECONDS)",
+    )
+    return False
+
+
+def _boot(host: Host) -> str:
+    """The id of the boot that answers; empty where none does."""
+    try:
+        done, output = host.run_shell_command(
+            StringCommand("cat /proc/sys/kernel/random/boot_id"), _timeout=15
+        )
+    except Exception:  # a connection that dies in the middle has many words for it
+        return ""
+    return output.stdout.strip() if done else ""
+
+
+JOB = Job("reboot", _roll, _change)
+
+
+@converges("reboot")
+def unfinished(settings: Settings) -> Commands:
+    """Nodes that an earlier run has left half-way. Call it with ``_serial=True``.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "unfinished")
+
+
+@converges("reboot")
+def managers(settings: Settings) -> Commands:
+    """Managers but the leader. Call it with ``_serial=True``.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "managers")
+
+
+@converges("reboot")
+def leader(settings: Settings) -> Commands:
+    """The leader. Call it with ``_serial=True``: it may have changed meanwhile.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "leader")
+
+
+@converges("reboot")
+def workers(settings: Settings) -> Commands:
+    """Workers. Call it with ``_serial=True``.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "workers")

@@ -1,0 +1,343 @@
+"""A swarm restored from a backup on a fresh host, or recovered from the manager that is left."""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import hashlib
+import json
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.connectors.util import CommandOutput
+
+from cluster import age_encryption
+from cluster.age_encryption import NotOpened
+from cluster.backup import Backup, Unusable, unpack
+from cluster.findings import Refusal, changes, refusals
+from cluster.locked_state import NotUnlocked, unlocked, unlocked_state
+from cluster.recovery import plan_recovery, plan_restore, recovery_target, restore_target
+from facts import swarm as swarm_facts
+from operations import story
+from operations.backup import ENGINE
+from operations.confirmation import confirmed
+from operations.converge import (
+    Commands,
+    converges,
+    current_host,
+    given,
+    observe_all,
+    progress,
+    script,
+    tell,
+)
+from operations.swarm import API
+
+if TYPE_CHECKING:
+    from cluster.findings import Finding
+    from cluster.settings import Settings
+
+
+@converges("restore")
+def restored(settings: Settings) -> Commands:
+    """The swarm's state out of a backup, on a fresh host; the swarm goes on from there.
+
+    + settings: the cluster's settings
+
+    ``--data file=PATH`` names the backup, ``--data identity=PATH`` the private key that opens it.
+    ``--data host=rk1`` names the host; else it is the one at the backup's address. ``--data
+    gone=rk2,rk3`` says of silent hosts that they will not come back as they were. ``--data
+    unlock=PATH`` names a file with the unlock key of an autolocked swarm.
+
+    **Example:**
+
+    .. code:: python
+
+        recovery.restored(load(), name="Restore: the swarm's state from a backup", _timeout=600)
+    """
+    me = current_host()
+    opened = _open(given("file"), given("identity"))
+    unlock = _unlock_key(given("unlock"))
+    if not isinstance(opened, Refusal) and not isinstance(unlock, Refusal):
+        opened = _unlocked(opened, unlock)
+    gone = [name for name in (given("gone") or "").split(",") if name]
+    strangers = [name for name in gone if name not in {host.name for host in settings.hosts}]
+    if strangers:
+        opened = Refusal("the swarm's restore", f"gone={strangers[0]} is no host's name")
+    for problem in (opened, unlock):
+        if isinstance(problem, Refusal):
+            tell("restore", [problem])
+    assert not isinstance(opened, Refusal)
+    assert not isinstance(unlock, Refusal)
+    backup, state = opened
+    target = restore_target(settings, backup, given("host"))
+    if isinstance(target, Refusal):
+        tell("restore", [target])
+        return
+    observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.Kept)
+    findings = plan_restore(
+        settings,
+        observed,
+        remaining,
+        backup,
+        target,
+        gone,
+        unlock_key=bool(unlock),
+    )
+    if not _told("restore", findings, mine=me.name == target.name):
+        return
+    confirmed(
+        target.name,
+        f"the swarm of {backup.time} goes on from {target.name}: what has changed since is lost, "
+        "and none of its old managers may come back with its state",
+    )
+    if me.name != target.name:
+        me.noop(f"the backup is restored on {target.name}")
+        return
+    told = {finding.what for finding in changes(findings)}
+    if "the swarm's state" in told:
+        progress(f"putting the state of {backup.time} back")
+        digest = hashlib.sha256(state).hexdigest()
+        yield script(
+            f"digest={digest}\n{_PUT_BACK}", stdin=base64.encodebytes(state).decode(), timeout=300
+        )
+    yield from _go_on_alone(backup.cluster, target.address, force="the swarm" in told)
+
+
+@converges("recover")
+def recovered(settings: Settings) -> Commands:
+    """A swarm that has lost its quorum for good goes on with the one manager that is left.
+
+    + settings: the cluster's settings
+
+    ``--data host=rk1`` names the manager; else it is the only one that answers. ``--data
+    unlock=PATH`` names a file with the unlock key of an autolocked swarm.
+
+    **Example:**
+
+    .. code:: python
+
+        recovery.recovered(load(), name="Recover: the swarm goes on alone", _timeout=600)
+    """
+    me = current_host()
+    observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.Kept)
+    target = recovery_target(settings, observed, remaining, given("host"))
+    if isinstance(target, Refusal):
+        tell("recover", [target])
+        return
+    unlock = _unlock_key(given("unlock"))
+    if isinstance(unlock, Refusal):
+        tell("recover", [unlock])
+    findings = plan_recovery(settings, observed, remaining, target, unlock_key=bool(unlock))
+    if not _told("recover", findings, mine=me.name == target.name):
+        return
+    told = [finding.what for finding in changes(findings)]
+    force = "the swarm" in told
+    if force:
+        lost = ", ".join(what.removeprefix("node ") for what in told if what.startswith("node "))
+        confirmed(
+            target.name,
+            f"the swarm goes on with {target.name} alone: what the others had agreed on and it has "
+            f"not heard of is lost, and {lost or 'the other managers'} must never come back with "
+            "its old state",
+        )
+    if me.name != target.name:
+        me.noop(f"the swarm is recovered on {target.name}")
+        return
+    remains = remaining[target.name]
+    assert remains is not None  # plan_recovery has seen it
+    if force and remains.locked:
+        progress("taking the lock off the state")
+        yield FunctionCommand(_take_lock_off, (str(unlock),), {})
+    yield from _go_on_alone(remains.cluster, target.address, force=force)
+
+
+def _told(part: str, findings: list[Finding], *, mine: bool) -> bool:
+    """Tell what is found: refusals on every host, else on the one that it is about."""
+    refused: list[Finding] = [*refusals(findings)]
+    tell(part, refused or (findings if mine else []))
+    return bool(changes(findings))
+
+
+def _go_on_alone(cluster: str, address: str, *, force: bool) -> Commands:
+    if force:
+        progress("forcing a new cluster out of what this manager knows")
+        body = {"ForceNewCluster": True, "ListenAddr": "0.0.0.0:2377", "AdvertiseAddr": address}
+        yield script(
+            f"{API}api --max-time 120 --data-binary @- http://localhost/swarm/init",
+            stdin=json.dumps(body),
+            timeout=150,
+        )
+    progress("clearing the entries of the managers that are lost")
+    yield script(f"cluster={cluster} address={address}\n{_CLEAR}", timeout=180)
+    progress(
+        "it is the only manager now. To have the other hosts join, and managers promoted, type: "
+        "pyinfra inventory.py deploys/site.py"
+    )
+
+
+# What is read on this side
+# -------------------------
+
+
+@cache
+def _open(file: str | None, identity: str | None) -> tuple[Backup, bytes] | Refusal:
+    """The backup, decrypted in memory, once a run."""
+    if not file:
+        return _refused("no backup is named", "--data file=PATH, as deploys/backup.py has named it")
+    if not identity:
+        return _refused(
+            "no key is named that opens it",
+            "--data identity=PATH of an age identity file or an SSH private key, as "
+            "~/.ssh/id_ed25519",
+        )
+    if not age_encryption.available():
+        return _refused("pyrage, which decrypts it, is not installed", age_encryption.INSTALL)
+    try:
+        encrypted = Path(file).expanduser().read_bytes()
+        key = Path(identity).expanduser().read_bytes()
+    except OSError as error:
+        return _refused(f"{error.filename} cannot be read: {error.strerror}", "")
+    try:
+        return unpack(age_encryption.decrypt(encrypted, key, lambda: _passphrase(identity)))
+    except NotOpened as error:
+        return _refused(f"{file} could not be opened: {error}", "Name the key it was encrypted to")
+    except Unusable as error:
+        return _refused(f"{file} cannot be used: {error}", "Take another backup")
+
+
+def _passphrase(identity: str) -> str | None:
+    if not sys.stdin.isatty():
+        return None
+    return getpass.getpass(f"Passphrase of {identity}: ")
+
+
+def _unlocked(
+    opened: tuple[Backup, bytes], unlock_key: str | None
+) -> tuple[Backup, bytes] | Refusal:
+    """The backup with its state unlocked, where there is a key and it is locked."""
+    backup, state = opened
+    if unlock_key is None or not backup.autolock:
+        return opened
+    try:
+        return backup, unlocked_state(state, unlock_key)
+    except NotUnlocked as error:
+        return _refused(f"the state could not be unlocked: {error}", "Name the key of that time")
+
+
+def _take_lock_off(state: State, host: Host, unlock_key: str) -> bool:
+    """The node's private key passes through this program's memory, and is nowhere else."""
+
+    def run(text: str, stdin: str | None = None) -> tuple[bool, CommandOutput]:
+        more = {} if stdin is None else {"_stdin": stdin}
+        return host.run_shell_command(
+            StringCommand(f"set -eu\n{text}"),
+            print_output=False,
+            print_input=False,
+            _sudo=True,
+            _timeout=150,
+            **more,
+        )
+
+    done, output = run(_READ_KEY)
+    locked = "".join(f"{line}\n" for line in output.stdout_lines).encode()
+    if done:
+        # Read line by line the file's last empty line may be lost, so the host says its digest.
+        done, said = run("sha256sum < /var/lib/docker/swarm/certificates/swarm-node.key")
+        digest = said.stdout.split()[0] if done else ""
+        try:
+            key = unlocked(locked, unlock_key).decode()
+        except NotUnlocked as error:
+            story.failed(host, f"the state could not be unlocked: {error}; nothing was changed")
+            return False
+        done, output = run(f"digest={digest}\n{_REPLACE_KEY}", key)
+    if not done:
+        story.failed(host, f"the lock could not be taken off: {output.stderr.strip()}")
+    return bool(done)
+
+
+@cache
+def _unlock_key(path: str | None) -> str | Refusal | None:
+    if path is None:
+        return None
+    try:
+        text = Path(path).expanduser().read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        return _refused(f"{path} cannot be read ({type(error).__name__})", "")
+    found = re.search(r"SWMKEY-1-[A-Za-z0-9+/=]+", text)
+    return found[0] if found else _refused(f"{path} holds no unlock key (SWMKEY-…)", "")
+
+
+def _refused(reason: str, remedy: str) -> Refusal:
+    return Refusal("the swarm's restore", reason, remedy=remedy)
+
+
+# On the host
+# -----------
+
+_PUT_BACK = f"""\
+{ENGINE}
+root=/var/lib/docker
+[ ! -s $root/swarm/docker-state.json ] || {{ echo "there is a swarm's state already" >&2; exit 1; }}
+umask 077
+mkdir -p $root
+rm -rf $root/.swarm-restore; mkdir $root/.swarm-restore
+trap 'rm -rf $root/.swarm-restore' EXIT
+base64 -d > $root/.swarm-restore/state
+[ "$(sha256sum < $root/.swarm-restore/state)" = "$digest  -" ] || {{
+  echo "the state has not arrived whole" >&2; exit 1; }}
+tar -C $root/.swarm-restore -xzpf $root/.swarm-restore/state
+stop_engine
+trap 'rm -rf $root/.swarm-restore; start_engine' EXIT
+rm -rf $root/swarm
+mv $root/.swarm-restore/swarm $root/swarm
+sync
+"""
+"""Shell: the state from standard input takes its place in one step, and the engine is started."""
+
+_READ_KEY = "cat /var/lib/docker/swarm/certificates/swarm-node.key"
+
+_REPLACE_KEY = f"""\
+{ENGINE}
+key=/var/lib/docker/swarm/certificates/swarm-node.key
+umask 077
+trap 'rm -f $key.unlocked' EXIT
+cat > $key.unlocked
+stop_engine
+trap 'rm -f $key.unlocked; start_engine' EXIT
+[ "$(sha256sum < $key)" = "$digest  -" ] || {{
+  echo "the engine has changed the key meanwhile; run again" >&2; exit 1; }}
+sync $key.unlocked
+mv -f $key.unlocked $key
+"""
+"""Shell: the unlocked key from standard input takes its place while the engine is stopped."""
+
+_CLEAR = """\
+said() { docker info --format "$1" 2>/dev/null; }
+i=0
+until [ "$(said '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.Cluster.ID}}')" \
+  = "active true $cluster" ]; do
+  i=$((i + 1)); [ $i -lt 60 ] || {
+    echo "it does not answer for swarm $cluster: $(said '{{json .Swarm.LocalNodeState}}' \
+      ) $(said '{{.Swarm.Error}}')" >&2; exit 1; }
+  sleep 1
+done
+[ "$(said '{{.Swarm.NodeAddr}}')" = "$address" ] || {
+  echo "the swarm knows it at $(said '{{.Swarm.NodeAddr}}') instead of $address" >&2; exit 1; }
+list='{{.ID}} {{.Spec.Role}} {{.Status.State}} {{if .ManagerStatus}}member{{end}}'
+docker node ls -q | xargs docker node inspect --format "$list" |
+while read -r id role state member; do
+  case "$role $state $member" in
+    "manager ready "* | "worker "* | *" member") ;;
+    *) docker node rm --force "$id" >/dev/null;;
+  esac
+done
+"""
+"""Shell: waits until this manager answers for the swarm, then removes the ghosts.
+
+Demoting them fails (“can't find manager in raft memberlist”), removing them works.
+"""

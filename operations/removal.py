@@ -1,0 +1,247 @@
+"""A node taken out of the swarm, wherever it is declared: drained, empty, a worker, gone.
+
+``--data host=NAME`` says which. Every operation runs on every host, in the same order, and looks
+anew at what is there; the node's own host does its part where it answers, else the manager that
+acts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cluster.findings import Finding, Refusal, refusals
+from cluster.removal import (
+    Target,
+    farewell,
+    find,
+    margins,
+    plan_clearing,
+    plan_demotion,
+    plan_drain,
+    plan_emptying,
+    plan_leaving,
+    plan_removal,
+    welcome,
+)
+from cluster.steps import Demote, Leave, RemoveEntry, Step, steps
+from facts import swarm as swarm_facts
+from operations import story
+from operations.confirmation import confirmed
+from operations.converge import (
+    Commands,
+    converges,
+    current_host,
+    fail,
+    observe_on,
+    progress,
+    script,
+    tell,
+)
+from operations.swarm import API, IS_WORKER, demote, memberships, on
+
+if TYPE_CHECKING:
+    from cluster.settings import Settings
+
+
+@converges("removal")
+def planned(settings: Settings) -> Commands:
+    """The whole of a removal, or why it is not begun, and the owner's word for it.
+
+    + settings: the cluster's settings.
+    """
+    target, todo = _whole(settings)
+    if todo:
+        tell("removal", _mine(target, [*margins(settings, target), *farewell(settings, target)]))
+        _ask(target)
+    yield from ()
+
+
+@converges("removal")
+def planned_replacement(settings: Settings) -> Commands:
+    """The whole of a replacement: the old one out; the site lets the new one in.
+
+    + settings: the cluster's settings.
+    """
+    target, todo = _whole(settings)
+    if target.host is None:
+        refusal = Refusal(
+            "host",
+            f"{target.name} is not declared, so nothing would take its place",
+            expected=f"one of {', '.join(host.name for host in settings.hosts)}",
+            remedy="To take it out: `pyinfra inventory.py deploys/remove.py --data "
+            f"host={target.name}`",
+        )
+        tell("removal", [refusal])
+    if todo:
+        tell("removal", _mine(target, [*margins(settings, target), *welcome(target)]))
+        _ask(target)
+    yield from ()
+
+
+@converges("removal")
+def drained(settings: Settings) -> Commands:
+    """The node gets no more tasks, and those on it move.
+
+    + settings: the cluster's settings.
+    """
+    target = _target(settings)
+    for _ in _steps(target, plan_drain(target)):
+        assert target.alive is not None  # else there is nothing to drain
+        text = f"docker node update --availability drain {target.alive.id} >/dev/null"
+        yield on(target.ask, text, "draining it")
+
+
+@converges("removal")
+def emptied(settings: Settings) -> Commands:
+    """The node's tasks have ended.
+
+    + settings: the cluster's settings.
+    """
+    target = _target(settings)
+    for _ in _steps(target, plan_emptying(target, _tasks(target))):
+        assert target.alive is not None  # else there is nothing to wait for
+        progress(f"waiting until nothing of the swarm's runs on {target.name} any more")
+        text = _EMPTY.replace("NODE", target.alive.id)
+        yield on(target.ask, text, "waiting for its tasks to end", timeout=330)
+
+
+_EMPTY = """\
+running() {
+  docker node ps --format '{{.CurrentState}}|{{.Name}}' NODE |
+    grep -E '^(New|Pending|Assigned|Accepted|Preparing|Ready|Starting|Running)' | cut -d '|' -f 2
+}
+i=0
+while left=$(running); [ -n "$left" ]; do
+  i=$((i + 1)); [ $i -lt 300 ] || {
+    echo "these have not ended after 300 s:" $left. It is drained and nothing else was changed. \
+      "Look at their stop_grace_period, end them, and run again" >&2; exit 1; }
+  sleep 1
+done
+"""
+
+
+@converges("removal")
+def demoted(settings: Settings) -> Commands:
+    """The node is no manager: the others keep their quorum without it.
+
+    + settings: the cluster's settings.
+    """
+    target = _target(settings)
+    for step in _steps(target, plan_demotion(target)):
+        assert isinstance(step, Demote)
+        progress(f"{target.name} {step.reason}")
+        yield from demote(step.node, step.on, itself=False)
+        if target.own is not None and target.own.node == step.node:
+            yield on(current_host().name, IS_WORKER, "waiting until it is a worker", timeout=120)
+
+
+@converges("removal")
+def left(settings: Settings) -> Commands:
+    """The node's own engine is in no swarm.
+
+    + settings: the cluster's settings.
+    """
+    target = _target(settings)
+    for step in _steps(target, plan_leaving(target)):
+        assert isinstance(step, Leave)
+        if any(node.votes for node in target.nodes):
+            yield fail(f"{target.name} is still a manager, so it does not leave")
+        elif step.by_hand:
+            living = target.nodes[-1]
+            progress(f"waiting two minutes: type `docker swarm leave` on it ({living.address})")
+            text = _DOWN.replace("NODE", living.id).replace("NAME", target.name)
+            yield on(target.ask, text, "waiting for it to leave", timeout=150)
+        else:
+            yield script(f"{API}api -X POST http://localhost/swarm/leave")
+
+
+_DOWN = """\
+i=0
+until [ "$(docker node inspect --format '{{.Status.State}}' NODE)" = down ]; do
+  i=$((i + 1)); [ $i -lt 120 ] || {
+    echo "NAME is drained, and no manager, and still up. Type “docker swarm leave” on it, or" \\
+      "pull its plug, and run this again" >&2; exit 1; }
+  sleep 1
+done
+"""
+
+
+@converges("removal")
+def cleared(settings: Settings) -> Commands:
+    """The node is not in the managers' list any more.
+
+    + settings: the cluster's settings.
+    """
+    target = _target(settings)
+    for step in _steps(target, plan_clearing(target)):
+        assert isinstance(step, RemoveEntry)
+        yield on(target.ask, _REMOVE.replace("NODE", step.node), "removing its entry", timeout=120)
+
+
+_REMOVE = """\
+i=0
+until said=$(docker node rm NODE 2>&1); do
+  case $said in *"not found"*) exit 0 ;; esac
+  i=$((i + 1)); [ $i -lt 90 ] || { echo "$said" >&2; exit 1; }
+  sleep 1
+done
+"""
+"""Shell: an entry can be removed when its node is down, which takes some seconds to be seen."""
+
+
+# Helpers
+# -------
+
+
+def _target(settings: Settings) -> Target:
+    """Who goes; raises, told, on every host where that is not clear."""
+    # Of the command line alone: to pyinfra, each host has its own name as its data's "host".
+    name = str(story.state().inventory.get_override_data().get("host") or "")
+    names = ", ".join(host.name for host in settings.hosts)
+    if not name:
+        tell(
+            "removal",
+            [
+                Refusal(
+                    "host",
+                    "which one is not said",
+                    expected=f"one of {names}, or a node of the swarm",
+                    remedy="Give it: --data host=NAME",
+                )
+            ],
+        )
+    found = find(settings, memberships(), name)
+    if isinstance(found, Refusal):
+        tell("removal", [found])
+        raise AssertionError("a refusal ends the operation")
+    return found
+
+
+def _whole(settings: Settings) -> tuple[Target, list[Step]]:
+    """What is to be done in all; a refusal stops every host."""
+    target = _target(settings)
+    found = plan_removal(settings, memberships(), target, _tasks(target))
+    tell("removal", list(refusals(found)))
+    return target, steps(found)
+
+
+def _ask(target: Target) -> None:
+    tasks = len(_tasks(target))
+    moves = f"; its {tasks} task{'s' * (tasks != 1)} end there" if tasks else ""
+    confirmed(target.name, f"{target.name} leaves the swarm{moves}")
+
+
+def _tasks(target: Target) -> tuple[str, ...]:
+    if target.alive is None or not target.ask:
+        return ()
+    return observe_on(target.ask, swarm_facts.Tasks, node=target.alive.id)
+
+
+def _mine(target: Target, findings: list[Finding]) -> list[Finding]:
+    return findings if target.by == current_host().name else []
+
+
+def _steps(target: Target, findings: list[Finding]) -> list[Step]:
+    found = _mine(target, findings)
+    tell("removal", found)
+    return steps(found)

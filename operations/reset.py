@@ -1,0 +1,209 @@
+"""Everything to before us: the swarm ends, our settings go, Docker and its data stay.
+
+Each operation looks at what is there, so a reset that was broken off is finished by the next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cluster import rollback
+from cluster.access import SUDOERS
+from cluster.docker import PACKAGES
+from cluster.findings import Finding, Refusal
+from cluster.membership import acting_manager
+from cluster.reset import (
+    GUARD,
+    ITS_REPOSITORY,
+    OF_DOCKER,
+    consequence,
+    plan_file,
+    plan_guard,
+    plan_leaving,
+    plan_settings,
+    plan_strangers,
+    stays,
+)
+from cluster.sshd import DROP_IN
+from cluster.updates import CONFIGURATION
+from facts import swarm as swarm_facts
+from facts.traces import Left
+from operations import story
+from operations.confirmation import confirmed
+from operations.converge import (
+    Commands,
+    converges,
+    current_host,
+    observe,
+    observe_all,
+    observe_on,
+    progress,
+    script,
+    tell,
+)
+from operations.guard import guarded
+from operations.swarm import API, memberships
+
+if TYPE_CHECKING:
+    from cluster.settings import Settings
+
+RELOAD_SSHD = "systemctl reload ssh.service 2>/dev/null || systemctl restart ssh.socket ssh.service"
+
+
+@converges("reset")
+def planned(settings: Settings) -> Commands:
+    """What a reset ends and what it leaves, and the owner's word for it: the cluster's name.
+
+    + settings: the cluster's settings.
+
+    ``--data purge=docker`` removes Docker's packages as well.
+    """
+    purge = _purge()
+    observed, everywhere = memberships(), observe_all(Left)
+    acting = acting_manager(settings, observed)
+    services = observe_on(acting, swarm_facts.Services) if acting else ()
+    ends = consequence(settings, observed, [service.name for service in services])
+    goes = any(traces.goes(purge=purge) for traces in everywhere.values() if traces)
+    findings = stays(observe(Left), purge=purge)
+    if acting == current_host().name:
+        findings += plan_strangers(settings, observed)
+    if ends or goes:
+        tell("reset", findings)
+        parts = [ends] if ends else []
+        parts.append("what was set on the hosts goes (firewall, SSH, updates, Docker)")
+        confirmed(
+            settings.cluster.name,
+            f"cluster {settings.cluster.name} is taken apart: {'; '.join(parts)}",
+        )
+    yield from ()
+
+
+@converges("reset")
+def workers_left(settings: Settings) -> Commands:
+    """The workers leave the swarm.
+
+    + settings: the cluster's settings.
+    """
+    yield from _leave(settings, "workers")
+
+
+@converges("reset")
+def managers_left(settings: Settings) -> Commands:
+    """The managers leave, one at a time; the leader stays for :func:`leader_left`.
+
+    + settings: the cluster's settings.
+    """
+    yield from _leave(settings, "managers")
+
+
+@converges("reset")
+def leader_left(settings: Settings) -> Commands:
+    """Who is left leaves, and the swarm is gone.
+
+    + settings: the cluster's settings.
+    """
+    yield from _leave(settings, "last")
+
+
+@converges("reset")
+def settings_removed(settings: Settings) -> Commands:
+    """Docker's and apt's settings of ours are gone; with ``--data purge=docker`` Docker, too.
+
+    + settings: the cluster's settings.
+    """
+    purge = _purge()
+    traces = observe(Left)
+    if not tell("reset", plan_settings(traces, purge=purge)):
+        return
+    files = [path for path in (*OF_DOCKER, CONFIGURATION) if path in traces.files]
+    steps = [f"rm -f {' '.join(files)}"] if files else []
+    if traces.held:
+        steps.append("printf '%s install\\n' " + " ".join(traces.held) + " | dpkg --set-selections")
+    if purge and traces.installed:
+        steps.append(_PURGE)
+    elif traces.installed and set(files) & {*OF_DOCKER}:
+        progress("Docker is restarted with its defaults")
+        steps.append("systemctl daemon-reload; systemctl restart docker.service")
+    if purge:
+        steps.append(f"rm -f {' '.join(ITS_REPOSITORY)}; systemctl daemon-reload")
+    yield script("\n".join(steps), timeout=600)
+
+
+_PURGE = f"""\
+export DEBIAN_FRONTEND=noninteractive
+apt-get -o DPkg::Lock::Timeout=300 purge -y {" ".join(PACKAGES)}
+"""
+
+
+@converges("reset")
+def ssh_released(settings: Settings) -> Commands:
+    """sshd without our file; kept only if a new login works.
+
+    + settings: the cluster's settings.
+    """
+    if not tell("reset", plan_file(observe(Left), DROP_IN)):
+        return
+    progress("ssh: a new login has to work before the change is kept")
+    yield from guarded(
+        "ssh",
+        files=(DROP_IN,),
+        apply=[f"rm -f {DROP_IN}", "/usr/sbin/sshd -t", RELOAD_SSHD, "sleep 0.5"],
+        after_restore=RELOAD_SSHD,
+        seconds=settings.ssh.rollback_after,
+    )
+
+
+@converges("reset")
+def sudo_released(settings: Settings) -> Commands:
+    """sudo without our rule; kept only if the run's user can still use it.
+
+    + settings: the cluster's settings.
+    """
+    if not tell("reset", plan_file(observe(Left), SUDOERS)):
+        return
+    progress("access: sudo has to work in a new login before the change is kept")
+    yield from guarded(
+        "access",
+        files=(SUDOERS,),
+        apply=[f"rm -f {SUDOERS}"],
+        seconds=settings.ssh.rollback_after,
+    )
+
+
+@converges("reset")
+def guard_removed(settings: Settings) -> Commands:
+    """The guard itself is gone, when all else is.
+
+    + settings: the cluster's settings.
+    """
+    traces = observe(Left)
+    others = [path for path in traces.files if path not in (*GUARD, *ITS_REPOSITORY)]
+    if not tell("reset", plan_guard(traces, others)):
+        return
+    yield script(
+        rollback.uninstall(("ssh", "access", "firewall"))
+        + "\nrm -rf /usr/local/lib/pyinfra-swarm /var/lib/pyinfra-swarm /run/pyinfra-swarm\n"
+        "systemctl daemon-reload"
+    )
+
+
+# Helpers
+# -------
+
+
+def _leave(settings: Settings, turn: str) -> Commands:
+    me = settings.host(current_host().name)
+    findings: list[Finding] = plan_leaving(settings, memberships(), me, turn=turn)
+    if tell("reset", findings):
+        yield script(f"{API}api -X POST 'http://localhost/swarm/leave?force=1'", timeout=90)
+
+
+def _purge() -> bool:
+    said = story.state().inventory.get_override_data().get("purge")
+    if said in (None, "", "docker"):
+        return bool(said)
+    tell(
+        "reset",
+        [Refusal("purge", "is not understood", expected="docker, or nothing", found=str(said))],
+    )
+    raise AssertionError("a refusal ends the operation")

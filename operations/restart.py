@@ -1,0 +1,69 @@
+"""The engines restarted, one node at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cluster import rolling
+from operations.converge import Commands, converges, progress, script
+from operations.rolling import Job, running, turn
+
+if TYPE_CHECKING:
+    from cluster.membership import Observed
+    from cluster.settings import Settings
+
+RESTARTED = (
+    "{ journalctl -u docker.service -n 20 --no-pager >&2; "
+    'echo "the engine did not start" >&2; exit 1; }'
+)
+"""Shell: what to say where the engine does not start."""
+
+
+def _roll(
+    settings: Settings, observed: Observed, given: rolling.Options, begun: float
+) -> rolling.Roll:
+    return rolling.restart(settings, observed, running(settings), given, begun)
+
+
+def _change(settings: Settings, given: rolling.Options) -> Commands:
+    progress("restarting Docker")
+    yield script(f"systemctl restart docker.service || {RESTARTED}", timeout=300)
+
+
+JOB = Job("restart", _roll, _change)
+
+
+@converges("restart")
+def unfinished(settings: Settings) -> Commands:
+    """Nodes that an earlier run has left half-way. Call it with ``_serial=True``.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "unfinished")
+
+
+@converges("restart")
+def managers(settings: Settings) -> Commands:
+    """Managers but the leader. Call it with ``_serial=True``.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "managers")
+
+
+@converges("restart")
+def leader(settings: Settings) -> Commands:
+    """The leader. Call it with ``_serial=True``: it may have changed meanwhile.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "leader")
+
+
+@converges("restart")
+def workers(settings: Settings) -> Commands:
+    """Workers. Call it with ``_serial=True``.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "workers")

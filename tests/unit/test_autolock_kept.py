@@ -1,0 +1,87 @@
+"""Autolock is on only with its key kept: what happens where the key cannot be written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from operations import autolock, key_file, story
+
+KEY = f"SWMKEY-1-{'A' * 43}"
+
+
+class Manager:
+    """A host that does what scripts ask of it, as far as autolock is concerned."""
+
+    name = "rk1"
+
+    def __init__(self, *, answers_off: bool = True) -> None:
+        self.on, self.answers_off = False, answers_off
+        self.printed: list[bool] = []
+
+    def run_shell_command(self, command: Any, **options: Any) -> tuple[bool, Any]:
+        text = str(command)
+        self.printed.append(options.get("print_output", False))
+        if '"AutoLockManagers":true' in text:
+            self.on = True
+        if '"AutoLockManagers":false' in text:
+            if not self.answers_off:
+                return False, SimpleNamespace(stdout="", stderr="no answer")
+            self.on = False
+        return True, SimpleNamespace(stdout=f"{KEY}\n", stderr="")
+
+
+@pytest.fixture
+def failures(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    told: list[str] = []
+    monkeypatch.setattr(story, "failed", lambda host, message: told.append(message))
+    return told
+
+
+def fail_to_keep(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def turn_on(manager: Manager, path: Path) -> bool:
+    return autolock._turn_on(None, manager, path)  # type: ignore[arg-type]
+
+
+def test_it_is_on_with_its_key_kept(tmp_path: Path, failures: list[str]) -> None:
+    manager = Manager()
+    assert turn_on(manager, tmp_path / "key")
+    assert manager.on
+    assert (tmp_path / "key").read_text() == f"{KEY}\n"
+    assert not any(manager.printed)
+    assert failures == []
+
+
+def test_it_is_not_turned_on_where_there_is_no_place(tmp_path: Path, failures: list[str]) -> None:
+    manager = Manager()
+    assert not turn_on(manager, tmp_path / "none/key")
+    assert not manager.on
+    assert manager.printed == [], "nothing was asked of the manager"
+    assert "autolock was not turned on" in failures[0]
+
+
+def test_it_is_off_again_where_the_key_could_not_be_kept(
+    tmp_path: Path, failures: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_file.PlaceForKey, "keep", fail_to_keep)
+    manager = Manager()
+    assert not turn_on(manager, tmp_path / "key")
+    assert not manager.on
+    assert "No space left on device" in failures[0]
+    assert "autolock is off again" in failures[0]
+
+
+def test_where_that_fails_too_it_says_what_to_type_and_not_the_key(
+    tmp_path: Path, failures: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_file.PlaceForKey, "keep", fail_to_keep)
+    assert not turn_on(Manager(answers_off=False), tmp_path / "key")
+    assert "autolock is on. Keep the key now, by hand" in failures[0]
+    assert "“sudo docker swarm unlock-key” on rk1" in failures[0]
+    assert KEY not in failures[0]

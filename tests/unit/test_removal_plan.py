@@ -1,0 +1,245 @@
+"""Taking a node out: what it takes, what is refused and why, and how it goes on when broken off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cluster.findings import Finding, Refusal, refusals
+from cluster.membership import Membership, Node, Observed
+from cluster.removal import (
+    Target,
+    farewell,
+    find,
+    margins,
+    plan_clearing,
+    plan_leaving,
+    plan_removal,
+    welcome,
+)
+from cluster.settings import Settings
+from cluster.steps import (
+    AwaitEmpty,
+    Demote,
+    Leave,
+    RemoveEntry,
+    SetAvailability,
+    steps,
+)
+from tests.unit.test_swarm_plan import (
+    CONVERGED,
+    FRESH,
+    SETTINGS,
+    SILENT,
+    declared,
+    node,
+    nodes_of,
+    swarm,
+)
+
+DOWN: dict[str, Any] = {"state": "down", "reachability": "unreachable", "leader": False}
+OLD = node(9, "worker", hostname="old")
+
+
+def target(name: str, observed: Observed, settings: Settings = SETTINGS) -> Target:
+    found = find(settings, observed, name)
+    assert isinstance(found, Target), found
+    return found
+
+
+def planned(
+    name: str, observed: Observed, tasks: tuple[str, ...] = (), settings: Settings = SETTINGS
+) -> list[Finding]:
+    return plan_removal(settings, observed, target(name, observed, settings), tasks)
+
+
+def refusal(name: str, observed: Observed, settings: Settings = SETTINGS) -> str:
+    found = find(settings, observed, name)
+    if isinstance(found, Target):
+        [found] = refusals(plan_removal(settings, observed, found, ()))
+    return found.sentence()
+
+
+def kinds(findings: list[Finding]) -> list[type]:
+    assert not refusals(findings)
+    return [type(step) for step in steps(findings)]
+
+
+def without(nodes: list[Node], *names: str) -> dict[str, Membership | None]:
+    """The same swarm, whose nodes of these names are down and silent."""
+    left = [replace(n, **DOWN) if n.hostname in names else n for n in nodes]
+    left = [
+        replace(n, reachability="") if n.role == "worker" and n.hostname in names else n
+        for n in left
+    ]
+    return {**dict.fromkeys(names, SILENT), **swarm(left)}
+
+
+def with_others(nodes: list[Node]) -> dict[str, Membership | None]:
+    """A swarm with nodes that nobody declared, who therefore are not asked."""
+    names = {host.name for host in SETTINGS.hosts}
+    return {name: said for name, said in swarm(nodes).items() if name in names}
+
+
+# What it takes
+# -------------
+
+
+def test_a_worker_is_drained_and_empty_before_it_leaves() -> None:
+    found = planned("rk4", CONVERGED, ("web.2", "db.1"))
+    assert kinds(found) == [SetAvailability, AwaitEmpty, Leave, RemoveEntry]
+    assert found[1].sentence() == (
+        "node rk4: its tasks end there, and are started elsewhere where they may be "
+        "(db.1 and web.2 → empty)"
+    )
+
+
+def test_a_manager_is_demoted_before_it_leaves_and_the_arithmetic_is_said() -> None:
+    found = planned("rk1", CONVERGED)
+    assert kinds(found) == [SetAvailability, Demote, Leave, RemoveEntry]
+    demote = found[1]
+    assert isinstance(demote, Demote)
+    assert (demote.on, demote.leader) == ("rk2", True)
+    assert "2 of 2 managers stay reachable, 2 are needed (manager → worker)" in demote.sentence()
+
+
+def test_two_managers_that_are_left_are_told_of() -> None:
+    [notice] = margins(SETTINGS, target("rk1", CONVERGED))
+    assert "of 2 managers that are left 2 must be reachable and 2 are: none may fail" in (
+        notice.sentence()
+    )
+    assert margins(SETTINGS, target("rk4", CONVERGED)) == []
+    four = declared(4, 0)
+    assert margins(four, target("rk4", swarm(nodes_of(four)), four)) == []
+
+
+def test_a_dead_host_is_only_cleared_after_it_was_demoted() -> None:
+    observed = without(nodes_of(SETTINGS), "rk3")
+    found = planned("rk3", observed)
+    assert kinds(found) == [Demote, RemoveEntry]
+    assert target("rk3", observed).by == "rk1"
+    assert kinds(planned("rk4", without(nodes_of(SETTINGS), "rk4"))) == [RemoveEntry]
+
+
+def test_a_node_that_nobody_declares_is_taken_out_by_name_or_id() -> None:
+    observed = with_others([*nodes_of(SETTINGS), OLD])
+    for name in ("old", "node9"):
+        found = planned(name, observed)
+        assert kinds(found) == [SetAvailability, Leave, RemoveEntry]
+        leave = found[1]
+        assert isinstance(leave, Leave)
+        assert leave.by_hand
+        assert "it leaves when you type `docker swarm leave` on it (192.168.1.19)" in (
+            leave.sentence()
+        )
+        assert target(name, observed).by == "rk1"
+    dead = with_others([*nodes_of(SETTINGS), replace(OLD, state="down")])
+    assert kinds(planned("old", dead)) == [RemoveEntry]
+
+
+def test_a_reinstalled_hosts_entry_goes_and_the_host_is_left_alone() -> None:
+    observed = {**without(nodes_of(SETTINGS), "rk4"), "rk4": FRESH}
+    assert kinds(planned("rk4", observed)) == [RemoveEntry]
+
+
+def test_it_goes_on_where_it_was_broken_off() -> None:
+    drained = [*nodes_of(SETTINGS)[:3], node(4, "worker", availability="drain")]
+    assert kinds(planned("rk4", swarm(drained))) == [Leave, RemoveEntry]
+    left = {**without(drained, "rk4"), "rk4": FRESH}
+    assert kinds(planned("rk4", left)) == [RemoveEntry]
+    gone = {**swarm(drained[:3]), "rk4": FRESH}
+    assert planned("rk4", gone) == []
+
+
+def test_an_entry_stays_as_long_as_its_host_is_in_the_swarm() -> None:
+    there = target("rk4", CONVERGED)
+    assert kinds(plan_leaving(there)) == [Leave]
+    assert kinds(plan_clearing(there)) == [RemoveEntry]  # the engine refuses it while it is up
+
+
+# What is refused
+# ---------------
+
+
+def test_nobody_of_that_name() -> None:
+    words = refusal("rk9", CONVERGED)
+    assert "no declared host and no node of the swarm is called rk9" in words
+    assert "one of rk1, rk2, rk3 and rk4" in words
+
+
+def test_two_of_that_name_are_told_apart_by_id() -> None:
+    twins = [OLD, replace(OLD, id="nodeX", address="192.168.1.20")]
+    words = refusal("old", with_others([*nodes_of(SETTINGS), *twins]))
+    assert "2 nodes are called old: node9 at 192.168.1.19 and nodeX at 192.168.1.20" in words
+    assert "Give the id instead" in words
+
+
+def test_a_declared_host_is_called_by_its_declared_name() -> None:
+    nodes = [*nodes_of(SETTINGS)[:3], node(4, "worker", hostname="attic")]
+    said = {("rk4" if name == "attic" else name): m for name, m in swarm(nodes).items()}
+    assert "attic is declared under another name: rk4" in refusal("attic", said)
+    assert kinds(planned("rk4", said)) == [SetAvailability, Leave, RemoveEntry]
+
+
+def test_where_no_manager_answers_nothing_is_begun() -> None:
+    lost = without(nodes_of(SETTINGS), "rk2", "rk3")
+    assert "cannot be taken out: no manager answers for the swarm" in refusal("rk4", lost)
+    assert "no manager answers that could know a node of this name" in refusal("old", lost)
+
+
+def test_the_last_manager_stays() -> None:
+    settings = declared(1, 1)
+    words = refusal("rk1", swarm(nodes_of(settings)), settings)
+    assert "it is the last manager, and a swarm cannot be without one" in words
+    assert "Promote another host first" in words
+
+
+def test_the_quorum_is_kept_with_the_arithmetic() -> None:
+    observed = without(nodes_of(SETTINGS), "rk3")
+    words = refusal("rk2", observed)
+    assert "of the 2 other managers 2 would have to be reachable, and only 1 is (1 < 2)" in words
+    assert "Bring the other managers back first" in words
+
+
+def test_the_last_declared_manager_that_can_be_asked_stays() -> None:
+    old = [node(n, hostname=f"old{n}", leader=False) for n in (8, 9)]
+    observed = with_others([node(1), node(2, "worker"), *old])
+    assert "no other declared host is a manager that answers" in refusal("rk1", observed)
+
+
+def test_a_host_in_another_swarm_is_not_ours_to_remove() -> None:
+    elsewhere = Membership("running", "rk4", "active", "far")
+    words = refusal("rk4", {**CONVERGED, "rk4": elsewhere})
+    assert "is not in the declared swarm, but in another" in words
+
+
+# What is the owner's
+# -------------------
+
+
+def test_a_host_that_is_still_declared_would_come_back() -> None:
+    [notice] = farewell(SETTINGS, target("rk4", CONVERGED))
+    assert "the next run of the site would let it in again" in notice.sentence()
+    assert "Take it out of cluster.toml" in notice.sentence()
+    assert farewell(SETTINGS, target("old", with_others([*nodes_of(SETTINGS), OLD]))) == []
+
+
+def test_who_takes_its_place_gets_what_is_declared_and_nothing_by_hand() -> None:
+    nodes = [*nodes_of(SETTINGS)[:3], node(4, "worker", labels={"zone": "attic"})]
+    label, stays = welcome(target("rk4", swarm(nodes)))
+    assert "label zone: was set by hand, and goes with the entry (found attic)" in label.sentence()
+    assert "stays declared, as a worker" in stays.sentence()
+    assert "pyinfra inventory.py deploys/site.py" in stays.sentence()
+
+
+@pytest.mark.parametrize("name", ["rk1", "rk2", "rk3"])
+def test_no_removal_is_planned_that_costs_the_quorum(name: str) -> None:
+    for down in ({"rk1"}, {"rk2"}, {"rk3"}, set[str]()):
+        observed = without(nodes_of(SETTINGS), *down)
+        found = find(SETTINGS, observed, name)
+        assert isinstance(found, Target)
+        refused = refusals(plan_removal(SETTINGS, observed, found, ()))
+        assert bool(refused) == (bool(down) and name not in down)
+        assert all(isinstance(one, Refusal) for one in refused)

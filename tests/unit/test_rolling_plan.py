@@ -1,0 +1,737 @@
+"""Rolling work: whose turn it is, what is done in it, and every refusal in its words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cluster.docker import PACKAGES, Engine, Package
+from cluster.findings import Change, Finding, Notice, Refusal
+from cluster.membership import Membership, Node, Observed
+from cluster.rolling import (
+    ABANDONED_AFTER,
+    BEFORE,
+    Options,
+    Replicas,
+    Roll,
+    Running,
+    Work,
+    absent,
+    bearers,
+    company,
+    drained,
+    interrupted,
+    marks,
+    missing,
+    needs_reboot,
+    options,
+    ordinal,
+    plan,
+    provable,
+    reboot,
+    restart,
+    restored,
+    steps,
+    turns,
+    unready,
+    upgrade,
+)
+from cluster.settings import Settings
+from cluster.swarm import plan_labels
+from cluster.versions import encrypt_alike
+
+NOW = 1_800_000_000.0
+MARK = "pyinfra-swarm.restart-since"
+ALL = Options()
+
+
+def declared(managers: int = 3, workers: int = 1, **sections: Any) -> Settings:
+    hosts = [
+        {
+            "name": f"rk{number}",
+            "address": f"192.168.1.{10 + number}",
+            "role": "manager" if number <= managers else "worker",
+        }
+        for number in range(1, managers + workers + 1)
+    ]
+    return Settings(**{"hosts": hosts, **sections})
+
+
+def node(number: int, role: str = "manager", **differing: Any) -> Node:
+    entry = Node(
+        id=f"node{number}",
+        hostname=f"rk{number}",
+        address=f"192.168.1.{10 + number}",
+        role=role,
+        availability="active",
+        state="ready",
+        leader=number == 1,
+        reachability="reachable" if role == "manager" else "",
+        labels={},
+        engine_version="28.5.2",
+    )
+    return replace(entry, **differing)
+
+
+def swarm(*nodes: Node, silent: Sequence[str] = ()) -> dict[str, Membership | None]:
+    """What hosts say that are these nodes, as far as they are up."""
+    said: dict[str, Membership | None] = {}
+    for entry in nodes:
+        name = entry.hostname
+        if name in silent:
+            said[name] = None
+        elif entry.state == "down":
+            said[name] = Membership("stopped")
+        else:
+            said[name] = Membership(
+                "running",
+                hostname=name,
+                state="active",
+                node=entry.id,
+                manager=entry.role == "manager",
+                cluster="swarm1",
+                nodes=nodes if entry.role == "manager" else None,
+            )
+    return said
+
+
+SETTINGS = declared()
+NAMES = [host.name for host in SETTINGS.hosts]
+NODES = (node(1), node(2), node(3), node(4, "worker"))
+WHOLE = swarm(*NODES)
+
+
+def changed(*which: Node) -> tuple[Node, ...]:
+    """The nodes, some of them otherwise."""
+    return tuple(next((n for n in which if n.id == entry.id), entry) for entry in NODES)
+
+
+def runs(**differing: Any) -> Running:
+    kernel = "6.8.0-45-generic"
+    return replace(
+        Running("boot", NOW - 5000, NOW - 4000, kernel, (kernel,), False, ()), **differing
+    )
+
+
+RUNNING: Mapping[str, Running | None] = dict.fromkeys(NAMES, runs())
+RESTART = restart(SETTINGS, WHOLE, RUNNING, ALL, NOW)
+
+
+def engine(version: str | None = "28.5.2", **differing: Any) -> Engine:
+    packages = {
+        name: Package(f"5:{version}-1~debian.13~trixie", True) for name in PACKAGES if version
+    }
+    made = Engine(
+        distribution="debian",
+        codename="trixie",
+        architecture="arm64",
+        curl=True,
+        packages=packages,
+        sources="",
+        keyring="",
+        stale=(),
+        daemon_json="{}",
+        loaded_json="{}",
+        drop_in="",
+        running=True,
+        enabled=True,
+        reload_needed=False,
+        changed_since_start=False,
+        group=(),
+    )
+    return replace(made, **differing)
+
+
+def found(
+    roll: Roll,
+    observed: Observed = WHOLE,
+    settings: Settings = SETTINGS,
+    among: Sequence[str] = (),
+    *,
+    planning: bool = True,
+) -> dict[str, list[Finding]]:
+    """What the plan holds for each host."""
+    names = among or [host.name for host in settings.hosts]
+    order = turns(settings, observed, roll, names)
+    return {
+        host.name: plan(settings, observed, roll, host, order, names, planning=planning)
+        for host in settings.hosts
+        if host.name in names
+    }
+
+
+def sentences(findings: Mapping[str, list[Finding]]) -> dict[str, list[str]]:
+    return {name: [finding.sentence() for finding in told] for name, told in findings.items()}
+
+
+def the_refusal(findings: Mapping[str, list[Finding]]) -> str:
+    """The one refusal that every host with something to do has."""
+    told = [finding for own in findings.values() for finding in own]
+    assert told
+    assert all(isinstance(finding, Refusal) and finding.remedy for finding in told)
+    [sentence] = {finding.sentence() for finding in told}
+    return sentence
+
+
+# The turns
+# ---------
+
+
+def test_managers_come_before_workers_and_the_leader_last_of_them() -> None:
+    assert turns(SETTINGS, WHOLE, RESTART, NAMES) == ("rk2", "rk3", "rk1", "rk4")
+    assert sentences(found(RESTART)) == {
+        "rk1": ["the Docker daemon: is restarted, 3rd of 4"],
+        "rk2": ["the Docker daemon: is restarted, 1st of 4"],
+        "rk3": ["the Docker daemon: is restarted, 2nd of 4"],
+        "rk4": ["the Docker daemon: is restarted, 4th of 4"],
+    }
+
+
+def test_a_node_that_was_left_half_way_comes_first() -> None:
+    left = swarm(*changed(node(4, "worker", availability="drain", labels={BEFORE: "active"})))
+    assert turns(SETTINGS, left, RESTART, NAMES) == ("rk4", "rk2", "rk3", "rk1")
+
+
+def test_a_limited_run_has_only_its_own_turns() -> None:
+    assert turns(SETTINGS, WHOLE, RESTART, ["rk3"]) == ("rk3",)
+    assert sentences(found(RESTART, among=["rk3"])) == {
+        "rk3": ["the Docker daemon: is restarted, 1st of 1"]
+    }
+
+
+def test_where_nothing_is_to_be_done_nothing_is_said() -> None:
+    assert turns(SETTINGS, WHOLE, Roll("reboot", {}), NAMES) == ()
+    assert set(map(len, found(Roll("reboot", {})).values())) == {0}
+
+
+def test_a_node_is_drained_and_remembered_in_one_update_and_put_back_in_another() -> None:
+    assert drained(node(2), {MARK: "1800000000"}) == [
+        *("--availability", "drain"),
+        *("--label-add", f"{BEFORE}=active"),
+        *("--label-add", f"{MARK}=1800000000"),
+    ]
+    half = node(2, availability="drain", labels={BEFORE: "active", MARK: "1800000000"})
+    assert drained(half, {}) == ["--availability", "drain"]
+    assert restored(half) == ["--availability", "active", "--label-rm", BEFORE]
+    assert restored(half, [MARK])[-2:] == ["--label-rm", MARK]
+
+
+@pytest.mark.parametrize("availability", ["active", "pause", "drain"])
+def test_it_gets_back_the_availability_that_it_had(availability: str) -> None:
+    [_, before] = drained(node(2, availability=availability), {})[2:]
+    key, _, value = before.partition("=")
+    assert restored(node(2, availability="drain", labels={key: value}))[:2] == [
+        "--availability",
+        availability,
+    ]
+
+
+def test_a_node_that_is_changed_already_is_only_looked_at_and_put_back() -> None:
+    half = node(2, availability="drain", labels={BEFORE: "active"})
+    assert steps(Roll("reboot", {}), "rk2", half) == ("return", "prove", "restore")
+    told = found(Roll("reboot", {}), swarm(*changed(half)))
+    assert sentences({"rk2": told["rk2"]})["rk2"] == [
+        "availability: was taken by a rolling job that did not come through, 1st of 1 "
+        "(drain → active)"
+    ]
+
+
+def test_a_host_that_is_in_no_swarm_is_left_alone() -> None:
+    observed = {**WHOLE, "rk4": Membership("running", hostname="rk4")}
+    told = found(restart(SETTINGS, observed, RUNNING, ALL, NOW), observed)
+    assert [type(finding) for finding in told["rk4"]] == [Notice]
+    assert "this host is not in it" in told["rk4"][0].sentence()
+    assert isinstance(told["rk2"][0], Change)
+
+
+@pytest.mark.parametrize(
+    ("number", "word"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (22, "22nd")]
+)
+def test_places_are_called_as_people_call_them(number: int, word: str) -> None:
+    assert ordinal(number) == word
+
+
+# What there is to do: restart and reboot
+# ---------------------------------------
+
+
+def test_engines_that_were_started_since_the_beginning_are_done() -> None:
+    running = {**RUNNING, "rk2": runs(engine_started=NOW + 30)}
+    assert set(restart(SETTINGS, WHOLE, running, ALL, NOW).work) == {"rk1", "rk3", "rk4"}
+
+
+def test_the_beginning_is_kept_in_a_label_and_an_interrupted_roll_goes_on_from_it() -> None:
+    assert marks(RESTART, NAMES) == {MARK: "1800000000"}
+    begun = swarm(*changed(node(2, labels={MARK: "1799999000"})))
+    running = {**RUNNING, "rk2": runs(engine_started=NOW - 900)}
+    later = restart(SETTINGS, begun, running, ALL, NOW)
+    assert later.continued
+    assert set(later.work) == {"rk1", "rk3", "rk4"}
+    assert marks(later, NAMES) == {}
+
+
+def test_a_run_of_some_hosts_keeps_no_beginning() -> None:
+    assert marks(RESTART, ["rk3"]) == {}
+
+
+def test_what_was_begun_long_ago_is_begun_anew() -> None:
+    long_ago = swarm(*changed(node(2, labels={MARK: str(int(NOW - ABANDONED_AFTER - 1))})))
+    anew = restart(SETTINGS, long_ago, RUNNING, ALL, NOW)
+    assert not anew.continued
+    assert set(anew.work) == set(NAMES)
+
+
+def test_the_label_is_taken_off_in_the_last_turn() -> None:
+    nodes = changed(node(2, labels={MARK: "1800000000"}))
+    [cluster] = [m for name, m in swarm(*nodes).items() if name == "rk1"]
+    assert cluster is not None
+    work = Work("the Docker daemon", "is restarted")
+    last = Roll("restart", {"rk4": work}, mark=MARK)
+    assert bearers(last, cluster, "rk4") == [nodes[1]]
+    assert bearers(replace(last, work={"rk4": work, "rk3": work}), cluster, "rk4") == []
+
+
+def test_a_label_that_is_left_of_a_roll_that_has_come_through_is_taken_off() -> None:
+    left = swarm(*changed(node(2, labels={MARK: "1799999000"})))
+    running = dict.fromkeys(NAMES, runs(engine_started=NOW - 10))
+    told = found(restart(SETTINGS, left, running, ALL, NOW), left)
+    assert sentences(told) == {
+        "rk1": [],
+        "rk2": [f"label {MARK}: is left of a restart of all that has come through"],
+        "rk3": [],
+        "rk4": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        (runs(), ""),
+        (runs(reboot_required=True), "the system asks"),
+        (
+            runs(reboot_required=True, reboot_packages=("libc6", "linux-base", "libc6")),
+            "the system asks for it (libc6 and linux-base)",
+        ),
+        (
+            runs(kernels=("6.8.0-45-generic", "6.8.0-101-generic", "6.8.0-9-generic")),
+            "kernel 6.8.0-101-generic is installed, 6.8.0-45-generic runs",
+        ),
+        (runs(kernels=("6.8.0-45-generic", "6.11.0-1-lowlatency")), ""),
+        (
+            runs(kernel="6.12.48+deb13-arm64", kernels=("6.12.57+deb13-arm64",)),
+            "kernel 6.12.57+deb13-arm64 is installed, 6.12.48+deb13-arm64 runs",
+        ),
+        (runs(kernel="6.1.0-rockchip-rk3588", kernels=()), ""),
+        (runs(kernels=()), ""),
+    ],
+)
+def test_a_host_waits_for_a_reboot_where_the_system_or_a_newer_kernel_says_so(
+    host: Running, why: str
+) -> None:
+    assert needs_reboot(host) == why
+
+
+def test_only_hosts_that_wait_for_it_are_rebooted_unless_all_are_asked_for() -> None:
+    running = {**RUNNING, "rk3": runs(reboot_required=True)}
+    assert set(reboot(SETTINGS, WHOLE, running, ALL, NOW).work) == {"rk3"}
+    everything = reboot(SETTINGS, WHOLE, running, Options(everything=True), NOW)
+    assert set(everything.work) == set(NAMES)
+    assert everything.mark == "pyinfra-swarm.reboot-since"
+    told = found(reboot(SETTINGS, WHOLE, running, ALL, NOW))
+    assert sentences(told)["rk3"] == ["this host: is rebooted, 1st of 1: the system asks"]
+
+
+# What there is to do: upgrade
+# ----------------------------
+
+OLD = tuple(replace(entry, engine_version="26.1.5") for entry in NODES)
+NEW = declared(docker={"version": "28.5.2"})
+OFFERED = ("5:28.5.2-1~debian.13~trixie", "5:26.1.5-1~debian.13~trixie")
+
+
+def upgraded(
+    settings: Settings = NEW,
+    nodes: tuple[Node, ...] = OLD,
+    engines: Mapping[str, Engine | None] | None = None,
+    given: Options = ALL,
+    offers: Mapping[str, Sequence[str] | None] | None = None,
+    fetched: Sequence[str] = NAMES,
+) -> Roll:
+    installed = engines or {n.hostname: engine(n.engine_version) for n in nodes}
+    offered = dict.fromkeys(NAMES, OFFERED) if offers is None else offers
+    return upgrade(settings, swarm(*nodes), installed, offered, given, fetched=fetched)
+
+
+def test_nodes_of_another_version_are_upgraded() -> None:
+    told = sentences(found(upgraded(), swarm(*OLD), NEW))
+    assert told["rk2"] == ["Docker: is upgraded, 1st of 4 (26.1.5 → 28.5.2)"]
+    assert told["rk1"] == ["Docker: is upgraded, 3rd of 4 (26.1.5 → 28.5.2)"]
+
+
+def test_a_roll_that_was_interrupted_goes_on_with_the_rest() -> None:
+    nodes = (OLD[0], NODES[1], OLD[2], OLD[3])
+    assert set(upgraded(nodes=nodes).work) == {"rk1", "rk3", "rk4"}
+
+
+@pytest.mark.parametrize(
+    ("installed", "runs_still"),
+    [
+        pytest.param(engine("28.5.2"), "26.1.5", id="installed, but not started anew"),
+        pytest.param(engine("28.5.2", running=False), "28.5.2", id="installed and stopped"),
+        pytest.param(engine(None, running=False), "26.1.5", id="taken apart"),
+    ],
+)
+def test_a_node_whose_upgrade_was_interrupted_is_not_done(
+    installed: Engine, runs_still: str
+) -> None:
+    nodes = changed(node(2, engine_version=runs_still, labels={BEFORE: "active"}))
+    engines = {**{name: engine() for name in NAMES}, "rk2": installed}
+    assert set(upgraded(nodes=nodes, engines=engines).work) == {"rk2"}
+
+
+def test_as_declared_nothing_is_to_be_done() -> None:
+    roll = upgraded(nodes=NODES)
+    assert (roll.work, roll.refusals) == ({}, ())
+
+
+def test_without_a_declared_version_there_is_nothing_to_upgrade_to() -> None:
+    words = the_refusal(found(upgraded(SETTINGS), swarm(*OLD)))
+    assert words == (
+        "docker.version: is not declared, so there is nothing to upgrade to (found running: "
+        '26.1.5). Declare docker.version = "28.5.2", the newest that all hosts can have by their '
+        "package lists"
+    )
+    unknown = the_refusal(found(upgraded(SETTINGS, offers={}), swarm(*OLD)))
+    assert "apt-cache madison docker-ce" in unknown
+
+
+def test_a_host_that_cannot_have_it_stops_all_before_the_first() -> None:
+    offers = {**dict.fromkeys(NAMES, OFFERED), "rk4": OFFERED[1:]}
+    words = the_refusal(found(upgraded(offers=offers), swarm(*OLD), NEW))
+    assert words == (
+        "docker.version: rk4 cannot have it: the repository does not offer it there, so no host is "
+        "touched (offered to all hosts: 26.1.5 → 28.5.2). Declare one of these, or make the "
+        "repository reachable (apt-get update)"
+    )
+
+
+def test_a_host_on_which_the_preparations_have_failed_stops_all_before_the_first() -> None:
+    assert unready(upgraded(), NAMES, NAMES) == []
+    assert unready(upgraded(), ["rk1"], ["rk1"]) == []
+    [refusal] = unready(upgraded(), NAMES, ["rk1", "rk2", "rk3"])
+    assert refusal.sentence() == (
+        "Docker's packages: could not be made ready on rk4, so no node is touched. Mend what the "
+        "message of that host says, then run the same command again"
+    )
+
+
+def test_an_old_package_list_is_no_reason_to_refuse() -> None:
+    offers = {**dict.fromkeys(NAMES, OFFERED), "rk4": OFFERED[1:]}
+    assert upgraded(offers=offers, fetched=["rk1"]).refusals == ()
+
+
+def test_a_downgrade_has_to_be_asked_for() -> None:
+    older = declared(docker={"version": "26.1.5"})
+    words = the_refusal(found(upgraded(older, NODES), WHOLE, older))
+    assert words == (
+        "docker.version: is older than what rk1, rk2, rk3 and rk4 run, and an engine does not "
+        "promise to read what a newer one has written (26.1.5 → 28.5.2). Declare the newer one, "
+        "or, if you have backups: --data downgrade=accepted"
+    )
+    assert upgraded(older, NODES, given=Options(downgrade=True)).refusals == ()
+
+
+def of(version: str) -> tuple[Node, ...]:
+    return tuple(replace(entry, engine_version=version) for entry in NODES)
+
+
+def offer(version: str) -> dict[str, Sequence[str] | None]:
+    return dict.fromkeys(NAMES, (f"5:{version}-1~debian.13~trixie",))
+
+
+def test_a_version_that_the_others_would_not_understand_is_refused_with_the_way_around() -> None:
+    settings = declared(docker={"version": "29.1.3"})
+    roll = upgraded(settings, of("28.5.2"), offers=offer("29.1.3"))
+    words = the_refusal(found(roll, swarm(*of("28.5.2")), settings))
+    assert words == (
+        "docker.version: 29.1.3 and 28.5.2 do not understand each other over encrypted networks "
+        "(moby #51798): during the upgrade, old and new nodes would exchange nothing (found "
+        "29.1.3). Declare 29.2.1 or newer, which gets on with them"
+    )
+    accepted = upgraded(
+        settings, of("28.5.2"), given=Options(interruption=True), offers=offer("29.1.3")
+    )
+    assert accepted.refusals  # there is a way around, so nobody needs to accept it
+
+
+def test_away_from_such_a_version_there_is_no_way_but_an_interruption() -> None:
+    settings = declared(docker={"version": "29.4.0"})
+    roll = upgraded(settings, of("29.1.3"), offers=offer("29.4.0"))
+    words = the_refusal(found(roll, swarm(*of("29.1.3")), settings))
+    assert words == (
+        "Docker Engine: 29.1.3 understands no other release over encrypted networks (moby #51798): "
+        "until the last node has 29.4.0, old and new nodes exchange nothing. There is no way "
+        "around this version but through an interruption of that traffic; at an hour of your "
+        "choice: --data interruption=accepted"
+    )
+    given = Options(interruption=True)
+    assert upgraded(settings, of("29.1.3"), given=given, offers=offer("29.4.0")).refusals == ()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("26.1.5", "28.5.2", True),
+        ("28.5.2", "29.1.3", False),
+        ("28.5.2", "29.0.0", False),
+        ("28.5.2", "29.2.0", False),
+        ("28.5.2", "29.2.1", True),
+        ("29.1.3", "29.2.1", False),
+        ("29.0.1", "29.1.5", True),
+        ("28.2.2", "28.5.2", False),
+        ("28.2.2", "29.1.0", True),
+        ("25.0.13", "25.0.12", False),
+        ("25.0.14", "25.0.15", False),
+    ],
+)
+def test_which_engines_understand_each_other(one: str, other: str, alike: bool) -> None:
+    assert encrypt_alike(one, other) is alike
+
+
+def test_traffic_is_proven_only_where_all_can_understand_each_other() -> None:
+    cluster = WHOLE["rk1"]
+    assert cluster is not None
+    assert provable(cluster)
+    mixed = replace(cluster, nodes=changed(node(2, engine_version="29.1.3")))
+    assert not provable(mixed)
+    away = changed(node(2, engine_version="29.1.3", state="down"))
+    assert provable(replace(cluster, nodes=away))
+
+
+# Before a node is taken away
+# ---------------------------
+
+
+@pytest.mark.parametrize(
+    ("ill", "named"),
+    [
+        (node(3, state="down", reachability="unreachable"), "rk3 is down"),
+        (node(3, reachability="unreachable"), "rk3 is a manager that is not reachable"),
+        (node(4, "worker", state="unknown"), "rk4 is unknown"),
+    ],
+)
+@pytest.mark.parametrize("planning", [True, False])
+def test_a_swarm_that_is_not_whole_is_left_as_it_is(ill: Node, named: str, planning: bool) -> None:
+    words = the_refusal(found(RESTART, swarm(*changed(ill)), planning=planning))
+    assert words == (
+        f"the swarm: is not whole: {named}; a rolling job takes one node away at a time, and only "
+        "while all others are there. Bring back what is missing, or take it out of the swarm, then "
+        "run again"
+    )
+
+
+def test_a_host_that_does_not_answer_stops_the_roll() -> None:
+    words = the_refusal(found(RESTART, swarm(*NODES, silent=["rk4"])))
+    assert words == (
+        "the hosts: rk4 did not answer, and a rolling job begins only when every host can be "
+        "looked at. Bring it back, or leave it out: --exclude NAME"
+    )
+    left_out = found(RESTART, swarm(*NODES, silent=["rk4"]), among=["rk1", "rk2", "rk3"])
+    assert all(isinstance(told[0], Change) for told in left_out.values())
+
+
+HALF = node(2, availability="drain", labels={BEFORE: "active"})
+
+
+def test_no_other_node_is_taken_while_one_has_not_come_through() -> None:
+    told = found(RESTART, swarm(*changed(HALF)), planning=False)
+    assert isinstance(told["rk2"][0], Change)
+    assert [finding.sentence() for finding in told["rk3"]] == [
+        "the swarm: rk2 has not come through a rolling job yet, so no other node is taken away. "
+        "Look at it, then run the same command again, without --limit"
+    ]
+    assert told["rk3"] == told["rk1"] == told["rk4"]
+
+
+def test_one_that_has_not_come_through_does_not_stand_in_the_way_of_a_plan() -> None:
+    told = found(RESTART, swarm(*changed(replace(HALF, state="down"))))
+    assert all(isinstance(own[0], Change) for own in told.values())
+    assert "1st of 4" in told["rk2"][0].sentence()
+
+
+def test_one_that_has_not_come_through_is_finished_also_while_others_are_missing() -> None:
+    """Of five managers one more may be missing; were it two, the quorum would be lost."""
+    settings = declared(5, 0)
+    nodes = [node(number) for number in range(1, 6)]
+    nodes[1] = HALF
+    nodes[4] = node(5, state="down", reachability="unreachable")
+    work = dict.fromkeys((n.hostname for n in nodes), Work("the Docker daemon", "is restarted"))
+    roll = Roll("restart", work)
+    told = found(roll, swarm(*nodes), settings, planning=False)
+    assert isinstance(told["rk2"][0], Change)
+    nodes[3] = node(4, state="down", reachability="unreachable")
+    told = found(roll, swarm(*nodes), settings, planning=False)
+    assert told["rk2"][0].sentence() == (
+        "the quorum: of 5 managers 3 must stay reachable, and without this one only 2 would be. "
+        "Bring the other managers back first, then run again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("managers", "words"),
+    [
+        (1, "the managers: there is only one: while it is worked on, nothing in the swarm"),
+        (2, "the managers: there are two, and both must be reachable: while one is worked on"),
+    ],
+)
+def test_one_or_two_managers_cannot_be_spared_so_it_has_to_be_asked_for(
+    managers: int, words: str
+) -> None:
+    settings = declared(managers, 1)
+    nodes = [*map(node, range(1, managers + 1)), node(managers + 1, "worker")]
+    names = [n.hostname for n in nodes]
+    running: dict[str, Running | None] = dict.fromkeys(names, runs())
+    roll = restart(settings, swarm(*nodes), running, ALL, NOW)
+    refusal = the_refusal(found(roll, swarm(*nodes), settings))
+    assert refusal.startswith(words)
+    assert refusal.endswith("--data interruption=accepted")
+    accepted = restart(settings, swarm(*nodes), running, Options(interruption=True), NOW)
+    told = found(accepted, swarm(*nodes), settings)
+    assert all(isinstance(own[0], Change) for own in told.values())
+    # A worker can be spared in any case.
+    alone = replace(roll, work={names[-1]: roll.work[names[-1]]})
+    assert isinstance(found(alone, swarm(*nodes), settings)[names[-1]][0], Change)
+
+
+def test_without_a_swarm_there_is_nothing_to_roll() -> None:
+    fresh: Observed = dict.fromkeys(NAMES, Membership("absent"))
+    words = the_refusal(found(RESTART, fresh))
+    assert words == (
+        "the swarm: there is none yet, so there is nothing to do one node after the other. "
+        "deploys/site.py makes it"
+    )
+
+
+def test_an_engine_that_was_left_stopped_is_named_where_nobody_answers() -> None:
+    fallen: Observed = dict.fromkeys(NAMES, Membership("stopped"))
+    words = the_refusal(found(RESTART, fallen))
+    assert words == (
+        "the swarm: no manager answers for it, and Docker is stopped on rk1, rk2, rk3 and rk4. "
+        "deploys/docker.py completes what was left half-way there, and starts it; then run again"
+    )
+
+
+def test_without_a_quorum_nothing_can_be_changed() -> None:
+    lost = {name: replace(m, nodes=None) if m else None for name, m in WHOLE.items()}
+    words = the_refusal(found(RESTART, lost))
+    assert words.startswith(
+        "the swarm: no manager can answer for it (rk1, rk2, rk3 and rk4 are in one): fewer managers"
+    )
+
+
+# What the owner may say
+# ----------------------
+
+
+def test_options_are_read() -> None:
+    read, refused = options(
+        {"wait": 60, "interruption": "accepted", "downgrade": "accepted", "all": "yes"}
+    )
+    assert read == Options(60, True, True, True)
+    assert refused == []
+    assert options({}) == (Options(), [])
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"wait": "5m"},
+            "--data wait: is how many seconds a node has to lose its tasks, and to come back "
+            "(wait=5m → a whole number, as in wait=300)",
+        ),
+        (
+            {"wait": 0},
+            "--data wait: is how many seconds a node has to lose its tasks, and to come back "
+            "(wait=0 → a whole number, as in wait=300)",
+        ),
+        (
+            {"interruption": True},
+            "--data interruption: has a meaning in one word only (interruption=True → "
+            "interruption=accepted)",
+        ),
+        ({"all": "rk4"}, "--data all: has a meaning in one word only (all=rk4 → all=yes)"),
+    ],
+)
+def test_what_is_not_understood_is_refused(given: dict[str, Any], words: str) -> None:
+    _, [refusal] = options(given)
+    assert refusal.sentence() == words
+
+
+# Waiting
+# -------
+
+
+def test_services_that_were_whole_have_to_be_whole_again() -> None:
+    before = (Replicas("web", 3, 3, 0), Replicas("ill", 2, 1, 0), Replicas("pinned", 1, 1, 0))
+    now = (Replicas("web", 3, 2, 0), Replicas("ill", 2, 0, 0), Replicas("pinned", 1, 0, 1))
+    assert missing(before, now) == ["web (2 of 3)"]
+    assert interrupted(now) == ["pinned"]
+    assert missing(before, before) == []
+
+
+def test_what_is_missing_until_a_node_is_back_is_said() -> None:
+    own, cluster = WHOLE["rk2"], WHOLE["rk1"]
+    assert own is not None
+    assert cluster is not None
+    others = company(cluster, NODES[1])
+    assert others == ("node1", "node3", "node4")
+    assert absent(own, cluster, "node2", "28.5.2", others) == ""
+    assert absent(None, cluster, "node2", "") == "the host does not answer"
+    assert absent(Membership("stopped"), cluster, "node2", "") == "its engine is stopped"
+    locked = replace(own, state="locked")
+    assert "unlock it (`docker swarm unlock`)" in absent(locked, cluster, "node2", "")
+    pending = replace(own, state="pending", error="no manager")
+    assert "is “pending” (no manager)" in absent(pending, cluster, "node2", "")
+    assert absent(own, None, "node2", "") == "no manager answers for the swarm"
+    assert "do not know it" in absent(own, cluster, "node9", "")
+
+    def seen(other: Node) -> Membership:
+        return replace(cluster, nodes=changed(other)) if cluster else own
+
+    assert "say that it is down" in absent(own, seen(node(2, state="down")), "node2", "")
+    unreachable = node(2, reachability="unreachable")
+    assert "not reachable yet" in absent(own, seen(unreachable), "node2", "")
+    assert "engine 28.5.2 on it, not 29.4.0" in absent(own, cluster, "node2", "29.4.0")
+    # A new leader does not know of the others at first.
+    unknown = seen(node(4, "worker", state="unknown"))
+    assert absent(own, unknown, "node2", "", others) == (
+        "the managers say of others: rk4 is unknown"
+    )
+    assert absent(own, unknown, "node2", "", ("node1",)) == ""
+    cut = replace(own, in_ingress=False)
+    assert "ingress network" in absent(cut, cluster, "node2", "", ingress=True)
+    assert absent(cut, cluster, "node2", "") == ""
+
+
+# What site.py makes of it
+# ------------------------
+
+
+def test_the_site_leaves_a_node_that_is_worked_on_as_it_is() -> None:
+    half = node(2, availability="drain", labels={BEFORE: "active", MARK: "1800000000"})
+    observed = swarm(*changed(half))
+    [notice] = plan_labels(SETTINGS, observed, SETTINGS.host("rk2"))
+    assert isinstance(notice, Notice)
+    assert notice.sentence() == (
+        "availability: was taken by a rolling job that did not come through (drain → active). Run "
+        "that job again (deploys/upgrade.py, deploys/restart.py or deploys/reboot.py): it goes on "
+        "where it stopped"
+    )
+    hosts: Any = [host.model_dump() for host in SETTINGS.hosts]
+    hosts[1]["availability"] = "active"
+    active = Settings(hosts=hosts)
+    assert plan_labels(active, observed, active.host("rk2")) == [notice]
