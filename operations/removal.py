@@ -14,6 +14,7 @@ from cluster.removal import (
     Target,
     farewell,
     find,
+    has_gone,
     margins,
     plan_clearing,
     plan_demotion,
@@ -193,6 +194,12 @@ done
 # -------
 
 
+_found: dict[str, Target] = {}
+"""Whom this run has found. Hosts come to the last step at different moments, and to those that
+come after it, an undeclared node is nobody any more.
+"""
+
+
 def _target(settings: Settings) -> Target:
     """Who goes; raises, told, on every host where that is not clear."""
     # Of the command line alone: to pyinfra, each host has its own name as its data's "host".
@@ -210,10 +217,14 @@ def _target(settings: Settings) -> Target:
                 )
             ],
         )
-    found = find(settings, memberships(), name)
+    observed = memberships()
+    found = find(settings, observed, name)
+    if isinstance(found, Refusal) and name in _found:
+        found = has_gone(settings, observed, _found[name]) or found
     if isinstance(found, Refusal):
         tell("removal", [found])
         raise AssertionError("a refusal ends the operation")
+    _found[name] = found
     return found
 
 

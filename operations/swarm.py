@@ -49,6 +49,7 @@ from operations.converge import (
     current_host,
     fail,
     is_executing,
+    observe,
     observe_all,
     observe_on,
     progress,
@@ -123,7 +124,7 @@ def founded(settings: Settings) -> Commands:
     + settings: the cluster's settings.
     """
     me = _me(settings)
-    observed = memberships()
+    observed = _memberships_together()
     _measure(settings, observed, me)
     if not _to_do(settings, topology.FOUND, observed):
         return
@@ -592,6 +593,24 @@ def _measure(settings: Settings, observed: Observed, me: DeclaredHost) -> None:
 def memberships() -> Observed:
     """What every host says of its place in a swarm; others may be silent, this one may not."""
     return observe_all(swarm_facts.State)
+
+
+_together: dict[tuple[str, str | None], Observed] = {}
+
+
+def _memberships_together() -> Observed:
+    """The same, looked at once an operation, for all hosts that carry it out side by side.
+
+    A host that comes to it a moment later would see what the first has begun to change: a swarm
+    that is being founded has no manager that answers.
+    """
+    me = current_host()
+    key = (story.phase(), me.current_op_hash)
+    if key not in _together:
+        now = memberships()
+        _together.setdefault(key, now)
+    said = _together[key]
+    return said if said[me.name] is not None else {**said, me.name: observe(swarm_facts.State)}
 
 
 def _services(settings: Settings, observed: Observed) -> tuple[Service, ...]:
