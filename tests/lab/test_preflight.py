@@ -91,7 +91,7 @@ def test_a_route_within_the_address_pool_is_refused_before_the_swarm_is_founded(
         "sudo ip link del wg0",
     ):
         run = preflight(pyinfra)
-    [line] = [line for line in run.stderr.splitlines() if "overlaps 10.200.7.0/24" in line]
+    line, *_ = [line for line in run.stderr.splitlines() if "overlaps 10.200.7.0/24" in line]
     assert "swarm.address_pool" in line
     if founded.returncode == 0:
         assert "!" in line  # the pool of a swarm cannot change: only reported
