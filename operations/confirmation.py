@@ -15,7 +15,7 @@ from pyinfra import progress as pyinfra_progress
 
 from cluster.findings import Refusal
 from operations import story
-from operations.converge import is_executing, tell
+from operations.converge import given, is_executing, tell
 
 KEY = "confirm"
 """``--data confirm=WORD`` answers without a question."""
@@ -84,8 +84,8 @@ def _answer(word: str, consequence: str) -> str | None:
     answer: str | None = None
     try:
         # Of the command line alone: what the inventory says would confirm every run to come.
-        given = story.state().inventory.get_override_data()
-        answer = str(given[KEY]) if KEY in given else _asked(word, consequence)
+        said = given(KEY)
+        answer = said if said is not None else _asked(word, consequence)
     finally:
         pending.set(answer)
     return answer

@@ -26,13 +26,13 @@ from cluster.removal import (
 )
 from cluster.steps import Demote, Leave, RemoveEntry, Step, steps
 from facts import swarm as swarm_facts
-from operations import story
 from operations.confirmation import confirmed
 from operations.converge import (
     Commands,
     converges,
     current_host,
     fail,
+    given,
     observe_on,
     progress,
     script,
@@ -202,8 +202,7 @@ come after it, an undeclared node is nobody any more.
 
 def _target(settings: Settings) -> Target:
     """Who goes; raises, told, on every host where that is not clear."""
-    # Of the command line alone: to pyinfra, each host has its own name as its data's "host".
-    name = str(story.state().inventory.get_override_data().get("host") or "")
+    name = given("host") or ""
     names = ", ".join(host.name for host in settings.hosts)
     if not name:
         tell(

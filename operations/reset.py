@@ -28,12 +28,12 @@ from cluster.sshd import DROP_IN
 from cluster.updates import CONFIGURATION
 from facts import swarm as swarm_facts
 from facts.traces import Left
-from operations import story
 from operations.confirmation import confirmed
 from operations.converge import (
     Commands,
     converges,
     current_host,
+    given,
     observe,
     observe_all,
     observe_on,
@@ -199,11 +199,11 @@ def _leave(settings: Settings, turn: str) -> Commands:
 
 
 def _purge() -> bool:
-    said = story.state().inventory.get_override_data().get("purge")
+    said = given("purge")
     if said in (None, "", "docker"):
         return bool(said)
     tell(
         "reset",
-        [Refusal("purge", "is not understood", expected="docker, or nothing", found=str(said))],
+        [Refusal("purge", "is not understood", expected="docker, or nothing", found=said or "")],
     )
     raise AssertionError("a refusal ends the operation")

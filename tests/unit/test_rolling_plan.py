@@ -42,38 +42,11 @@ from cluster.rolling import (
 from cluster.settings import Settings
 from cluster.swarm import plan_labels
 from cluster.versions import encrypt_alike
+from tests.unit.test_swarm_plan import declared, node
 
 NOW = 1_800_000_000.0
 MARK = "pyinfra-swarm.restart-since"
 ALL = Options()
-
-
-def declared(managers: int = 3, workers: int = 1, **sections: Any) -> Settings:
-    hosts = [
-        {
-            "name": f"rk{number}",
-            "address": f"192.168.1.{10 + number}",
-            "role": "manager" if number <= managers else "worker",
-        }
-        for number in range(1, managers + workers + 1)
-    ]
-    return Settings(**{"hosts": hosts, **sections})
-
-
-def node(number: int, role: str = "manager", **differing: Any) -> Node:
-    entry = Node(
-        id=f"node{number}",
-        hostname=f"rk{number}",
-        address=f"192.168.1.{10 + number}",
-        role=role,
-        availability="active",
-        state="ready",
-        leader=number == 1,
-        reachability="reachable" if role == "manager" else "",
-        labels={},
-        engine_version="28.5.2",
-    )
-    return replace(entry, **differing)
 
 
 def swarm(*nodes: Node, silent: Sequence[str] = ()) -> dict[str, Membership | None]:
