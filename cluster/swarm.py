@@ -25,7 +25,7 @@ from cluster.membership import (
     reachable,
     view,
 )
-from cluster.rolling import BEFORE, OURS
+from cluster.rolling.nodes import BEFORE, OURS
 from cluster.steps import (
     AwaitJoin,
     Clear,

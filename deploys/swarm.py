@@ -1,10 +1,10 @@
 """The swarm: found, encrypted before anybody joins, joined, roles as declared, nodes labelled."""
 
 from cluster.settings import load
-from operations import autolock, certificates, swarm
+from operations import autolock, certificates, networks, swarm
 
 swarm.founded(load(), name="Swarm: find it, or found it")
-swarm.ingress_encrypted(load(), name="Swarm: the ingress network encrypted")
+networks.ingress_encrypted(load(), name="Swarm: the ingress network encrypted")
 swarm.joined(load(), name="Swarm: all hosts in it", _timeout=300)
 swarm.promoted(load(), name="Swarm: managers promoted, one at a time", _serial=True, _timeout=300)
 swarm.demoted(load(), name="Swarm: managers demoted, one at a time", _serial=True, _timeout=300)
@@ -12,6 +12,6 @@ swarm.leader_demoted(
     load(), name="Swarm: the leader demoted, after all others", _serial=True, _timeout=300
 )
 swarm.labelled(load(), name="Swarm: labels and availability")
-swarm.overlays_encrypted(load(), name="Swarm: overlay networks encrypted")
+networks.overlays_encrypted(load(), name="Swarm: overlay networks encrypted")
 certificates.as_declared(load(), name="Swarm: certificates as declared, and renewed")
 autolock.as_declared(load(), name="Swarm: autolock as declared, its key kept")

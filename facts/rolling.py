@@ -6,7 +6,7 @@ import json
 import re
 import time
 
-from cluster import rolling as observed
+from cluster.rolling import jobs, waiting
 from facts.docker import ENGINE_STATE
 from facts.subject import SECTION, SubjectFact, sections
 
@@ -14,10 +14,10 @@ _TICKS = 100
 """Per second, in what /proc says of processes: the same on every architecture (USER_HZ)."""
 
 
-class Running(SubjectFact[observed.Running]):
+class Running(SubjectFact[jobs.Running]):
     """What runs on this host since when, and whether it waits for a reboot.
 
-    Gives a :class:`cluster.rolling.Running`.
+    Gives a :class:`cluster.rolling.jobs.Running`.
     """
 
     def command(self) -> str:
@@ -44,11 +44,11 @@ exit 0
 """
         )
 
-    def parse(self, output: list[str]) -> observed.Running:
+    def parse(self, output: list[str]) -> jobs.Running:
         return parse_running(output, answered_at=time.time())
 
 
-def parse_running(output: list[str], *, answered_at: float) -> observed.Running:
+def parse_running(output: list[str], *, answered_at: float) -> jobs.Running:
     """Read what :class:`Running` prints.
 
     answered_at: the controller's clock then, seconds since 1970. Ages are what the host says, so
@@ -64,7 +64,7 @@ def parse_running(output: list[str], *, answered_at: float) -> observed.Running:
         # The process's name, in brackets, may hold spaces; what follows it begins with field 3.
         fields = found["engine"][0].rpartition(")")[2].split()
         started = booted + int(fields[19]) / _TICKS
-    return observed.Running(
+    return jobs.Running(
         boot=boot,
         booted=booted,
         engine_started=started,
@@ -75,11 +75,11 @@ def parse_running(output: list[str], *, answered_at: float) -> observed.Running:
     )
 
 
-class Replicas(SubjectFact[tuple[observed.Replicas, ...]]):
+class Replicas(SubjectFact[tuple[waiting.Replicas, ...]]):
     """How many tasks of each service run, as this manager knows; jobs that end are left out.
 
-    Gives :class:`cluster.rolling.Replicas`. Asked of the engine's command line, whose templates
-    leave out what a service's definition may hold of secrets.
+    Gives :class:`cluster.rolling.waiting.Replicas`. Asked of the engine's command line, whose
+    templates leave out what a service's definition may hold of secrets.
     """
 
     def command(self) -> str:
@@ -100,11 +100,11 @@ docker service ps --no-trunc --filter desired-state=running \
 """
         )
 
-    def parse(self, output: list[str]) -> tuple[observed.Replicas, ...]:
+    def parse(self, output: list[str]) -> tuple[waiting.Replicas, ...]:
         return parse_replicas(output)
 
 
-def parse_replicas(output: list[str]) -> tuple[observed.Replicas, ...]:
+def parse_replicas(output: list[str]) -> tuple[waiting.Replicas, ...]:
     """Read what :class:`Replicas` prints.
 
     Raises ``ValueError`` where the host could not say: no services and no answer are two things.
@@ -123,5 +123,5 @@ def parse_replicas(output: list[str]) -> tuple[observed.Replicas, ...]:
         name = json.loads(match[1])
         # A task is called after its service and its slot, or the node where it runs.
         own = sum(task.rpartition(".")[0] == name for task in stuck)
-        services.append(observed.Replicas(name, int(match[3]), int(match[2]), own))
+        services.append(waiting.Replicas(name, int(match[3]), int(match[2]), own))
     return tuple(services)

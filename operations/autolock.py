@@ -31,6 +31,7 @@ from operations.converge import (
     current_host,
     fail,
     forget_observations,
+    given,
     is_executing,
     observe,
     observe_all,
@@ -38,7 +39,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.swarm import on
+from operations.engine_api import on
 from operations.terms import AUTOLOCK, PRINT_UNLOCK_KEY, UPDATE_SWARM, left_out
 
 if TYPE_CHECKING:
@@ -207,8 +208,8 @@ def _unlock(settings: Settings) -> Commands:
 
 
 def _place(settings: Settings) -> Path | None:
-    named = current_host().data.get("key_file")
-    return Path(str(named)).expanduser() if named else settings.swarm.unlock_key_path
+    named = given("key_file")
+    return Path(named).expanduser() if named else settings.swarm.unlock_key_path
 
 
 def _is_on(observed: Mapping[str, Membership | None], me: DeclaredHost) -> bool:

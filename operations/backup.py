@@ -42,7 +42,7 @@ from facts.subject import SECTION, sections
 from operations import story
 from operations.confirmation import confirmed
 from operations.converge import Commands, converges, current_host, given, observe_all, tell
-from operations.swarm import API
+from operations.engine_api import API
 
 if TYPE_CHECKING:
     from cluster.settings import Settings

@@ -30,7 +30,7 @@ from operations.converge import (
     progress,
     tell,
 )
-from operations.swarm import on
+from operations.engine_api import on
 from operations.terms import UPDATE_SWARM, left_out
 
 if TYPE_CHECKING:

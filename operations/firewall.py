@@ -38,6 +38,7 @@ from operations.converge import (
     converges,
     current_host,
     fail,
+    given,
     is_executing,
     observe,
     observe_all,
@@ -118,7 +119,7 @@ def web_ranges(settings: Settings) -> Commands:
     if not settings.firewall.enabled or settings.firewall.web != "cloudflare":
         tell("firewall", [])
         return
-    asked = current_host().data.get("refresh") == "now"
+    asked = given("refresh") == "now"
     web = observe(State).web
     if web.age is not None:
         fetched = round(time.time()) - web.age

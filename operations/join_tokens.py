@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cluster.join_tokens import plan_tokens
 from facts.swarm import State
 from operations.converge import Commands, converges, current_host, observe_all, tell
-from operations.swarm import on
+from operations.engine_api import on
 from operations.terms import UPDATE_SWARM, left_out
 
 if TYPE_CHECKING:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
 
-from cluster import rolling
+from cluster.rolling import jobs
+from cluster.rolling.jobs import Roll
+from cluster.rolling.options import Options
 from facts.rolling import Running
 from operations import story
 from operations.connection import log_in_anew
@@ -19,13 +21,11 @@ if TYPE_CHECKING:
     from cluster.settings import Settings
 
 
-def _roll(
-    settings: Settings, observed: Observed, given: rolling.Options, begun: float
-) -> rolling.Roll:
-    return rolling.reboot(settings, observed, running(settings), given, begun)
+def _roll(settings: Settings, observed: Observed, given: Options, begun: float) -> Roll:
+    return jobs.reboot(settings, observed, running(settings), given, begun)
 
 
-def _change(settings: Settings, given: rolling.Options) -> Commands:
+def _change(settings: Settings, given: Options) -> Commands:
     boot = observe(Running).boot
     progress("rebooting")
     yield script("( sleep 1; systemctl reboot ) </dev/null >/dev/null 2>&1 &")

@@ -35,7 +35,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.swarm import API
+from operations.engine_api import API
 
 if TYPE_CHECKING:
     from cluster.findings import Finding

@@ -38,7 +38,9 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.swarm import API, IS_WORKER, demote, memberships, on
+from operations.engine_api import API, on
+from operations.swarm import IS_WORKER, demote
+from operations.topology import memberships
 
 if TYPE_CHECKING:
     from cluster.settings import Settings

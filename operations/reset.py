@@ -41,8 +41,9 @@ from operations.converge import (
     script,
     tell,
 )
+from operations.engine_api import API
 from operations.guard import guarded
-from operations.swarm import API, memberships
+from operations.topology import memberships
 
 if TYPE_CHECKING:
     from cluster.settings import Settings

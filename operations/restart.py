@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cluster import rolling
+from cluster.rolling import jobs
+from cluster.rolling.jobs import Roll
+from cluster.rolling.options import Options
 from operations.converge import Commands, converges, progress, script
 from operations.rolling import Job, running, turn
 
@@ -19,13 +21,11 @@ RESTARTED = (
 """Shell: what to say where the engine does not start."""
 
 
-def _roll(
-    settings: Settings, observed: Observed, given: rolling.Options, begun: float
-) -> rolling.Roll:
-    return rolling.restart(settings, observed, running(settings), given, begun)
+def _roll(settings: Settings, observed: Observed, given: Options, begun: float) -> Roll:
+    return jobs.restart(settings, observed, running(settings), given, begun)
 
 
-def _change(settings: Settings, given: rolling.Options) -> Commands:
+def _change(settings: Settings, given: Options) -> Commands:
     progress("restarting Docker")
     yield script(f"systemctl restart docker.service || {RESTARTED}", timeout=300)
 

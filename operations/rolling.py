@@ -1,7 +1,7 @@
 """A node's turn in a rolling job: drained, empty, changed, back, proven, and put back as it was.
 
 Every host calls every stage of a job; whose turn it is, and whether it may be taken, is decided in
-``cluster/rolling.py`` from what the hosts say at that moment. A node's turn is its own operation,
+``cluster/rolling/`` from what the hosts say at that moment. A node's turn is its own operation,
 in its own name. The first that does not come through ends the roll: all later turns refuse.
 """
 
@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING
 
 from pyinfra.api import FunctionCommand, Host, State
 
-from cluster import rolling
 from cluster.findings import Finding, Refusal, changes, refusals
 from cluster.membership import Membership, Node, Observed, view
-from cluster.rolling import Options, Replicas, Roll
+from cluster.rolling import nodes, options, turns, waiting
+from cluster.rolling.jobs import Roll, Running
+from cluster.rolling.nodes import BEFORE, STAGES
+from cluster.rolling.options import Options
+from cluster.rolling.plan import plan
+from cluster.rolling.waiting import Replicas
 from facts import rolling as rolling_facts
 from facts import swarm as swarm_facts
 from operations import proof, story
@@ -31,6 +35,7 @@ from operations.converge import (
     current_host,
     fail,
     forget_observations,
+    given,
     is_executing,
     observe_all,
     observe_on,
@@ -38,7 +43,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.swarm import API, on
+from operations.engine_api import API, on
 
 if TYPE_CHECKING:
     from cluster.settings import Host as DeclaredHost
@@ -78,7 +83,7 @@ class Outlook:
 
     me: DeclaredHost
     observed: Observed
-    given: Options
+    chosen: Options
     among: tuple[str, ...]
     roll: Roll
     findings: list[Finding]
@@ -86,7 +91,7 @@ class Outlook:
     def node(self, settings: Settings) -> Node | None:
         """The host's node, as the managers list it."""
         cluster = view(settings, self.observed)
-        return rolling.entry(settings, self.observed, cluster, self.me.name) if cluster else None
+        return nodes.entry(settings, self.observed, cluster, self.me.name) if cluster else None
 
 
 _begun: dict[str, float] = {}
@@ -103,8 +108,7 @@ def look(settings: Settings, job: Job, *, planning: bool = False) -> Outlook:
     planning: nodes are still to have their turns, among them those that were left half-way.
     """
     me = settings.host(current_host().name)
-    data = current_host().data
-    given, refused = rolling.options({name: data.get(name) for name in OPTIONS if data.get(name)})
+    chosen, refused = options.options({name: given(name) for name in OPTIONS})
     if refused:
         tell(job.name, list(refused))
     observed = observe_all(swarm_facts.State)
@@ -115,15 +119,15 @@ def look(settings: Settings, job: Job, *, planning: bool = False) -> Outlook:
         for host in settings.hosts
         if state.is_host_in_limit(state.inventory.get_host(host.name))
     )
-    roll = job.roll(settings, observed, given, _begun.get(job.name, _RUN_BEGUN))
+    roll = job.roll(settings, observed, chosen, _begun.get(job.name, _RUN_BEGUN))
     if roll.continued:
         _begun[job.name] = roll.begun
-    order = rolling.turns(settings, observed, roll, among)
+    order = turns.turns(settings, observed, roll, among)
     # Kept as it was at the run's start: a finding told twice would differ by its place.
     places = _places.setdefault(job.name, order) if order else ()
     planning = planning or not is_executing()
-    findings = rolling.plan(settings, observed, roll, me, places, among, planning=planning)
-    return Outlook(me, observed, given, among, roll, findings)
+    findings = plan(settings, observed, roll, me, places, among, planning=planning)
+    return Outlook(me, observed, chosen, among, roll, findings)
 
 
 def _in_declared_order(state: State) -> None:
@@ -142,13 +146,13 @@ def _in_declared_order(state: State) -> None:
 def turn(settings: Settings, job: Job, stage: str) -> Commands:
     """This host's turn, if it comes in this stage.
 
-    stage: one of :data:`cluster.rolling.STAGES`.
+    stage: one of :data:`cluster.rolling.nodes.STAGES`.
     """
     global _stopped_at
     outlook = look(settings, job)
     node = outlook.node(settings)
-    first = rolling.STAGES[0] if view(settings, outlook.observed) else stage
-    own = rolling.stage(node) if node else first
+    first = STAGES[0] if view(settings, outlook.observed) else stage
+    own = nodes.stage(node) if node else first
     if is_executing() and stage == "leader" and own == "managers":
         own = stage  # it was the leader when the managers had their turns, or none had
     if own != stage:
@@ -196,12 +200,12 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
 
 
 def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Commands:
-    me, given, roll = outlook.me.name, outlook.given, outlook.roll
+    me, chosen, roll = outlook.me.name, outlook.chosen, outlook.roll
     keeper = _keeper(settings, outlook.observed, me)
     if keeper is None:
         yield fail("no manager answers for the swarm")
         return
-    todo = rolling.steps(roll, me, node)
+    todo = turns.steps(roll, me, node)
     if todo == ("forget",):
         yield on(keeper, _update(node.id, ["--label-rm", roll.mark]), "taking the label off")
         return
@@ -211,26 +215,26 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
         keeper,
         node.id,
         job.version(settings),
-        rolling.company(cluster, node) if cluster else (),
-        given.wait,
+        waiting.company(cluster, node) if cluster else (),
+        chosen.wait,
     )
     if "drain" in todo:
         if roll.continued and roll.begun < int(_RUN_BEGUN):  # not by this run itself
             begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(roll.begun))
             progress(f"goes on with the {roll.job} that was begun {begun}")
         progress("draining it")
-        drain = _update(node.id, rolling.drained(node, rolling.marks(roll, outlook.among)))
+        drain = _update(node.id, nodes.drained(node, turns.marks(roll, outlook.among)))
         yield on(keeper, drain, "draining it")
         progress("waiting until its tasks have gone, and run elsewhere")
-        yield script(_left(given.wait), timeout=given.wait + 60)
-        yield FunctionCommand(_wait_until_whole, (keeper, before, given.wait), {})
-        yield from job.change(settings, given)
+        yield script(_left(chosen.wait), timeout=chosen.wait + 60)
+        yield FunctionCommand(_wait_until_whole, (keeper, before, chosen.wait), {})
+        yield from job.change(settings, chosen)
     progress("waiting until it is back")
     if node.role == "manager":
-        yield FunctionCommand(_wait_until_engine_runs, (given.wait,), {})
+        yield FunctionCommand(_wait_until_engine_runs, (chosen.wait,), {})
         yield from after_restart(settings)  # with autolock a restart has locked it
     yield FunctionCommand(_wait_until_back, (back, False), {})
-    if rolling.provable(observe_on(keeper, swarm_facts.State)):
+    if waiting.provable(observe_on(keeper, swarm_facts.State)):
         progress("proving that encrypted traffic flows to and from it")
         yield proof.data_plane(settings, me)
     else:
@@ -241,14 +245,14 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
     if cluster is None or fresh is None:
         yield fail("no manager answers for the swarm; this node is still drained")
         return
-    last = rolling.bearers(outlook.roll, cluster, me)
+    last = turns.bearers(outlook.roll, cluster, me)
     removed = [outlook.roll.mark] if last else []
-    lines = [_update(fresh.id, rolling.restored(fresh, removed))]
+    lines = [_update(fresh.id, nodes.restored(fresh, removed))]
     lines += [_update(n.id, ["--label-rm", roll.mark]) for n in last if n.id != fresh.id]
-    progress(f"giving it back its availability: {fresh.labels.get(rolling.BEFORE, '')}")
+    progress(f"giving it back its availability: {fresh.labels.get(BEFORE, '')}")
     yield on(keeper, "\n".join(lines), "giving it back its availability")
     yield FunctionCommand(_wait_until_back, (back, True), {})
-    yield FunctionCommand(_wait_until_whole, (keeper, before, given.wait), {})
+    yield FunctionCommand(_wait_until_whole, (keeper, before, chosen.wait), {})
 
 
 def _keeper(settings: Settings, observed: Observed, me: str) -> str | None:
@@ -301,9 +305,9 @@ def _wait_until_whole(
         except Unobserved as unobserved:
             lacking = [str(unobserved)]
         else:
-            lacking = rolling.missing(before, now)
+            lacking = waiting.missing(before, now)
             if not lacking:
-                for name in rolling.interrupted(now):
+                for name in waiting.interrupted(now):
                     host.log(f"service {name} waits for this node: no other may run it")
                 return True
         if time.monotonic() > deadline:
@@ -356,7 +360,7 @@ def _wait_until_back(state: State, host: Host, back: Back, restored: bool) -> bo
         own = _says(host.name)
         seen = own if back.keeper == host.name else _says(back.keeper)
         cluster = next((m for m in (seen, own) if m and m.controls), None)
-        lacking = rolling.absent(
+        lacking = waiting.absent(
             own, cluster, back.node, back.version, back.company, ingress=restored
         )
         if not lacking:
@@ -381,6 +385,6 @@ def _says(name: str) -> Membership | None:
         return None
 
 
-def running(settings: Settings) -> Mapping[str, rolling.Running | None]:
+def running(settings: Settings) -> Mapping[str, Running | None]:
     """What runs on every host, since when."""
     return observe_all(rolling_facts.Running)

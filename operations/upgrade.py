@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from cluster import rolling
 from cluster.docker import DAEMON_JSON, daemon_json
 from cluster.findings import Change, Refusal, refusals
+from cluster.rolling.jobs import Roll
+from cluster.rolling.options import Options
+from cluster.rolling.plan import unready
+from cluster.rolling.upgrade import upgrade
 from facts.docker import Installation, Offered
 from operations.converge import (
     Commands,
@@ -37,9 +40,7 @@ _ready: set[str] = set()
 """The hosts that have the packages, and whose configuration the new engine takes."""
 
 
-def _roll(
-    settings: Settings, observed: Observed, given: rolling.Options, begun: float
-) -> rolling.Roll:
+def _roll(settings: Settings, observed: Observed, given: Options, begun: float) -> Roll:
     engines = observe_all(Installation)
     wanted = settings.docker.version
     behind = any(e and (e.version != wanted or not e.running) for e in engines.values())
@@ -47,10 +48,10 @@ def _roll(
     if behind:
         known = observe_all(Offered)
         offers = {name: offer.versions if offer else None for name, offer in known.items()}
-    return rolling.upgrade(settings, observed, engines, offers, given, fetched=_asked)
+    return upgrade(settings, observed, engines, offers, given, fetched=_asked)
 
 
-def _change(settings: Settings, given: rolling.Options) -> Commands:
+def _change(settings: Settings, given: Options) -> Commands:
     version = settings.docker.version
     exact = apt_name(version, observe(Offered).versions)
     if exact is None:
@@ -71,8 +72,8 @@ def _change(settings: Settings, given: rolling.Options) -> Commands:
     )
 
 
-def _unready(roll: rolling.Roll, among: Collection[str]) -> list[Refusal]:
-    return rolling.unready(roll, among, _ready)
+def _unready(roll: Roll, among: Collection[str]) -> list[Refusal]:
+    return unready(roll, among, _ready)
 
 
 JOB = Job("upgrade", _roll, _change, lambda settings: settings.docker.version, _unready)

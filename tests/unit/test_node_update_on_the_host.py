@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from operations.swarm import UPDATE_NODE
+from operations.engine_api import UPDATE_NODE
 
 SPEC = {
     "Labels": {"note": 'a "quoted", "Description":1, "Role":"worker" \\n é'},

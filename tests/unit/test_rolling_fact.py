@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.rolling import Replicas
+from cluster.rolling.waiting import Replicas
 from facts.rolling import parse_replicas, parse_running
 
 STAT = (

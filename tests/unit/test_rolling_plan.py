@@ -11,34 +11,13 @@ import pytest
 from cluster.docker import PACKAGES, Engine, Package
 from cluster.findings import Change, Finding, Notice, Refusal
 from cluster.membership import Membership, Node, Observed
-from cluster.rolling import (
-    ABANDONED_AFTER,
-    BEFORE,
-    Options,
-    Replicas,
-    Roll,
-    Running,
-    Work,
-    absent,
-    bearers,
-    company,
-    drained,
-    interrupted,
-    marks,
-    missing,
-    needs_reboot,
-    options,
-    ordinal,
-    plan,
-    provable,
-    reboot,
-    restart,
-    restored,
-    steps,
-    turns,
-    unready,
-    upgrade,
-)
+from cluster.rolling.jobs import ABANDONED_AFTER, Roll, Running, Work, needs_reboot, reboot, restart
+from cluster.rolling.nodes import BEFORE, drained, restored
+from cluster.rolling.options import Options, options
+from cluster.rolling.plan import ordinal, plan, unready
+from cluster.rolling.turns import bearers, marks, steps, turns
+from cluster.rolling.upgrade import upgrade
+from cluster.rolling.waiting import Replicas, absent, company, interrupted, missing, provable
 from cluster.settings import Settings
 from cluster.swarm import plan_labels
 from cluster.versions import encrypt_alike

@@ -24,28 +24,13 @@ from hypothesis import strategies as st
 from cluster.docker import PACKAGES, Engine, Package
 from cluster.findings import Change, Finding, Refusal
 from cluster.membership import Membership, Node, managers_of, quorum, reachable, view
-from cluster.rolling import (
-    BEFORE,
-    OURS,
-    STAGES,
-    Options,
-    Roll,
-    Running,
-    absent,
-    bearers,
-    company,
-    drained,
-    entry,
-    marks,
-    plan,
-    reboot,
-    restart,
-    restored,
-    stage,
-    steps,
-    turns,
-    upgrade,
-)
+from cluster.rolling.jobs import Roll, Running, reboot, restart
+from cluster.rolling.nodes import BEFORE, OURS, STAGES, drained, entry, restored, stage
+from cluster.rolling.options import Options
+from cluster.rolling.plan import plan
+from cluster.rolling.turns import bearers, marks, steps, turns
+from cluster.rolling.upgrade import upgrade
+from cluster.rolling.waiting import absent, company
 from cluster.settings import Settings
 
 START = 1_800_000_000.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -287,7 +288,7 @@ def test_a_promotion_that_was_broken_off_is_waited_for() -> None:
 
 def test_the_stages_are_the_deploys_operations_in_its_order() -> None:
     deploy = (Path(__file__).parents[2] / "deploys/swarm.py").read_text()
-    called = [line.split("(")[0] for line in deploy.splitlines() if line.startswith("swarm.")]
-    assert called == [f"swarm.{stage.operation}" for stage in STAGES]
+    called = re.findall(r"^(?:swarm|networks)\.(\w+)\(", deploy, re.MULTILINE)
+    assert called == [stage.operation for stage in STAGES]
     serial = [stage.operation for stage in STAGES if stage.serial]
     assert deploy.count("_serial=True") == len(serial) == 3

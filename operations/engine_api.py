@@ -1,0 +1,83 @@
+"""The engine, asked and told through its API: scripts for a host's own, and for a manager's."""
+
+from __future__ import annotations
+
+from pyinfra.api import FunctionCommand, Host, State, StringCommand
+
+from operations import story
+
+API = """\
+api() {
+  answer=$(curl -sS --max-time 60 --unix-socket /run/docker.sock -w '\\n%{http_code}' \
+    -H 'Content-Type: application/json' "$@" 2>&1) || { echo "$answer" >&2; return 1; }
+  code=${answer##*
+}
+  answer=${answer%
+*}
+  case $code in 2??) return 0;; *) echo "the engine answered $code: $answer" >&2; return 1;; esac
+}
+"""
+"""Shell: ``api CURL-ARGUMENTS`` asks the engine; sets ``code`` and ``answer``.
+
+Each start of Docker's command line takes a board longer than the answer.
+"""
+
+_UNNAMED = 's/^{"Name":"anew",/{/'
+
+UPDATE_NODE = f"""\
+{API}
+try_update() {{
+  api "http://localhost/nodes/$1" || return 1
+  version=${{answer#*'"Index":'}}
+  version=${{version%%[!0-9]*}}
+  spec=${{answer#*'"Spec":'}}
+  spec=${{spec%%',"Description":'*}}
+  spec=$(printf '%s' "$spec" | sed "$2")
+  api --data-binary "$spec" "http://localhost/nodes/$1/update?version=$version"
+}}
+write_node() {{
+  tries=0
+  until try_update "$@"; do
+    tries=$((tries + 1)); [ $tries -lt 10 ] || return 1; sleep 0.2
+  done
+}}
+update_node() {{
+  if [ $# = 2 ]; then
+    write_node "$1" 's/"Role":"[a-z]*"/"Role":"'"$2"'"/'
+    return
+  fi
+  write_node "$1" '{_UNNAMED}; s/^{{/{{"Name":"anew",/'
+  sleep 0.3
+  write_node "$1" '{_UNNAMED}'
+}}
+"""
+"""Shell: ``update_node ID [ROLE]`` writes a node's specification anew, with another role if given.
+
+The engine refuses it where the node has changed since it was read: then it is read again.
+
+Without a role the node's engine is made to look at its networks again: the manager gives it the
+networks that it has not yet, and the engine joins them. An engine that has tried that already does
+so again only if something of its node has changed; hence the name, which no command shows, and
+which is taken away again when the manager has had its time.
+"""
+
+
+def on(acting: str, text: str, doing: str, *, timeout: int = 60) -> FunctionCommand:
+    """A script run on the acting manager, in the name of the host whose operation this is.
+
+    doing: what it is for, in words, for the failure's message.
+    """
+    return FunctionCommand(_on, (acting, text, doing, timeout), {})
+
+
+def _on(state: State, host: Host, acting: str, text: str, doing: str, timeout: int) -> bool:
+    status, output = state.inventory.get_host(acting).run_shell_command(
+        StringCommand(f"set -eu\n{text}"),
+        print_output=state.print_output,
+        print_input=state.print_input,
+        _sudo=True,
+        _timeout=timeout,
+    )
+    if not status:
+        story.failed(host, f"{doing} on {acting} failed: {output.output.strip() or 'no message'}")
+    return bool(status)

@@ -1,0 +1,82 @@
+"""What a stage of the topology's plan asks of this host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cluster import topology
+from cluster.findings import Finding
+from cluster.membership import Observed, Service, acting_manager
+from cluster.overlays import services_matter
+from cluster.steps import Step, steps
+from facts import swarm as swarm_facts
+from operations import story
+from operations.converge import current_host, is_executing, observe, observe_all, observe_on, tell
+
+if TYPE_CHECKING:
+    from cluster.settings import Host as DeclaredHost
+    from cluster.settings import Settings
+
+
+def this_host(settings: Settings) -> DeclaredHost:
+    return settings.host(current_host().name)
+
+
+def memberships() -> Observed:
+    """What every host says of its place in a swarm; others may be silent, this one may not."""
+    return observe_all(swarm_facts.State)
+
+
+_together: dict[tuple[str, str | None], Observed] = {}
+
+
+def memberships_together() -> Observed:
+    """The same, looked at once an operation, for all hosts that carry it out side by side.
+
+    A host that comes to it a moment later would see what the first has begun to change: a swarm
+    that is being founded has no manager that answers.
+    """
+    me = current_host()
+    key = (story.phase(), me.current_op_hash)
+    if key not in _together:
+        now = memberships()
+        _together.setdefault(key, now)
+    said = _together[key]
+    return said if said[me.name] is not None else {**said, me.name: observe(swarm_facts.State)}
+
+
+def _services(settings: Settings, observed: Observed) -> tuple[Service, ...]:
+    """The services, asked only where some network is not encrypted."""
+    acting = acting_manager(settings, observed)
+    if acting is None or not services_matter(settings, observed):
+        return ()
+    return observe_on(acting, swarm_facts.Services)
+
+
+def to_do(settings: Settings, stage: topology.Stage, observed: Observed) -> list[Step]:
+    """What a stage does for this host, told; raises where it is refused.
+
+    observed: asked once by the operation: while others begin to change something, a second look
+    would show the swarm half-way.
+    """
+    findings = _findings(settings, stage, observed)
+    tell("swarm", findings)
+    return steps(findings)
+
+
+_foreseen: tuple[Observed, int, topology.Plan] | None = None
+
+
+def _findings(settings: Settings, stage: topology.Stage, observed: Observed) -> list[Finding]:
+    """What is the case, where it is carried out now; else what will be, when its turn comes."""
+    global _foreseen
+    run, services = story.state(), _services(settings, observed)
+    seen = topology.Seen(settings, observed, services, planning=not is_executing())
+    if is_executing():
+        return stage.plan(seen, this_host(settings))
+    failed = len(run.failed_hosts)
+    if _foreseen is None or _foreseen[0] is not observed or _foreseen[1] != failed:
+        among = {h.name for h in run.inventory if run.is_host_in_limit(h)}
+        among -= {h.name for h in run.failed_hosts}
+        _foreseen = observed, failed, topology.plan(seen, among)
+    return _foreseen[2].of(stage, current_host().name)
