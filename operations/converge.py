@@ -257,7 +257,10 @@ def converges(
                 problem, told = str(refused), True
                 story.looked(host, part)
             except Unobserved as unobserved:
-                problem = f"{unobserved}; nothing was decided without it"
+                problem = (
+                    f"{unobserved}; nothing was decided without it. Once it answers again (its "
+                    "power, its network, its log above), the same command goes on from there"
+                )
             except Exception as error:
                 logger.debug(traceback.format_exc())
                 problem = f"{part}: {type(error).__name__}: {error} (--debug shows where)"

@@ -199,7 +199,7 @@ def test_refusals_and_facts_that_cannot_be_had_fail_their_own_hosts_alone(
     assert "not done: @fake/rk1: the word: forbids going on. Say another" in ran.closing
     for silent in ("rk2", "rk3"):
         assert f"not done: @fake/{silent}: @fake/{silent} did not answer" in ran.closing
-    assert ran.closing.count("nothing was decided without it") == 2
+    assert ran.closing.count("nothing was decided without it. Once it answers") == 2
     assert f"pyinfra {mode} inventory.py deploy.py" in ran.closing
     assert "Traceback" not in ran.text
     if mode == "--dry":  # else what changes on rk4 makes everybody ask again
