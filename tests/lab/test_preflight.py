@@ -72,7 +72,9 @@ def test_a_host_is_refused_for(name: str, lab: Any, pyinfra: Callable[..., Any])
     with broken(lab, how, mend):
         run = preflight(pyinfra)
     assert run.returncode != 0
-    [line] = [line for line in run.stderr.splitlines() if "✗" in line]
+    lines = [line for line in run.stderr.splitlines() if "✗" in line]
+    assert len(lines) == 1, run.stderr
+    [line] = lines
     assert HOST in line
     for word in words:
         assert word in line
