@@ -18,6 +18,7 @@ from cluster.observation import Observation
 from cluster.rollback import pending
 from facts.kernel import PATH
 from facts.subject import SECTION, SubjectFact, sections
+from facts.units import parse_units
 
 FAMILIES = {"ipv4": "iptables", "ipv6": "ip6tables"}
 BACKENDS = ("nft", "legacy")
@@ -247,7 +248,7 @@ def parse_state(output: list[str]) -> Host:
     """Make sense of the script's output. Raises ``ValueError`` where it is not understood."""
     found = sections(output)
     tables = parse(output)
-    units = _units(found["units"])
+    units = parse_units(found["units"])
     rivals = [name for name in _RIVALS if _at_work(units.get(f"{name}.service", {}))]
     if any("yes" in line.lower() for line in found["ufw"]):
         rivals.insert(0, "ufw")
@@ -286,19 +287,6 @@ def _filter_table(family: Family, *, spoken: bool) -> FilterTables:
         chains={name: chain.rules for name, chain in chains.items()},
         mixed=family.mixed,
     )
-
-
-def _units(lines: list[str]) -> dict[str, dict[str, str]]:
-    units: dict[str, dict[str, str]] = {}
-    current: dict[str, str] = {}
-    for line in [*lines, ""]:
-        key, _, value = line.partition("=")
-        if key:
-            current[key] = value
-        elif current:
-            units[current.pop("Id", "")] = current
-            current = {}
-    return units
 
 
 def _at_work(unit: Mapping[str, str]) -> bool:

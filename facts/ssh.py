@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from cluster.rollback import pending
 from cluster.sshd import ACCESS_RULES, CONFIG, DROP_IN, DROP_INS, KEYWORDS, Line, Sshd
 from facts.subject import SECTION, SubjectFact, sections
+from facts.units import parse_units
 
 _RELEVANT = "|".join(["include", "match", *KEYWORDS, *ACCESS_RULES])
 
@@ -90,7 +91,8 @@ def parse(output: list[str]) -> Sshd:
     login = "".join(found["login"])
     if "absent" in found:
         return Sshd(installed=False, login_user=login)
-    units = _units(found["units"])
+    units = parse_units(found["units"])
+    service, socket = units.get("ssh.service", {}), units.get("ssh.socket", {})
     drop_in = [line[1:] for line in found["drop-in"]]
     effective, problem = _effective(found)
     return Sshd(
@@ -101,10 +103,10 @@ def parse(output: list[str]) -> Sshd:
         problem=problem,
         drop_in="\n".join([*drop_in, ""]) if drop_in else None,
         lines=tuple(_line(line) for line in found["lines"]),
-        service=units["ssh.service"].get("ActiveState", ""),
-        socket=units["ssh.socket"].get("ActiveState", ""),
+        service=service.get("ActiveState", ""),
+        socket=socket.get("ActiveState", ""),
         files_changed=_newest(found["times"]),
-        files_read=_seconds(units["ssh.service"].get("StateChangeTimestamp", "")),
+        files_read=_seconds(service.get("StateChangeTimestamp", "")),
         unconfirmed="unconfirmed" in found,
     )
 
@@ -147,19 +149,6 @@ def _newest(lines: Sequence[str]) -> float:
         times[name] = float(time)
     now = max((time for name, time in times.items() if name.startswith("/proc/")), default=math.inf)
     return max((t for name, t in times.items() if name.startswith("/etc/") and t <= now), default=0)
-
-
-def _units(lines: Sequence[str]) -> dict[str, dict[str, str]]:
-    units: dict[str, dict[str, str]] = {"ssh.service": {}, "ssh.socket": {}}
-    current: dict[str, str] = {}
-    for line in [*lines, ""]:
-        key, _, value = line.partition("=")
-        if key:
-            current[key] = value
-        elif current:
-            units[current.pop("Id", "")] = current
-            current = {}
-    return units
 
 
 def _seconds(timestamp: str) -> float:

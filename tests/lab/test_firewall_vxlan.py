@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 
 from lab.description import Description
-from tests.lab.conftest import Run, description_of_the_lab, on_each, wait_for
+from tests.lab.conftest import Run, description_of_the_lab, on_each, wait_for, without_docker_marks
 
 SITE = ("-y", "inventory.py", "deploys/site.py")
 NODES = ("node1", "node2", "node3", "node4")
@@ -156,19 +156,6 @@ def ask(lab: ModuleType, address: str, seconds: int = 4) -> bool:
     return bool(done.stdout.startswith("hello"))
 
 
-@contextmanager
-def without_dockers_mark(node: str) -> Iterator[None]:
-    """Docker's rules that have VXLAN encrypted, deleted by hand and put back."""
-    said = on_each([node], "iptables -t mangle -S OUTPUT")[node]
-    marks = re.findall(r"^-A (OUTPUT .*--dport 4789.*-j MARK.*)$", said, re.MULTILINE)
-    assert marks
-    on_each([node], "set -e\n" + "\n".join(f"iptables -t mangle -D {mark}" for mark in marks))
-    try:
-        yield
-    finally:
-        on_each([node], "set -e\n" + "\n".join(f"iptables -t mangle -A {mark}" for mark in marks))
-
-
 def test_no_clear_frame_leaves_a_node_whose_docker_does_not_mark(
     lab: ModuleType, found: Description, tmp_path: Path
 ) -> None:
@@ -177,12 +164,12 @@ def test_no_clear_frame_leaves_a_node_whose_docker_does_not_mark(
         wait_for(lambda: ask(lab, asked), "the service to answer through node1")
         # Without our rule the frames do leave: that is what it is for.
         on_each(["node1"], "iptables -D OUTPUT -j SWARM-OUTPUT")
-        with captured(found, tmp_path / "open") as count, without_dockers_mark("node1"):
+        with captured(found, tmp_path / "open") as count, without_docker_marks("node1"):
             assert not ask(lab, asked)
         assert count("udp port 4789") > 0
         on_each(["node1"], "sh /usr/local/lib/pyinfra-swarm/firewall load")
 
-        with captured(found, tmp_path / "shut") as count, without_dockers_mark("node1"):
+        with captured(found, tmp_path / "shut") as count, without_docker_marks("node1"):
             assert not ask(lab, asked)
         assert count("udp port 4789") == 0
 

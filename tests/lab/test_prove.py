@@ -12,7 +12,15 @@ import pytest
 
 from cluster.proof.exchange import FRAMES
 from lab.description import Description
-from tests.lab.conftest import SITE, Run, description_of_the_lab, on_each, reasons, wait_for
+from tests.lab.conftest import (
+    SITE,
+    Run,
+    description_of_the_lab,
+    on_each,
+    reasons,
+    wait_for,
+    without_docker_marks,
+)
 from tests.lab.test_firewall_vxlan import captured, gone, manager, network, service
 
 pytestmark = pytest.mark.lifecycle
@@ -121,19 +129,6 @@ def undone(node: str, rule: str, *, table: str = "filter") -> Iterator[None]:
         on_each([node], f"iptables -w -t {table} -I {chain} 1 {rest}")
 
 
-@contextmanager
-def without_marks(node: str) -> Iterator[None]:
-    """Docker's rules that have VXLAN encrypted, deleted by hand and put back."""
-    said = on_each([node], "iptables -t mangle -S OUTPUT")[node]
-    marks = re.findall(r"^-A (OUTPUT .*--dport 4789.*-j MARK.*)$", said, re.MULTILINE)
-    assert marks
-    on_each([node], "set -e\n" + "\n".join(f"iptables -t mangle -D {mark}" for mark in marks))
-    try:
-        yield
-    finally:
-        on_each([node], "set -e\n" + "\n".join(f"iptables -t mangle -A {mark}" for mark in marks))
-
-
 def test_where_esp_is_blocked_the_pairs_of_that_node_fail_and_no_other(
     found: Description, pyinfra: Callable[..., Run]
 ) -> None:
@@ -156,7 +151,7 @@ def test_where_esp_is_blocked_the_pairs_of_that_node_fail_and_no_other(
 def test_a_node_that_does_not_encrypt_is_named_and_whether_its_firewall_stopped_it(
     found: Description, pyinfra: Callable[..., Run]
 ) -> None:
-    with without_marks("node1"):
+    with without_docker_marks("node1"):
         stopped = pyinfra(*PROVE)
         with undone("node1", "OUTPUT -j SWARM-OUTPUT"):
             loose = pyinfra(*PROVE)

@@ -1,0 +1,19 @@
+"""How ``systemctl show`` describes units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def parse_units(lines: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Unit name to its properties, of blocks of ``KEY=VALUE`` lines with an ``Id`` in each."""
+    units: dict[str, dict[str, str]] = {}
+    current: dict[str, str] = {}
+    for line in [*lines, ""]:
+        key, _, value = line.partition("=")
+        if key:
+            current[key] = value
+        elif current:
+            units[current.pop("Id", "")] = current
+            current = {}
+    return units
