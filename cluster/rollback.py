@@ -23,12 +23,15 @@ from shlex import quote
 ROOT = "/var/lib/pyinfra-swarm/rollback"
 RESTORE = "/usr/local/lib/pyinfra-swarm/restore"
 UNIT = "pyinfra-swarm-rollback.service"
+UNREAD = 3
+"""The exit code of a restore that has put all files back which the running system does not take."""
+
 _UNITS = "/etc/systemd/system"
 
 RESTORE_SCRIPT = f"""\
 #!/bin/sh
 # pyinfra-swarm: put back what a change replaced that nobody confirmed.
-# usage: restore SUBJECT    now, and let the running system read it
+# usage: restore SUBJECT    now, and let the running system read it; {UNREAD}: it does not take it
 #        restore --boot     every subject, before anything has read its files
 root=${{SWARM_ROLLBACK_ROOT:-{ROOT}}}
 
@@ -52,7 +55,9 @@ restore() (
         n=$((n + 1))
     done < files
     sync
-    if [ "$2" = now ] && [ -s after ]; then sh ./after || failed=1; fi
+    if [ "$2" = now ] && [ -s after ]; then
+        sh ./after || [ $failed = 1 ] || failed={UNREAD}
+    fi
     if [ $failed = 0 ]; then mv firing restored; fi
     exit $failed
 )
@@ -161,7 +166,9 @@ def arm_and_apply(change: Guarded) -> str:
             f"mkdir -p {_UNITS}/sysinit.target.wants",
             f"[ -h {_UNITS}/sysinit.target.wants/{UNIT} ] || "
             f"ln -s ../{UNIT} {_UNITS}/sysinit.target.wants/{UNIT}",
-            undo(change.subject),
+            # Files that were broken before any change of ours are put back as they were, and may
+            # be refused again: that must not keep the declared ones from taking their place.
+            f"{{ {undo(change.subject)}; }} || [ $? = {UNREAD} ]",
             f"systemctl stop {unit}.timer 2>/dev/null || :",
             f"umask 077; rm -rf {place}; mkdir -p {place}/saved",
             f"printf '%s' {quote(change.after_restore)} > {place}/after",

@@ -16,6 +16,7 @@ from cluster.firewall.save import Chain, parse_save
 from cluster.firewall.web_ranges import WebRanges as Ranges
 from cluster.observation import Observation
 from cluster.rollback import pending
+from facts.docker import ENGINE_STATE
 from facts.kernel import PATH
 from facts.subject import SECTION, SubjectFact, sections
 from facts.units import parse_units
@@ -189,8 +190,9 @@ section ufw; grep -s '^ENABLED=' /etc/ufw/ufw.conf
 section login; tr '\\0' '\\n' < /proc/$PPID/environ | grep ^SSH_CONNECTION=
 section interfaces; for path in /sys/class/net/*; do echo "${{path##*/}}"; done
 section bridges
-[ ! -S /run/docker.sock ] || curl -sS --max-time 10 --unix-socket /run/docker.sock \
-  'http://localhost/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D' 2>/dev/null
+{ENGINE_STATE}
+[ "$(engine_state)" != running ] ||
+  api 'http://localhost/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D'
 if {pending("firewall")}; then section unconfirmed; fi
 """
 

@@ -270,6 +270,9 @@ def _apply(wanted: Wanted, host: Host, schedule: str) -> list[str]:
     commands += [f"ln -sfn ../{link.rpartition('/')[2]} {link}" for link in links]
     commands += [
         "systemctl daemon-reload",
+        # Whoever asked for Docker while the rules could not be loaded has used up the starts that
+        # systemd grants a unit.
+        f"systemctl reset-failed {UNIT} docker.socket docker.service 2>/dev/null || :",
         # The unit's start loads the rules, too, but only its first one.
         f"if systemctl --quiet is-active {UNIT}; then sh {SCRIPT} load\n"
         f"elif ! systemctl start {UNIT}; then\n"

@@ -169,6 +169,29 @@ def test_arming_twice_saves_the_state_before_the_first_change(machine: Machine) 
     assert is_as_before(machine)
 
 
+def test_files_that_the_running_system_refuses_do_not_stand_in_the_way_of_better_ones(
+    machine: Machine,
+) -> None:
+    """They were broken before the change that was undone, so they are once more."""
+    machine.path("bin/systemctl").write_text(f"{STUB}[ $1 != reload ]\n")
+    apply(machine)
+    assert machine.run(f"sh {rollback.RESTORE} ssh").returncode == rollback.UNREAD
+    assert is_as_before(machine)
+    assert (machine.place() / "firing").exists()
+    apply(machine)
+    assert machine.run(confirm("ssh")).returncode == 0
+    assert machine.path("old").read_text() == "after\n"
+
+
+def test_files_that_could_not_be_put_back_are_not_given_up_for_a_new_change(
+    machine: Machine,
+) -> None:
+    apply(machine)
+    (machine.place() / "saved/0").unlink()
+    assert machine.run(arm_and_apply(change(machine))).returncode == 1
+    assert (machine.place() / "firing").exists()
+
+
 def test_what_was_never_armed_is_left_alone(machine: Machine) -> None:
     apply(machine)
     machine.run(confirm("ssh"))
