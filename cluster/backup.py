@@ -4,8 +4,9 @@ What a manager keeps below ``/var/lib/docker/swarm`` is the whole swarm: service
 networks, nodes, and the keys to all of it. Sources: Docker's administration guide for swarm (“Back
 up the swarm”: one manager at a time, its engine stopped, the others keeping a quorum).
 
-A backup is a tar archive of two files, encrypted as a whole: ``backup.json`` (:class:`Backup`) and
-``swarm.tar.gz``, the folder as it was on the host. So it can be put back without this program.
+A backup is a tar archive, encrypted as a whole: ``backup.json`` (:class:`Backup`),
+``swarm.tar.gz``, the folder as it was on the host, and ``unlock-key`` of an autolocked swarm. So it
+can be put back without this program.
 """
 
 from __future__ import annotations
@@ -17,12 +18,22 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from cluster.findings import Change, Finding, Refusal
-from cluster.membership import Node, Observed, managers_of, node_of, quorum, reachable, view
+from cluster.findings import Change, Finding, Notice, Refusal
+from cluster.membership import (
+    Membership,
+    Node,
+    Observed,
+    managers_of,
+    node_of,
+    quorum,
+    reachable,
+    view,
+)
+from cluster.unlock_key import KeyFile
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -30,7 +41,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Of the archive; a reader refuses a newer one."""
 
-STATE, ABOUT = "swarm.tar.gz", "backup.json"
+STATE, ABOUT, UNLOCK_KEY = "swarm.tar.gz", "backup.json", "unlock-key"
 
 NEEDED = (
     "swarm/docker-state.json",
@@ -66,8 +77,8 @@ class Backup:
 
     cluster: the swarm's id; name: what the settings called the cluster; host, node, address: whose
     state it is; engine: the engine's version; taken: when, in seconds since 1970; autolock: the
-    swarm's managers are locked, so the unlock key of that time is needed as well; managers: all of
-    them; digest: SHA-256 of the state's archive, in hexadecimal.
+    state is locked, so the unlock key of that time is needed as well; managers: all of them;
+    digest: SHA-256 of the state's archive, in hexadecimal.
     """
 
     cluster: str
@@ -76,9 +87,9 @@ class Backup:
     node: str
     address: str
     engine: str
-    taken: int
-    autolock: bool
     managers: tuple[Manager, ...]
+    taken: int = 0
+    autolock: bool = False
     digest: str = ""
 
     @property
@@ -87,28 +98,37 @@ class Backup:
         return datetime.fromtimestamp(self.taken, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+@dataclass(frozen=True)
+class Archive:
+    """What a backup holds. unlock_key: of a locked state, empty where it is not kept with it."""
+
+    about: Backup
+    state: bytes = field(repr=False)
+    unlock_key: str = field(default="", repr=False)
+
+
 # The archive
 # -----------
 
 
-def pack(state: bytes, about: Backup) -> bytes:
+def pack(content: Archive) -> bytes:
     """The archive, still to be encrypted. Raises :class:`Unusable` where the state is not whole."""
-    examine(state)
-    digest = hashlib.sha256(state).hexdigest()
-    described = {"format": FORMAT, **asdict(about), "digest": digest}
+    examine(content.state)
+    digest = hashlib.sha256(content.state).hexdigest()
+    described = {"format": FORMAT, **asdict(content.about), "digest": digest}
+    files = {ABOUT: (json.dumps(described, indent=2) + "\n").encode(), STATE: content.state}
+    if content.unlock_key:
+        files[UNLOCK_KEY] = f"{content.unlock_key}\n".encode()
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w") as archive:
-        for name, content in (
-            (ABOUT, (json.dumps(described, indent=2) + "\n").encode()),
-            (STATE, state),
-        ):
+        for name, file in files.items():
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode, entry.mtime = len(content), 0o600, about.taken
-            archive.addfile(entry, io.BytesIO(content))
+            entry.size, entry.mode, entry.mtime = len(file), 0o600, content.about.taken
+            archive.addfile(entry, io.BytesIO(file))
     return written.getvalue()
 
 
-def unpack(archive: bytes) -> tuple[Backup, bytes]:
+def unpack(archive: bytes) -> Archive:
     """What :func:`pack` was given. Raises :class:`Unusable` where any of it is not whole."""
     try:
         with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
@@ -120,6 +140,7 @@ def unpack(archive: bytes) -> tuple[Backup, bytes]:
             raise Unusable("it was written by a newer version of this program")
         managers = tuple(Manager(**manager) for manager in described.pop("managers"))
         about = Backup(**described, managers=managers)
+        unlock_key = content.get(UNLOCK_KEY, b"").decode("ascii").strip()
     except Unusable:
         raise
     except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -127,7 +148,7 @@ def unpack(archive: bytes) -> tuple[Backup, bytes]:
     if hashlib.sha256(state).hexdigest() != about.digest:
         raise Unusable("the state in it is not what was backed up: its checksum differs")
     examine(state)
-    return about, state
+    return Archive(about, state, unlock_key)
 
 
 def examine(state: bytes) -> None:
@@ -251,6 +272,40 @@ def choose(
 
 def _refusal(reason: str, remedy: str) -> Refusal:
     return Refusal("the swarm's backup", reason, remedy=remedy)
+
+
+def plan_unlock_key(cluster: Membership, file: KeyFile | None, fingerprint: str) -> list[Finding]:
+    """Whether the unlock key is at hand that goes with the state: locked, it is of no use without.
+
+    file: the declared one that keeps it, ``None`` where none is declared: then autolock is not
+    ours. fingerprint: of the swarm's unlock key, empty where it was not asked for.
+    """
+    if cluster.terms is None or not cluster.terms.autolock:
+        return []
+    if file is None:
+        return [
+            Notice(
+                "the swarm's unlock key",
+                "is not in the backup, which cannot be restored without it: autolock was turned on "
+                "by hand",
+                remedy="Keep it with the key that opens the backups (`docker swarm unlock-key` "
+                "on a manager), or declare swarm.unlock_key_file",
+            )
+        ]
+    if file.problem:
+        problem = f"{file.path}: {file.problem}"
+    elif file.fingerprint != fingerprint:
+        problem = f"{file.path} holds {'another key' if file.fingerprint else 'no key yet'}"
+    else:
+        return []
+    return [
+        Refusal(
+            "the swarm's unlock key",
+            f"cannot go into the backup, which cannot be restored without it: {problem}",
+            remedy="`pyinfra inventory.py deploys/swarm.py` fetches the swarm's key into it; then "
+            "run this again",
+        )
+    ]
 
 
 def plan_backup(choice: Choice | Refusal, *, to: str) -> list[Finding]:

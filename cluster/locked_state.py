@@ -17,6 +17,7 @@ import binascii
 import io
 import re
 import tarfile
+from collections.abc import Iterable
 
 from cryptography.hazmat.primitives import serialization
 from nacl.exceptions import CryptoError
@@ -55,6 +56,32 @@ def unlocked_state(state: bytes, unlock_key: str) -> bytes:
                 content = io.BytesIO(key)
             after.addfile(entry, content)
     return written.getvalue()
+
+
+def node_key_in(state: bytes) -> bytes:
+    """The node's private key file in a state's archive, empty where there is none."""
+    with tarfile.open(fileobj=io.BytesIO(state), mode="r:gz") as archive:
+        for entry in archive:
+            if entry.isfile() and entry.name.removeprefix("./") == NODE_KEY:
+                file = archive.extractfile(entry)
+                return file.read() if file else b""
+    return b""
+
+
+def fitting(node_key: bytes, unlock_keys: Iterable[str]) -> str:
+    """The first of some unlock keys that opens a node's private key file.
+
+    Raises :class:`NotUnlocked`.
+    """
+    failure = NotUnlocked("there is no unlock key")
+    for unlock_key in unlock_keys:
+        try:
+            unlocked(node_key, unlock_key)
+        except NotUnlocked as error:
+            failure = error
+        else:
+            return unlock_key
+    raise failure
 
 
 def unlocked(node_key: bytes, unlock_key: str) -> bytes:

@@ -48,6 +48,18 @@ def plan_ingress(
                     "SERVICE`), run again, and publish them again",
                 )
             ]
+        own = observed[host.name]
+        if own and own.in_ingress is False and cluster.terms and cluster.terms.autolock:
+            return [
+                Refusal(
+                    "ingress",
+                    "is not encrypted, and cannot be replaced while this manager is in no overlay "
+                    "network, as happens after unlocking",
+                    expected="encrypted",
+                    found="clear text",
+                    remedy="`pyinfra inventory.py deploys/unlock.py` mends that; then run again",
+                )
+            ]
         return [
             ReplaceIngress(
                 "ingress", "is not encrypted", expected="encrypted (replaced)", found="clear text"

@@ -338,9 +338,10 @@ def plan_recovery(
         return [*problems]
     lost = [
         _lost(node, _name_at(settings, address), address.rpartition(":")[0])
-        for node, address in sorted((own.remote_managers or {}).items())
+        for node, address in (own.remote_managers or {}).items()
         if node != remains.node
     ]
+    lost.sort(key=lambda node: node.hostname)
     findings: list[Finding] = []
     if remains.locked:
         findings.append(

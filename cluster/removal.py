@@ -8,7 +8,7 @@ Docker's administration guide for swarm (quorum), ``docker node rm`` and ``docke
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cluster.findings import Finding, Notice, Refusal
@@ -90,15 +90,6 @@ def find(settings: Settings, observed: Observed, name: str) -> Target | Refusal:
     by = name if own is not None else (answers or [""])[0]
     nodes.sort(key=lambda node: node.state != "down")
     return Target(name, host, own, tuple(nodes), cluster, by, ask)
-
-
-def has_gone(settings: Settings, observed: Observed, target: Target) -> Target | None:
-    """A node found earlier of which nothing is left; ``None`` where that is not certain."""
-    cluster = view(settings, observed)
-    entries = {node.id for node in target.nodes}
-    if cluster is None or any(node.id in entries for node in cluster.nodes or ()):
-        return None
-    return replace(target, nodes=(), cluster=cluster)
 
 
 def _nobody(

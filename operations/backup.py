@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from pyinfra.api.exceptions import PyinfraError
 from cluster import age_encryption
 from cluster.backup import (
     HEADER,
+    Archive,
     Backup,
     Choice,
     Manager,
@@ -32,16 +34,25 @@ from cluster.backup import (
     file_name,
     pack,
     plan_backup,
+    plan_unlock_key,
     superseded,
 )
-from cluster.findings import Refusal
+from cluster.findings import Finding, Refusal, refusals
+from cluster.locked_state import NotUnlocked, fitting, is_locked, node_key_in
 from cluster.membership import Membership, managers_of, view
-from cluster.recovery import Remains
 from facts import swarm as swarm_facts
 from facts.subject import SECTION, sections
-from operations import story
+from operations import key_file, story
 from operations.confirmation import confirmed
-from operations.converge import Commands, converges, current_host, given, observe_all, tell
+from operations.converge import (
+    Commands,
+    converges,
+    current_host,
+    given,
+    observe_all,
+    observe_on,
+    tell,
+)
 from operations.engine_api import API
 
 if TYPE_CHECKING:
@@ -54,7 +65,9 @@ BACK_WITHIN = 120
 """Seconds that a started engine gets to be a reachable manager again."""
 
 _LIMIT = 900
-_UNREACHABLE = (PyinfraError, SSHException, OSError, EOFError, TimeoutError)
+
+UNREACHABLE = (PyinfraError, SSHException, OSError, EOFError, TimeoutError)
+"""What a command raises whose host does not answer, or not in time."""
 
 
 @converges("backup")
@@ -83,9 +96,18 @@ def saved(settings: Settings) -> Commands:
         tell("backup", [chosen])
         return
     cluster = view(settings, observed)
-    remains = observe_all(swarm_facts.Kept)[chosen.host]
     assert cluster is not None  # choose has found a manager in it
-    findings = plan_backup(chosen, to=str(place))
+    path = settings.swarm.unlock_key_path
+    autolocked = bool(path and cluster.terms and cluster.terms.autolock)
+    findings = plan_unlock_key(
+        cluster,
+        key_file.look(path) if path else None,
+        observe_on(chosen.host, swarm_facts.UnlockKey) if autolocked else "",
+    )
+    refused: list[Finding] = [*refusals(findings)]
+    if refused:
+        tell("backup", refused)
+    findings += plan_backup(chosen, to=str(place))
     mine = me.name == chosen.host
     if mine:
         tell("backup", findings)
@@ -94,7 +116,7 @@ def saved(settings: Settings) -> Commands:
     if not mine:
         me.noop(f"the backup is made on {chosen.host}")
         return
-    about = _about(settings, chosen, cluster, remains)
+    about = _about(settings, chosen, cluster)
     yield FunctionCommand(_save, (settings, chosen, about, place), {})
 
 
@@ -124,9 +146,7 @@ def _unwritable(place: Path) -> Refusal | None:
     return Refusal("the swarm's backup", reason, remedy=remedy) if reason else None
 
 
-def _about(
-    settings: Settings, chosen: Choice, cluster: Membership, remains: Remains | None
-) -> Backup:
+def _about(settings: Settings, chosen: Choice, cluster: Membership) -> Backup:
     return Backup(
         cluster=cluster.cluster,
         name=settings.cluster.name,
@@ -134,8 +154,6 @@ def _about(
         node=chosen.node.id,
         address=chosen.node.address,
         engine=chosen.node.engine_version,
-        taken=0,
-        autolock=bool(remains and remains.locked),
         managers=tuple(
             Manager(node.id, node.hostname, node.address) for node in managers_of(cluster)
         ),
@@ -162,8 +180,11 @@ def _save(
             if read is None:
                 return False
             content, log = read
-            about = Backup(**{**vars(about), "taken": int(time.time())})
-            encrypted = age_encryption.encrypt(pack(content, about), settings.backup.recipients)
+            node_key = node_key_in(content)
+            about = replace(about, taken=int(time.time()), autolock=is_locked(node_key))
+            unlock_key = _unlock_key(settings, node_key) if about.autolock else ""
+            packed = pack(Archive(about, content, unlock_key))
+            encrypted = age_encryption.encrypt(packed, settings.backup.recipients)
             file.write(encrypted)
             file.flush()
             os.fsync(file.fileno())
@@ -178,7 +199,7 @@ def _save(
             raise OSError(f"{final} exists already")
         os.replace(waiting, final)
         _sync_folder(folder)
-    except (OSError, ValueError, Unusable) as error:
+    except (OSError, ValueError, Unusable, NotUnlocked) as error:
         story.failed(host, f"no backup was written: {error}; the host is as it was")
         return False
     finally:
@@ -190,6 +211,15 @@ def _save(
         story.failed(host, f"the backup is written, but {chosen.host} is not as it was: {log}")
         return False
     return True
+
+
+def _unlock_key(settings: Settings, node_key: bytes) -> str:
+    """The key that opens the state, tried on it; empty where autolock is not ours.
+
+    Raises :class:`NotUnlocked` where no key that is kept does.
+    """
+    path = settings.swarm.unlock_key_path
+    return fitting(node_key, key_file.keys(path)) if path else ""
 
 
 def _keys(settings: Settings) -> str:
@@ -215,7 +245,7 @@ def _read(state: State, host: Host, chosen: Choice) -> tuple[bytes, str] | None:
             _sudo=True,
             _timeout=_LIMIT,
         )
-    except _UNREACHABLE as error:
+    except UNREACHABLE as error:
         story.failed(
             host,
             f"the connection was lost ({error or type(error).__name__}): no backup was written. "

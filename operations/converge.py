@@ -9,7 +9,9 @@ first yield), once to carry out; so everything a person should know is told befo
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -72,14 +74,37 @@ def given(key: str) -> str | None:
 _observations: dict[tuple[Any, ...], AsyncResult[Any]] = {}
 _views: dict[tuple[Any, ...], Mapping[str, Any]] = {}
 _generation = 0
+_latest: dict[str, int] = {}
+"""The generation that a host has begun itself, by its name: an older view is no good to it."""
+
+_side_by_side: Counter[tuple[str, str | None]] = Counter()
+"""How many hosts are at an operation now, by phase and operation."""
+
+_first_looks: dict[tuple[Any, ...], tuple[int, Mapping[str, Any]]] = {}
+"""What the first of them saw, and in which generation."""
 
 
 def forget_observations() -> None:
-    """Something was carried out on some host: what was observed before may be wrong now."""
+    """Something was carried out on this host: what was observed before may be wrong now."""
     global _generation
     _generation += 1
+    _latest[current_host().name] = _generation
     _observations.clear()
     _views.clear()
+
+
+@contextmanager
+def _beside_others(host: Host) -> Iterator[None]:
+    """This host is at an operation, maybe with others at the same time."""
+    mine = story.phase(), host.current_op_hash
+    _side_by_side[mine] += 1
+    try:
+        yield
+    finally:
+        _side_by_side[mine] -= 1
+        if not _side_by_side[mine]:
+            for look in [look for look in _first_looks if look[:2] == mine]:
+                del _first_looks[look]
 
 
 def observe(fact: type[FactBase[T]], **kwargs: Any) -> T:
@@ -114,7 +139,17 @@ def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None
     Hosts outside of ``--limit`` are asked too (the cluster is more than the limit). Raises
     :class:`Unobserved` where it is this host that is silent: it may have lost its power on the
     way, and a host of which nothing is known is not done.
+
+    Hosts that are at an operation at the same time decide by the same view. One that comes to it a
+    moment later would see what another has begun to change: a swarm that is being founded, a
+    manager whose engine is stopped. A host that has gone on itself looks anew.
     """
+    me = current_host()
+    what = (story.phase(), me.current_op_hash, fact, tuple(sorted(kwargs.items())))
+    generation, first = _first_looks.get(what, (-1, {}))
+    if generation >= _latest.get(me.name, 0) and first[me.name] is not None:
+        return first
+    generation = _generation
     key = (_generation, story.phase(), fact, tuple(sorted(kwargs.items())))
     said: Mapping[str, T | None] | None = _views.get(key)
     if said is None:
@@ -124,8 +159,8 @@ def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None
         said = {host.name: greenlet.get() for host, greenlet in zip(hosts, greenlets, strict=True)}
         # Kept, since each host asks for it: put together anew, it costs the square of the hosts.
         _views[key] = said
+    _first_looks.setdefault(what, (generation, said))
     _notice_other_runs()
-    me = current_host()
     if said[me.name] is None:
         raise _silent(me, fact)
     return said
@@ -189,6 +224,19 @@ def tell(part: str, findings: list[Finding]) -> bool:
     return True
 
 
+def _in_declared_order(state: State) -> None:
+    """Have serial operations take the hosts in the inventory's order, as the plan tells them.
+
+    pyinfra keeps the hosts that it has reached in a set, and takes them as they come out of it.
+    """
+    inventory = state.inventory
+
+    def active() -> list[Host]:
+        return [host for host in inventory if host in state.active_hosts]
+
+    inventory.get_active_hosts = active  # type: ignore[method-assign]
+
+
 def progress(message: str) -> None:
     """Say what is being done now, for steps that take longer than a moment."""
     if is_executing():
@@ -240,38 +288,40 @@ def converges(
         def converge(*args: P.args, **kwargs: P.kwargs) -> Commands:
             state, host = story.state(), current_host()
             story.begin(state, host)
+            _in_declared_order(state)
             if host in state.failed_hosts:
                 return
-            if state.is_executing and (refused := lock.problem(state, forget_observations)):
-                yield fail(refused)
-                return
-            problem, told = "", False
-            try:
-                for command in body(*args, **kwargs):
-                    if state.is_executing:
-                        forget_observations()  # a command that fails may have changed much
-                    story.looked(host, part)  # pyinfra goes no further while it plans
-                    yield command
-                    forget_observations()
-            except Refused as refused:
-                problem, told = str(refused), True
-                story.looked(host, part)
-            except Unobserved as unobserved:
-                problem = (
-                    f"{unobserved}; nothing was decided without it. Once it answers again (its "
-                    "power, its network, its log above), the same command goes on from there"
-                )
-            except Exception as error:
-                logger.debug(traceback.format_exc())
-                problem = f"{part}: {type(error).__name__}: {error} (--debug shows where)"
-            if not problem:
-                story.looked(host, part)
-                return
-            if state.is_executing:
-                yield fail(problem, told=told)
-            else:
-                story.failed(host, problem, told=told)
-                state.fail_hosts({host})
+            with _beside_others(host):
+                if state.is_executing and (refused := lock.problem(state, forget_observations)):
+                    yield fail(refused)
+                    return
+                problem, told = "", False
+                try:
+                    for command in body(*args, **kwargs):
+                        if state.is_executing:
+                            forget_observations()  # a command that fails may have changed much
+                        story.looked(host, part)  # pyinfra goes no further while it plans
+                        yield command
+                        forget_observations()
+                except Refused as refused:
+                    problem, told = str(refused), True
+                    story.looked(host, part)
+                except Unobserved as unobserved:
+                    problem = (
+                        f"{unobserved}; nothing was decided without it. Once it answers again (its "
+                        "power, its network, its log above), the same command goes on from there"
+                    )
+                except Exception as error:
+                    logger.debug(traceback.format_exc())
+                    problem = f"{part}: {type(error).__name__}: {error} (--debug shows where)"
+                if not problem:
+                    story.looked(host, part)
+                    return
+                if state.is_executing:
+                    yield fail(problem, told=told)
+                else:
+                    story.failed(host, problem, told=told)
+                    state.fail_hosts({host})
 
         return operation()(converge)
 

@@ -61,7 +61,8 @@ if ! gone; then
   api -X DELETE "$networks/${{id%%'"'*}}"
 fi
 wait_until gone || {{ echo "the old ingress network is still there" >&2; exit 1; }}
-wait_until api --data-binary "$wanted" "$networks/create"
+create() {{ words=$(api --data-binary "$wanted" "$networks/create" 2>&1); }}
+wait_until create || {{ echo "the new ingress network was not made: $words" >&2; exit 1; }}
 wait_until shows encrypted || {{ echo "the new ingress network is not encrypted" >&2; exit 1; }}
 api http://localhost/nodes
 for node in $(printf '%s' "$answer" | grep -o '"ID":"[^"]*"' | cut -d '"' -f 4); do

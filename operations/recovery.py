@@ -8,6 +8,8 @@ import hashlib
 import json
 import re
 import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,19 +19,22 @@ from pyinfra.connectors.util import CommandOutput
 
 from cluster import age_encryption
 from cluster.age_encryption import NotOpened
-from cluster.backup import Backup, Unusable, unpack
+from cluster.backup import Archive, Unusable, unpack
 from cluster.findings import Refusal, changes, refusals
-from cluster.locked_state import NotUnlocked, unlocked, unlocked_state
+from cluster.locked_state import NotUnlocked, fitting, node_key_in, unlocked, unlocked_state
 from cluster.recovery import plan_recovery, plan_restore, recovery_target, restore_target
+from cluster.unlock_key import fingerprint
 from facts import swarm as swarm_facts
-from operations import story
-from operations.backup import ENGINE
+from operations import key_file, story
+from operations.backup import ENGINE, UNREACHABLE
 from operations.confirmation import confirmed
 from operations.converge import (
     Commands,
     converges,
     current_host,
+    fail,
     given,
+    observe,
     observe_all,
     progress,
     script,
@@ -51,7 +56,8 @@ def restored(settings: Settings) -> Commands:
     ``--data file=PATH`` names the backup, ``--data identity=PATH`` the private key that opens it.
     ``--data host=rk1`` names the host; else it is the one at the backup's address. ``--data
     gone=rk2,rk3`` says of silent hosts that they will not come back as they were. ``--data
-    unlock=PATH`` names a file with the unlock key of an autolocked swarm.
+    unlock=PATH`` names a file with the unlock key of an autolocked swarm; else it is the one in
+    the backup, or one that the file keeps that is declared for it.
 
     **Example:**
 
@@ -61,8 +67,10 @@ def restored(settings: Settings) -> Commands:
     """
     me = current_host()
     opened = _open(given("file"), given("identity"))
-    unlock = _unlock_key(given("unlock"))
+    unlock = _unlock_keys(settings)
     if not isinstance(opened, Refusal) and not isinstance(unlock, Refusal):
+        if given("unlock") is None and opened.unlock_key:
+            unlock = (opened.unlock_key,)
         opened = _unlocked(opened, unlock)
     gone = [name for name in (given("gone") or "").split(",") if name]
     strangers = [name for name in gone if name not in {host.name for host in settings.hosts}]
@@ -73,7 +81,7 @@ def restored(settings: Settings) -> Commands:
             tell("restore", [problem])
     assert not isinstance(opened, Refusal)
     assert not isinstance(unlock, Refusal)
-    backup, state = opened
+    backup, state = opened.about, opened.state
     target = restore_target(settings, backup, given("host"))
     if isinstance(target, Refusal):
         tell("restore", [target])
@@ -105,7 +113,13 @@ def restored(settings: Settings) -> Commands:
         yield script(
             f"digest={digest}\n{_PUT_BACK}", stdin=base64.encodebytes(state).decode(), timeout=300
         )
-    yield from _go_on_alone(backup.cluster, target.address, force="the swarm" in told)
+    yield from _go_on_alone(
+        backup.cluster,
+        target.address,
+        force="the swarm" in told,
+        autolock=backup.autolock,
+        unlock_keys=unlock,
+    )
 
 
 @converges("recover")
@@ -115,7 +129,8 @@ def recovered(settings: Settings) -> Commands:
     + settings: the cluster's settings
 
     ``--data host=rk1`` names the manager; else it is the only one that answers. ``--data
-    unlock=PATH`` names a file with the unlock key of an autolocked swarm.
+    unlock=PATH`` names a file with the unlock key of an autolocked swarm; else it is the one that
+    is declared for it.
 
     **Example:**
 
@@ -129,9 +144,10 @@ def recovered(settings: Settings) -> Commands:
     if isinstance(target, Refusal):
         tell("recover", [target])
         return
-    unlock = _unlock_key(given("unlock"))
+    unlock = _unlock_keys(settings)
     if isinstance(unlock, Refusal):
         tell("recover", [unlock])
+    assert not isinstance(unlock, Refusal)
     findings = plan_recovery(settings, observed, remaining, target, unlock_key=bool(unlock))
     if not _told("recover", findings, mine=me.name == target.name):
         return
@@ -152,8 +168,17 @@ def recovered(settings: Settings) -> Commands:
     assert remains is not None  # plan_recovery has seen it
     if force and remains.locked:
         progress("taking the lock off the state")
-        yield FunctionCommand(_take_lock_off, (str(unlock),), {})
-    yield from _go_on_alone(remains.cluster, target.address, force=force)
+        yield FunctionCommand(_take_lock_off, (settings,), {})
+    # A run that was interrupted has left the state without its lock: then who names a key, or
+    # declares autolock, says that the swarm has one.
+    said = given("unlock") is not None or settings.swarm.autolock
+    yield from _go_on_alone(
+        remains.cluster,
+        target.address,
+        force=force,
+        autolock=remains.locked or (said and bool(unlock)),
+        unlock_keys=unlock,
+    )
 
 
 def _told(part: str, findings: list[Finding], *, mine: bool) -> bool:
@@ -163,17 +188,31 @@ def _told(part: str, findings: list[Finding], *, mine: bool) -> bool:
     return bool(changes(findings))
 
 
-def _go_on_alone(cluster: str, address: str, *, force: bool) -> Commands:
+def _go_on_alone(
+    cluster: str, address: str, *, force: bool, autolock: bool, unlock_keys: Iterable[str]
+) -> Commands:
+    """Force a new cluster, clear the ghosts, and see that the state is locked as it was."""
     if force:
         progress("forcing a new cluster out of what this manager knows")
-        body = {"ForceNewCluster": True, "ListenAddr": "0.0.0.0:2377", "AdvertiseAddr": address}
-        yield script(
-            f"{API}api --max-time 120 --data-binary @- http://localhost/swarm/init",
-            stdin=json.dumps(body),
-            timeout=150,
-        )
+        body = {
+            "ForceNewCluster": True,
+            "ListenAddr": "0.0.0.0:2377",
+            "AdvertiseAddr": address,
+            # The one thing of the swarm's specification that the engine takes from here and not
+            # from the state: left out, autolock is turned off, and the unlock key is gone.
+            "Spec": {"EncryptionConfig": {"AutoLockManagers": autolock}},
+        }
+        yield script(f"{API}{_FORCE}", stdin=json.dumps(body), timeout=180)
     progress("clearing the entries of the managers that are lost")
-    yield script(f"cluster={cluster} address={address}\n{_CLEAR}", timeout=180)
+    yield script(f"cluster={cluster} address={address}\n{_CLEAR}", timeout=300)
+    if autolock:
+        yield script(_LOCKED_AGAIN, timeout=120)
+        if observe(swarm_facts.UnlockKey) not in {fingerprint(key) for key in unlock_keys}:
+            yield fail(
+                "the swarm goes on, autolocked, with another unlock key than was at hand: "
+                f"“sudo docker swarm unlock-key” on {current_host().name} prints it. Keep it: "
+                "without it no manager comes back after a reboot"
+            )
     progress(
         "it is the only manager now. To have the other hosts join, and managers promoted, type: "
         "pyinfra inventory.py deploys/site.py"
@@ -185,7 +224,7 @@ def _go_on_alone(cluster: str, address: str, *, force: bool) -> Commands:
 
 
 @cache
-def _open(file: str | None, identity: str | None) -> tuple[Backup, bytes] | Refusal:
+def _open(file: str | None, identity: str | None) -> Archive | Refusal:
     """The backup, decrypted in memory, once a run."""
     if not file:
         return _refused("no backup is named", "--data file=PATH, as deploys/backup.py has named it")
@@ -216,20 +255,40 @@ def _passphrase(identity: str) -> str | None:
     return getpass.getpass(f"Passphrase of {identity}: ")
 
 
-def _unlocked(
-    opened: tuple[Backup, bytes], unlock_key: str | None
-) -> tuple[Backup, bytes] | Refusal:
-    """The backup with its state unlocked, where there is a key and it is locked."""
-    backup, state = opened
-    if unlock_key is None or not backup.autolock:
-        return opened
+def _unlock_keys(settings: Settings) -> tuple[str, ...] | Refusal:
+    """Keys that may open a locked state: of the file that was named, else of the declared one."""
+    named = given("unlock")
+    if named is not None:
+        found = _keys_in(Path(named).expanduser())
+        if found == ():
+            return _refused(f"{named} holds no unlock key (SWMKEY-…)", "")
+        return found
+    path = settings.swarm.unlock_key_path
+    if path is None or key_file.look(path).problem:
+        return ()
+    return tuple(key_file.keys(path))
+
+
+def _keys_in(path: Path) -> tuple[str, ...] | Refusal:
     try:
-        return backup, unlocked_state(state, unlock_key)
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        return _refused(f"{path} cannot be read ({type(error).__name__})", "")
+    return tuple(re.findall(r"SWMKEY-1-[A-Za-z0-9+/=]+", text))
+
+
+def _unlocked(archive: Archive, unlock_keys: Sequence[str]) -> Archive | Refusal:
+    """The backup with its state unlocked, where it is locked and there is a key."""
+    if not unlock_keys:
+        return archive
+    try:
+        key = fitting(node_key_in(archive.state), unlock_keys)
+        return replace(archive, state=unlocked_state(archive.state, key))
     except NotUnlocked as error:
         return _refused(f"the state could not be unlocked: {error}", "Name the key of that time")
 
 
-def _take_lock_off(state: State, host: Host, unlock_key: str) -> bool:
+def _take_lock_off(state: State, host: Host, settings: Settings) -> bool:
     """The node's private key passes through this program's memory, and is nowhere else."""
 
     def run(text: str, stdin: str | None = None) -> tuple[bool, CommandOutput]:
@@ -239,37 +298,33 @@ def _take_lock_off(state: State, host: Host, unlock_key: str) -> bool:
             print_output=False,
             print_input=False,
             _sudo=True,
-            _timeout=150,
+            _timeout=300,
             **more,
         )
 
-    done, output = run(_READ_KEY)
-    locked = "".join(f"{line}\n" for line in output.stdout_lines).encode()
-    if done:
-        # Read line by line the file's last empty line may be lost, so the host says its digest.
-        done, said = run("sha256sum < /var/lib/docker/swarm/certificates/swarm-node.key")
-        digest = said.stdout.split()[0] if done else ""
-        try:
-            key = unlocked(locked, unlock_key).decode()
-        except NotUnlocked as error:
-            story.failed(host, f"the state could not be unlocked: {error}; nothing was changed")
-            return False
-        done, output = run(f"digest={digest}\n{_REPLACE_KEY}", key)
+    unlock_keys = _unlock_keys(settings)
+    assert not isinstance(unlock_keys, Refusal)  # told before
+    try:
+        done, output = run(_READ_KEY)
+        if done:
+            # Read line by line, the file's last empty line may be lost: the host says its digest.
+            digest, *lines = output.stdout_lines
+            locked = "".join(f"{line}\n" for line in lines).encode()
+            key = unlocked(locked, fitting(locked, unlock_keys)).decode()
+            done, output = run(f"digest={digest}\n{_REPLACE_KEY}", key)
+    except NotUnlocked as error:
+        story.failed(host, f"the state could not be unlocked: {error}; nothing was changed")
+        return False
+    except UNREACHABLE as error:
+        story.failed(
+            host,
+            f"no answer while the lock was taken off ({error or type(error).__name__}). The host "
+            "starts its engine by itself; see that it runs, and run the same command again",
+        )
+        return False
     if not done:
         story.failed(host, f"the lock could not be taken off: {output.stderr.strip()}")
     return bool(done)
-
-
-@cache
-def _unlock_key(path: str | None) -> str | Refusal | None:
-    if path is None:
-        return None
-    try:
-        text = Path(path).expanduser().read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        return _refused(f"{path} cannot be read ({type(error).__name__})", "")
-    found = re.search(r"SWMKEY-1-[A-Za-z0-9+/=]+", text)
-    return found[0] if found else _refused(f"{path} holds no unlock key (SWMKEY-…)", "")
 
 
 def _refused(reason: str, remedy: str) -> Refusal:
@@ -299,11 +354,14 @@ sync
 """
 """Shell: the state from standard input takes its place in one step, and the engine is started."""
 
-_READ_KEY = "cat /var/lib/docker/swarm/certificates/swarm-node.key"
+_NODE_KEY = "/var/lib/docker/swarm/certificates/swarm-node.key"
+
+_READ_KEY = f"sum=$(sha256sum < {_NODE_KEY}); echo ${{sum%% *}}; cat {_NODE_KEY}"
+"""Shell: prints the digest of the node's private key, then the key."""
 
 _REPLACE_KEY = f"""\
 {ENGINE}
-key=/var/lib/docker/swarm/certificates/swarm-node.key
+key={_NODE_KEY}
 umask 077
 trap 'rm -f $key.unlocked' EXIT
 cat > $key.unlocked
@@ -316,14 +374,21 @@ mv -f $key.unlocked $key
 """
 """Shell: the unlocked key from standard input takes its place while the engine is stopped."""
 
+_FORCE = """\
+api --max-time 120 --data-binary @- http://localhost/swarm/init || {
+  echo "no new cluster was forced (the engine gets 120 s for it). What it says: journalctl -u" \
+    "docker. If it does not answer at all: systemctl restart docker. Then run the same again" >&2
+  exit 1; }
+"""
+
 _CLEAR = """\
-said() { docker info --format "$1" 2>/dev/null; }
-i=0
+said() { timeout 20 docker info --format "$1" 2>/dev/null; }
+end=$(($(date +%s) + 120))
 until [ "$(said '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.Cluster.ID}}')" \
   = "active true $cluster" ]; do
-  i=$((i + 1)); [ $i -lt 60 ] || {
-    echo "it does not answer for swarm $cluster: $(said '{{json .Swarm.LocalNodeState}}' \
-      ) $(said '{{.Swarm.Error}}')" >&2; exit 1; }
+  [ $(date +%s) -lt $end ] || {
+    echo "it does not answer for swarm $cluster within 120 s: $(said \
+      '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}')" >&2; exit 1; }
   sleep 1
 done
 [ "$(said '{{.Swarm.NodeAddr}}')" = "$address" ] || {
@@ -341,3 +406,14 @@ done
 
 Demoting them fails (“can't find manager in raft memberlist”), removing them works.
 """
+
+_LOCKED_AGAIN = f"""\
+end=$(($(date +%s) + 90))
+until grep -qs 'BEGIN ENCRYPTED' {_NODE_KEY}; do
+  [ $(date +%s) -lt $end ] || {{
+    echo "the swarm goes on, but this manager's keys are not locked on its disk again after" \
+      "90 s: see “docker swarm update --autolock=true”" >&2; exit 1; }}
+  sleep 0.5
+done
+"""
+"""Shell: the engine puts the lock back on the state a moment after it leads."""

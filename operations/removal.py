@@ -14,7 +14,6 @@ from cluster.removal import (
     Target,
     farewell,
     find,
-    has_gone,
     margins,
     plan_clearing,
     plan_demotion,
@@ -196,12 +195,6 @@ done
 # -------
 
 
-_found: dict[str, Target] = {}
-"""Whom this run has found. Hosts come to the last step at different moments, and to those that
-come after it, an undeclared node is nobody any more.
-"""
-
-
 def _target(settings: Settings) -> Target:
     """Who goes; raises, told, on every host where that is not clear."""
     name = given("host") or ""
@@ -218,14 +211,10 @@ def _target(settings: Settings) -> Target:
                 )
             ],
         )
-    observed = memberships()
-    found = find(settings, observed, name)
-    if isinstance(found, Refusal) and name in _found:
-        found = has_gone(settings, observed, _found[name]) or found
+    found = find(settings, memberships(), name)
     if isinstance(found, Refusal):
         tell("removal", [found])
         raise AssertionError("a refusal ends the operation")
-    _found[name] = found
     return found
 
 

@@ -113,7 +113,6 @@ def look(settings: Settings, job: Job, *, planning: bool = False) -> Outlook:
         tell(job.name, list(refused))
     observed = observe_all(swarm_facts.State)
     state = story.state()
-    _in_declared_order(state)
     among = tuple(
         host.name
         for host in settings.hosts
@@ -128,19 +127,6 @@ def look(settings: Settings, job: Job, *, planning: bool = False) -> Outlook:
     planning = planning or not is_executing()
     findings = plan(settings, observed, roll, me, places, among, planning=planning)
     return Outlook(me, observed, chosen, among, roll, findings)
-
-
-def _in_declared_order(state: State) -> None:
-    """Have serial operations take the hosts in the inventory's order.
-
-    pyinfra keeps the hosts that it has reached in a set, and takes them as they come out of it.
-    """
-    inventory = state.inventory
-
-    def active() -> list[Host]:
-        return [host for host in inventory if host in state.active_hosts]
-
-    inventory.get_active_hosts = active  # type: ignore[method-assign]
 
 
 def turn(settings: Settings, job: Job, stage: str) -> Commands:

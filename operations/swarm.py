@@ -44,7 +44,7 @@ from operations.converge import (
 )
 from operations.engine_api import API, UPDATE_NODE, on
 from operations.networks import MISSES_INGRESS
-from operations.topology import memberships, memberships_together, this_host, to_do
+from operations.topology import memberships, this_host, to_do
 
 if TYPE_CHECKING:
     from cluster.settings import Host as DeclaredHost
@@ -58,7 +58,7 @@ def founded(settings: Settings) -> Commands:
     + settings: the cluster's settings.
     """
     me = this_host(settings)
-    observed = memberships_together()
+    observed = memberships()
     _measure(settings, observed, me)
     if not to_do(settings, topology.FOUND, observed):
         return
@@ -398,7 +398,20 @@ def labelled(settings: Settings) -> Commands:
             options.append("--label-add " + shlex.quote(f"{step.key}={step.value}"))
         elif isinstance(step, SetAvailability):
             options.append(f"--availability {step.availability}")
-    yield on(acting, f"docker node update {' '.join(options)} {node.id} >/dev/null", "updating it")
+    update = f"docker node update {' '.join(options)} {node.id}"
+    yield on(acting, _UPDATE.replace("UPDATE", update), "updating it")
+
+
+_UPDATE = """\
+i=0
+until said=$(UPDATE 2>&1); do
+  i=$((i + 1))
+  case $said in *"out of sequence"*) ;; *) i=10 ;; esac
+  [ $i -lt 10 ] || { echo "$said" >&2; exit 1; }
+  sleep 0.5
+done
+"""
+"""Shell: the managers may write of a node, too, between the command's reading and its writing."""
 
 
 def _measure(settings: Settings, observed: Observed, me: DeclaredHost) -> None:

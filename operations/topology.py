@@ -11,7 +11,7 @@ from cluster.overlays import services_matter
 from cluster.steps import Step, steps
 from facts import swarm as swarm_facts
 from operations import story
-from operations.converge import current_host, is_executing, observe, observe_all, observe_on, tell
+from operations.converge import current_host, is_executing, observe_all, observe_on, tell
 
 if TYPE_CHECKING:
     from cluster.settings import Host as DeclaredHost
@@ -25,24 +25,6 @@ def this_host(settings: Settings) -> DeclaredHost:
 def memberships() -> Observed:
     """What every host says of its place in a swarm; others may be silent, this one may not."""
     return observe_all(swarm_facts.State)
-
-
-_together: dict[tuple[str, str | None], Observed] = {}
-
-
-def memberships_together() -> Observed:
-    """The same, looked at once an operation, for all hosts that carry it out side by side.
-
-    A host that comes to it a moment later would see what the first has begun to change: a swarm
-    that is being founded has no manager that answers.
-    """
-    me = current_host()
-    key = (story.phase(), me.current_op_hash)
-    if key not in _together:
-        now = memberships()
-        _together.setdefault(key, now)
-    said = _together[key]
-    return said if said[me.name] is not None else {**said, me.name: observe(swarm_facts.State)}
 
 
 def _services(settings: Settings, observed: Observed) -> tuple[Service, ...]:

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from cluster import age_encryption
+from cluster.backup import Archive, unpack
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import EngineError, Hosts
 from tests.lab.conftest import ROOT, Run
@@ -26,6 +28,7 @@ MANAGERS, WORKERS = ("rk1", "rk2", "rk3"), ("rk4",)
 BACKUP = ("inventory.py", "deploys/backup.py")
 RESTORE = ("inventory.py", "deploys/restore.py")
 RECOVER = ("inventory.py", "deploys/recover.py")
+UNLOCK = ("inventory.py", "deploys/unlock.py")
 CANARY = "canary-3f1c9a"
 """What the swarm's secret and config hold."""
 
@@ -47,12 +50,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "backups"
 
 
-def declare(hosts: Hosts, key: Path, folder: Path, managers: tuple[str, ...] = MANAGERS) -> None:
+def declare(hosts: Hosts, key: Path, folder: Path, unlock_key_file: Path | None = None) -> None:
     recipient = key.with_suffix(".pub").read_text().strip()
+    autolock = {"autolock": True, "unlock_key_file": str(unlock_key_file)}
     hosts.settings(
-        managers,
-        tuple(name for name in hosts if name not in managers),
+        MANAGERS,
+        WORKERS,
         backup={"recipients": [recipient], "folder": str(folder), "keep": 2},
+        swarm=autolock if unlock_key_file else {},
     )
 
 
@@ -400,6 +405,7 @@ def unlock_key(four: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Path:
     four.docker("rk1", "swarm", "update", "--autolock=true")
     path = tmp_path_factory.mktemp("unlock") / "key"
     path.write_text(four.docker("rk1", "swarm", "unlock-key", "-q"))
+    path.chmod(0o600)
     for name in MANAGERS:
         wait_until(partial(locked_on_disk, four, name), f"{name} was not locked")
     return path
@@ -409,11 +415,30 @@ def unlock_key(four: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def locked_backup(
     four: Hosts, unlock_key: Path, key: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
+    """A backup of rk2 without the unlock key, which is not ours to keep."""
     folder = tmp_path_factory.mktemp("backups")
     declare(four, key, folder)
     run = four.pyinfra("-y", "-vvv", "--debug", *BACKUP)
     assert run.returncode == 0, run.output
-    assert "SWMKEY" not in run.output
+    assert "SWMKEY-1-" not in run.output
+    assert "the swarm's unlock key: is not in the backup" in run.output
+    return newest(folder)
+
+
+@pytest.fixture(scope="module")
+def whole_backup(
+    four: Hosts,
+    unlock_key: Path,
+    locked_backup: Path,
+    key: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A backup of rk2 with the unlock key, which is declared to be kept in a file."""
+    folder = tmp_path_factory.mktemp("backups")
+    declare(four, key, folder, unlock_key)
+    run = four.pyinfra("-y", "-vvv", "--debug", *BACKUP)
+    assert run.returncode == 0, run.output
+    assert "SWMKEY-1-" not in run.output
     return newest(folder)
 
 
@@ -425,10 +450,33 @@ def test_a_locked_manager_is_unlocked_again_after_its_backup(
     assert four.nodes("rk1")["rk2"].availability == "active"
 
 
+def test_the_unlock_key_is_in_the_backup_where_a_file_keeps_it(
+    locked_backup: Path, whole_backup: Path, key: Path, unlock_key: Path
+) -> None:
+    def opened(file: Path) -> Archive:
+        return unpack(age_encryption.decrypt(file.read_bytes(), key.read_bytes(), lambda: None))
+
+    assert opened(locked_backup).unlock_key == ""
+    assert opened(whole_backup).unlock_key == unlock_key.read_text().strip()
+
+
+def test_no_engine_is_stopped_while_the_unlock_key_is_not_in_its_file(
+    four: Hosts, unlock_key: Path, key: Path, folder: Path, tmp_path: Path
+) -> None:
+    declare(four, key, folder, tmp_path / "unlock-key")
+    pid = four.run("rk2", "cat /run/docker.pid").stdout
+    run = four.pyinfra("-y", *BACKUP)
+    assert run.returncode == 1
+    assert f"{tmp_path}/unlock-key holds no key yet" in run.output
+    assert four.run("rk2", "cat /run/docker.pid").stdout == pid
+    assert not folder.exists()
+
+
 def test_a_locked_manager_goes_on_alone_with_the_unlock_key_and_is_locked_again(
-    four: Hosts, locked_backup: Path, unlock_key: Path
+    four: Hosts, whole_backup: Path, unlock_key: Path, key: Path, folder: Path
 ) -> None:
     """Engines cannot do it by themselves (moby #36852)."""
+    declare(four, key, folder)
     before = kept(four, "rk1")
     for name in ("rk2", "rk3"):
         four.power_cut(name)
@@ -444,28 +492,35 @@ def test_a_locked_manager_goes_on_alone_with_the_unlock_key_and_is_locked_again(
     assert run.returncode == 1
     assert "the unlock key is another one than the state is locked with" in run.output
     assert four.swarm("rk1")["LocalNodeState"] == "locked"
-    given = ("--data", f"unlock={unlock_key}")
-    run = four.pyinfra("-y", "-vvv", "--debug", *RECOVER, *confirmed, *given)
+    given = ("-y", "-vvv", "--debug", *RECOVER, *confirmed, "--data", f"unlock={unlock_key}")
+    # The controller dies when the lock is off; to be asked again is enough.
+    line, told = four.pyinfra_line(*given)
+    with subprocess.Popen(
+        line, cwd=ROOT, env=told, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as dying:
+        wait_until(lambda: not locked_on_disk(four, "rk1"), "the lock was not taken off")
+        dying.kill()
+    run = four.pyinfra(*given)
     assert run.returncode == 0, run.output
-    assert "SWMKEY" not in run.output
+    assert "SWMKEY-1-" not in run.output
     assert "PRIVATE KEY" not in run.output
     assert kept(four, "rk1") == before
     assert_locked_with(four, "rk1", unlock_key)
 
 
 def test_a_backup_of_a_locked_manager_goes_back_with_the_unlock_key(
-    four: Hosts, locked_backup: Path, unlock_key: Path, key: Path
+    four: Hosts, locked_backup: Path, whole_backup: Path, unlock_key: Path, key: Path, folder: Path
 ) -> None:
+    declare(four, key, folder)
     before = kept(four, "rk1")
     for name in MANAGERS:
         four.reinstall(name)
     run = restore(four, locked_backup, key, "--data", "confirm=rk2")
     assert run.returncode == 1
     assert "so its unlock key of then is needed" in run.output
-    run = restore(
-        four, locked_backup, key, "--data", "confirm=rk2", "--data", f"unlock={unlock_key}"
-    )
+    run = restore(four, whole_backup, key, "--data", "confirm=rk2", "-vvv", "--debug")
     assert run.returncode == 0, run.output
+    assert "SWMKEY-1-" not in run.output
     assert kept(four, "rk2") == before
     assert_locked_with(four, "rk2", unlock_key)
     site = four.pyinfra("-y", *SWARM)
@@ -483,7 +538,8 @@ def assert_locked_with(hosts: Hosts, name: str, unlock_key: Path) -> None:
     wait_until(lambda: locked_on_disk(hosts, name), f"{name} was not locked again")
     hosts.restart_engine(name)
     assert hosts.swarm(name)["LocalNodeState"] == "locked"
-    hosts.api(name, "/swarm/unlock", {"UnlockKey": unlock_key.read_text().strip()})
+    run = hosts.pyinfra("-y", *UNLOCK, "--limit", name, "--data", f"key_file={unlock_key}")
+    assert run.returncode == 0, run.output
     assert hosts.swarm(name)["LocalNodeState"] == "active"
 
 

@@ -120,8 +120,19 @@ def replace_ingress(hosts: Hosts, at: str, *, encrypted: bool) -> None:
             "Options": {"encrypted": ""},
             "IPAM": {"Config": [{"Subnet": "10.201.0.0/24"}]},
         }
-        hosts.api(at, "/networks/create", body)
+        # The engine may have its own end of the old one only now, a moment after it is gone.
+        wait_for(lambda: created(hosts, at, body), "the new ingress network to be taken")
         wait_for(lambda: network(hosts, at) is not None, "the new ingress network")
+
+
+def created(hosts: Hosts, at: str, body: dict[str, Any]) -> bool:
+    try:
+        hosts.api(at, "/networks/create", body)
+    except EngineError as error:
+        if error.status != 409:
+            raise
+        return False
+    return True
 
 
 def network(hosts: Hosts, at: str, name: str = "ingress") -> dict[str, Any] | None:

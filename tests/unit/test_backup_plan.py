@@ -12,6 +12,7 @@ import pytest
 
 from cluster.backup import (
     NEEDED,
+    Archive,
     Backup,
     Choice,
     Manager,
@@ -21,12 +22,14 @@ from cluster.backup import (
     file_name,
     pack,
     plan_backup,
+    plan_unlock_key,
     superseded,
     unpack,
 )
-from cluster.findings import Refusal, changes
-from cluster.membership import Membership, Node
+from cluster.findings import Notice, Refusal, changes
+from cluster.membership import Membership, Node, Terms
 from cluster.settings import Settings
+from cluster.unlock_key import KeyFile
 
 KEY = "age17rewv7umw8slk4g7mq9x3zvx3e4hwxnfhzxcnpxqxez0uv6df3usr47zp8"
 
@@ -235,21 +238,27 @@ ABOUT = Backup(
 )
 
 
-def test_what_is_packed_is_unpacked_the_same() -> None:
-    about, content = unpack(pack(state(), ABOUT))
-    assert content == state() or len(content) == len(state())
-    assert dataclasses.replace(about, digest="") == ABOUT
-    assert about.time == "2026-11-25 03:15 UTC"
+UNLOCK_KEY = "SWMKEY-1-7c37Cc8654o6p38HnroywCi19pllOnGtbdZEgtKxZu8"
+
+
+@pytest.mark.parametrize("unlock_key", ["", UNLOCK_KEY])
+def test_what_is_packed_is_unpacked_the_same(unlock_key: str) -> None:
+    before = Archive(ABOUT, state(), unlock_key)
+    after = unpack(pack(before))
+    assert (after.state, after.unlock_key) == (before.state, unlock_key)
+    assert dataclasses.replace(after.about, digest="") == ABOUT
+    assert after.about.time == "2026-11-25 03:15 UTC"
+    assert "SWMKEY" not in repr(after)
 
 
 @pytest.mark.parametrize("missing", [*NEEDED, "wal"])
 def test_a_state_that_is_not_whole_is_no_backup(missing: str) -> None:
     with pytest.raises(Unusable, match="not a manager's, or not whole"):
-        pack(state(without=missing), ABOUT)
+        pack(Archive(ABOUT, state(without=missing)))
 
 
 def test_damage_is_found() -> None:
-    archive = pack(state(), ABOUT)
+    archive = pack(Archive(ABOUT, state()))
     cut = archive.index(b"\x1f\x8b\x08") + 100
     for damaged in (b"", b"nonsense", archive[:600], archive[:cut]):
         with pytest.raises(Unusable):
@@ -273,6 +282,46 @@ def test_a_newer_format_is_not_guessed_at() -> None:
             archive.addfile(entry, io.BytesIO(content))
     with pytest.raises(Unusable, match="a newer version of this program"):
         unpack(written.getvalue())
+
+
+# The unlock key
+# --------------
+
+FILE = KeyFile("/k/home.unlock-key", fingerprint="the swarm's")
+
+
+def autolocked(*, on: bool = True) -> Membership:
+    return Membership("running", terms=Terms(7776000, on, "root", rotating=False, root_expires=0))
+
+
+def test_the_key_of_an_autolocked_swarm_goes_with_its_state() -> None:
+    assert plan_unlock_key(autolocked(), FILE, "the swarm's") == []
+    assert plan_unlock_key(autolocked(on=False), None, "") == []
+    assert plan_unlock_key(autolocked(on=False), dataclasses.replace(FILE, problem="no"), "") == []
+
+
+@pytest.mark.parametrize(
+    ("differing", "words"),
+    [
+        ({"problem": "its folder /k is not there"}, "its folder /k is not there"),
+        ({"fingerprint": "another"}, "/k/home.unlock-key holds another key"),
+        ({"fingerprint": ""}, "/k/home.unlock-key holds no key yet"),
+    ],
+)
+def test_no_engine_is_stopped_for_a_backup_that_its_key_would_be_missing_from(
+    differing: dict[str, str], words: str
+) -> None:
+    file = dataclasses.replace(FILE, **differing)  # type: ignore[arg-type]
+    [refusal] = plan_unlock_key(autolocked(), file, "the swarm's")
+    assert isinstance(refusal, Refusal)
+    assert words in refusal.reason
+    assert "deploys/swarm.py" in refusal.remedy
+
+
+def test_a_key_that_is_not_ours_to_keep_is_missed_in_words() -> None:
+    [notice] = plan_unlock_key(autolocked(), None, "")
+    assert isinstance(notice, Notice)
+    assert "cannot be restored without it" in notice.reason
 
 
 # The files

@@ -19,10 +19,20 @@ SUBJECT = '''
 """A fact and an operation like any of ours: the host says a word, the plan follows it."""
 from dataclasses import dataclass
 
+import gevent
+
 from cluster.findings import Change, Notice, Refusal
 from cluster.observation import Observation
 from facts.subject import SubjectFact, sections
-from operations.converge import converges, current_host, observe, observe_all, script, tell
+from operations.converge import (
+    converges,
+    current_host,
+    is_executing,
+    observe,
+    observe_all,
+    script,
+    tell,
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,42 @@ def mended_on(only):
 def looked_around():
     everybody = observe_all(Said)
     tell("word", [] if all(everybody.values()) else [Notice("a host", "is silent")])
+    yield from ()
+
+
+views = []
+
+
+@converges("word")
+def begun_by(first):
+    """The first has begun to change something when the others come."""
+    me = current_host().name
+    if is_executing() and me != first:
+        gevent.sleep(0.3)
+    view = observe_all(Said)
+    if is_executing():
+        views.append(view)
+        assert view is views[0], "it has seen something else than the first"
+    if me == first:
+        yield script("mend the word")
+        gevent.sleep(0.6)
+        assert observe_all(Said) is not view, "it has not looked anew"
+
+
+turns = []
+
+
+@converges("word")
+def took_turns():
+    if is_executing():
+        turns.append(current_host().name)
+        assert turns == sorted(turns), turns
+    yield from ()
+
+
+@converges("word")
+def seen_anew():
+    assert not is_executing() or observe_all(Said) is not views[0], "it has not looked anew"
     yield from ()
 '''
 
@@ -268,6 +314,19 @@ def test_after_a_change_anywhere_every_host_is_asked_again(run: Runs) -> None:
     assert ran.code == 0
     assert ran.count("rk1", "mend") == 1
     assert ran.count("rk1", "say the word") == ran.count("rk2", "say the word") == 2
+
+
+def test_hosts_at_an_operation_at_the_same_time_decide_by_the_same_view(run: Runs) -> None:
+    """One that comes a moment later would see what the first has begun to change."""
+    begun = "subject.begun_by('@fake/rk1', name='Begin')"
+    ran = run(dict.fromkeys(["rk1", "rk2", "rk3"], "fine"), begun, "subject.seen_anew(name='Then')")
+    assert ran.code == 0, ran.text
+
+
+def test_hosts_take_their_turns_as_they_are_declared(run: Runs) -> None:
+    words = dict.fromkeys((f"rk{number}" for number in range(1, 8)), "fine")
+    ran = run(words, LOOK, "subject.took_turns(name='Turns', _serial=True)")
+    assert ran.code == 0, ran.text
 
 
 def test_what_is_told_in_the_plan_is_told_once(run: Runs) -> None:

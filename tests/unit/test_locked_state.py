@@ -15,7 +15,15 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from cluster.locked_state import NODE_KEY, NotUnlocked, is_locked, unlocked, unlocked_state
+from cluster.locked_state import (
+    NODE_KEY,
+    NotUnlocked,
+    fitting,
+    is_locked,
+    node_key_in,
+    unlocked,
+    unlocked_state,
+)
 
 LOCKED = (Path(__file__).parent / "fixtures/autolock/swarm-node.key").read_bytes()
 UNLOCK_KEY = "SWMKEY-1-1lgtjw2higBEQ0P58AxQeD1PvfPO3qSZsxIlYz1LY1c"
@@ -33,6 +41,15 @@ def test_the_private_key_and_that_of_the_raft_log_are_unlocked() -> None:
     assert len(record) == 34
     body = re.sub(r"(?m)^[a-z-]+: .*\n", "", key.decode()).replace("\n\n", "\n")
     assert serialization.load_pem_private_key(body.encode(), password=None)
+
+
+def test_of_several_keys_the_one_that_fits_is_found() -> None:
+    other = "SWMKEY-1-7c37Cc8654o6p38HnroywCi19pllOnGtbdZEgtKxZu8"
+    assert fitting(LOCKED, [other, UNLOCK_KEY]) == UNLOCK_KEY
+    with pytest.raises(NotUnlocked, match="the unlock key is another one"):
+        fitting(LOCKED, [other])
+    with pytest.raises(NotUnlocked, match="there is no unlock key"):
+        fitting(LOCKED, [])
 
 
 def test_what_is_not_locked_stays_as_it_is() -> None:
@@ -81,6 +98,7 @@ def test_the_rest_of_the_state_is_as_it_was() -> None:
             entry.size, entry.mode = len(content), mode
             archive.addfile(entry, io.BytesIO(content))
     after: dict[str, tuple[int, bytes]] = {}
+    assert node_key_in(written.getvalue()) == LOCKED
     with tarfile.open(fileobj=io.BytesIO(unlocked_state(written.getvalue(), UNLOCK_KEY))) as left:
         for entry in left:
             file = left.extractfile(entry)

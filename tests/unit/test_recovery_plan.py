@@ -303,6 +303,13 @@ def test_two_of_three_are_lost_and_the_third_goes_on() -> None:
     assert "what the others had agreed on and rk1 has not heard of is lost" in sentences(findings)
 
 
+def test_who_is_lost_is_told_by_name_whatever_the_nodes_are_called() -> None:
+    at = {"z": "192.168.1.12:2377", "a": "192.168.1.13:2377"}
+    alone = {**ALONE, "rk1": (replace(manager("rk1"), remote_managers=at), member("rk1"))}
+    told = [change.what for change in changes(recovering(**alone))]
+    assert told == ["the swarm", "node rk2", "node rk3"]
+
+
 def test_lost_managers_may_have_been_installed_anew() -> None:
     reinstalled = {**ALONE, "rk2": (FRESH, remains("rk2")), "rk3": (FRESH, remains("rk3"))}
     assert not refusals(recovering(**reinstalled))

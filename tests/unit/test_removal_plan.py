@@ -13,7 +13,6 @@ from cluster.removal import (
     Target,
     farewell,
     find,
-    has_gone,
     margins,
     plan_clearing,
     plan_leaving,
@@ -244,14 +243,3 @@ def test_no_removal_is_planned_that_costs_the_quorum(name: str) -> None:
         refused = refusals(plan_removal(SETTINGS, observed, found, ()))
         assert bool(refused) == (bool(down) and name not in down)
         assert all(isinstance(one, Refusal) for one in refused)
-
-
-def test_an_undeclared_node_whose_entry_has_gone_meanwhile_needs_nothing_more() -> None:
-    before = {k: v for k, v in swarm([*nodes_of(SETTINGS), OLD]).items() if k != "old"}
-    old = target("old", before)
-    assert isinstance(find(SETTINGS, CONVERGED, "old"), Refusal)
-    left = has_gone(SETTINGS, CONVERGED, old)
-    assert left is not None
-    assert not steps([*plan_leaving(left), *plan_clearing(left)])
-    assert has_gone(SETTINGS, before, old) is None  # it is still there
-    assert has_gone(SETTINGS, dict.fromkeys(CONVERGED), old) is None  # nobody can say

@@ -17,6 +17,7 @@ from cluster.membership import (
     Observed,
     Overlay,
     Service,
+    Terms,
     acting_manager,
     managers_of,
     quorum,
@@ -293,6 +294,16 @@ def test_a_node_has_no_end_of_a_network_that_is_to_be_replaced() -> None:
     observed = {name: replace(m, in_ingress=False) for name, m in said.items() if m}
     findings = [f for host in SETTINGS.hosts for f in plan_ingress(SETTINGS, observed, host, ())]
     assert "clear text → encrypted (replaced)" in the(Change, findings)
+
+
+def test_the_ingress_network_stays_while_an_unlocked_manager_is_in_no_network() -> None:
+    """It could be removed there, and no other made."""
+    said = swarm(nodes_of(SETTINGS), overlays=(CLEAR_INGRESS,))
+    terms = Terms(certificate_expiry=7776000, autolock=True)
+    observed = {
+        name: replace(m, in_ingress=name != "rk1", terms=terms) for name, m in said.items() if m
+    }
+    assert "deploys/unlock.py" in the(Refusal, plan_ingress(SETTINGS, observed, RK1, ()))
 
 
 def test_an_interrupted_replacement_is_finished() -> None:
