@@ -58,11 +58,13 @@ class Disk(Observation):
 
     path: the folder. free: bytes that can still be written by root.
     free_inodes: files that can still be made; ``None`` where the file system has no such limit.
+    file_system: its id, the same for folders that share it.
     """
 
     path: str
     free: int
     free_inodes: int | None
+    file_system: str
 
 
 @dataclass(frozen=True)

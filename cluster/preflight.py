@@ -194,17 +194,20 @@ def _disks(host: Host) -> Iterator[Finding]:
     remedy = "See what takes it: sudo du -xhd1 {} | sort -h"
     if host.engine:
         remedy += "; docker system df shows Docker's part"
-    for path, least in needed.items():
+    judged: set[str] = set()
+    for path, least in sorted(needed.items(), key=lambda need: -need[1]):
         disk = host.disk(path)
-        if disk is None:
-            continue
+        if disk is None or disk.file_system in judged:
+            continue  # folders that share a file system: the one that needs more speaks for both
+        judged.add(disk.file_system)
+        whole = min(other.path for other in host.disks if other.file_system == disk.file_system)
         if disk.free < least:
             yield Refusal(
                 f"disk space on {path}",
                 "it does not suffice for Docker and its images",
                 expected=f"{least // MIB} MiB free",
                 found=f"{disk.free // MIB} MiB",
-                remedy=remedy.format(path),
+                remedy=remedy.format(whole),
             )
         elif disk.free_inodes is not None and disk.free_inodes < FREE_INODES:
             yield Refusal(
@@ -212,7 +215,7 @@ def _disks(host: Host) -> Iterator[Finding]:
                 "hardly any file can be made there, however much space is free",
                 expected=f"{FREE_INODES} free",
                 found=str(disk.free_inodes),
-                remedy=f"See what takes them: sudo du -x --inodes -d1 {path} | sort -h",
+                remedy=f"See what takes them: sudo du -x --inodes -d1 {whole} | sort -h",
             )
 
 

@@ -70,7 +70,7 @@ section packages
 dpkg-query -W -f '${{Package}} ${{Architecture}} ${{db:Status-Abbrev}} ${{Version}}\\n' \
 dpkg {" ".join(PACKAGES)} 2> /dev/null
 section disks
-stat -f -c '%n %S %f %c %d' / /var
+stat -f -c '%n %S %f %c %d %i' / /var
 section network
 printf 'address show\\nroute show\\n' | ip -o -4 -batch -
 section mtu
@@ -89,7 +89,7 @@ class Host(SubjectFact[observed.Host]):
             "hostname": "rk1", "machine_id": "0f3c…",
             "clock_ahead": 0.0,
             "memory": 33554432000,
-            "disks": [{"path": "/", "free": 21474836480, "free_inodes": 1400000}, …],
+            "disks": [{"path": "/", "free": 21474836480, "free_inodes": 1400000, …}, …],
             "addresses": [{"device": "end0", "address": "192.168.1.11/24"}],
             "routes": [{"network": "0.0.0.0/0", "device": "end0"}, …],
             "uplink_mtu": 1500,
@@ -209,12 +209,13 @@ def _packages(lines: list[str]) -> tuple[str, dict[str, str]]:
 
 
 def _disk(line: str) -> observed.Disk:
-    path, block, free, inodes, free_inodes = line.split()
+    path, block, free, inodes, free_inodes, file_system = line.split()
     return observed.Disk(
         path=path,
         free=int(block) * int(free),
         # btrfs and other file systems without a fixed number of inodes say 0 of 0.
         free_inodes=int(free_inodes) if int(inodes) else None,
+        file_system=file_system,
     )
 
 

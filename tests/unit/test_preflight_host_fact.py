@@ -46,8 +46,8 @@ docker.io arm64 rc  26.1.3-0ubuntu1
 dpkg arm64 ii  1.22.6ubuntu6.5
 runc arm64 hi  1.1.12-0ubuntu3
 #> disks
-/ 4096 20672577 16777216 16455962
-/var 4096 500 0 0
+/ 4096 20672577 16777216 16455962 3f2a9c11d0b7e4a5
+/var 4096 500 0 0 7be1c04492d80f16
 #> network
 1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever
 2: end0    inet 192.168.1.11/24 metric 100 brd 192.168.1.255 scope global dynamic end0
@@ -88,8 +88,8 @@ def test_the_engine_s_version_is_docker_s_name_for_it() -> None:
 
 def test_a_file_system_without_a_limit_of_inodes_has_none() -> None:
     assert read().disks == (
-        Disk("/", 4096 * 20672577, 16455962),
-        Disk("/var", 4096 * 500, None),
+        Disk("/", 4096 * 20672577, 16455962, "3f2a9c11d0b7e4a5"),
+        Disk("/var", 4096 * 500, None, "7be1c04492d80f16"),
     )
 
 

@@ -35,7 +35,7 @@ SOUND = Host(
     machine_id="1" * 32,
     clock_ahead=0.0,
     memory=32 * GIB,
-    disks=(Disk("/", 20 * GIB, 1_000_000), Disk("/var", 20 * GIB, None)),
+    disks=(Disk("/", 20 * GIB, 1_000_000, "a1"), Disk("/var", 20 * GIB, None, "b2")),
     addresses=(Address("lo", "127.0.0.1/8"), Address("end0", "192.168.1.11/24")),
     routes=(Route("0.0.0.0/0", "end0"), Route("192.168.1.0/24", "end0")),
     uplink_mtu=1500,
@@ -221,19 +221,27 @@ def test_a_clock_is_judged_alike_in_both_directions(ahead: float) -> None:
 
 
 def test_a_full_disk_is_refused_with_what_is_needed() -> None:
-    disks = (Disk("/", 20 * GIB, None), Disk("/var", 700 * 2**20, None))
+    disks = (Disk("/", 20 * GIB, None, "a1"), Disk("/var", 700 * 2**20, None, "b2"))
     sentence = the_refusal(differing(disks=disks))
     assert "disk space on /var" in sentence
     assert "700 MiB → 2048 MiB free" in sentence
 
 
 def test_less_space_suffices_once_docker_is_installed() -> None:
-    disks = (Disk("/", 20 * GIB, None), Disk("/var", 700 * 2**20, None))
+    disks = (Disk("/", 20 * GIB, None, "a1"), Disk("/var", 700 * 2**20, None, "b2"))
     assert found_on(differing(disks=disks, engine="28.5.2")) == []
 
 
+def test_folders_on_one_file_system_are_refused_once_with_what_both_need() -> None:
+    disks = (Disk("/", 400 * 2**20, None, "a1"), Disk("/var", 400 * 2**20, None, "a1"))
+    sentence = the_refusal(differing(disks=disks))
+    assert "disk space on /var" in sentence
+    assert "2048 MiB free" in sentence
+    assert "du -xhd1 / |" in sentence
+
+
 def test_a_disk_without_inodes_is_refused() -> None:
-    disks = (Disk("/", 20 * GIB, 12), Disk("/var", 20 * GIB, None))
+    disks = (Disk("/", 20 * GIB, 12, "a1"), Disk("/var", 20 * GIB, None, "b2"))
     assert "inodes on /" in the_refusal(differing(disks=disks))
 
 
