@@ -266,6 +266,15 @@ def test_another_firewall_is_refused_where_ours_is_wanted() -> None:
     assert "loaded after it" in the_notice(differing(firewalls=("netfilter-persistent",)))
 
 
+def test_where_the_firewall_is_not_ours_to_set_another_is_only_named() -> None:
+    settings = declared(firewall={"enabled": False})
+    said = the_notice(differing(firewalls=("ufw",)), settings)
+    assert "may drop what the swarm needs: ports 2377, 7946" in said
+    assert "sudo ufw disable" in said
+    said = the_notice(differing(firewalls=("firewalld",)), settings)
+    assert "sudo systemctl disable firewalld" in said
+
+
 def test_an_address_that_the_host_does_not_have_is_refused() -> None:
     addresses = (Address("lo", "127.0.0.1/8"), Address("end0", "192.168.1.99/24"))
     assert "192.168.1.99 → 192.168.1.11" in the_refusal(differing(addresses=addresses))

@@ -15,6 +15,7 @@ from cluster.removal import (
     find,
     margins,
     plan_clearing,
+    plan_demotion,
     plan_leaving,
     plan_removal,
     welcome,
@@ -201,6 +202,16 @@ def test_the_quorum_is_kept_with_the_arithmetic() -> None:
     words = refusal("rk2", observed)
     assert "of the 2 other managers 2 would have to be reachable, and only 1 is (1 < 2)" in words
     assert "Bring the other managers back first" in words
+
+
+def test_the_quorum_is_looked_at_again_when_the_manager_is_demoted() -> None:
+    """Another has gone since the removal began."""
+    [found] = plan_demotion(target("rk1", without(nodes_of(SETTINGS), "rk3")))
+    assert isinstance(found, Refusal)
+    assert found.sentence() == (
+        "node rk1: is not demoted: of the 2 other managers 2 would have to be reachable, and only "
+        "1 is (1 < 2)"
+    )
 
 
 def test_the_last_declared_manager_that_can_be_asked_stays() -> None:
