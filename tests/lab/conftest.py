@@ -120,6 +120,15 @@ def on_each(hosts: Iterable[str], script: str, *, timeout: float = 120) -> dict[
         return dict(zip(names, said, strict=True))
 
 
+def load_web_image(hosts: Iterable[str]) -> None:
+    """The lab's web server as image ``lab/web:1`` on these hosts."""
+    found = description_of_the_lab()
+    command = json.dumps(list(found.web_image_command))
+    load = f"curl -fsS {found.web_image_url} | docker import -c 'CMD {command}' - lab/web:1"
+    unless = "docker image inspect lab/web:1 >/dev/null 2>&1"
+    on_each(hosts, f"set -e; {unless} || {load} >/dev/null", timeout=300)
+
+
 def reasons(path: Path) -> list[dict[str, str]]:
     """The findings that a run wrote to its ``SWARM_REASONS`` file."""
     lines = path.read_text().splitlines() if path.exists() else []

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.lab.conftest import SITE, Run, on_each, wait_for
+from tests.lab.conftest import SITE, Run, load_web_image, on_each, wait_for
 
 pytestmark = pytest.mark.lifecycle
 
@@ -67,6 +67,7 @@ def test_no_request_is_lost_while_a_manager_is_backed_up(
     lab.reset()
     site = pyinfra("-y", *SITE)
     assert site.returncode == 0, site.output
+    load_web_image(HOSTS)
     lab.run("node1", "echo canary | sudo docker secret create password -")
     lab.run("node1", "echo canary | sudo docker config create settings -")
     docker(

@@ -24,13 +24,13 @@ import paramiko
 import pytest
 import testinfra
 
-from lab import web_image
 from lab.description import Description
 from tests.lab.conftest import (
     SITE,
     Run,
     changes_in,
     description_of_the_lab,
+    load_web_image,
     on_each,
     reasons,
     wait_for,
@@ -348,9 +348,7 @@ def test_the_ingress_network_is_encrypted(fresh: Description, hosts: dict[str, A
 def web(lab: ModuleType, fresh: Description, hosts: dict[str, Any]) -> Iterator[str]:
     """A web server that runs on the worker only, published through every node; its large file."""
     worker = next(host.name for host in fresh.hosts if host.role == "worker")
-    command = json.dumps(web_image.COMMAND)
-    load = f"curl -fsS {fresh.web_image_url} | docker import -c 'CMD {command}' - lab/web:1"
-    on_each(names(fresh), f"set -e; {load} >/dev/null")
+    load_web_image(names(fresh))
     on_each([worker], f"head -c {LARGE} /dev/urandom > /srv/large; chmod 644 /srv/large")
     content = lab.run(worker, "sha256sum /srv/large").stdout.split()[0]
     first = hosts[names(fresh)[0]]

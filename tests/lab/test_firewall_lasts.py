@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.lab.conftest import Run, description_of_the_lab, on_each, wait_for
+from tests.lab.conftest import Run, description_of_the_lab, load_web_image, on_each, wait_for
 from tests.lab.reach import OPEN, SILENT, reach
 
 pytestmark = pytest.mark.lifecycle
@@ -248,15 +248,13 @@ def test_no_request_is_lost_while_it_is_applied_and_refreshed(
     lab: ModuleType, pyinfra: Callable[..., Run]
 ) -> None:
     """A visitor asks at every node all the time, at a service that runs elsewhere."""
-    found = description_of_the_lab()
-    load = f"curl -fsS {found.web_image_url} | docker import -c 'CMD [\"/bin/web\"]' - lab/web:1"
-    on_each(NODES, f"set -e; {load} >/dev/null", timeout=300)
+    load_web_image(NODES)
     lab.run(
         "node1",
         "docker service rm counted >/dev/null 2>&1; docker service create --quiet --detach "
         "--name counted --replicas 2 --no-resolve-image --publish 80:80 lab/web:1 >/dev/null",
     )
-    addresses = [host.address for host in found.hosts]
+    addresses = [host.address for host in description_of_the_lab().hosts]
 
     def ask(address: str) -> bool:
         done = lab.in_namespace(

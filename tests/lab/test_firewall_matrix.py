@@ -19,7 +19,14 @@ import pytest
 
 from lab import topology
 from lab.description import Description
-from tests.lab.conftest import Run, description_of_the_lab, on_each, settings_without, wait_for
+from tests.lab.conftest import (
+    Run,
+    description_of_the_lab,
+    load_web_image,
+    on_each,
+    settings_without,
+    wait_for,
+)
 from tests.lab.reach import OPEN, REFUSED, SILENT, Target, reach
 
 SITE = ("-y", "inventory.py", "deploys/site.py")
@@ -166,9 +173,8 @@ def doors(lab: ModuleType, site: Callable[..., Run]) -> Iterator[Description]:
     """The cluster with everything on it that listens."""
     site()
     found = description_of_the_lab()
-    command = json.dumps(list(found.web_image_command))
-    load = f"curl -fsS {found.web_image_url} | docker import -c 'CMD {command}' - lab/web:1"
-    on_each(NODES, f"set -e; {load} >/dev/null; {_CONTAINERS}", timeout=300)
+    load_web_image(NODES)
+    on_each(NODES, f"set -e; {_CONTAINERS}", timeout=300)
     lab.run("node1", ["sudo", "sh", "-c", _SERVICES])
     wait_for_the_doors(lab, found)
     yield found

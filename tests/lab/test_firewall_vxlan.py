@@ -15,7 +15,14 @@ from types import ModuleType
 import pytest
 
 from lab.description import Description
-from tests.lab.conftest import Run, description_of_the_lab, on_each, wait_for, without_docker_marks
+from tests.lab.conftest import (
+    Run,
+    description_of_the_lab,
+    load_web_image,
+    on_each,
+    wait_for,
+    without_docker_marks,
+)
 
 SITE = ("-y", "inventory.py", "deploys/site.py")
 NODES = ("node1", "node2", "node3", "node4")
@@ -52,8 +59,7 @@ def found(lab: ModuleType, pyinfra: Callable[..., Run]) -> Description:
     run = pyinfra(*SITE)
     assert run.returncode == 0, run.output
     found = description_of_the_lab()
-    load = f"curl -fsS {found.web_image_url} | docker import -c 'CMD [\"/bin/web\"]' - lab/web:1"
-    on_each(NODES, f"set -e; {load} >/dev/null", timeout=300)
+    load_web_image(NODES)
     return found
 
 

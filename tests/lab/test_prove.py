@@ -16,6 +16,7 @@ from tests.lab.conftest import (
     SITE,
     Run,
     description_of_the_lab,
+    load_web_image,
     on_each,
     reasons,
     wait_for,
@@ -47,8 +48,7 @@ def found(lab: ModuleType, pyinfra: Callable[..., Run]) -> Description:
     run = pyinfra("-y", *SITE)
     assert run.returncode == 0, run.output
     found = description_of_the_lab()
-    load = f"curl -fsS {found.web_image_url} | docker import -c 'CMD [\"/bin/web\"]' - lab/web:1"
-    on_each(NODES, f"set -e; {load} >/dev/null", timeout=300)
+    load_web_image(NODES)
     return found
 
 

@@ -19,13 +19,14 @@ from types import ModuleType
 
 import pytest
 
-from lab import description, network, web_image
+from lab import description, network
 from tests.lab.conftest import (
     ROOT,
     SITE,
     Run,
     description_of_the_lab,
     environment,
+    load_web_image,
     on_each,
     pyinfra_argv,
     wait_for,
@@ -163,9 +164,7 @@ def watched(found: description.Description, *arguments: str, env: dict[str, str]
 
 def serve(lab: ModuleType, found: description.Description) -> None:
     """A replicated web server behind port 80 of every node."""
-    command = json.dumps(web_image.COMMAND)
-    load = f"curl -fsS {found.web_image_url} | docker import -c 'CMD {command}' - lab/web:1"
-    on_each(HOSTS, f"set -e; docker image inspect lab/web:1 >/dev/null 2>&1 || {load} >/dev/null")
+    load_web_image(HOSTS)
     lab.run(
         "node1",
         "sudo docker service create --quiet --detach --name web --no-resolve-image --replicas 3 "
