@@ -1,6 +1,6 @@
 """Recovers a swarm that has lost its quorum for good: it goes on with the manager that is left.
 
-pyinfra inventory.py deploys/recover.py [--data host=rk1]
+pyinfra inventory.py deploys/recover.py [--data host=rk1] [--data unlock=PATH]
 """
 
 from cluster.settings import load

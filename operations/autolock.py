@@ -162,7 +162,7 @@ def _connect(settings: Settings) -> Commands:
     path = _place(settings)
     file = key_file.look(path) if path else None
     if is_executing():
-        _wait_for_networks()
+        wait_for_networks()
     observed = observe_all(swarm_facts.State)
     if not tell("swarm", plan_connection(settings, observed, me, file)):
         return
@@ -172,7 +172,7 @@ def _connect(settings: Settings) -> Commands:
         progress(f"restarting the engine, and unlocking it ({attempt} of {_ATTEMPTS} at most)")
         yield script("systemctl restart docker.service", timeout=300)
         yield FunctionCommand(_send_keys, (path,), {})
-        if _wait_for_networks():
+        if wait_for_networks():
             return
     yield fail(
         f"after {_ATTEMPTS} restarts this manager still has no overlay networks; run again, or "
@@ -180,7 +180,7 @@ def _connect(settings: Settings) -> Commands:
     )
 
 
-def _wait_for_networks() -> bool:
+def wait_for_networks() -> bool:
     """Whether this manager gets its end of the ingress network; it takes a moment at most."""
     for _ in range(_PATIENCE):
         own = observe(swarm_facts.State)

@@ -333,21 +333,19 @@ work=$(mktemp -d /run/pyinfra-swarm-backup.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 trap '' HUP INT TERM PIPE
 drained= stopped= unlock=
-update() {{
-  tries=0
-  until docker node update --availability "$1" $node >/dev/null; do
-    tries=$((tries + 1)); [ $tries -lt 20 ] || return 1; sleep 1
-  done
+within() {{
+  end=$(($(date +%s) + $1)); shift
+  until "$@"; do [ $(date +%s) -lt $end ] || return 1; sleep 1; done
 }}
+update() {{ within 60 timeout 30 docker node update --availability "$1" $node >/dev/null; }}
 drain() {{
   drained=yes
   update drain || return 1
-  tries=0
-  while [ -n "$(docker ps -q --filter label=com.docker.swarm.node.id)" ]; do
-    tries=$((tries + 1)); [ $tries -lt {DRAINED_WITHIN} ] || {{
-      echo "tasks still run here after {DRAINED_WITHIN} s; the engine was not stopped"; return 1; }}
-    sleep 1
-  done
+  within {DRAINED_WITHIN} empty || {{
+    echo "tasks still run here after {DRAINED_WITHIN} s; the engine was not stopped"; return 1; }}
+}}
+empty() {{
+  tasks=$(timeout 30 docker ps -q --filter label=com.docker.swarm.node.id) && [ -z "$tasks" ]
 }}
 copy() {{
   tar -C /var/lib/docker -czf "$work/partial" swarm || return 1
@@ -361,24 +359,21 @@ save() {{
   stopped=yes
   stop_engine && copy
 }}
-back() {{
-  tries=0
-  until api http://localhost/nodes/$node 2>/dev/null; do
+reachable() {{
+  api http://localhost/nodes/$node 2>/dev/null || {{
     case $answer in *"needs to be unlocked"*)
       printf '%s' "$unlock" | api --data-binary @- http://localhost/swarm/unlock;;
     esac
-    tries=$((tries + 1)); [ $tries -lt {BACK_WITHIN} ] || return 1; sleep 1
-  done
-  tries=0
-  until api http://localhost/nodes/$node 2>/dev/null &&
-    case $answer in *'"Reachability":"reachable"'*) ;; *) false;; esac &&
-    case $answer in *'"State":"ready"'*) ;; *) false;; esac
-  do tries=$((tries + 1)); [ $tries -lt {BACK_WITHIN} ] || return 1; sleep 1; done
+    return 1
+  }}
+  case $answer in *'"Reachability":"reachable"'*) ;; *) return 1;; esac
+  case $answer in *'"State":"ready"'*) ;; *) return 1;; esac
 }}
 mend() {{
   if [ -n "$stopped" ]; then
     start_engine || {{ echo "the engine could not be started: journalctl -u docker"; status=1; }}
-    back || {{ echo "it is not a reachable manager after {BACK_WITHIN} s"; status=1; }}
+    within {BACK_WITHIN} reachable || {{
+      echo "it is not a reachable manager after {BACK_WITHIN} s"; status=1; }}
   fi
   if [ -n "$drained" ]; then
     update {availability} || {{

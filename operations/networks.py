@@ -62,7 +62,12 @@ if ! gone; then
 fi
 wait_until gone || {{ echo "the old ingress network is still there" >&2; exit 1; }}
 create() {{ words=$(api --data-binary "$wanted" "$networks/create" 2>&1); }}
-wait_until create || {{ echo "the new ingress network was not made: $words" >&2; exit 1; }}
+wait_until create || {{
+  echo "the new ingress network was not made: $words" >&2
+  case $words in *"swarm is not active"*)
+    echo "This engine is in no overlay network: systemctl restart docker, and run again" >&2
+  esac
+  exit 1; }}
 wait_until shows encrypted || {{ echo "the new ingress network is not encrypted" >&2; exit 1; }}
 api http://localhost/nodes
 for node in $(printf '%s' "$answer" | grep -o '"ID":"[^"]*"' | cut -d '"' -f 4); do

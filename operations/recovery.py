@@ -22,10 +22,12 @@ from cluster.age_encryption import NotOpened
 from cluster.backup import Archive, Unusable, unpack
 from cluster.findings import Refusal, changes, refusals
 from cluster.locked_state import NotUnlocked, fitting, node_key_in, unlocked, unlocked_state
+from cluster.overlays import ingress_of
 from cluster.recovery import plan_recovery, plan_restore, recovery_target, restore_target
 from cluster.unlock_key import fingerprint
 from facts import swarm as swarm_facts
 from operations import key_file, story
+from operations.autolock import wait_for_networks
 from operations.backup import ENGINE, UNREACHABLE
 from operations.confirmation import confirmed
 from operations.converge import (
@@ -69,8 +71,6 @@ def restored(settings: Settings) -> Commands:
     opened = _open(given("file"), given("identity"))
     unlock = _unlock_keys(settings)
     if not isinstance(opened, Refusal) and not isinstance(unlock, Refusal):
-        if given("unlock") is None and opened.unlock_key:
-            unlock = (opened.unlock_key,)
         opened = _unlocked(opened, unlock)
     gone = [name for name in (given("gone") or "").split(",") if name]
     strangers = [name for name in gone if name not in {host.name for host in settings.hosts}]
@@ -114,6 +114,7 @@ def restored(settings: Settings) -> Commands:
             f"digest={digest}\n{_PUT_BACK}", stdin=base64.encodebytes(state).decode(), timeout=300
         )
     yield from _go_on_alone(
+        settings,
         backup.cluster,
         target.address,
         force="the swarm" in told,
@@ -173,6 +174,7 @@ def recovered(settings: Settings) -> Commands:
     # declares autolock, says that the swarm has one.
     said = given("unlock") is not None or settings.swarm.autolock
     yield from _go_on_alone(
+        settings,
         remains.cluster,
         target.address,
         force=force,
@@ -189,9 +191,15 @@ def _told(part: str, findings: list[Finding], *, mine: bool) -> bool:
 
 
 def _go_on_alone(
-    cluster: str, address: str, *, force: bool, autolock: bool, unlock_keys: Iterable[str]
+    settings: Settings,
+    cluster: str,
+    address: str,
+    *,
+    force: bool,
+    autolock: bool,
+    unlock_keys: Iterable[str],
 ) -> Commands:
-    """Force a new cluster, clear the ghosts, and see that the state is locked as it was."""
+    """Force a new cluster, clear the ghosts, and see that all is as it was: networks, lock."""
     if force:
         progress("forcing a new cluster out of what this manager knows")
         body = {
@@ -204,7 +212,20 @@ def _go_on_alone(
         }
         yield script(f"{API}{_FORCE}", stdin=json.dumps(body), timeout=180)
     progress("clearing the entries of the managers that are lost")
-    yield script(f"cluster={cluster} address={address}\n{_CLEAR}", timeout=300)
+    clear = script(f"cluster={cluster} address={address}\n{_CLEAR}", timeout=300)
+    yield clear
+    if force and not _is_in_its_networks():
+        progress("starting its engine once more: it has come into no overlay network")
+        if autolock:
+            yield FunctionCommand(_take_lock_off, (settings,), {})
+        else:
+            yield script("systemctl restart docker.service", timeout=300)
+        yield clear
+        if not _is_in_its_networks():
+            yield fail(
+                "the swarm goes on, but this manager is in no overlay network: published ports do "
+                "not answer here. Look at `journalctl -u docker`, and restart it"
+            )
     if autolock:
         yield script(_LOCKED_AGAIN, timeout=120)
         if observe(swarm_facts.UnlockKey) not in {fingerprint(key) for key in unlock_keys}:
@@ -217,6 +238,11 @@ def _go_on_alone(
         "it is the only manager now. To have the other hosts join, and managers promoted, type: "
         "pyinfra inventory.py deploys/site.py"
     )
+
+
+def _is_in_its_networks() -> bool:
+    """Whether this manager gets its end of the ingress network, if the swarm has one."""
+    return ingress_of(observe(swarm_facts.State)) is None or wait_for_networks()
 
 
 # What is read on this side
@@ -256,13 +282,17 @@ def _passphrase(identity: str) -> str | None:
 
 
 def _unlock_keys(settings: Settings) -> tuple[str, ...] | Refusal:
-    """Keys that may open a locked state: of the file that was named, else of the declared one."""
+    """Keys that may open a locked state: of a file that was named, the backup, a declared file."""
     named = given("unlock")
     if named is not None:
         found = _keys_in(Path(named).expanduser())
         if found == ():
             return _refused(f"{named} holds no unlock key (SWMKEY-…)", "")
         return found
+    if given("file"):
+        opened = _open(given("file"), given("identity"))
+        if not isinstance(opened, Refusal) and opened.unlock_key:
+            return (opened.unlock_key,)
     path = settings.swarm.unlock_key_path
     if path is None or key_file.look(path).problem:
         return ()

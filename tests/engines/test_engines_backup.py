@@ -329,6 +329,7 @@ def test_a_backup_goes_back_on_a_fresh_host_and_the_site_completes_the_swarm(
     assert run.returncode == 0, run.output
     assert re.search(r"[A-Za-z0-9+/]{300}", run.output) is None
     assert kept(swarm, "rk2") == before
+    assert is_in_networks(swarm, "rk2")
     nodes = swarm.nodes("rk2")
     assert set(nodes) == {"rk2", "rk4"}
     assert nodes["rk2"].leader
@@ -381,6 +382,7 @@ def test_two_of_three_managers_are_lost_and_the_third_goes_on(
     assert run.returncode == 0, run.output
     assert set(swarm.nodes("rk1")) == {"rk1", "rk4"}
     assert kept(swarm, "rk1") == before
+    assert is_in_networks(swarm, "rk1")
     wait_until(lambda: swarm.nodes("rk1")["rk4"].state == "ready", "the worker has not come back")
     for name in ("rk2", "rk3"):
         swarm.reinstall(name)
@@ -505,6 +507,7 @@ def test_a_locked_manager_goes_on_alone_with_the_unlock_key_and_is_locked_again(
     assert "SWMKEY-1-" not in run.output
     assert "PRIVATE KEY" not in run.output
     assert kept(four, "rk1") == before
+    assert is_in_networks(four, "rk1")
     assert_locked_with(four, "rk1", unlock_key)
 
 
@@ -522,6 +525,7 @@ def test_a_backup_of_a_locked_manager_goes_back_with_the_unlock_key(
     assert run.returncode == 0, run.output
     assert "SWMKEY-1-" not in run.output
     assert kept(four, "rk2") == before
+    assert is_in_networks(four, "rk2")
     assert_locked_with(four, "rk2", unlock_key)
     site = four.pyinfra("-y", *SWARM)
     assert site.returncode == 0, site.output
@@ -564,6 +568,11 @@ def answers(hosts: Hosts, name: str) -> bool:
     except EngineError:
         return False
     return True
+
+
+def is_in_networks(hosts: Hosts, name: str) -> bool:
+    """The engine has its end of the ingress network, which every node gets."""
+    return "ingress-sbox" in (hosts.api(name, "/networks/ingress")["Containers"] or {})
 
 
 def left_behind(hosts: Hosts, name: str) -> str:
