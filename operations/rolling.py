@@ -108,7 +108,8 @@ def look(settings: Settings, job: Job, *, planning: bool = False) -> Outlook:
     planning: nodes are still to have their turns, among them those that were left half-way.
     """
     me = settings.host(current_host().name)
-    chosen, refused = options.options({name: given(name) for name in OPTIONS})
+    said = {name: value for name in OPTIONS if (value := given(name)) is not None}
+    chosen, refused = options.options(said)
     if refused:
         tell(job.name, list(refused))
     observed = observe_all(swarm_facts.State)
