@@ -15,7 +15,7 @@ help: ## show this list
 demo: $(READY) ## bring up four hosts, build the cluster on them, show it
 	@$(BIN)/python scripts/demo.py
 
-test: $(READY) browser ## everything that must pass (up to 35 minutes)
+test: $(READY) browser ## everything that must pass (about half an hour)
 	@$(BIN)/python tests/run.py test
 
 lifecycle: $(READY) ## the longer scenarios

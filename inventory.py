@@ -35,7 +35,7 @@ def _refuse_strangers():
                 f"    found: {_found[0] if _found else 'nothing'}\n"
                 f"    expected: {_ROOT / _name}\n"
                 "    instead: uninstall it, or run pyinfra from a virtual environment of this "
-                "project alone (`make install`)"
+                "project alone (README.md says how)"
             )
 
 

@@ -175,7 +175,8 @@ def plan(*, unattended: bool, time_sync: bool, actual: Updates) -> Plan:
                 "reboot",
                 "the host waits for one, to use what was updated"
                 + (f" ({packages})" if packages else ""),
-                remedy="Reboot the nodes one at a time, each when the one before is back",
+                remedy="`pyinfra inventory.py deploys/reboot.py` reboots the hosts that wait for "
+                "it, one at a time",
             )
         )
     return Plan(findings, tuple(install), write, tuple(enable))

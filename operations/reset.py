@@ -43,12 +43,11 @@ from operations.converge import (
 )
 from operations.engine_api import API
 from operations.guard import guarded
+from operations.ssh import RELOAD
 from operations.topology import memberships
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
-
-RELOAD_SSHD = "systemctl reload ssh.service 2>/dev/null || systemctl restart ssh.socket ssh.service"
 
 
 @converges("reset")
@@ -148,8 +147,8 @@ def ssh_released(settings: Settings) -> Commands:
     yield from guarded(
         "ssh",
         files=(DROP_IN,),
-        apply=[f"rm -f {DROP_IN}", "/usr/sbin/sshd -t", RELOAD_SSHD, "sleep 0.5"],
-        after_restore=RELOAD_SSHD,
+        apply=[f"rm -f {DROP_IN}", "/usr/sbin/sshd -t", RELOAD, "sleep 0.5"],
+        after_restore=RELOAD,
         seconds=settings.ssh.rollback_after,
     )
 

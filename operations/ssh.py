@@ -28,7 +28,7 @@ from operations.converge import (
 )
 from operations.guard import guarded
 
-_RELOAD = (
+RELOAD = (
     "if systemctl --quiet is-active ssh.socket; then systemctl try-restart ssh.service; "
     "else systemctl try-reload-or-restart ssh.service; fi"
 )
@@ -76,7 +76,7 @@ def hardened(settings: Settings) -> Commands:
         "ssh",
         files=(DROP_IN, CONFIG),
         apply=_apply(wanted, seen, locked),
-        after_restore=_RELOAD,
+        after_restore=RELOAD,
         seconds=settings.ssh.rollback_after,
         verify=lambda state, host: _only_keys(state, host, findings),
     )
@@ -110,7 +110,7 @@ def _apply(wanted: Wanted, seen: Sshd, locked: list[str]) -> list[str]:
             f"chmod --reference={CONFIG} {CONFIG}.new; mv -f {CONFIG}.new {CONFIG}"
         )
     # A reload is only a signal: sshd starts itself anew a moment after systemctl has returned.
-    return [*commands, "/usr/sbin/sshd -t", _RELOAD, "sleep 0.5"]
+    return [*commands, "/usr/sbin/sshd -t", RELOAD, "sleep 0.5"]
 
 
 def only_keys_are_offered(state: State, host: Host) -> str | None:

@@ -239,7 +239,7 @@ def _silence(
             f"{receiver} gets encrypted packets that it has no key for: the engines do not agree "
             "about the network's keys",
             remedy="Engines of two versions may not understand each other (one version "
-            "everywhere: `deploys/docker.py`); else " + RESTART,
+            "everywhere: docker.version and `deploys/upgrade.py`); else " + RESTART,
         )
     # What came back may be the other's own packets, so the other is asked what it got.
     last = end.get(receiver)

@@ -21,12 +21,12 @@ STAGES = ("unfinished", "managers", "leader", "workers")
 
 
 def entry(settings: Settings, observed: Observed, cluster: Membership, name: str) -> Node | None:
-    """A host's node; by its address where its engine does not run and so cannot say.
+    """A host's node; by its address where its engine does not run, or is locked, and so cannot say.
 
     A host whose engine runs and is in no swarm has none.
     """
     own = observed.get(name)
-    if own is not None and own.engine == "running":
+    if own is not None and own.engine == "running" and own.state != "locked":
         return node_of(own, cluster)
     host = settings.host(name)
     nodes = cluster.nodes or ()

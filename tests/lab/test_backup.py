@@ -91,7 +91,7 @@ def test_no_request_is_lost_while_a_manager_is_backed_up(
     assert asked > 20
     assert lost == 0
     again = pyinfra("-y", *SITE)
-    assert again.closing == "All 4 hosts are as declared. Nothing was changed."
+    assert again.closing == "All 4 hosts are as declared. Nothing was changed.", again.output
 
 
 def test_two_of_three_managers_are_lost_and_the_third_goes_on(
@@ -136,4 +136,4 @@ def assert_whole_again(lab: ModuleType, pyinfra: PYINFRA) -> None:
     assert all(line.split()[1] == "Ready" for line in listed)
     assert sum(line.endswith(("Leader", "Reachable")) for line in listed) == 3
     again = pyinfra("-y", *SITE)
-    assert again.closing == "All 4 hosts are as declared. Nothing was changed."
+    assert again.closing == "All 4 hosts are as declared. Nothing was changed.", again.output

@@ -514,6 +514,14 @@ def test_one_that_has_not_come_through_does_not_stand_in_the_way_of_a_plan() -> 
     assert "1st of 4" in told["rk2"][0].sentence()
 
 
+def test_a_manager_that_its_restart_has_locked_is_finished() -> None:
+    """Its engine cannot say which node it is: the address tells."""
+    observed = swarm(*changed(replace(HALF, state="down")))
+    locked = {**observed, "rk2": Membership("running", state="locked")}
+    [told] = found(Roll("restart", {}), locked, planning=False)["rk2"]
+    assert told.sentence().startswith("availability: was taken by a rolling job")
+
+
 def test_one_that_has_not_come_through_is_finished_also_while_others_are_missing() -> None:
     """Of five managers one more may be missing; were it two, the quorum would be lost."""
     settings = declared(5, 0)
