@@ -63,14 +63,12 @@ def find(settings: Settings, observed: Observed, name: str) -> Target | Refusal:
     known = {m.node: n for n, m in observed.items() if m and m.node}
     mine = node_of(own, cluster) if own and cluster else None
     if host is not None:
+        names = {name, own.hostname if own else ""} - {""}
         # A silent host's entry is known by its address or name; so are those of its earlier lives.
         nodes = [
             node
             for node in entries
-            if node.id not in known
-            and (
-                node.address == host.address or node.hostname in (name, own.hostname if own else "")
-            )
+            if node.id not in known and (node.address == host.address or node.hostname in names)
         ]
         nodes += [mine] if mine else []
     else:

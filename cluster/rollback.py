@@ -170,7 +170,9 @@ def arm_and_apply(change: Guarded) -> str:
             # be refused again: that must not keep the declared ones from taking their place.
             f"{{ {undo(change.subject)}; }} || [ $? = {UNREAD} ]",
             f"systemctl stop {unit}.timer 2>/dev/null || :",
-            f"umask 077; rm -rf {place}; mkdir -p {place}/saved",
+            # The markers first: ended in the middle, it would be restored from what is left.
+            f"umask 077; rm -f {place}/armed {place}/firing",
+            f"rm -rf {place}; mkdir -p {place}/saved",
             f"printf '%s' {quote(change.after_restore)} > {place}/after",
             "n=0",
             f"for path in {files}; do",

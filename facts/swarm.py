@@ -318,11 +318,20 @@ def _subject(pem: list[str]) -> tuple[str, str, str]:
     return "", "", ""
 
 
+_TO_BE_ASKED = """\
+state=$(engine_state)
+[ "$state" != absent ] || exit 0
+[ "$state" = running ] || { echo "the engine is $state" >&2; exit 1; }
+"""
+"""Shell: what cannot be asked is not “none”; a stopped engine would be started by its socket."""
+
+
 class Services(SubjectFact[tuple[Service, ...]]):
     """The swarm's services with their networks and the ports they publish through the mesh.
 
     Asked of the engine's command line, whose templates leave out what a service's definition may
-    hold of secrets (environment variables, labels).
+    hold of secrets (environment variables, labels). Empty where Docker is not installed, and where
+    this is no manager; a manager that cannot say gives no answer.
     """
 
     def command(self) -> str:
@@ -332,10 +341,11 @@ class Services(SubjectFact[tuple[Service, ...]]):
             "[{{range .Spec.TaskTemplate.Networks}}{{.Target}} {{end}}]"
         )
         return (
-            SECTION + ENGINE_STATE + "section services\n"
-            '[ "$(api http://localhost/services)" = "[]" ] || {\n'
-            "ids=$(docker service ls -q 2>/dev/null)\n"
-            f"[ -z \"$ids\" ] || docker service inspect --format '{template}' $ids\n}}\n"
+            SECTION + ENGINE_STATE + "section services\n" + _TO_BE_ASKED + "\n"
+            '[ "$(api http://localhost/services)" != "[]" ] || exit 0\n'
+            "ids=$(docker service ls -q 2>&1) || case $ids in\n"
+            '*"not a swarm manager"*) exit 0 ;;\n*) echo "$ids" >&2; exit 1 ;;\nesac\n'
+            f"[ -z \"$ids\" ] || docker service inspect --format '{template}' $ids\n"
         )
 
     def parse(self, output: list[str]) -> tuple[Service, ...]:
@@ -361,9 +371,11 @@ class Tasks(SubjectFact[tuple[str, ...]]):
     def command(self, node: str) -> str:
         return (
             SECTION
+            + ENGINE_STATE
             + "section tasks\n"
-            + "docker node ps --no-trunc --format '{{.CurrentState}}|{{.Name}}' "
-            + f"{shlex.quote(node)} 2>/dev/null; true\n"
+            + _TO_BE_ASKED
+            + "\ndocker node ps --no-trunc --format '{{.CurrentState}}|{{.Name}}' "
+            + f"{shlex.quote(node)}\n"
         )
 
     def parse(self, output: list[str]) -> tuple[str, ...]:

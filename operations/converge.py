@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import gevent
 from gevent.event import AsyncResult
+from paramiko import SSHException
 from pyinfra import logger
 from pyinfra.api import FactBase, FunctionCommand, Host, State, StringCommand, operation
 from pyinfra.api.command import PyinfraCommand
@@ -199,7 +200,7 @@ def _ask(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | Non
             kwargs={**kwargs, "_timeout": FACT_TIMEOUT},
             apply_failed_hosts=False,
         )
-    except (PyinfraError, OSError) as error:
+    except (PyinfraError, SSHException, OSError, EOFError) as error:
         logger.error(f"{host.print_prefix}{fact.name} could not be read: {error}")
         return None
     return value

@@ -43,7 +43,7 @@ write_node() {{
 }}
 update_node() {{
   if [ $# = 2 ]; then
-    write_node "$1" 's/"Role":"[a-z]*"/"Role":"'"$2"'"/'
+    write_node "$1" 's/\\(.*\\)"Role":"[a-z]*"/\\1"Role":"'"$2"'"/'
     return
   fi
   write_node "$1" '{_UNNAMED}; s/^{{/{{"Name":"anew",/'

@@ -229,7 +229,9 @@ def _clear_text_in_use(settings: Settings) -> tuple[dict[str, tuple[str, ...]], 
     services = observe_on(acting, swarm_facts.Services)
     attached: dict[str, tuple[str, ...]] = {}
     for found in observe_all(StandaloneContainers).values():
-        for network, names in (found or {}).items():
+        if found is None:
+            return {}, False  # what it runs may well be what would be cut
+        for network, names in found.items():
             attached[network] = (*attached.get(network, ()), *names)
     return clear_text.in_use(swarm, services, attached), True
 
