@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from cluster.certificates import no_manager
 from cluster.findings import Change, Finding, Notice, Refusal
-from cluster.membership import Observed, acting_manager, managers_of, quorum, reachable, view
+from cluster.membership import (
+    Membership,
+    Observed,
+    acting_manager,
+    managers_of,
+    quorum,
+    reachable,
+    view,
+)
 from cluster.overlays import ingress_of
 from cluster.unlock_key import KeyFile
 from cluster.words import in_words
@@ -181,6 +189,33 @@ def plan_unlock(
             found="locked",
         )
     ]
+
+
+def key_missing(own: Membership, file: KeyFile | None, fingerprint: str) -> Refusal | None:
+    """Why a manager's engine must not be restarted: it would be locked, and stay so.
+
+    file: where the unlock key is kept, ``None`` where no file is named; fingerprint: of the swarm's
+    unlock key. Only a running engine can hand it out.
+    """
+    if own.terms is None or not own.terms.autolock:
+        return None
+    if file is None:
+        problem = "no file that keeps the unlock key is declared"
+    elif file.problem:
+        problem = f"{file.path}: {file.problem}"
+    elif not file.fingerprint:
+        problem = f"there is no unlock key in {file.path}"
+    elif file.fingerprint != fingerprint:
+        problem = f"{file.path} holds another key than the swarm has"
+    else:
+        return None
+    return Refusal(
+        "the Docker daemon",
+        f"is not restarted: it would be locked, and could not be unlocked: {problem}",
+        remedy="With swarm.unlock_key_file, `pyinfra inventory.py deploys/swarm.py` fetches the "
+        "key from a manager that is not locked; then run again. A file elsewhere: --data "
+        "key_file=PATH",
+    )
 
 
 def _elsewhere(settings: Settings, observed: Observed) -> str:

@@ -12,21 +12,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.api import Host, State, StringCommand
 
 from cluster.autolock import (
+    key_missing,
     needs_fingerprint,
     plan_autolock,
     plan_connection,
     plan_key_rotation,
     plan_unlock,
 )
+from cluster.findings import Refusal
 from cluster.membership import Membership
 from cluster.unlock_key import is_key
 from facts import swarm as swarm_facts
 from operations import key_file, story
+from operations.connection import UNREACHABLE
 from operations.converge import (
     Commands,
+    call,
     converges,
     current_host,
     fail,
@@ -76,11 +80,11 @@ def as_declared(settings: Settings) -> Commands:
         return
     if not _is_on(observed, me):
         progress(f"turning autolock on; the unlock key goes to {path}")
-        yield FunctionCommand(_turn_on, (path,), {})
+        yield call(_turn_on, path)
     elif file.fingerprint != known:
-        yield FunctionCommand(_fetch, (path, PRINT_UNLOCK_KEY, "fetching the unlock key"), {})
+        yield call(_fetch, path, PRINT_UNLOCK_KEY, "fetching the unlock key")
     if not file.private:
-        yield FunctionCommand(_make_private, (path,), {})
+        yield call(_make_private, path)
 
 
 @converges("swarm")
@@ -111,9 +115,9 @@ def key_rotated(settings: Settings) -> Commands:
     if path is None or file is None:
         return  # refused already
     if known and file.fingerprint != known:
-        yield FunctionCommand(_fetch, (path, PRINT_UNLOCK_KEY, "fetching the unlock key"), {})
+        yield call(_fetch, path, PRINT_UNLOCK_KEY, "fetching the unlock key")
         return
-    yield FunctionCommand(_fetch, (path, _ROTATE_AND_PRINT, "replacing the unlock key"), {})
+    yield call(_fetch, path, _ROTATE_AND_PRINT, "replacing the unlock key")
 
 
 @converges("swarm")
@@ -157,6 +161,18 @@ def after_restart(settings: Settings) -> Commands:
         yield from _connect(settings)
 
 
+def unlockable(settings: Settings) -> Refusal | None:
+    """Why this host's engine must not be restarted: its key is not at hand. ``None`` where it may.
+
+    To be asked before the restart: only a running engine can hand out the key.
+    """
+    own = observe(swarm_facts.State)
+    if own.terms is None or not own.terms.autolock:
+        return None
+    path = _place(settings)
+    return key_missing(own, key_file.look(path) if path else None, observe(swarm_facts.UnlockKey))
+
+
 def _connect(settings: Settings) -> Commands:
     me = settings.host(current_host().name)
     path = _place(settings)
@@ -171,7 +187,7 @@ def _connect(settings: Settings) -> Commands:
     for attempt in range(1, _ATTEMPTS + 1):
         progress(f"restarting the engine, and unlocking it ({attempt} of {_ATTEMPTS} at most)")
         yield script("systemctl restart docker.service", timeout=300)
-        yield FunctionCommand(_send_keys, (path,), {})
+        yield call(_send_keys, path)
         if wait_for_networks():
             return
     yield fail(
@@ -200,7 +216,7 @@ def _unlock(settings: Settings) -> Commands:
         return
     assert path is not None  # refused otherwise
     progress("unlocking this manager")
-    yield FunctionCommand(_send_keys, (path,), {})
+    yield call(_send_keys, path)
 
 
 # Helpers
@@ -289,13 +305,21 @@ def _make_private(state: State, host: Host, path: Path) -> bool:
 
 def _key(host: Host, script: str, doing: str) -> str | None:
     """The unlock key that a script prints, or a message about why there is none."""
-    status, output = host.run_shell_command(
-        StringCommand(f"set -eu\n{UPDATE_SWARM}{script}"),
-        print_output=False,
-        print_input=False,
-        _sudo=True,
-        _timeout=90,
-    )
+    try:
+        status, output = host.run_shell_command(
+            StringCommand(f"set -eu\n{UPDATE_SWARM}{script}"),
+            print_output=False,
+            print_input=False,
+            _sudo=True,
+            _timeout=90,
+        )
+    except UNREACHABLE as error:  # a time-out is an OSError, and no fault of the file's
+        story.failed(
+            host,
+            f"{doing}: the engine gave no answer ({type(error).__name__}). It may have happened "
+            "all the same: run again before any manager is restarted; that fetches the key",
+        )
+        return None
     key = output.stdout.strip() if status else ""
     if is_key(key):
         return str(key)

@@ -18,9 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paramiko import SSHException
-from pyinfra.api import FunctionCommand, Host, State, StringCommand
-from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api import Host, State, StringCommand
 
 from cluster import age_encryption
 from cluster.backup import (
@@ -44,8 +42,10 @@ from facts import swarm as swarm_facts
 from facts.subject import SECTION, sections
 from operations import key_file, story
 from operations.confirmation import confirmed
+from operations.connection import UNREACHABLE
 from operations.converge import (
     Commands,
+    call,
     converges,
     current_host,
     given,
@@ -65,9 +65,6 @@ BACK_WITHIN = 120
 """Seconds that a started engine gets to be a reachable manager again."""
 
 _LIMIT = 900
-
-UNREACHABLE = (PyinfraError, SSHException, OSError, EOFError, TimeoutError)
-"""What a command raises whose host does not answer, or not in time."""
 
 
 @converges("backup")
@@ -117,7 +114,7 @@ def saved(settings: Settings) -> Commands:
         me.noop(f"the backup is made on {chosen.host}")
         return
     about = _about(settings, chosen, cluster)
-    yield FunctionCommand(_save, (settings, chosen, about, place), {})
+    yield call(_save, settings, chosen, about, place)
 
 
 def _place(settings: Settings) -> Path:

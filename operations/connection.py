@@ -23,6 +23,9 @@ _OPTIONS = (
 )
 
 
+UNREACHABLE = (PyinfraError, SSHException, OSError, EOFError)
+"""What a command raises whose host does not answer, or not in time (TimeoutError is an OSError)."""
+
 _OF_A_COMMAND = ("_get_pty", "_stdin", "_timeout", "_success_exit_codes")
 
 _reached: dict[str, AsyncResult[bool]] = {}

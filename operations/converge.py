@@ -11,25 +11,23 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import gevent
 from gevent.event import AsyncResult
-from paramiko import SSHException
 from pyinfra import logger
 from pyinfra.api import FactBase, FunctionCommand, Host, State, StringCommand, operation
 from pyinfra.api.command import PyinfraCommand
-from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.facts import get_fact
 from pyinfra.api.operation import PyinfraOperation
-from pyinfra.context import ctx_host
+from pyinfra.context import ctx_host, ctx_state
 
 from cluster.findings import Finding, changes, refusals
 from facts.subject import runs_met
 from operations import lock, story
-from operations.connection import reached
+from operations.connection import UNREACHABLE, reached
 
 Commands = Generator[PyinfraCommand, None, None]
 
@@ -200,7 +198,7 @@ def _ask(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | Non
             kwargs={**kwargs, "_timeout": FACT_TIMEOUT},
             apply_failed_hosts=False,
         )
-    except (PyinfraError, SSHException, OSError, EOFError) as error:
+    except UNREACHABLE as error:
         logger.error(f"{host.print_prefix}{fact.name} could not be read: {error}")
         return None
     return value
@@ -259,12 +257,34 @@ def script(text: str, *, stdin: str | None = None, timeout: int = 60) -> StringC
     return StringCommand(f"set -eu\n{text}", _stdin=stdin, _timeout=timeout)
 
 
+def call(work: Callable[..., bool], *arguments: Any) -> FunctionCommand:
+    """A function of ours as a command: ``work(state, host, *arguments)``, false where it fails.
+
+    It runs in a greenlet of its own: pyinfra's time limit (``_timeout``) is meant for a single
+    remote command, and would end the function in the middle, without a word about where, and with
+    a host left waiting. Every remote command and every wait in it has its own limit.
+    """
+    return FunctionCommand(_call, (work, arguments), {})
+
+
+def _call(state: State, host: Host, work: Callable[..., bool], arguments: tuple[Any, ...]) -> bool:
+    def run() -> bool:
+        with ctx_state.use(state), ctx_host.use(host):
+            return work(state, host, *arguments)
+
+    worker = gevent.spawn(run)
+    while not worker.ready():
+        with suppress(TimeoutError):
+            worker.join()
+    return bool(worker.get())
+
+
 def fail(message: str, *, told: bool = False) -> FunctionCommand:
     """A command that fails this host, and this host only, with a message for its owner.
 
     told: the log has the message already.
     """
-    return FunctionCommand(_fail, (message, told), {})
+    return call(_fail, message, told)
 
 
 def _fail(state: State, host: Host, message: str, told: bool) -> bool:

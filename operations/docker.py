@@ -34,7 +34,7 @@ from cluster.swarm import may_restart
 from cluster.versions import engine_version
 from facts.docker import Installation, Offered, PublishedKey
 from facts.swarm import State
-from operations.autolock import after_restart
+from operations.autolock import after_restart, unlockable
 from operations.converge import (
     Commands,
     converges,
@@ -246,7 +246,7 @@ def daemon(settings: Settings) -> Commands:
         return
     before = observe(State)
     observed = observe_all(State)
-    refusal = may_restart(settings, observed, current_host().name)
+    refusal = may_restart(settings, observed, current_host().name) or unlockable(settings)
     if engine.running and refusal:
         tell("docker", [refusal])
     progress("restarting Docker" if engine.running else "starting Docker")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
 
 from operations import story
+from operations.converge import call
 
 API = """\
 api() {
@@ -67,7 +68,7 @@ def on(acting: str, text: str, doing: str, *, timeout: int = 60) -> FunctionComm
 
     doing: what it is for, in words, for the failure's message.
     """
-    return FunctionCommand(_on, (acting, text, doing, timeout), {})
+    return call(_on, acting, text, doing, timeout)
 
 
 def _on(state: State, host: Host, acting: str, text: str, doing: str, timeout: int) -> bool:

@@ -13,18 +13,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
-import gevent
 from paramiko import SSHException
-from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.api import Host, State, StringCommand
 from pyinfra.api.exceptions import ConnectError, PyinfraError
-from pyinfra.context import ctx_host, ctx_state
 
 from cluster.rollback import Guarded, arm_and_apply, confirm, outcome, undo
 from operations import story
-from operations.converge import Commands, current_host, progress
+from operations.converge import Commands, call, current_host, progress
 
 Verify = Callable[[State, Host], str | None]
 """Looks at the changed host and returns what is wrong with it, or None."""
@@ -80,27 +77,7 @@ def guarded(
         for key, value in given.items()
         if key in _CONNECTOR_ARGUMENTS and value is not None
     }
-    yield FunctionCommand(_carry_out, (change, verify, arguments), {})
-
-
-def _carry_out(
-    state: State, host: Host, change: Guarded, verify: Verify | None, arguments: dict[str, Any]
-) -> bool:
-    """All of it, in a greenlet of its own: pyinfra's time limit is meant for a single command.
-
-    Being ended in the middle would leave the host waiting, and its owner without an explanation.
-    Every remote command in it has its own limit.
-    """
-
-    def work() -> bool:
-        with ctx_state.use(state), ctx_host.use(host):
-            return _change(state, host, change, verify, arguments)
-
-    worker = gevent.spawn(work)
-    while not worker.ready():
-        with suppress(TimeoutError):
-            worker.join()
-    return bool(worker.get())
+    yield call(_change, change, verify, arguments)
 
 
 def _change(

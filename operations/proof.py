@@ -30,6 +30,7 @@ from facts.subject import sections
 from operations import story
 from operations.converge import (
     Commands,
+    call,
     converges,
     current_host,
     forget_observations,
@@ -88,7 +89,7 @@ def proven(settings: Settings) -> Commands:
             f"exchanges packets with {', '.join(sorted(peers - {me.name}))} over "
             f"{', '.join(dict.fromkeys(c.network for c in mine))}, and tries clear frames"
         )
-    yield FunctionCommand(_proven, (settings, focus), {})
+    yield call(_proven, settings, focus)
 
 
 def _limit() -> tuple[str, ...]:
@@ -159,7 +160,7 @@ def data_plane(settings: Settings, name: str) -> FunctionCommand:
     where none could be tried although other nodes are ready. Nodes that are down are told, not
     failed; a swarm of one node passes. Drained and paused nodes are proven like all others.
     """
-    return FunctionCommand(_gate, (settings, name), {})
+    return call(_gate, settings, name)
 
 
 def _gate(state: State, host: Host, settings: Settings, name: str) -> bool:

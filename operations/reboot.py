@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.api import Host, State, StringCommand
 
 from cluster.rolling import jobs
 from cluster.rolling.jobs import Roll
@@ -13,7 +13,7 @@ from cluster.rolling.options import Options
 from facts.rolling import Running
 from operations import story
 from operations.connection import log_in_anew
-from operations.converge import Commands, converges, observe, progress, script
+from operations.converge import Commands, call, converges, observe, progress, script
 from operations.rolling import PAUSE, Job, running, turn
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def _change(settings: Settings, given: Options) -> Commands:
     boot = observe(Running).boot
     progress("rebooting")
     yield script("( sleep 1; systemctl reboot ) </dev/null >/dev/null 2>&1 &")
-    yield FunctionCommand(_wait_for_boot, (boot, given.wait), {})
+    yield call(_wait_for_boot, boot, given.wait)
 
 
 def _wait_for_boot(state: State, host: Host, boot: str, seconds: int) -> bool:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.api import Host, State, StringCommand
 from pyinfra.connectors.util import CommandOutput
 
 from cluster import age_encryption
@@ -28,10 +28,12 @@ from cluster.unlock_key import fingerprint
 from facts import swarm as swarm_facts
 from operations import key_file, story
 from operations.autolock import wait_for_networks
-from operations.backup import ENGINE, UNREACHABLE
+from operations.backup import ENGINE
 from operations.confirmation import confirmed
+from operations.connection import UNREACHABLE
 from operations.converge import (
     Commands,
+    call,
     converges,
     current_host,
     fail,
@@ -169,7 +171,7 @@ def recovered(settings: Settings) -> Commands:
     assert remains is not None  # plan_recovery has seen it
     if force and remains.locked:
         progress("taking the lock off the state")
-        yield FunctionCommand(_take_lock_off, (settings,), {})
+        yield call(_take_lock_off, settings)
     # A run that was interrupted has left the state without its lock: then who names a key, or
     # declares autolock, says that the swarm has one.
     said = given("unlock") is not None or settings.swarm.autolock
@@ -217,7 +219,7 @@ def _go_on_alone(
     if force and not _is_in_its_networks():
         progress("starting its engine once more: it has come into no overlay network")
         if autolock:
-            yield FunctionCommand(_take_lock_off, (settings,), {})
+            yield call(_take_lock_off, settings)
         else:
             yield script("systemctl restart docker.service", timeout=300)
         yield clear

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyinfra.api import FunctionCommand, Host, State
+from pyinfra.api import Host, State
 
 from cluster.findings import Finding, Refusal, changes, refusals
 from cluster.membership import Membership, Node, Observed, view
@@ -26,12 +26,13 @@ from cluster.rolling.waiting import Replicas
 from facts import rolling as rolling_facts
 from facts import swarm as swarm_facts
 from operations import proof, story
-from operations.autolock import after_restart
+from operations.autolock import after_restart, unlockable
 from operations.connection import connection_broke, log_in_anew
 from operations.converge import (
     Commands,
     Refused,
     Unobserved,
+    call,
     current_host,
     fail,
     forget_observations,
@@ -146,6 +147,8 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
         current_host().noop(f"{job.name}: not in this stage")
         return
     findings = outlook.findings
+    if changes(findings) and (locked_out := unlockable(settings)):
+        findings = [locked_out]
     if is_executing() and changes(findings):
         findings = [*job.unready(outlook.roll, outlook.among)] or findings
     if is_executing() and _stopped_at and (changes(findings) or refusals(findings)):
@@ -214,13 +217,13 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
         yield on(keeper, drain, "draining it")
         progress("waiting until its tasks have gone, and run elsewhere")
         yield script(_left(chosen.wait), timeout=chosen.wait + 60)
-        yield FunctionCommand(_wait_until_whole, (keeper, before, chosen.wait), {})
+        yield call(_wait_until_whole, keeper, before, chosen.wait)
         yield from job.change(settings, chosen)
     progress("waiting until it is back")
     if node.role == "manager":
-        yield FunctionCommand(_wait_until_engine_runs, (chosen.wait,), {})
+        yield call(_wait_until_engine_runs, chosen.wait)
         yield from after_restart(settings)  # with autolock a restart has locked it
-    yield FunctionCommand(_wait_until_back, (back, False), {})
+    yield call(_wait_until_back, back, False)
     if waiting.provable(observe_on(keeper, swarm_facts.State)):
         progress("proving that encrypted traffic flows to and from it")
         yield proof.data_plane(settings, me)
@@ -238,8 +241,8 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
     lines += [_update(n.id, ["--label-rm", roll.mark]) for n in last if n.id != fresh.id]
     progress(f"giving it back its availability: {fresh.labels.get(BEFORE, '')}")
     yield on(keeper, "\n".join(lines), "giving it back its availability")
-    yield FunctionCommand(_wait_until_back, (back, True), {})
-    yield FunctionCommand(_wait_until_whole, (keeper, before, chosen.wait), {})
+    yield call(_wait_until_back, back, True)
+    yield call(_wait_until_whole, keeper, before, chosen.wait)
 
 
 def _keeper(settings: Settings, observed: Observed, me: str) -> str | None:

@@ -11,7 +11,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gevent.event import AsyncResult
-from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.api import Host, State, StringCommand
 
 from cluster import measures, topology
 from cluster.membership import (
@@ -36,6 +36,7 @@ from cluster.steps import (
 from operations import story
 from operations.converge import (
     Commands,
+    call,
     converges,
     current_host,
     fail,
@@ -111,7 +112,7 @@ def joined(settings: Settings) -> Commands:
         elif isinstance(step, Join):
             if step.leave:
                 yield script(f"{API}api -X POST 'http://localhost/swarm/leave?force=1'")
-            yield FunctionCommand(_join, (acting, me.address, managers), {})
+            yield call(_join, acting, me.address, managers)
 
 
 def _remove_script(node: Node) -> str:

@@ -25,6 +25,7 @@ from cluster.findings import Change, Notice, Refusal
 from cluster.observation import Observation
 from facts.subject import SubjectFact, sections
 from operations.converge import (
+    call,
     converges,
     current_host,
     is_executing,
@@ -94,6 +95,17 @@ def begun_by(first):
         yield script("mend the word")
         gevent.sleep(0.6)
         assert observe_all(Said) is not view, "it has not looked anew"
+
+
+def wait_long(state, host, seconds):
+    gevent.sleep(seconds)
+    host.log("it has waited")
+    return True
+
+
+@converges("word")
+def waited(seconds):
+    yield call(wait_long, seconds)
 
 
 turns = []
@@ -273,6 +285,12 @@ def test_a_deploy_file_that_cannot_be_loaded_is_no_run_that_found_nothing(
         f"When that is mended, type:\n  pyinfra {mode} inventory.py deploy.py"
     )
     assert ran.count("rk1", "mend") == 0
+
+
+def test_a_function_of_ours_is_not_ended_by_the_limit_for_a_single_command(run: Runs) -> None:
+    ran = run({"rk1": "fine"}, "subject.waited(2, name='Wait', _timeout=1)")
+    assert ran.code == 0, ran.text
+    assert "it has waited" in ran.text
 
 
 def test_a_command_that_fails_names_host_and_operation(run: Runs) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cluster.autolock import (
+    key_missing,
     needs_fingerprint,
     plan_autolock,
     plan_connection,
@@ -390,6 +391,33 @@ def test_it_is_not_restarted_below_quorum_nor_without_a_key() -> None:
 
 def rotation(observed: Observed, file: KeyFile | None, known: str = "aaaa") -> list[Finding]:
     return plan_key_rotation(LOCKING, observed, RK1, file, known)
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (None, "no file that keeps the unlock key is declared"),
+        (NO_FILE_YET, "there is no unlock key in /home/me/unlock-key"),
+        (UNMOUNTED, "its folder /media/stick is not there"),
+        (FILE, "holds another key than the swarm has"),
+    ],
+)
+def test_no_engine_is_restarted_that_could_not_be_unlocked(
+    file: KeyFile | None, words: str
+) -> None:
+    own = AUTOLOCKED["rk1"]
+    assert own is not None
+    refusal = key_missing(own, file, "bbbb")
+    assert refusal is not None
+    assert words in refusal.sentence()
+    assert "deploys/swarm.py` fetches the key" in refusal.sentence()
+
+
+def test_an_engine_may_be_restarted_whose_key_is_at_hand_or_that_is_not_locked_by_it() -> None:
+    for observed, file in ((AUTOLOCKED, FILE), (CONVERGED, None)):
+        own = observed["rk1"]
+        assert own is not None
+        assert key_missing(own, file, "aaaa") is None
 
 
 def test_the_unlock_key_is_replaced_and_the_old_one_kept() -> None:
