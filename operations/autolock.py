@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from cluster.settings import Host as DeclaredHost
     from cluster.settings import Settings
 
-_ATTEMPTS = 6
-"""Restarts of an engine until its networks work: about every second one was of use."""
+_ATTEMPTS = 10
+"""Restarts of an engine until its networks work: one of two to three was of use."""
 
 _PATIENCE = 10
 """Looks, a second apart, until an engine's networks are taken not to come."""
