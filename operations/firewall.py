@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cluster import measures
 from cluster.findings import Change, Finding, Notice, changes, refusals
 from cluster.firewall import clear_text
-from cluster.firewall.chains import FORWARD, INPUT
+from cluster.firewall.chains import FORWARD, INPUT, PEERS
 from cluster.firewall.host_files import (
     DOCKER_DROP_IN,
     FILES,
@@ -23,7 +23,14 @@ from cluster.firewall.host_files import (
     unload,
 )
 from cluster.firewall.plan import TITLES, Host, Wanted, declared, plan, plan_ranges
-from cluster.firewall.policy import FAMILIES, Policy, docker_bridges, foreign_bridges, policy
+from cluster.firewall.policy import (
+    FAMILIES,
+    Policy,
+    docker_bridges,
+    foreign_bridges,
+    members,
+    policy,
+)
 from cluster.firewall.rule import parse
 from cluster.firewall.web_ranges import SHIPPED
 from cluster.membership import acting_manager, view
@@ -203,7 +210,21 @@ def _policy(settings: Settings, host: Host, *, cut: bool) -> Policy:
         bridges=docker_bridges(of_docker),
         foreign=foreign_bridges(of_docker, host.interfaces),
         cut_clear_vxlan=cut,
+        members=_members(settings, host),
     )
+
+
+def _members(settings: Settings, host: Host) -> tuple[str, ...]:
+    """Who is in the swarm; where nobody can say, whoever the rules let in already."""
+    observed = observe_all(swarm_facts.State)
+    swarm = view(settings, observed)
+    if swarm is not None:
+        return members(swarm.nodes or ())
+    if not any(found is None or found.in_swarm for found in observed.values()):
+        return ()
+    rules = map(parse, host.tables["ipv4"].chains.get(PEERS, ()))
+    sources = (rule.condition("-s") for rule in rules if rule.target == "ACCEPT")
+    return tuple(source.removesuffix("/32") for source in sources if source)
 
 
 def _named_already(host: Host) -> tuple[str, ...]:

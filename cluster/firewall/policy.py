@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from cluster.membership import Node
     from cluster.settings import Settings
 
 Family = Literal["ipv4", "ipv6"]
@@ -82,15 +83,17 @@ def policy(
     bridges: Sequence[str],
     foreign: Sequence[str] = (),
     cut_clear_vxlan: bool,
+    members: Sequence[str] = (),
 ) -> Policy:
     """What is wanted on the host of this name.
 
+    members: addresses of nodes that are still in the swarm, declared or not.
     ssh_ports: where its sshd listens; bridges, foreign: see :func:`docker_bridges` and
     :func:`foreign_bridges`.
     """
     wanted = settings.firewall
     return Policy(
-        peers=tuple(host.address for host in settings.hosts),
+        peers=tuple(dict.fromkeys((*(host.address for host in settings.hosts), *members))),
         manager=settings.host(name).is_manager,
         vxlan_port=settings.swarm.data_path_port,
         ssh_ports=tuple(sorted(set(ssh_ports))),
@@ -106,6 +109,31 @@ def policy(
         foreign=tuple(foreign),
         cut_clear_vxlan=cut_clear_vxlan,
     )
+
+
+def members(nodes: Iterable[Node]) -> tuple[str, ...]:
+    """The addresses at which nodes are in the swarm, whatever is declared by now.
+
+    A node that nobody declares any more, or that is declared at another address, is in it until it
+    has been removed: shut out before, it could not leave, and as a manager it still has its vote.
+    Not one that is down, unless it has a vote, and may come back to use it.
+    """
+    return tuple(
+        sorted(
+            node.address
+            for node in nodes
+            if (node.state != "down" or node.votes) and _is_of_a_host(node.address)
+        )
+    )
+
+
+def _is_of_a_host(text: str) -> bool:
+    """False for what an engine says that does not know its address: nothing, or ``0.0.0.0``."""
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return not (address.is_unspecified or address.is_loopback)
 
 
 def docker_bridges(of_docker: Iterable[str]) -> tuple[str, ...]:

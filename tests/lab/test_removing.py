@@ -44,16 +44,19 @@ def test_a_worker_is_taken_out_and_its_firewall_hole_goes(
     converged: Description, lab: ModuleType, pyinfra: Callable[..., Run], tmp_path: Path
 ) -> None:
     [worker] = [host.name for host in converged.hosts if host.role == "worker"]
-    at = converged.hosts[0].name
+    at, address = converged.hosts[0].name, converged.host(worker).address
+    # Taken out of the file only, it is still in the swarm, and must not be shut out.
+    env = {"SWARM_SETTINGS": str(settings_without(tmp_path / "cluster.toml", worker))}
+    run = pyinfra("-y", *SITE, env=env)
+    assert run.returncode == 0, run.stderr
+    assert address in lab.run(at, "sudo iptables -S SWARM-PEERS").stdout
     run = job(pyinfra, "remove", f"host={worker}", f"confirm={worker}")
     assert run.returncode == 0, run.stderr
     assert worker not in nodes(lab, at)
     assert states([worker]) == {"inactive"}
-    # It is taken out of the file, and the others forget it.
-    env = {"SWARM_SETTINGS": str(settings_without(tmp_path / "cluster.toml", worker))}
+    # Gone from the swarm and from the file, the others forget it.
     run = pyinfra("-y", *SITE, env=env)
     assert run.returncode == 0, run.stderr
-    address = converged.host(worker).address
     assert address not in lab.run(at, "sudo iptables-save").stdout
     run = pyinfra("-y", *SITE)  # declared again, it comes back
     assert run.returncode == 0, run.stderr
