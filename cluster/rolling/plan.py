@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from cluster.findings import Change, Finding, Notice, Refusal
-from cluster.membership import Membership, Node, Observed, managers_of, quorum, reachable, view
+from cluster.membership import Membership, Node, Observed, managers_of, quorum, view
 from cluster.rolling.jobs import Roll
 from cluster.rolling.nodes import BEFORE, entry, illness
 from cluster.rolling.turns import steps
@@ -188,7 +188,9 @@ def _unsafe(
     if len(managers) <= 2 and taken and not roll.accepted:
         return [_few_managers(len(managers))]
     others = [n for n in managers if n.id != node.id]
-    able, needed = reachable(others), quorum(len(managers))
+    # When this one has its turn, those that were left half-way have had theirs, or stop the roll.
+    able = sum(n.reachability == "reachable" or (planning and BEFORE in n.labels) for n in others)
+    needed = quorum(len(managers))
     if node.role == "manager" and host.name in roll.work and len(managers) > 2 and able < needed:
         return [
             Refusal(

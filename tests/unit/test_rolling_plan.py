@@ -509,9 +509,12 @@ def test_no_other_node_is_taken_while_one_has_not_come_through() -> None:
 
 
 def test_one_that_has_not_come_through_does_not_stand_in_the_way_of_a_plan() -> None:
-    told = found(RESTART, swarm(*changed(replace(HALF, state="down"))))
+    cut = replace(HALF, state="down", reachability="unreachable")
+    told = found(RESTART, swarm(*changed(cut)))
     assert all(isinstance(own[0], Change) for own in told.values())
     assert "1st of 4" in told["rk2"][0].sentence()
+    waits = found(RESTART, swarm(*changed(cut)), planning=False)
+    assert all(isinstance(waits[name][0], Refusal) for name in ("rk1", "rk3", "rk4"))
 
 
 def test_a_manager_that_its_restart_has_locked_is_finished() -> None:
