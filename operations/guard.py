@@ -164,10 +164,14 @@ def _log_in(state: State, host: Host, arguments: dict[str, Any], command: str) -
 def _run(
     connector: Any, script: str, arguments: dict[str, Any], *, timeout: int = 30
 ) -> tuple[bool, str]:
-    """Run a script; whether it succeeded, and the last of what it said."""
-    command = StringCommand(f"set -eu\n{script}")
+    """Run a script; whether it succeeded, and the last of what it said.
+
+    It travels on standard input: with the rules of many hosts in it, it may be longer than Linux
+    lets one argument be (128 KiB).
+    """
+    given = {**arguments, "_timeout": timeout, "_stdin": f"set -eu\n{script}"}
     try:
-        done, output = connector.run_shell_command(command, **{**arguments, "_timeout": timeout})
+        done, output = connector.run_shell_command(StringCommand('eval "$(cat)"'), **given)
     except (*_UNREACHABLE, TimeoutError) as error:
         return False, f"the connection was lost: {error or type(error).__name__}"
     said = output.stderr_lines or output.stdout_lines
