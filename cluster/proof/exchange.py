@@ -35,6 +35,7 @@ EACH_NETWORK = SMALL_TRIES + FULL_TRIES + 10
 _LOOK = r"""
 export LC_ALL=C
 look() {
+  local sandbox
   printf '\n#> %s\n' "$1"
   # “ip” prints keys as well: only addresses and counts leave the host.
   ip -s xfrm state | grep -E '^src |^[[:space:]]+[0-9]+\(bytes\), [0-9]+\(packets\)$'

@@ -7,6 +7,8 @@ import shutil
 import socket
 import struct
 import subprocess
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -47,6 +49,40 @@ def test_the_scripts_are_what_a_shell_understands(script: str) -> None:
     assert shell
     done = subprocess.run([shell, "-n", "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_each_networks_packets_are_sent_and_counted_apart(tmp_path: Path) -> None:
+    """Run for real, within one namespace, to a port of this machine where nobody listens."""
+    stubs = {"nsenter": 'shift; exec "$@"', "ip": "exit 0", "iptables-save": "exit 0"}
+    for name, text in stubs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    for name in ("bash", "cat", "dd", "grep", "sh", "wc"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
+    mine = [
+        replace(
+            crossing,
+            source=replace(crossing.source, sandbox=sandbox),
+            target=replace(crossing.target, address="127.0.0.1"),
+        )
+        for sandbox in ("ingress_sbox", "lb_t6y6dgd1q")
+        for crossing in MINE[:2]
+    ]
+    script, lines = exchange(mine, 4789)
+    done = subprocess.run(
+        ["sh", "-c", script],
+        input=lines + "\n",
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    found = read_exchange(sections(done.stdout.splitlines()))
+    for crossing in mine:
+        for size in (32, crossing.source.mtu - 28):
+            assert found.probes[crossing.source.sandbox, crossing.receiver, size].answered
+    assert set(found.before) == set(found.after) == {"ingress_sbox", "lb_t6y6dgd1q"}
 
 
 def test_no_key_leaves_a_host() -> None:
