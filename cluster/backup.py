@@ -78,7 +78,8 @@ class Backup:
     cluster: the swarm's id; name: what the settings called the cluster; host, node, address: whose
     state it is; engine: the engine's version; taken: when, in seconds since 1970; autolock: the
     state is locked, so the unlock key of that time is needed as well; managers: all of them;
-    digest: SHA-256 of the state's archive, in hexadecimal.
+    availability: what the host had before it was drained for the backup, so that the state has it
+    drained; empty where it was not; digest: SHA-256 of the state's archive, in hexadecimal.
     """
 
     cluster: str
@@ -90,6 +91,7 @@ class Backup:
     managers: tuple[Manager, ...]
     taken: int = 0
     autolock: bool = False
+    availability: str = ""
     digest: str = ""
 
     @property

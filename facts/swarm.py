@@ -34,6 +34,16 @@ _URLS = " ".join(
     for path in ("/info", "/nodes", "/networks?filters=%7B%22driver%22%3A%5B%22overlay%22%5D%7D")
 )
 
+_ANSWERS = f"""\
+looks=0
+until said=$(api {_URLS}); case $said in *'"State":"unknown"'*) [ $looks = 8 ] ;; esac; do
+  looks=$((looks + 1)); sleep 1
+done
+printf '%s\\n' "$said"
+"""
+"""Shell: what the engine answers. A new leader calls every node unknown that has not turned to it
+yet; it takes them some seconds, and whoever decided in between would take them for lost."""
+
 _CERTIFICATE = "/var/lib/docker/swarm/certificates/swarm-node.crt"
 """The node's own certificate, its authority's below it: public, unlike the key beside it."""
 
@@ -57,7 +67,7 @@ class State(SubjectFact[Membership]):
             SECTION
             + ENGINE_STATE
             + 'state=$(engine_state); section state; echo "$state"\n'
-            + f'[ "$state" = running ] && {{ section answers; api {_URLS}; {_INGRESS}; }}\n'
+            + f'[ "$state" = running ] && {{\nsection answers\n{_ANSWERS}{_INGRESS}; }}\n'
             + f"[ -r {_CERTIFICATE} ] && {{ section certificate; cat {_CERTIFICATE}; }}; true\n"
         )
 

@@ -154,6 +154,7 @@ def _about(settings: Settings, chosen: Choice, cluster: Membership) -> Backup:
         managers=tuple(
             Manager(node.id, node.hostname, node.address) for node in managers_of(cluster)
         ),
+        availability=chosen.node.availability if chosen.drains else "",
     )
 
 

@@ -7,6 +7,7 @@ import getpass
 import hashlib
 import json
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -123,6 +124,9 @@ def restored(settings: Settings) -> Commands:
         autolock=backup.autolock,
         unlock_keys=unlock,
     )
+    if backup.availability:  # in the state it is drained, as it was for its backup
+        before = shlex.quote(backup.availability)
+        yield script(f"docker node update --availability {before} self >/dev/null")
 
 
 @converges("recover")

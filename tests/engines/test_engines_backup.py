@@ -331,6 +331,7 @@ def test_a_backup_goes_back_on_a_fresh_host_and_the_site_completes_the_swarm(
     assert kept(swarm, "rk2") == before
     assert is_in_networks(swarm, "rk2")
     nodes = swarm.nodes("rk2")
+    assert nodes["rk2"].availability == "active", "it was drained for the backup"
     assert set(nodes) == {"rk2", "rk4"}
     assert nodes["rk2"].leader
     wait_until(lambda: swarm.nodes("rk2")["rk4"].state == "ready", "the worker has not come back")
