@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
 
 from operations import story
@@ -61,6 +64,24 @@ networks that it has not yet, and the engine joins them. An engine that has trie
 so again only if something of its node has changed; hence the name, which no command shows, and
 which is taken away again when the manager has had its time.
 """
+
+
+def updated(node: str, options: Sequence[str]) -> str:
+    """Shell: ``docker node update`` with these options.
+
+    node: its id, or what the shell makes of it.
+
+    The managers may write of a node as well, between the command's reading and its writing: then
+    the engine refuses it, and it is tried again.
+    """
+    return f"""\
+i=0
+until said=$(docker node update {shlex.join(options)} {node} 2>&1); do
+  i=$((i + 1))
+  case $said in *"out of sequence"*) ;; *) i=10 ;; esac
+  [ $i -lt 10 ] || {{ echo "$said" >&2; exit 1; }}
+  sleep 0.5
+done"""
 
 
 def on(acting: str, text: str, doing: str, *, timeout: int = 60) -> FunctionCommand:

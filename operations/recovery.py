@@ -7,7 +7,6 @@ import getpass
 import hashlib
 import json
 import re
-import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -45,7 +44,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import API
+from operations.engine_api import API, updated
 
 if TYPE_CHECKING:
     from cluster.findings import Finding
@@ -125,8 +124,8 @@ def restored(settings: Settings) -> Commands:
         unlock_keys=unlock,
     )
     if backup.availability:  # in the state it is drained, as it was for its backup
-        before = shlex.quote(backup.availability)
-        yield script(f"docker node update --availability {before} self >/dev/null")
+        mine = "$(docker info --format '{{.Swarm.NodeID}}')"
+        yield script(updated(mine, ["--availability", backup.availability]))
 
 
 @converges("recover")

@@ -37,7 +37,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import API, on
+from operations.engine_api import API, on, updated
 from operations.swarm import IS_WORKER, demote
 from operations.topology import memberships
 
@@ -89,7 +89,7 @@ def drained(settings: Settings) -> Commands:
     target = _target(settings)
     for _ in _steps(target, plan_drain(target)):
         assert target.alive is not None  # else there is nothing to drain
-        text = f"docker node update --availability drain {target.alive.id} >/dev/null"
+        text = updated(target.alive.id, ["--availability", "drain"])
         yield on(target.ask, text, "draining it")
 
 

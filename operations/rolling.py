@@ -7,7 +7,6 @@ in its own name. The first that does not come through ends the roll: all later t
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +43,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import API, on
+from operations.engine_api import API, on, updated
 
 if TYPE_CHECKING:
     from cluster.settings import Host as DeclaredHost
@@ -197,7 +196,7 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
         return
     todo = turns.steps(roll, me, node)
     if todo == ("forget",):
-        yield on(keeper, _update(node.id, ["--label-rm", roll.mark]), "taking the label off")
+        yield on(keeper, updated(node.id, ["--label-rm", roll.mark]), "taking the label off")
         return
     before = observe_on(keeper, rolling_facts.Replicas)
     cluster = view(settings, outlook.observed)
@@ -213,7 +212,7 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
             begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(roll.begun))
             progress(f"goes on with the {roll.job} that was begun {begun}")
         progress("draining it")
-        drain = _update(node.id, nodes.drained(node, turns.marks(roll, outlook.among)))
+        drain = updated(node.id, nodes.drained(node, turns.marks(roll, outlook.among)))
         yield on(keeper, drain, "draining it")
         progress("waiting until its tasks have gone, and run elsewhere")
         yield script(_left(chosen.wait), timeout=chosen.wait + 60)
@@ -237,8 +236,8 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
         return
     last = turns.bearers(outlook.roll, cluster, me)
     removed = [outlook.roll.mark] if last else []
-    lines = [_update(fresh.id, nodes.restored(fresh, removed))]
-    lines += [_update(n.id, ["--label-rm", roll.mark]) for n in last if n.id != fresh.id]
+    lines = [updated(fresh.id, nodes.restored(fresh, removed))]
+    lines += [updated(n.id, ["--label-rm", roll.mark]) for n in last if n.id != fresh.id]
     progress(f"giving it back its availability: {fresh.labels.get(BEFORE, '')}")
     yield on(keeper, "\n".join(lines), "giving it back its availability")
     yield call(_wait_until_back, back, True)
@@ -249,15 +248,6 @@ def _keeper(settings: Settings, observed: Observed, me: str) -> str | None:
     """The manager that is asked and told meanwhile: another one, if there is any."""
     able = [host.name for host in settings.hosts if (m := observed.get(host.name)) and m.controls]
     return next((name for name in able if name != me), able[0] if able else None)
-
-
-def _update(node: str, options: Sequence[str]) -> str:
-    """Shell: change a node; the engine refuses it where the node has just changed by itself."""
-    command = f"docker node update {shlex.join(options)} {node}"
-    return (
-        f"tries=0\nuntil {command} >/dev/null; do\n"
-        "  tries=$((tries + 1)); [ $tries -lt 5 ] || exit 1; sleep 1\ndone"
-    )
 
 
 def _left(seconds: int) -> str:

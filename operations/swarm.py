@@ -43,7 +43,7 @@ from operations.converge import (
     progress,
     script,
 )
-from operations.engine_api import API, UPDATE_NODE, on
+from operations.engine_api import API, UPDATE_NODE, on, updated
 from operations.networks import MISSES_INGRESS
 from operations.topology import memberships, this_host, to_do
 
@@ -393,26 +393,13 @@ def labelled(settings: Settings) -> Commands:
     if acting is None or node is None:
         yield fail("this host is not in the swarm, so it cannot be labelled")
         return
-    options = []
+    options: list[str] = []
     for step in todo:
         if isinstance(step, SetLabel):
-            options.append("--label-add " + shlex.quote(f"{step.key}={step.value}"))
+            options += ["--label-add", f"{step.key}={step.value}"]
         elif isinstance(step, SetAvailability):
-            options.append(f"--availability {step.availability}")
-    update = f"docker node update {' '.join(options)} {node.id}"
-    yield on(acting, _UPDATE.replace("UPDATE", update), "updating it")
-
-
-_UPDATE = """\
-i=0
-until said=$(UPDATE 2>&1); do
-  i=$((i + 1))
-  case $said in *"out of sequence"*) ;; *) i=10 ;; esac
-  [ $i -lt 10 ] || { echo "$said" >&2; exit 1; }
-  sleep 0.5
-done
-"""
-"""Shell: the managers may write of a node, too, between the command's reading and its writing."""
+            options += ["--availability", step.availability]
+    yield on(acting, updated(node.id, options), "updating it")
 
 
 def _measure(settings: Settings, observed: Observed, me: DeclaredHost) -> None:
