@@ -570,5 +570,5 @@ def _strangers(observed: Observed, cluster: Membership) -> list[Finding]:
         for node in cluster.nodes or ()
         if node.id not in known
         and node.hostname not in by_name
-        and not (node.state == "down" and node.hostname in observed)
+        and not (node.state != "ready" and node.hostname in observed)
     ]

@@ -115,6 +115,8 @@ def plan(seen: Seen, among: Collection[str] | None = None) -> Plan:
     among: the hosts that the run works on, where these are not all. A silent host does nothing.
     """
     observed = dict(seen.observed)
+    if seen.planning:
+        _start(seen.settings, observed)
     working = [
         host
         for host in seen.settings.hosts
@@ -138,6 +140,35 @@ def plan(seen: Seen, among: Collection[str] | None = None) -> Plan:
 
 # What a step will have done
 # --------------------------
+
+
+def _start(settings: Settings, observed: dict[str, Membership | None]) -> None:
+    """Stopped engines have been started before the swarm's turn comes: as what they were."""
+    cluster = view(settings, observed)
+    if cluster is None:
+        return
+    known = {member.node for member in observed.values() if member}
+    for host in settings.hosts:
+        own = observed.get(host.name)
+        if own is None or own.engine != "stopped":
+            continue
+        left = [node for node in cluster.nodes or () if node.id not in known]
+        node = next((n for n in left if n.address == host.address), None) or next(
+            (n for n in left if n.hostname == host.name), None
+        )
+        if node is None:
+            continue
+        observed[host.name] = replace(
+            own,
+            engine="running",
+            hostname=node.hostname,
+            state="active",
+            node=node.id,
+            address=node.address,
+            manager=node.role == "manager",
+        )
+        reachability = "reachable" if node.votes else ""
+        _change(observed, node.id, state="ready", reachability=reachability)
 
 
 def _foresee(

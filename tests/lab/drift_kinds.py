@@ -400,7 +400,6 @@ ABSENT = (
         "systemctl stop docker.socket docker.service",
         on="manager",
         apart="host",
-        also=("swarm/label zone",),
     ),
 )
 

@@ -286,6 +286,22 @@ def test_a_promotion_that_was_broken_off_is_waited_for() -> None:
 # ----------
 
 
+def test_an_engine_that_is_only_stopped_is_started_before_and_is_what_it_was() -> None:
+    """Nothing but its start is a difference: neither its role nor what its node carries."""
+    settings = declared(3, 1)
+    nodes = [
+        replace(n, labels={}, state="down", reachability="unreachable")
+        if n.hostname == "rk2"
+        else n
+        for n in nodes_of(settings)
+    ]
+    observed = {**swarm(nodes), "rk2": Membership("stopped")}
+    assert plan(Seen(settings, observed, planning=True)).entries == ()
+    gone = [n for n in nodes if n.hostname != "rk2"]
+    observed = {**swarm(gone), "rk2": Membership("stopped")}
+    assert plan(Seen(settings, observed, planning=True)).entries, "it will have to come in again"
+
+
 def test_the_stages_are_the_deploys_operations_in_its_order() -> None:
     deploy = (Path(__file__).parents[2] / "deploys/swarm.py").read_text()
     called = re.findall(r"^(?:swarm|networks)\.(\w+)\(", deploy, re.MULTILINE)
