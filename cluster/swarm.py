@@ -544,7 +544,7 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
             )
         )
     if cluster and acting_manager(settings, observed) == host.name:
-        findings += _strangers(observed, cluster)
+        findings += _strangers(settings, observed, cluster)
     return findings
 
 
@@ -554,11 +554,13 @@ def _availability(declared: str, found: str) -> SetAvailability:
     )
 
 
-def _strangers(observed: Observed, cluster: Membership) -> list[Finding]:
+def _strangers(settings: Settings, observed: Observed, cluster: Membership) -> list[Finding]:
     known = {membership.node for membership in observed.values() if membership}
     # The node id of a host or an engine that is silent is not known, and a dead twin is the
     # joining's to clear: these are told by their names.
     by_name = {name for name, m in observed.items() if m is None or m.engine != "running"}
+    # The managers need some seconds to notice that a node has left.
+    left = {host.address for host in settings.hosts if (m := observed.get(host.name)) and m.in_none}
     return [
         Notice(
             f"node {node.hostname}",
@@ -570,5 +572,6 @@ def _strangers(observed: Observed, cluster: Membership) -> list[Finding]:
         for node in cluster.nodes or ()
         if node.id not in known
         and node.hostname not in by_name
+        and node.address not in left
         and not (node.state != "ready" and node.hostname in observed)
     ]

@@ -319,15 +319,13 @@ def test_silent_a_host_without_power_is_unknown_and_the_others_are_not(cluster: 
 @pytest.mark.lifecycle
 def test_silent_a_host_with_a_swapped_key_is_unknown(cluster: Cluster, tmp_path: Path) -> None:
     swapped, other = random.Random(SEED).sample(names(cluster.found), 2)
-    place = {
-        name: f"[{cluster.found.host(name).ssh_host}]:{cluster.found.host(name).ssh_port} "
-        for name in (swapped, other)
-    }
     lines = Path(cluster.found.known_hosts).read_text().splitlines()
-    known = [line for line in lines if not line.startswith(place[swapped])]
-    known += [
-        place[swapped] + line.split(" ", 1)[1] for line in lines if line.startswith(place[other])
-    ]
+    address = {name: cluster.found.host(name).address for name in (swapped, other)}
+    places = {places for places, _, _ in map(str.split, lines) if address[swapped] in places}
+    known = [line for line in lines if address[swapped] not in line]
+    keys = [line.partition(" ")[2] for line in lines if address[other] in line]
+    known += [f"{place} {key}" for place in places for key in keys]
+    assert len(known) == len(lines)
     file = tmp_path / "known_hosts"
     file.write_text("\n".join(known) + "\n")
     checked = cluster.check(SWARM_SSH__KNOWN_HOSTS=str(file))

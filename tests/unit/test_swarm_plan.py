@@ -532,9 +532,9 @@ def test_a_declared_host_that_is_silent_is_no_stranger() -> None:
     assert plan_labels(SETTINGS, observed, RK1) == []
 
 
-@pytest.mark.parametrize("state", ["down", "unknown"])
+@pytest.mark.parametrize("state", ["down", "unknown", "ready"])
 def test_what_a_host_has_left_in_the_list_is_no_stranger(state: str) -> None:
-    """After a change of leader a node that left is unknown for a while, before it is down."""
+    """It takes the managers a while to notice, and a new leader knows of no node at first."""
     nodes = [*nodes_of(SETTINGS)[:3], node(4, "worker", state=state)]
     observed = {**swarm(nodes), "rk4": FRESH}
     assert plan_labels(SETTINGS, observed, RK1) == []
