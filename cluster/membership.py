@@ -6,14 +6,14 @@ meaning of the states.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cluster.observation import Observation
 
 if TYPE_CHECKING:
-    from cluster.settings import Settings
+    from cluster.settings import Host, Settings
 
 IN_NO_SWARM = "inactive"
 
@@ -184,6 +184,14 @@ def node_of(membership: Membership | None, cluster: Membership) -> Node | None:
     if membership is None or not membership.in_swarm:
         return None
     return next((node for node in cluster.nodes or () if node.id == membership.node), None)
+
+
+def node_at(nodes: Iterable[Node], host: Host) -> Node | None:
+    """The node of a host that cannot say which it is: by its address, else by its name."""
+    known = list(nodes)
+    return next((n for n in known if n.address == host.address), None) or next(
+        (n for n in known if n.hostname == host.name), None
+    )
 
 
 def managers_of(cluster: Membership) -> list[Node]:

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 
 from cluster import steps as step
 from cluster.findings import Finding, Refusal, refusals
-from cluster.membership import Membership, Node, Observed, Overlay, Service, managers_of, view
+from cluster.membership import (
+    Membership,
+    Node,
+    Observed,
+    Overlay,
+    Service,
+    managers_of,
+    node_at,
+    view,
+)
 from cluster.overlays import plan_ingress, plan_overlays
 from cluster.steps import Step, steps
 from cluster.swarm import plan_demotion, plan_join, plan_labels, plan_promotion, plan_swarm
@@ -152,10 +161,7 @@ def _start(settings: Settings, observed: dict[str, Membership | None]) -> None:
         own = observed.get(host.name)
         if own is None or own.engine != "stopped":
             continue
-        left = [node for node in cluster.nodes or () if node.id not in known]
-        node = next((n for n in left if n.address == host.address), None) or next(
-            (n for n in left if n.hostname == host.name), None
-        )
+        node = node_at((n for n in cluster.nodes or () if n.id not in known), host)
         if node is None:
             continue
         observed[host.name] = replace(

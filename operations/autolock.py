@@ -32,7 +32,6 @@ from operations.converge import (
     Commands,
     call,
     converges,
-    current_host,
     fail,
     forget_observations,
     given,
@@ -45,6 +44,7 @@ from operations.converge import (
 )
 from operations.engine_api import on
 from operations.terms import AUTOLOCK, PRINT_UNLOCK_KEY, UPDATE_SWARM, left_out
+from operations.topology import this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Host as DeclaredHost
@@ -65,7 +65,7 @@ def as_declared(settings: Settings) -> Commands:
 
     Without ``swarm.unlock_key_file`` autolock is not ours: where it is on, that is reported.
     """
-    me = settings.host(current_host().name)
+    me = this_host(settings)
     observed = observe_all(swarm_facts.State)
     path = settings.swarm.unlock_key_path
     file = key_file.look(path) if path else None
@@ -102,7 +102,7 @@ def key_rotated(settings: Settings) -> Commands:
 
         autolock.key_rotated(load(), name="Swarm: a new unlock key")
     """
-    me = settings.host(current_host().name)
+    me = this_host(settings)
     observed = observe_all(swarm_facts.State)
     path = settings.swarm.unlock_key_path
     file = key_file.look(path) if path else None
@@ -174,7 +174,7 @@ def unlockable(settings: Settings) -> Refusal | None:
 
 
 def _connect(settings: Settings) -> Commands:
-    me = settings.host(current_host().name)
+    me = this_host(settings)
     path = _place(settings)
     file = key_file.look(path) if path else None
     if is_executing():
@@ -208,7 +208,7 @@ def wait_for_networks() -> bool:
 
 
 def _unlock(settings: Settings) -> Commands:
-    me = settings.host(current_host().name)
+    me = this_host(settings)
     path = _place(settings)
     file = key_file.look(path) if path else None
     observed = observe_all(swarm_facts.State)

@@ -22,7 +22,6 @@ from operations.converge import (
     Commands,
     Unobserved,
     converges,
-    current_host,
     fail,
     forget_observations,
     observe_all,
@@ -32,6 +31,7 @@ from operations.converge import (
 )
 from operations.engine_api import on
 from operations.terms import UPDATE_SWARM, left_out
+from operations.topology import this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -46,7 +46,7 @@ def as_declared(settings: Settings) -> Commands:
 
     + settings: the cluster's settings; of them ``swarm.certificate_expiry``
     """
-    me = settings.host(current_host().name)
+    me = this_host(settings)
     observed = observe_all(State)
     if not tell("swarm", plan_certificates(settings, observed, me, now=time.time())):
         return
@@ -72,7 +72,7 @@ def authority_rotated(settings: Settings) -> Commands:
 
         certificates.authority_rotated(load(), name="Swarm: a new root CA")
     """
-    me = settings.host(current_host().name)
+    me = this_host(settings)
     observed = observe_all(State)
     awaited = _awaited(settings, observed)
     plan = plan_ca_rotation(settings, observed, me, awaited=awaited)

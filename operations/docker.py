@@ -47,6 +47,7 @@ from operations.converge import (
     script,
     tell,
 )
+from operations.topology import this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -134,7 +135,7 @@ def installed(settings: Settings) -> Commands:
     newest that all hosts can have. Changing the engine of a host that is in a swarm is not this
     operation's business.
     """
-    me = settings.host(current_host().name)
+    me = this_host(settings)
     engine = observe(Installation)
     in_swarm = not observe(State).in_none
     version = _wanted(settings, engine)

@@ -71,15 +71,13 @@ def updated(node: str, options: Sequence[str]) -> str:
 
     node: its id, or what the shell makes of it.
 
-    The managers may write of a node as well, between the command's reading and its writing: then
-    the engine refuses it, and it is tried again.
+    Tried for some seconds: the managers may write of a node as well, between the command's reading
+    and its writing, and for a moment there may be no leader.
     """
     return f"""\
 i=0
 until said=$(docker node update {shlex.join(options)} {node} 2>&1); do
-  i=$((i + 1))
-  case $said in *"out of sequence"*) ;; *) i=10 ;; esac
-  [ $i -lt 10 ] || {{ echo "$said" >&2; exit 1; }}
+  i=$((i + 1)); [ $i -lt 10 ] || {{ echo "$said" >&2; exit 1; }}
   sleep 0.5
 done"""
 

@@ -15,18 +15,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from paramiko import SSHException
 from pyinfra.api import Host, State, StringCommand
-from pyinfra.api.exceptions import ConnectError, PyinfraError
 
 from cluster.rollback import Guarded, arm_and_apply, confirm, outcome, undo
 from operations import story
+from operations.connection import UNREACHABLE
 from operations.converge import Commands, call, current_host, progress
 
 Verify = Callable[[State, Host], str | None]
 """Looks at the changed host and returns what is wrong with it, or None."""
 
-_UNREACHABLE = (PyinfraError, ConnectError, SSHException, OSError, EOFError)
 _ATTEMPTS = 3
 _MARGIN = 30
 _PAUSE = 6
@@ -153,7 +151,7 @@ def _log_in(state: State, host: Host, arguments: dict[str, Any], command: str) -
         if worked:
             return True, said
         return False, f"a new login worked, but a command with sudo did not: {said or 'no message'}"
-    except _UNREACHABLE as error:
+    except UNREACHABLE as error:
         return False, f"a new login failed: {error}"
     finally:
         client = getattr(connector, "client", None)
@@ -172,7 +170,7 @@ def _run(
     given = {**arguments, "_timeout": timeout, "_stdin": f"set -eu\n{script}"}
     try:
         done, output = connector.run_shell_command(StringCommand('eval "$(cat)"'), **given)
-    except (*_UNREACHABLE, TimeoutError) as error:
+    except UNREACHABLE as error:
         return False, f"the connection was lost: {error or type(error).__name__}"
     said = output.stderr_lines or output.stdout_lines
     return bool(done), " / ".join(line.strip() for line in said[-4:])

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from cluster.join_tokens import plan_tokens
 from facts.swarm import State
-from operations.converge import Commands, converges, current_host, observe_all, tell
+from operations.converge import Commands, converges, observe_all, tell
 from operations.engine_api import on
 from operations.terms import UPDATE_SWARM, left_out
+from operations.topology import this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -28,7 +29,7 @@ def rotated(settings: Settings) -> Commands:
 
         join_tokens.rotated(load(), name="Swarm: new join tokens")
     """
-    me = settings.host(current_host().name)
+    me = this_host(settings)
     observed = observe_all(State)
     if tell("swarm", left_out(settings, observed) or plan_tokens(settings, observed, me)):
         yield on(me.name, _ROTATE, "replacing the join tokens")

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 
 from gevent.event import AsyncResult
 from gevent.pool import Pool
-from paramiko import SSHException
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
-from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.context import ctx_host, ctx_state
 
 from cluster.findings import refusals
@@ -28,6 +26,7 @@ from facts import overlays
 from facts import swarm as swarm_facts
 from facts.subject import sections
 from operations import story
+from operations.connection import UNREACHABLE
 from operations.converge import (
     Commands,
     call,
@@ -45,8 +44,6 @@ if TYPE_CHECKING:
 
 SETTLING = 40
 """Seconds that a node may take to join the ingress network after its engine has started."""
-
-_UNREACHABLE = (PyinfraError, ConnectError, SSHException, OSError, EOFError, TimeoutError)
 
 
 class Unproven(Exception):
@@ -308,7 +305,7 @@ def _on(
                 _stdin=lines,
                 _timeout=timeout,
             )
-        except _UNREACHABLE as error:
+        except UNREACHABLE as error:
             return f"the connection was lost: {error or type(error).__name__}"
     if not done:
         return output.stderr.strip().replace("\n", " / ") or "its script failed without a word"

@@ -108,12 +108,11 @@ def emptied(settings: Settings) -> Commands:
 
 
 _EMPTY = """\
-said=$(mktemp); trap 'rm -f "$said"' EXIT
 running() {
-  docker node ps --format '{{.CurrentState}}|{{.Name}}' NODE > "$said" 2>&1 ||
-    { echo "what the managers do not say ($(tail -n 1 "$said"))"; return; }
-  grep -E '^(New|Pending|Assigned|Accepted|Preparing|Ready|Starting|Running)' "$said" |
-    cut -d '|' -f 2
+  said=$(docker node ps --format '{{.CurrentState}}|{{.Name}}' NODE 2>&1) ||
+    { echo "what the managers do not say ($said)"; return; }
+  printf '%s\n' "$said" |
+    grep -E '^(New|Pending|Assigned|Accepted|Preparing|Ready|Starting|Running)' | cut -d '|' -f 2
 }
 i=0
 while left=$(running); [ -n "$left" ]; do

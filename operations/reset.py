@@ -44,7 +44,7 @@ from operations.converge import (
 from operations.engine_api import API
 from operations.guard import guarded
 from operations.ssh import RELOAD
-from operations.topology import memberships
+from operations.topology import memberships, this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -192,7 +192,7 @@ def guard_removed(settings: Settings) -> Commands:
 
 
 def _leave(settings: Settings, turn: str) -> Commands:
-    me = settings.host(current_host().name)
+    me = this_host(settings)
     findings: list[Finding] = plan_leaving(settings, memberships(), me, turn=turn)
     if tell("reset", findings):
         yield script(f"{API}api -X POST 'http://localhost/swarm/leave?force=1'", timeout=90)

@@ -44,6 +44,7 @@ from operations.converge import (
     tell,
 )
 from operations.engine_api import API, on, updated
+from operations.topology import this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Host as DeclaredHost
@@ -107,7 +108,7 @@ def look(settings: Settings, job: Job, *, planning: bool = False) -> Outlook:
 
     planning: nodes are still to have their turns, among them those that were left half-way.
     """
-    me = settings.host(current_host().name)
+    me = this_host(settings)
     said = {name: value for name in OPTIONS if (value := given(name)) is not None}
     chosen, refused = options.options(said)
     if refused:

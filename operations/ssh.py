@@ -20,13 +20,13 @@ from facts.ssh import Effective
 from operations.converge import (
     Commands,
     converges,
-    current_host,
     fail,
     observe,
     progress,
     tell,
 )
 from operations.guard import guarded
+from operations.topology import this_host
 
 RELOAD = (
     "if systemctl --quiet is-active ssh.socket; then systemctl try-restart ssh.service; "
@@ -56,7 +56,7 @@ def hardened(settings: Settings) -> Commands:
 
         ssh.hardened(load(), name="SSH: keys only, judged by the effective configuration")
     """
-    names = [admin.name for admin in settings.admins(settings.host(current_host().name))]
+    names = [admin.name for admin in settings.admins(this_host(settings))]
     asked = ",".join(names)
     seen = observe(Effective, users=asked)
     deny = settings.access.others == "deny"

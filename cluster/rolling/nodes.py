@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cluster.membership import Membership, Node, Observed, node_of
+from cluster.membership import Membership, Node, Observed, node_at, node_of
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -28,11 +28,7 @@ def entry(settings: Settings, observed: Observed, cluster: Membership, name: str
     own = observed.get(name)
     if own is not None and own.engine == "running" and own.state != "locked":
         return node_of(own, cluster)
-    host = settings.host(name)
-    nodes = cluster.nodes or ()
-    return next((n for n in nodes if n.address == host.address), None) or next(
-        (n for n in nodes if n.hostname == name), None
-    )
+    return node_at(cluster.nodes or (), settings.host(name))
 
 
 def stage(node: Node) -> str:
