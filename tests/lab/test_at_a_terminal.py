@@ -2,66 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import select
-import signal
-import subprocess
-import time
 from collections.abc import Callable
 from types import ModuleType
 
 import pytest
 
 from tests.lab.conftest import ROOT, Run, environment, pyinfra_argv
+from tests.terminal import Terminal
 
 OWN_FILE = "/etc/apt/apt.conf.d/90pyinfra-swarm"
 QUESTION = "Press enter to execute"
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class Terminal:
-    """A command run at a terminal of its own."""
-
-    def __init__(self, *arguments: str) -> None:
-        self._ours, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            pyinfra_argv(*arguments),
-            cwd=ROOT,
-            env=environment({"TERM": "dumb"}),
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self.shown = ""
-
-    def wait_for(self, words: str, timeout: float = 60) -> None:
-        deadline = time.monotonic() + timeout
-        while words not in self.shown:
-            assert time.monotonic() < deadline, f"never showed {words!r}:\n{self.shown}"
-            self._read(1)
-
-    def type(self, text: str) -> None:
-        os.write(self._ours, text.encode())
-
-    def finish(self, timeout: float = 120) -> int:
-        deadline = time.monotonic() + timeout
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline, f"did not end:\n{self.shown}"
-            self._read(0.2)
-        self._read(0.5)
-        os.close(self._ours)
-        return self.process.returncode
-
-    def _read(self, seconds: float) -> None:
-        if select.select([self._ours], [], [], seconds)[0]:
-            try:
-                self.shown += os.read(self._ours, 65536).decode(errors="replace")
-            except OSError:  # the other side has hung up
-                time.sleep(seconds)
+def at_a_terminal(*arguments: str) -> Terminal:
+    """pyinfra, as a person at a terminal starts it."""
+    return Terminal(pyinfra_argv(*arguments), cwd=ROOT, env=environment())
 
 
 @pytest.fixture
@@ -74,9 +30,9 @@ def drifted(lab: ModuleType, pyinfra: Callable[..., Run]) -> ModuleType:
 
 
 def test_the_plan_is_shown_and_enter_carries_it_out(drifted: ModuleType) -> None:
-    terminal = Terminal("inventory.py", "deploys/updates.py")
+    terminal = at_a_terminal("inventory.py", "deploys/updates.py")
     terminal.wait_for(QUESTION)
-    assert re.search(r"\[node2\]\s+~ updates", _COLOURS.sub("", terminal.shown))
+    assert re.search(r"\[node2\]\s+~ updates", terminal.words)
     assert drifted.run("node2", f"test -e {OWN_FILE}", check=False).returncode == 1
     terminal.type("\n")
     assert terminal.finish() == 0
@@ -86,10 +42,10 @@ def test_the_plan_is_shown_and_enter_carries_it_out(drifted: ModuleType) -> None
 
 @pytest.mark.parametrize("answer", ["n\n", None], ids=["no", "ctrl-c"])
 def test_anything_else_changes_nothing(drifted: ModuleType, answer: str | None) -> None:
-    terminal = Terminal("inventory.py", "deploys/updates.py")
+    terminal = at_a_terminal("inventory.py", "deploys/updates.py")
     terminal.wait_for(QUESTION)
     if answer is None:
-        os.kill(terminal.process.pid, signal.SIGINT)
+        terminal.interrupt()
         assert terminal.finish() == 130
         assert "ended before it was through; nothing was changed" in terminal.shown
     else:

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import os
-import pty
-import re
-import select
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +12,7 @@ import pytest
 
 from cluster.settings_sources import ROOT
 from operations.confirmation import refusal
+from tests.terminal import Terminal
 
 SUBJECT = '''
 """A job that destroys what a host says is there."""
@@ -68,7 +64,6 @@ subject.erased(name="Erase", _serial={serial})
 subject.erased_again(name="Erase the rest")
 """
 
-_COLOURS = re.compile(r"\x1b\[[0-9;]*[mK]")
 QUESTION = "To go on, type rk4 and press enter; anything else changes nothing: "
 CONFIRMED = 6  # three hosts, two commands each
 
@@ -84,63 +79,30 @@ class Job:
             INVENTORY.format(erased=str(folder / "erased"), data=data or {})
         )
 
-    def start(self, *arguments: str, streams: tuple[int, int, int]) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "pyinfra", *arguments, "inventory.py", "deploy.py"],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{self.folder}", "TERM": "dumb"},
-            start_new_session=True,
-            stdin=streams[0],
-            stdout=streams[1],
-            stderr=streams[2],
-        )
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{self.folder}"}
+
+    def argv(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-P", "-m", "pyinfra", *arguments, "inventory.py", "deploy.py"]
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """Without a terminal: the exit code and all that was said."""
-        process = self.start(
-            *arguments, streams=(subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT)
+        done = subprocess.run(
+            self.argv(*arguments),
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
         )
-        said, _ = process.communicate(timeout=60)
-        return process.returncode, said.decode()
+        return done.returncode, done.stdout
 
     @property
     def erased(self) -> int:
         return int((self.folder / "erased").read_text())
-
-
-class Terminal:
-    """A job started at a terminal of its own."""
-
-    def __init__(self, job: Job, *arguments: str) -> None:
-        self._ours, theirs = pty.openpty()
-        self.process = job.start(*arguments, streams=(theirs, theirs, theirs))
-        os.close(theirs)
-        self.shown = ""
-
-    def wait_for(self, words: str) -> None:
-        deadline = time.monotonic() + 30
-        while words not in _COLOURS.sub("", self.shown):
-            assert time.monotonic() < deadline, f"never showed {words!r}:\n{self.shown}"
-            self.read(0.2)
-
-    def read(self, seconds: float) -> None:
-        if select.select([self._ours], [], [], seconds)[0]:
-            try:
-                self.shown += os.read(self._ours, 65536).decode(errors="replace")
-            except OSError:  # the other side has hung up
-                time.sleep(seconds)
-
-    def type(self, text: str) -> None:
-        os.write(self._ours, text.encode())
-
-    def finish(self) -> int:
-        deadline = time.monotonic() + 30
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline, f"did not end:\n{self.shown}"
-            self.read(0.2)
-        self.read(0.5)
-        os.close(self._ours)
-        return self.process.returncode
 
 
 @pytest.fixture
@@ -148,7 +110,7 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
     started: list[Terminal] = []
 
     def start(job: Job, *arguments: str) -> Terminal:
-        started.append(Terminal(job, *arguments))
+        started.append(Terminal(job.argv(*arguments), cwd=job.folder, env=job.environment))
         return started[-1]
 
     yield start
@@ -167,7 +129,7 @@ def test_the_word_typed_at_a_terminal_has_it_done_and_is_asked_for_once(
     assert "rk4 leaves the swarm, and its volumes are lost." in shown.shown
     shown.type("rk4\n")
     assert shown.finish() == 0
-    assert _COLOURS.sub("", shown.shown).count(QUESTION) == 1
+    assert shown.words.count(QUESTION) == 1
     assert job.erased == CONFIRMED
 
 
@@ -180,7 +142,7 @@ def test_nothing_is_written_over_the_question(
     for _ in range(5):  # pyinfra's spinner would have turned five times
         shown.read(0.2)
     assert shown.shown == before
-    assert _COLOURS.sub("", before).endswith(QUESTION)
+    assert shown.words.endswith(QUESTION)
 
 
 def test_it_is_asked_after_pyinfras_own_question_and_not_before(
@@ -189,7 +151,7 @@ def test_it_is_asked_after_pyinfras_own_question_and_not_before(
     job = Job(tmp_path)
     shown = terminal(job)
     shown.wait_for("Press enter to execute")
-    assert QUESTION not in _COLOURS.sub("", shown.shown)
+    assert QUESTION not in shown.words
     shown.type("\n")
     shown.wait_for(QUESTION)
     shown.type("rk4\n")
@@ -215,7 +177,7 @@ def test_ctrl_c_changes_nothing(tmp_path: Path, terminal: Callable[..., Terminal
     job = Job(tmp_path)
     shown = terminal(job, "-y")
     shown.wait_for(QUESTION)
-    os.kill(shown.process.pid, signal.SIGINT)
+    shown.interrupt()
     assert shown.finish() == 130
     assert job.erased == 0
 
@@ -237,7 +199,7 @@ def test_the_word_given_answers_without_a_question(
     assert (code, job.erased) == (0, CONFIRMED), said
     shown = terminal(job, "-y", "--data", "confirm=rk4")
     assert shown.finish() == 0
-    assert QUESTION not in _COLOURS.sub("", shown.shown)
+    assert QUESTION not in shown.words
 
 
 def test_another_word_given_is_an_answer_too(
@@ -247,7 +209,7 @@ def test_another_word_given_is_an_answer_too(
     shown = terminal(job, "-y", "--data", "confirm=rk3")
     assert shown.finish() == 1
     assert job.erased == 0
-    assert QUESTION not in _COLOURS.sub("", shown.shown)
+    assert QUESTION not in shown.words
 
 
 def test_a_word_in_the_inventory_confirms_nothing(tmp_path: Path) -> None:
@@ -260,7 +222,7 @@ def test_a_dry_run_asks_nothing(tmp_path: Path, terminal: Callable[..., Terminal
     job = Job(tmp_path)
     shown = terminal(job, "--dry")
     assert shown.finish() == 0
-    assert QUESTION not in _COLOURS.sub("", shown.shown)
+    assert QUESTION not in shown.words
     assert "3 differences" in shown.shown
     assert job.erased == 0
 
