@@ -18,16 +18,13 @@ def nodes(settings: Settings, observed: Observed) -> dict[str, dict[str, Any]]:
     that answers.
     """
     cluster = view(settings, observed)
+    listed = (cluster.nodes if cluster else None) or ()
     names = {own.node: name for name, own in observed.items() if own and own.node}
-    names |= {
-        node.id: host.name
-        for node in (cluster.nodes if cluster else None) or ()
-        for host in settings.hosts
-        # A silent host does not say which node it is: its address does.
-        if observed.get(host.name) is None and node.address == host.address
-    }
+    # A silent host does not say which node it is: its address does.
+    silent = {host.address: host.name for host in settings.hosts if observed.get(host.name) is None}
+    names |= {node.id: silent[node.address] for node in listed if node.address in silent}
     found = {}
-    for node in (cluster.nodes if cluster else None) or ():
+    for node in listed:
         found[names.get(node.id) or node.hostname or node.id] = {
             "role": node.role,
             "leader": node.leader,

@@ -71,7 +71,7 @@ def given(key: str) -> str | None:
 # ----------------------------------------------------------------------------------
 
 _observations: dict[tuple[Any, ...], AsyncResult[Any]] = {}
-_views: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+_views: dict[tuple[Any, ...], gevent.Greenlet[..., Mapping[str, Any]]] = {}
 _generation = 0
 _latest: dict[str, int] = {}
 """The generation that a host has begun itself, by its name: an older view is no good to it."""
@@ -150,19 +150,22 @@ def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None
         return first
     generation = _generation
     key = (_generation, story.phase(), fact, tuple(sorted(kwargs.items())))
-    said: Mapping[str, T | None] | None = _views.get(key)
-    if said is None:
-        hosts = list(story.state().inventory)
-        greenlets = [gevent.spawn(_observed, fact, host, kwargs) for host in hosts]
-        gevent.joinall(greenlets)
-        said = {host.name: greenlet.get() for host, greenlet in zip(hosts, greenlets, strict=True)}
-        # Kept, since each host asks for it: put together anew, it costs the square of the hosts.
-        _views[key] = said
+    # Kept, since each host asks for it: put together anew, it costs the square of the hosts.
+    pending = _views.get(key)
+    if pending is None:
+        pending = _views[key] = gevent.spawn(_view, fact, kwargs)
+    said: Mapping[str, T | None] = pending.get()
     _first_looks.setdefault(what, (generation, said))
     _notice_other_runs()
     if said[me.name] is None:
         raise _silent(me, fact)
     return said
+
+
+def _view(fact: type[FactBase[T]], kwargs: dict[str, Any]) -> Mapping[str, T | None]:
+    hosts = list(story.state().inventory)
+    greenlets = [gevent.spawn(_observed, fact, host, kwargs) for host in hosts]
+    return {host.name: greenlet.get() for host, greenlet in zip(hosts, greenlets, strict=True)}
 
 
 def _notice_other_runs() -> None:

@@ -104,7 +104,8 @@ def looked(host: Host, part: str) -> None:
 def measure(part: str, what: str, value: Any, *, host: str = "") -> None:
     """Record a value that is no finding, for reports: each once a run and phase.
 
-    value: what JSON can hold; host: its name, "" for what is said of the cluster as a whole.
+    value: what JSON can hold, or a function that gives it, called only where it is recorded;
+    host: its name, "" for what is said of the cluster as a whole.
     """
     key = (host, part, what, phase())
     if key not in _measured:
@@ -116,7 +117,7 @@ def measure(part: str, what: str, value: Any, *, host: str = "") -> None:
                 "phase": phase(),
                 "kind": "measure",
                 "what": what,
-                "value": value,
+                "value": value() if callable(value) else value,
             }
         )
 

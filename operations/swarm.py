@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gevent.event import AsyncResult
@@ -402,11 +403,17 @@ def labelled(settings: Settings) -> Commands:
     yield on(acting, updated(node.id, options), "updating it")
 
 
+MEASURES = {
+    "nodes": measures.nodes,
+    "managers": measures.managers,
+    "networks": measures.networks,
+}
+
+
 def _measure(settings: Settings, observed: Observed, me: DeclaredHost) -> None:
     """What a report shows of the swarm besides its differences."""
-    story.measure("swarm", "nodes", measures.nodes(settings, observed))
-    story.measure("swarm", "managers", measures.managers(settings, observed))
-    story.measure("swarm", "networks", measures.networks(settings, observed))
+    for what, of in MEASURES.items():
+        story.measure("swarm", what, partial(of, settings, observed))
     own = observed[me.name]
     if own is not None and own.certificate_expires is not None:
         story.measure("swarm", "certificate expires", own.certificate_expires, host=me.name)

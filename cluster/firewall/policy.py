@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -164,8 +165,14 @@ def foreign_bridges(of_docker: Iterable[str], interfaces: Iterable[str]) -> tupl
 def of_family(family: Family, networks: Iterable[str]) -> tuple[str, ...]:
     """Those of the networks that are of this family, as iptables prints them."""
     version = 4 if family == "ipv4" else 6
-    parsed = (ipaddress.ip_network(text) for text in networks)
+    parsed = (_network(text) for text in networks)
     return tuple(str(network) for network in parsed if network.version == version)
+
+
+@cache
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    # Every host's rules name every other host: read anew each time, it costs the hosts' square.
+    return ipaddress.ip_network(text)
 
 
 def covers(sources: Sequence[str], address: str) -> bool:

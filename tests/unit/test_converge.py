@@ -78,6 +78,18 @@ def looked_around():
     yield from ()
 
 
+together = []
+
+
+@converges("word")
+def looked_together():
+    """A view that each host put together itself would cost the square of the hosts."""
+    if not is_executing():
+        together.append(observe_all(Said))
+        assert together[-1] is together[0], "it has put together a view of its own"
+    yield from ()
+
+
 views = []
 
 
@@ -338,6 +350,12 @@ def test_hosts_at_an_operation_at_the_same_time_decide_by_the_same_view(run: Run
     """One that comes a moment later would see what the first has begun to change."""
     begun = "subject.begun_by('@fake/rk1', name='Begin')"
     ran = run(dict.fromkeys(["rk1", "rk2", "rk3"], "fine"), begun, "subject.seen_anew(name='Then')")
+    assert ran.code == 0, ran.text
+
+
+def test_hosts_that_plan_together_share_one_view(run: Runs) -> None:
+    words = {"rk1": "fine", "rk2": "fine", "rk3": "fine"}
+    ran = run(words, "subject.looked_together(name='Look')", mode="--dry")
     assert ran.code == 0, ran.text
 
 
