@@ -13,6 +13,8 @@ import inspect
 import json
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from pyinfra.api.facts import ShortFactBase
 
 from cluster.settings_sources import ROOT
 from lab import api
+from tests.lab.conftest import description_of_the_lab, load_web_image, on_each
 
 PAGE = ROOT / "docs/facts.md"
 RECORDED = ROOT / "tests/unit/fixtures/facts"
@@ -56,12 +59,41 @@ def asked(name: str, fact: Any) -> tuple[str, Any]:
     return f"{whole.__module__}.{whole.__name__}", whole
 
 
+@contextmanager
+def something_to_show(manager: str) -> Iterator[None]:
+    """A service and a container of its own on an encrypted network, as long as it is recorded."""
+    load_web_image(host.name for host in description_of_the_lab().hosts)
+    on_each([manager], _SHOWN)
+    try:
+        yield
+    finally:
+        on_each([manager], _GONE)
+
+
+_SHOWN = """\
+set -e
+docker network create --driver overlay --attachable --opt encrypted notes
+docker service create -q --detach=false --name web --mode global --publish 80:80 --network notes \
+  lab/web:1
+docker run -d --name alone --network notes lab/web:1
+"""
+_GONE = """\
+docker rm -f alone
+docker service rm web
+until docker network rm notes; do sleep 1; done
+"""
+_AUTOLOCK = "docker swarm update --autolock={on} >/dev/null"
+
+
 def record(host: str, folder: Path) -> None:
     """Ask a host of the lab for everything."""
     folder.mkdir(exist_ok=True)
     for name, whole in {asked(name, fact) for name, fact in facts().items()}:
-        script = whole().command(**ARGUMENTS.get(name, {}))
-        said = api.run(host, ["sudo", "sh", "-c", str(script)]).stdout
+        script = str(whole().command(**ARGUMENTS.get(name, {})))
+        if name == "facts.swarm.UnlockKey":
+            on, off = (_AUTOLOCK.format(on=on) for on in ("true", "false"))
+            script = f"{on} || :\n{script}\n{off} || :"
+        said = api.run(host, ["sudo", "sh", "-c", script]).stdout
         (folder / f"{name}.txt").write_text(said, encoding="utf-8")
 
 
@@ -132,8 +164,9 @@ def with_answers(page: str) -> str:
 def main(words: list[str]) -> int:
     """The command; its exit code."""
     if words == ["record"]:
-        record("node1", RECORDED)
-        record("node4", OF_A_WORKER)  # for tests/bench/scale.py
+        with something_to_show("node1"):
+            record("node1", RECORDED)
+            record("node4", OF_A_WORKER)  # for tests/bench/scale.py
     elif words != ["write"]:
         print(__doc__, file=sys.stderr)
         return 2

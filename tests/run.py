@@ -55,6 +55,7 @@ SUITES = {
         _scenarios("keys", 900, "autolock"),
         _scenarios("backup", 1500, "backup"),
         _scenarios("removing", 1800, "removing"),
+        _scenarios("roles", 600, "roles"),
         _engines("simulation", 600, "rules", "simulation"),
         _engines(
             "engines-swarm",

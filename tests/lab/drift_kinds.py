@@ -1,7 +1,7 @@
 """The kinds of drift that a check has to find: how each comes about, and how it is reported.
 
-To add one, add a :class:`Kind` to a batch. A batch is broken at once, each kind on a random host,
-checked once, mended once and checked again.
+To add one, add a :class:`Kind` to a group. Each is brought about by itself, on a random host;
+checked; mended by the deploys that the report names; and checked again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ class Kind:
     by_manager: ``breaks`` and ``undo`` run on a manager that does not drift, about ``$NODE``;
         with undo_there, ``undo`` runs on the host.
     of_cluster: it is reported on the manager that speaks for the swarm.
-    apart: kinds with the same word here are put on different hosts.
     also: findings (``part/what``, as shell patterns) that may come with it.
     """
 
@@ -43,13 +42,12 @@ class Kind:
     by_manager: bool = False
     undo_there: bool = False
     of_cluster: bool = False
-    apart: str = ""
     also: tuple[str, ...] = ()
 
 
 def _sshd(name: str, what: str, reason: str, breaks: str, **more: object) -> Kind:
     # A file of sshd's that was touched is one it has not read.
-    given = {"apart": "sshd", "also": ("ssh/sshd",), **more}
+    given = {"also": ("ssh/sshd",), **more}
     return Kind(name, "ssh", what, reason, breaks, **given)  # type: ignore[arg-type]
 
 
@@ -59,14 +57,12 @@ HOSTS = (
         "an extra authorised key",
         *("access", "keys of debian", "a key that is not declared"),
         'echo "$STRANGER" >> /home/$LOGIN/.ssh/authorized_keys',
-        apart="keys",
     ),
     Kind(
         "a declared key gone",
         *("access", "keys of debian", "a declared key is missing"),
         'grep -vF "${SPARE#* }" /home/$LOGIN/.ssh/authorized_keys > /tmp/kept; '
         "cat /tmp/kept > /home/$LOGIN/.ssh/authorized_keys",
-        apart="keys",
     ),
     Kind(
         "a sudo rule of ours edited",
@@ -121,7 +117,6 @@ HOSTS = (
         "our configuration of updates gone",
         *("updates", "Unattended-Upgrade::Package-Blacklist", "Docker would be updated by itself"),
         f"rm {CONFIGURATION}",
-        apart="apt",
         also=("updates/*",),
     ),
     Kind(
@@ -130,7 +125,6 @@ HOSTS = (
         "echo 'APT::Periodic::Unattended-Upgrade \"0\";' > /etc/apt/apt.conf.d/99-mine",
         kind="notice",
         undo="rm /etc/apt/apt.conf.d/99-mine",
-        apart="apt",
     ),
     Kind(
         "nothing that keeps the clock right",
@@ -159,13 +153,11 @@ HOSTS = (
         "Docker not started at boot",
         *("docker", "docker.service", "does not start at boot"),
         "systemctl disable docker.service",
-        apart="unit",
     ),
     Kind(
         "our drop-in for Docker's unit gone",
         *("docker", "docker.service", "does not record"),
         f"rm {UNIT_DROP_IN}; systemctl daemon-reload",
-        apart="unit",
     ),
     Kind(
         "a sysctl changed",
@@ -192,7 +184,6 @@ HOSTS = (
         "an admin out of the group docker",
         *("docker", "group docker", "lacks declared admins"),
         "gpasswd -d $LOGIN docker",
-        apart="group",
     ),
     Kind(
         "a user added to the group docker",
@@ -200,7 +191,6 @@ HOSTS = (
         "useradd -M guest; usermod -aG docker guest",
         kind="notice",
         undo="userdel guest",
-        apart="group",
     ),
     # swarm
     Kind(
@@ -249,19 +239,16 @@ FIREWALL = (
         *("firewall", "INPUT (IPv4)", "a rule above ours lets packets pass"),
         "iptables -I INPUT -s 203.0.113.77 -j ACCEPT",
         undo="iptables -D INPUT -s 203.0.113.77 -j ACCEPT",
-        apart="INPUT",
     ),
     Kind(
         "a rule deleted",
         *("firewall", "SWARM-FORWARD (IPv4)", "lacks"),
         "iptables -D SWARM-FORWARD 1",
-        apart="SWARM-FORWARD",
     ),
     Kind(
         "a chain flushed",
         *("firewall", "SWARM-INPUT (IPv4)", "its rules are gone"),
         "iptables -F SWARM-INPUT",
-        apart="INPUT",
     ),
     Kind(
         "a rule of somebody else's among ours",
@@ -297,13 +284,11 @@ FIREWALL = (
         "a stale range list",
         *("firewall", "web ranges", "9 days ago"),
         "touch -d '9 days ago' /var/lib/pyinfra-swarm/web-ranges/ipv4",
-        apart="ranges",
     ),
     Kind(
         "a range list lost",
         *("firewall", "web ranges", "no list for IPv6"),
         "rm /var/lib/pyinfra-swarm/web-ranges/ipv6",
-        apart="ranges",
         also=("firewall/SWARM-WEB (IPv6)",),
     ),
     Kind(
@@ -322,7 +307,6 @@ REFUSALS = (
         f"echo 'PasswordAuthentication yes' > {DROP_INS}/00-aaa.conf",
         kind="refusal",
         undo=f"rm {DROP_INS}/00-aaa.conf",
-        apart="host",
     ),
     Kind(
         "a module blacklisted",
@@ -330,7 +314,6 @@ REFUSALS = (
         "echo 'install esp4 /bin/true' > /etc/modprobe.d/block.conf",
         kind="refusal",
         undo="rm /etc/modprobe.d/block.conf",
-        apart="host",
     ),
     Kind(
         "a full disk",
@@ -338,7 +321,6 @@ REFUSALS = (
         "fallocate -l $(($(df --output=avail -B1 / | tail -n1) - 150000000)) /full",
         kind="refusal",
         undo="rm /full",
-        apart="host",
         also=("preflight/disk space on *",),
     ),
     Kind(
@@ -347,7 +329,6 @@ REFUSALS = (
         "hostname other",
         kind="notice",
         undo="hostname $NODE",
-        apart="host",
     ),
 )
 
@@ -362,7 +343,6 @@ ROLES = (
         first="iptables -I SWARM-INPUT -p tcp --dport 2377 -j ACCEPT",
         on="worker",
         by_manager=True,
-        apart="role",
         also=("firewall/SWARM-INPUT (IPv4)",),
     ),
     Kind(
@@ -371,7 +351,6 @@ ROLES = (
         "docker node demote $NODE",
         on="manager",
         by_manager=True,
-        apart="role",
     ),
     Kind(
         "the ingress network recreated without encryption",
@@ -391,7 +370,6 @@ ABSENT = (
         *("swarm", "the swarm", "this host is not in it yet"),
         "docker swarm leave",
         on="worker",
-        apart="host",
         also=("swarm/node *", "swarm/label zone"),
     ),
     Kind(
@@ -399,7 +377,6 @@ ABSENT = (
         *("docker", "docker.service", "is not running"),
         "systemctl stop docker.socket docker.service",
         on="manager",
-        apart="host",
     ),
 )
 
@@ -416,7 +393,7 @@ REMOVAL = (
     ),
 )
 
-BATCHES: dict[str, tuple[Kind, ...]] = {
+GROUPS: dict[str, tuple[Kind, ...]] = {
     "hosts": HOSTS,
     "firewall": FIREWALL,
     "refusals": REFUSALS,

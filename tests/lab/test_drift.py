@@ -1,6 +1,6 @@
 """The drift check on a real cluster: what it finds, what it leaves alone, and that it is quiet.
 
-`-k` with a batch's name (hosts, firewall, refusals, roles, absent, removal), `silent`, `read_only`,
+`-k` with a group's name (hosts, firewall, refusals, roles, absent, removal), `silent`, `read_only`,
 `timer` or `alarm` runs a part of it; each starts from a converged lab.
 """
 
@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from drift.schedule import UNIT, Schedule, units
+from drift.schedule import UNIT, Schedule, install, remove, show
 from lab.description import Description
 from tests.lab.conftest import (
     ROOT,
@@ -30,10 +30,11 @@ from tests.lab.conftest import (
     Run,
     description_of_the_lab,
     environment,
+    load_web_image,
     on_each,
     wait_for,
 )
-from tests.lab.drift_kinds import BATCHES, Kind
+from tests.lab.drift_kinds import GROUPS, Kind
 from tests.lab.test_create import SNAPSHOT, names
 
 PYINFRA = Callable[..., Run]
@@ -83,9 +84,9 @@ class Cluster:
         took = time.monotonic() - begun
         return Checked(done.returncode, json.loads(done.stdout), done.stderr, took)
 
-    def mend(self) -> None:
-        """The whole job once more."""
-        run = self.apply("-y", *SITE, env=self.settings)
+    def mend(self, deploy: str = SITE[1]) -> None:
+        """The whole job once more, or one deploy of it."""
+        run = self.apply("-y", SITE[0], deploy, env=self.settings)
         assert run.returncode == 0, run.output
 
     def run(self, host: str, kind: Kind, script: str, *, there: bool = False) -> None:
@@ -97,7 +98,7 @@ class Cluster:
         assert done.returncode == 0, f"{kind.name} on {host}: {done.stdout}{done.stderr}"
 
     def acting(self, but: str = "") -> str:
-        """The manager that speaks for the swarm, as long as ``but`` is none."""
+        """The manager that speaks for the swarm, and is not ``but``."""
         managers = [host.name for host in self.found.hosts if host.role == "manager"]
         return next(name for name in managers if name != but)
 
@@ -149,15 +150,15 @@ def cluster(
     lab.run(made.acting(), ["sudo", "sh", "-c", f"{undo}docker network rm apps"], check=False)
 
 
-# Thirty kinds of drift and more
-# ------------------------------
+# Thirty kinds of drift and more, one by one
+# ------------------------------------------
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a batch: where each kind was put, and the checks before and after mending."""
+    """What became of a kind: the host it was put on, and the checks before and after mending."""
 
-    places: dict[str, str]
+    host: str
     broken: Checked
     mended: Checked
 
@@ -165,76 +166,58 @@ class Outcome:
 _outcomes: dict[str, Outcome | BaseException] = {}
 
 
-def placed(kinds: tuple[Kind, ...], found: Description) -> dict[str, str]:
-    """A random host for each kind, kinds that would be in each other's way on different ones."""
-    rest = random.Random(SEED)
-    for _ in range(10_000):
-        places = {
-            kind.name: rest.choice([h.name for h in found.hosts if kind.on in ("any", h.role)])
-            for kind in kinds
-        }
-        together = [(kind.apart, places[kind.name]) for kind in kinds if kind.apart]
-        if len(together) == len(set(together)):
-            return places
-    raise AssertionError("these kinds cannot be put on so few hosts")
-
-
-def outcome(cluster: Cluster, batch: str) -> Outcome:
-    """A batch broken, checked, mended and checked again: done once."""
-    if batch not in _outcomes:
+def outcome(cluster: Cluster, kind: Kind) -> Outcome:
+    """A kind brought about, checked, mended and checked again: done once."""
+    if kind.name not in _outcomes:
         try:
-            _outcomes[batch] = _carried_out(cluster, BATCHES[batch])
+            _outcomes[kind.name] = _carried_out(cluster, kind)
         except BaseException as error:
-            _outcomes[batch] = error
-            cluster.lab.reset()  # the next batch begins with hosts that are as they should be
+            _outcomes[kind.name] = error
+        if not _in_sync(_outcomes[kind.name]):
+            cluster.lab.reset()  # the next begins with hosts that are as they should be
             cluster.mend()
-    done = _outcomes[batch]
+    done = _outcomes[kind.name]
     if isinstance(done, BaseException):
         raise done
     return done
 
 
-def _carried_out(cluster: Cluster, kinds: tuple[Kind, ...]) -> Outcome:
-    places = placed(kinds, cluster.found)
-    for kind in kinds:
-        if kind.first:
-            cluster.run(places[kind.name], kind, kind.first, there=True)
-        cluster.run(places[kind.name], kind, kind.breaks)
+def _in_sync(done: Outcome | BaseException) -> bool:
+    return isinstance(done, Outcome) and done.mended.code == 0
+
+
+def _carried_out(cluster: Cluster, kind: Kind) -> Outcome:
+    able = [host.name for host in cluster.found.hosts if kind.on in ("any", host.role)]
+    host = random.Random(f"{SEED} {kind.name}").choice(able)
+    if kind.first:
+        cluster.run(host, kind, kind.first, there=True)
+    cluster.run(host, kind, kind.breaks)
     broken = cluster.check()
-    # What is only reported is undone by hand; what a deploy mends leaves something to clear.
-    by_hand = [kind for kind in kinds if kind.kind != "change" and kind.undo]
-    for kind in by_hand:
-        cluster.run(places[kind.name], kind, kind.undo, there=kind.undo_there)
-    cluster.mend()
-    for kind in kinds:
-        if kind.undo and kind not in by_hand:
-            cluster.run(places[kind.name], kind, kind.undo, there=kind.undo_there)
-    return Outcome(places, broken, cluster.check())
-
-
-def reported_on(cluster: Cluster, kind: Kind, places: dict[str, str]) -> str:
-    """The host on which a kind is reported."""
-    return (
-        cluster.acting(but=places.get("a manager demoted", ""))
-        if kind.of_cluster
-        else places[kind.name]
-    )
+    by_hand = kind.kind != "change"
+    if by_hand and kind.undo:
+        cluster.run(host, kind, kind.undo, there=kind.undo_there)
+    deploys = dict.fromkeys(one["mended_by"] for one in broken.found if one["mended_by"])
+    if kind.kind == "refusal":  # the remedy ends with "run again"
+        deploys = {SITE[1]: None}
+    for deploy in deploys:
+        cluster.mend(deploy)
+    if kind.undo and not by_hand:  # what a deploy has mended leaves something to clear
+        cluster.run(host, kind, kind.undo, there=kind.undo_there)
+    return Outcome(host, broken, cluster.check())
 
 
 EVERY = [
-    pytest.param(batch, kind, id=f"{batch}-{kind.name}".replace(" ", "_"))
-    for batch, kinds in BATCHES.items()
+    pytest.param(kind, id=f"{group}-{kind.name}".replace(" ", "_"))
+    for group, kinds in GROUPS.items()
     for kind in kinds
 ]
 
 
 @pytest.mark.lifecycle
-@pytest.mark.parametrize(("batch", "kind"), EVERY)
-def test_drift_is_found_on_its_host_with_its_reason(
-    cluster: Cluster, batch: str, kind: Kind
-) -> None:
-    seen = outcome(cluster, batch)
-    host = reported_on(cluster, kind, seen.places)
+@pytest.mark.parametrize("kind", EVERY)
+def test_drift_is_found_on_its_host_with_its_reason(cluster: Cluster, kind: Kind) -> None:
+    seen = outcome(cluster, kind)
+    host = cluster.acting() if kind.of_cluster else seen.host
     there = [one for one in seen.broken.found if one["host"] == host]
     matching = [
         one
@@ -248,52 +231,70 @@ def test_drift_is_found_on_its_host_with_its_reason(
     else:
         assert matching[0]["remedy"]
     assert seen.broken.code == 2
-
-
-@pytest.mark.lifecycle
-@pytest.mark.parametrize(("batch", "kind"), EVERY)
-def test_drift_is_gone_when_it_was_mended(cluster: Cluster, batch: str, kind: Kind) -> None:
-    seen = outcome(cluster, batch)
-    left = [
-        one for one in seen.mended.found if (one["part"], one["what"]) == (kind.part, kind.what)
-    ]
-    assert left == []
-
-
-@pytest.mark.lifecycle
-@pytest.mark.parametrize("batch", list(BATCHES))
-def test_nothing_else_is_reported_and_mended_is_in_sync(cluster: Cluster, batch: str) -> None:
-    seen = outcome(cluster, batch)
-    expected: dict[str, set[str]] = {}
-    for kind in BATCHES[batch]:
-        host = reported_on(cluster, kind, seen.places)
-        expected.setdefault(host, set()).update({f"{kind.part}/{kind.what}", *kind.also})
     surprising = [
         one
         for one in seen.broken.found
-        if not any(
+        if one["host"] != host
+        or not any(
             fnmatch.fnmatch(f"{one['part']}/{one['what']}", pattern)
-            for pattern in expected.get(one["host"], ())
+            for pattern in (f"{kind.part}/{kind.what}", *kind.also)
         )
     ]
     assert surprising == [], f"seed {SEED}: {json.dumps(surprising, indent=1)}"
-    assert (seen.mended.code, seen.mended.found) == (0, [])
-
-
-def test_there_are_thirty_kinds_of_drift() -> None:
-    kinds = [kind.name for batch in BATCHES.values() for kind in batch]
-    assert len(set(kinds)) == len(kinds) >= 30
 
 
 @pytest.mark.lifecycle
-def test_another_engine_version_than_declared_is_reported_on_every_host(cluster: Cluster) -> None:
-    other = cluster.found.docker_versions[0]
-    checked = cluster.check(SWARM_DOCKER__VERSION=other)
-    assert checked.code == 2
-    told = {one["host"]: one for one in checked.found if one["what"] == "Docker"}
-    assert sorted(told) == sorted(names(cluster.found))
-    for one in told.values():
-        assert (one["part"], one["kind"], one["expected"]) == ("docker", "notice", other)
+@pytest.mark.parametrize("kind", EVERY)
+def test_drift_is_mended_by_the_deploy_that_is_named(cluster: Cluster, kind: Kind) -> None:
+    seen = outcome(cluster, kind)
+    assert (seen.mended.code, seen.mended.found) == (0, []), f"seed {SEED}, on {seen.host}"
+
+
+def test_there_are_thirty_kinds_of_drift() -> None:
+    kinds = [kind.name for kinds in GROUPS.values() for kind in kinds]
+    assert len(set(kinds)) == len(kinds) >= 30
+
+
+DOWNGRADE = """\
+version=$(apt-cache madison docker-ce | awk -v wanted=OLDER '$3 ~ wanted {print $3; exit}')
+sed -i '/"ip6tables"/d' /etc/docker/daemon.json  # which that engine does not know
+DEBIAN_FRONTEND=noninteractive apt-get install -yq --allow-downgrades --allow-change-held-packages \
+  docker-ce=$version docker-ce-cli=$version
+apt-mark hold docker-ce docker-ce-cli
+"""
+
+
+@pytest.mark.lifecycle
+def test_absent_another_engine_version_is_found_where_it_is_and_mended_by_the_upgrade(
+    cluster: Cluster,
+) -> None:
+    older, *_, newest = cluster.found.docker_versions
+    worker = next(host.name for host in cluster.found.hosts if host.role == "worker")
+    cluster.lab.run(worker, ["sudo", "sh", "-ec", DOWNGRADE.replace("OLDER", older)], timeout=300)
+    settled(cluster)
+    undeclared = cluster.check()
+    assert undeclared.code == 2
+    refused = [one for one in undeclared.found if one["what"] == "Docker Engine"]
+    assert sorted(one["host"] for one in refused) == sorted(names(cluster.found))
+    for one in refused:
+        assert f"{older} on {worker}" in one["reason"]
+        assert f'Declare docker.version = "{newest}"' in one["remedy"]
+    declared = cluster.check(SWARM_DOCKER__VERSION=newest)
+    assert declared.code == 2
+    (one,) = declared.found
+    assert (one["host"], one["part"], one["what"], one["kind"]) == (
+        worker,
+        "docker",
+        "Docker",
+        "notice",
+    )
+    assert (one["expected"], one["found"]) == (newest, older)
+    assert one["remedy"].startswith("deploys/upgrade.py")
+    wanted = {**cluster.settings, "SWARM_DOCKER__VERSION": newest}
+    run = cluster.apply("-y", "inventory.py", "deploys/upgrade.py", env=wanted)
+    assert run.returncode == 0, run.output
+    mended = cluster.check(SWARM_DOCKER__VERSION=newest)
+    assert (mended.code, mended.found) == (0, [])
 
 
 # Silent hosts
@@ -338,38 +339,46 @@ def test_silent_a_host_with_a_swapped_key_is_unknown(cluster: Cluster, tmp_path:
 # ---------
 
 MORE = """\
-echo '# docker'; docker ps -a --no-trunc --format '{{.ID}} {{.State}}'
+echo '# docker'; docker ps -aq --no-trunc | xargs -r docker inspect \
+  --format '{{.Id}} {{.State.Status}} {{.State.StartedAt}} {{json .NetworkSettings.Networks}}'
 docker network ls --no-trunc -q | sort; docker volume ls -q | sort
 docker node ls --format '{{.ID}} {{.Status}} {{.Availability}} {{.ManagerStatus}}' 2>/dev/null
-docker service ls 2>/dev/null
+docker service ls -q 2>/dev/null | xargs -r docker service inspect --format '{{json .}}'
+echo '# state'; find /var/lib/pyinfra-swarm -type f -exec sha256sum {} + | sort -k 2
 echo '# started'; systemctl show docker containerd ssh -p ExecMainStartTimestampMonotonic -p MainPID
 echo '# modules'; lsmod | awk '{print $1}' | sort
 echo '# run'; ls -R /run/pyinfra-swarm 2>/dev/null; cat /proc/sys/net/ipv4/ip_forward
 """
+SERVICE = "docker service create -q --detach=false --mode global --name web lab/web:1"
+CONTAINER = "docker run -d --name alone lab/web:1"
 
 
 def test_read_only_a_check_changes_nothing_on_any_host(cluster: Cluster) -> None:
     kinds = [
         kind
-        for kind in BATCHES["hosts"]
-        if kind.name in ("a changed daemon.json", "a node drained")
+        for kind in GROUPS["hosts"]
+        if kind.name in ("a changed daemon.json", "a label added", "a node relabelled")
     ]
-    host = names(cluster.found)[-1]
+    hosts, host = names(cluster.found), names(cluster.found)[-1]
+    load_web_image(hosts)
+    on_each([cluster.acting()], f"{SERVICE} && {CONTAINER}")
     for kind in kinds:  # there is something to mend, and it is left as it is
         cluster.run(host, kind, kind.breaks)
     try:
-        before = on_each(names(cluster.found), SNAPSHOT + MORE)
+        before = on_each(hosts, SNAPSHOT + MORE)
         checked = cluster.check()
-        after = on_each(names(cluster.found), SNAPSHOT + MORE)
+        after = on_each(hosts, SNAPSHOT + MORE)
     finally:
+        on_each([cluster.acting()], "docker rm -f alone; docker service rm web")
         for kind in kinds:
             if kind.undo:
                 cluster.run(host, kind, kind.undo)
         cluster.mend()
     assert checked.code == 2
-    for name in names(cluster.found):
+    for name in hosts:
         lines = before[name].splitlines(), after[name].splitlines()
         assert len(lines[0]) > 500  # the snapshot has seen something
+        assert sum(" running " in line for line in lines[0]) >= 1  # the service's task, at least
         assert lines[0] == lines[1], name
 
 
@@ -395,42 +404,101 @@ def test_read_only_measures_come_with_the_report(cluster: Cluster) -> None:
 # The timer
 # ---------
 
+FORWARD = """\
+#!{python} -P
+# A controller's command, given to the systemd of a host: the units first, then the words.
+import json, pathlib, shlex, sys
+given = json.loads(pathlib.Path(__file__).with_name("given.json").read_text())
+sys.path.insert(0, given["root"])
+from lab import api
+there, script = given["there"], ""
+for path in pathlib.Path(given["units"]).glob("*.*"):
+    script += f"printf %s {{shlex.quote(path.read_text())}} > {{there}}/{{path.name}}\\n"
+if not script:
+    script = f"rm -f {{there}}/{{given['unit']}}.*\\n"
+script += given["prefix"] + shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]])
+words = [*given["as"], "sh", "-c", f"mkdir -p {{there}}\\n{{script}}"]
+done = api.run(given["host"], words, check=False)
+sys.stdout.write(done.stdout)
+sys.stderr.write(done.stderr)
+sys.exit(done.returncode)
+"""
+STUB = "#!/bin/sh\necho checking $*\nsleep 3\nexit 2\n"
 
-def test_timer_fires_on_a_real_systemd(cluster: Cluster) -> None:
-    host = names(cluster.found)[-1]
-    schedule = Schedule(when="*:*:0/2", jitter=0, python="/bin/stub", root="/", timeout=20)
-    lab = cluster.lab
-    stub = "#!/bin/sh\\necho checking $*\\nsleep 3\\nexit 2\\n"
-    lab.run(host, ["sudo", "sh", "-c", f"printf '{stub}' > /bin/stub; chmod 755 /bin/stub"])
+
+@pytest.mark.parametrize("user", [False, True], ids=["root", "user"])
+def test_timer_is_installed_fires_is_shown_and_removed_on_a_real_systemd(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: bool
+) -> None:
+    lab, host = cluster.lab, names(cluster.found)[-1]
+    login = cluster.found.host(host).user
+    uid = lab.run(host, "id -u").stdout.strip()
+    there = f"/home/{login}/.config/systemd/user" if user else "/etc/systemd/system"
+    state = f"/home/{login}/.local/state/{UNIT}" if user else f"/var/lib/{UNIT}"
+    prefix = f"export XDG_RUNTIME_DIR=/run/user/{uid}; " if user else ""
+    begun = lab.run(host, "date +%s").stdout.strip()
+    asked = ["sudo", "-u", login] if user else ["sudo"]
+
+    def systemctl(words: str) -> str:
+        return str(lab.run(host, [*asked, "sh", "-c", prefix + words], check=False).stdout)
+
+    units, commands = tmp_path / "units", tmp_path / "bin"
+    commands.mkdir()
+    given = {
+        "root": str(ROOT),
+        "units": str(units),
+        "unit": UNIT,
+        "host": host,
+        "there": there,
+        "prefix": prefix,
+        "as": asked,
+    }
+    (commands / "given.json").write_text(json.dumps(given))
+    for name in ("systemctl", "systemd-analyze"):
+        (commands / name).write_text(FORWARD.format(python=sys.executable))
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    monkeypatch.setattr("drift.schedule.folder", lambda **_: units)
+    lab.run(host, ["sudo", "tee", "/bin/stub"], stdin=STUB)
+    lab.run(host, f"sudo chmod 755 /bin/stub; sudo loginctl enable-linger {login}")
+    schedule = Schedule(
+        when="*:*:0/2", jitter=0, python="/bin/stub", root="/", timeout=20, user=user
+    )
+    ctl = "systemctl --user" if user else "systemctl"
     try:
-        for name, text in units(schedule).items():
-            lab.run(host, ["sudo", "tee", f"/etc/systemd/system/{name}"], stdin=text)
-        lab.run(host, f"sudo systemctl daemon-reload; sudo systemctl enable --now {UNIT}.timer")
-        wait_for(lambda: said(lab, host).count("Finished") >= 2, "the timer to fire twice", 60)
-        journal = said(lab, host)
-        listed = lab.run(host, f"systemctl list-timers {UNIT}.timer").stdout
-        assert f"{UNIT}.service" in listed
+        assert "The check runs *:*:0/2" in install(schedule)
+        wait_for(
+            lambda: journal(lab, host, begun).count("Finished") >= 2, "the timer to fire twice", 60
+        )
         # While one check runs, no other begins; and drift is not a failure of the service.
         steps = [
             word
-            for line in journal.splitlines()
+            for line in journal(lab, host, begun).splitlines()
             for word in ("Starting", "Finished")
             if word in line
         ]
         assert steps[:4] == ["Starting", "Finished"] * 2
-        assert f"checking -m drift --since /var/lib/{UNIT}/state.json" in journal
-        assert lab.run(host, f"sudo stat -c %a /var/lib/{UNIT}").stdout.strip() == "700"
+        assert f"checking -m drift --since {state}/state.json" in journal(lab, host, begun)
+        assert lab.run(host, f"sudo stat -c %a {state}").stdout.strip() == "700"
+        shown = show(user=user)
+        assert f"{UNIT}.timer" in shown
+        assert "Result=success" in shown
+        assert "ExecMainStatus=2" in shown
+        assert "The timer is gone" in remove(user=user)
+        assert f"{UNIT}" not in systemctl(f"{ctl} list-timers --all {UNIT}.timer")
+        assert f"{UNIT}" not in systemctl(f"{ctl} list-unit-files {UNIT}.timer")
+        assert not list(units.iterdir())
     finally:
-        lab.run(
-            host,
-            f"sudo systemctl disable --now {UNIT}.timer; sudo rm -rf /bin/stub /var/lib/{UNIT} "
-            f"/etc/systemd/system/{UNIT}.*; sudo systemctl daemon-reload",
-        )
+        systemctl(f"{ctl} disable --now {UNIT}.timer; rm -rf {there}/{UNIT}.* {state}")
+        systemctl(f"{ctl} daemon-reload")
+        lab.run(host, f"sudo loginctl disable-linger {login}; sudo rm -f /bin/stub")
 
 
-def said(lab: ModuleType, host: str) -> str:
-    """The service's words in the journal."""
-    return str(lab.run(host, f"sudo journalctl --no-pager -o cat -u {UNIT}.service").stdout)
+def journal(lab: ModuleType, host: str, since: str) -> str:
+    """The words of the service since then (seconds since 1970), whoever's manager runs it."""
+    words = f"_SYSTEMD_UNIT={UNIT}.service + UNIT={UNIT}.service"
+    words += f" + _SYSTEMD_USER_UNIT={UNIT}.service + USER_UNIT={UNIT}.service"
+    return str(lab.run(host, f"sudo journalctl --no-pager -o cat --since @{since} {words}").stdout)
 
 
 # No false alarm
