@@ -156,6 +156,12 @@ def script(urls: dict[Family, str] | None = None) -> str:
     return _TEXT.replace("@URL4@", urls["ipv4"]).replace("@URL6@", urls["ipv6"])
 
 
+def valid() -> str:
+    """Shell: the script's function ``valid FAMILY FILE``, which judges a list of networks."""
+    begin = _TEXT.index("valid() {")
+    return _TEXT[begin : _TEXT.index("\n}\n", begin) + 3]
+
+
 def unload() -> str:
     """Shell that takes our chains out of both families' tables, whatever else is on the host."""
     return f"sh -s unload <<'END-OF-SCRIPT' || :\n{script()}END-OF-SCRIPT"
