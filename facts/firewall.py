@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
-from cluster.firewall.host_files import FILES, LISTS, STATUS, TIMER, UNIT, WANTS
+from cluster.firewall.host_files import FILES, LISTS, STATUS, TIMER, UNIT, WANTS, valid
 from cluster.firewall.plan import Host
 from cluster.firewall.plan import Tables as FilterTables
 from cluster.firewall.policy import FAMILIES as EACH
@@ -165,9 +165,10 @@ def _readable(family: Family) -> dict[str, Any]:
 # -------------------------------
 
 _WEB = f"""\
+{valid()}
 section now; date +%s
 for family in ipv4 ipv6; do
-  section "list $family"; [ ! -r {LISTS}/$family ] || cat {LISTS}/$family
+  section "list $family"; valid $family {LISTS}/$family >/dev/null 2>&1 && cat {LISTS}/$family
   section "confirmed $family"; stat -c %Y {LISTS}/$family 2>/dev/null
 done
 section status; cat {STATUS} 2>/dev/null
@@ -211,7 +212,8 @@ class WebRanges(SubjectFact[Ranges]):
             "last_try": 40213,
         }
 
-    A host without lists answers with empty ``ranges``. Ages are in seconds.
+    A list that is missing or damaged, as the host's own script judges it, is empty here: the web
+    ports are closed. Ages are in seconds.
     """
 
     def command(self) -> str:
@@ -336,8 +338,5 @@ def _ranges(found: Mapping[str, list[str]]) -> Ranges:
 
 
 def _networks(lines: list[str]) -> tuple[str, ...]:
-    """A list as it counts in the rules; none where it is damaged, as the host sees it."""
-    try:
-        return tuple(str(ip_network(line.strip(), strict=False)) for line in lines if line.strip())
-    except ValueError:
-        return ()
+    """A sound list as it counts in the rules."""
+    return tuple(str(ip_network(line.strip(), strict=False)) for line in lines if line.strip())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cluster import measures
 from cluster.findings import Change, Finding, Notice, changes, refusals
 from cluster.firewall import clear_text
-from cluster.firewall.chains import FORWARD, INPUT, PEERS
+from cluster.firewall.chains import FORWARD, INPUT, MANAGEMENT_PORT, PEERS
 from cluster.firewall.host_files import (
     DOCKER_DROP_IN,
     FILES,
@@ -30,6 +30,7 @@ from cluster.firewall.policy import (
     foreign_bridges,
     members,
     policy,
+    votes,
 )
 from cluster.firewall.rule import parse
 from cluster.firewall.web_ranges import SHIPPED
@@ -203,6 +204,7 @@ def _left_over(host: Host) -> list[Finding]:
 
 def _policy(settings: Settings, host: Host, *, cut: bool) -> Policy:
     of_docker = _named_already(host) if host.bridges is None else host.bridges
+    still, voting = _in_the_swarm(settings, host)
     return policy(
         settings,
         current_host().name,
@@ -210,21 +212,31 @@ def _policy(settings: Settings, host: Host, *, cut: bool) -> Policy:
         bridges=docker_bridges(of_docker),
         foreign=foreign_bridges(of_docker, host.interfaces),
         cut_clear_vxlan=cut,
-        members=_members(settings, host),
+        members=still,
+        votes=voting,
     )
 
 
-def _members(settings: Settings, host: Host) -> tuple[str, ...]:
-    """Who is in the swarm; where nobody can say, whoever the rules let in already."""
+def _in_the_swarm(settings: Settings, host: Host) -> tuple[tuple[str, ...], bool]:
+    """Who is in the swarm, and whether this host votes in it.
+
+    Where nobody can say: whoever the rules let in already, at whatever port.
+    """
     observed = observe_all(swarm_facts.State)
     swarm = view(settings, observed)
     if swarm is not None:
-        return members(swarm.nodes or ())
+        name = current_host().name
+        return members(swarm.nodes or ()), votes(swarm, observed[name], settings.host(name))
     if not any(found is None or found.in_swarm for found in observed.values()):
-        return ()
-    rules = map(parse, host.tables["ipv4"].chains.get(PEERS, ()))
+        return (), False
+    chains = host.tables["ipv4"].chains
+    rules = map(parse, chains.get(PEERS, ()))
     sources = (rule.condition("-s") for rule in rules if rule.target == "ACCEPT")
-    return tuple(source.removesuffix("/32") for source in sources if source)
+    opened = any(
+        rule.condition("--dport") == str(MANAGEMENT_PORT) and rule.target == PEERS
+        for rule in map(parse, chains.get(INPUT, ()))
+    )
+    return tuple(source.removesuffix("/32") for source in sources if source), opened
 
 
 def _named_already(host: Host) -> tuple[str, ...]:

@@ -114,9 +114,18 @@ valid() { # ipv4|ipv6 FILE: says what is wrong, if anything
         family == "ipv6" {
             if ($0 !~ /^[0-9a-fA-F:]+[/][0-9]+$/) bad("not an IPv6 network")
             split($0, p, "/")
+            if (p[2] ~ /^0./) bad("not an IPv6 network") # iptables takes 032 for 26
             if (p[2] < 16 || p[2] > 128) bad("a network of an unlikely size")
             if ($0 !~ /^[23][0-9a-fA-F][0-9a-fA-F][0-9a-fA-F]:/)
                 bad("not a network of the internet")
+            n = split(p[1], group, ":")
+            empty = 0
+            for (i = 1; i <= n; i++) {
+                if (length(group[i]) > 4) bad("not an IPv6 network")
+                empty += group[i] == ""
+            }
+            if (p[1] ~ /::$/ ? empty != 2 || n > 9 : group[n] == "" || empty > 1 || n > 8 ||
+                (!empty && n < 8)) bad("not an IPv6 network")
         }
         { lines++ }
         END { if (!wrong && !lines) { print "it is empty"; exit 1 } }' "$2"

@@ -79,11 +79,14 @@ FILES = (
 _LOAD_UNIT = f"""\
 {_HEADER}\
 # Before the network is up, so that there is no moment in which the host is open; after all others
-# that load rules, since some of them flush first. A condition, so that Docker may start on a host
-# whose firewall was taken back at boot because nobody had confirmed it.
+# that load rules, since some of them flush first. Skipped where all of its files are gone, so that
+# Docker may start on a host whose firewall was taken back at boot because nobody had confirmed it;
+# where some are, it fails.
 [Unit]
 Description=Firewall of the swarm
-ConditionPathExists={SCRIPT}
+ConditionPathExists=|{SCRIPT}
+ConditionPathExists=|{RULES["ipv4"]}
+ConditionPathExists=|{RULES["ipv6"]}
 DefaultDependencies=no
 RequiresMountsFor=/etc /usr/local /var/lib
 Wants=network-pre.target
@@ -154,6 +157,12 @@ def script(urls: dict[Family, str] | None = None) -> str:
     """
     urls = urls or URLS
     return _TEXT.replace("@URL4@", urls["ipv4"]).replace("@URL6@", urls["ipv6"])
+
+
+def valid() -> str:
+    """Shell: the script's function ``valid FAMILY FILE``, which judges a list of networks."""
+    begin = _TEXT.index("valid() {")
+    return _TEXT[begin : _TEXT.index("\n}\n", begin) + 3]
 
 
 def unload() -> str:

@@ -351,7 +351,8 @@ def _files(wanted: Wanted, host: Host) -> list[Finding]:
     if wanted.refreshed and missing:
         findings.append(
             Change(
-                "web ranges", f"there is no list for {' and '.join(missing)}: the door is closed"
+                "web ranges",
+                f"there is no list for {' and '.join(missing)} that is sound: the door is closed",
             )
         )
     if not host.docker_waits:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from cluster.membership import Membership, Node, node_at, node_of
+
 if TYPE_CHECKING:
-    from cluster.membership import Node
-    from cluster.settings import Settings
+    from cluster.settings import Host, Settings
 
 Family = Literal["ipv4", "ipv6"]
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
@@ -50,7 +51,7 @@ class Opening:
 class Policy:
     """Who may reach what on one host.
 
-    peers: the cluster's own addresses (IPv4); manager: whether this host is declared as one.
+    peers: the cluster's own addresses (IPv4); manager: this host is declared as one, or votes.
     vxlan_port: of the swarm's data path, UDP.
     ssh_ports: where sshd listens; ssh_sources: networks it is open to, empty for everywhere.
     web: who may reach the web ports: ``cloudflare`` (the ranges in the host's own list), ``open``,
@@ -85,17 +86,19 @@ def policy(
     foreign: Sequence[str] = (),
     cut_clear_vxlan: bool,
     members: Sequence[str] = (),
+    votes: bool = False,
 ) -> Policy:
     """What is wanted on the host of this name.
 
-    members: addresses of nodes that are still in the swarm, declared or not.
+    members: addresses of nodes that are still in the swarm, declared or not; votes: this host is
+    among its managers, declared as one or not.
     ssh_ports: where its sshd listens; bridges, foreign: see :func:`docker_bridges` and
     :func:`foreign_bridges`.
     """
     wanted = settings.firewall
     return Policy(
         peers=tuple(dict.fromkeys((*(host.address for host in settings.hosts), *members))),
-        manager=settings.host(name).is_manager,
+        manager=votes or settings.host(name).is_manager,
         vxlan_port=settings.swarm.data_path_port,
         ssh_ports=tuple(sorted(set(ssh_ports))),
         ssh_sources=wanted.ssh_sources,
@@ -126,6 +129,16 @@ def members(nodes: Iterable[Node]) -> tuple[str, ...]:
             if (node.state != "down" or node.votes) and _is_of_a_host(node.address)
         )
     )
+
+
+def votes(swarm: Membership, own: Membership | None, host: Host) -> bool:
+    """Whether a host is among the swarm's managers, whatever is declared by now.
+
+    Shut out before it has been demoted, it would keep its vote. One that was only asked to become
+    a manager has none yet.
+    """
+    node = node_of(own, swarm) or node_at(swarm.nodes or (), host)
+    return node is not None and node.reachability != ""
 
 
 def _is_of_a_host(text: str) -> bool:

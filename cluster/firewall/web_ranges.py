@@ -51,7 +51,7 @@ SHIPPED: dict[Family, tuple[str, ...]] = {
 class WebRanges(Observation):
     """The ranges that may reach the web ports, as a host has them.
 
-    ranges: family to networks; empty where the host has no list.
+    ranges: family to networks; empty where the host has no list, or a damaged one.
     age: seconds since the older of the two lists was last confirmed by Cloudflare; ``None`` where
         that never happened.
     last_result: what the last refresh said, family to words: ``ok`` or why it was refused.

@@ -110,6 +110,28 @@ def test_rules_that_cannot_be_loaded_keep_containers_down_and_ssh_up(
     assert "Nothing was changed" in pyinfra("-y", "inventory.py", "deploys/site.py").output
 
 
+def test_a_script_that_is_gone_keeps_containers_down_and_ssh_up(
+    lab: ModuleType, pyinfra: Callable[..., Run], mended: None
+) -> None:
+    """A unit that is skipped does not fail: Docker would start on a host that is open."""
+    load_web_image((HOST,))
+    root(lab, "docker run -d --restart always --name reachable -p 8083:80 lab/web:1 >/dev/null")
+    try:
+        root(lab, "rm /usr/local/lib/pyinfra-swarm/firewall; sync")
+        lab.reboot(HOST)
+        wait_for(lambda: root(lab, "systemctl is-system-running || :") in BOOTED, "boot", 120)
+        states = root(lab, "systemctl is-active pyinfra-swarm-firewall docker || :").split()
+        assert states == ["failed", "inactive"]
+        assert OPEN not in reach(lab, "stranger", [(ADDRESS, 8083), (ADDRESS, 7946)]).values()
+        run = pyinfra("-y", "inventory.py", "deploys/site.py")
+        assert run.returncode == 0, run.output
+        assert "/usr/local/lib/pyinfra-swarm/firewall: is gone" in run.output
+        assert root(lab, "systemctl is-active docker") == "active"
+        assert reach(lab, "stranger", [(ADDRESS, 8083)]) == {(ADDRESS, 8083): SILENT}
+    finally:
+        root(lab, "docker rm -f reachable")
+
+
 def test_other_peoples_rules_are_left_alone_and_those_above_ours_are_named(
     lab: ModuleType, pyinfra: Callable[..., Run], mended: None
 ) -> None:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
 
 from cluster.firewall.chains import JUMPS, OURS, WEB, chains, web_rules
-from cluster.firewall.policy import FAMILIES
+from cluster.firewall.host_files import LISTS, TIMER, UNIT
+from cluster.firewall.plan import TITLES, declared, plan
+from cluster.firewall.policy import FAMILIES, Family
 from cluster.firewall.rule import parse
 from cluster.firewall.web_ranges import SHIPPED
 from facts.firewall import State
@@ -15,7 +22,7 @@ from tests.netns.conftest import POLICY, Host
 def asked(host: Host, login: str = "") -> list[str]:
     """The fact's answer; sshd tells the shell that runs it where the login comes from."""
     inner = host.path("fact.sh")
-    inner.write_text(State().command())
+    inner.write_text(State().command().replace(LISTS, str(host.path(LISTS))))
     return host.run("sh", "-c", f"sh {inner}; :", SSH_CONNECTION=login).stdout.splitlines()
 
 
@@ -53,3 +60,72 @@ def test_a_host_without_our_firewall_shows_none(host: Host) -> None:
     seen = State().parse(asked(host))
     assert not any(tables.ours for tables in seen.tables.values())
     assert seen.to_json()["ipv4"] == "none of our rules"
+
+
+SOUND = {family: "\n".join(SHIPPED[family]) for family in FAMILIES}
+
+
+@pytest.mark.parametrize("host", ["nft"], indirect=True)
+@pytest.mark.parametrize(
+    ("family", "content"),
+    [
+        ("ipv4", None),
+        ("ipv4", " \n\r\n"),
+        ("ipv4", "<html>"),
+        ("ipv4", "2606:4700::/32"),
+        ("ipv4", "104.16.0.1"),
+        ("ipv4", "012.0.0.0/8"),
+        ("ipv4", "104.16.0.256/32"),
+        ("ipv4", "0.0.0.0/0"),
+        ("ipv4", "104.0.0.0/7"),
+        ("ipv4", "104.16.0.0/33"),
+        ("ipv4", "10.0.0.0/8"),
+        ("ipv4", "100.64.0.0/10"),
+        ("ipv4", "127.0.0.0/8"),
+        ("ipv4", "169.254.0.0/16"),
+        ("ipv4", "172.16.0.0/12"),
+        ("ipv4", "192.168.1.0/24"),
+        ("ipv4", "224.0.0.0/8"),
+        ("ipv4", "\n".join(f"104.16.{n // 250}.{n % 250}/32" for n in range(2001))),
+        ("ipv6", "104.16.0.0/13"),
+        ("ipv6", "2606:4700::/15"),
+        ("ipv6", "2606:4700::/129"),
+        ("ipv6", "2606:4700::/032"),
+        ("ipv6", "2606:4700/32"),
+        ("ipv6", "2606:4700:/32"),
+        ("ipv6", "2606:4700:::/32"),
+        ("ipv6", "2606::4700::/32"),
+        ("ipv6", "2606:47000::/32"),
+        ("ipv6", "2606:1:2:3:4:5:6:7:8/128"),
+        ("ipv6", "fd00::/16"),
+    ],
+    ids=lambda value: None if value is None else repr(value[:30]),
+)
+def test_what_the_script_refuses_is_a_difference_that_the_shipped_list_mends(
+    host: Host, family: Family, content: str | None
+) -> None:
+    wanted = declared(POLICY, "daily")
+    lasting: dict[str, Any] = {  # without systemd, and with its files below another root
+        "sums": {path: sha256(text.encode()).hexdigest() for path, text in wanted.files.items()},
+        "links": (UNIT, TIMER),
+        "active": (UNIT, TIMER),
+        "docker_waits": True,
+    }
+
+    def differing() -> list[str]:
+        host.firewall("load")
+        seen = replace(State().parse(asked(host)), **lasting)
+        return [finding.sentence() for finding in plan(wanted, seen)]
+
+    host.install()
+    host.list(family).unlink()
+    if content is not None:
+        host.list(family).write_text(
+            f"{SOUND[family]}\n{content}\n" if content.strip() else content
+        )
+    assert differing() == [
+        f"web ranges: there is no list for {TITLES[family]} that is sound: the door is closed"
+    ]
+    assert host.table(family)[WEB] == ("-j DROP",)
+    host.list(family).write_text(SOUND[family])
+    assert differing() == []

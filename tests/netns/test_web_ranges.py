@@ -192,7 +192,7 @@ REFUSED: dict[str, tuple[Family, str]] = {
     "octal": ("ipv4", "line 16: not an IPv4 network"),
     "unique-local": ("ipv6", "line 8: not a network of the internet"),
     "other-family": ("ipv4", "line 1: not an IPv4 network"),
-    "no-network-v6": ("ipv6", "iptables refuses it"),
+    "no-network-v6": ("ipv6", "line 8: not an IPv6 network"),
     "garbage": ("ipv4", "line 1: not an IPv4 network"),
     "nul": ("ipv4", "line 2: not an IPv4 network"),
     "option": ("ipv4", "line 16: not an IPv4 network"),
@@ -205,11 +205,8 @@ REFUSED: dict[str, tuple[Family, str]] = {
 }
 
 
-WITH_IPTABLES = [("no-network-v6", back_end) for back_end in ("nft", "legacy")]
-BEFORE_IPTABLES = [(path, "nft") for path in REFUSED if path != "no-network-v6"]
-
-
-@pytest.mark.parametrize(("path", "host"), WITH_IPTABLES + BEFORE_IPTABLES, indirect=["host"])
+@before_iptables
+@pytest.mark.parametrize("path", REFUSED)
 def test_what_is_wrong_is_refused_and_the_door_stays_as_it_was(
     host: Host, server: RangeServer, path: str
 ) -> None:
@@ -225,6 +222,18 @@ def test_what_is_wrong_is_refused_and_the_door_stays_as_it_was(
     assert f"web ranges, {family}: the list from" in done.stderr
     assert why in done.stderr
     assert "What was in force stays in force" in done.stderr
+    assert has_nothing_left_over(host)
+
+
+def test_what_only_iptables_refuses_leaves_the_door_as_it_was(
+    host: Host, server: RangeServer
+) -> None:
+    ask(host, server, ipv6="no-network-v6")
+    script = host.path(SCRIPT)
+    script.write_text(script.read_text().replace("valid() {", "valid() { return", 1))
+    assert refresh(host, server).returncode == 1
+    assert is_as_before(host, "ipv6")
+    assert "iptables refuses it" in status(host)[1]
     assert has_nothing_left_over(host)
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from cluster.firewall.plan import Host, Tables
 from cluster.firewall.policy import members, policy
-from tests.unit.test_swarm_plan import declared, node
+from cluster.membership import Membership, Node
+from operations import firewall
+from tests.unit.test_swarm_plan import declared, node, swarm
 
 SETTINGS = declared(1, 0)
 MANAGER = node(2)
@@ -37,3 +43,51 @@ def test_a_worker_that_is_down_is_not_waited_for_but_a_manager_has_its_vote() ->
 
 def test_an_address_that_an_engine_does_not_know_opens_nothing() -> None:
     assert members([replace(WORKER, address=text) for text in ("", "0.0.0.0", "127.0.0.1")]) == ()
+
+
+RULES = (
+    "-p tcp -m tcp --dport 2377 -g SWARM-PEERS",
+    "-p tcp -m tcp --dport 2377 -j DROP",
+)
+
+
+class TestTheManagersDoor:
+    """Of rk2, which is declared a worker."""
+
+    def is_open(
+        self,
+        patch: pytest.MonkeyPatch,
+        observed: Mapping[str, Membership | None],
+        rule: str = RULES[1],
+    ) -> bool:
+        host = Host(tables={f: Tables(chains={"SWARM-INPUT": (rule,)}) for f in ("ipv4", "ipv6")})
+        patch.setattr(firewall, "observe_all", lambda fact: observed)
+        patch.setattr(firewall, "current_host", lambda: declared(1, 1).host("rk2"))
+        return firewall._policy(declared(1, 1), host, cut=True).manager
+
+    def seen(self, own: Node) -> dict[str, Membership | None]:
+        return swarm([node(1), own, node(3)])
+
+    def test_is_open_until_it_has_been_demoted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = replace(MANAGER, role="worker")  # the raft group has not let it go yet
+        for own in (MANAGER, asked):
+            assert self.is_open(monkeypatch, self.seen(own)), own
+        assert not self.is_open(monkeypatch, self.seen(node(2, "worker")))
+
+    def test_is_open_to_one_whose_engine_is_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        observed = {**self.seen(MANAGER), "rk2": Membership("stopped")}
+        assert self.is_open(monkeypatch, observed)
+
+    def test_does_not_open_for_one_that_somebody_promotes_by_hand(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        promoted = replace(MANAGER, reachability="")
+        assert not self.is_open(monkeypatch, self.seen(promoted))
+
+    def test_stays_as_it_is_where_nobody_can_say(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for rule, expected in zip(RULES, (True, False), strict=True):
+            assert self.is_open(monkeypatch, {"rk1": None, "rk2": None}, rule) is expected
+
+    def test_is_shut_where_there_is_no_swarm(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        absent = Membership("absent")
+        assert not self.is_open(monkeypatch, {"rk1": absent, "rk2": absent}, RULES[0])

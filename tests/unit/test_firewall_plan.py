@@ -258,7 +258,9 @@ class TestWhatLasts:
     def test_a_family_without_a_list_is_closed_and_said(self) -> None:
         bare = replace(LISTS, ranges={"ipv4": SHIPPED["ipv4"], "ipv6": ()})
         host = replace(with_chains("ipv6", SWARM_WEB=("-j DROP",)), web=bare)
-        assert the_one(host) == "web ranges: there is no list for IPv6: the door is closed"
+        assert the_one(host) == (
+            "web ranges: there is no list for IPv6 that is sound: the door is closed"
+        )
 
 
 class TestTheNeighbours:
