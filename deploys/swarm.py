@@ -1,7 +1,7 @@
 """The swarm: found, encrypted before anybody joins, joined, roles as declared, nodes labelled."""
 
 from cluster.settings import load
-from operations import autolock, certificates, networks, swarm
+from operations import autolock, certificates, firewall, networks, swarm
 
 swarm.founded(load(), name="Swarm: find it, or found it")
 networks.ingress_encrypted(load(), name="Swarm: the ingress network encrypted")
@@ -11,6 +11,7 @@ swarm.demoted(load(), name="Swarm: managers demoted, one at a time", _serial=Tru
 swarm.leader_demoted(
     load(), name="Swarm: the leader demoted, after all others", _serial=True, _timeout=300
 )
+firewall.shut_behind(load(), name="Swarm: the managers' port shut behind those demoted")
 swarm.labelled(load(), name="Swarm: labels and availability")
 networks.overlays_encrypted(load(), name="Swarm: overlay networks encrypted")
 certificates.as_declared(load(), name="Swarm: certificates as declared, and renewed")

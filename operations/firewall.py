@@ -81,15 +81,50 @@ def applied(settings: Settings) -> Commands:
     if not settings.firewall.enabled:
         tell("firewall", _left_over(host))
         return
-    used, known = _clear_text_in_use(settings)
-    cut = settings.firewall.cut_clear_vxlan or not used
-    if not known and not settings.firewall.cut_clear_vxlan:
-        cut = _cuts_already(host)  # nobody could say what would be cut: leave it as it is
-    wanted = declared(_policy(settings, host, cut=cut), settings.firewall.refresh)
+    wanted, used = _wanted(settings, host)
     planned = plan(wanted, host, planning=not is_executing())
     findings = [*planned, *clear_text.notices(used, settings)]
-    if not tell("firewall", findings):
+    if tell("firewall", findings):
+        yield from _changed(settings, wanted, host)
+
+
+_open_behind: set[str] = set()
+"""Hosts whose managers' port was open when the run was planned, and is to be shut in it."""
+
+
+@converges("swarm")
+def shut_behind(settings: Settings) -> Commands:
+    """The managers' port shut on a host that has been demoted in this run.
+
+    + settings: the cluster's settings
+
+    The firewall comes before the swarm, and leaves the port of a manager open that is declared a
+    worker: shut out, it would keep its vote.
+
+    **Example:**
+
+    .. code:: python
+
+        firewall.shut_behind(load(), name="Firewall: the managers' port shut behind them")
+    """
+    name = current_host().name
+    if is_executing():
+        due = name in _open_behind
+    else:
+        due = settings.firewall.enabled and _votes(settings) and not settings.host(name).is_manager
+        due = due and _opened(observe(State))
+        _open_behind.update({name} if due else ())
+    if not due or (is_executing() and _votes(settings)):
+        tell("swarm", [])
         return
+    reason = "is open until this manager, declared a worker, has been demoted"
+    tell("swarm", [Change(f"{MANAGEMENT_PORT}/tcp", reason, expected="shut behind it")])
+    host = observe(State)
+    wanted, _ = _wanted(settings, host)
+    yield from _changed(settings, wanted, host)
+
+
+def _changed(settings: Settings, wanted: Wanted, host: Host) -> Commands:
     progress("firewall: a new login has to work before the change is kept")
     yield from guarded(
         "firewall",
@@ -202,6 +237,15 @@ def _left_over(host: Host) -> list[Finding]:
 # ----------------
 
 
+def _wanted(settings: Settings, host: Host) -> tuple[Wanted, dict[str, tuple[str, ...]]]:
+    """What is to be on the host; and overlays in clear text with who uses them."""
+    used, known = _clear_text_in_use(settings)
+    cut = settings.firewall.cut_clear_vxlan or not used
+    if not known and not settings.firewall.cut_clear_vxlan:
+        cut = _cuts_already(host)  # nobody could say what would be cut: leave it as it is
+    return declared(_policy(settings, host, cut=cut), settings.firewall.refresh), used
+
+
 def _policy(settings: Settings, host: Host, *, cut: bool) -> Policy:
     of_docker = _named_already(host) if host.bridges is None else host.bridges
     still, voting = _in_the_swarm(settings, host)
@@ -225,18 +269,27 @@ def _in_the_swarm(settings: Settings, host: Host) -> tuple[tuple[str, ...], bool
     observed = observe_all(swarm_facts.State)
     swarm = view(settings, observed)
     if swarm is not None:
-        name = current_host().name
-        return members(swarm.nodes or ()), votes(swarm, observed[name], settings.host(name))
+        return members(swarm.nodes or ()), _votes(settings)
     if not any(found is None or found.in_swarm for found in observed.values()):
         return (), False
-    chains = host.tables["ipv4"].chains
-    rules = map(parse, chains.get(PEERS, ()))
+    rules = map(parse, host.tables["ipv4"].chains.get(PEERS, ()))
     sources = (rule.condition("-s") for rule in rules if rule.target == "ACCEPT")
-    opened = any(
-        rule.condition("--dport") == str(MANAGEMENT_PORT) and rule.target == PEERS
-        for rule in map(parse, chains.get(INPUT, ()))
+    return tuple(source.removesuffix("/32") for source in sources if source), _opened(host)
+
+
+def _votes(settings: Settings) -> bool:
+    """Whether this host is among the swarm's managers, as far as anybody can say."""
+    observed, name = observe_all(swarm_facts.State), current_host().name
+    swarm = view(settings, observed)
+    return swarm is not None and votes(swarm, observed[name], settings.host(name))
+
+
+def _opened(host: Host) -> bool:
+    """Whether the cluster is let in at the managers' port."""
+    rules = map(parse, host.tables["ipv4"].chains.get(INPUT, ()))
+    return any(
+        rule.condition("--dport") == str(MANAGEMENT_PORT) and rule.target == PEERS for rule in rules
     )
-    return tuple(source.removesuffix("/32") for source in sources if source), opened
 
 
 def _named_already(host: Host) -> tuple[str, ...]:
