@@ -107,21 +107,27 @@ def shut_behind(settings: Settings) -> Commands:
 
         firewall.shut_behind(load(), name="Firewall: the managers' port shut behind them")
     """
-    name = current_host().name
-    if is_executing():
-        due = name in _open_behind
-    else:
-        due = settings.firewall.enabled and _votes(settings) and not settings.host(name).is_manager
-        due = due and _opened(observe(State))
-        _open_behind.update({name} if due else ())
-    if not due or (is_executing() and _votes(settings)):
+    if not _opened_for_a_vote(settings):
         tell("swarm", [])
         return
     reason = "is open until this manager, declared a worker, has been demoted"
     tell("swarm", [Change(f"{MANAGEMENT_PORT}/tcp", reason, expected="shut behind it")])
     host = observe(State)
-    wanted, _ = _wanted(settings, host)
+    wanted, _ = _wanted(settings, host, votes=False)
     yield from _changed(settings, wanted, host)
+
+
+def _opened_for_a_vote(settings: Settings) -> bool:
+    """Whether it is so in the plan; when it is carried out, whether it was, and is so no longer."""
+    name = current_host().name
+    if is_executing():
+        # The managers' list may lag behind, or nobody lead for a moment: the host itself knows.
+        return name in _open_behind and not observe(swarm_facts.State).manager
+    if not settings.firewall.enabled or settings.host(name).is_manager or not _votes(settings):
+        return False
+    if _opened(observe(State)):
+        _open_behind.add(name)
+    return name in _open_behind
 
 
 def _changed(settings: Settings, wanted: Wanted, host: Host) -> Commands:
@@ -237,16 +243,22 @@ def _left_over(host: Host) -> list[Finding]:
 # ----------------
 
 
-def _wanted(settings: Settings, host: Host) -> tuple[Wanted, dict[str, tuple[str, ...]]]:
-    """What is to be on the host; and overlays in clear text with who uses them."""
+def _wanted(
+    settings: Settings, host: Host, *, votes: bool | None = None
+) -> tuple[Wanted, dict[str, tuple[str, ...]]]:
+    """What is to be on the host; and overlays in clear text with who uses them.
+
+    votes: whether the host is a manager, where that is known better than by the managers' list.
+    """
     used, known = _clear_text_in_use(settings)
     cut = settings.firewall.cut_clear_vxlan or not used
     if not known and not settings.firewall.cut_clear_vxlan:
         cut = _cuts_already(host)  # nobody could say what would be cut: leave it as it is
-    return declared(_policy(settings, host, cut=cut), settings.firewall.refresh), used
+    wanted = _policy(settings, host, cut=cut, votes=votes)
+    return declared(wanted, settings.firewall.refresh), used
 
 
-def _policy(settings: Settings, host: Host, *, cut: bool) -> Policy:
+def _policy(settings: Settings, host: Host, *, cut: bool, votes: bool | None = None) -> Policy:
     of_docker = _named_already(host) if host.bridges is None else host.bridges
     still, voting = _in_the_swarm(settings, host)
     return policy(
@@ -257,7 +269,7 @@ def _policy(settings: Settings, host: Host, *, cut: bool) -> Policy:
         foreign=foreign_bridges(of_docker, host.interfaces),
         cut_clear_vxlan=cut,
         members=still,
-        votes=voting,
+        votes=voting if votes is None else votes,
     )
 
 
