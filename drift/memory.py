@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from drift.report import Difference, HostReport, Identity, Report, State, moment, stamp
+from drift.report import Difference, Fault, HostReport, Identity, Report, State, moment, stamp
 
 VERSION = 1
 DAYS = 14
@@ -70,35 +70,37 @@ class News:
 def learn(memory: Memory, report: Report) -> tuple[Memory, Report, News]:
     """What is remembered after a check, the report with ``since`` filled in, and the news.
 
-    A difference is mended only when its part was looked at whole on its host and it was not
-    there. A check that measured nothing (a run in progress) teaches nothing.
+    A difference is new also where its host, part and name are known and its fault is another. It
+    is mended only when its part was looked at whole on its host and it was not there. A check that
+    measured nothing (a run in progress) teaches nothing.
     """
     if report.busy:
         return memory, report, News()
     now = stamp(report.at)
-    before = {difference.identity: difference for difference in memory.differences}
+    before = {_key(difference): difference for difference in memory.differences}
     memory = memory if report.limit else _of_these(memory, {host.name for host in report.hosts})
     hosts = tuple(
         replace(
             host,
             since=_since(memory.states.get(host.name), host.state, now),
             differences=tuple(
-                replace(one, since=before[one.identity].since if one.identity in before else now)
+                replace(one, since=before[_key(one)].since if _key(one) in before else now)
                 for one in host.differences
             ),
         )
         for host in report.hosts
     )
     seen = replace(report, hosts=hosts)
-    there = {difference.identity for difference in seen.differences}
+    there = {_key(difference) for difference in seen.differences}
+    differing = {identity for identity, _ in there}
     whole = {(host.name, part) for host in hosts for part in host.parts}
-    gone = [one for one in memory.differences if one.identity not in there]
-    mended = tuple(one for one in gone if _looked_at(one, whole, hosts))
-    kept = tuple(one for one in gone if one not in mended)
+    gone = [one for one in memory.differences if _key(one) not in there]
+    over = [one for one in gone if _looked_at(one, whole, hosts)]
+    kept = tuple(one for one in gone if one not in over)
     lost = {host.name for host in hosts if host.unknown and not host.refused}
     news = News(
-        new=tuple(_once(one for one in seen.differences if one.identity not in before)),
-        mended=tuple(_once(iter(mended))),
+        new=tuple(_once(one for one in seen.differences if _key(one) not in before)),
+        mended=tuple(_once(one for one in over if one.identity not in differing)),
         lost=tuple(h for h in hosts if h.name in lost and h.name not in memory.lost),
         back=tuple(h for h in hosts if h.name not in lost and h.name in memory.lost),
     )
@@ -112,6 +114,10 @@ def learn(memory: Memory, report: Report) -> tuple[Memory, Report, News]:
         hours=_hours(memory, seen),
     )
     return learnt, seen, news
+
+
+def _key(one: Difference) -> tuple[Identity, Fault]:
+    return one.identity, one.fault
 
 
 def _of_these(memory: Memory, names: set[str]) -> Memory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,6 +20,14 @@ IN_SYNC, DRIFT, COULD_NOT_TELL = 0, 2, 1
 State = Literal["in sync", "drifted", "unknown"]
 Identity = tuple[str, str, str]
 """Host, part, and what differs: the same from check to check."""
+Fault = tuple[str, ...]
+"""Kind, reason, expected and found, without what varies from check to check."""
+
+_AMOUNT = re.compile(
+    r"^\d+$|(?<!\S)\d+(?:\.\d+)? "
+    r"(?:of \d+|seconds?|minutes?|hours?|days?|bytes|[KMGT]iB|free)\b"
+)
+_IN_BRACKETS = re.compile(r" \([^)]*\)")
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,17 @@ class Difference:
     @property
     def identity(self) -> Identity:
         return (self.host, self.part, self.what)
+
+    @property
+    def fault(self) -> Fault:
+        """What is the matter with it: another is news, even if something was known to differ.
+
+        An amount (``3 days``, ``2 of 4``, a number alone) may be another at every check, and so
+        may what a reason says in brackets or after a colon.
+        """
+        reason = _IN_BRACKETS.sub("", self.reason.partition(": ")[0])
+        stable = (_AMOUNT.sub("…", text) for text in (reason, self.expected, self.found))
+        return (self.kind, *stable)
 
 
 @dataclass(frozen=True)

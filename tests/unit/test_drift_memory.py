@@ -24,7 +24,7 @@ from drift.memory import (
     remembered,
     to_json,
 )
-from drift.report import Host, Report, stamp
+from drift.report import Difference, Host, Report, stamp
 from drift.run import Operation
 from tests.unit.drift_examples import (
     AT,
@@ -72,6 +72,92 @@ def test_a_difference_keeps_the_moment_when_it_was_first_seen() -> None:
     assert seen.differences[0].since == stamp(AT + timedelta(hours=1))
     assert host_in(seen, "rk2").since == stamp(AT + timedelta(hours=1))
     assert host_in(seen, "rk1").since == stamp(AT)
+
+
+def with_keys(*records: dict[str, str]) -> Report:
+    """A check that finds so much about the keys of ada on rk2."""
+    told = [found("rk2", "ssh", "keys of ada", **{"kind": "change", **more}) for more in records]
+    return reported(run_of([*all_looked(), *told]))
+
+
+MISSING = {"reason": "a declared key is missing", "expected": "ssh-ed25519 …ada"}
+STRANGERS = {"reason": "a key that is not declared opens this account", "found": "…eve"}
+REFUSED = {"kind": "refusal", "reason": "its home has a path that cannot be undone at"}
+
+
+def test_a_worse_fault_of_the_same_name_is_news_and_has_its_own_beginning() -> None:
+    checks = [with_keys(MISSING), with_keys(STRANGERS), with_keys(REFUSED)]
+    for number, check in enumerate(checks):
+        memory, seen, news = after(*checks[: number + 1])
+        assert news.new == seen.differences == check_at(check, number)
+        assert news.mended == ()
+        assert memory.differences == seen.differences
+        assert not after(*checks[: number + 1], check)[2]
+    assert [one.what for one in after(*checks, IN_SYNC)[2].mended] == ["keys of ada"]
+
+
+def check_at(report: Report, hours: int) -> tuple[Difference, ...]:
+    """Its differences, seen for the first time so many hours after the first check."""
+    since = stamp(AT + timedelta(hours=hours))
+    return tuple(replace(one, since=since) for one in report.differences)
+
+
+def test_a_second_fault_of_the_same_name_is_news_and_its_end_is_not() -> None:
+    both = with_keys(MISSING, STRANGERS)
+    _, seen, news = after(with_keys(MISSING), both)
+    assert [one.found for one in news.new] == ["…eve"]
+    assert [one.since for one in seen.differences] == [
+        stamp(AT),
+        stamp(AT + timedelta(hours=1)),
+    ]
+    assert not after(with_keys(MISSING), both, with_keys(MISSING))[2]
+
+
+VARYING = [
+    {"reason": "should have been renewed by now", "found": "{n} days left of 90 days"},
+    {"reason": "has expired. Replace it", "found": "ended {n} hours ago"},
+    {"reason": "were last confirmed {n} days ago; the last refresh failed: 4{n} bytes"},
+    {"reason": "it is 13{n} seconds ahead of this computer's"},
+    {"reason": "it does not suffice", "expected": "500 MiB free", "found": "30{n} MiB"},
+    {"reason": "hardly any file can be made", "expected": "20000 free", "found": "1900{n}"},
+    {"reason": "the old and the new one are trusted", "found": "{n} of 9 nodes have a new one"},
+    {"reason": "the engine reports an error: dial tcp 10.0.0.1:{n}: refused"},
+    {"reason": "the host waits for one, to use what was updated (linux {n}, libc6)"},
+]
+
+
+@pytest.mark.parametrize("texts", VARYING, ids=lambda texts: str(texts["reason"])[:20])
+def test_an_age_a_count_or_somebody_elses_words_are_no_news(texts: dict[str, str]) -> None:
+    checks = [
+        with_keys({name: text.format(n=number) for name, text in texts.items()})
+        for number in range(3, 6)
+    ]
+    _, seen, news = after(*checks)
+    assert not news
+    assert [one.since for one in seen.differences] == [stamp(AT)]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ({"reason": "is not running"}, {"reason": "does not start at boot"}),
+        (
+            {"reason": "a rule above ours", "found": "-A INPUT -p tcp --dport 22 -j ACCEPT"},
+            {"reason": "a rule above ours", "found": "-A INPUT -p tcp --dport 2375 -j ACCEPT"},
+        ),
+        (
+            {"reason": "has 2 rules that are not declared", "found": "-A X -j ACCEPT"},
+            {"reason": "has 3 rules that are not declared", "found": "-A X -j ACCEPT"},
+        ),
+        ({"reason": "can log in", "found": "1 keys"}, {"reason": "can log in", "found": "2 keys"}),
+        (
+            {"reason": "is not declared", "found": "worker, ready, 10.0.0.3"},
+            {"reason": "is not declared", "found": "manager, ready, 10.0.0.3"},
+        ),
+    ],
+)
+def test_what_says_how_bad_it_is_is_news(earlier: dict[str, str], later: dict[str, str]) -> None:
+    assert after(with_keys(earlier), with_keys(later))[2].new
 
 
 def test_what_is_gone_was_mended() -> None:
