@@ -18,7 +18,7 @@ from typing import NoReturn
 from drift import memory, metrics, notify, schedule, terminal
 from drift.memory import Memory, News
 from drift.report import COULD_NOT_TELL, Report, as_json, report
-from drift.run import Request, run
+from drift.run import SITE, Request, run
 from drift.target import Unusable, deploy, deploys, target
 
 _EPILOG = """\
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--deploy",
-        default="deploys/site.py",
+        default=SITE,
         metavar="FILE",
         help="check this deploy only (default: %(default)s)",
     )

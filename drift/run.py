@@ -18,6 +18,9 @@ from typing import Any
 
 from cluster.settings_sources import PATH_VARIABLE, ROOT
 
+SITE = "deploys/site.py"
+"""The deploy that is the whole job."""
+
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _PATIENCE = 5
 """Seconds that pyinfra has to end itself, once asked."""
@@ -34,7 +37,7 @@ class Request:
     """
 
     inventory: str = "inventory.py"
-    deploy: str = "deploys/site.py"
+    deploy: str = SITE
     limit: tuple[str, ...] = ()
     timeout: float = 300
     verbose: bool = False

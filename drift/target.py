@@ -80,10 +80,12 @@ def deploys() -> tuple[str, ...]:
 
 
 def deploy(given: str) -> str:
-    """A deploy as it was named on the command line, for pyinfra. Raises :class:`Unusable`."""
-    if (ROOT / given).is_file():
-        return given
-    path = Path(given).expanduser().absolute()
-    if path.is_file() and path.suffix == ".py":
-        return str(path)
+    """A deploy as it was named on the command line, for pyinfra. Raises :class:`Unusable`.
+
+    One of the project's own is named from its root, wherever it was named from.
+    """
+    for path in (ROOT / given, Path(given).expanduser().absolute()):
+        if path.is_file() and path.suffix == ".py":
+            resolved = path.resolve()
+            return str(resolved.relative_to(ROOT) if resolved.is_relative_to(ROOT) else path)
     raise Unusable(f"--deploy {given}: there is no such file; there are {', '.join(deploys())}")

@@ -28,6 +28,7 @@ from drift.report import Difference, Host, Report, stamp
 from drift.run import Operation
 from tests.unit.drift_examples import (
     AT,
+    OPERATIONS,
     all_looked,
     failed,
     found,
@@ -43,6 +44,15 @@ DRIFTED = reported(run_of([*all_looked(), found("rk2", "ssh", "sshd")]))
 SILENT = reported(
     run_of([*looked("rk1"), *looked("rk3"), failed("rk2", "Could not connect")], status=1)
 )
+
+
+def only_ssh(*hosts: str) -> Report:
+    """A check of one part, in sync where it was answered."""
+    run = run_of([record for name in hosts for record in looked(name, "SSH")])
+    return reported(replace(run, operations=(Operation("SSH"),)), deploy="deploys/ssh.py")
+
+
+ONLY_SSH = only_ssh("rk1", "rk2", "rk3")
 
 
 def at(report: Report, moment: datetime) -> Report:
@@ -204,11 +214,57 @@ def test_a_check_of_one_part_says_nothing_about_the_others() -> None:
     both = reported(
         run_of([*all_looked(), found("rk2", "ssh", "sshd"), found("rk2", "docker", "daemon.json")])
     )
-    run = run_of([record for name in ("rk1", "rk2", "rk3") for record in looked(name, "SSH")])
-    only_ssh = reported(replace(run, operations=(Operation("SSH"),)))
-    memory, _, news = after(both, only_ssh)
+    memory, _, news = after(both, ONLY_SSH)
     assert [one.what for one in news.mended] == ["sshd"]
     assert [one.what for one in memory.differences] == ["daemon.json"]
+
+
+def test_a_check_of_one_part_does_not_call_a_host_in_sync_that_differs_elsewhere() -> None:
+    differs = reported(run_of([*all_looked(), found("rk2", "docker", "daemon.json")]))
+    memory, _, _ = after(IN_SYNC, differs, ONLY_SSH)
+    assert memory.states["rk2"] == ("drifted", stamp(AT + timedelta(hours=1)))
+    assert memory.hours["rk2"] == {
+        "2026-11-24T06": "in sync",
+        "2026-11-24T07": "drifted",
+        "2026-11-24T08": "drifted",
+    }
+    assert memory.states["rk1"] == ("in sync", stamp(AT))
+    _, seen, news = after(IN_SYNC, differs, ONLY_SSH, differs)
+    assert host_in(seen, "rk2").since == stamp(AT + timedelta(hours=1))
+    assert not news
+
+
+@pytest.mark.parametrize("silent", ["SSH", "Docker"])
+def test_a_host_is_back_only_when_what_it_was_silent_about_was_looked_at(silent: str) -> None:
+    others = [name for name in OPERATIONS if name != silent]
+    half = reported(
+        run_of(
+            [*looked("rk1"), *looked("rk2", *others), *looked("rk3"), failed("rk2", "no answer")]
+        )
+    )
+    checks = [half, ONLY_SSH, half, ONLY_SSH, IN_SYNC]
+    news = [after(*checks[:number])[2] for number in range(1, len(checks) + 1)]
+    assert [[host.name for host in one.lost] for one in news] == [["rk2"], [], [], [], []]
+    assert [[host.name for host in one.back] for one in news] == [[], [], [], [], ["rk2"]]
+    assert after(half, ONLY_SSH)[0].states["rk2"] == ("unknown", stamp(AT))
+
+
+def test_a_host_that_one_deploy_has_lost_is_found_by_it_and_by_the_whole_job() -> None:
+    lost = only_ssh("rk1", "rk3")
+    for found_again in (ONLY_SSH, IN_SYNC):
+        memory, _, news = after(IN_SYNC, lost, found_again)
+        assert [host.name for host in news.back] == ["rk2"]
+        assert memory.lost == {}
+        assert memory.states["rk2"][0] == "in sync"
+    assert after(SILENT, lost, ONLY_SSH)[0].lost == {"rk2": ("deploys/site.py",)}
+
+
+def test_what_was_changed_without_a_word_is_mended_by_no_check_of_another_part() -> None:
+    silent = reported(run_of(looked("rk1"), {"Docker": ("rk2",)}))
+    [one] = after(silent)[0].differences
+    assert one.part == ""
+    assert after(silent, ONLY_SSH)[2].mended == ()
+    assert after(silent, IN_SYNC)[2].mended == (one,)
 
 
 def test_a_check_of_some_hosts_leaves_the_others_as_they_were() -> None:
@@ -249,7 +305,7 @@ def test_the_history_ends() -> None:
 
 
 @settings(max_examples=50)
-@given(st.lists(st.sampled_from([IN_SYNC, DRIFTED, SILENT]), min_size=1, max_size=8))
+@given(st.lists(st.sampled_from([IN_SYNC, DRIFTED, SILENT, ONLY_SSH]), min_size=1, max_size=8))
 def test_news_add_up_to_what_is_there(reports: list[Report]) -> None:
     memory = Memory()
     open_ones: set[object] = set()
@@ -291,6 +347,15 @@ def test_a_file_that_is_something_else_is_not_overwritten(tmp_path: Path, text: 
     with pytest.raises(Unreadable, match="is not what a check remembers"), remembered(path):
         pass
     assert path.read_text() == text
+
+
+def test_a_file_from_before_the_deploys_were_remembered_is_read() -> None:
+    memory, _, _ = after(DRIFTED, SILENT)
+    old = {**to_json(memory), "lost": ["rk2"]}
+    assert replace(from_json(old), lost=memory.lost) == memory
+    _, _, news = learn(from_json(old), at(ONLY_SSH, LATER))
+    assert [host.name for host in news.back] == ["rk2"]
+    assert not learn(from_json(old), at(SILENT, LATER))[2]
 
 
 def test_a_full_disk_is_said_and_what_was_remembered_stays(

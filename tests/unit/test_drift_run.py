@@ -17,6 +17,7 @@ import pytest
 from cluster.settings_sources import ROOT
 from drift.report import Host, Report, report
 from drift.run import Request, Run, _records, environment, run
+from drift.target import deploy
 from tests.unit.drift_examples import AT, host_in
 
 INVENTORY = """
@@ -270,7 +271,7 @@ def test_an_unreachable_board_is_told_and_ends_with_1(boards: Path, tmp_path: Pa
     assert "Could not connect" in host["unknown"]
     assert "Could not connect" not in ran.stderr  # said once
     remembered = json.loads((tmp_path / "state.json").read_text())
-    assert remembered["lost"] == ["rk1"]
+    assert remembered["lost"] == {"rk1": ["deploys/site.py"]}
 
 
 @pytest.mark.parametrize(
@@ -292,6 +293,11 @@ def test_what_cannot_be_checked_is_said_in_one_message(
     assert ran.stdout == ""
     assert message in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("given", ["deploys/ssh.py", "./deploys/ssh.py", f"{ROOT}/deploys/ssh.py"])
+def test_a_deploy_has_one_name_wherever_it_was_named_from(given: str) -> None:
+    assert deploy(given) == "deploys/ssh.py"
 
 
 def test_settings_that_cannot_be_used_are_told_before_any_host_is_asked(boards: Path) -> None:
