@@ -260,7 +260,7 @@ def test_a_host_that_one_deploy_has_lost_is_found_by_it_and_by_the_whole_job() -
 
 
 def test_what_was_changed_without_a_word_is_mended_by_no_check_of_another_part() -> None:
-    silent = reported(run_of(looked("rk1"), {"Docker": ("rk2",)}))
+    silent = reported(run_of(looked("rk1", "SSH"), {"Docker": ("rk2",)}))
     [one] = after(silent)[0].differences
     assert one.part == ""
     assert after(silent, ONLY_SSH)[2].mended == ()

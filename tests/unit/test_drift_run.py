@@ -76,6 +76,17 @@ def changes_without_a_word():
     if current_host().name == "@fake/rk1":
         yield StringCommand("boo")
 
+@converges("firewall")
+def the_same_on_rk2_by_another_part():
+    mine = current_host().name == "@fake/rk2"
+    if tell("firewall", [Change("daemon.json", "is another", "a", "b")] if mine else []):
+        yield StringCommand("never")
+
+@converges("silent")
+def silent_on_rk2():
+    if current_host().name == "@fake/rk2":
+        yield StringCommand("boo")
+
 @converges("swarm")
 def meets_another_run():
     # The record that whoever finds the cluster's lock held has to write.
@@ -166,7 +177,15 @@ def test_a_refused_host_has_drifted(site: Site) -> None:
 def test_a_change_without_a_reason_is_not_overlooked(site: Site) -> None:
     found = site.check("changes_without_a_word")
     [difference] = found.differences
-    assert difference.identity == ("@fake/rk1", "", "changes_without_a_word")
+    assert difference.identity == ("@fake/rk1", "swarm", "changes_without_a_word")
+
+
+def test_a_change_without_a_reason_is_not_hidden_by_one_of_another_part(site: Site) -> None:
+    found = site.check("differs_on_rk2", "the_same_on_rk2_by_another_part", "silent_on_rk2")
+    assert [one.identity for one in found.differences] == [
+        ("@fake/rk2", "docker", "daemon.json"),
+        ("@fake/rk2", "silent", "silent_on_rk2"),
+    ]
 
 
 def test_while_another_run_is_at_work_nothing_is_measured(site: Site) -> None:
