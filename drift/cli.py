@@ -176,6 +176,7 @@ def _check(options: argparse.Namespace) -> int:
     request = Request(
         deploy=deploy(options.deploy),
         limit=tuple(options.limit),
+        host_keys=wanted.host_keys,
         timeout=options.timeout,
         verbose=options.verbose,
     )

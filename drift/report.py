@@ -23,6 +23,10 @@ Identity = tuple[str, str, str]
 Fault = tuple[str, ...]
 """Kind, reason, expected and found, without what varies from check to check."""
 
+_NO_KEY = (
+    "A check takes no host key that is not known: log in once by hand, or run the deploy, which "
+    "takes it where ssh.strict_host_keys is “accept-new”"
+)
 _AMOUNT = re.compile(
     r"^\d+$|(?<!\S)\d+(?:\.\d+)? "
     r"(?:of \d+|seconds?|minutes?|hours?|days?|bytes|[KMGT]iB|free)\b"
@@ -287,7 +291,8 @@ def _unknown(run: Run, own: Sequence[Mapping[str, Any]], looked: set[str], timeo
         return "it was refused, so the rest was not looked at"
     for record in own:
         if record.get("kind") == "failed":
-            return str(record.get("reason") or "it failed, and did not say why")
+            reason = str(record.get("reason") or "it failed, and did not say why")
+            return f"{reason}. {_NO_KEY}" if "No host key for" in reason else reason
     if run.status is None:
         return f"the check was ended after {timeout:g} seconds"
     if not looked:

@@ -39,6 +39,13 @@ def test_every_option_of_the_schedule_that_it_shows_is_there() -> None:
         schedule_options(words)
 
 
+def test_the_job_for_ci_names_settings_that_a_checkout_does_not_have() -> None:
+    job = TEXT.partition("    jobs:\n")[2].partition("\n\n")[0]
+    assert "/cluster.toml" in (ROOT / ".gitignore").read_text().splitlines()
+    assert "actions/checkout@" in job
+    assert re.search(r"\n {8}env: { SWARM_SETTINGS: /\S+/cluster\.toml }\n", job)
+
+
 def test_every_metric_is_in_its_table() -> None:
     records = [
         *all_looked(),

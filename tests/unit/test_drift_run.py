@@ -8,10 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from cluster.settings_sources import ROOT
@@ -217,7 +220,7 @@ def test_a_check_that_takes_too_long_is_ended(site: Site) -> None:
 
 def test_pyinfra_gets_the_users_environment_but_not_the_checks_own(tmp_path: Path) -> None:
     given = {"PATH": "/bin", "DRIFT_NOTIFY": "ntfy://secret", "SWARM_SETTINGS": "cluster.toml"}
-    made = environment(given, tmp_path / "reasons")
+    made = environment(given, tmp_path / "reasons", "yes")
     assert "DRIFT_NOTIFY" not in made
     assert made["PATH"] == "/bin"
     assert made["SWARM_SETTINGS"] == str(Path("cluster.toml").absolute())
@@ -291,6 +294,44 @@ def test_an_unreachable_board_is_told_and_ends_with_1(boards: Path, tmp_path: Pa
     assert "Could not connect" not in ran.stderr  # said once
     remembered = json.loads((tmp_path / "state.json").read_text())
     assert remembered["lost"] == {"rk1": ["deploys/site.py"]}
+
+
+@pytest.mark.parametrize(
+    ("file", "variables", "message"),
+    [
+        ("", {}, "log in once by hand, or run the deploy"),
+        ("", {"swarm_ssh__strict_host_keys": "accept-new"}, "No host key for"),
+        ("", {"SWARM_SSH": '{"strict_host_keys": "accept-new"}'}, "No host key for"),
+        ('[ssh]\nstrict_host_keys = "no"\n', {}, "No authentication methods available"),
+    ],
+    ids=["by default", "lower case", "as a table", "no"],
+)
+def test_a_check_never_takes_a_host_key_for_good(
+    boards: Path, tmp_path: Path, file: str, variables: dict[str, str], message: str
+) -> None:
+    known = tmp_path / ".ssh/known_hosts"
+    known.parent.mkdir()
+    known.touch()
+    with socket.create_server(("127.0.0.1", 0)) as board:
+        threading.Thread(target=greet, args=(board,), daemon=True).start()
+        port = board.getsockname()[1]
+        boards.write_text(BOARDS.replace("ssh_port = 1", f"ssh_port = {port}") + file)
+        ran = drift("--json", SWARM_SETTINGS=str(boards), HOME=str(tmp_path), **variables)
+    assert ran.returncode == 1
+    [host] = json.loads(ran.stdout)["hosts"]
+    assert host["state"] == "unknown"
+    assert message in host["unknown"]
+    assert known.read_text() == ""
+
+
+def greet(board: socket.socket) -> None:
+    """Show a host key, and let nobody in."""
+    key = paramiko.ECDSAKey.generate()
+    with suppress(OSError):
+        while True:
+            transport = paramiko.Transport(board.accept()[0])
+            transport.add_server_key(key)
+            transport.start_server(threading.Event(), paramiko.ServerInterface())
 
 
 @pytest.mark.parametrize(
