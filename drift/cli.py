@@ -18,7 +18,7 @@ from typing import NoReturn
 from drift import memory, metrics, notify, schedule, terminal
 from drift.memory import Memory, News
 from drift.report import COULD_NOT_TELL, Report, as_json, report
-from drift.run import Request, run
+from drift.run import SITE, Request, run
 from drift.target import Unusable, deploy, deploys, target
 
 _EPILOG = """\
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--deploy",
-        default="deploys/site.py",
+        default=SITE,
         metavar="FILE",
         help="check this deploy only (default: %(default)s)",
     )
@@ -62,15 +62,18 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--json", action="store_true", help="print the report as JSON")
     made.add_argument(
         "--since",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="remember there what was found: since when it differs, and what is new",
     )
     made.add_argument(
-        "--html", type=Path, metavar="FILE", help="write the report there, to be looked at"
+        "--html",
+        type=_path,
+        metavar="FILE",
+        help="write the report there, to be looked at; with --since also the last days",
     )
     made.add_argument(
-        "--metrics", type=Path, metavar="FILE", help="write there what Prometheus reads (*.prom)"
+        "--metrics", type=_path, metavar="FILE", help="write there what Prometheus reads (*.prom)"
     )
     made.add_argument(
         "--timeout",
@@ -84,6 +87,10 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -94,8 +101,8 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def schedule_options(words: Sequence[str]) -> argparse.Namespace:
-    """What ``drift schedule`` was asked for; ``arguments``: the words for the check, after --."""
+def schedule_parser() -> argparse.ArgumentParser:
+    """What the command line of ``drift schedule`` understands before --."""
     made = _Parser(
         prog="drift schedule",
         usage="%(prog)s {install,remove,show} [--when CALENDAR] [--jitter SECONDS] "
@@ -114,10 +121,21 @@ def schedule_options(words: Sequence[str]) -> argparse.Namespace:
         metavar="SECONDS",
         help="begin up to so much later (default: 300)",
     )
-    made.add_argument("--timeout", type=_seconds, default=300.0, metavar="SECONDS")
+    made.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="give each check up after so long (default: 300)",
+    )
+    return made
+
+
+def schedule_options(words: Sequence[str]) -> argparse.Namespace:
+    """What ``drift schedule`` was asked for; ``arguments``: the words for the check, after --."""
     # argparse gives words after -- to a positional argument only if no option stands before them.
     end = list(words).index("--") if "--" in words else len(words)
-    options = made.parse_args(words[:end])
+    options = schedule_parser().parse_args(words[:end])
     options.arguments = list(words[end + 1 :])
     return options
 
@@ -158,16 +176,12 @@ def _check(options: argparse.Namespace) -> int:
     request = Request(
         deploy=deploy(options.deploy),
         limit=tuple(options.limit),
+        host_keys=wanted.host_keys,
         timeout=options.timeout,
         verbose=options.verbose,
     )
     where = _channels(options)
-    for path in filter(None, (options.html, options.metrics)):
-        if not path.parent.is_dir():
-            raise Unusable(f"{path}: there is no folder {path.parent} to write it to")
-        if path.is_dir():
-            raise Unusable(f"{path}: is a folder\n    instead: the name of a file in it")
-    _same_cluster(options.since, wanted.cluster)
+    _places(options, wanted.cluster)
     begun = datetime.now(UTC)
     notify.ping(where, "start", _warn)
     outcome = "fail"
@@ -205,24 +219,41 @@ def _schedule(options: argparse.Namespace) -> int:
     elif options.do == "show":
         print(schedule.show(user=user))
     else:
-        _sensible(options.arguments)
         wanted = schedule.Schedule(
             when=options.when,
             jitter=int(options.jitter),
             timeout=options.timeout,
-            arguments=tuple(options.arguments),
+            arguments=_sensible(options.arguments),
             settings=schedule.settings_path(os.environ),
             user=user,
         )
+        schedule.refuse_to_lose_settings(os.environ, user=user)
         print(schedule.install(wanted))
     return 0
 
 
-def _sensible(arguments: Sequence[str]) -> None:
-    """The check's own words have to be right now, not at three in the morning."""
-    asked = parser().parse_args(arguments)
-    deploy(asked.deploy)
-    target(asked.limit, lab=asked.lab)
+def _sensible(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The check's own words, as they mean the same in another folder.
+
+    They have to be right now, not at three in the morning. Raises :class:`Unusable`.
+    """
+    made = parser()
+    made.set_defaults(timeout=None)
+    asked = made.parse_args(arguments)
+    if asked.timeout is not None:
+        raise Unusable(
+            "--timeout behind --: the service has a time limit as well, which has to be longer\n"
+            "    instead: drift schedule install --timeout SECONDS, before --"
+        )
+    asked.deploy = deploy(asked.deploy)
+    _places(asked, target(asked.limit, lab=asked.lab).cluster)
+    words: list[str] = []
+    for name, value in vars(asked).items():
+        if value is True:
+            words.append(f"--{name}")
+        elif value != made.get_default(name):
+            words += [f"--{name}={one}" for one in (value if isinstance(value, list) else [value])]
+    return tuple(words)
 
 
 def _warn(text: str) -> None:
@@ -239,8 +270,17 @@ def _channels(options: argparse.Namespace) -> notify.Channels:
     return where
 
 
+def _places(options: argparse.Namespace, cluster: str) -> None:
+    """Find out before the check, not after it, that its files cannot be written."""
+    for path in filter(None, (options.html, options.metrics)):
+        if not path.parent.is_dir():
+            raise Unusable(f"{path}: there is no folder {path.parent} to write it to")
+        if path.is_dir():
+            raise Unusable(f"{path}: is a folder\n    instead: the name of a file in it")
+    _same_cluster(options.since, cluster)
+
+
 def _same_cluster(path: Path | None, cluster: str) -> None:
-    """Find out before the check, not after it, that its memory cannot be used."""
     if path is None:
         return
     with memory.remembered(path) as known:

@@ -10,14 +10,15 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from drift.report import Difference, HostReport, Identity, Report, State, moment, stamp
+from drift.report import Difference, Fault, HostReport, Identity, Report, State, moment, stamp
+from drift.run import SITE
 
 VERSION = 1
 DAYS = 14
@@ -36,8 +37,10 @@ class Memory:
 
     cluster: its name; "" before the first check.
     differences: those that were there when last looked, with ``since``.
-    states: each host's state when last looked, and since when: ``{host: (state, since)}``.
-    lost: the hosts that could not be looked at whole when last tried.
+    states: each host's state when last looked, and since when: ``{host: (state, since)}``; not in
+    sync while something is remembered that the check of one part has not looked at.
+    lost: the hosts that could not be looked at whole when last tried, with the deploys that were;
+    "" for one that is not known.
     untold: messages that no channel took, oldest first; they are tried again.
     hours: the worst state in each hour of the last days: ``{host: {"2026-11-24T06": state}}``.
     """
@@ -45,7 +48,7 @@ class Memory:
     cluster: str = ""
     differences: tuple[Difference, ...] = ()
     states: Mapping[str, tuple[State, str]] = field(default_factory=dict)
-    lost: tuple[str, ...] = ()
+    lost: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     untold: tuple[str, ...] = ()
     hours: Mapping[str, Mapping[str, State]] = field(default_factory=dict)
 
@@ -70,48 +73,56 @@ class News:
 def learn(memory: Memory, report: Report) -> tuple[Memory, Report, News]:
     """What is remembered after a check, the report with ``since`` filled in, and the news.
 
-    A difference is mended only when its part was looked at whole on its host and it was not
-    there. A check that measured nothing (a run in progress) teaches nothing.
+    A difference is new also where its host, part and name are known and its fault is another. It
+    is mended only when its part was looked at whole on its host and it was not there. A host that
+    was lost is back when the same deploy, or the whole job, has looked at it whole. A check that
+    measured nothing (a run in progress) teaches nothing.
     """
     if report.busy:
         return memory, report, News()
     now = stamp(report.at)
-    before = {difference.identity: difference for difference in memory.differences}
+    before = {_key(difference): difference for difference in memory.differences}
     memory = memory if report.limit else _of_these(memory, {host.name for host in report.hosts})
     hosts = tuple(
         replace(
             host,
             since=_since(memory.states.get(host.name), host.state, now),
             differences=tuple(
-                replace(one, since=before[one.identity].since if one.identity in before else now)
+                replace(one, since=before[_key(one)].since if _key(one) in before else now)
                 for one in host.differences
             ),
         )
         for host in report.hosts
     )
     seen = replace(report, hosts=hosts)
-    there = {difference.identity for difference in seen.differences}
+    there = {_key(difference) for difference in seen.differences}
+    differing = {identity for identity, _ in there}
     whole = {(host.name, part) for host in hosts for part in host.parts}
-    gone = [one for one in memory.differences if one.identity not in there]
-    mended = tuple(one for one in gone if _looked_at(one, whole, hosts))
-    kept = tuple(one for one in gone if one not in mended)
-    lost = {host.name for host in hosts if host.unknown and not host.refused}
+    gone = [one for one in memory.differences if _key(one) not in there]
+    over = [one for one in gone if _looked_at(one, whole, report)]
+    kept = tuple(one for one in gone if one not in over)
+    lost = _lost(memory, report)
     news = News(
-        new=tuple(_once(one for one in seen.differences if one.identity not in before)),
-        mended=tuple(_once(iter(mended))),
+        new=tuple(_once(one for one in seen.differences if _key(one) not in before)),
+        mended=tuple(_once(one for one in over if one.identity not in differing)),
         lost=tuple(h for h in hosts if h.name in lost and h.name not in memory.lost),
         back=tuple(h for h in hosts if h.name not in lost and h.name in memory.lost),
     )
-    others = set(memory.lost) - {host.name for host in hosts}
+    states = {host.name: _state_of(host, {one.host for one in kept}, lost) for host in hosts}
+    since = {name: _since(memory.states.get(name), state, now) for name, state in states.items()}
     learnt = Memory(
         cluster=report.cluster,
         differences=(*kept, *seen.differences),
-        states={**memory.states, **{host.name: (host.state, host.since) for host in hosts}},
-        lost=tuple(sorted(lost | others)),
+        states={**memory.states, **{name: (states[name], since[name]) for name in states}},
+        lost=lost,
         untold=memory.untold,
-        hours=_hours(memory, seen),
+        hours=_hours(memory, report.at, states),
     )
     return learnt, seen, news
+
+
+def _key(one: Difference) -> tuple[Identity, Fault]:
+    return one.identity, one.fault
 
 
 def _of_these(memory: Memory, names: set[str]) -> Memory:
@@ -120,7 +131,7 @@ def _of_these(memory: Memory, names: set[str]) -> Memory:
         memory,
         differences=tuple(one for one in memory.differences if one.host in names),
         states={name: state for name, state in memory.states.items() if name in names},
-        lost=tuple(name for name in memory.lost if name in names),
+        lost={name: deploys for name, deploys in memory.lost.items() if name in names},
         hours={name: states for name, states in memory.hours.items() if name in names},
     )
 
@@ -129,10 +140,32 @@ def _since(before: tuple[State, str] | None, state: State, now: str) -> str:
     return before[1] if before and before[0] == state else now
 
 
-def _looked_at(one: Difference, whole: set[tuple[str, str]], hosts: tuple[HostReport, ...]) -> bool:
+def _lost(memory: Memory, report: Report) -> dict[str, tuple[str, ...]]:
+    """Who is lost after this check, and to which deploys."""
+    lost = dict(memory.lost)
+    for host in report.hosts:
+        deploys = set(lost.pop(host.name, ())) - {report.deploy, ""}
+        if report.deploy == SITE:
+            deploys = set()
+        if host.unknown and not host.refused:
+            deploys.add(report.deploy)
+        if deploys:
+            lost[host.name] = tuple(sorted(deploys))
+    return lost
+
+
+def _state_of(host: HostReport, known_to_differ: Set[str], lost: Mapping[str, object]) -> State:
+    """A host's state, as far as is remembered: what is in sync may be one part of the job only."""
+    if host.state == "in sync" and host.name in known_to_differ:
+        return "drifted"
+    return "unknown" if host.state == "in sync" and host.name in lost else host.state
+
+
+def _looked_at(one: Difference, whole: set[tuple[str, str]], report: Report) -> bool:
     if one.part:
         return (one.host, one.part) in whole
-    return any(host.name == one.host and not host.unknown for host in hosts)
+    same = report.deploy in (one.mended_by, SITE)
+    return same and any(host.name == one.host and not host.unknown for host in report.hosts)
 
 
 def _once(differences: Iterator[Difference]) -> Iterator[Difference]:
@@ -144,17 +177,18 @@ def _once(differences: Iterator[Difference]) -> Iterator[Difference]:
             yield one
 
 
-def _hours(memory: Memory, report: Report) -> dict[str, dict[str, State]]:
-    oldest = hour(report.at - timedelta(days=DAYS))
-    now = hour(report.at)
+def _hours(
+    memory: Memory, at: datetime, states: Mapping[str, State]
+) -> dict[str, dict[str, State]]:
+    oldest, now = hour(at - timedelta(days=DAYS)), hour(at)
     kept = {
-        name: {at: state for at, state in states.items() if at > oldest}
-        for name, states in memory.hours.items()
+        name: {then: state for then, state in hours.items() if then > oldest}
+        for name, hours in memory.hours.items()
     }
-    for host in report.hosts:
-        own = kept.setdefault(host.name, {})
-        own[now] = max(own.get(now, host.state), host.state, key=lambda state: _SEVERITY[state])
-    return {name: states for name, states in kept.items() if states}
+    for name, state in states.items():
+        own = kept.setdefault(name, {})
+        own[now] = max(own.get(now, state), state, key=lambda state: _SEVERITY[state])
+    return {name: hours for name, hours in kept.items() if hours}
 
 
 def hour(at: datetime) -> str:
@@ -229,7 +263,7 @@ def to_json(memory: Memory) -> dict[str, Any]:
         "cluster": memory.cluster,
         "differences": [asdict(difference) for difference in memory.differences],
         "states": {name: list(state) for name, state in memory.states.items()},
-        "lost": list(memory.lost),
+        "lost": {name: list(deploys) for name, deploys in memory.lost.items()},
         "untold": list(memory.untold),
         "hours": {name: dict(states) for name, states in memory.hours.items()},
     }
@@ -246,13 +280,19 @@ def from_json(data: Mapping[str, Any]) -> Memory:
         cluster=data["cluster"],
         differences=differences,
         states={name: (_state(state), since) for name, (state, since) in data["states"].items()},
-        lost=tuple(map(str, data["lost"])),
+        lost=_deploys(data["lost"]),
         untold=tuple(map(str, data["untold"])),
         hours={
             name: {at: _state(state) for at, state in states.items()}
             for name, states in data["hours"].items()
         },
     )
+
+
+def _deploys(lost: Any) -> dict[str, tuple[str, ...]]:
+    if isinstance(lost, list):  # as it was written before the deploys were
+        return {str(name): ("",) for name in lost}
+    return {name: tuple(map(str, deploys)) for name, deploys in lost.items()}
 
 
 def _state(word: str) -> State:

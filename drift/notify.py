@@ -21,8 +21,10 @@ from drift.memory import News
 from drift.report import COULD_NOT_TELL, Report
 from drift.target import Unusable
 
-PING_TIMEOUT = (5, 10)
+PING_TIMEOUT = (3, 5)
 """Seconds to connect, and for the answer."""
+PING_RETRIES = 3
+"""With 0, 2 and 4 seconds before them: a ping takes 38 seconds at most, looking up names aside."""
 
 
 @dataclass(frozen=True)
@@ -141,10 +143,22 @@ def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:
     if not where.ping:
         return
     import requests  # slow to load
+    from requests.adapters import HTTPAdapter
+    from urllib3 import Retry
 
     url = where.ping.rstrip("/") + {"start": "/start", "success": "", "fail": "/fail"}[event]
+    again = Retry(
+        PING_RETRIES,
+        backoff_factor=1,
+        status_forcelist=(502, 503, 504),
+        raise_on_status=False,
+        respect_retry_after_header=False,  # it may ask for an hour
+    )
     try:
-        answer = requests.get(url, timeout=PING_TIMEOUT)
+        with requests.Session() as session:
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, HTTPAdapter(max_retries=again))
+            answer = session.get(url, timeout=PING_TIMEOUT)
         if not answer.ok:
             say(f"the dead man's switch answered {answer.status_code} to “{event}”")
     except requests.RequestException as error:

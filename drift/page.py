@@ -37,7 +37,7 @@ class Strip:
 
 
 def render(report: Report, memory: Memory) -> str:
-    """The page."""
+    """The page; the last days only where a memory has them."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -51,7 +51,7 @@ def render(report: Report, memory: Memory) -> str:
         tone=tone(report),
         picture=picture(report),
         card=(CARD_WIDTH, CARD_HEIGHT),
-        strips=strips(memory.hours, report),
+        strips=strips(memory.hours, report) if memory.hours else [],
         hours=DAYS * 24,
         days=days(report.at),
         advice=list(terminal.advice(report))[1:],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,6 +20,18 @@ IN_SYNC, DRIFT, COULD_NOT_TELL = 0, 2, 1
 State = Literal["in sync", "drifted", "unknown"]
 Identity = tuple[str, str, str]
 """Host, part, and what differs: the same from check to check."""
+Fault = tuple[str, ...]
+"""Kind, reason, expected and found, without what varies from check to check."""
+
+_NO_KEY = (
+    "A check takes no host key that is not known: log in once by hand, or run the deploy, which "
+    "takes it where ssh.strict_host_keys is “accept-new”"
+)
+_AMOUNT = re.compile(
+    r"^\d+$|(?<!\S)\d+(?:\.\d+)? "
+    r"(?:of \d+|seconds?|minutes?|hours?|days?|bytes|[KMGT]iB|free)\b"
+)
+_IN_BRACKETS = re.compile(r" \([^)]*\)")
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,17 @@ class Difference:
     @property
     def identity(self) -> Identity:
         return (self.host, self.part, self.what)
+
+    @property
+    def fault(self) -> Fault:
+        """What is the matter with it: another is news, even if something was known to differ.
+
+        An amount (``3 days``, ``2 of 4``, a number alone) may be another at every check, and so
+        may what a reason says in brackets or after a colon.
+        """
+        reason = _IN_BRACKETS.sub("", self.reason.partition(": ")[0])
+        stable = (_AMOUNT.sub("…", text) for text in (reason, self.expected, self.found))
+        return (self.kind, *stable)
 
 
 @dataclass(frozen=True)
@@ -204,7 +228,7 @@ def _host(
         if record.get("kind") in KINDS
     ]
     looked = {record["what"] for record in own if record.get("kind") == "looked"}
-    differences += _untold(run, host.name, looked, differences, checked_deploy)
+    differences += _untold(run, host.name, own, deploys, checked_deploy)
     return HostReport(
         name=host.name,
         role=host.role,
@@ -218,9 +242,7 @@ def _host(
 
 def _difference(record: Mapping[str, Any], deploys: set[str], checked_deploy: str) -> Difference:
     part = record.get("part", "")
-    mended_by = ""
-    if record["kind"] == "change":
-        mended_by = f"deploys/{part}.py" if f"deploys/{part}.py" in deploys else checked_deploy
+    mended_by = _mending(part, deploys, checked_deploy) if record["kind"] == "change" else ""
     texts = {
         name: str(record.get(name, ""))
         for name in ("host", "kind", "what", "reason", "expected", "found", "remedy")
@@ -228,22 +250,35 @@ def _difference(record: Mapping[str, Any], deploys: set[str], checked_deploy: st
     return Difference(part=part, mended_by=mended_by, **texts)
 
 
+def _mending(part: str, deploys: set[str], checked_deploy: str) -> str:
+    """The deploy that mends a change of a part."""
+    own = f"deploys/{part}.py"
+    return own if own in deploys else checked_deploy
+
+
 def _untold(
-    run: Run, name: str, looked: set[str], told: Sequence[Difference], checked_deploy: str
+    run: Run, name: str, own: Sequence[Mapping[str, Any]], deploys: set[str], checked_deploy: str
 ) -> list[Difference]:
-    """What pyinfra would change without an operation having said why."""
+    """What pyinfra would change without its part having said why."""
+    parts = _parts_of_operations(run)
+    looked = {record["what"] for record in own if record.get("kind") == "looked"}
+    told = {
+        record.get("part", "")
+        for record in own
+        if record.get("kind") == "change" or record.get("changes")
+    }
     return [
         Difference(
             host=name,
-            part="",
+            part=parts.get(operation.name, ""),
             kind="change",
             what=operation.name,
             reason="pyinfra would change something here, and no reason was given",
-            mended_by=checked_deploy,
+            mended_by=_mending(parts.get(operation.name, ""), deploys, checked_deploy),
         )
         for operation in run.operations or ()
         if name in operation.hosts
-        and (operation.name not in looked or not any(one.kind == "change" for one in told))
+        and (operation.name not in looked or parts[operation.name] not in told)
     ]
 
 
@@ -256,7 +291,8 @@ def _unknown(run: Run, own: Sequence[Mapping[str, Any]], looked: set[str], timeo
         return "it was refused, so the rest was not looked at"
     for record in own:
         if record.get("kind") == "failed":
-            return str(record.get("reason") or "it failed, and did not say why")
+            reason = str(record.get("reason") or "it failed, and did not say why")
+            return f"{reason}. {_NO_KEY}" if "No host key for" in reason else reason
     if run.status is None:
         return f"the check was ended after {timeout:g} seconds"
     if not looked:
@@ -270,14 +306,19 @@ def _parts(run: Run, looked: set[str]) -> tuple[str, ...]:
     """The parts of which every operation was looked at."""
     if run.operations is None:
         return ()
-    parts = {
+    parts = _parts_of_operations(run)
+    planned = [(parts.get(one.name, ""), one.name in looked) for one in run.operations]
+    names = dict.fromkeys(part for part, _ in planned if part)
+    return tuple(name for name in names if all(ok for part, ok in planned if part == name))
+
+
+def _parts_of_operations(run: Run) -> dict[str, str]:
+    """The part of each operation that has looked at a host, by the operation's name."""
+    return {
         record["what"]: record.get("part", "")
         for record in run.records
         if record.get("kind") == "looked"
     }
-    planned = [(parts.get(one.name, ""), one.name in looked) for one in run.operations]
-    names = dict.fromkeys(part for part, _ in planned if part)
-    return tuple(name for name in names if all(ok for part, ok in planned if part == name))
 
 
 def _measures(run: Run, host: str) -> dict[str, Any]:

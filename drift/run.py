@@ -18,6 +18,10 @@ from typing import Any
 
 from cluster.settings_sources import PATH_VARIABLE, ROOT
 
+SITE = "deploys/site.py"
+"""The deploy that is the whole job."""
+
+_HOST_KEYS = "SWARM_SSH__STRICT_HOST_KEYS"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _PATIENCE = 5
 """Seconds that pyinfra has to end itself, once asked."""
@@ -29,13 +33,15 @@ class Request:
 
     inventory, deploy: files, as pyinfra takes them from the root of the project.
     limit: names, patterns and groups, as pyinfra takes them; empty for all hosts.
+    host_keys: what is done about unknown ones, as ``ssh.strict_host_keys`` has it.
     timeout: seconds after which the check is given up.
     verbose: pyinfra's own log goes to standard error.
     """
 
     inventory: str = "inventory.py"
-    deploy: str = "deploys/site.py"
+    deploy: str = SITE
     limit: tuple[str, ...] = ()
+    host_keys: str = "yes"
     timeout: float = 300
     verbose: bool = False
 
@@ -87,7 +93,7 @@ def _pyinfra(request: Request, reasons: Path) -> tuple[int | None, str, str]:
     process = subprocess.Popen(
         request.command,
         cwd=ROOT,
-        env=environment(os.environ, reasons),
+        env=environment(os.environ, reasons, request.host_keys),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=None if request.verbose else subprocess.PIPE,
@@ -117,12 +123,17 @@ def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
     return "", ""
 
 
-def environment(given: Mapping[str, str], reasons: Path) -> dict[str, str]:
+def environment(given: Mapping[str, str], reasons: Path, host_keys: str) -> dict[str, str]:
     """The environment for pyinfra: the user's, without what only the check itself needs."""
-    kept = {name: value for name, value in given.items() if not name.startswith("DRIFT_")}
+    kept = {
+        name: value
+        for name, value in given.items()
+        if not name.startswith("DRIFT_") and name.upper() != _HOST_KEYS
+    }
     if kept.get(PATH_VARIABLE):  # a path is the user's, and pyinfra runs in another folder
         kept[PATH_VARIABLE] = str(Path(kept[PATH_VARIABLE]).expanduser().absolute())
-    return {**kept, "SWARM_REASONS": str(reasons), "PYINFRA_PROGRESS": "off"}
+    own = {_HOST_KEYS: host_keys, "SWARM_REASONS": str(reasons), "PYINFRA_PROGRESS": "off"}
+    return {**kept, **own}
 
 
 def _operations(output: str) -> tuple[Operation, ...] | None:

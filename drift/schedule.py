@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.settings_sources import FILE_NAME, PATH_VARIABLE, ROOT
+from dotenv import dotenv_values
+
+from cluster.settings_sources import FILE_NAME, PATH_VARIABLE, RESERVED, ROOT
 from drift.memory import write
 from drift.target import Unusable
 
@@ -135,6 +137,30 @@ def settings_path(environment: Mapping[str, str]) -> str:
     return ""
 
 
+def environment_file(*, user: bool) -> Path:
+    """Where the service's variables are, if there are any: they may be secrets."""
+    return (Path.home() / ".config" if user else Path("/etc")) / "pyinfra-swarm/drift.env"
+
+
+def refuse_to_lose_settings(environment: Mapping[str, str], *, user: bool) -> None:
+    """Raises :class:`Unusable` where variables are settings that the service would not have."""
+    path = environment_file(user=user)
+    try:
+        there = dotenv_values(path) if path.exists() else {}
+    except OSError as error:
+        raise Unusable(f"{path}: cannot be read: {error.strerror}") from error
+    lost = sorted(
+        name
+        for name in environment
+        if name.upper().startswith("SWARM_") and name.upper() not in RESERVED and name not in there
+    )
+    if lost:
+        raise Unusable(
+            f"The service would check without what is set here only: {', '.join(lost)}\n"
+            f"    instead: put it into {FILE_NAME}, the .env beside it or {path}; or unset it"
+        )
+
+
 def install(schedule: Schedule) -> str:
     """Write the units and start the timer; says what was done. Raises :class:`Unusable`."""
     _calendar(schedule.when)
@@ -152,6 +178,7 @@ def install(schedule: Schedule) -> str:
     lines = [f"The check runs {schedule.when}, by {there / f'{UNIT}.timer'}."]
     if schedule.user:
         lines.append("Only while you are logged in, unless: loginctl enable-linger")
+    lines.append(f"Channels for it, or a ping: {environment_file(user=schedule.user)}")
     return "\n".join([*lines, f"Its words: {_journal(schedule.user)}"])
 
 

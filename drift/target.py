@@ -19,11 +19,17 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """The cluster to check: its name, where its settings come from, and the hosts to look at."""
+    """The cluster to check.
+
+    cluster: its name; source: where its settings come from; hosts: those to look at.
+    host_keys: what a check does about unknown ones: ``no`` (takes any, remembers none) where that
+    is declared, else ``yes`` (refuses). It never takes one for good, as a run may.
+    """
 
     cluster: str
     source: str
     hosts: tuple[Host, ...]
+    host_keys: str = "yes"
 
 
 def target(limit: Sequence[str], *, lab: bool) -> Target:
@@ -45,7 +51,8 @@ def target(limit: Sequence[str], *, lab: bool) -> Target:
             f"The lab was asked for, but the settings in force are {where}\n"
             "    instead: leave out --lab, or take that file out of the way"
         )
-    return Target(settings.cluster.name, str(where), limited(settings, limit))
+    host_keys = "no" if settings.ssh.strict_host_keys == "no" else "yes"
+    return Target(settings.cluster.name, str(where), limited(settings, limit), host_keys)
 
 
 def limited(settings: Settings, limit: Sequence[str]) -> tuple[Host, ...]:
@@ -80,10 +87,12 @@ def deploys() -> tuple[str, ...]:
 
 
 def deploy(given: str) -> str:
-    """A deploy as it was named on the command line, for pyinfra. Raises :class:`Unusable`."""
-    if (ROOT / given).is_file():
-        return given
-    path = Path(given).expanduser().absolute()
-    if path.is_file() and path.suffix == ".py":
-        return str(path)
+    """A deploy as it was named on the command line, for pyinfra. Raises :class:`Unusable`.
+
+    One of the project's own is named from its root, wherever it was named from.
+    """
+    for path in (ROOT / given, Path(given).expanduser().absolute()):
+        if path.is_file() and path.suffix == ".py":
+            resolved = path.resolve()
+            return str(resolved.relative_to(ROOT) if resolved.is_relative_to(ROOT) else path)
     raise Unusable(f"--deploy {given}: there is no such file; there are {', '.join(deploys())}")

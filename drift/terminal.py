@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from drift.report import Difference, HostReport, Report, moment, stamp
+from drift.run import SITE
 
 _COLOURS = {"in sync": 32, "drifted": 33, "unknown": 35, "change": 33, "notice": 36, "refusal": 31}
 _INDENT = 14
@@ -118,8 +119,7 @@ def advice(report: Report) -> Iterator[str]:
     deploys = dict.fromkeys(one.mended_by for one in report.differences if one.mended_by)
     if not deploys or report.busy:
         return
-    everything = "deploys/site.py"
-    names = [everything] if len(deploys) > 1 and report.deploy == everything else list(deploys)
+    names = [SITE] if len(deploys) > 1 and report.deploy == SITE else list(deploys)
     hosts = [host.name for host in report.hosts if _mendable(host)]
     limit = "" if len(hosts) == len(report.hosts) else "".join(f" --limit {name}" for name in hosts)
     yield "To have what is marked ~ mended:"

@@ -6,8 +6,9 @@ line, with the keys ``host``, ``part``, ``phase`` (``plan`` or ``apply``), ``kin
 
 The file, unlike the log, also gets what a program needs to judge the findings (records with
 ``host``, ``part``, ``phase``, ``kind`` and ``what``): ``looked`` where an operation (``what``) has
-told all its findings about a host; ``measure`` with a ``value``; ``busy`` with a ``reason``, where
-a plan meets another run; ``failed`` with a ``reason``, at the end, for a host that is not done.
+told all its findings about a host, with ``changes``; ``measure`` with a ``value``; ``busy`` with a
+``reason``, where a plan meets another run; ``failed`` with a ``reason``, at the end, for a host
+that is not done.
 docs/decisions/reasons.md has the rules.
 """
 
@@ -41,6 +42,7 @@ _MARKS = {"change": ("~", "yellow"), "notice": ("!", "cyan"), "refusal": ("✗",
 _REASONS = "SWARM_REASONS = {path}: findings cannot be written there: {why}"
 
 _told: set[tuple[str, str]] = set()
+_to_change: set[tuple[str, str]] = set()
 _measured: set[tuple[str, str, str, str]] = set()
 _failures: dict[str, str] = {}
 _changed: dict[str, int] = {}
@@ -78,6 +80,8 @@ def begin(run: State, host: Host) -> None:
 def tell(host: Host, part: str, findings: Sequence[Finding]) -> None:
     """Record the findings, each once a run."""
     global _noticed
+    if any(finding.kind == "change" for finding in findings):
+        _to_change.add((host.name, part))
     for finding in findings:
         key = (host.name, finding.sentence())  # two parts may see the same: the first tells it
         if key in _told:
@@ -93,12 +97,24 @@ def tell(host: Host, part: str, findings: Sequence[Finding]) -> None:
 
 
 def looked(host: Host, part: str) -> None:
-    """The operation under way has told all that a plan holds about a host: nothing else differs."""
+    """The operation under way has told all that a plan holds about a host: nothing else differs.
+
+    Recorded with it: whether its part has found changes there, told by it or by another before.
+    """
     if state().is_executing or not host.current_op_hash:
         return
     names = state().get_op_meta(host.current_op_hash).names
     for name in names:
-        _record({"host": host.name, "part": part, "phase": phase(), "kind": "looked", "what": name})
+        _record(
+            {
+                "host": host.name,
+                "part": part,
+                "phase": phase(),
+                "kind": "looked",
+                "what": name,
+                "changes": (host.name, part) in _to_change,
+            }
+        )
 
 
 def measure(part: str, what: str, value: Any, *, host: str = "") -> None:

@@ -17,10 +17,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,10 @@ from drift.run import Request, run
 from drift.target import deploys, target
 from tests.facts_page import OF_A_WORKER, RECORDED
 
+RESULTS = Path(__file__).with_name("scale-results.md")
 SIZES = (1, 10, 30, 100, 300, 1000)
+YARDSTICK, STEEPER = 100, 1.6
+"""The size whose slope the last one is compared with, and how much of it is still linear."""
 ASKED = "BENCH_ASKED"
 """The variable that names a file: how many commands each host was asked to run, as JSON."""
 
@@ -165,30 +169,56 @@ def measure(many: int, folder: Path) -> tuple[float, Report, dict[str, int]]:
     return ran.seconds, made, json.loads(asked.read_text())
 
 
+def slopes(seconds: Mapping[int, float]) -> dict[int, float]:
+    """What each further host costs, in milliseconds, by the size that it leads to."""
+    sizes = list(seconds)
+    return {
+        many: 1000 * (seconds[many] - seconds[fewer]) / (many - fewer)
+        for fewer, many in pairwise(sizes)
+    }
+
+
+def is_linear(further: Mapping[int, float]) -> bool | None:
+    """Whether the last hosts cost as much as those up to 100; ``None`` where that is not known."""
+    if YARDSTICK not in further or max(further) == YARDSTICK:
+        return None
+    return further[max(further)] <= STEEPER * further[YARDSTICK]
+
+
 def main(words: Sequence[str]) -> int:
-    """Print a table of what a check costs, by the number of hosts."""
-    sizes = [int(word) for word in words] or SIZES
-    print(
+    """Print what a check costs, by the number of hosts, and keep the results; 1: not linear."""
+    lines = [
+        "# Results of `python -m tests.bench.scale`",
+        "",
+        f"{time.strftime('%Y-%m-%d')}. Linear is taken to mean: the last hosts cost at most "
+        f"{STEEPER} times what those up to {YARDSTICK} do.",
+        "",
         "| hosts | s | ms per further host | commands on the manager | on each other host "
-        "| differences |\n|---:|---:|---:|---:|---:|---:|"
-    )
-    before = (0, 0.0)
+        "| differences |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
+    print("\n".join(lines), flush=True)
+    seconds: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for many in sizes:
-            seconds, made, asked = measure(many, Path(folder))
+        for many in sorted({int(word) for word in words} or SIZES):
+            seconds[many], made, asked = measure(many, Path(folder))
             of_manager = asked.pop("h0")
             of_others = (
                 " to ".join(map(str, sorted({min(n), max(n)}))) if (n := asked.values()) else ""
             )
-            slope = 1000 * (seconds - before[1]) / (many - before[0])
-            further = f"{slope:.0f}" if before[0] else ""
-            print(
-                f"| {many} | {seconds:.1f} | {further} | {of_manager} | {of_others} "
-                f"| {len(made.differences)} |",
-                flush=True,
+            further = slopes(seconds)
+            slope = f"{further[many]:.0f}" if further else ""
+            lines.append(
+                f"| {many} | {seconds[many]:.1f} | {slope} | {of_manager} | {of_others} "
+                f"| {len(made.differences)} |"
             )
-            before = (many, seconds)
-    return 0
+            print(lines[-1], flush=True)
+    linear = is_linear(slopes(seconds))
+    if linear is not None:
+        lines += ["", "Linear." if linear else "Not linear."]
+        print("\n".join(lines[-2:]))
+    RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return 1 if linear is False else 0
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -77,33 +78,55 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a cluster that has drifted, after two weeks with a quiet and a bad time."""
-    memory, report = Memory(), DRIFTED
+def after_two_weeks(last: Report) -> str:
+    """The page of a report, after two weeks with a quiet and a bad time."""
+    memory, report = Memory(), last
     for hours in range(13 * 24, -1, -1):
-        then = DRIFTED if hours < 40 or 200 < hours < 216 else IN_SYNC
-        at = reported_at(then, hours)
-        memory, report, _ = learn(memory, at)
-    path = tmp_path_factory.mktemp("page") / "drift.html"
-    path.write_text(report_page.render(report, memory), encoding="utf-8")
-    return path
+        then = last if hours < 40 or 200 < hours < 216 else IN_SYNC
+        memory, report, _ = learn(memory, replace(then, at=AT - timedelta(hours=hours)))
+    return report_page.render(report, memory)
 
 
-def reported_at(report: Report, hours_ago: int) -> Report:
+NOBODY = reported(run_of([], status=1, operations=None, log="--> No deploy file: x.py"), hosts=FOUR)
+PAGES = {
+    "drifted": after_two_weeks(DRIFTED),
+    "in sync": after_two_weeks(IN_SYNC),
+    "at once": report_page.render(IN_SYNC, Memory()),
+    "problem": after_two_weeks(NOBODY),
+}
+"""What a page can look like; there is none of a run in progress."""
 
-    return replace(report, at=AT - timedelta(hours=hours_ago))
-
-
-LOOKS = [("light", 1200), ("dark", 1200), ("light", 390), ("dark", 390)]
+Look = tuple[Literal["light", "dark"], int]
+LOOKS: list[Look] = [("light", 1200), ("dark", 1200), ("light", 390), ("dark", 390)]
+Opened = tuple[Page, list[str]]
 
 
 @pytest.fixture(params=LOOKS, ids=lambda look: f"{look[0]}-{look[1]}")
-def page(
-    request: pytest.FixtureRequest, browser: Browser, file: Path
-) -> Iterator[tuple[Page, list[str]]]:
-    """The page, opened without a network, and whatever went wrong on it."""
-    scheme, width = request.param
+def look(request: pytest.FixtureRequest) -> Look:
+    """Colour scheme, and the window's width."""
+    chosen: Look = request.param
+    return chosen
+
+
+@pytest.fixture(params=PAGES)
+def any_page(
+    request: pytest.FixtureRequest, browser: Browser, look: Look, tmp_path: Path
+) -> Iterator[Opened]:
+    """Each page, and whatever went wrong on it."""
+    yield from open_page(browser, look, tmp_path, request.param)
+
+
+@pytest.fixture
+def page(browser: Browser, look: Look, tmp_path: Path) -> Iterator[Opened]:
+    """The page with most on it, and whatever went wrong on it."""
+    yield from open_page(browser, look, tmp_path, "drifted")
+
+
+def open_page(browser: Browser, look: Look, folder: Path, which: str) -> Iterator[Opened]:
+    """A page, opened without a network."""
+    file = folder / "drift.html"
+    file.write_text(PAGES[which], encoding="utf-8")
+    scheme, width = look
     context = browser.new_context(
         color_scheme=scheme, viewport={"width": width, "height": 900}, offline=True
     )
@@ -124,21 +147,18 @@ def page(
     context.close()
 
 
-Opened = tuple[Page, list[str]]
-
-
-def test_everybody_can_read_it(page: Opened) -> None:
-    result = Axe().run(page[0])
+def test_everybody_can_read_it(any_page: Opened) -> None:
+    result = Axe().run(any_page[0])
     assert len(result.response["passes"]) > 20
     assert result.violations_count == 0, result.generate_report()
 
 
-def test_it_needs_nothing_but_itself(page: Opened) -> None:
-    assert page[1] == []
+def test_it_needs_nothing_but_itself(any_page: Opened) -> None:
+    assert any_page[1] == []
 
 
-def test_nothing_sticks_out_of_the_window(page: Opened) -> None:
-    opened = page[0]
+def test_nothing_sticks_out_of_the_window(any_page: Opened) -> None:
+    opened = any_page[0]
     assert opened.viewport_size
     width = opened.evaluate("document.documentElement.scrollWidth")
     assert width <= opened.viewport_size["width"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from argparse import ArgumentParser
+
+import pytest
 
 from cluster.settings_sources import ROOT
-from drift.cli import parser, schedule_options
+from drift.cli import parser, schedule_options, schedule_parser
 from drift.metrics import render
 from tests.unit.drift_examples import AT, all_looked, found, measure, reported, run_of
 
@@ -13,10 +16,19 @@ TEXT = (ROOT / "docs/drift.md").read_text(encoding="utf-8")
 SOURCE = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "drift").glob("*.py"))
 
 
-def test_every_option_is_in_its_table() -> None:
-    there = {option for action in parser()._actions for option in action.option_strings}
-    named = set(re.findall(r"^\| `(--[a-z]+)", TEXT, re.MULTILINE))
-    assert named == {option for option in there if option.startswith("--")} - {"--help"}
+@pytest.mark.parametrize(
+    ("heading", "made"), [("Options", parser()), ("On a schedule", schedule_parser())]
+)
+def test_every_option_is_in_its_table_with_its_default(heading: str, made: ArgumentParser) -> None:
+    section = TEXT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    named = dict(re.findall(r"(?m)^\| `(--[a-z]+).*?` \| (.*) \|$", section))
+    there = {word: action for action in made._actions for word in action.option_strings[-1:]}
+    assert named.keys() == there.keys() - {"--help"}
+    for option, says in named.items():
+        assert there[option].help
+        if isinstance(default := there[option].default, float):
+            assert f"; {default:g}" in says
+            assert f"(default: {default:g})" in str(there[option].help)
 
 
 def test_every_option_of_the_schedule_that_it_shows_is_there() -> None:
@@ -25,6 +37,13 @@ def test_every_option_of_the_schedule_that_it_shows_is_there() -> None:
     for line in shown:
         words = [word.strip("'") for word in line.split("#")[0].split()]
         schedule_options(words)
+
+
+def test_the_job_for_ci_names_settings_that_a_checkout_does_not_have() -> None:
+    job = TEXT.partition("    jobs:\n")[2].partition("\n\n")[0]
+    assert "/cluster.toml" in (ROOT / ".gitignore").read_text().splitlines()
+    assert "actions/checkout@" in job
+    assert re.search(r"\n {8}env: { SWARM_SETTINGS: /\S+/cluster\.toml }\n", job)
 
 
 def test_every_metric_is_in_its_table() -> None:

@@ -24,10 +24,11 @@ from drift.memory import (
     remembered,
     to_json,
 )
-from drift.report import Host, Report, stamp
+from drift.report import Difference, Host, Report, stamp
 from drift.run import Operation
 from tests.unit.drift_examples import (
     AT,
+    OPERATIONS,
     all_looked,
     failed,
     found,
@@ -43,6 +44,15 @@ DRIFTED = reported(run_of([*all_looked(), found("rk2", "ssh", "sshd")]))
 SILENT = reported(
     run_of([*looked("rk1"), *looked("rk3"), failed("rk2", "Could not connect")], status=1)
 )
+
+
+def only_ssh(*hosts: str) -> Report:
+    """A check of one part, in sync where it was answered."""
+    run = run_of([record for name in hosts for record in looked(name, "SSH")])
+    return reported(replace(run, operations=(Operation("SSH"),)), deploy="deploys/ssh.py")
+
+
+ONLY_SSH = only_ssh("rk1", "rk2", "rk3")
 
 
 def at(report: Report, moment: datetime) -> Report:
@@ -72,6 +82,92 @@ def test_a_difference_keeps_the_moment_when_it_was_first_seen() -> None:
     assert seen.differences[0].since == stamp(AT + timedelta(hours=1))
     assert host_in(seen, "rk2").since == stamp(AT + timedelta(hours=1))
     assert host_in(seen, "rk1").since == stamp(AT)
+
+
+def with_keys(*records: dict[str, str]) -> Report:
+    """A check that finds so much about the keys of ada on rk2."""
+    told = [found("rk2", "ssh", "keys of ada", **{"kind": "change", **more}) for more in records]
+    return reported(run_of([*all_looked(), *told]))
+
+
+MISSING = {"reason": "a declared key is missing", "expected": "ssh-ed25519 …ada"}
+STRANGERS = {"reason": "a key that is not declared opens this account", "found": "…eve"}
+REFUSED = {"kind": "refusal", "reason": "its home has a path that cannot be undone at"}
+
+
+def test_a_worse_fault_of_the_same_name_is_news_and_has_its_own_beginning() -> None:
+    checks = [with_keys(MISSING), with_keys(STRANGERS), with_keys(REFUSED)]
+    for number, check in enumerate(checks):
+        memory, seen, news = after(*checks[: number + 1])
+        assert news.new == seen.differences == check_at(check, number)
+        assert news.mended == ()
+        assert memory.differences == seen.differences
+        assert not after(*checks[: number + 1], check)[2]
+    assert [one.what for one in after(*checks, IN_SYNC)[2].mended] == ["keys of ada"]
+
+
+def check_at(report: Report, hours: int) -> tuple[Difference, ...]:
+    """Its differences, seen for the first time so many hours after the first check."""
+    since = stamp(AT + timedelta(hours=hours))
+    return tuple(replace(one, since=since) for one in report.differences)
+
+
+def test_a_second_fault_of_the_same_name_is_news_and_its_end_is_not() -> None:
+    both = with_keys(MISSING, STRANGERS)
+    _, seen, news = after(with_keys(MISSING), both)
+    assert [one.found for one in news.new] == ["…eve"]
+    assert [one.since for one in seen.differences] == [
+        stamp(AT),
+        stamp(AT + timedelta(hours=1)),
+    ]
+    assert not after(with_keys(MISSING), both, with_keys(MISSING))[2]
+
+
+VARYING = [
+    {"reason": "should have been renewed by now", "found": "{n} days left of 90 days"},
+    {"reason": "has expired. Replace it", "found": "ended {n} hours ago"},
+    {"reason": "were last confirmed {n} days ago; the last refresh failed: 4{n} bytes"},
+    {"reason": "it is 13{n} seconds ahead of this computer's"},
+    {"reason": "it does not suffice", "expected": "500 MiB free", "found": "30{n} MiB"},
+    {"reason": "hardly any file can be made", "expected": "20000 free", "found": "1900{n}"},
+    {"reason": "the old and the new one are trusted", "found": "{n} of 9 nodes have a new one"},
+    {"reason": "the engine reports an error: dial tcp 10.0.0.1:{n}: refused"},
+    {"reason": "the host waits for one, to use what was updated (linux {n}, libc6)"},
+]
+
+
+@pytest.mark.parametrize("texts", VARYING, ids=lambda texts: str(texts["reason"])[:20])
+def test_an_age_a_count_or_somebody_elses_words_are_no_news(texts: dict[str, str]) -> None:
+    checks = [
+        with_keys({name: text.format(n=number) for name, text in texts.items()})
+        for number in range(3, 6)
+    ]
+    _, seen, news = after(*checks)
+    assert not news
+    assert [one.since for one in seen.differences] == [stamp(AT)]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ({"reason": "is not running"}, {"reason": "does not start at boot"}),
+        (
+            {"reason": "a rule above ours", "found": "-A INPUT -p tcp --dport 22 -j ACCEPT"},
+            {"reason": "a rule above ours", "found": "-A INPUT -p tcp --dport 2375 -j ACCEPT"},
+        ),
+        (
+            {"reason": "has 2 rules that are not declared", "found": "-A X -j ACCEPT"},
+            {"reason": "has 3 rules that are not declared", "found": "-A X -j ACCEPT"},
+        ),
+        ({"reason": "can log in", "found": "1 keys"}, {"reason": "can log in", "found": "2 keys"}),
+        (
+            {"reason": "is not declared", "found": "worker, ready, 10.0.0.3"},
+            {"reason": "is not declared", "found": "manager, ready, 10.0.0.3"},
+        ),
+    ],
+)
+def test_what_says_how_bad_it_is_is_news(earlier: dict[str, str], later: dict[str, str]) -> None:
+    assert after(with_keys(earlier), with_keys(later))[2].new
 
 
 def test_what_is_gone_was_mended() -> None:
@@ -118,11 +214,57 @@ def test_a_check_of_one_part_says_nothing_about_the_others() -> None:
     both = reported(
         run_of([*all_looked(), found("rk2", "ssh", "sshd"), found("rk2", "docker", "daemon.json")])
     )
-    run = run_of([record for name in ("rk1", "rk2", "rk3") for record in looked(name, "SSH")])
-    only_ssh = reported(replace(run, operations=(Operation("SSH"),)))
-    memory, _, news = after(both, only_ssh)
+    memory, _, news = after(both, ONLY_SSH)
     assert [one.what for one in news.mended] == ["sshd"]
     assert [one.what for one in memory.differences] == ["daemon.json"]
+
+
+def test_a_check_of_one_part_does_not_call_a_host_in_sync_that_differs_elsewhere() -> None:
+    differs = reported(run_of([*all_looked(), found("rk2", "docker", "daemon.json")]))
+    memory, _, _ = after(IN_SYNC, differs, ONLY_SSH)
+    assert memory.states["rk2"] == ("drifted", stamp(AT + timedelta(hours=1)))
+    assert memory.hours["rk2"] == {
+        "2026-11-24T06": "in sync",
+        "2026-11-24T07": "drifted",
+        "2026-11-24T08": "drifted",
+    }
+    assert memory.states["rk1"] == ("in sync", stamp(AT))
+    _, seen, news = after(IN_SYNC, differs, ONLY_SSH, differs)
+    assert host_in(seen, "rk2").since == stamp(AT + timedelta(hours=1))
+    assert not news
+
+
+@pytest.mark.parametrize("silent", ["SSH", "Docker"])
+def test_a_host_is_back_only_when_what_it_was_silent_about_was_looked_at(silent: str) -> None:
+    others = [name for name in OPERATIONS if name != silent]
+    half = reported(
+        run_of(
+            [*looked("rk1"), *looked("rk2", *others), *looked("rk3"), failed("rk2", "no answer")]
+        )
+    )
+    checks = [half, ONLY_SSH, half, ONLY_SSH, IN_SYNC]
+    news = [after(*checks[:number])[2] for number in range(1, len(checks) + 1)]
+    assert [[host.name for host in one.lost] for one in news] == [["rk2"], [], [], [], []]
+    assert [[host.name for host in one.back] for one in news] == [[], [], [], [], ["rk2"]]
+    assert after(half, ONLY_SSH)[0].states["rk2"] == ("unknown", stamp(AT))
+
+
+def test_a_host_that_one_deploy_has_lost_is_found_by_it_and_by_the_whole_job() -> None:
+    lost = only_ssh("rk1", "rk3")
+    for found_again in (ONLY_SSH, IN_SYNC):
+        memory, _, news = after(IN_SYNC, lost, found_again)
+        assert [host.name for host in news.back] == ["rk2"]
+        assert memory.lost == {}
+        assert memory.states["rk2"][0] == "in sync"
+    assert after(SILENT, lost, ONLY_SSH)[0].lost == {"rk2": ("deploys/site.py",)}
+
+
+def test_what_was_changed_without_a_word_is_mended_by_no_check_of_another_part() -> None:
+    silent = reported(run_of(looked("rk1", "SSH"), {"Docker": ("rk2",)}))
+    [one] = after(silent)[0].differences
+    assert one.part == ""
+    assert after(silent, ONLY_SSH)[2].mended == ()
+    assert after(silent, IN_SYNC)[2].mended == (one,)
 
 
 def test_a_check_of_some_hosts_leaves_the_others_as_they_were() -> None:
@@ -163,7 +305,7 @@ def test_the_history_ends() -> None:
 
 
 @settings(max_examples=50)
-@given(st.lists(st.sampled_from([IN_SYNC, DRIFTED, SILENT]), min_size=1, max_size=8))
+@given(st.lists(st.sampled_from([IN_SYNC, DRIFTED, SILENT, ONLY_SSH]), min_size=1, max_size=8))
 def test_news_add_up_to_what_is_there(reports: list[Report]) -> None:
     memory = Memory()
     open_ones: set[object] = set()
@@ -205,6 +347,15 @@ def test_a_file_that_is_something_else_is_not_overwritten(tmp_path: Path, text: 
     with pytest.raises(Unreadable, match="is not what a check remembers"), remembered(path):
         pass
     assert path.read_text() == text
+
+
+def test_a_file_from_before_the_deploys_were_remembered_is_read() -> None:
+    memory, _, _ = after(DRIFTED, SILENT)
+    old = {**to_json(memory), "lost": ["rk2"]}
+    assert replace(from_json(old), lost=memory.lost) == memory
+    _, _, news = learn(from_json(old), at(ONLY_SSH, LATER))
+    assert [host.name for host in news.back] == ["rk2"]
+    assert not learn(from_json(old), at(SILENT, LATER))[2]
 
 
 def test_a_full_disk_is_said_and_what_was_remembered_stays(

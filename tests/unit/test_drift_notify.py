@@ -16,7 +16,7 @@ import pytest
 
 from cluster.settings_sources import ROOT
 from drift.memory import Memory, News, learn
-from drift.notify import Channels, Message, channels, event, message, ping, tell
+from drift.notify import PING_RETRIES, Channels, Message, channels, event, message, ping, tell
 from drift.report import Report
 from drift.target import Unusable
 from tests.unit.drift_examples import all_looked, failed, found, looked, reported, run_of
@@ -25,10 +25,11 @@ SECRET = "tk-very-secret"
 
 
 class Server:
-    """Takes whatever is sent, and answers with ``status``."""
+    """Takes whatever is sent, and answers with ``first``, one by one, and then with ``status``."""
 
     def __init__(self) -> None:
         self.got: list[tuple[str, str, str]] = []
+        self.first: list[int] = []
         self.status = 200
         server = self
 
@@ -36,7 +37,8 @@ class Server:
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
                 server.got.append((self.command, self.path, body))
-                self.send_response(server.status)
+                self.send_response(server.first.pop(0) if server.first else server.status)
+                self.send_header("Retry-After", "3600")
                 self.end_headers()
                 self.wfile.write(b"{}")
 
@@ -224,16 +226,46 @@ def test_the_switch_hears_of_the_start_and_of_the_end(server: Server, said: list
     assert said == []
 
 
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that were slept, without having been."""
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    return slept
+
+
+def test_a_ping_that_fails_once_arrives(
+    server: Server, said: list[str], pauses: list[float]
+) -> None:
+    server.first = [503, 502]
+    ping(Channels(ping=f"http://{server.address}/{SECRET}"), "success", said.append)
+    assert server.paths == [f"/{SECRET}"] * 3
+    assert said == []
+    assert sum(pauses) <= 2
+
+
 def test_a_switch_that_does_not_answer_is_said_without_its_address(
-    server: Server, said: list[str]
+    server: Server, said: list[str], pauses: list[float]
 ) -> None:
     ping(Channels(ping=f"http://127.0.0.1:1/{SECRET}"), "success", said.append)
-    server.status = 500
-    ping(Channels(ping=f"http://{server.address}/{SECRET}"), "success", said.append)
+    assert sum(pauses) == 6
+    for server.status in (500, 503):
+        ping(Channels(ping=f"http://{server.address}/{SECRET}"), "success", said.append)
     assert said == [
         "the dead man's switch could not be told “success”: ConnectionError",
         "the dead man's switch answered 500 to “success”",
+        "the dead man's switch answered 503 to “success”",
     ]
+    assert len(server.paths) == 1 + 1 + PING_RETRIES
+
+
+def test_a_ping_goes_by_the_proxy_that_the_environment_names(
+    server: Server, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://{server.address}")
+    ping(Channels(ping=f"http://switch.invalid/{SECRET}"), "success", said.append)
+    assert server.paths == [f"http://switch.invalid/{SECRET}"]
+    assert said == []
 
 
 def test_drift_and_a_run_in_progress_are_checks_that_worked() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift import page
-from drift.memory import DAYS, Memory, hour
+from drift.memory import DAYS, Memory, hour, learn
 from drift.picture import CARD_HEIGHT, CARD_WIDTH, picture
 from drift.report import Host, Report
 from drift.run import Operation
@@ -177,6 +177,15 @@ def test_a_check_that_measured_nothing_says_so() -> None:
 
 # History
 # -------
+
+
+def test_the_last_days_are_shown_only_where_they_are_remembered() -> None:
+    text = page.render(EVERYTHING, Memory())
+    assert "The last 14 days" not in text
+    assert "no check" not in text
+    assert "Table of hosts" in text
+    assert "The last 14 days" in page.render(EVERYTHING, learn(Memory(), EVERYTHING)[0])
+
 
 states = st.sampled_from(["in sync", "drifted", "unknown"])
 

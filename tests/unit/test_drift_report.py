@@ -110,9 +110,26 @@ def test_drift_is_certain_whatever_else_could_not_be_told() -> None:
 def test_what_pyinfra_would_change_without_a_reason_is_drift_all_the_same() -> None:
     report = reported(run_of(all_looked(), {"Docker": ("rk3",)}))
     [difference] = report.differences
-    assert difference.identity == ("rk3", "", "Docker")
+    assert difference.identity == ("rk3", "docker", "Docker")
     assert "no reason was given" in difference.reason
+    assert difference.mended_by == "deploys/docker.py"
     assert report.exit_code == DRIFT
+
+
+def test_a_reason_for_one_part_does_not_explain_a_change_of_another() -> None:
+    records = [*all_looked(), found("rk3", "ssh", "sshd")]
+    report = reported(run_of(records, {"SSH": ("rk3",), "Docker": ("rk3",)}))
+    assert [one.identity for one in report.differences] == [
+        ("rk3", "ssh", "sshd"),
+        ("rk3", "docker", "Docker"),
+    ]
+
+
+def test_a_change_that_two_parts_have_found_is_told_once_and_explains_both() -> None:
+    records = [{**record, "changes": record["part"] == "docker"} for record in all_looked()]
+    records.append(found("rk3", "ssh", "sshd"))
+    report = reported(run_of(records, {"SSH": ("rk3",), "Docker": ("rk3",)}))
+    assert [one.identity for one in report.differences] == [("rk3", "ssh", "sshd")]
 
 
 def test_a_run_in_progress_is_reported_and_not_measured() -> None:

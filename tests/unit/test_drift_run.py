@@ -8,15 +8,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from cluster.settings_sources import ROOT
 from drift.report import Host, Report, report
 from drift.run import Request, Run, _records, environment, run
+from drift.target import deploy
 from tests.unit.drift_examples import AT, host_in
 
 INVENTORY = """
@@ -73,6 +77,17 @@ def does_not_answer_on_rk2():
 @converges("swarm")
 def changes_without_a_word():
     if current_host().name == "@fake/rk1":
+        yield StringCommand("boo")
+
+@converges("firewall")
+def the_same_on_rk2_by_another_part():
+    mine = current_host().name == "@fake/rk2"
+    if tell("firewall", [Change("daemon.json", "is another", "a", "b")] if mine else []):
+        yield StringCommand("never")
+
+@converges("silent")
+def silent_on_rk2():
+    if current_host().name == "@fake/rk2":
         yield StringCommand("boo")
 
 @converges("swarm")
@@ -165,7 +180,15 @@ def test_a_refused_host_has_drifted(site: Site) -> None:
 def test_a_change_without_a_reason_is_not_overlooked(site: Site) -> None:
     found = site.check("changes_without_a_word")
     [difference] = found.differences
-    assert difference.identity == ("@fake/rk1", "", "changes_without_a_word")
+    assert difference.identity == ("@fake/rk1", "swarm", "changes_without_a_word")
+
+
+def test_a_change_without_a_reason_is_not_hidden_by_one_of_another_part(site: Site) -> None:
+    found = site.check("differs_on_rk2", "the_same_on_rk2_by_another_part", "silent_on_rk2")
+    assert [one.identity for one in found.differences] == [
+        ("@fake/rk2", "docker", "daemon.json"),
+        ("@fake/rk2", "silent", "silent_on_rk2"),
+    ]
 
 
 def test_while_another_run_is_at_work_nothing_is_measured(site: Site) -> None:
@@ -197,7 +220,7 @@ def test_a_check_that_takes_too_long_is_ended(site: Site) -> None:
 
 def test_pyinfra_gets_the_users_environment_but_not_the_checks_own(tmp_path: Path) -> None:
     given = {"PATH": "/bin", "DRIFT_NOTIFY": "ntfy://secret", "SWARM_SETTINGS": "cluster.toml"}
-    made = environment(given, tmp_path / "reasons")
+    made = environment(given, tmp_path / "reasons", "yes")
     assert "DRIFT_NOTIFY" not in made
     assert made["PATH"] == "/bin"
     assert made["SWARM_SETTINGS"] == str(Path("cluster.toml").absolute())
@@ -270,7 +293,45 @@ def test_an_unreachable_board_is_told_and_ends_with_1(boards: Path, tmp_path: Pa
     assert "Could not connect" in host["unknown"]
     assert "Could not connect" not in ran.stderr  # said once
     remembered = json.loads((tmp_path / "state.json").read_text())
-    assert remembered["lost"] == ["rk1"]
+    assert remembered["lost"] == {"rk1": ["deploys/site.py"]}
+
+
+@pytest.mark.parametrize(
+    ("file", "variables", "message"),
+    [
+        ("", {}, "log in once by hand, or run the deploy"),
+        ("", {"swarm_ssh__strict_host_keys": "accept-new"}, "No host key for"),
+        ("", {"SWARM_SSH": '{"strict_host_keys": "accept-new"}'}, "No host key for"),
+        ('[ssh]\nstrict_host_keys = "no"\n', {}, "No authentication methods available"),
+    ],
+    ids=["by default", "lower case", "as a table", "no"],
+)
+def test_a_check_never_takes_a_host_key_for_good(
+    boards: Path, tmp_path: Path, file: str, variables: dict[str, str], message: str
+) -> None:
+    known = tmp_path / ".ssh/known_hosts"
+    known.parent.mkdir()
+    known.touch()
+    with socket.create_server(("127.0.0.1", 0)) as board:
+        threading.Thread(target=greet, args=(board,), daemon=True).start()
+        port = board.getsockname()[1]
+        boards.write_text(BOARDS.replace("ssh_port = 1", f"ssh_port = {port}") + file)
+        ran = drift("--json", SWARM_SETTINGS=str(boards), HOME=str(tmp_path), **variables)
+    assert ran.returncode == 1
+    [host] = json.loads(ran.stdout)["hosts"]
+    assert host["state"] == "unknown"
+    assert message in host["unknown"]
+    assert known.read_text() == ""
+
+
+def greet(board: socket.socket) -> None:
+    """Show a host key, and let nobody in."""
+    key = paramiko.ECDSAKey.generate()
+    with suppress(OSError):
+        while True:
+            transport = paramiko.Transport(board.accept()[0])
+            transport.add_server_key(key)
+            transport.start_server(threading.Event(), paramiko.ServerInterface())
 
 
 @pytest.mark.parametrize(
@@ -292,6 +353,11 @@ def test_what_cannot_be_checked_is_said_in_one_message(
     assert ran.stdout == ""
     assert message in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("given", ["deploys/ssh.py", "./deploys/ssh.py", f"{ROOT}/deploys/ssh.py"])
+def test_a_deploy_has_one_name_wherever_it_was_named_from(given: str) -> None:
+    assert deploy(given) == "deploys/ssh.py"
 
 
 def test_settings_that_cannot_be_used_are_told_before_any_host_is_asked(boards: Path) -> None:

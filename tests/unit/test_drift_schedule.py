@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.settings_sources import ROOT
-from drift.schedule import UNIT, Schedule, folder, remove, show, units
+from drift.cli import _sensible, parser
+from drift.schedule import (
+    UNIT,
+    Schedule,
+    environment_file,
+    folder,
+    refuse_to_lose_settings,
+    remove,
+    show,
+    units,
+)
+from drift.target import Unusable
 
 BOARDS = """
 [[hosts]]
@@ -133,6 +145,10 @@ def schedule(*words: str, **environment: str) -> subprocess.CompletedProcess[str
         (["install", "--when", "sometimes"], "systemd does not understand it"),
         (["install", "--", "--limit", "rk7"], "no declared host is named or grouped so"),
         (["install", "--", "--colour"], "unrecognized arguments: --colour"),
+        (["install", "--", "--html", "nowhere/x.html"], "there is no folder"),
+        (["install", "--", "--metrics", "/tmp"], "/tmp: is a folder"),
+        (["install", "--", "--since", "/proc/x/y"], "/proc/x/y: cannot be used"),
+        (["install", "--", "--timeout", "300"], "drift schedule install --timeout SECONDS"),
         (["uninstall"], "invalid choice: 'uninstall'"),
     ],
 )
@@ -146,6 +162,51 @@ def test_a_timer_that_could_only_fail_is_not_made(
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr
     assert not (folder(user=False) / f"{UNIT}.timer").exists()
+
+
+def test_settings_that_the_service_would_not_have_are_named_and_not_shown(tmp_path: Path) -> None:
+    boards = tmp_path / "cluster.toml"
+    boards.write_text(BOARDS)
+    set_here = {"SWARM_SSH__USER": "ada-secret", "SWARM_CLUSTER__NAME": "home"}
+    done = schedule("install", SWARM_SETTINGS=str(boards), SWARM_REASONS="", **set_here)
+    assert done.returncode == 1
+    assert "what is set here only: SWARM_CLUSTER__NAME, SWARM_SSH__USER\n" in done.stderr
+    assert "ada-secret" not in done.stderr
+
+
+def test_settings_that_the_service_has_from_its_own_file_are_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = environment_file(user=True)
+    refuse_to_lose_settings({"SWARM_SETTINGS": "/x", "HOME": "/x"}, user=True)
+    with pytest.raises(Unusable, match=re.escape(str(path))):
+        refuse_to_lose_settings({"SWARM_SSH__USER": "ada"}, user=True)
+    path.parent.mkdir(parents=True)
+    path.write_text("DRIFT_PING=https://hc-ping.com/x\nSWARM_SSH__USER=ada\n")
+    refuse_to_lose_settings({"SWARM_SSH__USER": "ada"}, user=True)
+
+
+def test_what_the_check_is_given_means_the_same_in_the_folder_of_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cluster.toml").write_text(BOARDS)
+    (tmp_path / "mine.py").write_text("")
+    (tmp_path / "pages").mkdir()
+    monkeypatch.setenv("SWARM_SETTINGS", str(tmp_path / "cluster.toml"))
+    monkeypatch.chdir(tmp_path)
+    given = "--limit rk1 --limit=rk* --dep mine.py --since s.json --html pages/x.html --quiet"
+    there = {
+        "limit": ["rk1", "rk*"],
+        "deploy": f"{tmp_path}/mine.py",
+        "since": tmp_path / "s.json",
+        "html": tmp_path / "pages/x.html",
+        "quiet": True,
+    }
+    words = _sensible(given.split())
+    monkeypatch.chdir("/")
+    assert vars(parser().parse_args(words)) == {**vars(parser().parse_args([])), **there}
+    assert _sensible(["--deploy", "./deploys/site.py"]) == ()
 
 
 def test_without_a_timer_there_is_nothing_to_show_or_to_remove(
