@@ -70,6 +70,7 @@ SUITES = {
         _engines("engines-rolling", 900, "engines_rolling"),
         _engines("engines-keys", 1500, "engines_keys"),
         _engines("engines-backup", 1500, "engines_backup"),
+        _engines("engines-firewall", 300, "engines_firewall"),
     ),
 }
 

@@ -27,6 +27,8 @@ class Place:
 
     docker: Docker's bridges, also those that it will make later. foreign: bridges called ``br-…``
     that are not Docker's. cloudflare: the host's own list. cut: clear-text VXLAN is dropped.
+    members: addresses that are in the swarm, whoever is declared. votes: the host is a manager of
+    the swarm, whatever it is declared as.
     """
 
     settings: Settings
@@ -36,6 +38,13 @@ class Place:
     foreign: tuple[str, ...] = ()
     cloudflare: tuple[str, ...] = field(default=())
     cut: bool = True
+    members: tuple[str, ...] = ()
+    votes: bool = False
+
+    @property
+    def cluster(self) -> list[str]:
+        """The addresses of the cluster's own."""
+        return [*(host.address for host in self.settings.hosts), *self.members]
 
 
 def passes(place: Place, packet: Packet) -> bool:
@@ -49,7 +58,7 @@ def passes(place: Place, packet: Packet) -> bool:
 
 def _reaches_the_host(place: Place, packet: Packet) -> bool:
     firewall = place.settings.firewall
-    cluster = _from(packet, [host.address for host in place.settings.hosts])
+    cluster = _from(packet, place.cluster)
     if _clear_vxlan(place, packet):
         return False
     if packet.entered == "lo" or packet.state in ("ESTABLISHED", "RELATED"):
@@ -57,7 +66,7 @@ def _reaches_the_host(place: Place, packet: Packet) -> bool:
     if packet.protocol == "esp":
         return cluster
     if (packet.protocol, packet.port) == ("tcp", 2377):
-        return cluster and place.settings.host(place.name).is_manager
+        return cluster and (place.settings.host(place.name).is_manager or place.votes)
     if (packet.protocol, packet.port) in _swarm_ports(place):
         return cluster
     if packet.icmp in ICMP_THAT_NETWORKS_NEED.get(packet.protocol, ()) or _dhcp_reply(packet):
@@ -80,7 +89,7 @@ def _reaches_a_container(place: Place, packet: Packet) -> bool:
         return True
     if not packet.dnat:
         return False
-    if _from(packet, [host.address for host in place.settings.hosts]):
+    if _from(packet, place.cluster):
         return True
     if _declared_open(place, packet, packet.asked_port):
         return True
@@ -125,7 +134,7 @@ def _declared_open(place: Place, packet: Packet, port: int) -> bool:
 def _may_come_from(packet: Packet, sources: Sequence[str], place: Place) -> bool:
     if not sources:
         return True
-    if "cluster" in sources and _from(packet, [host.address for host in place.settings.hosts]):
+    if "cluster" in sources and _from(packet, place.cluster):
         return True
     return _from(packet, [source for source in sources if source != "cluster"])
 

@@ -71,6 +71,8 @@ def generated(place: Place) -> Case:
         bridges=docker_bridges(known),
         foreign=foreign_bridges(known, [*known, *place.foreign, "eth0", "lo"]),
         cut_clear_vxlan=place.cut,
+        members=place.members,
+        votes=place.votes,
     )
     rules: dict[Family, Chains] = {}
     for family in ("ipv4", "ipv6"):
@@ -147,6 +149,8 @@ def cases(draw: st.DrawFn) -> Case:
                 draw(st.lists(st.sampled_from(LISTED_BY_CLOUDFLARE), max_size=4, unique=True))
             ),
             cut=draw(st.sampled_from([True, True, True, False])),
+            members=tuple(draw(st.lists(st.sampled_from(ADDRESSES), max_size=3, unique=True))),
+            votes=draw(st.sampled_from([False, False, True])),
         )
     )
 
@@ -173,7 +177,7 @@ def packets(draw: st.DrawFn, place: Place) -> Packet:
     """A packet that is interesting for a host."""
     firewall = place.settings.firewall
     sources = [
-        *borders([host.address for host in place.settings.hosts]),
+        *borders(place.cluster),
         *borders([*firewall.ssh_sources, *firewall.web_sources, *place.cloudflare]),
         *borders([s for o in firewall.open for s in o.sources if s != "cluster"]),
         *ELSEWHERE,

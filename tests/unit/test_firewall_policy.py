@@ -155,6 +155,24 @@ class TestCasesWorthAName:
     def test_let_in(self, packet: Packet) -> None:
         assert verdict(generated(reference()), packet).what == "ACCEPT"
 
+    @pytest.mark.parametrize("votes", [True, False])
+    def test_who_is_in_the_swarm_and_declared_otherwise(self, votes: bool) -> None:
+        place = reference()
+        declared: dict[str, Any] = {"hosts": [host.model_dump() for host in place.settings.hosts]}
+        declared["hosts"][0]["role"] = "worker"
+        still = replace(
+            place, settings=Settings(**declared), members=("192.168.1.99",), votes=votes
+        )
+        for source, port, expected in (
+            ("192.168.1.99", 7946, True),
+            ("192.168.1.99", 2377, votes),
+            ("192.168.1.12", 2377, votes),
+            ("192.168.1.98", 2377, False),
+        ):
+            packet = Packet("INPUT", source, "tcp", port, entered="eth0")
+            assert passes(still, packet) is expected
+            assert (verdict(generated(still), packet).what == "ACCEPT") is expected
+
     def test_it_is_the_published_port_that_counts_and_not_the_containers(self) -> None:
         case = generated(reference())
         for asked, inside, expected in ((443, 8443, "ACCEPT"), (8443, 443, "DROP")):
