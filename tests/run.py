@@ -78,6 +78,7 @@ SUITES = {
             "interruptions",
             "declared_version",
         ),
+        _scenarios("demo", 200, 900, "demo"),
         _engines("simulation", 290, 600, "rules", "simulation"),
         _engines("engines-proof", 120, 300, "engines_prove"),
         _engines("engines-lock", 300, 600, "engines_lock"),

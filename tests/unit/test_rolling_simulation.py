@@ -415,8 +415,8 @@ def test_wherever_runs_die_the_same_command_finishes_it(
     before, wanted = availabilities(world), due(world, *job)
     died = 0
     for percent in dies:
-        left = sum(not world.boards[name].changed for name in wanted)
-        world.steps, world.crash_after = 0, (4 * left + 1) * percent // 100
+        undone = sum(not world.boards[name].changed for name in wanted)
+        world.steps, world.crash_after = 0, (4 * undone + 1) * percent // 100
         try:
             run(world, *job)
         except Crash:
