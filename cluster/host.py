@@ -91,8 +91,6 @@ class Host(Observation):
     architecture: dpkg's name for it (``amd64``, ``arm64``); empty where there is no dpkg.
     clock_ahead: seconds the host's clock is ahead of the controller's, negative if behind, and 0
         if the difference is less than the time the question took.
-    memory: bytes.
-    uplink_mtu: MTU of the interface with the default route; ``None`` without one.
     systemd: whether systemd is the init system.
     packages: installed packages that matter here, to their versions.
     engine: the installed version of Docker's own package ``docker-ce``; empty without it.
@@ -109,11 +107,9 @@ class Host(Observation):
     hostname: str
     machine_id: str
     clock_ahead: float
-    memory: int
     disks: tuple[Disk, ...]
     addresses: tuple[Address, ...]
     routes: tuple[Route, ...]
-    uplink_mtu: int | None
     systemd: bool
     packages: dict[str, str]
     engine: str

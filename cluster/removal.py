@@ -7,8 +7,8 @@ Docker's administration guide for swarm (quorum), ``docker node rm`` and ``docke
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cluster.findings import Finding, Notice, Refusal
@@ -126,7 +126,7 @@ def plan_removal(
 
     tasks: the names of what runs on the node.
     """
-    refused = _refusals(settings, target)
+    refused = _refusals(settings, observed, target)
     if refused:
         return refused
     return [
@@ -138,7 +138,7 @@ def plan_removal(
     ]
 
 
-def _refusals(settings: Settings, target: Target) -> list[Finding]:
+def _refusals(settings: Settings, observed: Observed, target: Target) -> list[Finding]:
     own, cluster = target.own, target.cluster
     in_none = own is not None and own.in_none
     if cluster is None:
@@ -162,9 +162,20 @@ def _refusals(settings: Settings, target: Target) -> list[Finding]:
                 remedy="Make it leave: `docker swarm leave --force` on it",
             )
         ]
+    swarms = {m.cluster for name in controlling(settings, observed) if (m := observed[name])}
+    if target.nodes and len(swarms) > 1:
+        return [
+            Refusal(
+                f"node {target.name}",
+                f"cannot be taken out: the declared hosts are in {len(swarms)} different swarms "
+                f"({in_words(sorted(swarms))})",
+                remedy="Decide which one stays, and make the hosts of the other leave it "
+                "(`docker swarm leave --force`); what runs in that one is lost",
+            )
+        ]
     found: list[Finding] = []
-    for node in target.nodes:
-        problem = cannot_spare(cluster, node) if node.votes and node.role == "manager" else ""
+    for node, left in _one_by_one(cluster, target):
+        problem = cannot_spare(left, node) if node.votes and node.role == "manager" else ""
         if problem:
             found.append(
                 Refusal(
@@ -185,6 +196,14 @@ def _refusals(settings: Settings, target: Target) -> list[Finding]:
             )
         )
     return found
+
+
+def _one_by_one(cluster: Membership, target: Target) -> Iterator[tuple[Node, Membership]]:
+    """Its entries, each with the swarm as the ones before it have left it."""
+    for node in target.nodes:
+        yield node, cluster
+        left = tuple(other for other in cluster.nodes or () if other.id != node.id)
+        cluster = replace(cluster, nodes=left)
 
 
 def margins(settings: Settings, target: Target) -> list[Finding]:
@@ -244,10 +263,11 @@ def plan_emptying(target: Target, tasks: Collection[str]) -> list[Finding]:
 
 def plan_demotion(target: Target) -> list[Finding]:
     """It is no manager, so that its leaving costs no vote."""
-    cluster = target.cluster
     found: list[Finding] = []
-    for node in target.nodes:
-        if cluster is None or not node.votes:
+    if target.cluster is None:
+        return found
+    for node, cluster in _one_by_one(target.cluster, target):
+        if not node.votes:
             continue
         left = [manager for manager in managers_of(cluster) if manager.id != node.id]
         if problem := cannot_spare(cluster, node) if node.role == "manager" else "":

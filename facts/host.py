@@ -35,7 +35,6 @@ while read -r line; do echo "$line"; done < /etc/os-release
 section self
 read -r name < /proc/sys/kernel/hostname; echo "hostname $name"
 [ ! -r /etc/machine-id ] || {{ read -r id < /etc/machine-id; echo "machine_id $id"; }}
-read -r _ kib _ < /proc/meminfo; echo "memory $kib"
 [ ! -d /run/systemd/system ] || echo "systemd yes"
 for path in /var/lib/snapd/snaps/docker_*.snap; do
   [ ! -e "$path" ] || echo "snap_docker $path"
@@ -73,8 +72,6 @@ section disks
 stat -f -c '%n %S %f %c %d %i' / /var
 section network
 printf 'address show\\nroute show\\n' | ip -o -4 -batch -
-section mtu
-for path in /sys/class/net/*/mtu; do read -r mtu < "$path"; echo "$path $mtu"; done
 """
 
 
@@ -88,11 +85,9 @@ class Host(SubjectFact[observed.Host]):
             "architecture": "arm64",
             "hostname": "rk1", "machine_id": "0f3c…",
             "clock_ahead": 0.0,
-            "memory": 33554432000,
             "disks": [{"path": "/", "free": 21474836480, "free_inodes": 1400000, …}, …],
             "addresses": [{"device": "end0", "address": "192.168.1.11/24"}],
             "routes": [{"network": "0.0.0.0/0", "device": "end0"}, …],
-            "uplink_mtu": 1500,
             "systemd": true,
             "packages": {}, "engine": "", "snap_docker": false, "in_swarm": false,
             "firewalls": [], "managed_files": {},
@@ -113,10 +108,7 @@ class Host(SubjectFact[observed.Host]):
 
 
 class UplinkMtu(SubjectFact[int]):
-    """The MTU of the interface with the default route; 0 on a host without one.
-
-    Part of :class:`Host` too, which asks much more and so takes several times as long.
-    """
+    """The MTU of the interface with the default route; 0 on a host without one."""
 
     def command(self) -> str:
         return (
@@ -144,7 +136,6 @@ def parse(output: list[str], *, asked_at: float, answered_at: float) -> observed
         release = dict(_assignments(said["release"]))
         own = [line.split(maxsplit=1) for line in said["self"] if line]
         network = said["network"]
-        mtus = dict(_mtus(said["mtu"]))
         disks = tuple(_disk(line) for line in said["disks"])
         architecture, packages = _packages(said["packages"])
         clock = float(said["clock"][0])
@@ -152,7 +143,6 @@ def parse(output: list[str], *, asked_at: float, answered_at: float) -> observed
         raise ValueError(f"the host said nothing under {section}") from None
     values = {key: value for key, value in own if key not in ("firewall", "managed")}
     routes = tuple(_routes(network))
-    uplink = next((route.device for route in routes if route.network == "0.0.0.0/0"), None)
     return observed.Host(
         distribution=release.get("ID", ""),
         version=release.get("VERSION_ID", ""),
@@ -161,11 +151,9 @@ def parse(output: list[str], *, asked_at: float, answered_at: float) -> observed
         hostname=values.get("hostname", ""),
         machine_id=values.get("machine_id", ""),
         clock_ahead=_ahead(clock, asked_at, answered_at),
-        memory=int(values.get("memory", 0)) * 1024,
         disks=disks,
         addresses=tuple(_addresses(network)),
         routes=routes,
-        uplink_mtu=mtus.get(uplink) if uplink else None,
         systemd="systemd" in values,
         packages=packages,
         engine=engine_version(packages.get("docker-ce", "")),

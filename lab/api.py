@@ -6,7 +6,6 @@ Everything raises `lab.errors.LabError` with a message for people.
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,6 +28,7 @@ from lab import (
     requirements,
     supervisor,
     topology,
+    world,
 )
 from lab.description import Description
 from lab.errors import LabError
@@ -292,7 +292,13 @@ def set_faults(faults: Mapping[str, str | Mapping[str, Any]]) -> None:
     :param faults: from a pattern for ``<host>/<path>``, such as ``www.cloudflare.com/ips-v*``
         or ``download.docker.com/*``, to a kind of `lab.world.FAULTS`, or to a mapping with the
         kind and its parameter
+    :raises LabError: for a kind that there is not
     """
+    for pattern, fault in faults.items():
+        kind = fault if isinstance(fault, str) else fault.get("kind")
+        if kind not in world.FAULTS:
+            known = ", ".join(world.FAULTS)
+            raise LabError(f"there is no fault {kind!r} for {pattern}: there are {known}")
     _lab()
     path = places.faults()
     if not faults:
@@ -303,21 +309,11 @@ def set_faults(faults: Mapping[str, str | Mapping[str, Any]]) -> None:
     unfinished.rename(path)
 
 
-def prune() -> None:
-    """Remove the image cache. No lab may be up."""
-    descriptor = lock.acquire()
-    try:
-        shutil.rmtree(places.cache(), ignore_errors=True)
-    finally:
-        lock.release(descriptor)
-
-
 __all__ = [
     "down",
     "in_namespace",
     "power_cut",
     "power_on",
-    "prune",
     "reboot",
     "reset",
     "run",

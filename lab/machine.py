@@ -213,8 +213,3 @@ def last_lines(host: str, count: int = 15) -> str:
     text = re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[()][A-Z0-9])", "", text)
     lines = [line.rstrip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
     return "\n".join(lines[-count:]) or "(the console is empty)"
-
-
-def end_leftover(process: Recorded) -> None:
-    """End a host's processes that an earlier, crashed lab left behind."""
-    kill_group(process, PROGRAM)

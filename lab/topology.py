@@ -9,8 +9,6 @@ NAMESPACE = "swarmlab"
 BRIDGE = "br0"
 USER = "debian"
 
-LAN = "192.168.77.0/24"
-LAN6 = "fd00:77::/64"
 GATEWAY = "192.168.77.1"
 GATEWAY6 = "fd00:77::1"
 

@@ -30,8 +30,9 @@ from urllib.parse import unquote
 from lab import topology
 
 #: Kinds of faults: an error status, no content, a web page, no answer at all, a redirect to
-#: nowhere, half of the content under the full length, text that is no CIDR, a closed door.
-FAULTS = ("status", "empty", "html", "hang", "redirect", "truncated", "garbage", "down")
+#: nowhere, half of the content under the full length, text that is no CIDR, other content, a
+#: closed door.
+FAULTS = ("status", "empty", "html", "hang", "redirect", "truncated", "garbage", "content", "down")
 
 #: How long "hang" keeps a connection, in seconds.
 HANG = 600

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import must_run
 from tests.engines.hosts import Hosts
 
 SWARM = ("inventory.py", "deploys/swarm.py")
@@ -45,8 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     mine = [item for item in items if here in item.path.parents]
     if mine and (why := _why_not()):
-        for item in mine:
-            item.add_marker(pytest.mark.skip(reason=why))
+        must_run.skip(mine, why)
 
 
 @pytest.fixture(scope="module")

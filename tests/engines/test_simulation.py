@@ -1,7 +1,7 @@
 """The simulated swarm held against real engines: the same worlds, the same deploy, the same end.
 
 ``tests/swarm/world.py`` says how a swarm behaves, and the unit tests let the planners loose on it
-ten thousand times. Here a few of its worlds are made of real engines, the real command line works
+thousands of times. Here a few of its worlds are made of real engines, the real command line works
 on them, and what came of it has to be what the simulation said. ``ENGINES_WORLDS=20`` takes more.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import random
 import signal
@@ -25,7 +26,7 @@ from tests.engines.hosts import EngineError, Hosts
 from tests.lab.conftest import ROOT, reasons, wait_for
 from tests.swarm.run import Run
 from tests.swarm.world import CLEAR, ENCRYPTED, NONE, Crash, Swarm, World
-from tests.unit.test_swarm_simulation import world_of
+from tests.unit.test_swarm_simulation import declared, world_of
 
 HOSTS = 5
 WORLDS = int(os.environ.get("ENGINES_WORLDS", "5"))
@@ -49,6 +50,12 @@ class Impossible(Exception):
     """No sequence of deeds leads there: only the simulation can be put into this state."""
 
 
+def everybody(world: World) -> list[str]:
+    """The declared hosts, and those that nobody declared."""
+    names = [host.name for host in world.settings.hosts]
+    return [*names, *sorted(world.member.keys() - {*names})]
+
+
 def entries(world: World, name: str) -> list[tuple[str, bool]]:
     """A host's entries in the swarm, oldest first: role, and whether the host still is it."""
     [swarm] = world.swarms() or [Swarm("none")]
@@ -62,7 +69,7 @@ def realise(hosts: Hosts, world: World) -> None:
     if not world.member:
         return
     [swarm] = world.swarms()
-    past = {host.name: entries(world, host.name) for host in world.settings.hosts}
+    past = {name: entries(world, name) for name in everybody(world)}
     living = [name for name, found in past.items() if found and found[-1] == ("manager", True)]
     dying = [name for name, found in past.items() if found and not found[-1][1]]
     twins = [name for name, found in past.items() if len(found) > 1]
@@ -95,6 +102,9 @@ def realise(hosts: Hosts, world: World) -> None:
                 if n.hostname == node.hostname and n.state != "down"
             ]
             update_node(hosts, founder, id, Availability=node.availability)
+    if swarm.mesh_service:
+        service = ("--detach", "--name", "web", "--replicas", "0", "--publish", "8080:80")
+        hosts.docker(founder, "service", "create", "--no-resolve-image", *service, "busybox")
     hosts.each(hosts.reinstall, dying)
     if world.quorate(swarm):
         wait_for(
@@ -283,18 +293,36 @@ def possible(world: World) -> bool:
     return bool(living) and all(votes - n - 1 >= votes // 2 + 1 for n, _ in enumerate(twins))
 
 
-def pick(count: int) -> list[tuple[int, World]]:
-    found = worlds()
-    return [next(found) for _ in range(count)]
+def clear_with_an_undeclared_manager() -> World:
+    """Two managers and a worker are declared; rk2 is no worker, rk3 is missing, rk4 is nobody's."""
+    world = World(declared(2, 1), {"rk1", "rk2", "rk3", "rk4"}, random.Random(1))
+    swarm = Swarm("swarm0", ingress=CLEAR)
+    for name in ("rk1", "rk2", "rk4"):
+        world.enter(swarm, name, "manager")
+    return world
 
 
-@pytest.mark.parametrize(
-    ("seed", "world"), [pytest.param(seed, world, id=str(seed)) for seed, world in pick(WORLDS)]
-)
+def clear_and_in_use() -> World:
+    """A service publishes a port through the ingress network; rk3 is missing."""
+    world = World(declared(2, 1), {"rk1", "rk2", "rk3"}, random.Random(1))
+    swarm = Swarm("swarm0", ingress=CLEAR, mesh_service=True)
+    world.enter(swarm, "rk1", "manager")
+    world.enter(swarm, "rk2", "worker")
+    return world
+
+
+CHOSEN = (clear_and_in_use, clear_with_an_undeclared_manager)
+PICKED = [
+    *(pytest.param(seed, made(), id=made.__name__) for seed, made in enumerate(CHOSEN)),
+    *(pytest.param(seed, made, id=str(seed)) for seed, made in itertools.islice(worlds(), WORLDS)),
+]
+
+
+@pytest.mark.parametrize(("seed", "world"), PICKED)
 def test_a_run_ends_as_the_simulation_says(
     boards: Hosts, seed: int, world: World, tmp_path: Path
 ) -> None:
-    names = [host.name for host in world.settings.hosts]
+    names = everybody(world)
     realise(boards, world)
     declare(boards, world.settings)
     chance = random.Random(seed)

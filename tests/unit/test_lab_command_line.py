@@ -1,4 +1,4 @@
-"""What the `lab` command takes, without a lab."""
+"""What the `lab` command and its functions take, without a lab."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import orders
+from lab import api, orders
 from lab.cli import _parser
 from lab.errors import LabError
 
@@ -31,3 +31,9 @@ def test_a_supervisor_that_does_not_answer_is_said_and_no_traceback(
         deaf.listen()
         with pytest.raises(LabError, match=r"has not answered for 1 s; .*supervisor\.log"):
             orders.give_order("status", timeout=1)
+
+
+@pytest.mark.parametrize("fault", ["hung", {"status": 500}])
+def test_a_fault_that_the_world_does_not_know_is_said(fault: str | dict[str, int]) -> None:
+    with pytest.raises(LabError, match=r"no fault .* for a\.test/\*: there are status, empty, "):
+        api.set_faults({"b.test/*": "hang", "a.test/*": fault})

@@ -220,6 +220,25 @@ def test_the_last_declared_manager_that_can_be_asked_stays() -> None:
     assert "no other declared host is a manager that answers" in refusal("rk1", observed)
 
 
+def test_a_dead_entry_of_its_own_is_nobody_else_s_vote() -> None:
+    twin = node(1, id="twin", **DOWN)
+    found = planned("rk1", {**CONVERGED, **swarm([twin, node(1, leader=True), node(2)])})
+    assert kinds(found) == [SetAvailability, Demote, Demote, Leave, RemoveEntry, RemoveEntry]
+    assert [step.node for step in found if isinstance(step, Demote)] == ["twin", "node1"]
+    reasons = [finding.reason for finding in found if isinstance(finding, Demote)]
+    assert reasons == [
+        "is demoted: 2 of 2 managers stay reachable, 2 are needed",
+        "is demoted: 1 of 1 managers stay reachable, 1 are needed",
+    ]
+
+
+def test_of_two_swarms_none_is_asked() -> None:
+    two = {**swarm([node(1), node(3)]), **swarm([node(2)], cluster="swarm2")}
+    words = refusal("rk1", {**CONVERGED, **two})
+    assert "the declared hosts are in 2 different swarms (swarm1 and swarm2)" in words
+    assert "Decide which one stays" in words
+
+
 def test_a_host_in_another_swarm_is_not_ours_to_remove() -> None:
     elsewhere = Membership("running", "rk4", "active", "far")
     words = refusal("rk4", {**CONVERGED, "rk4": elsewhere})

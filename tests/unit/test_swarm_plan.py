@@ -460,7 +460,7 @@ def test_a_declared_manager_that_is_a_worker_is_promoted() -> None:
 
 
 def test_a_promotion_that_would_cost_the_quorum_is_refused_with_the_arithmetic() -> None:
-    # Three of five managers are reachable: just a quorum, and not enough for a sixth.
+    # Three of five managers are reachable: with a sixth, four of six are, just a quorum.
     settings = declared(6, 0)
     nodes = [node(n) for n in (1, 2, 3)]
     nodes += [node(n, state="down", reachability="unreachable") for n in (4, 5)]

@@ -1,0 +1,82 @@
+"""`tests/run.py`: what it chooses, what it leaves out, and that nothing is skipped under it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.lab.conftest import ROOT
+from tests.run import MUST_RUN, SUITES, Result, Suite, chosen, run_all
+
+A, B, C = Suite("a", 100, 200, ()), Suite("b", 300, 400, ()), Suite("c", 50, 80, ())
+
+
+def ran(seconds: float, **took: float) -> tuple[list[Result], dict[str, float]]:
+    """What comes of a, b and c, which take so long, in so many seconds; and their limits."""
+    now, limits = [0.0], {}
+
+    def runs(suite: Suite, limit: float) -> str:
+        limits[suite.name] = limit
+        now[0] += min(took[suite.name], limit)
+        return "passed" if took[suite.name] <= limit else "OUT OF TIME"
+
+    return run_all([A, B, C], seconds, runs, lambda: now[0]), limits
+
+
+def test_without_a_limit_all_of_them_run_within_their_budgets() -> None:
+    results, limits = ran(float("inf"), a=90, b=310, c=50)
+    assert [(result.outcome, result.seconds) for result in results] == [
+        ("passed", 90),
+        ("passed", 310),
+        ("passed", 50),
+    ]
+    assert limits == {"a": 200, "b": 400, "c": 80}
+
+
+def test_what_does_not_fit_is_left_out_and_smaller_ones_after_it_are_not() -> None:
+    results, limits = ran(390, a=100, c=50)
+    assert [*limits] == ["a", "c"]
+    assert str(results[1]) == "b              left out: 290 s left of 390, 300 needed"
+    assert all(result.ok for result in results)
+
+
+def test_it_is_the_time_that_was_really_taken_that_counts() -> None:
+    assert [*ran(390, a=80, b=300)[1]] == ["a", "b"]
+    assert [*ran(460, a=160, b=250, c=50)[1]] == ["a", "b", "c"]
+    assert [*ran(460, a=170, c=50)[1]] == ["a", "c"]
+
+
+def test_nobody_runs_longer_than_there_is_time_and_that_does_not_pass() -> None:
+    results, limits = ran(420, a=100, b=350)
+    assert limits["b"] == 320
+    assert [result.ok for result in results] == [True, False, True]
+
+
+def test_suites_run_in_the_order_in_which_they_are_named() -> None:
+    assert [suite.name for suite in chosen("test", ["lab", "unit"])] == ["lab", "unit"]
+    assert chosen("test", []) == list(SUITES["test"])
+    with pytest.raises(KeyError, match="backups"):
+        chosen("lifecycle", ["backups"])
+
+
+def test_what_must_pass_is_expected_to_take_less_than_35_minutes() -> None:
+    assert sum(suite.expected for suite in SUITES["test"]) < 35 * 60
+    for suite in (*SUITES["test"], *SUITES["lifecycle"]):
+        assert suite.expected < suite.budget
+
+
+@pytest.mark.parametrize("file", ["netns/test_web_ranges.py", "engines/test_engines_prove.py"])
+def test_what_plain_pytest_would_skip_is_an_error_under_the_runner(file: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/{file}"],
+        cwd=ROOT,
+        env={**os.environ, "PATH": "/nowhere", MUST_RUN: "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
+    assert done.stderr.startswith("ERROR: these tests must run, and cannot: ")
