@@ -21,6 +21,7 @@ from pyinfra import logger
 from pyinfra.api import FactBase, FunctionCommand, Host, State, StringCommand, operation
 from pyinfra.api.command import PyinfraCommand
 from pyinfra.api.facts import get_fact
+from pyinfra.api.inventory import Inventory
 from pyinfra.api.operation import PyinfraOperation
 from pyinfra.context import ctx_host, ctx_state
 
@@ -226,17 +227,15 @@ def tell(part: str, findings: list[Finding]) -> bool:
     return True
 
 
-def _in_declared_order(state: State) -> None:
-    """Have serial operations take the hosts in the inventory's order, as the plan tells them.
+def _in_declared_order(inventory: Inventory) -> list[Host]:
+    """The hosts that serial operations take, in the inventory's order, as the plan tells them.
 
     pyinfra keeps the hosts that it has reached in a set, and takes them as they come out of it.
     """
-    inventory = state.inventory
+    return [host for host in inventory if host in inventory.state.active_hosts]
 
-    def active() -> list[Host]:
-        return [host for host in inventory if host in state.active_hosts]
 
-    inventory.get_active_hosts = active  # type: ignore[method-assign]
+Inventory.get_active_hosts = _in_declared_order  # type: ignore[assignment,method-assign]
 
 
 def progress(message: str) -> None:
@@ -312,7 +311,6 @@ def converges(
         def converge(*args: P.args, **kwargs: P.kwargs) -> Commands:
             state, host = story.state(), current_host()
             story.begin(state, host)
-            _in_declared_order(state)
             if host in state.failed_hosts:
                 return
             with _beside_others(host):
