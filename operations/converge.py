@@ -163,6 +163,20 @@ def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None
     return said
 
 
+_asked_ahead: set[tuple[str, str | None, type[FactBase[Any]]]] = set()
+
+
+def observe_ahead(fact: type[FactBase[Any]]) -> None:
+    """Ask all hosts at once, once a phase, what a serial operation asks them one after the other.
+
+    Later, when something was changed, each host that comes asks for itself.
+    """
+    what = story.phase(), current_host().current_op_hash, fact
+    if what not in _asked_ahead:
+        _asked_ahead.add(what)
+        observe_all(fact)
+
+
 def _view(fact: type[FactBase[T]], kwargs: dict[str, Any]) -> Mapping[str, T | None]:
     hosts = list(story.state().inventory)
     greenlets = [gevent.spawn(_observed, fact, host, kwargs) for host in hosts]

@@ -63,6 +63,7 @@ SUITES = {
             "engines_roles",
             "engines_removal",
             "engines_reset",
+            "engines_daemon",
         ),
         _engines("engines-lock", 600, "engines_lock"),
         _engines("engines-proof", 300, "engines_prove"),
