@@ -320,8 +320,8 @@ def test_the_key_of_an_autolocked_swarm_goes_with_its_state() -> None:
     ("differing", "words"),
     [
         ({"problem": "its folder /k is not there"}, "its folder /k is not there"),
-        ({"fingerprint": "another"}, "/k/home.unlock-key holds another key"),
-        ({"fingerprint": ""}, "/k/home.unlock-key holds no key yet"),
+        ({"fingerprint": "another"}, "/k/home.unlock-key holds another key than the swarm has"),
+        ({"fingerprint": ""}, "there is no unlock key in /k/home.unlock-key"),
     ],
 )
 def test_no_engine_is_stopped_for_a_backup_that_its_key_would_be_missing_from(
