@@ -199,15 +199,9 @@ def key_missing(own: Membership, file: KeyFile | None, fingerprint: str) -> Refu
     """
     if own.terms is None or not own.terms.autolock:
         return None
-    if file is None:
-        problem = "no file that keeps the unlock key is declared"
-    elif file.problem:
-        problem = f"{file.path}: {file.problem}"
-    elif not file.fingerprint:
-        problem = f"there is no unlock key in {file.path}"
-    elif file.fingerprint != fingerprint:
-        problem = f"{file.path} holds another key than the swarm has"
-    else:
+    undeclared = "no file that keeps the unlock key is declared"
+    problem = file.lacks(fingerprint) if file else undeclared
+    if not problem:
         return None
     return Refusal(
         "the Docker daemon",

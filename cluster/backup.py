@@ -294,11 +294,8 @@ def plan_unlock_key(cluster: Membership, file: KeyFile | None, fingerprint: str)
                 "on a manager), or declare swarm.unlock_key_file",
             )
         ]
-    if file.problem:
-        problem = f"{file.path}: {file.problem}"
-    elif file.fingerprint != fingerprint:
-        problem = f"{file.path} holds {'another key' if file.fingerprint else 'no key yet'}"
-    else:
+    problem = file.lacks(fingerprint)
+    if not problem:
         return []
     return [
         Refusal(

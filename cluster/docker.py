@@ -333,6 +333,15 @@ def restart_needed(engine: Engine, wanted: str) -> bool:
     return engine.changed_since_start or not same_configuration(engine.daemon_json, wanted)
 
 
+def restart_stopped(at: str) -> Refusal:
+    """Why no further node's engine is restarted, where that of the node ``at`` is not back."""
+    return Refusal(
+        "the running Docker daemon",
+        f"is not restarted: {at} has not come back into the swarm since its engine was",
+        remedy=f"Bring {at} back (`journalctl -u docker` on it), then run again",
+    )
+
+
 def same_configuration(one: str | None, other: str | None) -> bool:
     """Whether two ``daemon.json`` texts mean the same; a broken one equals nothing."""
     if one is None or other is None:

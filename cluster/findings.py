@@ -61,7 +61,7 @@ class Notice(Finding):
 
 @dataclass(frozen=True)
 class Refusal(Finding):
-    """A difference that makes going on unsafe: nothing is changed on the host."""
+    """A difference that makes going on unsafe: nothing more is changed on the host."""
 
     kind: ClassVar[str] = "refusal"
 

@@ -9,7 +9,7 @@ engines do beyond it is in docs/decisions/recovery.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -102,7 +102,7 @@ def plan_restore(
     remaining: Remaining,
     backup: Backup,
     target: Host,
-    gone: Iterable[str] = (),
+    gone: Collection[str] = (),
     *,
     unlock_key: bool = False,
 ) -> list[Finding]:
@@ -111,6 +111,10 @@ def plan_restore(
     gone: silent hosts of which the owner has said that they will not come back as they were.
     unlock_key: the key of an autolocked swarm is at hand.
     """
+    names = [host.name for host in settings.hosts]
+    if strangers := [name for name in gone if name not in names]:
+        remedy = f"--data gone= some of {', '.join(names)}, with a comma between them"
+        return [_refused("restore", f"gone={strangers[0]} is no host's name", remedy)]
     own, remains = observed.get(target.name), remaining.get(target.name)
     if own is None or remains is None:
         return [_refused("restore", f"{target.name} does not answer", "Bring it up, and run again")]

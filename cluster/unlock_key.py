@@ -42,6 +42,16 @@ class KeyFile:
     mode: int = 0o600
     earlier: int = 0
 
+    def lacks(self, fingerprint: str) -> str:
+        """Why it does not give the swarm's key, of this fingerprint; empty where it does."""
+        if self.problem:
+            return f"{self.path}: {self.problem}"
+        if not self.fingerprint:
+            return f"there is no unlock key in {self.path}"
+        if self.fingerprint != fingerprint:
+            return f"{self.path} holds another key than the swarm has"
+        return ""
+
     @property
     def private(self) -> bool:
         """Nobody but its owner may read it."""

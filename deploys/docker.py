@@ -5,4 +5,7 @@ from operations import docker
 
 docker.repository(load(), name="Docker: its repository, the key checked first")
 docker.installed(load(), name="Docker: one version everywhere, held")
+docker.followers(
+    load(), name="Docker: the daemon as declared, managers but the leader", _serial=True
+)
 docker.daemon(load(), name="Docker: the daemon as declared, one host at a time", _serial=True)

@@ -21,6 +21,7 @@ from pyinfra import logger
 from pyinfra.api import FactBase, FunctionCommand, Host, State, StringCommand, operation
 from pyinfra.api.command import PyinfraCommand
 from pyinfra.api.facts import get_fact
+from pyinfra.api.inventory import Inventory
 from pyinfra.api.operation import PyinfraOperation
 from pyinfra.context import ctx_host, ctx_state
 
@@ -162,6 +163,20 @@ def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None
     return said
 
 
+_asked_ahead: set[tuple[str, str | None, type[FactBase[Any]]]] = set()
+
+
+def observe_ahead(fact: type[FactBase[Any]]) -> None:
+    """Ask all hosts at once, once a phase, what a serial operation asks them one after the other.
+
+    Later, when something was changed, each host that comes asks for itself.
+    """
+    what = story.phase(), current_host().current_op_hash, fact
+    if what not in _asked_ahead:
+        _asked_ahead.add(what)
+        observe_all(fact)
+
+
 def _view(fact: type[FactBase[T]], kwargs: dict[str, Any]) -> Mapping[str, T | None]:
     hosts = list(story.state().inventory)
     greenlets = [gevent.spawn(_observed, fact, host, kwargs) for host in hosts]
@@ -226,17 +241,15 @@ def tell(part: str, findings: list[Finding]) -> bool:
     return True
 
 
-def _in_declared_order(state: State) -> None:
-    """Have serial operations take the hosts in the inventory's order, as the plan tells them.
+def _in_declared_order(inventory: Inventory) -> list[Host]:
+    """The hosts that serial operations take, in the inventory's order, as the plan tells them.
 
     pyinfra keeps the hosts that it has reached in a set, and takes them as they come out of it.
     """
-    inventory = state.inventory
+    return [host for host in inventory if host in inventory.state.active_hosts]
 
-    def active() -> list[Host]:
-        return [host for host in inventory if host in state.active_hosts]
 
-    inventory.get_active_hosts = active  # type: ignore[method-assign]
+Inventory.get_active_hosts = _in_declared_order  # type: ignore[assignment,method-assign]
 
 
 def progress(message: str) -> None:
@@ -312,7 +325,6 @@ def converges(
         def converge(*args: P.args, **kwargs: P.kwargs) -> Commands:
             state, host = story.state(), current_host()
             story.begin(state, host)
-            _in_declared_order(state)
             if host in state.failed_hosts:
                 return
             with _beside_others(host):

@@ -23,12 +23,14 @@ from cluster.docker import (
     plan_packages,
     plan_repository,
     restart_needed,
+    restart_stopped,
     same_configuration,
     sources,
     wanted_version,
 )
-from cluster.findings import Notice
+from cluster.findings import Finding, Notice
 from cluster.firewall.host_files import UNIT as FIREWALL
+from cluster.membership import node_of
 from cluster.shell import write_file
 from cluster.swarm import may_restart
 from cluster.versions import engine_version
@@ -42,14 +44,16 @@ from operations.converge import (
     fail,
     is_executing,
     observe,
+    observe_ahead,
     observe_all,
     progress,
     script,
     tell,
 )
-from operations.topology import this_host
+from operations.topology import memberships, this_host
 
 if TYPE_CHECKING:
+    from cluster.membership import Observed
     from cluster.settings import Settings
 
 APT = """\
@@ -218,20 +222,45 @@ def _wanted(settings: Settings, engine: Engine) -> str | None:
 
 
 @converges("docker")
+def followers(settings: Settings) -> Commands:
+    """:func:`daemon`, on managers that do not lead: their restarts come before the leader's.
+
+    + settings: the cluster's settings.
+
+    Call it with ``_serial=True``, before :func:`daemon`.
+    """
+    yield from _daemon(settings, followers=True)
+
+
+@converges("docker")
 def daemon(settings: Settings) -> Commands:
     """``daemon.json`` as declared, read by a running daemon that starts at boot.
 
     + settings: the cluster's settings.
 
     Call it with ``_serial=True``: where a restart is needed it happens on one host at a time, only
-    while the other managers keep a quorum, and the next host waits until this one is back.
+    while the other managers keep a quorum, and the next host waits until this one is back. After a
+    node that does not come back no other is restarted.
     """
-    observe_all(Installation)  # in parallel, since the hosts come here one after the other
+    yield from _daemon(settings)
+
+
+_not_back = ""
+"""The node whose engine is being restarted, and, where it does not come back, stays so named."""
+
+
+def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
+    global _not_back
+    observe_ahead(Installation)
     engine = observe(Installation)
-    findings = plan_daemon(settings, engine)
-    if not tell("docker", findings):
-        return
     wanted = daemon_json(settings, engine.version or "0")
+    due = engine.complete and engine.running and restart_needed(engine, wanted)
+    if followers and not (due and _follows()):
+        current_host().noop("docker: not before the other managers")
+        return
+    findings = plan_daemon(settings, engine)
+    if not tell("docker", [*findings, *(_refusals(settings) if due else [])]):
+        return
     if not same_configuration(engine.daemon_json, wanted):
         yield script(
             f"umask 022; mkdir -p /etc/docker; cat > {DAEMON_JSON}.new\n"
@@ -241,15 +270,15 @@ def daemon(settings: Settings) -> Commands:
         )
     if any(finding.what == FORWARDING for finding in findings):
         yield script(f"sysctl -qw {FORWARDING}=1")
-    if engine.running and not restart_needed(engine, wanted):
+    if engine.running and not due:
         if not engine.enabled:
             yield script("systemctl enable docker.service")
         return
+    if due and (refused := _refusals(settings)):  # what was asked first is some seconds old
+        tell("docker", refused)
     before = observe(State)
-    observed = observe_all(State)
-    refusal = may_restart(settings, observed, current_host().name) or unlockable(settings)
-    if engine.running and refusal:
-        tell("docker", [refusal])
+    if is_executing() and before.in_swarm:
+        _not_back = current_host().name
     progress("restarting Docker" if engine.running else "starting Docker")
     waits = f"systemctl --quiet is-failed {FIREWALL}" if settings.firewall.enabled else "false"
     yield script(
@@ -273,6 +302,28 @@ def daemon(settings: Settings) -> Commands:
     yield from after_restart(settings)
     if before.in_swarm:
         yield script(_BACK_IN_SWARM + ("manager" if before.manager else "worker"), timeout=180)
+        _not_back = ""
+
+
+def _follows() -> bool:
+    """Whether this host is a manager that does not lead."""
+    own = observe(State)
+    node = node_of(own, own)
+    return node is not None and not node.leader
+
+
+def _refusals(settings: Settings) -> list[Finding]:
+    """Why this host's engine must not be restarted now, if it must not."""
+    own, me = observe(State), current_host().name
+    if not own.in_swarm:
+        return []
+    if _not_back:
+        return [restart_stopped(_not_back)]
+    # A manager lists the nodes as the leader does; only one that cannot needs the others.
+    alone = own.controls or not own.manager
+    observed: Observed = {me: own} if alone else memberships()
+    refusal = may_restart(settings, observed, me) or unlockable(settings)
+    return [refusal] if refusal else []
 
 
 _BACK_IN_SWARM = """\
@@ -286,7 +337,12 @@ back() {
 wait_for() {
   i=0
   until back "$1"; do
-    i=$((i + 1)); [ $i -lt 60 ] || { docker info 2>&1 | tail -n 3 >&2; exit 1; }; sleep 2
+    i=$((i + 1)); [ $i -lt 60 ] || {
+      docker info 2>&1 | tail -n 3 >&2
+      echo "after 120 s this node is not back in the swarm (journalctl -u docker)" >&2
+      exit 1
+    }
+    sleep 2
   done
 }
 wait_for """

@@ -92,6 +92,7 @@ SUITES = {
             "engines_roles",
             "engines_removal",
             "engines_reset",
+            "engines_daemon",
         ),
         _engines("engines-firewall", 150, 300, "engines_firewall"),
         _scenarios("roles", 180, 600, "roles"),

@@ -214,6 +214,117 @@ def test_a_swarm_that_is_not_whole_is_refused_before_the_first(engines: Hosts) -
     assert restarted(engines, before) == {away}
 
 
+# The gates' time limits
+# ----------------------
+
+SOON = ("--data", "wait=5")
+
+ALONE = """\
+mv /usr/bin/dockerd /usr/bin/dockerd.away
+cat > /usr/bin/dockerd <<'END'
+#!/bin/sh
+iptables -A OUTPUT -p tcp --dport 2377 -j REJECT --reject-with tcp-reset
+exec /usr/bin/dockerd.away "$@"
+END
+chmod 755 /usr/bin/dockerd
+"""
+"""Shell: from its next start on, the engine reaches no manager."""
+
+NOT_ALONE = """\
+mv /usr/bin/dockerd.away /usr/bin/dockerd
+iptables -D OUTPUT -p tcp --dport 2377 -j REJECT --reject-with tcp-reset
+"""
+
+
+def put_back(hosts: Hosts, name: str) -> None:
+    """As docs/rolling.md says where a roll is to be left at that."""
+    mine = [key for key in hosts.nodes("rk1")[name].labels if key.startswith(LABELS)]
+    labels = [word for key in mine for word in ("--label-rm", key)]
+    hosts.docker("rk1", "node", "update", "--availability", "active", *labels, name)
+    until(lambda: replicas(hosts, "rk1") == "3/3", "the service")
+    assert_whole(hosts)
+
+
+def assert_stopped_at(hosts: Hosts, run: Run, name: str, before: Mapping[str, str]) -> None:
+    """It is drained, all others are as they were, and no engine was restarted."""
+    assert run.returncode == 1
+    stopped = f"the roll has stopped at {name}, and whatever comes after it is as it was"
+    assert run.closing.count(stopped) == 3
+    assert availability(hosts) == {**AS_IT_WAS, name: "drain"}
+    assert restarted(hosts, before) == set()
+
+
+def test_tasks_that_do_not_go_end_it_with_their_names(engines: Hosts) -> None:
+    before = started(engines)
+    first = next(name for name in ("rk1", "rk2", "rk3") if name != leader(engines))
+    engines.docker(
+        *("rk1", "service", "create", "--name", "stubborn", "--no-resolve-image"),
+        *("--constraint", f"node.hostname=={first}", "--stop-grace-period", "10m"),
+        *("busybox", "sh", "-c", "trap '' TERM; while :; do sleep 1; done"),
+    )
+    run = engines.pyinfra("-y", *RESTART, *SOON)
+    assert "after 5 s there are still tasks on this host, which is drained and otherwise as" in (
+        run.output
+    )
+    assert "it was (more time: --data wait=SECONDS): stubborn.1." in run.output
+    assert "This node stays drained until that is mended" in run.closing
+    assert_stopped_at(engines, run, first, before)
+    engines.docker("rk1", "service", "rm", "stubborn")
+    engines.run(first, "docker kill $(docker ps -q --filter name=stubborn)")
+    put_back(engines, first)
+
+
+def test_a_service_that_is_not_whole_elsewhere_ends_it(engines: Hosts) -> None:
+    before = started(engines)
+    first = next(name for name in ("rk1", "rk2", "rk3") if name != leader(engines))
+    engines.docker(first, "tag", "busybox", "only-here")
+    engines.docker("rk1", "node", "update", "--label-add", "may=yes", first)
+    engines.docker(
+        *("rk1", "service", "create", "--name", "rare", "--no-resolve-image"),
+        *("--constraint", "node.labels.may==yes", "only-here", "sh", "-c", SERVED),
+    )
+    engines.docker("rk1", "node", "update", "--label-add", "may=yes", "rk4")
+    run = engines.pyinfra("-y", *RESTART, *SOON)
+    assert f"not done: {first}: after 5 s services that were whole are not: " in run.closing
+    assert "rare (0 of 1)" in run.closing
+    assert "Look at `docker service ps`, then run the same command again" in run.closing
+    assert_stopped_at(engines, run, first, before)
+    engines.docker("rk1", "service", "rm", "rare")
+    for name in (first, "rk4"):
+        engines.docker("rk1", "node", "update", "--label-rm", "may", name)
+    put_back(engines, first)
+
+
+def test_an_engine_that_finds_no_manager_ends_it_and_the_same_command_goes_on(
+    engines: Hosts,
+) -> None:
+    before = started(engines)
+    engines.run("rk4", ALONE)
+    run = engines.pyinfra("-y", "--limit", "rk4", *RESTART, *SOON)
+    assert run.returncode == 1
+    assert "not done: rk4: this node has not come back after 5 s: " in run.closing
+    assert ". It is still drained. Mend it (`journalctl -u docker`)" in run.closing
+    assert availability(engines) == {**AS_IT_WAS, "rk4": "drain"}
+    assert restarted(engines, before) == {"rk4"}
+    engines.run("rk4", NOT_ALONE)
+    again = engines.pyinfra("-y", "--limit", "rk4", *RESTART)
+    assert again.returncode == 0, again.output
+    assert_whole(engines)
+
+
+def test_a_host_that_does_not_boot_ends_it(engines: Hosts) -> None:
+    before = started(engines)
+    first = next(name for name in ("rk1", "rk2", "rk3") if name != leader(engines))
+    every = ("--data", "all=yes", *SOON)  # these hosts know no reboot
+    run = engines.pyinfra("-y", "inventory.py", "deploys/reboot.py", *every)
+    assert (
+        f"not done: {first}: this host has not come back within 5 s of its reboot. It is still "
+        "drained. When it is back"
+    ) in run.closing
+    assert_stopped_at(engines, run, first, before)
+    put_back(engines, first)
+
+
 @pytest.mark.parametrize("managers", [1, 2])
 def test_few_managers_are_restarted_only_if_it_is_accepted(managers: int) -> None:
     names = [f"rk{number}" for number in range(1, managers + 2)]

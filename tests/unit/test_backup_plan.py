@@ -93,6 +93,19 @@ def swarm(
     }
 
 
+def unreachable(declared: Settings) -> dict[str, Membership | None]:
+    """Managers that answer, and whom the leader does not reach."""
+    found: dict[str, Membership | None] = {}
+    for name, said in swarm(declared).items():
+        assert said is not None
+        nodes = said.nodes and tuple(
+            dataclasses.replace(node, reachability=node.reachability and "unknown")
+            for node in said.nodes
+        )
+        found[name] = dataclasses.replace(said, nodes=nodes)
+    return found
+
+
 def chosen(*arguments: Any, **more: Any) -> Choice:
     found = choose(*arguments, **more)
     assert isinstance(found, Choice), found
@@ -196,6 +209,9 @@ def test_what_cannot_be_carried_out_is_refused_with_what_is_allowed() -> None:
     )
     nowhere = dict.fromkeys((host.name for host in declared.hosts), Membership("running"))
     assert "no manager answers for the swarm" in refused(declared, nowhere)
+    assert "no declared host is a reachable manager of the swarm" in refused(
+        declared, unreachable(declared)
+    )
 
 
 def test_the_plan_has_its_steps_in_their_order() -> None:
@@ -304,8 +320,8 @@ def test_the_key_of_an_autolocked_swarm_goes_with_its_state() -> None:
     ("differing", "words"),
     [
         ({"problem": "its folder /k is not there"}, "its folder /k is not there"),
-        ({"fingerprint": "another"}, "/k/home.unlock-key holds another key"),
-        ({"fingerprint": ""}, "/k/home.unlock-key holds no key yet"),
+        ({"fingerprint": "another"}, "/k/home.unlock-key holds another key than the swarm has"),
+        ({"fingerprint": ""}, "there is no unlock key in /k/home.unlock-key"),
     ],
 )
 def test_no_engine_is_stopped_for_a_backup_that_its_key_would_be_missing_from(

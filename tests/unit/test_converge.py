@@ -361,7 +361,7 @@ def test_hosts_that_plan_together_share_one_view(run: Runs) -> None:
 
 def test_hosts_take_their_turns_as_they_are_declared(run: Runs) -> None:
     words = dict.fromkeys((f"rk{number}" for number in range(1, 8)), "fine")
-    ran = run(words, LOOK, "subject.took_turns(name='Turns', _serial=True)")
+    ran = run(words, "subject.took_turns(name='Turns', _serial=True)")
     assert ran.code == 0, ran.text
 
 

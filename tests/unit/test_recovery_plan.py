@@ -129,6 +129,13 @@ def only_refused(findings: list[Finding], words: str) -> None:
     assert words in sentences(findings)
 
 
+def test_whoever_is_gone_is_a_declared_host() -> None:
+    only_refused(
+        restoring(gone=("rk1", "rk9")),
+        "gone=rk9 is no host's name. --data gone= some of rk1, rk2, rk3, rk4",
+    )
+
+
 # Restoring: where
 # ----------------
 

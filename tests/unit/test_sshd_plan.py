@@ -134,30 +134,47 @@ def test_what_sshd_says_counts_even_where_the_culprit_is_not_found() -> None:
 def test_a_run_as_root_is_refused_with_the_way_out() -> None:
     (refusal,) = plan(WANTED, replace(FRESH, login_user="root"))
     assert isinstance(refusal, Refusal)
+    assert "this run is logged in as root" in refusal.reason
     assert "another user" in refusal.remedy
 
 
 def test_a_host_without_sshd_is_refused() -> None:
     (refusal,) = plan(WANTED, Sshd(installed=False))
     assert isinstance(refusal, Refusal)
+    assert "OpenSSH's server is not installed" in refusal.reason
+    assert refusal.remedy == "apt install openssh-server"
+
+
+def test_files_that_sshd_does_not_accept_are_mended_by_their_owner_first() -> None:
+    problem = f"{CLOUD} line 3: Bad configuration option: PaswordAuthentication"
+    (refusal,) = plan(WANTED, replace(FRESH, problem=problem))
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == f"sshd does not accept its own files: {problem}"
+    assert "Mend the file it names" in refusal.remedy
 
 
 def test_others_are_denied_only_if_the_run_itself_is_not() -> None:
     (refusal,) = plan(Wanted(users=("ann",), only=True), FRESH)
     assert isinstance(refusal, Refusal)
-    assert "shut out" in refusal.reason
+    assert "would shut out the user of this run" in refusal.reason
+    assert refusal.remedy.startswith("Declare ubuntu in access.admins")
 
 
 def test_rules_of_others_that_would_shut_the_run_out_are_refused() -> None:
     for rule, value, groups in (
-        ("allowusers", "nobody", ()),
-        ("denyusers", "u*", ()),
-        ("allowgroups", "wheel", ("ubuntu", "sudo")),
-        ("denygroups", "sudo", ("ubuntu", "sudo")),
+        ("AllowUsers", "nobody", ()),
+        ("DenyUsers", "u*", ()),
+        ("AllowGroups", "wheel", ("ubuntu", "sudo")),
+        ("DenyGroups", "sudo", ("ubuntu", "sudo")),
     ):
-        values = {**FRESH_VALUES, rule: value}
+        values = {**FRESH_VALUES, rule.lower(): value}
+        line = Line(CLOUD, 7, f"{rule} {value}")
         seen = replace(FRESH, effective={"ubuntu": values}, login_groups=groups)
-        assert refusals(plan(WANTED, seen)), rule
+        (refusal,) = refusals(plan(WANTED, replace(seen, lines=(*FRESH.lines, line))))
+        assert refusal.what == f"sshd {rule}"
+        assert "it keeps ubuntu out, the user of this run" in refusal.reason
+        assert refusal.found == value
+        assert refusal.remedy == f"Remove it, or add ubuntu: it is set in {CLOUD} line 7"
 
 
 def test_rules_of_others_that_shut_another_admin_out_are_told() -> None:

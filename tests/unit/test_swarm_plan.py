@@ -303,7 +303,9 @@ def test_the_ingress_network_stays_while_an_unlocked_manager_is_in_no_network() 
     observed = {
         name: replace(m, in_ingress=name != "rk1", terms=terms) for name, m in said.items() if m
     }
-    assert "deploys/unlock.py" in the(Refusal, plan_ingress(SETTINGS, observed, RK1, ()))
+    sentence = the(Refusal, plan_ingress(SETTINGS, observed, RK1, ()))
+    assert "cannot be replaced while this manager is in no overlay network" in sentence
+    assert "`pyinfra inventory.py deploys/unlock.py` mends that" in sentence
 
 
 def test_an_interrupted_replacement_is_finished() -> None:
