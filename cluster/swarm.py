@@ -221,25 +221,21 @@ def _no_view(inside: Mapping[str, Membership]) -> Refusal:
 def stale_entries(cluster: Membership, host: Host, own: Membership) -> list[Node]:
     """Entries that an earlier life of this host left behind: same name or address, and dead.
 
-    After a change of leader the managers call every node unknown that they have not heard of since,
-    for a while; at this host's own address, and under another id, that is one that has died.
+    The managers need some seconds to notice that a node is gone, and after a change of leader they
+    call every node unknown that they have not heard of since. Nobody else has this host's own
+    address: where its engine says that it is in no swarm, what is listed there is what it has
+    left, whatever the managers still believe.
     """
+    has_left = own.engine == "running" and own.in_none
     knows_itself = own.node != "" or own.in_none  # else it may be the host's own, just made
-    return [
-        node
-        for node in cluster.nodes or ()
-        if node.id != own.node
-        and (
-            (
-                node.state == "down"
-                and (
-                    node.address == host.address
-                    or (node.hostname != "" and node.hostname in (own.hostname, host.name))
-                )
-            )
-            or (node.state == "unknown" and node.address == host.address and knows_itself)
-        )
-    ]
+
+    def dead(node: Node) -> bool:
+        if node.address == host.address:
+            return node.state == "down" or has_left or (node.state == "unknown" and knows_itself)
+        named_so = node.hostname != "" and node.hostname in (own.hostname, host.name)
+        return node.state == "down" and named_so
+
+    return [node for node in cluster.nodes or () if node.id != own.node and dead(node)]
 
 
 def plan_join(
@@ -268,7 +264,8 @@ def plan_join(
         stale = stale_entries(cluster, host, own)
         managers = managers_of(cluster)
         dead = [node for node in stale if node.votes]
-        if dead and reachable(managers) < quorum(len(managers)):
+        alive = [node for node in managers if node not in dead]
+        if dead and reachable(alive) < quorum(len(managers)):
             return [_no_view({name: m for name, m in observed.items() if m and m.in_swarm})]
         findings += [
             Clear(

@@ -343,7 +343,7 @@ ROLES = (
         first="iptables -I SWARM-INPUT -p tcp --dport 2377 -j ACCEPT",
         on="worker",
         by_manager=True,
-        also=("firewall/SWARM-INPUT (IPv4)", "swarm/2377/tcp"),
+        also=("firewall/*", "swarm/2377/tcp"),
     ),
     Kind(
         "a manager demoted",

@@ -420,6 +420,8 @@ def test_entries_that_live_or_belong_to_others_are_not_cleared(entry: Node) -> N
         node(4, "worker", state="down"),
         node(4, "worker", state="down", hostname="renamed"),
         node(4, "worker", state="down", address="192.168.1.99"),
+        # It left a moment ago, and the managers have not noticed yet.
+        node(4, "worker", state="ready"),
         # So for 16 seconds after another manager has taken the lead (seen with 26.1.5 and 28.5.2).
         node(4, "worker", state="unknown", hostname="renamed"),
     ],
@@ -430,9 +432,15 @@ def test_a_dead_entry_of_the_same_name_or_address_is_cleared(entry: Node) -> Non
     assert "an entry that this host left behind" in stale.sentence()
 
 
-def test_a_dead_managers_entry_stays_while_the_leader_does_not_know_yet_that_it_is_none() -> None:
+@pytest.mark.parametrize(
+    "dead",
+    [node(2, state="down", reachability="unreachable"), node(2)],
+    ids=["dead", "left a moment ago"],
+)
+def test_a_dead_managers_entry_stays_while_the_leader_does_not_know_yet_that_it_is_none(
+    dead: Node,
+) -> None:
     # For some seconds after the quorum is lost the leader still answers (seen on 28.5.2).
-    dead = node(2, state="down", reachability="unreachable")
     nodes = (node(1), dead, node(3, reachability="unreachable"))
     leader = Membership("running", "rk1", "active", "node1", manager=True, nodes=nodes)
     sentence = the(Refusal, plan_join(SETTINGS, {"rk1": leader, "rk2": FRESH}, RK2))
