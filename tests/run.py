@@ -61,12 +61,12 @@ def _engines(name: str, expected: int, budget: int, *files: str) -> Suite:
 
 SUITES = {
     "test": (
-        Suite("unit", 150, 240, ("tests/unit",)),
-        Suite("netns", 90, 200, ("tests/netns",)),
+        Suite("unit", 150, 300, ("tests/unit",)),
+        Suite("netns", 110, 240, ("tests/netns",)),
         # Waiting for an engine to notice what it has lost takes minutes: that is for the lifecycle.
-        Suite("engines", 120, 200, ("tests/engines/test_engines_create.py", "-k", "not without")),
-        Suite("browser", 10, 60, ("tests/browser",)),
-        Suite("lab", 1600, 1800, ("tests/lab", "-m", "not lifecycle", "--durations=10")),
+        Suite("engines", 120, 240, ("tests/engines/test_engines_create.py", "-k", "not without")),
+        Suite("browser", 20, 120, ("tests/browser",)),
+        Suite("lab", 1500, 1800, ("tests/lab", "-m", "not lifecycle", "--durations=10")),
     ),
     "lifecycle": (
         _scenarios(
@@ -81,8 +81,8 @@ SUITES = {
         _scenarios("demo", 200, 900, "demo"),
         _engines("simulation", 290, 600, "rules", "simulation"),
         _engines("engines-proof", 120, 300, "engines_prove"),
-        _engines("engines-lock", 300, 600, "engines_lock"),
-        _engines("engines-rolling", 520, 900, "engines_rolling"),
+        _engines("engines-lock", 180, 600, "engines_lock"),
+        _engines("engines-rolling", 600, 1200, "engines_rolling"),
         _engines(
             "engines-swarm",
             1200,
@@ -94,9 +94,9 @@ SUITES = {
             "engines_reset",
             "engines_daemon",
         ),
-        _engines("engines-firewall", 150, 300, "engines_firewall"),
+        _engines("engines-firewall", 70, 300, "engines_firewall"),
         _scenarios("roles", 180, 600, "roles"),
-        _scenarios("firewall", 1300, 1500, "firewall_lockout", "firewall_lasts"),
+        _scenarios("firewall", 1500, 2100, "firewall_lockout", "firewall_lasts", "firewall_vxlan"),
         _scenarios("proof", 500, 900, "prove"),
         _scenarios("rolling", 900, 1800, "rolling"),
         _engines("engines-keys", 680, 1500, "engines_keys"),

@@ -426,6 +426,7 @@ sys.exit(done.returncode)
 STUB = "#!/bin/sh\necho checking $*\nsleep 3\nexit 2\n"
 
 
+@pytest.mark.lifecycle
 @pytest.mark.parametrize("user", [False, True], ids=["root", "user"])
 def test_timer_is_installed_fires_is_shown_and_removed_on_a_real_systemd(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: bool

@@ -187,6 +187,7 @@ def test_no_clear_frame_leaves_a_node_whose_docker_does_not_mark(
         assert count("udp port 4789") == 0
 
 
+@pytest.mark.lifecycle
 def test_an_unencrypted_network_in_use_is_named_and_not_cut_unless_told(
     lab: ModuleType, found: Description, pyinfra: Callable[..., Run]
 ) -> None:
