@@ -88,10 +88,6 @@ def applied(settings: Settings) -> Commands:
         yield from _changed(settings, wanted, host)
 
 
-_open_behind: set[str] = set()
-"""Hosts whose managers' port was open when the run was planned, and is to be shut in it."""
-
-
 @converges("swarm")
 def shut_behind(settings: Settings) -> Commands:
     """The managers' port shut on a host that has been demoted in this run.
@@ -107,27 +103,24 @@ def shut_behind(settings: Settings) -> Commands:
 
         firewall.shut_behind(load(), name="Firewall: the managers' port shut behind them")
     """
-    if not _opened_for_a_vote(settings):
+    if not _open_behind(settings):
         tell("swarm", [])
         return
-    reason = "is open until this manager, declared a worker, has been demoted"
-    tell("swarm", [Change(f"{MANAGEMENT_PORT}/tcp", reason, expected="shut behind it")])
+    reason = "is open to the cluster, and not needed by a worker"
+    tell("swarm", [Change(f"{MANAGEMENT_PORT}/tcp", reason, expected="shut once it is one")])
     host = observe(State)
     wanted, _ = _wanted(settings, host, votes=False)
     yield from _changed(settings, wanted, host)
 
 
-def _opened_for_a_vote(settings: Settings) -> bool:
-    """Whether it is so in the plan; when it is carried out, whether it was, and is so no longer."""
-    name = current_host().name
-    if is_executing():
-        # The managers' list may lag behind, or nobody lead for a moment: the host itself knows.
-        return name in _open_behind and not observe(swarm_facts.State).manager
-    if not settings.firewall.enabled or settings.host(name).is_manager or not _votes(settings):
+def _open_behind(settings: Settings) -> bool:
+    """Whether the port of a worker is open, or, in a plan, that of a manager to be demoted."""
+    if not settings.firewall.enabled or settings.host(current_host().name).is_manager:
         return False
-    if _opened(observe(State)):
-        _open_behind.add(name)
-    return name in _open_behind
+    if not is_executing():
+        return _votes(settings) and _opened(observe(State))
+    # The managers' list may lag behind, or nobody lead for a moment: the host itself knows.
+    return not observe(swarm_facts.State).manager and _opened(observe(State))
 
 
 def _changed(settings: Settings, wanted: Wanted, host: Host) -> Commands:
