@@ -40,6 +40,17 @@ def each(*folders: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("path", paths, ids=[str(p.relative_to(ROOT)) for p in paths])
 
 
+@each("deploys", "tests/lab/deploys", "tests/engines/deploys")
+def test_what_a_deploy_file_imports_is_there(path: Path) -> None:
+    """No type checker reads these files: pyinfra executes them."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            module = importlib.import_module(node.module or "")
+            for name in (alias.name for alias in node.names):
+                if not hasattr(module, name):
+                    importlib.import_module(f"{node.module}.{name}")
+
+
 @each(*LAYERS)
 def test_arrows_point_one_way(path: Path) -> None:
     layer = path.relative_to(ROOT).parts[0]

@@ -2,7 +2,7 @@
 from cluster.shell import write_file as _write
 from operations.converge import converges as _converges
 from operations.guard import guarded as _guarded
-from operations.ssh import _RELOAD
+from operations.ssh import RELOAD as _RELOAD
 
 _RULE = "/etc/ssh/sshd_config.d/00-lockout.conf"
 
