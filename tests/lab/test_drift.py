@@ -423,6 +423,12 @@ sys.stdout.write(done.stdout)
 sys.stderr.write(done.stderr)
 sys.exit(done.returncode)
 """
+USERS_MANAGER = """\
+systemctl start user-runtime-dir@{uid}
+systemd-run -q -u users-manager --uid={login} -E XDG_RUNTIME_DIR=/run/user/{uid} \
+  -E HOME=/home/{login} -p Delegate=yes -p Type=notify /usr/lib/systemd/systemd --user
+"""
+"""Elsewhere libpam-systemd starts it (``loginctl enable-linger``); the lab's hosts have none."""
 STUB = "#!/bin/sh\necho checking $*\nsleep 3\nexit 2\n"
 
 
@@ -461,7 +467,9 @@ def test_timer_is_installed_fires_is_shown_and_removed_on_a_real_systemd(
     monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
     monkeypatch.setattr("drift.schedule.folder", lambda **_: units)
     lab.run(host, ["sudo", "tee", "/bin/stub"], stdin=STUB)
-    lab.run(host, f"sudo chmod 755 /bin/stub; sudo loginctl enable-linger {login}")
+    lab.run(host, "sudo chmod 755 /bin/stub")
+    if user:
+        on_each([host], USERS_MANAGER.format(uid=uid, login=login))
     schedule = Schedule(
         when="*:*:0/2", jitter=0, python="/bin/stub", root="/", timeout=20, user=user
     )
@@ -493,13 +501,14 @@ def test_timer_is_installed_fires_is_shown_and_removed_on_a_real_systemd(
     finally:
         systemctl(f"{ctl} disable --now {UNIT}.timer; rm -rf {there}/{UNIT}.* {state}")
         systemctl(f"{ctl} daemon-reload")
-        lab.run(host, f"sudo loginctl disable-linger {login}; sudo rm -f /bin/stub")
+        stop = f"systemctl stop users-manager user-runtime-dir@{uid}; " if user else ""
+        on_each([host], f"{stop}rm -f /bin/stub")
 
 
 def journal(lab: ModuleType, host: str, since: str) -> str:
     """The words of the service since then (seconds since 1970), whoever's manager runs it."""
     words = f"_SYSTEMD_UNIT={UNIT}.service + UNIT={UNIT}.service"
-    words += f" + _SYSTEMD_USER_UNIT={UNIT}.service + USER_UNIT={UNIT}.service"
+    words += f" + USER_UNIT={UNIT}.service + SYSLOG_IDENTIFIER=stub"
     return str(lab.run(host, f"sudo journalctl --no-pager -o cat --since @{since} {words}").stdout)
 
 
