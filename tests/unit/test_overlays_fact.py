@@ -40,8 +40,11 @@ def test_a_node_has_an_end_of_the_ingress_and_of_every_network_that_something_he
 
 @pytest.mark.parametrize("folder", ["facts", "facts-worker"])
 def test_managers_and_workers_say_it_alike(folder: str) -> None:
-    [end] = read((FIXTURES / folder / "facts.overlays.Ends.txt").read_text())
-    assert (end.network, end.encrypted, end.mtu) == ("ingress", True, 1424)
+    ends = read((FIXTURES / folder / "facts.overlays.Ends.txt").read_text())
+    assert [(end.network, end.ingress, end.encrypted, end.mtu) for end in ends] == [
+        ("ingress", True, True, 1424),
+        ("notes", False, True, 1424),
+    ]
 
 
 def test_a_network_without_the_option_is_not_encrypted() -> None:
