@@ -223,12 +223,11 @@ def test_hardening_works_with_sshd_as_a_plain_service(
 ) -> None:
     root(
         lab,
-        "systemd-run --quiet sh -c 'sleep 1; systemctl disable --now ssh.socket;"
+        "systemd-run --quiet --unit=exchange sh -c 'sleep 1; systemctl disable --now ssh.socket;"
         " systemctl enable ssh.service; systemctl restart ssh.service'",
     )
-    assert wait_until(
-        30, lambda: root(lab, "systemctl is-active ssh.socket || :", check=False) == "inactive"
-    )
+    exchanged = "systemctl --quiet is-active ssh.socket exchange || echo yes"
+    assert wait_until(60, lambda: root(lab, exchanged, check=False) == "yes")
     run = pyinfra("-y", *DEPLOY)
     assert run.returncode == 0, run.output
     assert offered(lab) == KEYS_ONLY
