@@ -56,6 +56,7 @@ from operations.converge import (
     tell,
 )
 from operations.guard import guarded
+from operations.topology import memberships, this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -115,7 +116,7 @@ def shut_behind(settings: Settings) -> Commands:
 
 def _open_behind(settings: Settings) -> bool:
     """Whether the port of a worker is open, or, in a plan, that of a manager to be demoted."""
-    if not settings.firewall.enabled or settings.host(current_host().name).is_manager:
+    if not settings.firewall.enabled or this_host(settings).is_manager:
         return False
     if not is_executing():
         return _votes(settings) and _opened(observe(State))
@@ -271,7 +272,7 @@ def _in_the_swarm(settings: Settings, host: Host) -> tuple[tuple[str, ...], bool
 
     Where nobody can say: whoever the rules let in already, at whatever port.
     """
-    observed = observe_all(swarm_facts.State)
+    observed = memberships()
     swarm = view(settings, observed)
     if swarm is not None:
         return members(swarm.nodes or ()), _votes(settings)
@@ -284,9 +285,9 @@ def _in_the_swarm(settings: Settings, host: Host) -> tuple[tuple[str, ...], bool
 
 def _votes(settings: Settings) -> bool:
     """Whether this host is among the swarm's managers, as far as anybody can say."""
-    observed, name = observe_all(swarm_facts.State), current_host().name
+    observed, host = memberships(), this_host(settings)
     swarm = view(settings, observed)
-    return swarm is not None and votes(swarm, observed[name], settings.host(name))
+    return swarm is not None and votes(swarm, observed[host.name], host)
 
 
 def _opened(host: Host) -> bool:
@@ -310,11 +311,11 @@ def _named_already(host: Host) -> tuple[str, ...]:
 
 def _clear_text_in_use(settings: Settings) -> tuple[dict[str, tuple[str, ...]], bool]:
     """Overlays in clear text and who uses them; and whether that could be found out."""
-    memberships = observe_all(swarm_facts.State)
-    acting = acting_manager(settings, memberships)
+    observed = memberships()
+    acting = acting_manager(settings, observed)
     if acting is None:
-        return {}, not any(found is None or found.in_swarm for found in memberships.values())
-    swarm = view(settings, memberships)
+        return {}, not any(found is None or found.in_swarm for found in observed.values())
+    swarm = view(settings, observed)
     if all(overlay.encrypted for overlay in (swarm.overlays if swarm else None) or ()):
         return {}, True
     services = observe_on(acting, swarm_facts.Services)

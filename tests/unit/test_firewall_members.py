@@ -11,7 +11,7 @@ import pytest
 from cluster.firewall.plan import Host, Tables
 from cluster.firewall.policy import members, policy
 from cluster.membership import Membership, Node
-from operations import firewall
+from operations import firewall, topology
 from tests.unit.test_swarm_plan import declared, node, swarm
 
 SETTINGS = declared(1, 0)
@@ -61,8 +61,9 @@ class TestTheManagersDoor:
         rule: str = RULES[1],
     ) -> bool:
         host = Host(tables={f: Tables(chains={"SWARM-INPUT": (rule,)}) for f in ("ipv4", "ipv6")})
-        patch.setattr(firewall, "observe_all", lambda fact: observed)
-        patch.setattr(firewall, "current_host", lambda: declared(1, 1).host("rk2"))
+        patch.setattr(firewall, "memberships", lambda: observed)
+        for module in (firewall, topology):
+            patch.setattr(module, "current_host", lambda: declared(1, 1).host("rk2"))
         return firewall._policy(declared(1, 1), host, cut=True).manager
 
     def seen(self, own: Node) -> dict[str, Membership | None]:
