@@ -263,7 +263,8 @@ def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
         return
     if not same_configuration(engine.daemon_json, wanted):
         yield script(
-            f"umask 022; mkdir -p /etc/docker; cat > {DAEMON_JSON}.new\n"
+            f"umask 022; mkdir -p /etc/docker; trap 'rm -f {DAEMON_JSON}.new' EXIT\n"
+            f"cat > {DAEMON_JSON}.new\n"
             f"dockerd --validate --config-file {DAEMON_JSON}.new >&2\n"
             f"sync {DAEMON_JSON}.new\nmv {DAEMON_JSON}.new {DAEMON_JSON}",
             stdin=wanted,

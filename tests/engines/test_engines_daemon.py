@@ -111,6 +111,8 @@ def test_what_the_engine_refuses_is_never_put_in_force(engines: Hosts) -> None:
     assert "no-such-thing" in run.output
     assert turns(run) == []
     assert log_files(engines) == as_declared(4)
+    for name in engines:
+        assert engines.run(name, "ls /etc/docker/*.new", check=False).stdout == ""
     assert restarted(engines, before) == set()
 
 

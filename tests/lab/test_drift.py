@@ -429,7 +429,7 @@ systemd-run -q -u users-manager --uid={login} -E XDG_RUNTIME_DIR=/run/user/{uid}
   -E HOME=/home/{login} -p Delegate=yes -p Type=notify /usr/lib/systemd/systemd --user
 """
 """Elsewhere libpam-systemd starts it (``loginctl enable-linger``); the lab's hosts have none."""
-STUB = "#!/bin/sh\necho checking $*\nsleep 3\nexit 2\n"
+STUB = "#!/bin/sh\necho checking $*\nsleep {seconds}\nexit 2\n"
 
 
 @pytest.mark.lifecycle
@@ -466,7 +466,7 @@ def test_timer_is_installed_fires_is_shown_and_removed_on_a_real_systemd(
         (commands / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
     monkeypatch.setattr("drift.schedule.folder", lambda **_: units)
-    lab.run(host, ["sudo", "tee", "/bin/stub"], stdin=STUB)
+    lab.run(host, ["sudo", "tee", "/bin/stub"], stdin=STUB.format(seconds=3))
     lab.run(host, "sudo chmod 755 /bin/stub")
     if user:
         on_each([host], USERS_MANAGER.format(uid=uid, login=login))
@@ -489,7 +489,8 @@ def test_timer_is_installed_fires_is_shown_and_removed_on_a_real_systemd(
         assert steps[:4] == ["Starting", "Finished"] * 2
         assert f"checking -m drift --since {state}/state.json" in journal(lab, host, begun)
         assert lab.run(host, f"sudo stat -c %a {state}").stdout.strip() == "700"
-        # Seldom: between two runs.
+        # So far one run followed the other; now there is time to look between them.
+        lab.run(host, ["sudo", "tee", "/bin/stub"], stdin=STUB.format(seconds=0))
         wait_for(lambda: "ExecMainStatus=2" in show(user=user), "a run that has ended", 60)
         shown = show(user=user)
         assert f"{UNIT}.timer" in shown
