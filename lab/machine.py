@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import places, topology
+from lab import places, topology, xstate
 from lab.commands import Recorded, kill_group, record, run
 from lab.errors import LabError
 from lab.network import inside
@@ -128,7 +128,7 @@ class Machine:
     def switch_on(self) -> None:
         """Start it from whatever is on its disk.
 
-        :raises LabError: when it is on already, or ends as soon as it starts.
+        :raises LabError: when it is on already, or cannot be started.
         """
         if self.is_on:
             raise LabError(f"{self.node.name} is on already")
@@ -136,7 +136,7 @@ class Machine:
         runtime = places.state() / "uml"
         shutil.rmtree(runtime / self.node.name, ignore_errors=True)
         runtime.mkdir(exist_ok=True)
-        environment = dict(os.environ)
+        environment = os.environ | xstate.preloaded()
         environment["TMPDIR"] = _memory_folder(self._memory)
         command = inside(
             topology.NAMESPACE,

@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from lab import places
+from lab import places, xstate
 from lab.errors import LabError
 
 #: Programs by the package that brings them, by Debian's and Ubuntu's names.
@@ -49,6 +49,8 @@ def missing() -> list[str]:
         for package, programs in PROGRAMS.items()
         if any(shutil.which(program, path=search) is None for program in programs)
     ]
+    if xstate.is_needed() and shutil.which(xstate.COMPILER, path=search) is None:
+        packages.append(xstate.COMPILER)
     if packages:
         found.append(f"programs are missing: `apt-get install {' '.join(packages)}`")
     modules = [name for name in MODULES if importlib.util.find_spec(name) is None]
