@@ -60,11 +60,11 @@ class Traces(Observation):
 # ---------
 
 
-def consequence(settings: Settings, observed: Observed, services: Collection[str]) -> str:
-    """What cannot be taken back, as a sentence; empty where no declared host is in a swarm."""
-    inside = [name for name, member in observed.items() if member and member.in_swarm]
-    if not inside:
-        return ""
+def consequence(inside: Sequence[str], services: Collection[str]) -> str:
+    """What cannot be taken back, as a sentence.
+
+    inside: the declared hosts that are in the swarm.
+    """
     lost = f"with the services {in_words(sorted(services))}" if services else "without services"
     return (
         f"the swarm of {in_words(inside)} ends {lost}; its secrets, configs and networks are gone, "

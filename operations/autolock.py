@@ -43,8 +43,8 @@ from operations.converge import (
     tell,
 )
 from operations.engine_api import on
-from operations.terms import AUTOLOCK, PRINT_UNLOCK_KEY, UPDATE_SWARM, left_out
-from operations.topology import this_host
+from operations.terms import AUTOLOCK, PRINT_UNLOCK_KEY, UPDATE_SWARM
+from operations.topology import acting_left_out, this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Host as DeclaredHost
@@ -109,7 +109,8 @@ def key_rotated(settings: Settings) -> Commands:
     known = _fingerprint(settings, observed, me)
     if not tell(
         "swarm",
-        left_out(settings, observed) or plan_key_rotation(settings, observed, me, file, known),
+        acting_left_out(settings, observed)
+        or plan_key_rotation(settings, observed, me, file, known),
     ):
         return
     if path is None or file is None:

@@ -45,6 +45,7 @@ from operations.converge import (
     tell,
 )
 from operations.engine_api import API, updated
+from operations.topology import left_out
 
 if TYPE_CHECKING:
     from cluster.findings import Finding
@@ -95,7 +96,7 @@ def restored(settings: Settings) -> Commands:
         gone,
         unlock_key=bool(unlock),
     )
-    if not _told("restore", findings, mine=me.name == target.name):
+    if not _told("restore", findings, target.name):
         return
     confirmed(
         target.name,
@@ -152,7 +153,7 @@ def recovered(settings: Settings) -> Commands:
         tell("recover", [unlock])
     assert not isinstance(unlock, Refusal)
     findings = plan_recovery(settings, observed, remaining, target, unlock_key=bool(unlock))
-    if not _told("recover", findings, mine=me.name == target.name):
+    if not _told("recover", findings, target.name):
         return
     told = [finding.what for finding in changes(findings)]
     force = "the swarm" in told
@@ -185,10 +186,12 @@ def recovered(settings: Settings) -> Commands:
     )
 
 
-def _told(part: str, findings: list[Finding], *, mine: bool) -> bool:
+def _told(part: str, findings: list[Finding], target: str) -> bool:
     """Tell what is found: refusals on every host, else on the one that it is about."""
     refused: list[Finding] = [*refusals(findings)]
-    tell(part, refused or (findings if mine else []))
+    if changes(findings) and not refused:
+        refused = left_out([target], "the manager that the swarm goes on from")
+    tell(part, refused or (findings if current_host().name == target else []))
     return bool(changes(findings))
 
 

@@ -39,7 +39,7 @@ from operations.converge import (
 )
 from operations.engine_api import API, on, updated
 from operations.swarm import IS_WORKER, demote
-from operations.topology import memberships
+from operations.topology import left_out, memberships
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -224,7 +224,10 @@ def _whole(settings: Settings) -> tuple[Target, list[Step]]:
     """What is to be done in all; a refusal stops every host."""
     target = _target(settings)
     found = plan_removal(settings, memberships(), target, _tasks(target))
-    tell("removal", list(refusals(found)))
+    refused: list[Finding] = [*refusals(found)]
+    if steps(found) and not refused:
+        refused = left_out([target.by], "the host in whose name this is done")
+    tell("removal", refused)
     return target, steps(found)
 
 

@@ -44,7 +44,7 @@ from operations.converge import (
 from operations.engine_api import API
 from operations.guard import guarded
 from operations.ssh import RELOAD
-from operations.topology import memberships, this_host
+from operations.topology import in_limit, left_out, memberships, this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -61,9 +61,16 @@ def planned(settings: Settings) -> Commands:
     purge = _purge()
     observed, everywhere = memberships(), observe_all(Left)
     acting = acting_manager(settings, observed)
-    services = observe_on(acting, swarm_facts.Services) if acting else ()
-    ends = consequence(settings, observed, [service.name for service in services])
-    goes = any(traces.goes(purge=purge) for traces in everywhere.values() if traces)
+    inside = [name for name, member in observed.items() if member and member.in_swarm]
+    ends = ""
+    if any(map(in_limit, inside)):
+        if refused := left_out(inside, "in the swarm that ends"):
+            tell("reset", refused)
+        services = observe_on(acting, swarm_facts.Services) if acting else ()
+        ends = consequence(inside, [service.name for service in services])
+    goes = any(
+        traces.goes(purge=purge) for name, traces in everywhere.items() if traces and in_limit(name)
+    )
     findings = stays(observe(Left), purge=purge)
     if acting == current_host().name:
         findings += plan_strangers(settings, observed)

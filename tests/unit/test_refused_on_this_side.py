@@ -16,11 +16,13 @@ import pytest
 
 from cluster import age_encryption
 from cluster.backup import Archive, Backup
-from cluster.findings import Finding, Refusal
+from cluster.findings import Change, Finding, Refusal
 from cluster.locked_state import NODE_KEY
 from cluster.settings import Settings
 from cluster.steps import Leave
-from operations import backup, recovery, removal, reset
+from operations import backup, recovery, removal, reset, topology
+from tests.unit.test_swarm_plan import CONVERGED
+from tests.unit.test_swarm_plan import SETTINGS as FOUR
 
 ONE: dict[str, Any] = {
     "hosts": [{"name": "rk1", "address": "192.168.1.11", "role": "manager"}],
@@ -194,3 +196,77 @@ def test_a_node_that_is_still_a_manager_does_not_leave(monkeypatch: pytest.Monke
     monkeypatch.setattr(removal, "_steps", lambda target, findings: [Leave("node rk2", "leaves")])
     [command] = inspect.unwrap(removal.left)(SETTINGS)
     assert "rk2 is still a manager, so it does not leave" in str(command.args)
+
+
+# Left out by --limit
+# -------------------
+
+
+@pytest.fixture
+def limited(monkeypatch: pytest.MonkeyPatch, say: Say) -> list[str]:
+    """What jobs tell on rk3, in a run that is limited to it and the worker."""
+    told: list[str] = []
+
+    def tell(part: str, findings: list[Finding]) -> None:
+        told.extend(said(finding) for finding in findings)
+        if findings:
+            raise InterruptedError  # as a refusal ends the operation
+
+    say()
+    for job in (backup, recovery, removal, reset):
+        monkeypatch.setattr(job, "tell", tell)
+        monkeypatch.setattr(job, "current_host", lambda: SimpleNamespace(name="rk3"))
+    for job in (removal, reset):
+        monkeypatch.setattr(job, "memberships", lambda: CONVERGED)
+    monkeypatch.setattr(topology, "in_limit", lambda name: name in ("rk3", "rk4"), raising=False)
+    monkeypatch.setattr(reset, "in_limit", lambda name: name in ("rk3", "rk4"), raising=False)
+    return told
+
+
+def test_nobody_but_the_one_that_is_left_out_could_be_backed_up(
+    limited: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(backup, "observe_all", lambda fact: CONVERGED)
+    monkeypatch.setattr(backup, "_place", lambda settings: tmp_path)
+    settings = FOUR.model_copy(update={"backup": SETTINGS.backup})
+    with pytest.raises(InterruptedError):
+        list(inspect.unwrap(backup.saved)(settings))
+    assert limited == [
+        "--limit: leaves out rk2, the manager that is backed up. Give no --limit, or --limit rk2"
+    ]
+
+
+def test_no_swarm_goes_on_from_a_manager_that_is_left_out(limited: list[str]) -> None:
+    with pytest.raises(InterruptedError):
+        recovery._told("recover", [Change("the swarm", "goes on")], "rk1")
+    assert limited == [
+        "--limit: leaves out rk1, the manager that the swarm goes on from. Give no --limit, or "
+        "--limit rk1"
+    ]
+    limited.clear()
+    recovery._told("recover", [], "rk1")
+    assert limited == [], "there is nothing to do for it"
+
+
+@pytest.mark.parametrize("name", ["rk2", "rk1"])
+def test_no_removal_is_begun_that_its_own_host_would_have_to_end(
+    limited: list[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(removal, "given", {"host": name}.get)
+    monkeypatch.setattr(removal, "_tasks", lambda target: ())
+    for job in (removal.planned, removal.planned_replacement):
+        with pytest.raises(InterruptedError):
+            list(inspect.unwrap(job)(FOUR))
+    assert set(limited) == {
+        f"--limit: leaves out {name}, the host in whose name this is done. Give no --limit, or "
+        f"--limit {name}"
+    }
+
+
+def test_no_part_of_a_swarm_is_taken_apart(
+    limited: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reset, "observe_all", lambda fact: {})
+    with pytest.raises(InterruptedError):
+        list(inspect.unwrap(reset.planned)(FOUR))
+    assert limited == ["--limit: leaves out rk1 and rk2, in the swarm that ends. Give no --limit"]
