@@ -27,7 +27,7 @@ from cluster.membership import Membership
 from cluster.unlock_key import is_key
 from facts import swarm as swarm_facts
 from operations import key_file, story
-from operations.connection import UNREACHABLE
+from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
     call,
@@ -317,7 +317,7 @@ def _key(host: Host, script: str, doing: str) -> str | None:
     except UNREACHABLE as error:  # a time-out is an OSError, and no fault of the file's
         story.failed(
             host,
-            f"{doing}: the engine gave no answer ({type(error).__name__}). It may have happened "
+            f"{doing}: the engine gave no answer ({why(error)}). It may have happened "
             "all the same: run again before any manager is restarted; that fetches the key",
         )
         return None

@@ -42,7 +42,7 @@ from facts import swarm as swarm_facts
 from facts.subject import SECTION, sections
 from operations import key_file, story
 from operations.confirmation import confirmed
-from operations.connection import UNREACHABLE
+from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
     call,
@@ -247,7 +247,7 @@ def _read(state: State, host: Host, chosen: Choice) -> tuple[bytes, str] | None:
     except UNREACHABLE as error:
         story.failed(
             host,
-            f"the connection was lost ({error or type(error).__name__}): no backup was written. "
+            f"the connection was lost ({why(error)}): no backup was written. "
             "The host starts its engine again, and takes tasks again, by itself",
         )
         return None

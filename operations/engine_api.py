@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
 
 from operations import story
+from operations.connection import UNREACHABLE, why
 from operations.converge import call
 
 API = """\
@@ -91,13 +92,21 @@ def on(acting: str, text: str, doing: str, *, timeout: int = 60) -> FunctionComm
 
 
 def _on(state: State, host: Host, acting: str, text: str, doing: str, timeout: int) -> bool:
-    status, output = state.inventory.get_host(acting).run_shell_command(
-        StringCommand(f"set -eu\n{text}"),
-        print_output=state.print_output,
-        print_input=state.print_input,
-        _sudo=True,
-        _timeout=timeout,
-    )
+    try:
+        status, output = state.inventory.get_host(acting).run_shell_command(
+            StringCommand(f"set -eu\n{text}"),
+            print_output=state.print_output,
+            print_input=state.print_input,
+            _sudo=True,
+            _timeout=timeout,
+        )
+    except UNREACHABLE as error:
+        story.failed(
+            host,
+            f"{doing}: {acting} gave no answer ({why(error)}). It may have happened all the same: "
+            f"once {acting} answers again, the same command goes on from there",
+        )
+        return False
     if not status:
         story.failed(host, f"{doing} on {acting} failed: {output.output.strip() or 'no message'}")
     return bool(status)

@@ -30,7 +30,7 @@ from operations import key_file, story
 from operations.autolock import wait_for_networks
 from operations.backup import ENGINE
 from operations.confirmation import confirmed
-from operations.connection import UNREACHABLE
+from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
     call,
@@ -353,7 +353,7 @@ def _take_lock_off(state: State, host: Host, settings: Settings) -> bool:
     except UNREACHABLE as error:
         story.failed(
             host,
-            f"no answer while the lock was taken off ({error or type(error).__name__}). The host "
+            f"no answer while the lock was taken off ({why(error)}). The host "
             "starts its engine by itself; see that it runs, and run the same command again",
         )
         return False

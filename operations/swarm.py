@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import shlex
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gevent.event import AsyncResult
+from pyinfra import logger
 from pyinfra.api import Host, State, StringCommand
 
 from cluster import measures, topology
@@ -35,6 +37,7 @@ from cluster.steps import (
     SetLabel,
 )
 from operations import story
+from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
     call,
@@ -184,13 +187,14 @@ def _look_for_the_ingress(state: State, host: Host, acting: str) -> None:
     node = output.stdout.strip()
     if status and node:
         host.log("this engine has not joined the ingress network: it is to try again")
-        state.inventory.get_host(acting).run_shell_command(
-            StringCommand(f"set -eu\n{UPDATE_NODE}update_node {shlex.quote(node)}"),
-            print_output=state.print_output,
-            print_input=state.print_input,
-            _sudo=True,
-            _timeout=60,
-        )
+        with suppress(*UNREACHABLE):
+            state.inventory.get_host(acting).run_shell_command(
+                StringCommand(f"set -eu\n{UPDATE_NODE}update_node {shlex.quote(node)}"),
+                print_output=state.print_output,
+                print_input=state.print_input,
+                _sudo=True,
+                _timeout=60,
+            )
 
 
 _WORKER_TOKEN = f"""\
@@ -225,6 +229,8 @@ def _worker_token(state: State, acting: str) -> str:
             _timeout=30,
         )
         token = output.stdout.strip() if status else ""
+    except UNREACHABLE as error:
+        logger.error(f"{acting} gave no answer when it was asked for the join token: {why(error)}")
     finally:
         if not token:
             del _tokens[acting]

@@ -15,13 +15,23 @@ import pyrage
 import pytest
 
 from cluster import age_encryption
-from cluster.backup import Archive, Backup
+from cluster.backup import Archive, Backup, Choice
 from cluster.findings import Change, Finding, Refusal
 from cluster.locked_state import NODE_KEY
 from cluster.settings import Settings
 from cluster.steps import Leave
-from operations import backup, recovery, removal, reset, topology
-from tests.unit.test_swarm_plan import CONVERGED
+from operations import (
+    backup,
+    engine_api,
+    guard,
+    proof,
+    recovery,
+    removal,
+    reset,
+    story,
+    topology,
+)
+from tests.unit.test_swarm_plan import CONVERGED, node
 from tests.unit.test_swarm_plan import SETTINGS as FOUR
 
 ONE: dict[str, Any] = {
@@ -31,6 +41,8 @@ ONE: dict[str, Any] = {
 SETTINGS = Settings(**ONE)
 LOCKED = Path(__file__).parent / "fixtures/autolock/swarm-node.key"
 OTHER_KEY = "SWMKEY-1-7c37Cc8654o6p38HnroywCi19pllOnGtbdZEgtKxZu8"
+
+CHOICE = Choice("rk1", node(1), drains=True)
 
 Say = Callable[..., None]
 
@@ -270,3 +282,46 @@ def test_no_part_of_a_swarm_is_taken_apart(
     with pytest.raises(InterruptedError):
         list(inspect.unwrap(reset.planned)(FOUR))
     assert limited == ["--limit: leaves out rk1 and rk2, in the swarm that ends. Give no --limit"]
+
+
+# Silent in the middle
+# --------------------
+
+
+@pytest.fixture
+def failures(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    told: list[str] = []
+    monkeypatch.setattr(story, "failed", lambda host, message: told.append(message))
+    return told
+
+
+@pytest.fixture
+def dying() -> Any:
+    """A run whose hosts end their connection without a word."""
+
+    def end(*_: object, **options: object) -> None:
+        raise EOFError
+
+    host = SimpleNamespace(name="rk1", run_shell_command=end, connector=None)
+    inventory = SimpleNamespace(get_host=lambda name: host)
+    return SimpleNamespace(inventory=inventory, print_output=False, print_input=False, host=host)
+
+
+def test_a_manager_that_falls_silent_is_named(dying: Any, failures: list[str]) -> None:
+    assert not engine_api._on(dying, dying.host, "rk2", "true", "draining it", 60)
+    assert failures == [
+        "draining it: rk2 gave no answer (EOFError). It may have happened all the same: once rk2 "
+        "answers again, the same command goes on from there"
+    ]
+
+
+def test_an_error_without_words_is_told_by_its_kind(
+    dying: Any, failures: list[str], say: Say
+) -> None:
+    say()
+    assert backup._read(dying, dying.host, CHOICE) is None
+    assert not recovery._take_lock_off(dying, dying.host, SETTINGS)
+    assert ["(EOFError)" in message for message in failures] == [True, True]
+    connector = SimpleNamespace(run_shell_command=dying.host.run_shell_command)
+    assert guard._run(connector, "true", {}) == (False, "the connection was lost: EOFError")
+    assert proof._on(dying, "rk1", "true", "", 5) == "the connection was lost: EOFError"
