@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -255,44 +256,42 @@ update_swarm '&rotateManagerUnlockKey=true'
 
 def _turn_on(state: State, host: Host, path: Path) -> bool:
     """On only with the key in its place: where it cannot be written, off again."""
-    try:
-        with key_file.place_for(path) as place:
-            key = _key(host, _TURN_ON, "turning autolock on")
-            if key is None:
-                return False
-            try:
-                place.keep(key)
-            except OSError as error:
-                story.failed(host, _not_kept(host, path, error, _turned_off_again(host)))
-                return False
-            return True
-    except OSError as error:
-        story.failed(host, f"autolock was not turned on: {path} cannot be written ({error})")
-        return False
+    return _fetch(state, host, path, _TURN_ON, "turning autolock on", _turned_off_again)
 
 
 def _turned_off_again(host: Host) -> bool:
     off = f"set -eu\n{UPDATE_SWARM}{AUTOLOCK.format(on='false')}"
-    status, _ = host.run_shell_command(StringCommand(off), _sudo=True, _timeout=60)
+    try:
+        status, _ = host.run_shell_command(StringCommand(off), _sudo=True, _timeout=60)
+    except UNREACHABLE:
+        return False
     return bool(status)
 
 
-def _fetch(state: State, host: Host, path: Path, script: str, doing: str) -> bool:
-    """The key that a script prints on this host, into its file."""
-    try:
-        with key_file.place_for(path) as place:
-            key = _key(host, script, doing)
-            if key is None:
-                return False
-            try:
-                place.keep(key)
-            except OSError as error:
-                story.failed(host, _not_kept(host, path, error, off=False))
-                return False
-            return True
-    except OSError as error:
-        story.failed(host, f"{doing} was not begun: {path} cannot be written ({error})")
-        return False
+def _fetch(
+    state: State,
+    host: Host,
+    path: Path,
+    script: str,
+    doing: str,
+    undone: Callable[[Host], bool] = lambda host: False,
+) -> bool:
+    """The key that a script prints on this host, into its file; where that fails, undone."""
+    with ExitStack() as stack:
+        try:
+            place = stack.enter_context(key_file.place_for(path))
+        except OSError as error:
+            story.failed(host, f"{doing} was not begun: {path} cannot be written ({error})")
+            return False
+        key = _key(host, script, doing)
+        if key is None:
+            return False
+        try:
+            place.keep(key)
+        except OSError as error:
+            story.failed(host, _not_kept(host, path, error, off=undone(host)))
+            return False
+        return True
 
 
 def _make_private(state: State, host: Host, path: Path) -> bool:
