@@ -51,11 +51,11 @@ if TYPE_CHECKING:
     from cluster.settings import Host as DeclaredHost
     from cluster.settings import Settings
 
-_ATTEMPTS = 10
+ATTEMPTS = 10
 """Restarts of an engine until its networks work: one of two to three was of use."""
 
-_PATIENCE = 10
-"""Looks, a second apart, until an engine's networks are taken not to come."""
+PATIENCE = 10
+"""Seconds until an engine's networks are taken not to come."""
 
 
 @converges("swarm")
@@ -186,27 +186,29 @@ def _connect(settings: Settings) -> Commands:
         return
     if path is None:
         return  # refused already
-    for attempt in range(1, _ATTEMPTS + 1):
-        progress(f"restarting the engine, and unlocking it ({attempt} of {_ATTEMPTS} at most)")
+    for attempt in range(1, ATTEMPTS + 1):
+        progress(f"restarting the engine, and unlocking it ({attempt} of {ATTEMPTS} at most)")
         yield script("systemctl restart docker.service", timeout=300)
         yield call(_send_keys, path)
         if wait_for_networks():
             return
     yield fail(
-        f"after {_ATTEMPTS} restarts this manager still has no overlay networks; run again, or "
+        f"after {ATTEMPTS} restarts this manager still has no overlay networks; run again, or "
         "look at `journalctl -u docker`"
     )
 
 
 def wait_for_networks() -> bool:
     """Whether this manager gets its end of the ingress network; it takes a moment at most."""
-    for _ in range(_PATIENCE):
+    deadline = time.monotonic() + PATIENCE
+    while True:
         own = observe(swarm_facts.State)
         if not own.controls or own.in_ingress is not False:
             return own.in_ingress is True
+        if time.monotonic() > deadline:
+            return False
         time.sleep(1)
         forget_observations()
-    return False
 
 
 def _unlock(settings: Settings) -> Commands:

@@ -27,6 +27,27 @@ api() {
 Each start of Docker's command line takes a board longer than the answer.
 """
 
+WITHIN = """\
+within() {
+  end=$(($(date +%s) + $1)); shift
+  until "$@"; do [ $(date +%s) -lt $end ] || return 1; sleep ${pause:-1}; done
+}
+"""
+"""Shell: ``within SECONDS COMMAND`` repeats a command until it succeeds, by the clock: an engine
+that is slow to answer may take longer for one answer than for all the pauses. ``pause``: seconds in
+between."""
+
+UNLESS_GONE = f"""\
+{WITHIN}unless_gone() {{
+  said=$("$@" 2>&1) && return
+  case $said in *"node "*" not found"*) ;; *) return 1 ;; esac
+}}
+remove_node() {{ within 90 unless_gone docker node rm "$@" || {{ echo "$said" >&2; return 1; }}; }}
+"""
+"""Shell: ``unless_gone COMMAND``, for a node that somebody else may have removed meanwhile; sets
+``said``. ``remove_node [--force] ID`` removes its entry, which can be done some seconds after it is
+down."""
+
 _UNNAMED = 's/^{"Name":"anew",/{/'
 
 UPDATE_NODE = f"""\
