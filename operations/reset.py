@@ -16,6 +16,7 @@ from cluster.reset import (
     GUARD,
     ITS_REPOSITORY,
     OF_DOCKER,
+    UNREAD,
     consequence,
     plan_file,
     plan_guard,
@@ -123,14 +124,17 @@ def settings_removed(settings: Settings) -> Commands:
     if not tell("reset", plan_settings(traces, purge=purge)):
         return
     files = [path for path in (*OF_DOCKER, CONFIGURATION) if path in traces.files]
-    steps = [f"rm -f {' '.join(files)}"] if files else []
+    restart = traces.installed and not purge and set(files) & {*OF_DOCKER}
+    # Else a run that ends between the two would leave Docker with what it has read.
+    steps = [f"mkdir -p /etc/docker; touch {UNREAD}"] if restart else []
+    steps += [f"rm -f {path}" for path in files if not restart or path != UNREAD]
     if traces.held:
         steps.append("printf '%s install\\n' " + " ".join(traces.held) + " | dpkg --set-selections")
     if purge and traces.installed:
         steps.append(_PURGE)
-    elif traces.installed and set(files) & {*OF_DOCKER}:
+    elif restart:
         progress("Docker is restarted with its defaults")
-        steps.append("systemctl daemon-reload; systemctl restart docker.service")
+        steps.append(f"systemctl daemon-reload; systemctl restart docker.service; rm {UNREAD}")
     if purge:
         steps.append(f"rm -f {' '.join(ITS_REPOSITORY)}; systemctl daemon-reload")
     yield script("\n".join(steps), timeout=600)

@@ -12,6 +12,7 @@ from cluster.findings import Change, Notice, Refusal
 from cluster.membership import Membership
 from cluster.reset import (
     GUARD,
+    UNREAD,
     Traces,
     consequence,
     plan_file,
@@ -96,6 +97,14 @@ def test_docker_stays_with_its_updates_unless_asked_otherwise() -> None:
     [notice] = stays(FULL, purge=False)
     assert isinstance(notice, Notice)
     assert "--data purge=docker" in notice.sentence()
+
+
+def test_docker_that_was_not_restarted_yet_is_something_to_reset() -> None:
+    """A run that ended between the removal of its settings and its restart is finished."""
+    left = Traces((UNREAD,), (), ("docker-ce",))
+    assert left.goes(purge=False)
+    [change] = plan_settings(left, purge=False)
+    assert "has not been restarted without our settings yet" in change.sentence()
 
 
 def test_docker_goes_when_asked_for_and_its_data_stay() -> None:
