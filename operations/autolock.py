@@ -25,6 +25,7 @@ from cluster.autolock import (
 )
 from cluster.findings import Refusal
 from cluster.membership import Membership
+from cluster.swarm import may_restart
 from cluster.unlock_key import is_key
 from facts import swarm as swarm_facts
 from operations import key_file, story
@@ -43,7 +44,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import on
+from operations.engine_api import RESET_FAILED, on
 from operations.terms import AUTOLOCK, PRINT_UNLOCK_KEY, UPDATE_SWARM
 from operations.topology import acting_left_out, this_host
 
@@ -187,8 +188,11 @@ def _connect(settings: Settings) -> Commands:
     if path is None:
         return  # refused already
     for attempt in range(1, ATTEMPTS + 1):
+        if attempt > 1:  # the first look was the plan's; since then others may have been lost
+            refused = may_restart(settings, observe_all(swarm_facts.State), me.name)
+            tell("swarm", [refused] if refused else [])
         progress(f"restarting the engine, and unlocking it ({attempt} of {ATTEMPTS} at most)")
-        yield script("systemctl restart docker.service", timeout=300)
+        yield script(f"{RESET_FAILED}\nsystemctl restart docker.service", timeout=300)
         yield call(_send_keys, path)
         if wait_for_networks():
             return

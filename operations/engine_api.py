@@ -37,6 +37,9 @@ within() {
 that is slow to answer may take longer for one answer than for all the pauses. ``pause``: seconds in
 between."""
 
+RESET_FAILED = "systemctl reset-failed docker.socket docker.service 2>/dev/null || :"
+"""Shell: before a start. systemd refuses a unit that was started three times within a minute."""
+
 UNLESS_GONE = f"""\
 {WITHIN}unless_gone() {{
   said=$("$@" 2>&1) && return

@@ -154,6 +154,7 @@ def test_a_backup_of_a_manager_that_does_not_lead_while_the_swarm_goes_on(
     assert all(node.availability == "active" for node in swarm.nodes("rk1").values())
     assert swarm.nodes("rk1")["rk2"].reachability == "reachable"
     assert not left_behind(swarm, "rk2")
+    assert is_in_networks(swarm, "rk2")
     [file] = folder.iterdir()
     assert re.fullmatch(r"engines-rk2-\d{8}T\d{6}Z\.tar\.age", file.name)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -451,6 +452,7 @@ def test_a_locked_manager_is_unlocked_again_after_its_backup(
     assert four.swarm("rk2")["LocalNodeState"] == "active"
     assert four.nodes("rk1")["rk2"].reachability == "reachable"
     assert four.nodes("rk1")["rk2"].availability == "active"
+    assert is_in_networks(four, "rk2"), "unlocked engines often are in none at first"
 
 
 def test_the_unlock_key_is_in_the_backup_where_a_file_keeps_it(
