@@ -189,7 +189,8 @@ def _connect(settings: Settings) -> Commands:
         return  # refused already
     for attempt in range(1, ATTEMPTS + 1):
         if attempt > 1:  # the first look was the plan's; since then others may have been lost
-            refused = may_restart(settings, observe_all(swarm_facts.State), me.name)
+            now = observe_all(swarm_facts.State)
+            refused = may_restart(settings, now, me.name)
             tell("swarm", [refused] if refused else [])
         progress(f"restarting the engine, and unlocking it ({attempt} of {ATTEMPTS} at most)")
         yield script(f"{RESET_FAILED}\nsystemctl restart docker.service", timeout=300)

@@ -35,7 +35,7 @@ from cluster.backup import (
     plan_unlock_key,
     superseded,
 )
-from cluster.findings import Refusal, refusals
+from cluster.findings import Finding, Refusal, refusals
 from cluster.locked_state import NotUnlocked, fitting, is_locked, node_key_in
 from cluster.membership import Membership, managers_of, view
 from facts import swarm as swarm_facts
@@ -103,7 +103,8 @@ def saved(settings: Settings) -> Commands:
         key_file.look(path) if path else None,
         observe_on(chosen.host, swarm_facts.UnlockKey) if autolocked else "",
     )
-    refused = [*refusals(findings)] or left_out([chosen.host], "the manager that is backed up")
+    refused: list[Finding] = [*refusals(findings)]
+    refused = refused or left_out([chosen.host], "the manager that is backed up")
     if refused:
         tell("backup", refused)
     findings += plan_backup(chosen, to=str(place))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from facts.subject import sections
-from operations import backup, recovery
+from operations import autolock, backup, recovery
 from tests.unit.test_refused_on_this_side import CHOICE
 
 SYSTEMCTL = """\
@@ -111,7 +111,7 @@ def test_it_is_not_started_for_ever(machine: Machine) -> None:
     status, said = machine.save()
     assert status == "1"
     assert "it is in no overlay network" in said
-    assert machine.count("start docker") == backup.ATTEMPTS + 1
+    assert machine.count("start docker") == autolock.ATTEMPTS + 1
 
 
 def test_one_that_was_in_no_network_before_is_left_as_it_was(machine: Machine) -> None:
