@@ -44,9 +44,12 @@ class Node(Observation):
     def votes(self) -> bool:
         """It is a manager, comes to be one, or has not ceased to be one.
 
-        The role is what is asked for; reachability is there as long as it is in the raft group.
+        The role is what is asked for; reachability is there as long as it is in the raft group. One
+        that has just been promoted has none for a moment, but is ready; without either it is no
+        member: an entry that ``--force-new-cluster`` has left behind.
         """
-        return self.role == "manager" or self.reachability != ""
+        coming = self.role == "manager" and self.state == "ready"
+        return coming or self.reachability != ""
 
 
 @dataclass(frozen=True)

@@ -53,16 +53,12 @@ Remaining = Mapping[str, Remains | None]
 def ghosts(cluster: Membership) -> list[Node]:
     """Entries of managers that ``--force-new-cluster`` left behind: in the list, not in the group.
 
-    An engine shows no manager status for them, and cannot demote them, only remove them. (A node
-    that has just been promoted has none for a moment either, but it is ready.)
+    An engine shows no manager status for them, and cannot demote them, only remove them.
     """
     return [
         node
         for node in cluster.nodes or ()
-        if node.role == "manager"
-        and not node.reachability
-        and node.state != "ready"
-        and node.id != cluster.node
+        if node.role == "manager" and not node.votes and node.id != cluster.node
     ]
 
 
@@ -308,16 +304,15 @@ def plan_recovery(
         cluster = observed[name]
         assert cluster is not None
         managers = managers_of(cluster)
-        left = ghosts(cluster)
-        counted = len(managers) - len(left)
-        if reachable(managers) >= quorum(counted):
+        if reachable(managers) >= quorum(len(managers)):
+            left = ghosts(cluster)
             if left and name == target.name:
                 return _cleared(left, cluster.node)
             return [
                 _refused(
                     "recovery",
-                    f"the swarm has its quorum: {reachable(managers)} of {counted} managers are "
-                    f"reachable, {quorum(counted)} are needed",
+                    f"the swarm has its quorum: {reachable(managers)} of {len(managers)} managers "
+                    f"are reachable, {quorum(len(managers))} are needed",
                     "Nothing has to be forced: `pyinfra inventory.py deploys/site.py`",
                 )
             ]

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from cluster.settings import Host, Settings
 
 GUARD = (RESTORE, f"/etc/systemd/system/{UNIT}", ROOT)
-OF_DOCKER = (DAEMON_JSON, UNIT_DROP_IN)
+UNREAD = f"{DAEMON_JSON}.removed"
+"""There from before Docker's settings are removed until Docker has been restarted without them."""
+
+OF_DOCKER = (DAEMON_JSON, UNIT_DROP_IN, UNREAD)
 ITS_REPOSITORY = (SOURCES, KEYRING)
 WATCHED = (*OF_DOCKER, *ITS_REPOSITORY, CONFIGURATION, DROP_IN, SUDOERS, FIREWALL, *GUARD)
 """What is looked for; the firewall has a job of its own for being taken off."""
@@ -34,6 +37,7 @@ WATCHED = (*OF_DOCKER, *ITS_REPOSITORY, CONFIGURATION, DROP_IN, SUDOERS, FIREWAL
 _WHAT = {
     DAEMON_JSON: "Docker runs with its defaults afterwards",
     UNIT_DROP_IN: "is on the host",
+    UNREAD: "Docker has not been restarted without our settings yet",
     SOURCES: "goes with the packages",
     KEYRING: "goes with the packages",
     CONFIGURATION: "updates are as the distribution has them afterwards",
@@ -60,11 +64,11 @@ class Traces(Observation):
 # ---------
 
 
-def consequence(settings: Settings, observed: Observed, services: Collection[str]) -> str:
-    """What cannot be taken back, as a sentence; empty where no declared host is in a swarm."""
-    inside = [name for name, member in observed.items() if member and member.in_swarm]
-    if not inside:
-        return ""
+def consequence(inside: Sequence[str], services: Collection[str]) -> str:
+    """What cannot be taken back, as a sentence.
+
+    inside: the declared hosts that are in the swarm.
+    """
     lost = f"with the services {in_words(sorted(services))}" if services else "without services"
     return (
         f"the swarm of {in_words(inside)} ends {lost}; its secrets, configs and networks are gone, "

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,11 @@ from cluster.autolock import (
 )
 from cluster.findings import Refusal
 from cluster.membership import Membership
+from cluster.swarm import may_restart
 from cluster.unlock_key import is_key
 from facts import swarm as swarm_facts
 from operations import key_file, story
-from operations.connection import UNREACHABLE
+from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
     call,
@@ -42,19 +44,19 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import on
-from operations.terms import AUTOLOCK, PRINT_UNLOCK_KEY, UPDATE_SWARM, left_out
-from operations.topology import this_host
+from operations.engine_api import RESET_FAILED, on
+from operations.terms import AUTOLOCK, PRINT_UNLOCK_KEY, UPDATE_SWARM
+from operations.topology import acting_left_out, this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Host as DeclaredHost
     from cluster.settings import Settings
 
-_ATTEMPTS = 10
+ATTEMPTS = 10
 """Restarts of an engine until its networks work: one of two to three was of use."""
 
-_PATIENCE = 10
-"""Looks, a second apart, until an engine's networks are taken not to come."""
+PATIENCE = 10
+"""Seconds until an engine's networks are taken not to come."""
 
 
 @converges("swarm")
@@ -109,7 +111,8 @@ def key_rotated(settings: Settings) -> Commands:
     known = _fingerprint(settings, observed, me)
     if not tell(
         "swarm",
-        left_out(settings, observed) or plan_key_rotation(settings, observed, me, file, known),
+        acting_left_out(settings, observed)
+        or plan_key_rotation(settings, observed, me, file, known),
     ):
         return
     if path is None or file is None:
@@ -184,27 +187,33 @@ def _connect(settings: Settings) -> Commands:
         return
     if path is None:
         return  # refused already
-    for attempt in range(1, _ATTEMPTS + 1):
-        progress(f"restarting the engine, and unlocking it ({attempt} of {_ATTEMPTS} at most)")
-        yield script("systemctl restart docker.service", timeout=300)
+    for attempt in range(1, ATTEMPTS + 1):
+        if attempt > 1:  # the first look was the plan's; since then others may have been lost
+            now = observe_all(swarm_facts.State)
+            refused = may_restart(settings, now, me.name)
+            tell("swarm", [refused] if refused else [])
+        progress(f"restarting the engine, and unlocking it ({attempt} of {ATTEMPTS} at most)")
+        yield script(f"{RESET_FAILED}\nsystemctl restart docker.service", timeout=300)
         yield call(_send_keys, path)
         if wait_for_networks():
             return
     yield fail(
-        f"after {_ATTEMPTS} restarts this manager still has no overlay networks; run again, or "
+        f"after {ATTEMPTS} restarts this manager still has no overlay networks; run again, or "
         "look at `journalctl -u docker`"
     )
 
 
 def wait_for_networks() -> bool:
     """Whether this manager gets its end of the ingress network; it takes a moment at most."""
-    for _ in range(_PATIENCE):
+    deadline = time.monotonic() + PATIENCE
+    while True:
         own = observe(swarm_facts.State)
         if not own.controls or own.in_ingress is not False:
             return own.in_ingress is True
+        if time.monotonic() > deadline:
+            return False
         time.sleep(1)
         forget_observations()
-    return False
 
 
 def _unlock(settings: Settings) -> Commands:
@@ -254,44 +263,42 @@ update_swarm '&rotateManagerUnlockKey=true'
 
 def _turn_on(state: State, host: Host, path: Path) -> bool:
     """On only with the key in its place: where it cannot be written, off again."""
-    try:
-        with key_file.place_for(path) as place:
-            key = _key(host, _TURN_ON, "turning autolock on")
-            if key is None:
-                return False
-            try:
-                place.keep(key)
-            except OSError as error:
-                story.failed(host, _not_kept(host, path, error, _turned_off_again(host)))
-                return False
-            return True
-    except OSError as error:
-        story.failed(host, f"autolock was not turned on: {path} cannot be written ({error})")
-        return False
+    return _fetch(state, host, path, _TURN_ON, "turning autolock on", _turned_off_again)
 
 
 def _turned_off_again(host: Host) -> bool:
     off = f"set -eu\n{UPDATE_SWARM}{AUTOLOCK.format(on='false')}"
-    status, _ = host.run_shell_command(StringCommand(off), _sudo=True, _timeout=60)
+    try:
+        status, _ = host.run_shell_command(StringCommand(off), _sudo=True, _timeout=60)
+    except UNREACHABLE:
+        return False
     return bool(status)
 
 
-def _fetch(state: State, host: Host, path: Path, script: str, doing: str) -> bool:
-    """The key that a script prints on this host, into its file."""
-    try:
-        with key_file.place_for(path) as place:
-            key = _key(host, script, doing)
-            if key is None:
-                return False
-            try:
-                place.keep(key)
-            except OSError as error:
-                story.failed(host, _not_kept(host, path, error, off=False))
-                return False
-            return True
-    except OSError as error:
-        story.failed(host, f"{doing} was not begun: {path} cannot be written ({error})")
-        return False
+def _fetch(
+    state: State,
+    host: Host,
+    path: Path,
+    script: str,
+    doing: str,
+    undone: Callable[[Host], bool] = lambda host: False,
+) -> bool:
+    """The key that a script prints on this host, into its file; where that fails, undone."""
+    with ExitStack() as stack:
+        try:
+            place = stack.enter_context(key_file.place_for(path))
+        except OSError as error:
+            story.failed(host, f"{doing} was not begun: {path} cannot be written ({error})")
+            return False
+        key = _key(host, script, doing)
+        if key is None:
+            return False
+        try:
+            place.keep(key)
+        except OSError as error:
+            story.failed(host, _not_kept(host, path, error, off=undone(host)))
+            return False
+        return True
 
 
 def _make_private(state: State, host: Host, path: Path) -> bool:
@@ -316,7 +323,7 @@ def _key(host: Host, script: str, doing: str) -> str | None:
     except UNREACHABLE as error:  # a time-out is an OSError, and no fault of the file's
         story.failed(
             host,
-            f"{doing}: the engine gave no answer ({type(error).__name__}). It may have happened "
+            f"{doing}: the engine gave no answer ({why(error)}). It may have happened "
             "all the same: run again before any manager is restarted; that fetches the key",
         )
         return None

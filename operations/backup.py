@@ -41,8 +41,9 @@ from cluster.membership import Membership, managers_of, view
 from facts import swarm as swarm_facts
 from facts.subject import SECTION, sections
 from operations import key_file, story
+from operations.autolock import ATTEMPTS, PATIENCE
 from operations.confirmation import confirmed
-from operations.connection import UNREACHABLE
+from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
     call,
@@ -53,7 +54,8 @@ from operations.converge import (
     observe_on,
     tell,
 )
-from operations.engine_api import API
+from operations.engine_api import API, RESET_FAILED, WITHIN
+from operations.topology import left_out
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -102,6 +104,7 @@ def saved(settings: Settings) -> Commands:
         observe_on(chosen.host, swarm_facts.UnlockKey) if autolocked else "",
     )
     refused: list[Finding] = [*refusals(findings)]
+    refused = refused or left_out([chosen.host], "the manager that is backed up")
     if refused:
         tell("backup", refused)
     findings += plan_backup(chosen, to=str(place))
@@ -246,7 +249,7 @@ def _read(state: State, host: Host, chosen: Choice) -> tuple[bytes, str] | None:
     except UNREACHABLE as error:
         story.failed(
             host,
-            f"the connection was lost ({error or type(error).__name__}): no backup was written. "
+            f"the connection was lost ({why(error)}): no backup was written. "
             "The host starts its engine again, and takes tasks again, by itself",
         )
         return None
@@ -289,24 +292,25 @@ def _sync_folder(folder: Path) -> None:
 # On the host
 # -----------
 
-ENGINE = """\
-running() {
+ENGINE = f"""\
+running() {{
   pid=; [ ! -r /run/docker.pid ] || read -r pid < /run/docker.pid
   [ -n "$pid" ] && [ -d "/proc/$pid" ]
-}
+}}
 socket=
-stop_engine() {
+stop_engine() {{
   # By its socket any client would start it again.
   if systemctl is-active docker.socket >/dev/null 2>&1; then
     socket=yes; systemctl stop docker.socket || return 1
   fi
   systemctl stop docker || return 1
-  ! running || { echo "the engine runs again although it was stopped"; return 1; }
-}
-start_engine() {
+  ! running || {{ echo "the engine runs again although it was stopped"; return 1; }}
+}}
+start_engine() {{
+  {RESET_FAILED}
   [ -z "$socket" ] || systemctl start docker.socket || return 1
   systemctl start docker
-}
+}}
 """
 """Shell: ``stop_engine``, ``start_engine`` and ``running``."""
 
@@ -317,11 +321,12 @@ def save_script(chosen: Choice) -> str:
     What stops the engine is a process of its own that takes no signal from the connection, and the
     archive is written to memory first (``/run``, root's alone): neither a controller that dies nor
     one that is slow keeps the engine stopped. The unlock key of an autolocked swarm is asked of the
-    engine before it is stopped, is kept in a variable of the shell, and leaves the host never.
+    engine before it is stopped, is kept in a variable of the shell, and leaves the host never. An
+    engine that was unlocked often comes into no overlay network: then it is started once more.
     """
     node, availability = chosen.node.id, chosen.node.availability
     return f"""\
-{SECTION}{API}{ENGINE}
+{SECTION}{API}{WITHIN}{ENGINE}
 node={node}
 [ -s /var/lib/docker/swarm/docker-state.json ] || {{
   echo "there is no state of a swarm in /var/lib/docker/swarm" >&2; exit 1; }}
@@ -330,11 +335,7 @@ rm -rf /run/pyinfra-swarm-backup.*
 work=$(mktemp -d /run/pyinfra-swarm-backup.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 trap '' HUP INT TERM PIPE
-drained= stopped= unlock=
-within() {{
-  end=$(($(date +%s) + $1)); shift
-  until "$@"; do [ $(date +%s) -lt $end ] || return 1; sleep 1; done
-}}
+drained= stopped= unlock= connected=
 update() {{ within 60 timeout 30 docker node update --availability "$1" $node >/dev/null; }}
 drain() {{
   drained=yes
@@ -353,9 +354,22 @@ copy() {{
 save() {{
   api http://localhost/swarm/unlockkey || return 1
   unlock=$answer
+  ! is_connected || connected=yes
   {"drain || return 1" if chosen.drains else ":"}
+  can_be_spared || {{ echo "the engine was not stopped: $few"; return 1; }}
   stopped=yes
   stop_engine && copy
+}}
+few="too few of the other managers are reachable to do without this one"
+can_be_spared() {{
+  api http://localhost/nodes || return 1
+  managers=$(printf '%s' "$answer" | grep -o '"ManagerStatus":{{' | wc -l)
+  able=$(printf '%s' "$answer" | grep -o '"Reachability":"reachable"' | wc -l)
+  [ $managers -le 2 ] || [ $((able - 1)) -gt $((managers / 2)) ]
+}}
+is_connected() {{
+  api --max-time 5 http://localhost/networks/ingress 2>/dev/null || return 1
+  case $answer in *'"ingress-sbox"'*) ;; *) return 1;; esac
 }}
 reachable() {{
   api http://localhost/nodes/$node 2>/dev/null || {{
@@ -367,11 +381,25 @@ reachable() {{
   case $answer in *'"Reachability":"reachable"'*) ;; *) return 1;; esac
   case $answer in *'"State":"ready"'*) ;; *) return 1;; esac
 }}
+come_back() {{
+  start_engine || {{ echo "the engine could not be started: journalctl -u docker"; return 1; }}
+  within {BACK_WITHIN} reachable || {{
+    echo "it is not a reachable manager after {BACK_WITHIN} s"; return 1; }}
+}}
+connect() {{
+  starts=1
+  until within {PATIENCE} is_connected; do
+    problem="it is in no overlay network: published ports do not answer there. Restart its engine"
+    [ $starts -le {ATTEMPTS} ] || {{ echo "$problem"; return 1; }}
+    can_be_spared || {{ echo "$problem; not done, since $few"; return 1; }}
+    starts=$((starts + 1))
+    stop_engine
+    come_back || return 1
+  done
+}}
 mend() {{
   if [ -n "$stopped" ]; then
-    start_engine || {{ echo "the engine could not be started: journalctl -u docker"; status=1; }}
-    within {BACK_WITHIN} reachable || {{
-      echo "it is not a reachable manager after {BACK_WITHIN} s"; status=1; }}
+    if come_back; then [ -z "$connected" ] || connect || status=1; else status=1; fi
   fi
   if [ -n "$drained" ]; then
     update {availability} || {{

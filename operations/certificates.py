@@ -30,8 +30,8 @@ from operations.converge import (
     tell,
 )
 from operations.engine_api import on
-from operations.terms import UPDATE_SWARM, left_out
-from operations.topology import this_host
+from operations.terms import UPDATE_SWARM
+from operations.topology import acting_left_out, this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -76,7 +76,7 @@ def authority_rotated(settings: Settings) -> Commands:
     observed = observe_all(State)
     awaited = _awaited(settings, observed)
     plan = plan_ca_rotation(settings, observed, me, awaited=awaited)
-    if not tell("swarm", left_out(settings, observed) or plan):
+    if not tell("swarm", acting_left_out(settings, observed) or plan):
         return
     yield on(me.name, "true" if awaited else _BEGIN, "replacing the root CA")
     last, deadline = "", time.monotonic() + PATIENCE

@@ -26,6 +26,12 @@ _OPTIONS = (
 UNREACHABLE = (PyinfraError, SSHException, OSError, EOFError)
 """What a command raises whose host does not answer, or not in time (TimeoutError is an OSError)."""
 
+
+def why(error: Exception) -> str:
+    """An error in words. Some have none, and say nothing but their kind."""
+    return str(error) or type(error).__name__
+
+
 _OF_A_COMMAND = ("_get_pty", "_stdin", "_timeout", "_success_exit_codes")
 
 _reached: dict[str, AsyncResult[bool]] = {}

@@ -28,7 +28,7 @@ from pyinfra.context import ctx_host, ctx_state
 from cluster.findings import Finding, changes, refusals
 from facts.subject import runs_met
 from operations import lock, story
-from operations.connection import UNREACHABLE, reached
+from operations.connection import UNREACHABLE, reached, why
 
 Commands = Generator[PyinfraCommand, None, None]
 
@@ -217,7 +217,7 @@ def _ask(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | Non
             apply_failed_hosts=False,
         )
     except UNREACHABLE as error:
-        logger.error(f"{host.print_prefix}{fact.name} could not be read: {error}")
+        logger.error(f"{host.print_prefix}{fact.name} could not be read: {why(error)}")
         return None
     return value
 
@@ -286,13 +286,33 @@ def call(work: Callable[..., bool], *arguments: Any) -> FunctionCommand:
 def _call(state: State, host: Host, work: Callable[..., bool], arguments: tuple[Any, ...]) -> bool:
     def run() -> bool:
         with ctx_state.use(state), ctx_host.use(host):
-            return work(state, host, *arguments)
+            try:
+                return work(state, host, *arguments)
+            except UNREACHABLE as error:
+                problem = f"no answer in the middle of it ({why(error)}). {_GOES_ON}"
+            except Unobserved as unobserved:
+                problem = f"{unobserved}; nothing was decided without it. {_GOES_ON}"
+            except Exception as error:
+                problem = _unexpected(error)
+            story.failed(host, problem)
+            return False
 
     worker = gevent.spawn(run)
     while not worker.ready():
         with suppress(TimeoutError):
             worker.join()
     return bool(worker.get())
+
+
+_GOES_ON = (
+    "Once it answers again (its power, its network, its log above), the same command goes on from "
+    "there"
+)
+
+
+def _unexpected(error: Exception) -> str:
+    logger.debug(traceback.format_exc())
+    return f"{type(error).__name__}: {error} (--debug shows where)"
 
 
 def fail(message: str, *, told: bool = False) -> FunctionCommand:
@@ -343,13 +363,9 @@ def converges(
                     problem, told = str(refused), True
                     story.looked(host, part)
                 except Unobserved as unobserved:
-                    problem = (
-                        f"{unobserved}; nothing was decided without it. Once it answers again (its "
-                        "power, its network, its log above), the same command goes on from there"
-                    )
+                    problem = f"{unobserved}; nothing was decided without it. {_GOES_ON}"
                 except Exception as error:
-                    logger.debug(traceback.format_exc())
-                    problem = f"{part}: {type(error).__name__}: {error} (--debug shows where)"
+                    problem = f"{part}: {_unexpected(error)}"
                 if not problem:
                     story.looked(host, part)
                     return

@@ -50,6 +50,7 @@ from operations.converge import (
     script,
     tell,
 )
+from operations.engine_api import WITHIN
 from operations.topology import memberships, this_host
 
 if TYPE_CHECKING:
@@ -327,7 +328,9 @@ def _refusals(settings: Settings) -> list[Finding]:
     return [refusal] if refusal else []
 
 
-_BACK_IN_SWARM = """\
+_BACK_IN_SWARM = (
+    WITHIN
+    + """\
 back() {
   state=$(docker info --format '{{.Swarm.LocalNodeState}}' 2>/dev/null) || return 1
   [ "$state" = active ] || return 1
@@ -335,16 +338,14 @@ back() {
   status=$(docker node inspect self --format '{{.ManagerStatus.Reachability}}' 2>/dev/null)
   [ "$status" = reachable ]
 }
+pause=2
 wait_for() {
-  i=0
-  until back "$1"; do
-    i=$((i + 1)); [ $i -lt 60 ] || {
-      docker info 2>&1 | tail -n 3 >&2
-      echo "after 120 s this node is not back in the swarm (journalctl -u docker)" >&2
-      exit 1
-    }
-    sleep 2
-  done
+  within 120 back "$1" || {
+    docker info 2>&1 | tail -n 3 >&2
+    echo "after 120 s this node is not back in the swarm (journalctl -u docker)" >&2
+    exit 1
+  }
 }
 wait_for """
+)
 """Shell: waits until this node is an active one again, and as a manager a reachable one."""

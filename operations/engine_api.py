@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
 
 from operations import story
+from operations.connection import UNREACHABLE, why
 from operations.converge import call
 
 API = """\
@@ -25,6 +26,30 @@ api() {
 
 Each start of Docker's command line takes a board longer than the answer.
 """
+
+WITHIN = """\
+within() {
+  end=$(($(date +%s) + $1)); shift
+  until "$@"; do [ $(date +%s) -lt $end ] || return 1; sleep ${pause:-1}; done
+}
+"""
+"""Shell: ``within SECONDS COMMAND`` repeats a command until it succeeds, by the clock: an engine
+that is slow to answer may take longer for one answer than for all the pauses. ``pause``: seconds in
+between."""
+
+RESET_FAILED = "systemctl reset-failed docker.socket docker.service 2>/dev/null || :"
+"""Shell: before a start. systemd refuses a unit that was started three times within a minute."""
+
+UNLESS_GONE = f"""\
+{WITHIN}unless_gone() {{
+  said=$("$@" 2>&1) && return
+  case $said in *"node "*" not found"*) ;; *) return 1 ;; esac
+}}
+remove_node() {{ within 90 unless_gone docker node rm "$@" || {{ echo "$said" >&2; return 1; }}; }}
+"""
+"""Shell: ``unless_gone COMMAND``, for a node that somebody else may have removed meanwhile; sets
+``said``. ``remove_node [--force] ID`` removes its entry, which can be done some seconds after it is
+down."""
 
 _UNNAMED = 's/^{"Name":"anew",/{/'
 
@@ -91,13 +116,21 @@ def on(acting: str, text: str, doing: str, *, timeout: int = 60) -> FunctionComm
 
 
 def _on(state: State, host: Host, acting: str, text: str, doing: str, timeout: int) -> bool:
-    status, output = state.inventory.get_host(acting).run_shell_command(
-        StringCommand(f"set -eu\n{text}"),
-        print_output=state.print_output,
-        print_input=state.print_input,
-        _sudo=True,
-        _timeout=timeout,
-    )
+    try:
+        status, output = state.inventory.get_host(acting).run_shell_command(
+            StringCommand(f"set -eu\n{text}"),
+            print_output=state.print_output,
+            print_input=state.print_input,
+            _sudo=True,
+            _timeout=timeout,
+        )
+    except UNREACHABLE as error:
+        story.failed(
+            host,
+            f"{doing}: {acting} gave no answer ({why(error)}). It may have happened all the same: "
+            f"once {acting} answers again, the same command goes on from there",
+        )
+        return False
     if not status:
         story.failed(host, f"{doing} on {acting} failed: {output.output.strip() or 'no message'}")
     return bool(status)

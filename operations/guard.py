@@ -19,7 +19,7 @@ from pyinfra.api import Host, State, StringCommand
 
 from cluster.rollback import Guarded, arm_and_apply, confirm, outcome, undo
 from operations import story
-from operations.connection import UNREACHABLE
+from operations.connection import UNREACHABLE, why
 from operations.converge import Commands, call, current_host, progress
 
 Verify = Callable[[State, Host], str | None]
@@ -152,7 +152,7 @@ def _log_in(state: State, host: Host, arguments: dict[str, Any], command: str) -
             return True, said
         return False, f"a new login worked, but a command with sudo did not: {said or 'no message'}"
     except UNREACHABLE as error:
-        return False, f"a new login failed: {error}"
+        return False, f"a new login failed: {why(error)}"
     finally:
         client = getattr(connector, "client", None)
         if client is not None:
@@ -171,6 +171,6 @@ def _run(
     try:
         done, output = connector.run_shell_command(StringCommand('eval "$(cat)"'), **given)
     except UNREACHABLE as error:
-        return False, f"the connection was lost: {error or type(error).__name__}"
+        return False, f"the connection was lost: {why(error)}"
     said = output.stderr_lines or output.stdout_lines
     return bool(done), " / ".join(line.strip() for line in said[-4:])

@@ -8,8 +8,8 @@ from cluster.join_tokens import plan_tokens
 from facts.swarm import State
 from operations.converge import Commands, converges, observe_all, tell
 from operations.engine_api import on
-from operations.terms import UPDATE_SWARM, left_out
-from operations.topology import this_host
+from operations.terms import UPDATE_SWARM
+from operations.topology import acting_left_out, this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -31,7 +31,7 @@ def rotated(settings: Settings) -> Commands:
     """
     me = this_host(settings)
     observed = observe_all(State)
-    if tell("swarm", left_out(settings, observed) or plan_tokens(settings, observed, me)):
+    if tell("swarm", acting_left_out(settings, observed) or plan_tokens(settings, observed, me)):
         yield on(me.name, _ROTATE, "replacing the join tokens")
 
 

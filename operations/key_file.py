@@ -31,12 +31,15 @@ def look(path: Path) -> KeyFile:
             return KeyFile(shown, problem="it holds something else than one unlock key")
         mode = path.stat().st_mode & 0o777
         return KeyFile(shown, fingerprint=fingerprint(keys[0]), mode=mode, earlier=earlier)
-    except (OSError, UnicodeDecodeError) as error:
-        return KeyFile(shown, problem=f"it cannot be read ({_why(error)})")
+    except OSError as error:
+        return KeyFile(shown, problem=f"it cannot be read ({error.strerror or error})")
 
 
 def keys(path: Path) -> list[str]:
-    """The key that is kept, and after it those of earlier times, the newest first."""
+    """The key that is kept, and after it those of earlier times, the newest first.
+
+    Raises ``OSError``.
+    """
     return [key for key in (*_lines(path), *_lines(old(path))) if is_key(key)]
 
 
@@ -113,8 +116,8 @@ def _sync_folder(folder: Path) -> None:
 def _lines(path: Path) -> list[str]:
     if not path.exists():
         return []
-    return [line.strip() for line in path.read_text().splitlines() if line.strip()]
-
-
-def _why(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else "it is not text"
+    try:
+        text = path.read_text()
+    except UnicodeDecodeError as error:
+        raise OSError(f"{path.name}: it is not text") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -36,7 +36,7 @@ from cluster.lock import (
     overtaken,
     refusal,
 )
-from operations.connection import login_arguments, reached, transport
+from operations.connection import login_arguments, reached, transport, why
 
 _ANSWER = 30
 """Seconds that a manager may take to answer."""
@@ -138,10 +138,10 @@ def _take(state: State, host: Host) -> Met | None:
             return None
         if said:
             return met(said)
-        why = channel.makefile_stderr("r").read().decode(errors="replace").strip()
+        reason = channel.makefile_stderr("r").read().decode(errors="replace").strip()
     except (*_LOST, ValueError) as error:
-        why = str(error) or type(error).__name__
-    logger.warning(f"{host.print_prefix}The cluster's lock could not be taken here: {why}")
+        reason = why(error)
+    logger.warning(f"{host.print_prefix}The cluster's lock could not be taken here: {reason}")
     return None
 
 

@@ -10,25 +10,22 @@ from cluster.membership import acting_manager
 from cluster.steps import CreateOverlay, EnterIngress
 from facts import host as host_facts
 from operations.converge import Commands, converges, observe_all, progress, script
-from operations.engine_api import API, UPDATE_NODE, on
+from operations.engine_api import API, UPDATE_NODE, WITHIN, on
 from operations.topology import memberships, this_host, to_do
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
 
 _INGRESS = f"""\
-{UPDATE_NODE}
+{UPDATE_NODE}{WITHIN}
+pause=0.2
 networks=http://localhost/networks
 code=
 look() {{ api "$networks/ingress" 2>/dev/null || [ "$code" = 404 ]; }}
 shows() {{ look && case $answer in *"\\"$1\\""*) ;; *) return 1 ;; esac; }}
 gone() {{ look && [ "$code" = 404 ]; }}
-wait_until() {{
-  i=0
-  until "$@"; do i=$((i + 1)); [ $i -lt 100 ] || return 1; sleep 0.2; done
-}}
 has_end() {{
-  wait_until shows ingress-sbox || {{
+  within 20 shows ingress-sbox || {{
     echo "this engine has not joined the ingress network: published ports do not answer here." \
       "Restart it: systemctl restart docker (with autolock on, deploys/unlock.py does it)" >&2
     exit 1; }}
@@ -40,11 +37,7 @@ _JOIN_INGRESS = f"{_INGRESS}has_end"
 MISSES_INGRESS = f"""\
 set -eu
 {_INGRESS}
-i=0
-until shows ingress-sbox; do
-  i=$((i + 1)); [ $i -lt 25 ] || {{ docker info --format '{{{{.Swarm.NodeID}}}}'; exit; }}
-  sleep 0.2
-done
+within 5 shows ingress-sbox || docker info --format '{{{{.Swarm.NodeID}}}}'
 """
 """Shell: prints this node's id where its engine gets no end of the ingress network in 5 seconds.
 
@@ -60,15 +53,15 @@ if ! gone; then
   id=${{answer#*'"Id":"'}}
   api -X DELETE "$networks/${{id%%'"'*}}"
 fi
-wait_until gone || {{ echo "the old ingress network is still there" >&2; exit 1; }}
+within 20 gone || {{ echo "the old ingress network is still there" >&2; exit 1; }}
 create() {{ words=$(api --data-binary "$wanted" "$networks/create" 2>&1); }}
-wait_until create || {{
+within 20 create || {{
   echo "the new ingress network was not made: $words" >&2
   case $words in *"swarm is not active"*)
     echo "This engine is in no overlay network: systemctl restart docker, and run again" >&2
   esac
   exit 1; }}
-wait_until shows encrypted || {{ echo "the new ingress network is not encrypted" >&2; exit 1; }}
+within 20 shows encrypted || {{ echo "the new ingress network is not encrypted" >&2; exit 1; }}
 api http://localhost/nodes
 for node in $(printf '%s' "$answer" | grep -o '"ID":"[^"]*"' | cut -d '"' -f 4); do
   update_node "$node"

@@ -26,7 +26,7 @@ from facts import overlays
 from facts import swarm as swarm_facts
 from facts.subject import sections
 from operations import story
-from operations.connection import UNREACHABLE
+from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
     call,
@@ -306,7 +306,7 @@ def _on(
                 _timeout=timeout,
             )
         except UNREACHABLE as error:
-            return f"the connection was lost: {error or type(error).__name__}"
+            return f"the connection was lost: {why(error)}"
     if not done:
         return output.stderr.strip().replace("\n", " / ") or "its script failed without a word"
     return sections(output.stdout_lines)

@@ -30,7 +30,7 @@ from operations import key_file, story
 from operations.autolock import wait_for_networks
 from operations.backup import ENGINE
 from operations.confirmation import confirmed
-from operations.connection import UNREACHABLE
+from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
     call,
@@ -44,7 +44,8 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import API, updated
+from operations.engine_api import API, RESET_FAILED, UNLESS_GONE, updated
+from operations.topology import left_out
 
 if TYPE_CHECKING:
     from cluster.findings import Finding
@@ -95,7 +96,7 @@ def restored(settings: Settings) -> Commands:
         gone,
         unlock_key=bool(unlock),
     )
-    if not _told("restore", findings, mine=me.name == target.name):
+    if not _told("restore", findings, target.name):
         return
     confirmed(
         target.name,
@@ -152,7 +153,7 @@ def recovered(settings: Settings) -> Commands:
         tell("recover", [unlock])
     assert not isinstance(unlock, Refusal)
     findings = plan_recovery(settings, observed, remaining, target, unlock_key=bool(unlock))
-    if not _told("recover", findings, mine=me.name == target.name):
+    if not _told("recover", findings, target.name):
         return
     told = [finding.what for finding in changes(findings)]
     force = "the swarm" in told
@@ -185,10 +186,12 @@ def recovered(settings: Settings) -> Commands:
     )
 
 
-def _told(part: str, findings: list[Finding], *, mine: bool) -> bool:
+def _told(part: str, findings: list[Finding], target: str) -> bool:
     """Tell what is found: refusals on every host, else on the one that it is about."""
     refused: list[Finding] = [*refusals(findings)]
-    tell(part, refused or (findings if mine else []))
+    if changes(findings) and not refused:
+        refused = left_out([target], "the manager that the swarm goes on from")
+    tell(part, refused or (findings if current_host().name == target else []))
     return bool(changes(findings))
 
 
@@ -221,7 +224,7 @@ def _go_on_alone(
         if autolock:
             yield call(_take_lock_off, settings)
         else:
-            yield script("systemctl restart docker.service", timeout=300)
+            yield script(f"{RESET_FAILED}\nsystemctl restart docker.service", timeout=300)
         yield clear
         if not _is_in_its_networks():
             yield fail(
@@ -350,7 +353,7 @@ def _take_lock_off(state: State, host: Host, settings: Settings) -> bool:
     except UNREACHABLE as error:
         story.failed(
             host,
-            f"no answer while the lock was taken off ({error or type(error).__name__}). The host "
+            f"no answer while the lock was taken off ({why(error)}). The host "
             "starts its engine by itself; see that it runs, and run the same command again",
         )
         return False
@@ -378,8 +381,8 @@ base64 -d > $root/.swarm-restore/state
 [ "$(sha256sum < $root/.swarm-restore/state)" = "$digest  -" ] || {{
   echo "the state has not arrived whole" >&2; exit 1; }}
 tar -C $root/.swarm-restore -xzpf $root/.swarm-restore/state
-stop_engine
 trap 'rm -rf $root/.swarm-restore; start_engine' EXIT
+stop_engine
 rm -rf $root/swarm
 mv $root/.swarm-restore/swarm $root/swarm
 sync
@@ -397,8 +400,8 @@ key={_NODE_KEY}
 umask 077
 trap 'rm -f $key.unlocked' EXIT
 cat > $key.unlocked
-stop_engine
 trap 'rm -f $key.unlocked; start_engine' EXIT
+stop_engine
 [ "$(sha256sum < $key)" = "$digest  -" ] || {{
   echo "the engine has changed the key meanwhile; run again" >&2; exit 1; }}
 sync $key.unlocked
@@ -413,27 +416,33 @@ api --max-time 120 --data-binary @- http://localhost/swarm/init || {
   exit 1; }
 """
 
-_CLEAR = """\
-said() { timeout 20 docker info --format "$1" 2>/dev/null; }
+_CLEAR = (
+    UNLESS_GONE
+    + """\
+tell() { timeout 20 docker info --format "$1" 2>/dev/null; }
 end=$(($(date +%s) + 120))
-until [ "$(said '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.Cluster.ID}}')" \
+until [ "$(tell '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.Cluster.ID}}')" \
   = "active true $cluster" ]; do
   [ $(date +%s) -lt $end ] || {
-    echo "it does not answer for swarm $cluster within 120 s: $(said \
+    echo "it does not answer for swarm $cluster within 120 s: $(tell \
       '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}')" >&2; exit 1; }
   sleep 1
 done
-[ "$(said '{{.Swarm.NodeAddr}}')" = "$address" ] || {
-  echo "the swarm knows it at $(said '{{.Swarm.NodeAddr}}') instead of $address" >&2; exit 1; }
+[ "$(tell '{{.Swarm.NodeAddr}}')" = "$address" ] || {
+  echo "the swarm knows it at $(tell '{{.Swarm.NodeAddr}}') instead of $address" >&2; exit 1; }
 list='{{.ID}} {{.Spec.Role}} {{.Status.State}} {{if .ManagerStatus}}member{{end}}'
-docker node ls -q | xargs docker node inspect --format "$list" |
+nodes=$(docker node ls -q)
+listed=$(docker node inspect --format "$list" $nodes)
 while read -r id role state member; do
   case "$role $state $member" in
     "manager ready "* | "worker "* | *" member") ;;
-    *) docker node rm --force "$id" >/dev/null;;
+    *) unless_gone docker node rm --force "$id" || { echo "$said" >&2; exit 1; } ;;
   esac
-done
+done <<END
+$listed
+END
 """
+)
 """Shell: waits until this manager answers for the swarm, then removes the ghosts.
 
 Demoting them fails (“can't find manager in raft memberlist”), removing them works.

@@ -37,9 +37,9 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import API, on, updated
+from operations.engine_api import API, UNLESS_GONE, WITHIN, on, updated
 from operations.swarm import IS_WORKER, demote
-from operations.topology import memberships
+from operations.topology import left_out, memberships
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -107,21 +107,21 @@ def emptied(settings: Settings) -> Commands:
         yield on(target.ask, text, "waiting for its tasks to end", timeout=330)
 
 
-_EMPTY = """\
+_EMPTY = (
+    WITHIN
+    + """\
 running() {
   said=$(docker node ps --format '{{.CurrentState}}|{{.Name}}' NODE 2>&1) ||
     { echo "what the managers do not say ($said)"; return; }
   printf '%s\n' "$said" |
     grep -E '^(New|Pending|Assigned|Accepted|Preparing|Ready|Starting|Running)' | cut -d '|' -f 2
 }
-i=0
-while left=$(running); [ -n "$left" ]; do
-  i=$((i + 1)); [ $i -lt 300 ] || {
-    echo "these have not ended after 300 s:" $left. It is drained and nothing else was changed. \
-      "Look at their stop_grace_period, end them, and run again" >&2; exit 1; }
-  sleep 1
-done
+empty() { left=$(running); [ -z "$left" ]; }
+within 300 empty || {
+  echo "these have not ended after 300 s:" $left. It is drained and nothing else was changed. \
+    "Look at their stop_grace_period, end them, and run again" >&2; exit 1; }
 """
+)
 
 
 @converges("removal")
@@ -159,15 +159,15 @@ def left(settings: Settings) -> Commands:
             yield script(f"{API}api -X POST http://localhost/swarm/leave")
 
 
-_DOWN = """\
-i=0
-until [ "$(docker node inspect --format '{{.Status.State}}' NODE)" = down ]; do
-  i=$((i + 1)); [ $i -lt 120 ] || {
-    echo "NAME is drained, and no manager, and still up. Type “docker swarm leave” on it, or" \\
-      "pull its plug, and run this again" >&2; exit 1; }
-  sleep 1
-done
+_DOWN = (
+    WITHIN
+    + """\
+is_down() { [ "$(docker node inspect --format '{{.Status.State}}' NODE)" = down ]; }
+within 120 is_down || {
+  echo "NAME is drained, and no manager, and still up. Type “docker swarm leave” on it, or" \
+    "pull its plug, and run this again" >&2; exit 1; }
 """
+)
 
 
 @converges("removal")
@@ -179,18 +179,8 @@ def cleared(settings: Settings) -> Commands:
     target = _target(settings)
     for step in _steps(target, plan_clearing(target)):
         assert isinstance(step, RemoveEntry)
-        yield on(target.ask, _REMOVE.replace("NODE", step.node), "removing its entry", timeout=120)
-
-
-_REMOVE = """\
-i=0
-until said=$(docker node rm NODE 2>&1); do
-  case $said in *"not found"*) exit 0 ;; esac
-  i=$((i + 1)); [ $i -lt 90 ] || { echo "$said" >&2; exit 1; }
-  sleep 1
-done
-"""
-"""Shell: an entry can be removed when its node is down, which takes some seconds to be seen."""
+        remove = f"{UNLESS_GONE}remove_node {step.node}"
+        yield on(target.ask, remove, "removing its entry", timeout=120)
 
 
 # Helpers
@@ -224,7 +214,10 @@ def _whole(settings: Settings) -> tuple[Target, list[Step]]:
     """What is to be done in all; a refusal stops every host."""
     target = _target(settings)
     found = plan_removal(settings, memberships(), target, _tasks(target))
-    tell("removal", list(refusals(found)))
+    refused: list[Finding] = [*refusals(found)]
+    if steps(found) and not refused:
+        refused = left_out([target.by], "the host in whose name this is done")
+    tell("removal", refused)
     return target, steps(found)
 
 

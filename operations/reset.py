@@ -16,6 +16,7 @@ from cluster.reset import (
     GUARD,
     ITS_REPOSITORY,
     OF_DOCKER,
+    UNREAD,
     consequence,
     plan_file,
     plan_guard,
@@ -44,7 +45,7 @@ from operations.converge import (
 from operations.engine_api import API
 from operations.guard import guarded
 from operations.ssh import RELOAD
-from operations.topology import memberships, this_host
+from operations.topology import in_limit, left_out, memberships, this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -61,9 +62,16 @@ def planned(settings: Settings) -> Commands:
     purge = _purge()
     observed, everywhere = memberships(), observe_all(Left)
     acting = acting_manager(settings, observed)
-    services = observe_on(acting, swarm_facts.Services) if acting else ()
-    ends = consequence(settings, observed, [service.name for service in services])
-    goes = any(traces.goes(purge=purge) for traces in everywhere.values() if traces)
+    inside = [name for name, member in observed.items() if member and member.in_swarm]
+    ends = ""
+    if any(map(in_limit, inside)):
+        if refused := left_out(inside, "in the swarm that ends"):
+            tell("reset", refused)
+        services = observe_on(acting, swarm_facts.Services) if acting else ()
+        ends = consequence(inside, [service.name for service in services])
+    goes = any(
+        traces.goes(purge=purge) for name, traces in everywhere.items() if traces and in_limit(name)
+    )
     findings = stays(observe(Left), purge=purge)
     if acting == current_host().name:
         findings += plan_strangers(settings, observed)
@@ -116,14 +124,17 @@ def settings_removed(settings: Settings) -> Commands:
     if not tell("reset", plan_settings(traces, purge=purge)):
         return
     files = [path for path in (*OF_DOCKER, CONFIGURATION) if path in traces.files]
-    steps = [f"rm -f {' '.join(files)}"] if files else []
+    restart = traces.installed and not purge and set(files) & {*OF_DOCKER}
+    # Else a run that ends between the two would leave Docker with what it has read.
+    steps = [f"mkdir -p /etc/docker; touch {UNREAD}"] if restart else []
+    steps += [f"rm -f {path}" for path in files if not restart or path != UNREAD]
     if traces.held:
         steps.append("printf '%s install\\n' " + " ".join(traces.held) + " | dpkg --set-selections")
     if purge and traces.installed:
         steps.append(_PURGE)
-    elif traces.installed and set(files) & {*OF_DOCKER}:
+    elif restart:
         progress("Docker is restarted with its defaults")
-        steps.append("systemctl daemon-reload; systemctl restart docker.service")
+        steps.append(f"systemctl daemon-reload; systemctl restart docker.service; rm {UNREAD}")
     if purge:
         steps.append(f"rm -f {' '.join(ITS_REPOSITORY)}; systemctl daemon-reload")
     yield script("\n".join(steps), timeout=600)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import shlex
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gevent.event import AsyncResult
+from pyinfra import logger
 from pyinfra.api import Host, State, StringCommand
 
 from cluster import measures, topology
@@ -35,6 +37,7 @@ from cluster.steps import (
     SetLabel,
 )
 from operations import story
+from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
     call,
@@ -44,7 +47,7 @@ from operations.converge import (
     progress,
     script,
 )
-from operations.engine_api import API, UPDATE_NODE, on, updated
+from operations.engine_api import API, UNLESS_GONE, UPDATE_NODE, WITHIN, on, updated
 from operations.networks import MISSES_INGRESS
 from operations.topology import memberships, this_host, to_do
 
@@ -107,7 +110,8 @@ def joined(settings: Settings) -> Commands:
     ]
     for step in todo:
         if isinstance(step, Clear):
-            yield on(acting, _remove_script(step.node), f"clearing the dead entry {step.node.id}")
+            doing = f"clearing the dead entry {step.node.id}"
+            yield on(acting, _remove_script(step.node), doing, timeout=120)
         elif isinstance(step, AwaitJoin):
             yield on(me.name, _JOINED, "joining", timeout=120)
         elif isinstance(step, Join):
@@ -117,25 +121,24 @@ def joined(settings: Settings) -> Commands:
 
 
 def _remove_script(node: Node) -> str:
-    demote = f"docker node demote {node.id} >/dev/null\n" if node.votes else ""
-    return f"{demote}i=0\nuntil docker node rm --force {node.id} >/dev/null 2>&1; do\n" + (
-        "  i=$((i + 1)); [ $i -lt 20 ] || exit 1; sleep 1\ndone"
-    )
+    demote = f'unless_gone docker node demote {node.id} || {{ echo "$said" >&2; exit 1; }}\n'
+    return f"{UNLESS_GONE}{demote if node.votes else ''}remove_node --force {node.id}"
 
 
-_JOINED = """\
-i=0
-while :; do
+_JOINED = (
+    WITHIN
+    + """\
+joined() {
   state=$(docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}' 2>&1)
-  case "$state" in active*) exit 0;; esac
-  i=$((i + 1)); [ $i -lt 90 ] || {
-    echo "not joined after 90 s: $state. This host has to reach the managers at port 2377 (tcp);" \
-      "if it does, “systemctl restart docker” ends this attempt; then run again" >&2
-    exit 1
-  }
-  sleep 1
-done
+  case "$state" in active*) ;; *) return 1 ;; esac
+}
+within 90 joined || {
+  echo "not joined after 90 s: $state. This host has to reach the managers at port 2377 (tcp);" \
+    "if it does, “systemctl restart docker” ends this attempt; then run again" >&2
+  exit 1
+}
 """
+)
 
 
 def _join(state: State, host: Host, acting: str, address: str, managers: list[str]) -> bool:
@@ -184,13 +187,14 @@ def _look_for_the_ingress(state: State, host: Host, acting: str) -> None:
     node = output.stdout.strip()
     if status and node:
         host.log("this engine has not joined the ingress network: it is to try again")
-        state.inventory.get_host(acting).run_shell_command(
-            StringCommand(f"set -eu\n{UPDATE_NODE}update_node {shlex.quote(node)}"),
-            print_output=state.print_output,
-            print_input=state.print_input,
-            _sudo=True,
-            _timeout=60,
-        )
+        with suppress(*UNREACHABLE):
+            state.inventory.get_host(acting).run_shell_command(
+                StringCommand(f"set -eu\n{UPDATE_NODE}update_node {shlex.quote(node)}"),
+                print_output=state.print_output,
+                print_input=state.print_input,
+                _sudo=True,
+                _timeout=60,
+            )
 
 
 _WORKER_TOKEN = f"""\
@@ -225,6 +229,8 @@ def _worker_token(state: State, acting: str) -> str:
             _timeout=30,
         )
         token = output.stdout.strip() if status else ""
+    except UNREACHABLE as error:
+        logger.error(f"{acting} gave no answer when it was asked for the join token: {why(error)}")
     finally:
         if not token:
             del _tokens[acting]
@@ -257,16 +263,13 @@ def promoted(settings: Settings) -> Commands:
 
 
 _PROMOTE = f"""\
-{UPDATE_NODE}update_node NODE manager
+{UPDATE_NODE}{WITHIN}update_node NODE manager
 reachable() {{
   api http://localhost/nodes/NODE 2>/dev/null || return 1
   case $answer in *'"Reachability":"reachable"'*) ;; *) return 1 ;; esac
 }}
-i=0
-until reachable; do
-  i=$((i + 1)); [ $i -lt 450 ] || {{ echo "promoted, but not reachable after 90 s" >&2; exit 1; }}
-  sleep 0.2
-done
+pause=0.2
+within 90 reachable || {{ echo "promoted, but not reachable after 90 s" >&2; exit 1; }}
 """
 
 
@@ -328,16 +331,16 @@ done
 """
 
 _IS_MANAGER = f"""\
-{API}
-i=0
-until api http://localhost/nodes 2>/dev/null; do
-  i=$((i + 1)); [ $i -lt 300 ] || {{ echo "$answer" >&2; exit 1; }}
-  sleep 0.2
-done
+{API}{WITHIN}
+answers() {{ api http://localhost/nodes 2>/dev/null; }}
+pause=0.2
+within 60 answers || {{ echo "$answer" >&2; exit 1; }}
 """
 """Shell: others call a new manager reachable some time before it can answer itself (26.1.5)."""
 
-_DEMOTED = """\
+_DEMOTED = (
+    WITHIN
+    + """\
 left() {
   api http://localhost/nodes/NODE 2>/dev/null || return 1
   case $answer in *'"ManagerStatus"'*) return 1 ;; esac
@@ -346,36 +349,32 @@ led() {
   api http://localhost/nodes 2>/dev/null || return 1
   case $answer in *'"Leader":true'*) ;; *) return 1 ;; esac
 }
-i=0
-until left && led; do
-  i=$((i + 1)); [ $i -lt 90 ] || {
-    echo "its role is worker now, but after 90 s it is still in the managers' group, or no" \
-      "manager leads: look at “docker node ls” there, and run again" >&2; exit 1; }
-  sleep 1
-done
+passed_on() { left && led; }
+within 90 passed_on || {
+  echo "its role is worker now, but after 90 s it is still in the managers' group, or no" \
+    "manager leads: look at “docker node ls” there, and run again" >&2; exit 1; }
 known() {
   api http://localhost/nodes 2>/dev/null || return 1
   case $answer in *'"State":"unknown"'*) return 1 ;; esac
 }
-i=0
-until known; do i=$((i + 1)); [ $i -lt 60 ] || break; sleep 0.5; done
+within 30 known || :
 """
+)
 """Shell: waits until it is no manager, and another leads, and knows its nodes again.
 
 A new leader calls all nodes unknown until they have turned to it (seen with 26.1.5).
 """
 
-IS_WORKER = """\
-i=0
+IS_WORKER = (
+    WITHIN
+    + """\
 state() { docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}' 2>&1; }
 is_worker() { case $(state) in "active false" | "error false") ;; *) return 1 ;; esac; }
-until is_worker; do
-  i=$((i + 1)); [ $i -lt 90 ] || {
-    echo "demoted, but after 90 s its engine still acts as a manager. Run again; if it stays so:" \
-      "systemctl restart docker" >&2; exit 1; }
-  sleep 1
-done
+within 90 is_worker || {
+  echo "demoted, but after 90 s its engine still acts as a manager. Run again; if it stays so:" \
+    "systemctl restart docker" >&2; exit 1; }
 """
+)
 """Shell: some seconds pass until a demoted engine knows it (seen with 26.1.5: up to 8)."""
 
 

@@ -1,20 +1,10 @@
 """What the managers agree on for the whole swarm, changed through the engine's API.
 
-Shell for the acting manager, and what the jobs that use it have in common. An answer that may hold
+Shell for the acting manager. An answer that may hold
 a join token or the unlock key is kept in the shell's own variables, and never printed.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-from cluster.findings import Finding, Refusal
-from cluster.membership import Membership, acting_manager
-from operations import story
-
-if TYPE_CHECKING:
-    from cluster.settings import Settings
 
 UPDATE_SWARM = """\
 ask() {
@@ -64,18 +54,3 @@ key=${key%%'"'*}
 case $key in SWMKEY-*) echo "$key" ;; *) echo "the engine gave no unlock key" >&2; exit 1 ;; esac
 """
 """Shell: prints the unlock key alone. To be run with printing off, and kept in memory only."""
-
-
-def left_out(settings: Settings, observed: Mapping[str, Membership | None]) -> list[Finding]:
-    """A refusal where ``--limit`` leaves out the manager that would have to do it."""
-    acting = acting_manager(settings, observed)
-    run = story.state()
-    if acting is None or run.is_host_in_limit(run.inventory.get_host(acting)):
-        return []
-    return [
-        Refusal(
-            "--limit",
-            f"leaves out {acting}, the manager that does this for the whole swarm",
-            remedy=f"Give no --limit, or --limit {acting}",
-        )
-    ]

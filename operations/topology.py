@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cluster import topology
-from cluster.findings import Finding
+from cluster.findings import Finding, Refusal
 from cluster.membership import Observed, Service, acting_manager
 from cluster.overlays import services_matter
 from cluster.steps import Step, steps
+from cluster.words import in_words
 from facts import swarm as swarm_facts
 from operations import story
 from operations.converge import current_host, is_executing, observe_all, observe_on, tell
@@ -25,6 +27,36 @@ def this_host(settings: Settings) -> DeclaredHost:
 def memberships() -> Observed:
     """What every host says of its place in a swarm; others may be silent, this one may not."""
     return observe_all(swarm_facts.State)
+
+
+def in_limit(name: str) -> bool:
+    """Whether the run works on a host; ``--limit`` may leave it out."""
+    run = story.state()
+    return bool(run.is_host_in_limit(run.inventory.get_host(name)))
+
+
+def left_out(names: Sequence[str], role: str) -> list[Finding]:
+    """A refusal where ``--limit`` leaves out a host that has to do its part: nothing would happen.
+
+    role: who they are, as ``the manager that is backed up``.
+    """
+    missing = [name for name in names if not in_limit(name)]
+    if not missing:
+        return []
+    alone = f", or --limit {names[0]}" if len(names) == 1 else ""
+    return [
+        Refusal(
+            "--limit",
+            f"leaves out {in_words(missing)}, {role}",
+            remedy=f"Give no --limit{alone}",
+        )
+    ]
+
+
+def acting_left_out(settings: Settings, observed: Observed) -> list[Finding]:
+    """The same for the manager that does something for the whole swarm."""
+    acting = acting_manager(settings, observed)
+    return left_out([acting] if acting else [], "the manager that does this for the whole swarm")
 
 
 def _services(settings: Settings, observed: Observed) -> tuple[Service, ...]:

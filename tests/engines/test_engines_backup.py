@@ -154,6 +154,7 @@ def test_a_backup_of_a_manager_that_does_not_lead_while_the_swarm_goes_on(
     assert all(node.availability == "active" for node in swarm.nodes("rk1").values())
     assert swarm.nodes("rk1")["rk2"].reachability == "reachable"
     assert not left_behind(swarm, "rk2")
+    assert is_in_networks(swarm, "rk2")
     [file] = folder.iterdir()
     assert re.fullmatch(r"engines-rk2-\d{8}T\d{6}Z\.tar\.age", file.name)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -395,6 +396,37 @@ def test_two_of_three_managers_are_lost_and_the_third_goes_on(
     assert sorted(swarm.nodes("rk1")) == ["rk1", "rk2", "rk3", "rk4"]
 
 
+def test_entries_of_lost_managers_are_cleared_once_the_nodes_can_be_listed(
+    swarm: Hosts, key: Path, folder: Path
+) -> None:
+    """A recovery that was interrupted, and somebody who clears them by hand at the same time."""
+    declare(swarm, key, folder)
+    for name in ("rk2", "rk3"):
+        swarm.power_cut(name)
+    forced = {"ForceNewCluster": True, "ListenAddr": "0.0.0.0:2377", "AdvertiseAddr": "10.99.0.11"}
+    swarm.api("rk1", "/swarm/init", forced)
+    wait_until(
+        lambda: {swarm.nodes("rk1")[name].state for name in ("rk2", "rk3")} == {"down"},
+        "the lost ones are not called down",
+    )
+
+    def recover(how: str) -> Run:
+        instead = f'#!/bin/sh\ncase "$*" in {how} esac\nexec /usr/bin/docker "$@"\n'
+        path = "/usr/local/bin/docker"
+        swarm.run("rk1", f"mkdir -p /usr/local/bin; cat > {path}; chmod 755 {path}", text=instead)
+        run = swarm.pyinfra("-y", *RECOVER, "--limit", "rk1")
+        swarm.run("rk1", f"rm {path}")
+        return run
+
+    run = recover('"node ls -q") echo "no leader" >&2; exit 1;;')
+    assert run.returncode == 1, run.output
+    assert "no leader" in run.output
+    assert set(swarm.nodes("rk1")) == {"rk1", "rk2", "rk3", "rk4"}
+    run = recover('"node rm "*) /usr/bin/docker "$@";;')
+    assert run.returncode == 0, run.output
+    assert set(swarm.nodes("rk1")) == {"rk1", "rk4"}
+
+
 # An autolocked swarm
 # -------------------
 
@@ -451,6 +483,7 @@ def test_a_locked_manager_is_unlocked_again_after_its_backup(
     assert four.swarm("rk2")["LocalNodeState"] == "active"
     assert four.nodes("rk1")["rk2"].reachability == "reachable"
     assert four.nodes("rk1")["rk2"].availability == "active"
+    assert is_in_networks(four, "rk2"), "unlocked engines often are in none at first"
 
 
 def test_the_unlock_key_is_in_the_backup_where_a_file_keeps_it(

@@ -140,6 +140,24 @@ def test_a_dead_manager_that_nobody_declares_any_more_is_cleared(cluster: Hosts)
     cluster.reinstall("rk3")
 
 
+def test_managers_that_a_forced_cluster_has_left_out_are_only_cleared(cluster: Hosts) -> None:
+    """Engines list them as managers still, and cannot demote them."""
+    for name in ("rk2", "rk3"):
+        cluster.power_cut(name)
+    body = {"ForceNewCluster": True, "ListenAddr": "0.0.0.0:2377", "AdvertiseAddr": "10.99.0.11"}
+    cluster.api("rk1", "/swarm/init", body)
+    deadline = time.monotonic() + 60
+    while {cluster.nodes("rk1")[name].state for name in ("rk2", "rk3")} != {"down"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    left = cluster.nodes("rk1")["rk2"]
+    assert (left.role, left.reachability) == ("manager", "")
+    run = remove(cluster, "rk2")
+    assert "not done: rk2" in run.closing
+    assert "rk2" not in names(cluster, "rk1"), run.output
+    cluster.each(cluster.reinstall, ("rk2", "rk3"))
+
+
 def test_a_dead_worker_that_is_still_declared_is_cleared(cluster: Hosts) -> None:
     cluster.power_cut("rk4")
     wait_until_down(cluster, "rk4")

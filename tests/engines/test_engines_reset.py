@@ -55,3 +55,27 @@ def test_a_swarm_without_a_quorum_can_be_reset_and_founded_again(hosts: Hosts) -
     run = hosts.pyinfra("-y", *SWARM)
     assert run.returncode == 0, run.output
     assert set(hosts.nodes("rk1")) == {*MANAGERS, *WORKERS}
+
+
+def test_an_engine_that_was_not_restarted_without_our_settings_is_by_the_next_run(
+    hosts: Hosts,
+) -> None:
+    hosts.settings(MANAGERS, WORKERS)
+    file = "/etc/docker/daemon.json"
+    packages = "#!/bin/sh\necho docker-ce installed install\n"
+    dies = '#!/bin/sh\n[ "$1" != restart ] || exit 1\nexec /usr/bin/systemctl "$@"\n'
+    hosts.run("rk1", f"mkdir -p /etc/docker; echo '{{\"debug\": true}}' > {file}")
+    hosts.run("rk1", "cat > /usr/local/bin/dpkg-query", text=packages)
+    hosts.run("rk1", "cat > /usr/local/bin/systemctl", text=dies)
+    hosts.run("rk1", "chmod 755 /usr/local/bin/*; /usr/bin/systemctl restart docker")
+    assert hosts.api("rk1", "/info")["Debug"]
+    broken = confirmed(hosts)
+    assert broken.returncode == 1
+    assert hosts.run("rk1", f"ls {file}", check=False).returncode != 0
+    assert hosts.api("rk1", "/info")["Debug"], "it still has what it has read"
+    hosts.run("rk1", "rm /usr/local/bin/systemctl")
+    run = confirmed(hosts)
+    assert run.returncode == 0, run.output
+    assert not hosts.api("rk1", "/info")["Debug"]
+    again = hosts.pyinfra("-y", "--json", "inventory.py", "deploys/reset.py")
+    assert not changes_in(again.json), again.output

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cluster.findings import Change, Finding, Refusal, refusals
 from operations import autolock, key_file, story
 
 KEY = f"SWMKEY-1-{'A' * 43}"
@@ -18,8 +19,8 @@ class Manager:
 
     name = "rk1"
 
-    def __init__(self, *, answers_off: bool = True) -> None:
-        self.on, self.answers_off = False, answers_off
+    def __init__(self, *, answers_off: bool = True, silent: bool = False) -> None:
+        self.on, self.answers_off, self.silent = False, answers_off, silent
         self.printed: list[bool] = []
 
     def run_shell_command(self, command: Any, **options: Any) -> tuple[bool, Any]:
@@ -28,6 +29,8 @@ class Manager:
         if '"AutoLockManagers":true' in text:
             self.on = True
         if '"AutoLockManagers":false' in text:
+            if self.silent:
+                raise TimeoutError
             if not self.answers_off:
                 return False, SimpleNamespace(stdout="", stderr="no answer")
             self.on = False
@@ -63,7 +66,7 @@ def test_it_is_not_turned_on_where_there_is_no_place(tmp_path: Path, failures: l
     assert not turn_on(manager, tmp_path / "none/key")
     assert not manager.on
     assert manager.printed == [], "nothing was asked of the manager"
-    assert "autolock was not turned on" in failures[0]
+    assert "turning autolock on was not begun" in failures[0]
 
 
 def test_it_is_off_again_where_the_key_could_not_be_kept(
@@ -77,11 +80,68 @@ def test_it_is_off_again_where_the_key_could_not_be_kept(
     assert "autolock is off again" in failures[0]
 
 
+@pytest.mark.parametrize("how", [{"answers_off": False}, {"silent": True}])
 def test_where_that_fails_too_it_says_what_to_type_and_not_the_key(
-    tmp_path: Path, failures: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, failures: list[str], monkeypatch: pytest.MonkeyPatch, how: dict[str, bool]
 ) -> None:
     monkeypatch.setattr(key_file.PlaceForKey, "keep", fail_to_keep)
-    assert not turn_on(Manager(answers_off=False), tmp_path / "key")
+    assert not turn_on(Manager(**how), tmp_path / "key")
+    assert len(failures) == 1
     assert "autolock is on. Keep the key now, by hand" in failures[0]
     assert "“sudo docker swarm unlock-key” on rk1" in failures[0]
     assert KEY not in failures[0]
+
+
+def test_a_file_that_is_not_text_is_told_and_autolock_is_off_again(
+    tmp_path: Path, failures: list[str]
+) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(b"\xff\xfe\x00")
+    manager = Manager()
+    assert not turn_on(manager, path)
+    assert not manager.on
+    assert f"could not be written to {path} (key: it is not text)" in failures[0]
+
+
+@pytest.mark.parametrize("name", ["key", "key.old"])
+def test_no_key_is_sent_from_a_file_that_is_not_text(
+    tmp_path: Path, failures: list[str], name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"\xff\xfe\x00")
+    manager = Manager()
+    assert not autolock._send_keys(None, manager, tmp_path / "key")  # type: ignore[arg-type]
+    assert manager.printed == [], "nothing was asked of the manager"
+    assert failures == [f"{tmp_path / 'key'} cannot be read: {name}: it is not text"]
+
+
+def test_a_manager_is_not_restarted_again_when_another_is_lost_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The restarts take minutes: the look before the first of them is not enough."""
+    looks = iter([None, Refusal("the running Docker daemon", "is not restarted")])
+    told: list[Finding] = []
+
+    def tell(part: str, findings: list[Finding]) -> bool:
+        told.extend(findings)
+        if refusals(findings):
+            raise InterruptedError  # as a refusal ends the operation
+        return True
+
+    for name, value in {
+        "this_host": lambda settings: SimpleNamespace(name="rk1"),
+        "_place": lambda settings: tmp_path / "key",
+        "is_executing": lambda: True,
+        "observe_all": lambda fact: {},
+        "plan_connection": lambda *_: [Change("overlay networks", "do not work")],
+        "may_restart": lambda *_: next(looks),
+        "wait_for_networks": lambda: False,
+        "progress": lambda message: None,
+        "tell": tell,
+    }.items():
+        monkeypatch.setattr(autolock, name, value, raising=False)
+    commands: list[str] = []
+    with pytest.raises(InterruptedError):
+        commands.extend(map(str, autolock._connect(SimpleNamespace())))  # type: ignore[arg-type]
+    assert len([one for one in commands if "systemctl restart docker" in one]) == 2
+    assert all("reset-failed" in one for one in commands if "systemctl restart" in one)
+    assert [finding.kind for finding in told] == ["change", "refusal"]

@@ -120,6 +120,18 @@ def waited(seconds):
     yield call(wait_long, seconds)
 
 
+ENDS = [TimeoutError(), EOFError(), OSError(113, "No route to host"), ValueError("boom")]
+
+
+def break_off(state, host, number):
+    raise ENDS[number - 1]
+
+
+@converges("word")
+def broken_off():
+    yield call(break_off, int(current_host().name[-1]))
+
+
 turns = []
 
 
@@ -303,6 +315,21 @@ def test_a_function_of_ours_is_not_ended_by_the_limit_for_a_single_command(run: 
     ran = run({"rk1": "fine"}, "subject.waited(2, name='Wait', _timeout=1)")
     assert ran.code == 0, ran.text
     assert "it has waited" in ran.text
+
+
+def test_a_host_that_falls_silent_in_the_middle_of_a_function_is_named(run: Runs) -> None:
+    ran = run(dict.fromkeys(["rk1", "rk2", "rk3", "rk4"], "fine"), "subject.broken_off(name='Ask')")
+    assert ran.code == 1
+    for name, kind in (
+        ("rk1", "TimeoutError"),
+        ("rk2", "EOFError"),
+        ("rk3", "[Errno 113] No route to host"),
+    ):
+        assert (
+            f"not done: @fake/{name}: no answer in the middle of it ({kind}). Once" in ran.closing
+        )
+    assert "not done: @fake/rk4: ValueError: boom (--debug shows where)" in ran.closing
+    assert "Traceback" not in ran.text
 
 
 def test_a_command_that_fails_names_host_and_operation(run: Runs) -> None:

@@ -15,12 +15,24 @@ import pyrage
 import pytest
 
 from cluster import age_encryption
-from cluster.backup import Archive, Backup
-from cluster.findings import Finding, Refusal
+from cluster.backup import Archive, Backup, Choice
+from cluster.findings import Change, Finding, Refusal
 from cluster.locked_state import NODE_KEY
 from cluster.settings import Settings
 from cluster.steps import Leave
-from operations import backup, recovery, removal, reset
+from operations import (
+    backup,
+    engine_api,
+    guard,
+    proof,
+    recovery,
+    removal,
+    reset,
+    story,
+    topology,
+)
+from tests.unit.test_swarm_plan import CONVERGED, node
+from tests.unit.test_swarm_plan import SETTINGS as FOUR
 
 ONE: dict[str, Any] = {
     "hosts": [{"name": "rk1", "address": "192.168.1.11", "role": "manager"}],
@@ -29,6 +41,8 @@ ONE: dict[str, Any] = {
 SETTINGS = Settings(**ONE)
 LOCKED = Path(__file__).parent / "fixtures/autolock/swarm-node.key"
 OTHER_KEY = "SWMKEY-1-7c37Cc8654o6p38HnroywCi19pllOnGtbdZEgtKxZu8"
+
+CHOICE = Choice("rk1", node(1), drains=True)
 
 Say = Callable[..., None]
 
@@ -194,3 +208,120 @@ def test_a_node_that_is_still_a_manager_does_not_leave(monkeypatch: pytest.Monke
     monkeypatch.setattr(removal, "_steps", lambda target, findings: [Leave("node rk2", "leaves")])
     [command] = inspect.unwrap(removal.left)(SETTINGS)
     assert "rk2 is still a manager, so it does not leave" in str(command.args)
+
+
+# Left out by --limit
+# -------------------
+
+
+@pytest.fixture
+def limited(monkeypatch: pytest.MonkeyPatch, say: Say) -> list[str]:
+    """What jobs tell on rk3, in a run that is limited to it and the worker."""
+    told: list[str] = []
+
+    def tell(part: str, findings: list[Finding]) -> None:
+        told.extend(said(finding) for finding in findings)
+        if findings:
+            raise InterruptedError  # as a refusal ends the operation
+
+    say()
+    for job in (backup, recovery, removal, reset):
+        monkeypatch.setattr(job, "tell", tell)
+        monkeypatch.setattr(job, "current_host", lambda: SimpleNamespace(name="rk3"))
+    for job in (removal, reset):
+        monkeypatch.setattr(job, "memberships", lambda: CONVERGED)
+    monkeypatch.setattr(topology, "in_limit", lambda name: name in ("rk3", "rk4"), raising=False)
+    monkeypatch.setattr(reset, "in_limit", lambda name: name in ("rk3", "rk4"), raising=False)
+    return told
+
+
+def test_nobody_but_the_one_that_is_left_out_could_be_backed_up(
+    limited: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(backup, "observe_all", lambda fact: CONVERGED)
+    monkeypatch.setattr(backup, "_place", lambda settings: tmp_path)
+    settings = FOUR.model_copy(update={"backup": SETTINGS.backup})
+    with pytest.raises(InterruptedError):
+        list(inspect.unwrap(backup.saved)(settings))
+    assert limited == [
+        "--limit: leaves out rk2, the manager that is backed up. Give no --limit, or --limit rk2"
+    ]
+
+
+def test_no_swarm_goes_on_from_a_manager_that_is_left_out(limited: list[str]) -> None:
+    with pytest.raises(InterruptedError):
+        recovery._told("recover", [Change("the swarm", "goes on")], "rk1")
+    assert limited == [
+        "--limit: leaves out rk1, the manager that the swarm goes on from. Give no --limit, or "
+        "--limit rk1"
+    ]
+    limited.clear()
+    recovery._told("recover", [], "rk1")
+    assert limited == [], "there is nothing to do for it"
+
+
+@pytest.mark.parametrize("name", ["rk2", "rk1"])
+def test_no_removal_is_begun_that_its_own_host_would_have_to_end(
+    limited: list[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(removal, "given", {"host": name}.get)
+    monkeypatch.setattr(removal, "_tasks", lambda target: ())
+    for job in (removal.planned, removal.planned_replacement):
+        with pytest.raises(InterruptedError):
+            list(inspect.unwrap(job)(FOUR))
+    assert set(limited) == {
+        f"--limit: leaves out {name}, the host in whose name this is done. Give no --limit, or "
+        f"--limit {name}"
+    }
+
+
+def test_no_part_of_a_swarm_is_taken_apart(
+    limited: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reset, "observe_all", lambda fact: {})
+    with pytest.raises(InterruptedError):
+        list(inspect.unwrap(reset.planned)(FOUR))
+    assert limited == ["--limit: leaves out rk1 and rk2, in the swarm that ends. Give no --limit"]
+
+
+# Silent in the middle
+# --------------------
+
+
+@pytest.fixture
+def failures(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    told: list[str] = []
+    monkeypatch.setattr(story, "failed", lambda host, message: told.append(message))
+    return told
+
+
+@pytest.fixture
+def dying() -> Any:
+    """A run whose hosts end their connection without a word."""
+
+    def end(*_: object, **options: object) -> None:
+        raise EOFError
+
+    host = SimpleNamespace(name="rk1", run_shell_command=end, connector=None)
+    inventory = SimpleNamespace(get_host=lambda name: host)
+    return SimpleNamespace(inventory=inventory, print_output=False, print_input=False, host=host)
+
+
+def test_a_manager_that_falls_silent_is_named(dying: Any, failures: list[str]) -> None:
+    assert not engine_api._on(dying, dying.host, "rk2", "true", "draining it", 60)
+    assert failures == [
+        "draining it: rk2 gave no answer (EOFError). It may have happened all the same: once rk2 "
+        "answers again, the same command goes on from there"
+    ]
+
+
+def test_an_error_without_words_is_told_by_its_kind(
+    dying: Any, failures: list[str], say: Say
+) -> None:
+    say()
+    assert backup._read(dying, dying.host, CHOICE) is None
+    assert not recovery._take_lock_off(dying, dying.host, SETTINGS)
+    assert ["(EOFError)" in message for message in failures] == [True, True]
+    connector = SimpleNamespace(run_shell_command=dying.host.run_shell_command)
+    assert guard._run(connector, "true", {}) == (False, "the connection was lost: EOFError")
+    assert proof._on(dying, "rk1", "true", "", 5) == "the connection was lost: EOFError"

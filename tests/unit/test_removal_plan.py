@@ -232,6 +232,18 @@ def test_a_dead_entry_of_its_own_is_nobody_else_s_vote() -> None:
     ]
 
 
+def test_an_entry_that_a_forced_cluster_has_left_behind_has_no_vote() -> None:
+    """Its role is a manager's, but it is no member of the group, and cannot be demoted."""
+    left = {"state": "down", "reachability": ""}
+    nodes = (node(1), node(2, **left), node(3, **left), node(4, "worker"))
+    own = CONVERGED["rk1"]
+    assert own is not None
+    observed = {"rk1": replace(own, nodes=nodes), "rk4": CONVERGED["rk4"]}
+    assert kinds(planned("rk2", observed)) == [RemoveEntry]
+    assert margins(SETTINGS, target("rk2", observed)) == []
+    assert "it is the last manager" in refusal("rk1", observed)
+
+
 def test_of_two_swarms_none_is_asked() -> None:
     two = {**swarm([node(1), node(3)]), **swarm([node(2)], cluster="swarm2")}
     words = refusal("rk1", {**CONVERGED, **two})

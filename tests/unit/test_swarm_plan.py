@@ -686,6 +686,15 @@ def test_a_restart_never_costs_the_quorum(
             assert reachable(managers) - 1 >= quorum(len(managers))
 
 
+def test_managers_that_a_forced_cluster_has_left_out_are_not_counted() -> None:
+    left = [node(n, state=state, reachability="") for n, state in ((2, "down"), (3, "unknown"))]
+    coming = node(5, reachability="")
+    nodes = [node(1), *left, coming]
+    own = Membership("running", node="node1", manager=True, cluster="swarm1", nodes=tuple(nodes))
+    assert managers_of(own) == [node(1), coming]
+    assert may_restart(SETTINGS, {"rk1": own}, "rk1") is None
+
+
 def test_while_planning_a_stopped_engine_is_one_that_the_run_will_start() -> None:
     stopped = {**dict.fromkeys(("rk1", "rk2", "rk3"), FRESH), "rk1": Membership("stopped")}
     for host in (RK1, RK4):

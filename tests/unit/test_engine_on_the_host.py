@@ -1,0 +1,190 @@
+"""What a host does around its stopped engine: run for real with sh, on a pretended host."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from facts.subject import sections
+from operations import autolock, backup, recovery
+from tests.unit.test_refused_on_this_side import CHOICE
+
+SYSTEMCTL = """\
+#!/bin/sh
+echo "$*" >> "$HERE/log"
+case "$*" in
+  "is-active docker.socket") ;;
+  "reset-failed "*) : > "$HERE/burst" ;;
+  "start docker")
+    echo start >> "$HERE/burst"; [ "$(wc -l < "$HERE/burst")" -le 3 ] || exit 1
+    echo $$ >> "$HERE/starts"; echo 1 > "$HERE/run/docker.pid"
+    [ "$(wc -l < "$HERE/starts")" -lt "$CONNECTS_AT" ] || : > "$HERE/connected"
+    [ ! -e "$HERE/later" ] || mv "$HERE/later" "$HERE/nodes" ;;
+  "stop docker") [ ! -e "$HERE/stuck" ] || exit 1; rm -f "$HERE/run/docker.pid" "$HERE/connected" ;;
+esac
+"""
+"""systemd with the limit that docker's unit has: three starts within a minute."""
+
+CURL = """\
+#!/bin/sh
+for url; do :; done
+case "$*" in
+  */networks/ingress) [ ! -e "$HERE/connected" ] || echo '"ingress-sbox"' ;;
+  */nodes) cat "$HERE/nodes" ;;
+  */nodes/*) echo '"State":"ready" "Reachability":"reachable"' ;;
+esac
+printf '\\n200'
+"""
+
+MANAGER = '{"ManagerStatus":{"Reachability":"%s"}}'
+ALL = MANAGER % "reachable" * 3
+ONE_LOST = MANAGER % "reachable" * 2 + MANAGER % "unreachable"
+
+
+@dataclass
+class Machine:
+    """A host whose paths lie in a folder, and whose engine and systemd only pretend."""
+
+    here: Path
+    connects_at: int = 1
+
+    def run(self, script: str, text: str = "") -> subprocess.CompletedProcess[str]:
+        for place in ("/run/", "/var/lib/docker"):
+            script = script.replace(place, f"{self.here}{place}")
+        return subprocess.run(
+            ["sh", "-c", f"set -eu\n{script}"],
+            input=text,
+            env={
+                "PATH": f"{self.here}/bin:{os.environ['PATH']}",
+                "HERE": str(self.here),
+                "CONNECTS_AT": str(self.connects_at),
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def save(self) -> tuple[str, str]:
+        """The status, and what is said, of a backup."""
+        done = self.run(backup.save_script(CHOICE))
+        found = sections(done.stdout.splitlines())
+        return found["status"][0], "; ".join(found["log"])
+
+    def count(self, command: str) -> int:
+        return (self.here / "log").read_text().splitlines().count(command)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    for folder in ("bin", "run", "var/lib/docker/swarm"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name, text in {"systemctl": SYSTEMCTL, "curl": CURL, "docker": "#!/bin/sh\n"}.items():
+        (tmp_path / "bin" / name).write_text(text)
+        (tmp_path / "bin" / name).chmod(0o755)
+    for name, text in {
+        "var/lib/docker/swarm/docker-state.json": "{}",
+        "run/docker.pid": "1\n",
+        "nodes": ALL,
+        "burst": "",
+        "log": "",
+        "connected": "",
+    }.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(backup, "PATIENCE", 0, raising=False)
+    return Machine(tmp_path)
+
+
+def test_an_engine_in_no_network_is_started_until_it_is_in_them(machine: Machine) -> None:
+    machine.connects_at = 5
+    assert machine.save() == ("0", "")
+    assert machine.count("start docker") == machine.count("stop docker") == 5
+    assert machine.count("start docker.socket") == 5
+
+
+def test_it_is_not_started_for_ever(machine: Machine) -> None:
+    machine.connects_at = 99
+    status, said = machine.save()
+    assert status == "1"
+    assert "it is in no overlay network" in said
+    assert machine.count("start docker") == autolock.ATTEMPTS + 1
+
+
+def test_one_that_was_in_no_network_before_is_left_as_it_was(machine: Machine) -> None:
+    (machine.here / "connected").unlink()
+    machine.connects_at = 99
+    assert machine.save() == ("0", "")
+    assert machine.count("start docker") == 1
+
+
+def test_it_is_not_stopped_once_more_while_another_manager_is_lost(machine: Machine) -> None:
+    machine.connects_at = 99
+    (machine.here / "later").write_text(ONE_LOST)
+    status, said = machine.save()
+    assert status == "1"
+    assert "not done, since too few of the other managers are reachable" in said
+    assert machine.count("stop docker") == machine.count("start docker") == 1
+
+
+def test_a_manager_that_is_lost_while_tasks_move_keeps_the_engine_running(
+    machine: Machine,
+) -> None:
+    (machine.here / "nodes").write_text(ONE_LOST)
+    status, said = machine.save()
+    assert status == "1"
+    assert "the engine was not stopped: too few of the other managers are reachable" in said
+    assert machine.count("stop docker") == 0
+
+
+@pytest.mark.parametrize("what", ["_PUT_BACK", "_REPLACE_KEY"])
+def test_an_engine_that_does_not_stop_keeps_its_socket(machine: Machine, what: str) -> None:
+    (machine.here / "stuck").touch()
+    (machine.here / "var/lib/docker/swarm/docker-state.json").write_text("")
+    (machine.here / "var/lib/docker/swarm/certificates").mkdir()
+    (machine.here / "bin/base64").write_text("#!/bin/sh\ncat\n")
+    digest = hashlib.sha256(b"whole").hexdigest()
+    (machine.here / "bin/tar").write_text("#!/bin/sh\n")
+    for name in ("base64", "tar"):
+        (machine.here / "bin" / name).chmod(0o755)
+    done = machine.run(f"digest={digest}\n{getattr(recovery, what)}", "whole")
+    assert done.returncode != 0
+    assert machine.count("stop docker.socket") == 1
+    assert machine.count("start docker.socket") == 1, done.stderr
+
+
+def test_a_list_of_nodes_that_cannot_be_had_is_no_empty_one(machine: Machine) -> None:
+    docker = """\
+#!/bin/sh
+case "$*" in
+  *LocalNodeState*) echo "active true abc" ;;
+  *NodeAddr*) echo 10.0.0.1 ;;
+  "node ls -q") echo "no leader" >&2; exit 1 ;;
+esac
+"""
+    (machine.here / "bin/docker").write_text(docker)
+    done = machine.run(f"cluster=abc address=10.0.0.1\n{recovery._CLEAR}")
+    assert done.returncode != 0
+    assert "no leader" in done.stderr
+
+
+def test_a_ghost_that_somebody_else_has_removed_is_gone(machine: Machine) -> None:
+    docker = """\
+#!/bin/sh
+case "$*" in
+  *LocalNodeState*) echo "active true abc" ;;
+  *NodeAddr*) echo 10.0.0.1 ;;
+  "node ls -q") printf 'n1\\nn2\\nn3\\n' ;;
+  "node inspect "*) printf 'n1 manager ready member\\nn2 manager down \\nn3 manager unknown \\n' ;;
+  *n2) echo "Error response from daemon: node n2 not found" >&2; exit 1 ;;
+  *n3) echo "removed n3" >> "$HERE/log" ;;
+  *) echo "unexpected: $*" >&2; exit 1 ;;
+esac
+"""
+    (machine.here / "bin/docker").write_text(docker)
+    done = machine.run(f"cluster=abc address=10.0.0.1\n{recovery._CLEAR}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert machine.count("removed n3") == 1
