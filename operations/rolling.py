@@ -110,9 +110,7 @@ def look(settings: Settings, job: Job, *, planning: bool = False) -> Outlook:
     """
     me = this_host(settings)
     said = {name: value for name in OPTIONS if (value := given(name)) is not None}
-    chosen, refused = options.options(said)
-    if refused:
-        tell(job.name, list(refused))
+    chosen = options.options(said)
     observed = observe_all(swarm_facts.State)
     state = story.state()
     among = tuple(

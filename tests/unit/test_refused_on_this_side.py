@@ -16,7 +16,7 @@ import pytest
 
 from cluster import age_encryption
 from cluster.backup import Archive, Backup
-from cluster.findings import Finding, Refusal
+from cluster.findings import Refusal
 from cluster.locked_state import NODE_KEY
 from cluster.settings import Settings
 from cluster.steps import Leave
@@ -63,13 +63,6 @@ def age_identity(folder: Path) -> tuple[Path, str]:
     path = folder / "identity"
     path.write_text(f"{key}\n")
     return path, str(key.to_public())
-
-
-def test_a_backup_and_the_key_to_it_have_to_be_named() -> None:
-    assert "no backup is named. --data file=PATH" in said(recovery._open(None, None))
-    assert "no key is named that opens it. --data identity=PATH" in said(
-        recovery._open("/backups/one", None)
-    )
 
 
 def test_without_pyrage_nothing_is_decrypted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,17 +167,6 @@ def test_nothing_is_stopped_where_the_declared_folder_cannot_be_written_to(
 
 # Reset, and removal
 # ------------------
-
-
-def test_what_is_to_be_purged_has_one_name(monkeypatch: pytest.MonkeyPatch, say: Say) -> None:
-    told: list[Finding] = []
-    monkeypatch.setattr(reset, "tell", lambda part, findings: told.extend(findings))
-    say(purge="everything")
-    with pytest.raises(AssertionError, match="a refusal ends the operation"):
-        reset._purge()
-    assert [said(finding) for finding in told] == [
-        "purge: is not understood (everything → docker, or nothing)"
-    ]
 
 
 def test_a_node_that_is_still_a_manager_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
