@@ -20,9 +20,11 @@ from cluster.reset import (
     plan_file,
     plan_guard,
     plan_leaving,
+    plan_limit,
     plan_settings,
     plan_strangers,
     stays,
+    taken_apart,
 )
 from cluster.sshd import DROP_IN
 from cluster.updates import CONFIGURATION
@@ -44,7 +46,7 @@ from operations.converge import (
 from operations.engine_api import API
 from operations.guard import guarded
 from operations.ssh import RELOAD
-from operations.topology import memberships, this_host
+from operations.topology import in_limit, memberships, this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -62,19 +64,18 @@ def planned(settings: Settings) -> Commands:
     observed, everywhere = memberships(), observe_all(Left)
     acting = acting_manager(settings, observed)
     services = observe_on(acting, swarm_facts.Services) if acting else ()
-    ends = consequence(settings, observed, [service.name for service in services])
-    goes = any(traces.goes(purge=purge) for traces in everywhere.values() if traces)
+    among = in_limit()
+    tell("reset", plan_limit(observed, among))
+    left = {name: here for name, here in everywhere.items() if here and name in among}
+    inside = {name: here for name, here in observed.items() if name in among}
+    ends = consequence(settings, inside, [service.name for service in services])
+    goes = any(traces.goes(purge=purge) for traces in left.values())
     findings = stays(observe(Left), purge=purge)
     if acting == current_host().name:
         findings += plan_strangers(settings, observed)
     if ends or goes:
         tell("reset", findings)
-        parts = [ends] if ends else []
-        parts.append("what was set on the hosts goes (firewall, SSH, updates, Docker)")
-        confirmed(
-            settings.cluster.name,
-            f"cluster {settings.cluster.name} is taken apart: {'; '.join(parts)}",
-        )
+        confirmed(settings.cluster.name, taken_apart(settings, [*left], ends))
     yield from ()
 
 

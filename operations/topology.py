@@ -35,6 +35,12 @@ def _services(settings: Settings, observed: Observed) -> tuple[Service, ...]:
     return observe_on(acting, swarm_facts.Services)
 
 
+def in_limit() -> tuple[str, ...]:
+    """The hosts that this run works on, by name: those that ``--limit`` leaves."""
+    run = story.state()
+    return tuple(host.name for host in run.inventory if run.is_host_in_limit(host))
+
+
 def to_do(settings: Settings, stage: topology.Stage, observed: Observed) -> list[Step]:
     """What a stage does for this host, told; raises where it is refused.
 
@@ -58,7 +64,6 @@ def _findings(settings: Settings, stage: topology.Stage, observed: Observed) -> 
         return stage.plan(seen, this_host(settings))
     failed = len(run.failed_hosts)
     if _foreseen is None or _foreseen[0] is not observed or _foreseen[1] != failed:
-        among = {h.name for h in run.inventory if run.is_host_in_limit(h)}
-        among -= {h.name for h in run.failed_hosts}
+        among = {*in_limit()} - {h.name for h in run.failed_hosts}
         _foreseen = observed, failed, topology.plan(seen, among)
     return _foreseen[2].of(stage, current_host().name)
