@@ -282,7 +282,10 @@ def _places(options: argparse.Namespace, cluster: str) -> None:
     """Find out before the check, not after it, that its files cannot be written."""
     for path in filter(None, (options.html, options.metrics)):
         if not path.parent.is_dir():
-            raise Unusable(f"{path}: there is no folder {path.parent} to write it to")
+            raise Unusable(
+                f"{path}: there is no folder {path.parent} to write it to\n"
+                "    instead: make it first, or name another"
+            )
         if path.is_dir():
             raise Unusable(f"{path}: is a folder\n    instead: the name of a file in it")
     _same_cluster(options.since, cluster)

@@ -131,18 +131,18 @@ def deploys(words: Sequence[str]) -> list[str] | None:
 
 def inventory_slips(inventory: str, words: Sequence[str]) -> list[str]:
     """What is wrong with the word that names the inventory."""
-    if Path(inventory).is_file():
-        if deploys([inventory]) is None:
-            return []
+    meant = [word for word in words if word != "inventory.py"]
+    if deploys([inventory]):
         found = f"{inventory} is a deploy, and stands where the inventory belongs"
-        words = [inventory, *(word for word in words if word != "inventory.py")]
-    else:
-        ours = deploys(words) is not None
-        if not (ours or inventory.endswith(".py") or inventory == "inventory"):
-            return []  # pyinfra alone, on hosts that are not declared
+        meant = [inventory, *meant]
+    elif Path(inventory).is_file() and inventory.endswith(".py"):
+        return []
+    elif inventory.endswith((".py", ".toml")) or any(deploys([word]) for word in words):
         found = f"{inventory} is no inventory file"
-    right = shlex.join(["pyinfra", "inventory.py", *words])
-    return [f"{found}\n\n    instead: {right} (some hosts only: --limit HOST)"]
+    else:
+        return []  # pyinfra alone, on hosts that are not declared
+    right = shlex.join(["pyinfra", "inventory.py", *meant])
+    return [f"{found}\n\n    instead: {right}, with your options (for some hosts: --limit HOST)"]
 
 
 def fact_slips(words: Sequence[str]) -> list[str]:
@@ -150,6 +150,9 @@ def fact_slips(words: Sequence[str]) -> list[str]:
     if words[:1] and words[0].startswith("facts."):
         right = shlex.join(["pyinfra", "inventory.py", "fact", *words])
         return [f"{words[0]}: a fact is asked for with the word fact\n\n    instead: {right}"]
+    if [*words] == ["fact"]:
+        right = "pyinfra inventory.py fact facts.swarm.Nodes"
+        return [f"fact: which one is not said\n\n    instead: {right} (all: docs/facts.md)"]
     found = []
     for word in words[1:] if words[:1] == ("fact",) else ():
         module, _, name = word.replace(":", ".").rpartition(".")

@@ -138,16 +138,17 @@ def test_of_other_peoples_deploys_any_option_may_be_one() -> None:
 # -------------------
 
 
-@pytest.mark.parametrize("inventory", ["inventry.py", "inventory", "rk1", "rk1,rk2"])
+@pytest.mark.parametrize("inventory", ["inventry.py", "rk1", "rk1,rk2", "cluster.toml"])
 def test_an_inventory_that_is_not_there(inventory: str) -> None:
-    [slip] = inventory_slips(inventory, ["deploys/site.py"])
+    [slip] = inventory_slips(inventory, ["inventory.py", "deploys/site.py"])
+    assert [slip] == inventory_slips(inventory, ["deploys/site.py"])
     assert slip.startswith(f"{inventory} is no inventory file\n\n")
     assert "instead: pyinfra inventory.py deploys/site.py" in slip
 
 
 def test_a_deploy_in_place_of_the_inventory() -> None:
     [slip] = inventory_slips("deploys/site.py", ["inventory.py"])
-    assert "instead: pyinfra inventory.py deploys/site.py (" in slip
+    assert "instead: pyinfra inventory.py deploys/site.py, with your options (" in slip
 
 
 @pytest.mark.parametrize(
@@ -164,6 +165,11 @@ def test_an_inventory_that_can_be_meant(inventory: str, words: list[str]) -> Non
 
 def test_a_fact_without_the_word_for_it() -> None:
     [slip] = fact_slips(("facts.swarm.Nodes",))
+    assert "instead: pyinfra inventory.py fact facts.swarm.Nodes" in slip
+
+
+def test_the_word_for_facts_without_one() -> None:
+    [slip] = fact_slips(("fact",))
     assert "instead: pyinfra inventory.py fact facts.swarm.Nodes" in slip
 
 
