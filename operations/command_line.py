@@ -107,7 +107,7 @@ def refuse_elsewhere() -> None:
     """End the run where it is not in the project's folder: pyinfra looks for the rest there."""
     if Path.cwd() == ROOT:
         return
-    # Not in place of the user: what else is on the command line is meant from where they are.
+    # Said and not done: a path among the other words may be meant from where the user is.
     command = shlex.join(["pyinfra", *(_from_root(word) for word in sys.argv[1:])])
     _stop(
         f"pyinfra reads config.py and group_data/ in the folder it is run in: {Path.cwd()}\n\n"
@@ -173,17 +173,15 @@ def _is_fact(value: object) -> bool:
 
 
 def data_slips(
-    data: Sequence[str], deploys: Sequence[str] | None, hosts: Collection[str] | None = None
+    data: Sequence[str], jobs: Sequence[str] | None, hosts: Collection[str] | None = None
 ) -> list[str]:
     """What is wrong with ``--data``.
 
-    deploys: those that are run, ``None`` where it is none of ours; hosts: as in
+    jobs: the deploys that are run, ``None`` where they are none of ours; hosts: as in
     :func:`refuse_slips`.
     """
     options = {
-        option.key: option
-        for option in OPTIONS
-        if deploys is None or {*option.deploys} & {*deploys}
+        option.key: option for option in OPTIONS if jobs is None or {*option.deploys} & {*jobs}
     }
     keys = [word.partition("=")[0] for word in data]
     found = [
@@ -196,25 +194,25 @@ def data_slips(
             right = f"--data {options[key].right(hosts)}"
             found.append(f"--data {word} is not understood\n\n    instead: {right}")
         elif key not in options and not ("=" in word and key in _OF_PYINFRA):
-            found.append(_unknown(word, options, deploys))
+            # Without its value: a mistyped _sudo_password has a secret one.
+            found.append(_unknown(key, options, jobs))
     found += [
         f"deploys/{name}.py has to be told --data {option}"
         for option in options.values()
-        for name in deploys or ()
+        for name in jobs or ()
         if name in option.needed and option.key not in keys
     ]
     return found
 
 
-def _unknown(word: str, options: Mapping[str, Option], deploys: Sequence[str] | None) -> str:
-    key = word.partition("=")[0]
-    by = " or ".join(f"deploys/{name}.py" for name in deploys or ())
+def _unknown(key: str, options: Mapping[str, Option], jobs: Sequence[str] | None) -> str:
+    by = " or ".join(f"deploys/{name}.py" for name in jobs or ())
     meant = nearest(key, options)
     right = [f"--data {option}" for option in ([options[meant]] if meant else options.values())]
     if key == "host":
         right.append("--limit HOST for some hosts only")
     return (
-        f"--data {word} is nothing that {by or 'a deploy'} knows\n\n"
+        f"--data {key}= is nothing that {by or 'a deploy'} knows\n\n"
         f"    instead: {'; or '.join(right) or 'leave it out'}"
     )
 
