@@ -207,9 +207,12 @@ def data_slips(
 
 def _unknown(key: str, options: Mapping[str, Option], jobs: Sequence[str] | None) -> str:
     by = " or ".join(f"deploys/{name}.py" for name in jobs or ())
-    meant = nearest(key, options)
-    right = [f"--data {option}" for option in ([options[meant]] if meant else options.values())]
-    if key == "host":
+    meant = nearest(key, {**dict.fromkeys(_OF_PYINFRA), **options})
+    if meant in _OF_PYINFRA:
+        right = [f"--data {meant}="]
+    else:
+        right = [f"--data {option}" for option in ([options[meant]] if meant else options.values())]
+    if key in ("host", "limit"):
         right.append("--limit HOST for some hosts only")
     return (
         f"--data {key}= is nothing that {by or 'a deploy'} knows\n\n"

@@ -92,7 +92,9 @@ def test_every_option_is_documented() -> None:
         ("all=yes", "upgrade", "--data all= is nothing that deploys/upgrade.py knows"),
         ("host=rk4", "site", "or --limit HOST for some hosts only"),
         ("host=rk4", "ssh", "--data host= is nothing that deploys/ssh.py knows"),
+        ("limit=rk4", "ssh", "instead: --limit HOST for some hosts only"),
         ("address=10.0.0.1", "ssh", "instead: leave it out"),
+        ("ssh_prot=22", "site", "instead: --data ssh_port="),
     ],
 )
 def test_data_that_cannot_be_meant(data: str, job: str, words: str) -> None:
