@@ -108,7 +108,11 @@ _refuse_strangers()
 _settings, _source = _load()
 _refuse_a_limit_to_nobody()
 
-from operations import story as _story  # noqa: E402  (only now is it certain to be ours)
+from operations import command_line as _command_line  # noqa: E402  (only now is it certainly ours)
+from operations import story as _story  # noqa: E402
+
+_command_line.refuse_elsewhere()
+_command_line.refuse_slips([_host.name for _host in _settings.hosts])
 
 _logger.info(
     'Cluster "%s": %s (%s, %s) from %s',

@@ -214,13 +214,6 @@ def choose(
 
     drain: ``no`` leaves its tasks where they are, to be stopped with the engine.
     """
-    names = [host.name for host in settings.hosts]
-    if asked is not None and asked not in names:
-        return _refusal(
-            f"“{asked}” is no host's name", f"--data host= one of {', '.join(names)}, or none"
-        )
-    if drain not in (None, "yes", "no"):
-        return _refusal(f"drain={drain} means nothing", "--data drain=yes (the default) or no")
     if not settings.backup.recipients:
         return _refusal(
             "no key is declared that backups are encrypted to",
@@ -236,7 +229,7 @@ def choose(
         )
     managers = managers_of(cluster)
     able: dict[str, Node] = {}
-    for name in names:
+    for name in [host.name for host in settings.hosts]:
         node = node_of(observed.get(name), cluster)
         if node is not None and node.role == "manager" and node.reachability == "reachable":
             able[name] = node

@@ -68,11 +68,6 @@ def ghosts(cluster: Membership) -> list[Node]:
 
 def restore_target(settings: Settings, backup: Backup, asked: str | None) -> Host | Refusal:
     """The host that a backup goes to: the one asked for, else the one at the backup's address."""
-    names = [host.name for host in settings.hosts]
-    if asked is not None and asked not in names:
-        return _refused(
-            "restore", f"“{asked}” is no host's name", f"--data host= one of {', '.join(names)}"
-        )
     at = next((host for host in settings.hosts if host.address == backup.address), None)
     found = settings.host(asked) if asked is not None else at
     if found is None:
@@ -107,10 +102,6 @@ def plan_restore(
     gone: silent hosts of which the owner has said that they will not come back as they were.
     unlock_key: the key of an autolocked swarm is at hand.
     """
-    names = [host.name for host in settings.hosts]
-    if strangers := [name for name in gone if name not in names]:
-        remedy = f"--data gone= some of {', '.join(names)}, with a comma between them"
-        return [_refused("restore", f"gone={strangers[0]} is no host's name", remedy)]
     own, remains = observed.get(target.name), remaining.get(target.name)
     if own is None or remains is None:
         return [_refused("restore", f"{target.name} does not answer", "Bring it up, and run again")]
@@ -240,13 +231,8 @@ def recovery_target(
     settings: Settings, observed: Observed, remaining: Remaining, asked: str | None
 ) -> Host | Refusal:
     """The manager that goes on alone: the one asked for, else the only one that answers."""
-    names = [host.name for host in settings.hosts]
     if asked is not None:
-        if asked in names:
-            return settings.host(asked)
-        return _refused(
-            "recovery", f"“{asked}” is no host's name", f"--data host= one of {', '.join(names)}"
-        )
+        return settings.host(asked)
     able = [
         host
         for host in settings.hosts

@@ -20,7 +20,7 @@ from cluster.rollback import RESTORE, ROOT, UNIT
 from cluster.sshd import DROP_IN
 from cluster.steps import Leave
 from cluster.updates import CONFIGURATION
-from cluster.words import in_words
+from cluster.words import in_words, verb
 
 if TYPE_CHECKING:
     from cluster.settings import Host, Settings
@@ -74,6 +74,37 @@ def consequence(inside: Sequence[str], services: Collection[str]) -> str:
         f"the swarm of {in_words(inside)} ends {lost}; its secrets, configs and networks are gone, "
         "volumes stay on their hosts"
     )
+
+
+def taken_apart(settings: Settings, hosts: Sequence[str], ends: str) -> str:
+    """What a reset does, as a sentence.
+
+    hosts: those that it is for, by name; ends: what :func:`consequence` says of them.
+    """
+    what = f"cluster {settings.cluster.name} is"
+    if len(hosts) < len(settings.hosts):
+        what = f"{in_words(hosts)} of cluster {settings.cluster.name} {verb(hosts, 'is', 'are')}"
+    goes = f"what was set on {in_words(hosts)} goes (firewall, SSH, updates, Docker)"
+    return f"{what} taken apart: {'; '.join(filter(None, (ends, goes)))}"
+
+
+def plan_limit(observed: Observed, among: Collection[str]) -> list[Finding]:
+    """Why some hosts alone cannot be reset: the swarm that they are in would go on without them.
+
+    among: the hosts that ``--limit`` leaves, by name.
+    """
+    inside = [name for name, member in observed.items() if member and member.in_swarm]
+    left_out = [name for name in inside if name not in among]
+    if not left_out or len(left_out) == len(inside):
+        return []
+    return [
+        Refusal(
+            "--limit",
+            f"leaves out {in_words(left_out)}: a reset ends the swarm of all of them",
+            remedy="Give no --limit; or take a host out of the swarm first: `pyinfra inventory.py "
+            "deploys/remove.py --data host=NAME`",
+        )
+    ]
 
 
 def plan_strangers(settings: Settings, observed: Observed) -> list[Finding]:

@@ -32,9 +32,15 @@ _UNTOLD = 20
 
 
 class _Parser(argparse.ArgumentParser):
+    meant = ""
+    """What is typed most, for whoever has typed what is none of it."""
+
     def error(self, message: str) -> NoReturn:
         # argparse's own 2 would say that something differs.
-        self.exit(COULD_NOT_TELL, f"drift: {message}\n    instead: see {self.prog} --help\n")
+        self.exit(
+            COULD_NOT_TELL,
+            f"drift: {message}\n    instead: {self.meant}; the rest is in {self.prog} --help\n",
+        )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    made.meant = "drift, drift --limit HOST, or drift schedule install"
     made.add_argument(
         "--limit",
         action="append",
@@ -110,7 +117,8 @@ def schedule_parser() -> argparse.ArgumentParser:
         description="A systemd timer for the check, as root for the system, else for this user.",
         epilog="What follows -- is given to the check.",
     )
-    made.add_argument("do", choices=("install", "remove", "show"))
+    made.meant = "drift schedule install, drift schedule show, or drift schedule remove"
+    made.add_argument("do", choices=("install", "remove", "show"), metavar="install|remove|show")
     made.add_argument(
         "--when", default="hourly", metavar="CALENDAR", help="systemd's (default: %(default)s)"
     )
@@ -274,7 +282,10 @@ def _places(options: argparse.Namespace, cluster: str) -> None:
     """Find out before the check, not after it, that its files cannot be written."""
     for path in filter(None, (options.html, options.metrics)):
         if not path.parent.is_dir():
-            raise Unusable(f"{path}: there is no folder {path.parent} to write it to")
+            raise Unusable(
+                f"{path}: there is no folder {path.parent} to write it to\n"
+                "    instead: make it first, or name another"
+            )
         if path.is_dir():
             raise Unusable(f"{path}: is a folder\n    instead: the name of a file in it")
     _same_cluster(options.since, cluster)

@@ -16,7 +16,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lab", description="Four real Linux hosts on this machine, and a world around them."
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start fresh hosts and wait until they answer SSH")
     up.add_argument("--managers", type=int, default=3, metavar="N")
     up.add_argument("--workers", type=int, default=1, metavar="N")
@@ -24,19 +24,20 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("down", help="end the lab and leave nothing behind")
     commands.add_parser("status", help="what is up, and how to reach it")
     ssh = commands.add_parser("ssh", help="log in, or run a command")
-    ssh.add_argument("host")
-    ssh.add_argument("remote", nargs=argparse.REMAINDER, metavar="COMMAND")
+    ssh.add_argument("host", metavar="HOST")
+    remote = ssh.add_argument("remote", nargs=argparse.REMAINDER, metavar="COMMAND")
+    remote.required = False  # argparse would call for it where the host is missing
     reboot = commands.add_parser("reboot", help="reboot a host from inside")
-    reboot.add_argument("host")
+    reboot.add_argument("host", metavar="HOST")
     cut = commands.add_parser("power-cut", help="pull a host's plug, and put it back")
-    cut.add_argument("host")
+    cut.add_argument("host", metavar="HOST")
     length = cut.add_mutually_exclusive_group()
     length.add_argument(
         "--for", type=_seconds, default=0.0, dest="seconds", metavar="SECONDS", help="how long"
     )
     length.add_argument("--stay-off", action="store_true", help="until `lab power-on`")
     on = commands.add_parser("power-on", help="give a host power")
-    on.add_argument("host")
+    on.add_argument("host", metavar="HOST")
     reset = commands.add_parser("reset", help="flash hosts anew (all, if none is named)")
     reset.add_argument("hosts", nargs="*", metavar="HOST")
     return parser

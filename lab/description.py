@@ -88,7 +88,8 @@ class Description:
         for host in self.hosts:
             if host.name == name:
                 return host
-        raise KeyError(f"no host {name!r} in the lab: {', '.join(h.name for h in self.hosts)}")
+        there = ", ".join(host.name for host in self.hosts)
+        raise KeyError(f'the lab has no host "{name}"\n    instead: one of {there}')
 
 
 def path() -> Path:

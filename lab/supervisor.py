@@ -247,7 +247,10 @@ class Lab:
         names = order.get("hosts") or list(self.hosts)
         unknown = [name for name in names if name not in self.hosts]
         if unknown:
-            raise LabError(f"no host {', '.join(unknown)}: there are {', '.join(self.hosts)}")
+            raise LabError(
+                f"the lab has no host {', '.join(unknown)}\n"
+                f"    instead: one of {', '.join(self.hosts)}"
+            )
         if what == "status":
             return {
                 name: {

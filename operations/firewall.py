@@ -162,7 +162,7 @@ def web_ranges(settings: Settings) -> Commands:
     if not settings.firewall.enabled or settings.firewall.web != "cloudflare":
         tell("firewall", [])
         return
-    asked = given("refresh") == "now"
+    asked = given("refresh") is not None
     web = observe(State).web
     if web.age is not None:
         fetched = round(time.time()) - web.age

@@ -38,6 +38,7 @@ from operations.converge import (
     progress,
     tell,
 )
+from operations.topology import in_limit
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -91,10 +92,8 @@ def proven(settings: Settings) -> Commands:
 
 def _limit() -> tuple[str, ...]:
     """The hosts that ``--limit`` names; none where there is no limit."""
-    state = story.state()
-    hosts = list(state.inventory)
-    near = tuple(host.name for host in hosts if state.is_host_in_limit(host))
-    return near if len(near) < len(hosts) else ()
+    near = in_limit()
+    return near if len(near) < len(story.state().inventory) else ()
 
 
 _proofs: dict[int, AsyncResult[Proof]] = {}

@@ -71,7 +71,7 @@ def restored(settings: Settings) -> Commands:
         recovery.restored(load(), name="Restore: the swarm's state from a backup", _timeout=600)
     """
     me = current_host()
-    opened = _open(given("file"), given("identity"))
+    opened = _open(given("file") or "", given("identity") or "")
     unlock = _unlock_keys(settings)
     if not isinstance(opened, Refusal) and not isinstance(unlock, Refusal):
         opened = _unlocked(opened, unlock)
@@ -255,16 +255,8 @@ def _is_in_its_networks() -> bool:
 
 
 @cache
-def _open(file: str | None, identity: str | None) -> Archive | Refusal:
+def _open(file: str, identity: str) -> Archive | Refusal:
     """The backup, decrypted in memory, once a run."""
-    if not file:
-        return _refused("no backup is named", "--data file=PATH, as deploys/backup.py has named it")
-    if not identity:
-        return _refused(
-            "no key is named that opens it",
-            "--data identity=PATH of an age identity file or an SSH private key, as "
-            "~/.ssh/id_ed25519",
-        )
     if not age_encryption.available():
         return _refused("pyrage, which decrypts it, is not installed", age_encryption.INSTALL)
     try:
@@ -295,7 +287,7 @@ def _unlock_keys(settings: Settings) -> tuple[str, ...] | Refusal:
             return _refused(f"{named} holds no unlock key (SWMKEY-…)", "")
         return found
     if given("file"):
-        opened = _open(given("file"), given("identity"))
+        opened = _open(given("file") or "", given("identity") or "")
         if not isinstance(opened, Refusal) and opened.unlock_key:
             return (opened.unlock_key,)
     path = settings.swarm.unlock_key_path

@@ -189,21 +189,7 @@ def cleared(settings: Settings) -> Commands:
 
 def _target(settings: Settings) -> Target:
     """Who goes; raises, told, on every host where that is not clear."""
-    name = given("host") or ""
-    names = ", ".join(host.name for host in settings.hosts)
-    if not name:
-        tell(
-            "removal",
-            [
-                Refusal(
-                    "host",
-                    "which one is not said",
-                    expected=f"one of {names}, or a node of the swarm",
-                    remedy="Give it: --data host=NAME",
-                )
-            ],
-        )
-    found = find(settings, memberships(), name)
+    found = find(settings, memberships(), given("host") or "")
     if isinstance(found, Refusal):
         tell("removal", [found])
         raise AssertionError("a refusal ends the operation")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cluster import rollback
 from cluster.access import SUDOERS
 from cluster.docker import PACKAGES
-from cluster.findings import Finding, Refusal
+from cluster.findings import Finding
 from cluster.membership import acting_manager
 from cluster.reset import (
     GUARD,
@@ -21,9 +21,11 @@ from cluster.reset import (
     plan_file,
     plan_guard,
     plan_leaving,
+    plan_limit,
     plan_settings,
     plan_strangers,
     stays,
+    taken_apart,
 )
 from cluster.sshd import DROP_IN
 from cluster.updates import CONFIGURATION
@@ -45,7 +47,7 @@ from operations.converge import (
 from operations.engine_api import API
 from operations.guard import guarded
 from operations.ssh import RELOAD
-from operations.topology import in_limit, left_out, memberships, this_host
+from operations.topology import in_limit, memberships, this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -62,27 +64,21 @@ def planned(settings: Settings) -> Commands:
     purge = _purge()
     observed, everywhere = memberships(), observe_all(Left)
     acting = acting_manager(settings, observed)
-    inside = [name for name, member in observed.items() if member and member.in_swarm]
+    among = in_limit()
+    tell("reset", plan_limit(observed, among))
+    left = {name: here for name, here in everywhere.items() if here and name in among}
+    inside = [name for name in among if (own := observed.get(name)) and own.in_swarm]
     ends = ""
-    if any(map(in_limit, inside)):
-        if refused := left_out(inside, "in the swarm that ends"):
-            tell("reset", refused)
+    if inside:
         services = observe_on(acting, swarm_facts.Services) if acting else ()
         ends = consequence(inside, [service.name for service in services])
-    goes = any(
-        traces.goes(purge=purge) for name, traces in everywhere.items() if traces and in_limit(name)
-    )
+    goes = any(traces.goes(purge=purge) for traces in left.values())
     findings = stays(observe(Left), purge=purge)
     if acting == current_host().name:
         findings += plan_strangers(settings, observed)
     if ends or goes:
         tell("reset", findings)
-        parts = [ends] if ends else []
-        parts.append("what was set on the hosts goes (firewall, SSH, updates, Docker)")
-        confirmed(
-            settings.cluster.name,
-            f"cluster {settings.cluster.name} is taken apart: {'; '.join(parts)}",
-        )
+        confirmed(settings.cluster.name, taken_apart(settings, [*left], ends))
     yield from ()
 
 
@@ -210,11 +206,4 @@ def _leave(settings: Settings, turn: str) -> Commands:
 
 
 def _purge() -> bool:
-    said = given("purge")
-    if said in (None, "", "docker"):
-        return bool(said)
-    tell(
-        "reset",
-        [Refusal("purge", "is not understood", expected="docker, or nothing", found=said or "")],
-    )
-    raise AssertionError("a refusal ends the operation")
+    return given("purge") is not None

@@ -44,7 +44,7 @@ from operations.converge import (
     tell,
 )
 from operations.engine_api import API, on, updated
-from operations.topology import this_host
+from operations.topology import in_limit, this_host
 
 if TYPE_CHECKING:
     from cluster.settings import Host as DeclaredHost
@@ -110,16 +110,10 @@ def look(settings: Settings, job: Job, *, planning: bool = False) -> Outlook:
     """
     me = this_host(settings)
     said = {name: value for name in OPTIONS if (value := given(name)) is not None}
-    chosen, refused = options.options(said)
-    if refused:
-        tell(job.name, list(refused))
+    chosen = options.options(said)
     observed = observe_all(swarm_facts.State)
-    state = story.state()
-    among = tuple(
-        host.name
-        for host in settings.hosts
-        if state.is_host_in_limit(state.inventory.get_host(host.name))
-    )
+    limit = in_limit()
+    among = tuple(host.name for host in settings.hosts if host.name in limit)
     roll = job.roll(settings, observed, chosen, _begun.get(job.name, _RUN_BEGUN))
     if roll.continued:
         _begun[job.name] = roll.begun

@@ -29,10 +29,10 @@ def memberships() -> Observed:
     return observe_all(swarm_facts.State)
 
 
-def in_limit(name: str) -> bool:
-    """Whether the run works on a host; ``--limit`` may leave it out."""
+def in_limit() -> tuple[str, ...]:
+    """The hosts that this run works on, by name: those that ``--limit`` leaves."""
     run = story.state()
-    return bool(run.is_host_in_limit(run.inventory.get_host(name)))
+    return tuple(host.name for host in run.inventory if run.is_host_in_limit(host))
 
 
 def left_out(names: Sequence[str], role: str) -> list[Finding]:
@@ -40,7 +40,8 @@ def left_out(names: Sequence[str], role: str) -> list[Finding]:
 
     role: who they are, as ``the manager that is backed up``.
     """
-    missing = [name for name in names if not in_limit(name)]
+    within = in_limit()
+    missing = [name for name in names if name not in within]
     if not missing:
         return []
     alone = f", or --limit {names[0]}" if len(names) == 1 else ""
@@ -90,7 +91,6 @@ def _findings(settings: Settings, stage: topology.Stage, observed: Observed) -> 
         return stage.plan(seen, this_host(settings))
     failed = len(run.failed_hosts)
     if _foreseen is None or _foreseen[0] is not observed or _foreseen[1] != failed:
-        among = {h.name for h in run.inventory if run.is_host_in_limit(h)}
-        among -= {h.name for h in run.failed_hosts}
+        among = {*in_limit()} - {h.name for h in run.failed_hosts}
         _foreseen = observed, failed, topology.plan(seen, among)
     return _foreseen[2].of(stage, current_host().name)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from cluster.findings import Refusal
 
 WAIT = 300
 """Seconds that a node has to lose its tasks, and to come back, unless ``--data wait=`` says."""
@@ -28,38 +24,11 @@ class Options:
     everything: bool = False
 
 
-def options(given: Mapping[str, Any]) -> tuple[Options, list[Refusal]]:
-    """Read what was given as data; what is not understood is refused."""
-    refused: list[Refusal] = []
-
-    def word(name: str, allowed: str) -> bool:
-        value = given.get(name)
-        if value is not None and str(value) != allowed:
-            refused.append(
-                Refusal(
-                    f"--data {name}",
-                    "has a meaning in one word only",
-                    expected=f"{name}={allowed}",
-                    found=f"{name}={value}",
-                )
-            )
-        return str(value) == allowed
-
-    wait = str(given.get("wait", WAIT))
-    if not re.fullmatch(r"[1-9]\d{0,5}", wait):
-        refused.append(
-            Refusal(
-                "--data wait",
-                "is how many seconds a node has to lose its tasks, and to come back",
-                expected=f"a whole number, as in wait={WAIT}",
-                found=f"wait={wait}",
-            )
-        )
-        wait = str(WAIT)
-    read = Options(
-        wait=int(wait),
-        interruption=word("interruption", "accepted"),
-        downgrade=word("downgrade", "accepted"),
-        everything=word("all", "yes"),
+def options(given: Mapping[str, str]) -> Options:
+    """What was given as data, its words known to be meant (``operations/command_line.py``)."""
+    return Options(
+        wait=int(given.get("wait", WAIT)),
+        interruption="interruption" in given,
+        downgrade="downgrade" in given,
+        everything="all" in given,
     )
-    return read, refused

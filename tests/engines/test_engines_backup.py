@@ -254,9 +254,8 @@ def test_what_cannot_be_written_is_seen_before_any_engine_is_stopped(
     for option, words in (
         ("to=/nowhere/at/all.age", "there is no folder /nowhere/at"),
         (f"to={key}", "exists already"),
-        ("host=rk9", "“rk9” is no host's name. --data host= one of rk1, rk2, rk3, rk4, or none"),
+        ("host=rk9", "instead: --data host=HOST, one of rk1, rk2, rk3, rk4"),
         ("host=rk4", "rk4 is no reachable manager of the swarm. One of rk1, rk2, rk3"),
-        ("drain=perhaps", "drain=perhaps means nothing"),
     ):
         run = swarm.pyinfra("-y", *BACKUP, "--data", option)
         assert run.returncode == 1, option

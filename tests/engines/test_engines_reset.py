@@ -31,6 +31,9 @@ def test_everybody_leaves_the_leader_last_and_a_second_run_finds_nothing(hosts: 
     assert refused.returncode == 1
     assert "the swarm of rk1, rk2, rk3 and rk4 ends without services" in refused.output
     assert "--data confirm=engines" in refused.closing
+    alone = reset(hosts, "-y", "--limit", "rk4")
+    assert alone.returncode == 1
+    assert "--limit: leaves out rk1, rk2 and rk3: a reset ends the swarm of all" in alone.closing
     assert states(hosts) == {"active"}
     run = confirmed(hosts)
     assert run.returncode == 0, run.output

@@ -338,7 +338,12 @@ def greet(board: socket.socket) -> None:
     ("arguments", "message"),
     [
         (["--limit", "rk7"], "--limit rk7: no declared host is named or grouped so; did you mean"),
-        (["--deploy", "deploys/shh.py"], "there is no such file; there are deploys/access.py"),
+        (["--deploy", "deploys/shh.py"], "there is no such file\n    instead: deploys/ssh.py"),
+        (["--deploy", "site"], "there is no such file\n    instead: deploys/site.py"),
+        (["--deploy", "inventory.py"], "is no deploy\n    instead: one of deploys/access.py, "),
+        (["shedule", "install"], "instead: drift, drift --limit HOST, or drift schedule install"),
+        (["schedule"], "are required: install|remove|show\n    instead: drift schedule install, "),
+        (["schedule", "instal"], "invalid choice: 'instal'"),
         (["--limit", "workers"], "--limit workers: there are none; hosts are rk1"),
         (["--html", "/tmp"], "/tmp: is a folder"),
         (["--since", "/proc/nowhere/state"], "/proc/nowhere/state: cannot be used"),

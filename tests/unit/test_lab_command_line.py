@@ -22,6 +22,21 @@ def test_a_power_cut_lasts_a_number_of_seconds(
     assert f'"{text}" is no number of seconds from 0 to 86400' in capsys.readouterr().err
 
 
+def test_a_command_to_run_on_a_host_may_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _parser().parse_args(["ssh", "node1"]).remote == []
+    with pytest.raises(SystemExit):
+        _parser().parse_args(["ssh"])
+    assert capsys.readouterr().err.endswith("required: HOST\n")
+
+
+def test_what_lab_does_is_said_to_whoever_names_nothing_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        _parser().parse_args([])
+    assert "usage: lab [-h] {up,down,status,ssh," in capsys.readouterr().err
+
+
 def test_a_supervisor_that_does_not_answer_is_said_and_no_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

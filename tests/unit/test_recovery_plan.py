@@ -129,13 +129,6 @@ def only_refused(findings: list[Finding], words: str) -> None:
     assert words in sentences(findings)
 
 
-def test_whoever_is_gone_is_a_declared_host() -> None:
-    only_refused(
-        restoring(gone=("rk1", "rk9")),
-        "gone=rk9 is no host's name. --data gone= some of rk1, rk2, rk3, rk4",
-    )
-
-
 # Restoring: where
 # ----------------
 
@@ -150,7 +143,6 @@ def test_a_backup_goes_to_the_host_at_its_address(asked: str | None) -> None:
 @pytest.mark.parametrize(
     ("asked", "address", "words"),
     [
-        ("rk9", "192.168.1.12", "“rk9” is no host's name. --data host= one of rk1, rk2, rk3, rk4"),
         (
             "rk1",
             "192.168.1.12",
@@ -395,7 +387,6 @@ def test_an_autolocked_manager_goes_on_only_with_its_unlock_key(state: str) -> N
     [
         (None, ALONE, "rk1"),
         ("rk4", ALONE, "rk4"),
-        ("rk9", ALONE, "“rk9” is no host's name"),
         (None, {}, "no declared host answers as a manager of a swarm"),
         (
             None,

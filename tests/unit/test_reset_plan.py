@@ -18,9 +18,11 @@ from cluster.reset import (
     plan_file,
     plan_guard,
     plan_leaving,
+    plan_limit,
     plan_settings,
     plan_strangers,
     stays,
+    taken_apart,
 )
 from cluster.sshd import DROP_IN
 from facts.traces import Left
@@ -80,6 +82,30 @@ def test_what_is_lost_is_said_by_name() -> None:
     words = consequence(["rk1", "rk2"], ["web", "db"])
     assert "the swarm of rk1 and rk2 ends with the services db and web" in words
     assert "volumes stay" in words
+
+
+def test_the_question_speaks_of_the_hosts_that_are_reset() -> None:
+    assert taken_apart(SETTINGS, ["rk4"], "") == (
+        "rk4 of cluster home is taken apart: what was set on rk4 goes (firewall, SSH, updates, "
+        "Docker)"
+    )
+    everybody = [host.name for host in SETTINGS.hosts]
+    words = taken_apart(SETTINGS, everybody, "the swarm ends")
+    assert words.startswith("cluster home is taken apart: the swarm ends; what was set on rk1, ")
+
+
+@pytest.mark.parametrize("among", [["rk4"], ["rk1", "rk2", "rk3"]])
+def test_a_swarm_is_not_ended_by_halves(among: list[str]) -> None:
+    [refusal] = plan_limit(CONVERGED, among)
+    assert isinstance(refusal, Refusal)
+    left_out = "rk1, rk2 and rk3" if among == ["rk4"] else "rk4"
+    assert f"leaves out {left_out}: a reset ends the swarm of all of them" in refusal.sentence()
+
+
+def test_a_host_that_has_left_the_swarm_is_reset_alone() -> None:
+    assert plan_limit({**CONVERGED, "rk4": FRESH}, ["rk4"]) == []
+    assert plan_limit(CONVERGED, ["rk1", "rk2", "rk3", "rk4"]) == []
+    assert plan_limit({**CONVERGED, "rk4": SILENT}, ["rk1", "rk2", "rk3"]) == []
 
 
 def test_who_cannot_be_asked_to_leave_is_told() -> None:
