@@ -29,7 +29,7 @@ from cluster.settings_errors import (
     nearest,
     shown,
 )
-from cluster.settings_values import public_key_fault
+from cluster.settings_values import expanded, path_fault, public_key_fault
 from cluster.settings_words import model_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,8 +105,8 @@ def _base() -> tuple[Source, dict[str, Any]]:
     """The settings file, or the lab in its place."""
     named = os.environ.get(PATH_VARIABLE)
     if named is not None:
-        path = Path(named).expanduser().absolute()
-        if not named or not path.is_file():
+        path = (expanded(named) or Path(named)).absolute()
+        if not named or not os.path.isfile(path):
             raise SettingsError(
                 [
                     Problem(
@@ -302,8 +302,8 @@ def _read_keys(data: dict[str, Any]) -> list[Problem]:
 
 
 def _keys_in(name: str, place: str) -> tuple[list[str], list[Problem]]:
-    if not name.startswith(("/", "~")):
-        return [], []  # reported as a relative path
+    if not name or path_fault(name):
+        return [], []  # reported by the value itself
     path = Path(name).expanduser()
     instead = 'the path of a .pub file, such as "~/.ssh/id_ed25519.pub"'
     try:
@@ -349,25 +349,26 @@ def _missing_login_keys(data: Mapping[str, Any]) -> list[Problem]:
         )
         for loc, value in places
         if isinstance(value, str)
-        and value.startswith(("/", "~"))
+        and value
+        and not path_fault(value)
         and not value.endswith(".pub")
-        and "\n" not in value
-        and not Path(value).expanduser().is_file()
+        and not os.path.isfile(Path(value).expanduser())
     ]
 
 
 def _unlock_key_in_a_repository(data: Mapping[str, Any]) -> list[Problem]:
     swarm = data.get("swarm")
     value = swarm.get("unlock_key_file") if isinstance(swarm, Mapping) else None
-    if not isinstance(value, str) or not value.startswith(("/", "~")):
+    if not isinstance(value, str) or not value or path_fault(value):
         return []
-    path = Path(value).expanduser().resolve()
+    # As a string: a folder that one may not enter, or a link to itself, is no error there.
+    path = Path(os.path.realpath(Path(value).expanduser()))
     if path.is_relative_to(ROOT):
         # Reported by the value itself, unless a link leads there.
         if Path(value).expanduser().is_relative_to(ROOT):
             return []
         return [_misplaced(value, f"leads into the project's folder, {ROOT}")]
-    found = next((folder for folder in path.parents if (folder / ".git").exists()), None)
+    found = next((folder for folder in path.parents if os.path.exists(folder / ".git")), None)
     return [_misplaced(value, f"is inside a git repository, {found}")] if found else []
 
 

@@ -273,14 +273,37 @@ def _fingerprint(text: str) -> str:
     return digits
 
 
-def _path(text: str) -> str:
-    if "\n" in text or "PRIVATE KEY" in text:
-        raise wrong("is not a path", 'the path of a file, such as "~/.ssh/id_ed25519"')
+def expanded(text: str) -> Path | None:
+    """The path a text means; `None` where it begins with the home of nobody on this machine."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return None
+
+
+def path_fault(text: str) -> tuple[str, str] | None:
+    """Why a text is not the path of one place on this machine; `None` if it is, or is empty."""
+    if not text.isprintable():
+        return "is not a path", 'the path of a file, such as "~/.ssh/id_ed25519"'
+    if text != text.strip():
+        return "has a space before or after it", f'"{text.strip()}"'
     if text and not text.startswith(("/", "~")):
-        raise wrong(
+        return (
             "is a relative path, and would mean another file in every folder",
             f'a path from the root or from your home, such as "~/{text.removeprefix("./")}"',
         )
+    if expanded(text) is None:
+        user, _, rest = text[1:].partition("/")
+        return (
+            f'begins with the home of "{user}", and no user on this machine is called so',
+            f'a path from the root or from your home, such as "~/{rest}"',
+        )
+    return None
+
+
+def _path(text: str) -> str:
+    if fault := path_fault(text):
+        raise wrong(*fault)
     return text
 
 

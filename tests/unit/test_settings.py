@@ -298,6 +298,27 @@ class TestLabels:
         assert '"disk"' in problem.instead
 
 
+class TestPaths:
+    @pytest.mark.parametrize(
+        "field",
+        ["ssh.key", "ssh.known_hosts", "hosts.0.ssh_key", "swarm.unlock_key_file", "backup.folder"],
+    )
+    @pytest.mark.parametrize(
+        ("path", "reason", "instead"),
+        [
+            ("~nobodyhere/k", 'begins with the home of "nobodyhere"', '"~/k"'),
+            ("/a\0b", "is not a path", "such as"),
+            (" ~/k", "has a space before or after it", '"~/k"'),
+        ],
+    )
+    def test_that_lead_nowhere_are_refused(
+        self, field: str, path: str, reason: str, instead: str
+    ) -> None:
+        problem = the_problem(put(field, path))
+        assert reason in problem.reason
+        assert instead in problem.instead
+
+
 class TestFingerprints:
     def test_may_be_written_as_gpg_prints_them(self) -> None:
         spaced = "9dc8 5822 9FC7 DD38 854A  E2D8 8D81 803C 0EBF CD88"

@@ -74,6 +74,13 @@ class TestTheFile:
         text = refused()
         assert 'SWARM_SETTINGS = "/nowhere/cluster.toml"\n    names no file' in text
 
+    @pytest.mark.parametrize("path", ["~nobodyhere/cluster.toml", f"/{'x' * 5000}"])
+    def test_that_cannot_be_one_is_an_error_as_well(
+        self, monkeypatch: pytest.MonkeyPatch, path: str
+    ) -> None:
+        monkeypatch.setenv("SWARM_SETTINGS", path)
+        assert "names no file" in refused()
+
     def test_is_cluster_toml_at_the_root_of_the_project(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -229,6 +236,14 @@ class TestKeyFiles:
         write(self.admin(tmp_path / "gone.pub"))
         assert "cannot be read: No such file" in refused()
 
+    @pytest.mark.parametrize("path", ["~nobodyhere/ada.pub", "/a\\u0000b", f"/{'x' * 5000}"])
+    def test_that_cannot_be_looked_for_are_named_once(self, write: Write, path: str) -> None:
+        write(f'{self.admin(Path(path))}[ssh]\nkey = "{path}"\n')
+        text = refused()
+        assert "2 problems" in text
+        assert 'access.admins[0] "ada".keys_file = "' in text
+        assert 'ssh.key = "' in text
+
     def test_to_log_in_with_must_exist(self, write: Write) -> None:
         write(BOARDS + '[ssh]\nkey = "/nowhere/id"\n')
         text = refused()
@@ -300,6 +315,16 @@ class TestTheUnlockKey:
         (tmp_path / "keys").symlink_to(settings_sources.ROOT)
         write(self.declared(tmp_path / "keys/unlock-key"))
         assert "leads into the project's folder" in refused()
+
+    @pytest.mark.parametrize("path", ["~nobodyhere/key", "/a\\u0000b"])
+    def test_is_not_kept_where_nothing_can_be(self, write: Write, path: str) -> None:
+        write(self.declared(Path(path)))
+        assert "1 problem" in refused()
+
+    def test_is_looked_for_past_a_link_to_itself(self, write: Write, tmp_path: Path) -> None:
+        (tmp_path / "loop").symlink_to(tmp_path / "loop")
+        write(self.declared(tmp_path / "loop/key"))
+        settings.load()
 
     def test_can_be_named_by_a_variable(
         self, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
