@@ -39,6 +39,7 @@ from cluster.settings_errors import (
     nearest,
     secret_values_in,
     secrets_in,
+    without_secrets,
 )
 from cluster.settings_sources import Source, locate
 from cluster.settings_values import DAEMON_OWNED
@@ -287,10 +288,8 @@ class Settings(BaseSettings):
             made = handler(data)
         except ValidationError as error:
             problems += in_words(error, plain, cls)
-        problems += consistency.problems(_with_defaults(plain))
-        # Where a value is wrong in another way as well, that says more.
-        known = {problem.field for problem in problems}
-        problems += [one for one in secret_values_in(plain, plain) if one.field not in known]
+        problems += consistency.problems(_with_defaults(without_secrets(plain)))
+        problems += secret_values_in(plain, plain)
         if problems or made is None:
             raise SettingsError(_once_each(problems))
         object.__setattr__(made, "hosts", tuple(_effective(host, made.ssh) for host in made.hosts))
@@ -364,13 +363,17 @@ def _with_defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _once_each(problems: list[Problem]) -> list[Problem]:
-    """Without the unknown-key problems that only repeat that a key looks like a secret."""
+    """Where there is a secret, that alone: what else is wrong there could give it away."""
+    secret = {
+        problem.field: problem.reason
+        for problem in reversed(problems)
+        if "secrets are never" in problem.reason
+    }
     seen: set[tuple[str, str]] = set()
-    secret = {problem.field for problem in problems if "secrets are never" in problem.reason}
     kept = []
     for problem in problems:
-        repeated = problem.field in secret and "secrets are never" not in problem.reason
-        if not repeated and (problem.field, problem.reason) not in seen:
-            seen.add((problem.field, problem.reason))
+        said = (problem.field, problem.reason)
+        if said not in seen and secret.get(problem.field, problem.reason) == problem.reason:
+            seen.add(said)
             kept.append(problem)
     return kept

@@ -75,11 +75,6 @@ def seconds(duration: str) -> int:
 def public_key_fault(line: str) -> tuple[str, str] | None:
     """Why a line is not one SSH public key, and what to write instead; `None` if it is one."""
     example = 'one line of a .pub file, such as "ssh-ed25519 AAAA… you@laptop"'
-    if "PRIVATE KEY" in line or line.startswith("b3BlbnNzaC1rZXk"):
-        return (
-            "is a private key, which must never leave its owner",
-            f"{example}; replace the private key if this file was shared",
-        )
     parts = line.split()
     if len(parts) < 2 or "\n" in line.strip():
         return "is not an SSH public key: a type and a block of base64 in one line", example
@@ -318,11 +313,6 @@ def _key_path(text: str) -> str:
 
 def _unlock_key_path(text: str) -> str:
     example = '"~/.config/pyinfra-swarm/home.unlock-key"'
-    if text.startswith("SWMKEY-"):
-        raise wrong(
-            "is an unlock key itself, and secrets are never settings",
-            f"the path of a file that it is kept in, such as {example}",
-        )
     _path(text)
     if text and Path(text).expanduser().is_relative_to(_PROJECT):
         raise wrong(
@@ -338,12 +328,6 @@ _PROJECT = Path(__file__).resolve().parent.parent
 def recipient_fault(text: str) -> tuple[str, str] | None:
     """Why a text is not a public key that age encrypts to, and what to write; `None` if it is."""
     example = '"age1…", as age-keygen prints it, or one line of ~/.ssh/id_ed25519.pub'
-    if text.upper().startswith("AGE-SECRET-KEY-"):
-        return (
-            "is a secret key, and secrets are never settings",
-            "the public one that belongs to it (age1…); replace the secret one if this file was "
-            "shared",
-        )
     if re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", text):
         return None
     if text.startswith(("age1", "AGE")):
