@@ -168,34 +168,39 @@ def _address(text: str) -> str:
 
 def ipv4_network_fault(text: str) -> tuple[str, str] | None:
     """Why a text is not an IPv4 network in CIDR notation; `None` if it is one."""
-    example = 'an IPv4 network such as "10.200.0.0/16"'
+    example = 'an IPv4 network such as "10.210.0.0/16"'
     if "/" not in text:
-        return "is not a network: the prefix length is missing", example
+        whole = f"{text}/24"
+        instead = example if ipv4_network_fault(whole) else f'such as "{whole}"'
+        return "is not a network: the prefix length is missing", instead
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
         return "is not a network", example
     if network.version == 6:
         return "is an IPv6 network; swarm's overlays are IPv4 here", example
-    if ipaddress.ip_interface(text).ip != network.network_address:
-        return "has host bits set: the address is not the first of its network", f'"{network}"'
-    if not re.fullmatch(r"[0-9.]+/\d+", text):
-        return "is not written as a prefix length", f'"{network}"'
     if network.prefixlen < 8:
         return "is wider than any private range", example
+    if not any(network.subnet_of(private) for private in _PRIVATE):
+        return (
+            "is not a private range: what else has those addresses, as in the public internet, "
+            "containers could then no longer reach",
+            f"{example}: one within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+        )
+    if network.prefixlen > 29:
+        wider = network.supernet(new_prefix=24)
+        return "has room for too few addresses", f'a prefix length of 29 at most, better "{wider}"'
+    if ipaddress.ip_interface(text).ip != network.network_address:
+        return "has host bits set: the address is not the first of its network", f'"{network}"'
+    if not re.fullmatch(r"[0-9.]+/[0-9]+", text):
+        return "is not written as a prefix length", f'"{network}"'
     return None
 
 
 def _network(text: str) -> str:
     if fault := ipv4_network_fault(text):
         raise wrong(*fault)
-    network = ipaddress.IPv4Network(text)
-    if not network.is_private and not network.subnet_of(_SHARED):
-        raise wrong(
-            "is a range of the public internet, which containers could then no longer reach",
-            "a network within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
-        )
-    return str(network)
+    return str(ipaddress.IPv4Network(text))
 
 
 def _not_empty(items: tuple[str, ...]) -> tuple[str, ...]:
@@ -204,14 +209,10 @@ def _not_empty(items: tuple[str, ...]) -> tuple[str, ...]:
     return items
 
 
-_SHARED = ipaddress.IPv4Network("100.64.0.0/10")
-
-
-def _subnet(text: str) -> str:
-    network = ipaddress.ip_network(_network(text))
-    if network.prefixlen > 29:
-        raise wrong("has room for too few addresses", "a prefix length of 29 at most, better /24")
-    return str(network)
+_PRIVATE = tuple(
+    ipaddress.IPv4Network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+)
 
 
 def _version(text: str) -> str:
@@ -505,8 +506,8 @@ HostName = Annotated[str, AfterValidator(_host_name), Field(examples=["rk1"])]
 Address = Annotated[str, AfterValidator(_address), Field(examples=["192.168.1.11"])]
 Network = Annotated[str, AfterValidator(_network), Field(examples=["10.200.0.0/16"])]
 Networks = Annotated[tuple[Network, ...], AfterValidator(_not_empty)]
-Subnet = Annotated[str, AfterValidator(_subnet), Field(examples=["10.201.0.0/24"])]
-OptionalSubnet = Annotated[str, AfterValidator(lambda text: _subnet(text) if text else text)]
+Subnet = Annotated[str, AfterValidator(_network), Field(examples=["10.201.0.0/24"])]
+OptionalSubnet = Annotated[str, AfterValidator(lambda text: _network(text) if text else text)]
 Version = Annotated[str, AfterValidator(_version), Field(examples=["28.5.2"])]
 Duration = Annotated[str, AfterValidator(_duration), Field(examples=["90d"])]
 UserName = Annotated[str, AfterValidator(_user), Field(examples=["ubuntu"])]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import copy
 import ipaddress
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -194,12 +196,16 @@ REFUSED = [
         "the path of a file",
     ),
     ("networks.mtu", 900, "not the MTU", "0 (the smallest"),
-    ("networks.ingress_subnet", "10.201.0.0", "prefix length is missing", "10.200.0.0/16"),
+    ("networks.ingress_subnet", "10.201.0.0", "prefix length is missing", '"10.201.0.0/24"'),
     ("networks.ingress_subnet", "10.201.0.5/24", "host bits set", '"10.201.0.0/24"'),
-    ("networks.ingress_subnet", "10.201.0.0/30", "too few addresses", "/24"),
+    ("networks.ingress_subnet", "10.201.0.0/30", "too few addresses", '"10.201.0.0/24"'),
+    ("networks.ingress_subnet", "10.201.0.5/30", "too few addresses", '"10.201.0.0/24"'),
+    ("networks.ingress_subnet", "10.201.0.5/4", "wider than any private range", "10.210.0.0/16"),
+    ("networks.ingress_subnet", "127.0.0.0/24", "not a private range", "10.0.0.0/8"),
+    ("networks.ingress_subnet", "8.8.8.8/24", "public internet", "10.0.0.0/8"),
     ("networks.ingress_subnet", "8.8.8.0/24", "public internet", "10.0.0.0/8"),
-    ("networks.ingress_subnet", "fd00::/64", "IPv6 network", "10.200.0.0/16"),
-    ("networks.ingress_subnet", "all of it/24", "not a network", "10.200.0.0/16"),
+    ("networks.ingress_subnet", "fd00::/64", "IPv6 network", "10.210.0.0/16"),
+    ("networks.ingress_subnet", "all of it/24", "not a network", "10.210.0.0/16"),
 ]
 
 
@@ -215,14 +221,44 @@ def test_a_wrong_value_is_refused_with_its_reason_and_what_to_write(
     assert instead in problem.instead
 
 
+@pytest.mark.parametrize(("path", "value"), [(path, value) for path, value, _, _ in REFUSED])
+def test_what_is_proposed_instead_is_accepted(path: str, value: Any) -> None:
+    data = put(path, value)
+    for number, host in enumerate(data["hosts"]):  # not the addresses of our examples
+        if host["address"].startswith("192.168.1.1") and path != f"hosts.{number}.address":
+            host["address"] = f"192.168.9.{number + 1}"
+    for field, proposed in proposals(path, the_problem(data)):
+        data = put(field, proposed, data)
+        Settings(**data)
+
+
+def proposals(path: str, problem: Problem) -> list[tuple[str, Any]]:
+    """The fields a problem says to write, with their values; none where it names no value."""
+    parent = path.rpartition(".")[0]
+    named = re.findall(r'([\w.]+) = (".+?"|[0-9]+)', problem.instead)
+    if named:
+        fields = [(name if "." in name else f"{parent}.{name}", text) for name, text in named]
+    else:
+        quoted = re.findall(r'"[^"…]+"', problem.instead)
+        numbers = re.findall(r"\b[0-9]+\b", problem.instead)
+        fields = [(path, text) for text in (quoted or numbers)[:1]]
+    if problem.instead.startswith(("a list", "all 40 digits")):
+        return []
+    return [(field, json.loads(text)) for field, text in fields]
+
+
 REFUSED_IN_LISTS = [
     ("swarm.address_pool.0", ["10.3.0.1/16"], "host bits set", '"10.3.0.0/16"'),
     ("docker.users.0", ["Pi"], "not a user name", "ubuntu"),
     ("networks.overlays.0.name", [{"name": "ingress"}], "Docker's own", "ingress_subnet"),
     ("networks.overlays.0.name", [{"name": "a b"}], "not a network name", "backend"),
-    ("networks.overlays.0.subnet", [{"name": "a", "subnet": "10"}], "prefix", "10.200.0.0/16"),
-    ("swarm.found_without.0", ["rk5"], "not the name of a declared manager", '"rk'),
-    ("swarm.found_without.0", ["rk4"], "not the name of a declared manager", '"rk'),
+    ("networks.overlays.0.subnet", [{"name": "a", "subnet": "10"}], "prefix", "10.210.0.0/16"),
+    ("swarm.found_without.0", ["rk5"], "not the name of a declared manager", 'one of "rk1", "rk2"'),
+    ("swarm.found_without.0", [""], "not the name of a declared manager", 'one of "rk1", "rk2"'),
+    ("swarm.found_without.0", ["RK2"], "not the name of a declared manager", '"rk2"'),
+    ("swarm.found_without.0", ["rk2.lan"], "not the name of a declared manager", '"rk2"'),
+    ("swarm.found_without.0", ["192.168.1.12"], "not the name of a declared manager", '"rk2"'),
+    ("swarm.found_without.0", ["rk4"], "is a worker", "take it out"),
 ]
 
 
@@ -457,6 +493,50 @@ def test_a_pool_over_the_hosts_own_network_is_always_found(
     Settings(**{**data, "swarm": {"address_pool": [advised], "subnet_size": 29}})
 
 
+ANY_NETWORKS = st.one_of(
+    st.builds("10.{}.{}.{}/{}".format, *[st.integers(0, 255)] * 3, st.integers(7, 32)),
+    st.sampled_from(["192.168.1.0/24", "10.0.0.0/8", "10.200.0.0/16", "10.201.0.0/24"]),
+)
+
+
+@given(st.lists(ANY_NETWORKS, min_size=1, max_size=2), ANY_NETWORKS, ANY_NETWORKS)
+def test_all_that_is_proposed_for_networks_can_be_followed_together(
+    pools: list[str], ingress: str, overlay: str
+) -> None:
+    data: dict[str, Any] = {
+        "hosts": [{"name": "a", "address": "10.1.2.3", "role": "manager"}],
+        "swarm": {"address_pool": pools, "subnet_size": 29},
+        "networks": {"ingress_subnet": ingress, "overlays": [{"name": "b", "subnet": overlay}]},
+    }
+    for _ in range(2):  # what cannot be read at first is compared with the others afterwards
+        try:
+            Settings(**data)
+            return
+        except SettingsError as error:
+            for problem in error.problems:
+                field = re.sub(r"\[(\d)\](?: \"b\")?", r".\1", problem.field)
+                data = put(field, problem.instead.split('"')[1], data)
+    Settings(**data)
+
+
+@pytest.mark.parametrize(
+    ("pools", "size"), [(["10.200.0.0/16", "10.202.0.0/28"], 12), (["10.200.0.0/28"], 24)]
+)
+def test_a_subnet_size_that_does_not_fit_is_told_of_one_that_fits_every_pool(
+    pools: list[str], size: int
+) -> None:
+    data = put("swarm", {"address_pool": pools, "subnet_size": size})
+    problem = the_problem(data)
+    assert problem.instead == "at least 28, or a wider pool"
+    Settings(**put("swarm.subnet_size", 28, data))
+
+
+def test_a_pool_without_room_for_a_network_is_refused_itself() -> None:
+    problem = the_problem(put("swarm.address_pool", ["10.200.0.0/30"]))
+    assert problem.field == "swarm.address_pool[0]"
+    assert '29 at most, better "10.200.0.0/24"' in problem.instead
+
+
 class TestOverlaps:
     def test_name_both_sides(self) -> None:
         problem = the_problem(put("networks.ingress_subnet", "10.200.7.0/24"))
@@ -468,6 +548,29 @@ class TestOverlaps:
         problem = the_problem(data)
         assert problem.field == 'networks.overlays[0] "backend".subnet'
         assert "networks.ingress_subnet" in problem.reason
+
+
+class TestFoundWithout:
+    def test_names_each_manager_once(self) -> None:
+        problem = the_problem(put("swarm.found_without", ["rk1", "rk2", "rk1"]))
+        assert (problem.field, problem.reason) == ("swarm.found_without[2]", "is there twice")
+
+    def test_does_not_take_a_host_without_a_name_for_one(self) -> None:
+        data = put("swarm.found_without", ["None"])
+        del data["hosts"][0]["name"]
+        found = {problem.field: problem.instead for problem in problems(data)}
+        assert found["swarm.found_without[0]"] == 'one of "rk2", "rk3", or take it out'
+
+    def test_says_nothing_of_a_host_whose_role_is_wrong(self) -> None:
+        data = put("hosts.0.role", "managr", put("swarm.found_without", ["rk1"]))
+        assert the_problem(data).field == 'hosts[0] "rk1".role'
+        del data["hosts"][0]["role"]
+        assert the_problem(data).field == 'hosts[0] "rk1".role'
+
+    def test_of_a_cluster_without_managers_has_nobody_to_choose_from(self) -> None:
+        hosts = [{**host, "role": "worker"} for host in four_boards()["hosts"]]
+        found = problems({"hosts": hosts, "swarm": {"found_without": ["x"]}})
+        assert [one.instead for one in found if "found_without" in one.field] == ["take it out"]
 
 
 def test_a_host_in_single_brackets_is_told_of_the_double_ones() -> None:
