@@ -121,7 +121,7 @@ class Ssh(_Section):
     known_hosts: values.FilePath = ""
     strict_host_keys: Literal["yes", "accept-new", "no"] = "accept-new"
     use_pam: bool = False
-    rollback_after: Annotated[int, Field(ge=20, le=900)] = 60
+    rollback_after: Annotated[values.Whole, Field(ge=20, le=900)] = 60
 
     @field_validator("strict_host_keys", mode="before")
     @classmethod
@@ -140,7 +140,7 @@ class Docker(_Section):
     key_fingerprint: values.Fingerprint = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
     users: tuple[values.UserName, ...] = ()
     log_max_size: values.LogSize = "10m"
-    log_max_files: Annotated[int, Field(ge=1, le=1000)] = 3
+    log_max_files: Annotated[values.Whole, Field(ge=1, le=1000)] = 3
     daemon: dict[values.DaemonKey, values.Json] = Field(default_factory=dict)
 
 
@@ -174,7 +174,7 @@ class Firewall(_Section):
 
 class Swarm(_Section):
     address_pool: values.Networks = ("10.200.0.0/16",)
-    subnet_size: Annotated[int, Field(ge=1, le=29)] = 24
+    subnet_size: Annotated[values.Whole, Field(ge=1, le=29)] = 24
     data_path_port: values.DataPathPort = 4789
     certificate_expiry: values.Duration = "90d"
     autolock: bool = False
@@ -210,7 +210,7 @@ class Backup(_Section):
 
     recipients: tuple[values.Recipient, ...] = ()
     folder: values.BackupFolder = "~/swarm-backups"
-    keep: Annotated[int, Field(ge=1, le=10000)] = 14
+    keep: Annotated[values.Whole, Field(ge=1, le=10000)] = 14
 
 
 class Settings(BaseSettings):

@@ -7,6 +7,7 @@ malformed address is reported beside a duplicate name, not instead of it.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -306,10 +307,8 @@ def _subnet_size(data: Mapping[str, Any]) -> Iterator[Problem]:
     swarm = data.get("swarm")
     if not isinstance(swarm, Mapping):
         return
-    try:
-        size = int(str(swarm.get("subnet_size")))
-    except ValueError:
-        return
+    written = str(swarm.get("subnet_size"))
+    size = int(written) if re.fullmatch(r"[0-9]{1,2}", written) else 0
     if not 1 <= size <= 29:  # reported as out of range already
         return
     pools = [one for one in _declared_ranges(data) if one.what.startswith("swarm.address_pool")]
@@ -349,10 +348,18 @@ def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) ->
     swarm, ssh = data.get("swarm"), data.get("ssh")
     vxlan = swarm.get("data_path_port") if isinstance(swarm, Mapping) else None
     owned = {2377, 7946, *([vxlan] if isinstance(vxlan, int) else [])}
-    for index, port in enumerate(_items(firewall.get("web_ports"))):
-        if port in owned:
-            yield _swarms_own(f"firewall.web_ports[{index}]", port, [port])
     login = ssh.get("port") if isinstance(ssh, Mapping) else None
+    for index, port in enumerate(_items(firewall.get("web_ports"))):
+        field = f"firewall.web_ports[{index}]"
+        if port in owned:
+            yield _swarms_own(field, port, [port])
+        if port == login and firewall.get("ssh_sources"):
+            yield Problem(
+                field,
+                shown(port),
+                "is SSH's port, which firewall.ssh_sources closes to the web's visitors",
+                "another port, or leave it out; or firewall.ssh_sources = [], open everywhere",
+            )
     for index, opening in enumerate(_items(firewall.get("open"))):
         if not isinstance(opening, Mapping):
             continue
@@ -372,7 +379,7 @@ def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) ->
 def _ports(opening: Mapping[str, Any]) -> range:
     """The ports of an opening; none where they cannot be read."""
     first, _, last = str(opening.get("port", "")).partition("-")
-    if not first.isdigit() or not (last or first).isdigit():
+    if not re.fullmatch(r"[0-9]{1,5}", first) or not re.fullmatch(r"[0-9]{1,5}", last or first):
         return range(0)
     return range(int(first), int(last or first) + 1)
 

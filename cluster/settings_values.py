@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from cluster.rolling.nodes import OURS
+
 Role = Literal["manager", "worker"]
 Availability = Literal["active", "pause", "drain"]
 
@@ -64,11 +66,11 @@ def seconds(duration: str) -> int:
 
     Raises ValueError for anything else.
     """
-    if not re.fullmatch(r"(\d+[dhms])+", duration):
+    if not re.fullmatch(r"([0-9]+[dhms])+", duration):
         raise ValueError(f"not a duration: {duration!r}")
     return sum(
         int(number) * DURATION_UNITS[unit]
-        for number, unit in re.findall(r"(\d+)([dhms])", duration)
+        for number, unit in re.findall(r"([0-9]+)([dhms])", duration)
     )
 
 
@@ -149,6 +151,10 @@ def _address(text: str) -> str:
     except ValueError:
         if re.fullmatch(r"[0-9.]+/\d+", text):
             raise wrong("has a prefix length; one host has one address", example) from None
+        if re.fullmatch(r"[0-9]+(\.[0-9]+){3}", text) and re.search(r"\b0[0-9]", text):
+            raise wrong(
+                "has a number that begins with 0, which can mean two things", example
+            ) from None
         raise wrong("is not an IPv4 address", example) from None
     if address.version == 6:
         raise wrong(
@@ -216,11 +222,11 @@ _PRIVATE = tuple(
 
 
 def _version(text: str) -> str:
-    if not text or re.fullmatch(r"\d+\.\d+\.\d+(-(rc|beta|alpha)\.\d+)?", text):
+    if not text or re.fullmatch(r"\d+\.\d+\.\d+(-(rc|beta|alpha)\.\d+)?", text, re.ASCII):
         return text
-    found = re.search(r"\d+\.\d+\.\d+", text)
-    short = re.fullmatch(r"v?(\d+)(\.\d+)?", text)
-    if found:
+    found = re.search(r"\d+\.\d+\.\d+", text, re.ASCII)
+    short = re.fullmatch(r"v?(\d+)(\.\d+)?", text, re.ASCII)
+    if found and text.isascii():
         instead = f'"{found.group()}"'
     elif short:
         instead = f'all three numbers, such as "{short[1]}{short[2] or ".5"}.2"'
@@ -237,8 +243,14 @@ def _duration(text: str) -> str:
             "is not a duration: numbers, each with d, h, m or s", 'such as "90d" or "2160h"'
         ) from None
     if length < 3600:
-        raise wrong("is shorter than an hour, the least swarm accepts", '"1h" or more, as "90d"')
+        raise wrong("is shorter than an hour, the least that is accepted", '"1h" or more, as "90d"')
+    if length > _LONGEST:
+        raise wrong("is longer than a hundred years", '"36500d" or less, as "90d"')
     return text
+
+
+_LONGEST = 36500 * DURATION_UNITS["d"]
+"""The Engine counts nanoseconds in 64 bits, which end after 292 years."""
 
 
 def _user(name: str) -> str:
@@ -355,13 +367,29 @@ def _backup_folder(text: str) -> str:
 
 
 def _ssh_host(text: str) -> str:
-    name = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
-    if not text or re.fullmatch(name, text) or re.fullmatch(r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", text):
+    if not text or _is_host(text):
         return text
-    instead = 'a name or an address alone, such as "rk1.example.org"; the port goes into ssh_port'
-    if at := re.fullmatch(r"([^@\s]+)@([^@\s]+)", text):
-        instead = f'ssh_host = "{at[2]}" and ssh_user = "{at[1]}"'
-    raise wrong("is not a host name or an address", instead)
+    instead = 'a name or an address alone, such as "rk1.example.org"'
+    parts = re.fullmatch(
+        r"\s*(?:ssh://)?(?:(?P<user>[^@\s:/]+)@)?(?:\[(?P<six>[^]\s]*)\]|(?P<host>[^@\s:/]+))\.?"
+        r"(?::(?P<port>[0-9]{1,5}))?/?\s*",
+        text,
+    )
+    host = parts and (parts["six"] or (parts["host"] or "").rstrip("."))
+    if parts and host and _is_host(host):
+        instead = f'ssh_host = "{host}"'
+        instead += f', ssh_user = "{parts["user"]}"' if parts["user"] else ""
+        instead += f", ssh_port = {int(parts['port'])}" if parts["port"] else ""
+    raise wrong("is not a host name or an address alone", instead)
+
+
+def _is_host(text: str) -> bool:
+    """Whether it is a name or an address; what ends in digits alone is no name (RFC 1123)."""
+    try:
+        return "%" not in text and bool(ipaddress.ip_address(text))
+    except ValueError:
+        label = r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?"
+        return bool(re.fullmatch(rf"({label}\.)*(?![0-9]+$){label}", text))
 
 
 def _label_key(key: str) -> str:
@@ -373,6 +401,11 @@ def _label_key(key: str) -> str:
         )
     if key.startswith(("com.docker.", "io.docker.", "org.dockerproject.")):
         raise wrong("is in a namespace that Docker keeps for itself", 'a key such as "disk"')
+    if key.startswith(OURS):
+        raise wrong(
+            f"begins with {OURS}, as the marks do that our own jobs leave on nodes and take off",
+            'a key such as "disk"',
+        )
     return key
 
 
@@ -415,10 +448,15 @@ def _network_name(name: str) -> str:
 
 
 def _repository(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.username or parts.query:
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.scheme == "https" and parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    # It is written into a file of apt's sources, where a space ends it.
+    if not usable or not re.fullmatch(r"[!-~]+", url) or re.search(r"[@?#]", url):
         raise wrong(
-            "is not the address of a repository: https, no user, no query",
+            "is not the address of a repository: https, no user, no query, no spaces",
             '"https://download.docker.com/linux", or a mirror of the same layout',
         )
     return url.rstrip("/")
@@ -428,6 +466,13 @@ def _log_size(text: str) -> str:
     if not re.fullmatch(r"[1-9]\d*[kmg]", text):
         raise wrong("is not a size: a number with k, m or g", 'such as "10m"')
     return text
+
+
+def _no_boolean(value: Any) -> Any:
+    # Python takes true for the number 1.
+    if isinstance(value, bool):
+        raise wrong("is not a whole number", "a whole number, without quotes")
+    return value
 
 
 def _mtu(number: int) -> int:
@@ -469,7 +514,9 @@ def _source_or_cluster(text: str) -> str:
 
 
 def _ports(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, bool | float):
+        raise wrong("is not a port, nor a range of ports", '51820, or "60000-61000"')
+    return str(value) if isinstance(value, int) else value
 
 
 def _port_range(text: str) -> str:
@@ -527,8 +574,9 @@ Recipient = Annotated[
 ]
 BackupFolder = Annotated[str, AfterValidator(_backup_folder), Field(examples=["~/swarm-backups"])]
 SshHost = Annotated[str, AfterValidator(_ssh_host), Field(examples=["rk1.example.org"])]
-Port = Annotated[int, Field(ge=1, le=65535, examples=[22])]
-OptionalPort = Annotated[int, Field(ge=0, le=65535, examples=[22])]
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+Port = Annotated[Whole, Field(ge=1, le=65535, examples=[22])]
+OptionalPort = Annotated[Whole, Field(ge=0, le=65535, examples=[22])]
 LabelKey = Annotated[str, AfterValidator(_label_key)]
 LabelValue = Annotated[str, AfterValidator(_label_value), Field(examples=["nvme"])]
 DaemonKey = Annotated[str, AfterValidator(_daemon_key)]
@@ -536,8 +584,8 @@ Json = Annotated[Any, AfterValidator(_json)]
 NetworkName = Annotated[str, AfterValidator(_network_name), Field(examples=["backend"])]
 Repository = Annotated[str, AfterValidator(_repository)]
 LogSize = Annotated[str, AfterValidator(_log_size), Field(examples=["10m"])]
-Mtu = Annotated[int, AfterValidator(_mtu), Field(examples=[1500])]
-DataPathPort = Annotated[int, AfterValidator(_data_path_port), Field(examples=[4789])]
+Mtu = Annotated[Whole, AfterValidator(_mtu), Field(examples=[1500])]
+DataPathPort = Annotated[Whole, AfterValidator(_data_path_port), Field(examples=[4789])]
 Source = Annotated[str, AfterValidator(_source), Field(examples=["192.168.1.0/24"])]
 SourceOrCluster = Annotated[
     str, AfterValidator(_source_or_cluster), Field(examples=["192.168.1.0/24"])

@@ -69,7 +69,7 @@ def _of_kind(kind: str, context: Mapping[str, Any], value: Any, message: str) ->
         few = kind.startswith("greater")
         return f"is too {'small' if few else 'large'}", f"{bound} or {'more' if few else 'less'}"
     stem = kind.removesuffix("_type").removesuffix("_parsing").removesuffix("_attributes")
-    stem = "int" if stem == "int_from_float" else stem
+    stem = "int" if stem in ("int_from_float", "finite_number") else stem
     if stem in _KINDS:
         wanted, instead = _KINDS[stem]
         return f"is not {wanted}", instead

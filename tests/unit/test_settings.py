@@ -148,12 +148,28 @@ REFUSED = [
     ("hosts.0.availability", "drained", "not one of", '"drain"'),
     ("hosts.0.labels.ssd", True, "not a text", "in quotes"),
     ("hosts.0.ssh_host", "pi@10.0.0.3", "not a host name", 'ssh_user = "pi"'),
+    (
+        "hosts.0.ssh_host",
+        "ada@rk1:22",
+        "alone",
+        'ssh_host = "rk1", ssh_user = "ada", ssh_port = 22',
+    ),
+    ("hosts.0.ssh_host", "ssh://ada@rk1", "alone", 'ssh_host = "rk1", ssh_user = "ada"'),
+    ("hosts.0.ssh_host", "192.168.1.11:22", "alone", 'ssh_host = "192.168.1.11", ssh_port = 22'),
+    ("hosts.0.ssh_host", "[fd00::1]:22", "alone", 'ssh_host = "fd00::1", ssh_port = 22'),
+    ("hosts.0.ssh_host", "rk1.lan.", "alone", 'ssh_host = "rk1.lan"'),
+    ("hosts.0.ssh_host", "192.168.1.300", "not a host name", '"rk1.example.org"'),
+    ("hosts.0.ssh_host", "rk1..lan", "not a host name", '"rk1.example.org"'),
+    ("hosts.0.ssh_host", "fe80::1%eth0", "not a host name", '"rk1.example.org"'),
     ("hosts.0.ssh_port", 70000, "too large", "65535 or less"),
     ("hosts.0.ssh_key", "keys/id", "relative path", '"~/keys/id"'),
     ("hosts.0.ssh_user", "root", "root logins are turned off", "sudo"),
     ("ssh.user", "root", "root logins are turned off", "sudo"),
     ("ssh.user", "Max Muster", "not a user name", "ubuntu"),
     ("ssh.user", "", "not a user name", "ubuntu"),
+    ("ssh.port", True, "not a whole number", "without quotes"),
+    ("ssh.port", float("inf"), "not a whole number", "without quotes"),
+    ("hosts.2.address", "192.168.001.013", "begins with 0", "192.168.1.11"),
     ("ssh.port", "ssh", "not a whole number", "without quotes, such as 22"),
     ("ssh.key", "~/.ssh/id_ed25519.pub", "public half", '"~/.ssh/id_ed25519"'),
     ("ssh.strict_host_keys", "accept", "not one of", '"accept-new"'),
@@ -164,8 +180,12 @@ REFUSED = [
     ("docker.version", "v28.5.1", "not a version", '"28.5.1"'),
     ("docker.version", "5:28.5.1-1~debian.13~trixie", "not a version", '"28.5.1"'),
     ("docker.version", "latest", "not a version", "leave it out"),
+    ("docker.version", "２8.5.2", "not a version", "leave it out"),
     ("docker.version", 28.5, "not a text", "in quotes"),
     ("docker.repository", "http://download.docker.com/linux", "https", "https://download"),
+    ("docker.repository", "https://[::1", "no spaces", "https://download"),
+    ("docker.repository", "https://example.org:99999", "no spaces", "https://download"),
+    ("docker.repository", "https://example.org/\nTrusted: yes", "no spaces", "https://download"),
     ("docker.key_fingerprint", "0EBFCD88", "8 characters, not 40", "can be forged"),
     ("docker.users", "pi", "not a list", "[ … ]"),
     ("docker.log_max_size", "10MB", "not a size", '"10m"'),
@@ -180,6 +200,9 @@ REFUSED = [
     ("swarm.subnet_size", 12, "does not fit into swarm.address_pool[0]", "at least 16"),
     ("swarm.data_path_port", 7946, "not free for swarm's data path", "4789"),
     ("swarm.certificate_expiry", "3 months", "not a duration", '"90d"'),
+    ("swarm.certificate_expiry", "９０d", "not a duration", '"90d"'),
+    ("swarm.certificate_expiry", "36501d", "longer than a hundred years", '"36500d"'),
+    ("firewall.max_age", "99999999999999d", "longer than a hundred years", '"36500d"'),
     ("swarm.certificate_expiry", "30m", "shorter than an hour", '"1h"'),
     ("swarm.autolock", True, "no place is declared to keep it", "swarm.unlock_key_file ="),
     ("swarm.unlock_key_file", "unlock-key", "is a relative path", '"~/unlock-key"'),
@@ -327,7 +350,7 @@ class TestLabels:
         host = Settings(**put("hosts.0.labels", {"disk.kind": "nvme"})).hosts[0]
         assert host.labels == {"disk.kind": "nvme"}
 
-    @pytest.mark.parametrize("key", ["1", "a b", "-x", "com.docker.x"])
+    @pytest.mark.parametrize("key", ["1", "a b", "-x", "com.docker.x", "pyinfra-swarm.x"])
     def test_refuses_a_key_no_constraint_can_name(self, key: str) -> None:
         problem = the_problem(put("hosts.0.labels", {key: "x"}))
         assert problem.field == f'hosts[0] "rk1".labels.{key}'
