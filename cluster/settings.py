@@ -319,7 +319,8 @@ def _loaded() -> tuple[Settings, Source]:
     try:
         settings = Settings(**found.values)
     except SettingsError as error:
-        problems += [found.attributed(problem) for problem in error.problems]
+        problems += error.problems
+    problems = [found.attributed(problem) for problem in problems]
     if problems or settings is None:
         raise SettingsError(problems, where=str(found.source))
     return settings, found.source

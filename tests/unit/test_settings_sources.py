@@ -106,8 +106,38 @@ class TestTheFile:
         assert "each key and each [table] once" in text
 
     def test_that_is_not_text_is_an_error(self, write: Write) -> None:
-        write().write_bytes(b"\xff\xfe[")
-        assert "is not UTF-8 text" in refused()
+        write().write_bytes(b"\xff[")
+        text = refused()
+        assert "is not UTF-8 text\n" in text
+        assert "1 problem" in text
+
+    def test_may_begin_with_the_mark_that_editors_on_windows_write(self, write: Write) -> None:
+        write(env="SWARM_SSH__PORT=2222\n")
+        path = write("\ufeff" + BOARDS, env="\ufeffSWARM_SSH__PORT=2222\r\n")
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+        assert settings.load().ssh.port == 2222
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+    def test_in_another_encoding_is_told_which(self, write: Write, encoding: str) -> None:
+        path = write()
+        path.write_bytes(BOARDS.encode(encoding))
+        assert "is not UTF-8 text but UTF-16\n    instead: save the file as UTF-8" in refused()
+        path.write_text(BOARDS)
+        (path.parent / ".env").write_bytes("A=1\n".encode(encoding))
+        assert "is not UTF-8 text but UTF-16\n    instead: save the file as UTF-8" in refused()
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            (f"x = {'9' * 5000}\n", "holds a number with more than 4300 digits"),
+            (f"x = {'[' * 3000}{']' * 3000}\n", "has brackets in brackets"),
+        ],
+    )
+    def test_that_python_gives_up_on_is_an_error(
+        self, write: Write, text: str, reason: str
+    ) -> None:
+        path = write(text + BOARDS)
+        assert f"{path}\n    {reason}" in refused()
 
     def test_is_named_above_its_problems(self, write: Write) -> None:
         path = write(BOARDS + "colour = 1\n")
@@ -158,6 +188,46 @@ class TestVariables:
         assert 'docker.users (from SWARM_DOCKER__USERS in the environment) = "pi"' in text
         assert f"ssh.port (from SWARM_SSH__PORT in .env ({path.parent}))" in text
         assert 'hosts[0] "a".address (from SWARM_HOSTS in the environment) = "10.1"' in text
+
+    @pytest.mark.parametrize(
+        ("name", "value", "said"),
+        [
+            ("SWARM_SSH__KEY", "/nowhere/id", "ssh.key (from SWARM_SSH__KEY in the environment)"),
+            ("swarm_ssh__port", "x", "ssh.port (from swarm_ssh__port in the environment)"),
+            ("SWARM_SSH", '{"port": 0}', "ssh.port (from SWARM_SSH in the environment)"),
+            ("SWARM_SSH", '{"prot": 0}', "ssh.prot (from SWARM_SSH in the environment)"),
+            (
+                "SWARM_DOCKER__DAEMON__HOSTS",
+                "x",
+                "docker.daemon.hosts (from SWARM_DOCKER__DAEMON__HOSTS in the environment)",
+            ),
+            (
+                "SWARM_NETWORKS__INGRESS_SUBNET",
+                "10.200.0.0/24",
+                "networks.ingress_subnet (from SWARM_NETWORKS__INGRESS_SUBNET in the environment)",
+            ),
+            (
+                "SWARM_SWARM__ADDRESS_POOL",
+                '["10.201.0.0/16"]',
+                "swarm.address_pool[0] (from SWARM_SWARM__ADDRESS_POOL in the environment) = 10.201",
+            ),
+            (
+                "SWARM_FIREWALL__WEB",
+                "listed",
+                'while firewall.web (from SWARM_FIREWALL__WEB in the environment) = "listed"',
+            ),
+            ("SWARM_DOCKER__USERS", "['pi']", "instead: JSON, in which texts are in double quotes"),
+            ("SWARM_SSH", "port=22", "instead: JSON, in which texts are in double quotes"),
+        ],
+    )
+    def test_are_named_whatever_is_wrong_with_their_value(
+        self, write: Write, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+    ) -> None:
+        write()
+        monkeypatch.setenv(name, value)
+        text = refused()
+        assert said in text
+        assert "1 problem" in text
 
     @pytest.mark.parametrize(
         ("name", "meant"),
