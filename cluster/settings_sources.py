@@ -166,7 +166,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         if place:
             where += f", line {place[1]}, column {place[2]}" if place[1] else ", at its end"
             text = text[: place.start()].strip()
+        if table := re.search(r"\('(.*)',?\)", text):  # a table's name, as Python's tuple
+            name = table[1].replace("', '", ".")
+            text = text.replace(table[0], f"[{name}]")
         reason, instead = f"is not TOML: {text}", "compare the line with cluster.example.toml"
+        if "nvalid value" in text or "newline or end of document after a statement" in text:
+            instead = f'a text stands in straight quotes, as in name = "rk1"; {instead}'
         if "overwrite" in text or "declare" in text:
             instead = "each key and each [table] once; only [[hosts]] and its like repeat"
     except UnicodeDecodeError as error:

@@ -187,14 +187,15 @@ REFUSED = [
     ("docker.repository", "https://example.org:99999", "no spaces", "https://download"),
     ("docker.repository", "https://example.org/\nTrusted: yes", "no spaces", "https://download"),
     ("docker.key_fingerprint", "0EBFCD88", "8 characters, not 40", "can be forged"),
-    ("docker.users", "pi", "not a list", "[ … ]"),
+    ("docker.users", "pi", "not a list", '["pi"]'),
+    ("firewall.web_ports", 80, "not a list", "[80]"),
     ("docker.log_max_size", "10MB", "not a size", '"10m"'),
     ("docker.log_max_files", 0, "too small", "1 or more"),
     ("docker.daemon.live-restore", True, "swarm node cannot use it", "take the key out"),
     ("docker.daemon.log-opts", {}, "docker.log_max_size", "take the key out"),
     ("docker.daemon.hosts", ["tcp://0.0.0.0"], "local socket", "take the key out"),
     ("docker.daemon.x", float("nan"), "cannot be written into daemon.json", "a number"),
-    ("swarm.address_pool", "10.0.0.0/8", "not a list", "[ … ]"),
+    ("swarm.address_pool", "10.0.0.0/8", "not a list", '["10.0.0.0/8"]'),
     ("swarm.address_pool", [], "is empty", "at least one"),
     ("swarm.subnet_size", 30, "too large", "29 or less"),
     ("swarm.subnet_size", 12, "does not fit into swarm.address_pool[0]", "at least 16"),
@@ -403,6 +404,8 @@ class TestUnknownKeys:
             ("swarm.ingress_subnet", "it belongs into [networks]"),
             ("swarm.availability", "it belongs into [[hosts]]"),
             ("firewall.ssh_source", '"ssh_sources"'),
+            ("user", "it belongs into [ssh]"),
+            ("hosts.0.user", '"ssh_user"'),
             ("updates.zzz", "one of unattended, time_sync"),
         ],
     )
@@ -599,6 +602,31 @@ class TestFoundWithout:
 def test_a_host_in_single_brackets_is_told_of_the_double_ones() -> None:
     found = problems({"hosts": {"name": "rk1", "address": "10.0.0.1", "role": "manager"}})
     assert any(one.instead.startswith("[[hosts]], in double brackets") for one in found)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason", "instead"),
+    [
+        ("access.admins", {"name": "ada"}, "is a single table", "[[access.admins]], in double"),
+        ("access.admins", ["ada"], "is not a table", 'a table: { name = "ada" }'),
+        ("access.admins", "ada", "is not a list", 'a list of tables: [{ name = "ada" }]'),
+        ("firewall.open", "80", "is not a list", "a list of tables: [{ … }]"),
+        ("networks.overlays", ["backend"], "is not a table", 'a table: { name = "backend" }'),
+        ("ssh", [{"port": 22}], "is a list of tables", "[ssh], in single brackets, once"),
+        ("firewall.open", ["80"], "is not a table", "a table"),
+    ],
+)
+def test_brackets_of_the_wrong_kind_are_told_of_the_right_ones(
+    path: str, value: Any, reason: str, instead: str
+) -> None:
+    problem = the_problem(put(path, value))
+    assert problem.reason == reason
+    assert instead in problem.instead
+
+
+def test_hosts_that_are_names_alone_are_told_what_a_host_is() -> None:
+    found = problems({"hosts": ["rk1"]})
+    assert found[0].instead.startswith("[[hosts]], once for each host, with a line each for name")
 
 
 class TestManyProblems:

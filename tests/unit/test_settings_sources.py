@@ -104,6 +104,17 @@ class TestTheFile:
         text = refused()
         assert "line 6" in text
         assert "each key and each [table] once" in text
+        write(BOARDS + "[ssh]\nport = 22\n[ssh]\nuser = 'ada'\n")
+        assert "is not TOML: Cannot declare [ssh] twice" in refused()
+        write(BOARDS + "[docker.daemon]\nx = 1\n[docker.daemon]\n")
+        assert "is not TOML: Cannot declare [docker.daemon] twice" in refused()
+
+    @pytest.mark.parametrize(
+        "line", ["name = home", "name = “home”", "name = 10.201.0.0/24", "name = 192.168.1.1"]
+    )
+    def test_in_which_a_text_has_no_quotes_is_told_so(self, write: Write, line: str) -> None:
+        write(f"[cluster]\n{line}\n")
+        assert 'instead: a text stands in straight quotes, as in name = "rk1"' in refused()
 
     def test_that_is_not_text_is_an_error(self, write: Write) -> None:
         write().write_bytes(b"\xff[")
@@ -204,12 +215,12 @@ class TestVariables:
             (
                 "SWARM_NETWORKS__INGRESS_SUBNET",
                 "10.200.0.0/24",
-                "networks.ingress_subnet (from SWARM_NETWORKS__INGRESS_SUBNET in the environment)",
+                "subnet (from SWARM_NETWORKS__INGRESS_SUBNET in the environment) = ",
             ),
             (
                 "SWARM_SWARM__ADDRESS_POOL",
                 '["10.201.0.0/16"]',
-                "swarm.address_pool[0] (from SWARM_SWARM__ADDRESS_POOL in the environment) = 10.201",
+                "address_pool[0] (from SWARM_SWARM__ADDRESS_POOL in the environment) = 10.201",
             ),
             (
                 "SWARM_FIREWALL__WEB",
