@@ -64,19 +64,16 @@ def _brackets(loc: Loc, value: Any, root: type[BaseModel]) -> tuple[str, str] | 
     if model is None:
         return None
     path = ".".join(str(part) for part in loc if isinstance(part, str))
+    named = isinstance(value, str) and "name" in model.model_fields
+    one = f"{{ name = {shown(value)} }}" if named else "{ … }"
     if isinstance(loc[-1], int):
-        if not isinstance(value, str):
-            return None
-        known = list(model.model_fields)
-        instead = f"a table: {{ {known[0]} = {shown(value)} }}" if known[0] == "name" else ""
-        if len(loc) == 2 and path == "hosts":
-            instead = "[[hosts]], once for each host, with a line each for name, address and role"
-        return ("is not a table", instead) if instead else None
+        if path != "hosts":
+            return "is not a table", f"a table: {one}"
+        lines = "with a line each for name, address and role"
+        return "is not a table", f"[[hosts]], once for each host, {lines}"
     many = get_origin(_annotation(root, loc)) is tuple
     if many and isinstance(value, str):
-        first = next(iter(model.model_fields))
-        named = f"{{ {first} = {shown(value)} }}" if first == "name" else "{ … }"
-        return "is not a list", f"a list of tables: [{named}]"
+        return "is not a list", f"a list of tables: [{one}]"
     if many and isinstance(value, Mapping):
         once = "once for each host" if path == "hosts" else "once for each"
         return "is a single table", f"[[{path}]], in double brackets, {once}"
