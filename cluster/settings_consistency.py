@@ -212,11 +212,16 @@ def _login_shut_out(
     access, ssh = data.get("access"), data.get("ssh")
     if not isinstance(access, Mapping) or not isinstance(ssh, Mapping):
         return
-    admins = {i.get("name") for i in _items(access.get("admins")) if isinstance(i, Mapping)}
+    admins = {
+        str(admin.get("name"))
+        for admin in _items(access.get("admins"))
+        if isinstance(admin, Mapping)
+    }
     if access.get("others") != "deny" or not admins:
         return
-    logins = {host.get("ssh_user") or ssh.get("user") for host in hosts}
-    for login in sorted(str(login) for login in logins - admins):
+    written = [host.get("ssh_user") or ssh.get("user") for host in hosts]
+    logins = {login for login in written if isinstance(login, str)}
+    for login in sorted(logins - admins):
         yield Problem(
             "access.others",
             '"deny"',
@@ -351,7 +356,7 @@ def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) ->
     login = ssh.get("port") if isinstance(ssh, Mapping) else None
     for index, port in enumerate(_items(firewall.get("web_ports"))):
         field = f"firewall.web_ports[{index}]"
-        if port in owned:
+        if isinstance(port, int) and port in owned:
             yield _swarms_own(field, port, [port])
         if port == login and firewall.get("ssh_sources"):
             yield Problem(

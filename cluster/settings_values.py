@@ -389,7 +389,7 @@ def _is_host(text: str) -> bool:
         return "%" not in text and bool(ipaddress.ip_address(text))
     except ValueError:
         label = r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?"
-        return bool(re.fullmatch(rf"({label}\.)*(?![0-9]+$){label}", text))
+        return len(text) < 254 and bool(re.fullmatch(rf"({label}\.)*(?![0-9]+$){label}", text))
 
 
 def _label_key(key: str) -> str:
@@ -463,7 +463,7 @@ def _repository(url: str) -> str:
 
 
 def _log_size(text: str) -> str:
-    if not re.fullmatch(r"[1-9]\d*[kmg]", text):
+    if not re.fullmatch(r"[1-9][0-9]{0,5}[kmg]", text):
         raise wrong("is not a size: a number with k, m or g", 'such as "10m"')
     return text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import ipaddress
 import json
@@ -189,6 +190,9 @@ REFUSED = [
     ("docker.key_fingerprint", "0EBFCD88", "8 characters, not 40", "can be forged"),
     ("docker.users", "pi", "not a list", '["pi"]'),
     ("firewall.web_ports", 80, "not a list", "[80]"),
+    ("docker.log_max_size", "1９m", "not a size", '"10m"'),
+    ("docker.log_max_size", "9" * 20 + "g", "not a size", '"10m"'),
+    ("hosts.0.ssh_host", "x" * 254, "not a host name", '"rk1.example.org"'),
     ("docker.log_max_size", "10MB", "not a size", '"10m"'),
     ("docker.log_max_files", 0, "too small", "1 or more"),
     ("docker.daemon.live-restore", True, "swarm node cannot use it", "take the key out"),
@@ -652,6 +656,23 @@ class TestManyProblems:
         assert (
             'hosts[0] "rk1".address = "nowhere"\n    is not an IPv4 address\n    instead:' in text
         )
+
+    @pytest.mark.parametrize("odd", [["x"], [["x"]], {"x": ["x"]}, None, True, -1, "²", 0.5])
+    def test_of_kind_do_not_hide_behind_a_traceback(self, odd: Any) -> None:
+        paths = [
+            f"{section}.{key}"
+            for section in ("hosts.0", "access.admins.0", "networks.overlays.0", "firewall.open.0")
+            for key in ("name", "address", "role", "labels", "ssh_user", "ssh_port", "port", "keys")
+        ]
+        for section, field in Settings.model_fields.items():
+            keys = getattr(field.annotation, "model_fields", {})
+            paths += [section, *(f"{section}.{key}" for key in keys)]
+        base = put("access", {"others": "deny", "admins": [{"name": "ada"}]})
+        base = put("networks.overlays", [{"name": "backend"}], base)
+        base = put("firewall", {"ssh_sources": ["10.0.0.0/8"], "open": [{"port": 1}]}, base)
+        for path in paths:
+            with contextlib.suppress(SettingsError):
+                Settings(**put(path, odd, base))
 
     @pytest.mark.parametrize("hosts", ["x", 3, {"a": 1}, [1, "x"], None])
     def test_of_shape_do_not_hide_behind_a_traceback(self, hosts: Any) -> None:
