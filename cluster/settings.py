@@ -39,6 +39,7 @@ from cluster.settings_errors import (
     nearest,
     secret_values_in,
     secrets_in,
+    without_secrets,
 )
 from cluster.settings_sources import Source, locate
 from cluster.settings_values import DAEMON_OWNED
@@ -120,7 +121,7 @@ class Ssh(_Section):
     known_hosts: values.FilePath = ""
     strict_host_keys: Literal["yes", "accept-new", "no"] = "accept-new"
     use_pam: bool = False
-    rollback_after: Annotated[int, Field(ge=20, le=900)] = 60
+    rollback_after: Annotated[values.Whole, Field(ge=20, le=900)] = 60
 
     @field_validator("strict_host_keys", mode="before")
     @classmethod
@@ -139,7 +140,7 @@ class Docker(_Section):
     key_fingerprint: values.Fingerprint = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
     users: tuple[values.UserName, ...] = ()
     log_max_size: values.LogSize = "10m"
-    log_max_files: Annotated[int, Field(ge=1, le=1000)] = 3
+    log_max_files: Annotated[values.Whole, Field(ge=1, le=1000)] = 3
     daemon: dict[values.DaemonKey, values.Json] = Field(default_factory=dict)
 
 
@@ -173,7 +174,7 @@ class Firewall(_Section):
 
 class Swarm(_Section):
     address_pool: values.Networks = ("10.200.0.0/16",)
-    subnet_size: Annotated[int, Field(ge=1, le=29)] = 24
+    subnet_size: Annotated[values.Whole, Field(ge=1, le=29)] = 24
     data_path_port: values.DataPathPort = 4789
     certificate_expiry: values.Duration = "90d"
     autolock: bool = False
@@ -209,7 +210,7 @@ class Backup(_Section):
 
     recipients: tuple[values.Recipient, ...] = ()
     folder: values.BackupFolder = "~/swarm-backups"
-    keep: Annotated[int, Field(ge=1, le=10000)] = 14
+    keep: Annotated[values.Whole, Field(ge=1, le=10000)] = 14
 
 
 class Settings(BaseSettings):
@@ -287,10 +288,8 @@ class Settings(BaseSettings):
             made = handler(data)
         except ValidationError as error:
             problems += in_words(error, plain, cls)
-        problems += consistency.problems(_with_defaults(plain))
-        # Where a value is wrong in another way as well, that says more.
-        known = {problem.field for problem in problems}
-        problems += [one for one in secret_values_in(plain, plain) if one.field not in known]
+        problems += consistency.problems(_with_defaults(without_secrets(plain)))
+        problems += secret_values_in(plain, plain)
         if problems or made is None:
             raise SettingsError(_once_each(problems))
         object.__setattr__(made, "hosts", tuple(_effective(host, made.ssh) for host in made.hosts))
@@ -320,7 +319,8 @@ def _loaded() -> tuple[Settings, Source]:
     try:
         settings = Settings(**found.values)
     except SettingsError as error:
-        problems += [found.attributed(problem) for problem in error.problems]
+        problems += error.problems
+    problems = [found.attributed(problem) for problem in problems]
     if problems or settings is None:
         raise SettingsError(problems, where=str(found.source))
     return settings, found.source
@@ -364,13 +364,17 @@ def _with_defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _once_each(problems: list[Problem]) -> list[Problem]:
-    """Without the unknown-key problems that only repeat that a key looks like a secret."""
+    """Where there is a secret, that alone: what else is wrong there could give it away."""
+    secret = {
+        problem.field: problem.reason
+        for problem in reversed(problems)
+        if "secrets are never" in problem.reason
+    }
     seen: set[tuple[str, str]] = set()
-    secret = {problem.field for problem in problems if "secrets are never" in problem.reason}
     kept = []
     for problem in problems:
-        repeated = problem.field in secret and "secrets are never" not in problem.reason
-        if not repeated and (problem.field, problem.reason) not in seen:
-            seen.add((problem.field, problem.reason))
+        said = (problem.field, problem.reason)
+        if said not in seen and secret.get(problem.field, problem.reason) == problem.reason:
+            seen.add(said)
             kept.append(problem)
     return kept

@@ -7,11 +7,12 @@ malformed address is reported beside a duplicate name, not instead of it.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.settings_errors import Loc, Problem, field_name, nearest, shown
+from cluster.settings_errors import Loc, Problem, field_name, shown
 from cluster.settings_values import ipv4_network_fault
 
 HOST_NETWORK_PREFIX = 24
@@ -24,7 +25,7 @@ class _Range:
 
     network: ipaddress.IPv4Network
     what: str
-    loc: Loc | None
+    loc: Loc = ()
 
 
 def problems(data: Mapping[str, Any]) -> list[Problem]:
@@ -155,17 +156,39 @@ def _found_without(
     data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]
 ) -> Iterator[Problem]:
     swarm = data.get("swarm")
-    names = swarm.get("found_without") if isinstance(swarm, Mapping) else None
-    managers = [str(host.get("name")) for host in hosts if host.get("role") == "manager"]
-    for index, name in enumerate(_items(names)):
-        if isinstance(name, str) and name not in managers:
-            meant = nearest(name, managers)
-            yield Problem(
-                field_name(("swarm", "found_without", index), data),
-                shown(name),
-                "is not the name of a declared manager",
-                f'"{meant}"' if meant else f"one of {', '.join(managers)}, or take it out",
-            )
+    names = _items(swarm.get("found_without") if isinstance(swarm, Mapping) else None)
+    roles = {host["name"]: host.get("role") for host in hosts if isinstance(host.get("name"), str)}
+    managers = [name for name, role in roles.items() if role == "manager"]
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or roles.get(name, "") not in ("manager", "worker", ""):
+            continue  # reported as no text, or as no role
+        if name in names[:index]:
+            reason, instead = "is there twice", "each name once"
+        elif name in managers:
+            continue
+        elif roles.get(name) == "worker":
+            reason = "is a worker, and a silent worker keeps nobody from founding the swarm"
+            instead = "take it out"
+        else:
+            # Never the nearest: that manager may be alive, and in a swarm.
+            reason = "is not the name of a declared manager"
+            meant = _written_otherwise(name, hosts)
+            choice = ", ".join(map(shown, managers))
+            instead = meant or (f"one of {choice}, or take it out" if managers else "take it out")
+        yield Problem(
+            field_name(("swarm", "found_without", index), data), shown(name), reason, instead
+        )
+
+
+def _written_otherwise(name: str, hosts: Sequence[Mapping[str, Any]]) -> str | None:
+    """The manager that is meant without a doubt: in capitals, with its domain, by its address."""
+    for host in hosts:
+        label = name.strip().lower().partition(".")[0]
+        if host.get("role") == "manager" and (
+            label == host.get("name") or name.strip() == host.get("address")
+        ):
+            return shown(host["name"]) if isinstance(host.get("name"), str) else None
+    return None
 
 
 def _autolock_without_a_place(data: Mapping[str, Any]) -> Iterator[Problem]:
@@ -189,11 +212,16 @@ def _login_shut_out(
     access, ssh = data.get("access"), data.get("ssh")
     if not isinstance(access, Mapping) or not isinstance(ssh, Mapping):
         return
-    admins = {i.get("name") for i in _items(access.get("admins")) if isinstance(i, Mapping)}
+    admins = {
+        str(admin.get("name"))
+        for admin in _items(access.get("admins"))
+        if isinstance(admin, Mapping)
+    }
     if access.get("others") != "deny" or not admins:
         return
-    logins = {host.get("ssh_user") or ssh.get("user") for host in hosts}
-    for login in sorted(str(login) for login in logins - admins):
+    written = [host.get("ssh_user") or ssh.get("user") for host in hosts]
+    logins = {login for login in written if isinstance(login, str)}
+    for login in sorted(logins - admins):
         yield Problem(
             "access.others",
             '"deny"',
@@ -204,18 +232,26 @@ def _login_shut_out(
 
 def _overlaps(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
     taken = list(_host_networks(hosts))
-    declared = list(_declared_ranges(data))
-    everything = [*taken, *declared]
-    for mine in declared:
+    clashing: list[tuple[_Range, _Range]] = []
+    for mine in _declared_ranges(data):
         clash = next((other for other in taken if other.network.overlaps(mine.network)), None)
-        if clash and mine.loc:
-            yield Problem(
-                field_name(mine.loc, data),
-                f'"{mine.network}"',
-                f"overlaps {clash.what}",
-                _free(mine.network.prefixlen, [r.network for r in everything]),
-            )
-        taken.append(mine)
+        if clash:
+            clashing.append((mine, clash))
+        else:
+            taken.append(mine)
+    # Beside what stays, and beside each other: all of the advice can be followed together.
+    used = [one.network for one in taken]
+    for mine, clash in clashing:
+        free = _free(mine.network.prefixlen, used)
+        used += [free] if free else []
+        yield Problem(
+            field_name(mine.loc, data),
+            f'"{mine.network}"',
+            f"overlaps {clash.what}",
+            f'a network of its own, such as "{free}"'
+            if free
+            else "a smaller network, which overlaps nothing",
+        )
 
 
 def _host_networks(hosts: Sequence[Mapping[str, Any]]) -> Iterator[_Range]:
@@ -229,7 +265,7 @@ def _host_networks(hosts: Sequence[Mapping[str, Any]]) -> Iterator[_Range]:
         members.setdefault(network, []).append(str(host.get("name", address)))
     for network, names in members.items():
         some = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
-        yield _Range(network, f"the hosts' own network {network} ({some})", None)
+        yield _Range(network, f"the hosts' own network {network} ({some})")
 
 
 def _declared_ranges(data: Mapping[str, Any]) -> Iterator[_Range]:
@@ -250,43 +286,45 @@ def _declared_texts(data: Mapping[str, Any]) -> Iterator[tuple[Loc, Any]]:
                 yield ("networks", "overlays", index, "subnet"), overlay.get("subnet")
 
 
-def _free(prefix: int, taken: Sequence[ipaddress.IPv4Network]) -> str:
-    """A private network of this size that collides with nothing, as advice."""
-    private = ipaddress.IPv4Network("10.0.0.0/8")
-    step = 2 ** (32 - max(prefix, 16))
-    start = int(private.network_address) + 200 * 65536
-    for offset in range(0, 2**24, step):
-        base = int(private.network_address) + (start + offset) % 2**24
-        network = ipaddress.IPv4Network((base, prefix), strict=False)
-        if not any(network.overlaps(other) for other in taken):
-            return f'a network of its own, such as "{network}"'
-    return "a smaller network, which overlaps nothing"
+def _free(prefix: int, taken: Sequence[ipaddress.IPv4Network]) -> ipaddress.IPv4Network | None:
+    """A private network of this size, or of the next smaller one, that collides with nothing."""
+    for length in range(prefix, max(prefix, 16) + 1):
+        for space in _TO_PROPOSE:
+            size = 2 ** (32 - length)
+            first = int(space.network_address)
+            while first + size - 1 <= int(space.broadcast_address):
+                network = ipaddress.IPv4Network((first, length))
+                clash = next((other for other in taken if other.overlaps(network)), None)
+                if clash is None:
+                    return network
+                behind = max(int(clash.broadcast_address), first + size - 1) + 1
+                first = -(-behind // size) * size
+    return None
+
+
+_TO_PROPOSE = tuple(
+    ipaddress.IPv4Network(text)
+    for text in ("10.200.0.0/13", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+)
 
 
 def _subnet_size(data: Mapping[str, Any]) -> Iterator[Problem]:
     swarm = data.get("swarm")
     if not isinstance(swarm, Mapping):
         return
-    try:
-        size = int(str(swarm.get("subnet_size")))
-    except ValueError:
-        return
+    written = str(swarm.get("subnet_size"))
+    size = int(written) if re.fullmatch(r"[0-9]{1,2}", written) else 0
     if not 1 <= size <= 29:  # reported as out of range already
         return
-    for loc, value in _declared_texts(data):
-        if loc[:2] != ("swarm", "address_pool") or not isinstance(value, str):
-            continue
-        if ipv4_network_fault(value) is None:
-            pool = ipaddress.IPv4Network(value)
-            if size < pool.prefixlen:
-                yield Problem(
-                    "swarm.subnet_size",
-                    str(size),
-                    f"a /{size} for each network does not fit into {field_name(loc, data)} = "
-                    f"{pool}",
-                    f"at least {pool.prefixlen}, as "
-                    f"{min(29, max(24, pool.prefixlen))}, or a wider pool",
-                )
+    pools = [one for one in _declared_ranges(data) if one.what.startswith("swarm.address_pool")]
+    narrowest = max(pools, key=lambda pool: pool.network.prefixlen, default=None)
+    if narrowest and size < (least := narrowest.network.prefixlen):
+        yield Problem(
+            "swarm.subnet_size",
+            str(size),
+            f"a /{size} for each network does not fit into {narrowest.what}",
+            f"at least {least}{', as 24' if least < 24 else ''}, or a wider pool",
+        )
 
 
 def _firewall(data: Mapping[str, Any]) -> Iterator[Problem]:
@@ -315,10 +353,18 @@ def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) ->
     swarm, ssh = data.get("swarm"), data.get("ssh")
     vxlan = swarm.get("data_path_port") if isinstance(swarm, Mapping) else None
     owned = {2377, 7946, *([vxlan] if isinstance(vxlan, int) else [])}
-    for index, port in enumerate(_items(firewall.get("web_ports"))):
-        if port in owned:
-            yield _swarms_own(f"firewall.web_ports[{index}]", port, [port])
     login = ssh.get("port") if isinstance(ssh, Mapping) else None
+    for index, port in enumerate(_items(firewall.get("web_ports"))):
+        field = f"firewall.web_ports[{index}]"
+        if isinstance(port, int) and port in owned:
+            yield _swarms_own(field, port, [port])
+        if port == login and firewall.get("ssh_sources"):
+            yield Problem(
+                field,
+                shown(port),
+                "is SSH's port, which firewall.ssh_sources closes to the web's visitors",
+                "another port, or leave it out; or firewall.ssh_sources = [], open everywhere",
+            )
     for index, opening in enumerate(_items(firewall.get("open"))):
         if not isinstance(opening, Mapping):
             continue
@@ -338,7 +384,7 @@ def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) ->
 def _ports(opening: Mapping[str, Any]) -> range:
     """The ports of an opening; none where they cannot be read."""
     first, _, last = str(opening.get("port", "")).partition("-")
-    if not first.isdigit() or not (last or first).isdigit():
+    if not re.fullmatch(r"[0-9]{1,5}", first) or not re.fullmatch(r"[0-9]{1,5}", last or first):
         return range(0)
     return range(int(first), int(last or first) + 1)
 

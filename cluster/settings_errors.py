@@ -20,11 +20,39 @@ Loc = tuple[int | str, ...]
 _SECRET_NAME = re.compile(
     r"password|passwd|passphrase|token|secret|credential|private_?key|api_?key|unlock_?key", re.I
 )
-_SECRET_VALUE = re.compile(
-    r"PRIVATE KEY|SWMTKN-|SWMKEY-|://[^/\s:@]*:[^/\s@]+@|\bgh[a-z]_[A-Za-z0-9]{20}|\bAKIA[A-Z0-9]{16}"
-    r"|^b3BlbnNzaC1rZXk"
+_TAKE_IT_OUT = (
+    "take it out of the settings (and replace it, if the file was shared); put it in an "
+    "environment variable, or in a file of its own, and name that"
 )
+_REPLACE_IT = "; replace the secret one if this file was shared"
+_SECRETS = (
+    (
+        r"PRIVATE KEY|\bb3BlbnNzaC1rZXk",
+        "is a private key, which must never leave its owner",
+        f"one line of a .pub file, or the path of the key, as the field asks for{_REPLACE_IT}",
+    ),
+    (
+        r"(?i:AGE-SECRET-KEY-)",
+        "is a secret key",
+        f"the public one that belongs to it (age1…, as `age-keygen -y` prints it){_REPLACE_IT}",
+    ),
+    (r"(?i:SWMKEY-)", "is an unlock key itself", "the path of a file that it is kept in"),
+    (
+        r"(?i:SWMTKN-)",
+        "is a join token",
+        "take it out: tokens are asked of the swarm when a host joins",
+    ),
+    (
+        r"(^|://)[^/\s:@]*:[^/\s@]+@|https?://[^/\s@]+@|\bgh[a-z]_[A-Za-z0-9]{20}|\bAKIA[A-Z0-9]{16}",
+        "holds what looks like a secret",
+        _TAKE_IT_OUT,
+    ),
+)
+"""What a secret looks like, what it is, and what to write in its place."""
+
+_SECRET_VALUE = re.compile("|".join(pattern for pattern, _, _ in _SECRETS))
 _SHOWN = 72
+NOT_SHOWN = "(not shown)"
 
 
 @dataclass(frozen=True)
@@ -91,7 +119,7 @@ def shown(value: Any, name: str = "") -> str:
     else:
         text = str(value)
     if names_a_secret(name) or _SECRET_VALUE.search(text.strip('"')) or _holds_a_secret(value):
-        return "(not shown)"
+        return NOT_SHOWN
     return text if len(text) <= _SHOWN else text[: _SHOWN - 2] + "…" + text[-1]
 
 
@@ -128,15 +156,10 @@ def field_name(loc: Loc, data: Mapping[str, Any]) -> str:
             if isinstance(name, str) and name:
                 text += " " + shown(name)
         else:
-            text += f".{part}" if text else str(part)
+            key = NOT_SHOWN if _SECRET_VALUE.search(part) else part
+            text += f".{key}" if text else key
             here = here.get(part) if isinstance(here, Mapping) else None
     return text
-
-
-_TAKE_IT_OUT = (
-    "take it out of the settings (and replace it, if the file was shared); put it in an "
-    "environment variable, or in a file of its own, and name that"
-)
 
 
 def secrets_in(data: Any, whole: Mapping[str, Any], loc: Loc = ()) -> list[Problem]:
@@ -163,13 +186,33 @@ def secrets_in(data: Any, whole: Mapping[str, Any], loc: Loc = ()) -> list[Probl
 
 
 def secret_values_in(data: Any, whole: Mapping[str, Any], loc: Loc = ()) -> list[Problem]:
-    """A problem for each text that looks like a secret, whatever its key is called."""
-    if isinstance(data, str) and _SECRET_VALUE.search(data):
-        reason = "holds what looks like a secret, and secrets are never settings"
-        return [Problem(field_name(loc, whole), "(not shown)", reason, _TAKE_IT_OUT)]
-    items: Iterable[tuple[int | str, Any]] = ()
+    """A problem for each text that looks like a secret, be it a value or a key."""
+    problems: list[Problem] = []
     if isinstance(data, Mapping):
-        items = ((str(key), value) for key, value in data.items())
+        for key, value in data.items():
+            here = (*loc, str(key))
+            problems += _secret(str(key), field_name(here, whole))
+            problems += secret_values_in(value, whole, here)
     elif isinstance(data, list | tuple):
-        items = enumerate(data)
-    return [found for key, value in items for found in secret_values_in(value, whole, (*loc, key))]
+        for index, item in enumerate(data):
+            problems += secret_values_in(item, whole, (*loc, index))
+    elif isinstance(data, str):
+        problems += _secret(data, field_name(loc, whole))
+    return problems
+
+
+def _secret(text: str, field: str) -> list[Problem]:
+    return [
+        Problem(field, NOT_SHOWN, f"{what}, and secrets are never settings", instead)
+        for pattern, what, instead in _SECRETS
+        if re.search(pattern, text)
+    ][:1]
+
+
+def without_secrets(data: Any) -> Any:
+    """The same without what looks like a secret, for checks that name what they have read."""
+    if isinstance(data, Mapping):
+        return {without_secrets(key): without_secrets(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [without_secrets(item) for item in data]
+    return NOT_SHOWN if isinstance(data, str) and _SECRET_VALUE.search(data) else data

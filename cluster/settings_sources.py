@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -29,7 +30,7 @@ from cluster.settings_errors import (
     nearest,
     shown,
 )
-from cluster.settings_values import public_key_fault
+from cluster.settings_values import expanded, path_fault, public_key_fault
 from cluster.settings_words import model_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,10 +77,21 @@ class Located:
 
     def attributed(self, problem: Problem) -> Problem:
         """The problem, saying so if its value comes from a variable."""
+        reason, instead = problem.reason, problem.instead
         for name, where in self.variables.items():
             if re.match(rf"{re.escape(name)}($|[.\[ ])", problem.field):
-                return replace(problem, field=f"{problem.field} (from {where})")
-        return problem
+                if reason in ("is not a list", "is not a table"):
+                    # What is no JSON stays the text it is.
+                    instead = f"JSON, in which texts are in double quotes: {_JSON[reason]}"
+                return replace(problem, field=f"{problem.field} (from {where})", instead=instead)
+            # The other side of what does not fit together.
+            if other := re.search(rf"(?<![\w.]){re.escape(name)}(\[[0-9]+\])?(?!\w)", reason):
+                end = other.end()
+                reason = f"{reason[:end]} (from {where}){reason[end:]}"
+        return replace(problem, reason=reason)
+
+
+_JSON = {"is not a list": '["one", "two"]', "is not a table": '{"key": "value"}'}
 
 
 def locate(model: type[BaseSettings]) -> Located:
@@ -94,8 +106,10 @@ def locate(model: type[BaseSettings]) -> Located:
         known, unknown = _sorted_out(model, given, where, is_file=given is from_file)
         problems += unknown
         values = _Variables(model, known)()
-        for loc, name in _leaves(model, values):
-            variables[field_name(loc, values)] = f"{name} in {where}"
+        names = {name.upper(): name for name in known}
+        for loc in _leaves(values):
+            if name := _set_by(loc, names):
+                variables[field_name(loc, values)] = f"{name} in {where}"
         merged = _merged(merged, values)
     problems += _read_keys(merged)
     return Located(source, merged, tuple(problems), variables)
@@ -105,8 +119,8 @@ def _base() -> tuple[Source, dict[str, Any]]:
     """The settings file, or the lab in its place."""
     named = os.environ.get(PATH_VARIABLE)
     if named is not None:
-        path = Path(named).expanduser().absolute()
-        if not named or not path.is_file():
+        path = (expanded(named) or Path(named)).absolute()
+        if not named or not os.path.isfile(path):
             raise SettingsError(
                 [
                     Problem(
@@ -144,7 +158,7 @@ def _file_source(path: Path) -> Source:
 def read_toml(path: Path) -> dict[str, Any]:
     """The content of a settings file. Raises `SettingsError` with file, line and column."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(_text(path))
     except tomllib.TOMLDecodeError as error:
         text = str(error)
         place = re.search(r"\(at (?:line (\d+), column (\d+)|end of document)\)", text)
@@ -152,16 +166,44 @@ def read_toml(path: Path) -> dict[str, Any]:
         if place:
             where += f", line {place[1]}, column {place[2]}" if place[1] else ", at its end"
             text = text[: place.start()].strip()
+        if table := re.search(r"\('(.*)',?\)", text):  # a table's name, as Python's tuple
+            name = table[1].replace("', '", ".")
+            text = text.replace(table[0], f"[{name}]")
         reason, instead = f"is not TOML: {text}", "compare the line with cluster.example.toml"
+        if "nvalid value" in text or "newline or end of document after a statement" in text:
+            instead = f'a text stands in straight quotes, as in name = "rk1"; {instead}'
         if "overwrite" in text or "declare" in text:
             instead = "each key and each [table] once; only [[hosts]] and its like repeat"
     except UnicodeDecodeError as error:
-        where, reason = f"{path}, byte {error.start}", "is not UTF-8 text"
+        where, reason = f"{path}, byte {error.start}", f"is not UTF-8 text{error.reason}"
         instead = "save the file as UTF-8"
+    except ValueError:
+        where, reason = str(path), "holds a number with more than 4300 digits"
+        instead = "a number that a setting can be"
+    except RecursionError:
+        where, reason = str(path), "has brackets in brackets, too many to be read"
+        instead = "compare it with cluster.example.toml"
     except OSError as error:
         where, reason = str(path), f"cannot be read: {error.strerror}"
         instead = "a file that you may read"
     raise SettingsError([Problem(where, None, reason, instead)])
+
+
+def _text(path: Path) -> str:
+    """The text of a file that some editor has written; the mark in front of it is no part of it.
+
+    Raises OSError and UnicodeDecodeError, whose `reason` says which encoding it is, if it shows.
+    """
+    content = path.read_bytes()
+    # Half of the bytes of Latin text in UTF-16 are zero, and none of UTF-8's.
+    sixteen = content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content[:2]
+    if sixteen:
+        raise UnicodeDecodeError("utf-8", content, 0, 1, " but UTF-16")
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        error.reason = ""
+        raise
 
 
 class _Variables(EnvSettingsSource):
@@ -189,17 +231,21 @@ def _dotenv(path: Path) -> tuple[dict[str, str], list[Problem]]:
     if not path.is_file():
         return {}, []
     try:
-        with path.open(encoding="utf-8") as stream:
-            bad = [binding.original.line for binding in parse_stream(stream) if binding.error]
-    except (OSError, UnicodeDecodeError) as error:
-        return {}, [Problem(str(path), None, f"cannot be read: {error}", "a UTF-8 text file")]
+        text = _text(path)
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+        return {}, [Problem(str(path), None, reason, "a file that you may read")]
+    except UnicodeDecodeError as error:
+        reason = f"is not UTF-8 text{error.reason}"
+        return {}, [Problem(str(path), None, reason, "save the file as UTF-8")]
+    bad = [binding.original.line for binding in parse_stream(StringIO(text)) if binding.error]
     problems = [
         Problem(f"{path}, line {line}", None, "is not a variable", 'NAME="value", one in each line')
         for line in bad
     ]
     if problems:
         return {}, problems
-    return {name: value or "" for name, value in dotenv_values(path).items()}, []
+    return {name: value or "" for name, value in dotenv_values(stream=StringIO(text)).items()}, []
 
 
 def _sorted_out(
@@ -257,18 +303,21 @@ def variable_names(model: type[BaseModel]) -> tuple[list[str], tuple[str, ...]]:
     return names, tuple(open_ended)
 
 
-def _leaves(
-    model: type[BaseModel], data: Mapping[str, Any], loc: Loc = ()
-) -> list[tuple[Loc, str]]:
-    """Each value that is not a table, with the variable that sets it."""
-    leaves: list[tuple[Loc, str]] = []
+def _leaves(data: Mapping[str, Any], loc: Loc = ()) -> list[Loc]:
+    """The place of each value that is not a table."""
+    leaves: list[Loc] = []
     for key, value in data.items():
         here = (*loc, key)
-        if isinstance(value, Mapping) and len(here) < 2:
-            leaves += _leaves(model, value, here)
-        else:
-            leaves.append((here, "SWARM_" + "__".join(str(part).upper() for part in here)))
+        leaves += _leaves(value, here) if isinstance(value, Mapping) and value else [here]
     return leaves
+
+
+def _set_by(loc: Loc, names: Mapping[str, str]) -> str | None:
+    """The variable that sets a value: its own, or the one of a table around it."""
+    for length in range(len(loc), 0, -1):
+        if found := names.get("SWARM_" + "__".join(str(part).upper() for part in loc[:length])):
+            return found
+    return None
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -302,17 +351,18 @@ def _read_keys(data: dict[str, Any]) -> list[Problem]:
 
 
 def _keys_in(name: str, place: str) -> tuple[list[str], list[Problem]]:
-    if not name.startswith(("/", "~")):
-        return [], []  # reported as a relative path
+    if not name or path_fault(name):
+        return [], []  # reported by the value itself
     path = Path(name).expanduser()
     instead = 'the path of a .pub file, such as "~/.ssh/id_ed25519.pub"'
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _text(path)
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
         return [], [Problem(place, shown(name), reason, instead)]
-    except UnicodeDecodeError:
-        return [], [Problem(place, shown(name), "is not a text file", instead)]
+    except UnicodeDecodeError as error:
+        reason = f"is not UTF-8 text{error.reason}"
+        return [], [Problem(place, shown(name), reason, instead)]
     if "PRIVATE KEY" in text:
         reason = "holds a private key, which must never leave its owner"
         return [], [Problem(place, shown(name), reason, f'its public half: "{name}.pub"')]
@@ -349,25 +399,26 @@ def _missing_login_keys(data: Mapping[str, Any]) -> list[Problem]:
         )
         for loc, value in places
         if isinstance(value, str)
-        and value.startswith(("/", "~"))
+        and value
+        and not path_fault(value)
         and not value.endswith(".pub")
-        and "\n" not in value
-        and not Path(value).expanduser().is_file()
+        and not os.path.isfile(Path(value).expanduser())
     ]
 
 
 def _unlock_key_in_a_repository(data: Mapping[str, Any]) -> list[Problem]:
     swarm = data.get("swarm")
     value = swarm.get("unlock_key_file") if isinstance(swarm, Mapping) else None
-    if not isinstance(value, str) or not value.startswith(("/", "~")):
+    if not isinstance(value, str) or not value or path_fault(value):
         return []
-    path = Path(value).expanduser().resolve()
+    # As a string: a folder that one may not enter, or a link to itself, is no error there.
+    path = Path(os.path.realpath(Path(value).expanduser()))
     if path.is_relative_to(ROOT):
         # Reported by the value itself, unless a link leads there.
         if Path(value).expanduser().is_relative_to(ROOT):
             return []
         return [_misplaced(value, f"leads into the project's folder, {ROOT}")]
-    found = next((folder for folder in path.parents if (folder / ".git").exists()), None)
+    found = next((folder for folder in path.parents if os.path.exists(folder / ".git")), None)
     return [_misplaced(value, f"is inside a git repository, {found}")] if found else []
 
 

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from cluster.rolling.nodes import OURS
+
 Role = Literal["manager", "worker"]
 Availability = Literal["active", "pause", "drain"]
 
@@ -64,22 +66,17 @@ def seconds(duration: str) -> int:
 
     Raises ValueError for anything else.
     """
-    if not re.fullmatch(r"(\d+[dhms])+", duration):
+    if not re.fullmatch(r"([0-9]+[dhms])+", duration):
         raise ValueError(f"not a duration: {duration!r}")
     return sum(
         int(number) * DURATION_UNITS[unit]
-        for number, unit in re.findall(r"(\d+)([dhms])", duration)
+        for number, unit in re.findall(r"([0-9]+)([dhms])", duration)
     )
 
 
 def public_key_fault(line: str) -> tuple[str, str] | None:
     """Why a line is not one SSH public key, and what to write instead; `None` if it is one."""
     example = 'one line of a .pub file, such as "ssh-ed25519 AAAA… you@laptop"'
-    if "PRIVATE KEY" in line or line.startswith("b3BlbnNzaC1rZXk"):
-        return (
-            "is a private key, which must never leave its owner",
-            f"{example}; replace the private key if this file was shared",
-        )
     parts = line.split()
     if len(parts) < 2 or "\n" in line.strip():
         return "is not an SSH public key: a type and a block of base64 in one line", example
@@ -154,6 +151,10 @@ def _address(text: str) -> str:
     except ValueError:
         if re.fullmatch(r"[0-9.]+/\d+", text):
             raise wrong("has a prefix length; one host has one address", example) from None
+        if re.fullmatch(r"[0-9]+(\.[0-9]+){3}", text) and re.search(r"\b0[0-9]", text):
+            raise wrong(
+                "has a number that begins with 0, which can mean two things", example
+            ) from None
         raise wrong("is not an IPv4 address", example) from None
     if address.version == 6:
         raise wrong(
@@ -173,34 +174,39 @@ def _address(text: str) -> str:
 
 def ipv4_network_fault(text: str) -> tuple[str, str] | None:
     """Why a text is not an IPv4 network in CIDR notation; `None` if it is one."""
-    example = 'an IPv4 network such as "10.200.0.0/16"'
+    example = 'an IPv4 network such as "10.210.0.0/16"'
     if "/" not in text:
-        return "is not a network: the prefix length is missing", example
+        whole = f"{text}/24"
+        instead = example if ipv4_network_fault(whole) else f'such as "{whole}"'
+        return "is not a network: the prefix length is missing", instead
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
         return "is not a network", example
     if network.version == 6:
         return "is an IPv6 network; swarm's overlays are IPv4 here", example
-    if ipaddress.ip_interface(text).ip != network.network_address:
-        return "has host bits set: the address is not the first of its network", f'"{network}"'
-    if not re.fullmatch(r"[0-9.]+/\d+", text):
-        return "is not written as a prefix length", f'"{network}"'
     if network.prefixlen < 8:
         return "is wider than any private range", example
+    if not any(network.subnet_of(private) for private in _PRIVATE):
+        return (
+            "is not a private range: what else has those addresses, as in the public internet, "
+            "containers could then no longer reach",
+            f"{example}: one within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+        )
+    if network.prefixlen > 29:
+        wider = network.supernet(new_prefix=24)
+        return "has room for too few addresses", f'a prefix length of 29 at most, better "{wider}"'
+    if ipaddress.ip_interface(text).ip != network.network_address:
+        return "has host bits set: the address is not the first of its network", f'"{network}"'
+    if not re.fullmatch(r"[0-9.]+/[0-9]+", text):
+        return "is not written as a prefix length", f'"{network}"'
     return None
 
 
 def _network(text: str) -> str:
     if fault := ipv4_network_fault(text):
         raise wrong(*fault)
-    network = ipaddress.IPv4Network(text)
-    if not network.is_private and not network.subnet_of(_SHARED):
-        raise wrong(
-            "is a range of the public internet, which containers could then no longer reach",
-            "a network within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
-        )
-    return str(network)
+    return str(ipaddress.IPv4Network(text))
 
 
 def _not_empty(items: tuple[str, ...]) -> tuple[str, ...]:
@@ -209,22 +215,18 @@ def _not_empty(items: tuple[str, ...]) -> tuple[str, ...]:
     return items
 
 
-_SHARED = ipaddress.IPv4Network("100.64.0.0/10")
-
-
-def _subnet(text: str) -> str:
-    network = ipaddress.ip_network(_network(text))
-    if network.prefixlen > 29:
-        raise wrong("has room for too few addresses", "a prefix length of 29 at most, better /24")
-    return str(network)
+_PRIVATE = tuple(
+    ipaddress.IPv4Network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+)
 
 
 def _version(text: str) -> str:
-    if not text or re.fullmatch(r"\d+\.\d+\.\d+(-(rc|beta|alpha)\.\d+)?", text):
+    if not text or re.fullmatch(r"\d+\.\d+\.\d+(-(rc|beta|alpha)\.\d+)?", text, re.ASCII):
         return text
-    found = re.search(r"\d+\.\d+\.\d+", text)
-    short = re.fullmatch(r"v?(\d+)(\.\d+)?", text)
-    if found:
+    found = re.search(r"\d+\.\d+\.\d+", text, re.ASCII)
+    short = re.fullmatch(r"v?(\d+)(\.\d+)?", text, re.ASCII)
+    if found and text.isascii():
         instead = f'"{found.group()}"'
     elif short:
         instead = f'all three numbers, such as "{short[1]}{short[2] or ".5"}.2"'
@@ -241,8 +243,14 @@ def _duration(text: str) -> str:
             "is not a duration: numbers, each with d, h, m or s", 'such as "90d" or "2160h"'
         ) from None
     if length < 3600:
-        raise wrong("is shorter than an hour, the least swarm accepts", '"1h" or more, as "90d"')
+        raise wrong("is shorter than an hour, the least that is accepted", '"1h" or more, as "90d"')
+    if length > _LONGEST:
+        raise wrong("is longer than a hundred years", '"36500d" or less, as "90d"')
     return text
+
+
+_LONGEST = 36500 * DURATION_UNITS["d"]
+"""The Engine counts nanoseconds in 64 bits, which end after 292 years."""
 
 
 def _user(name: str) -> str:
@@ -273,14 +281,37 @@ def _fingerprint(text: str) -> str:
     return digits
 
 
-def _path(text: str) -> str:
-    if "\n" in text or "PRIVATE KEY" in text:
-        raise wrong("is not a path", 'the path of a file, such as "~/.ssh/id_ed25519"')
+def expanded(text: str) -> Path | None:
+    """The path a text means; `None` where it begins with the home of nobody on this machine."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return None
+
+
+def path_fault(text: str) -> tuple[str, str] | None:
+    """Why a text is not the path of one place on this machine; `None` if it is, or is empty."""
+    if not text.isprintable():
+        return "is not a path", 'the path of a file, such as "~/.ssh/id_ed25519"'
+    if text != text.strip():
+        return "has a space before or after it", f'"{text.strip()}"'
     if text and not text.startswith(("/", "~")):
-        raise wrong(
+        return (
             "is a relative path, and would mean another file in every folder",
             f'a path from the root or from your home, such as "~/{text.removeprefix("./")}"',
         )
+    if expanded(text) is None:
+        user, _, rest = text[1:].partition("/")
+        return (
+            f'begins with the home of "{user}", and no user on this machine is called so',
+            f'a path from the root or from your home, such as "~/{rest}"',
+        )
+    return None
+
+
+def _path(text: str) -> str:
+    if fault := path_fault(text):
+        raise wrong(*fault)
     return text
 
 
@@ -295,11 +326,6 @@ def _key_path(text: str) -> str:
 
 def _unlock_key_path(text: str) -> str:
     example = '"~/.config/pyinfra-swarm/home.unlock-key"'
-    if text.startswith("SWMKEY-"):
-        raise wrong(
-            "is an unlock key itself, and secrets are never settings",
-            f"the path of a file that it is kept in, such as {example}",
-        )
     _path(text)
     if text and Path(text).expanduser().is_relative_to(_PROJECT):
         raise wrong(
@@ -315,12 +341,6 @@ _PROJECT = Path(__file__).resolve().parent.parent
 def recipient_fault(text: str) -> tuple[str, str] | None:
     """Why a text is not a public key that age encrypts to, and what to write; `None` if it is."""
     example = '"age1…", as age-keygen prints it, or one line of ~/.ssh/id_ed25519.pub'
-    if text.upper().startswith("AGE-SECRET-KEY-"):
-        return (
-            "is a secret key, and secrets are never settings",
-            "the public one that belongs to it (age1…); replace the secret one if this file was "
-            "shared",
-        )
     if re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", text):
         return None
     if text.startswith(("age1", "AGE")):
@@ -347,13 +367,29 @@ def _backup_folder(text: str) -> str:
 
 
 def _ssh_host(text: str) -> str:
-    name = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
-    if not text or re.fullmatch(name, text) or re.fullmatch(r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", text):
+    if not text or _is_host(text):
         return text
-    instead = 'a name or an address alone, such as "rk1.example.org"; the port goes into ssh_port'
-    if at := re.fullmatch(r"([^@\s]+)@([^@\s]+)", text):
-        instead = f'ssh_host = "{at[2]}" and ssh_user = "{at[1]}"'
-    raise wrong("is not a host name or an address", instead)
+    instead = 'a name or an address alone, such as "rk1.example.org"'
+    parts = re.fullmatch(
+        r"\s*(?:ssh://)?(?:(?P<user>[^@\s:/]+)@)?(?:\[(?P<six>[^]\s]*)\]|(?P<host>[^@\s:/]+))\.?"
+        r"(?::(?P<port>[0-9]{1,5}))?/?\s*",
+        text,
+    )
+    host = parts and (parts["six"] or (parts["host"] or "").rstrip("."))
+    if parts and host and _is_host(host):
+        instead = f'ssh_host = "{host}"'
+        instead += f', ssh_user = "{parts["user"]}"' if parts["user"] else ""
+        instead += f", ssh_port = {int(parts['port'])}" if parts["port"] else ""
+    raise wrong("is not a host name or an address alone", instead)
+
+
+def _is_host(text: str) -> bool:
+    """Whether it is a name or an address; what ends in digits alone is no name (RFC 1123)."""
+    try:
+        return "%" not in text and bool(ipaddress.ip_address(text))
+    except ValueError:
+        label = r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?"
+        return len(text) < 254 and bool(re.fullmatch(rf"({label}\.)*(?![0-9]+$){label}", text))
 
 
 def _label_key(key: str) -> str:
@@ -365,6 +401,11 @@ def _label_key(key: str) -> str:
         )
     if key.startswith(("com.docker.", "io.docker.", "org.dockerproject.")):
         raise wrong("is in a namespace that Docker keeps for itself", 'a key such as "disk"')
+    if key.startswith(OURS):
+        raise wrong(
+            f"begins with {OURS}, as the marks do that our own jobs leave on nodes and take off",
+            'a key such as "disk"',
+        )
     return key
 
 
@@ -407,19 +448,31 @@ def _network_name(name: str) -> str:
 
 
 def _repository(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.username or parts.query:
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.scheme == "https" and parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    # It is written into a file of apt's sources, where a space ends it.
+    if not usable or not re.fullmatch(r"[!-~]+", url) or re.search(r"[@?#]", url):
         raise wrong(
-            "is not the address of a repository: https, no user, no query",
+            "is not the address of a repository: https, no user, no query, no spaces",
             '"https://download.docker.com/linux", or a mirror of the same layout',
         )
     return url.rstrip("/")
 
 
 def _log_size(text: str) -> str:
-    if not re.fullmatch(r"[1-9]\d*[kmg]", text):
+    if not re.fullmatch(r"[1-9][0-9]{0,5}[kmg]", text):
         raise wrong("is not a size: a number with k, m or g", 'such as "10m"')
     return text
+
+
+def _no_boolean(value: Any) -> Any:
+    # Python takes true for the number 1.
+    if isinstance(value, bool):
+        raise wrong("is not a whole number", "a whole number, without quotes")
+    return value
 
 
 def _mtu(number: int) -> int:
@@ -461,7 +514,9 @@ def _source_or_cluster(text: str) -> str:
 
 
 def _ports(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, bool | float):
+        raise wrong("is not a port, nor a range of ports", '51820, or "60000-61000"')
+    return str(value) if isinstance(value, int) else value
 
 
 def _port_range(text: str) -> str:
@@ -498,8 +553,8 @@ HostName = Annotated[str, AfterValidator(_host_name), Field(examples=["rk1"])]
 Address = Annotated[str, AfterValidator(_address), Field(examples=["192.168.1.11"])]
 Network = Annotated[str, AfterValidator(_network), Field(examples=["10.200.0.0/16"])]
 Networks = Annotated[tuple[Network, ...], AfterValidator(_not_empty)]
-Subnet = Annotated[str, AfterValidator(_subnet), Field(examples=["10.201.0.0/24"])]
-OptionalSubnet = Annotated[str, AfterValidator(lambda text: _subnet(text) if text else text)]
+Subnet = Annotated[str, AfterValidator(_network), Field(examples=["10.201.0.0/24"])]
+OptionalSubnet = Annotated[str, AfterValidator(lambda text: _network(text) if text else text)]
 Version = Annotated[str, AfterValidator(_version), Field(examples=["28.5.2"])]
 Duration = Annotated[str, AfterValidator(_duration), Field(examples=["90d"])]
 UserName = Annotated[str, AfterValidator(_user), Field(examples=["ubuntu"])]
@@ -519,8 +574,9 @@ Recipient = Annotated[
 ]
 BackupFolder = Annotated[str, AfterValidator(_backup_folder), Field(examples=["~/swarm-backups"])]
 SshHost = Annotated[str, AfterValidator(_ssh_host), Field(examples=["rk1.example.org"])]
-Port = Annotated[int, Field(ge=1, le=65535, examples=[22])]
-OptionalPort = Annotated[int, Field(ge=0, le=65535, examples=[22])]
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+Port = Annotated[Whole, Field(ge=1, le=65535, examples=[22])]
+OptionalPort = Annotated[Whole, Field(ge=0, le=65535, examples=[22])]
 LabelKey = Annotated[str, AfterValidator(_label_key)]
 LabelValue = Annotated[str, AfterValidator(_label_value), Field(examples=["nvme"])]
 DaemonKey = Annotated[str, AfterValidator(_daemon_key)]
@@ -528,8 +584,8 @@ Json = Annotated[Any, AfterValidator(_json)]
 NetworkName = Annotated[str, AfterValidator(_network_name), Field(examples=["backend"])]
 Repository = Annotated[str, AfterValidator(_repository)]
 LogSize = Annotated[str, AfterValidator(_log_size), Field(examples=["10m"])]
-Mtu = Annotated[int, AfterValidator(_mtu), Field(examples=[1500])]
-DataPathPort = Annotated[int, AfterValidator(_data_path_port), Field(examples=[4789])]
+Mtu = Annotated[Whole, AfterValidator(_mtu), Field(examples=[1500])]
+DataPathPort = Annotated[Whole, AfterValidator(_data_path_port), Field(examples=[4789])]
 Source = Annotated[str, AfterValidator(_source), Field(examples=["192.168.1.0/24"])]
 SourceOrCluster = Annotated[
     str, AfterValidator(_source_or_cluster), Field(examples=["192.168.1.0/24"])

@@ -51,11 +51,41 @@ def _problem(error: Mapping[str, Any], data: Mapping[str, Any], model: type[Base
         found = None if loc and loc[-1] == "[key]" else value
         return Problem(place, found, context["reason"], context["instead"])
     reason, instead = _of_kind(kind, context, error.get("input"), error["msg"])
-    if loc == ("hosts",) and isinstance(error.get("input"), Mapping):
-        reason, instead = "is a single table", "[[hosts]], in double brackets, once for each host"
+    if shape := _brackets(loc, error.get("input"), model):
+        reason, instead = shape
     if example and kind.endswith(("_type", "_parsing")):
         instead += f", such as {example}"
     return Problem(place, value, reason, instead)
+
+
+def _brackets(loc: Loc, value: Any, root: type[BaseModel]) -> tuple[str, str] | None:
+    """What is said of a table that is written as one of many, or the other way round."""
+    model = model_at(root, loc)
+    if model is None:
+        return None
+    path = ".".join(str(part) for part in loc if isinstance(part, str))
+    named = isinstance(value, str) and "name" in model.model_fields
+    one = f"{{ name = {shown(value)} }}" if named else "{ … }"
+    if isinstance(loc[-1], int):
+        if path != "hosts":
+            return "is not a table", f"a table: {one}"
+        lines = "with a line each for name, address and role"
+        return "is not a table", f"[[hosts]], once for each host, {lines}"
+    many = get_origin(_annotation(root, loc)) is tuple
+    if many and isinstance(value, str):
+        return "is not a list", f"a list of tables: [{one}]"
+    if many and isinstance(value, Mapping):
+        once = "once for each host" if path == "hosts" else "once for each"
+        return "is a single table", f"[[{path}]], in double brackets, {once}"
+    if not many and len(loc) == 1 and isinstance(value, list | tuple):
+        return "is a list of tables", f"[{path}], in single brackets, once"
+    return None
+
+
+def _annotation(root: type[BaseModel], loc: Loc) -> Any:
+    parent = model_at(root, loc[:-1])
+    field = parent.model_fields.get(str(loc[-1])) if parent else None
+    return field.annotation if field else None
 
 
 def _of_kind(kind: str, context: Mapping[str, Any], value: Any, message: str) -> tuple[str, str]:
@@ -69,9 +99,11 @@ def _of_kind(kind: str, context: Mapping[str, Any], value: Any, message: str) ->
         few = kind.startswith("greater")
         return f"is too {'small' if few else 'large'}", f"{bound} or {'more' if few else 'less'}"
     stem = kind.removesuffix("_type").removesuffix("_parsing").removesuffix("_attributes")
-    stem = "int" if stem == "int_from_float" else stem
+    stem = "int" if stem in ("int_from_float", "finite_number") else stem
     if stem in _KINDS:
         wanted, instead = _KINDS[stem]
+        if wanted == "a list" and isinstance(value, str | int):
+            instead = f"a list: [{shown(value)}]"
         return f"is not {wanted}", instead
     return message[:1].lower() + message[1:], "a value of the kind cluster.example.toml shows"
 
@@ -80,13 +112,17 @@ def _unknown(loc: Loc, data: Mapping[str, Any], root: type[BaseModel]) -> tuple[
     name = str(loc[-1])
     here = model_at(root, loc[:-1])
     known = list(here.model_fields) if here else []
-    if meant := nearest(name, known):
+    meant = nearest(name, known)
+    # Above all tables, the key of one of them is likelier than a table of a similar name.
+    if meant and len(loc) > 1:
         return "is not a known key", f'"{meant}"'
     for section, field in root.model_fields.items():
         inner = model_of(field.annotation)
         if inner is not None and name in inner.model_fields and inner is not here:
             belongs = f"[[{section}]]" if get_origin(field.annotation) is tuple else f"[{section}]"
             return "is not known here", f"it belongs into {belongs}"
+    if meant:
+        return "is not a known key", f'"{meant}"'
     return "is not a known key", f"one of {', '.join(known)}, or take it out"
 
 

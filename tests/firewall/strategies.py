@@ -136,6 +136,9 @@ def cases(draw: st.DrawFn) -> Case:
             for opening in declared["firewall"]["open"]
             if opening["protocol"] == "udp" or not _holds(opening["port"], SSH)
         ]
+        declared["firewall"]["web_ports"] = [
+            port for port in declared["firewall"]["web_ports"] if port != SSH
+        ]
     settings = Settings(**declared)
     docker = ("docker0", "docker_gwbridge", MADE_LATER)
     return generated(

@@ -45,6 +45,7 @@ def test_what_nobody_could_open_or_nobody_should_see_is_refused(recipient: str, 
     with pytest.raises(SettingsError, match=r"backup\.recipients\[0\]") as refused:
         settings(recipients=[recipient])
     assert words in str(refused.value)
+    assert "1ABC" not in str(refused.value)
 
 
 def test_a_folder_is_a_path_that_means_the_same_everywhere() -> None:

@@ -122,6 +122,9 @@ class TestTheSettings:
             ("inbound", "drop", "deny"),
             ("web_ports", [0], "1"),
             ("open", [{"port": "70000"}], "is not within 1 and 65535"),
+            ("open", [{"port": "²"}], "is not a port"),
+            ("open", [{"port": "9" * 5000}], "is not a port"),
+            ("open", [{"port": True}], "is not a port"),
             ("open", [{"port": "90-80"}], "is not within 1 and 65535"),
             ("open", [{"port": "http"}], "is not a port"),
             ("open", [{"port": 53, "protocol": "sctp"}], "tcp"),
@@ -146,6 +149,14 @@ class TestTheSettings:
         problem = the_problem(put("firewall.open", [{"port": "1-1000"}], into=data))
         assert "holds 22, SSH's" in str(problem)
         Settings(**put("firewall.open", [{"port": "1-1000", "protocol": "udp"}], into=data))
+
+    def test_a_web_port_that_the_sources_of_ssh_close_is_refused(self) -> None:
+        data = put("firewall.ssh_sources", ["192.168.1.0/24"])
+        problem = the_problem(put("firewall.web_ports", [443, 22], into=data))
+        assert problem.field == "firewall.web_ports[1]"
+        assert "SSH's port" in problem.reason
+        Settings(**put("firewall.web_ports", [443, 22]))
+        Settings(**put("ssh.port", 2222, put("firewall.web_ports", [22], into=data)))
 
     def test_networks_and_ports_are_written_in_one_way(self) -> None:
         opening = {"port": "00080-80", "sources": ["10.0.0.0/255.0.0.0", "2001:DB8::", "cluster"]}

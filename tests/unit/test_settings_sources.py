@@ -74,6 +74,13 @@ class TestTheFile:
         text = refused()
         assert 'SWARM_SETTINGS = "/nowhere/cluster.toml"\n    names no file' in text
 
+    @pytest.mark.parametrize("path", ["~nobodyhere/cluster.toml", f"/{'x' * 5000}"])
+    def test_that_cannot_be_one_is_an_error_as_well(
+        self, monkeypatch: pytest.MonkeyPatch, path: str
+    ) -> None:
+        monkeypatch.setenv("SWARM_SETTINGS", path)
+        assert "names no file" in refused()
+
     def test_is_cluster_toml_at_the_root_of_the_project(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -97,10 +104,51 @@ class TestTheFile:
         text = refused()
         assert "line 6" in text
         assert "each key and each [table] once" in text
+        write(BOARDS + "[ssh]\nport = 22\n[ssh]\nuser = 'ada'\n")
+        assert "is not TOML: Cannot declare [ssh] twice" in refused()
+        write(BOARDS + "[docker.daemon]\nx = 1\n[docker.daemon]\n")
+        assert "is not TOML: Cannot declare [docker.daemon] twice" in refused()
+
+    @pytest.mark.parametrize(
+        "line", ["name = home", "name = “home”", "name = 10.201.0.0/24", "name = 192.168.1.1"]
+    )
+    def test_in_which_a_text_has_no_quotes_is_told_so(self, write: Write, line: str) -> None:
+        write(f"[cluster]\n{line}\n")
+        assert 'instead: a text stands in straight quotes, as in name = "rk1"' in refused()
 
     def test_that_is_not_text_is_an_error(self, write: Write) -> None:
-        write().write_bytes(b"\xff\xfe[")
-        assert "is not UTF-8 text" in refused()
+        write().write_bytes(b"\xff[")
+        text = refused()
+        assert "is not UTF-8 text\n" in text
+        assert "1 problem" in text
+
+    def test_may_begin_with_the_mark_that_editors_on_windows_write(self, write: Write) -> None:
+        write(env="SWARM_SSH__PORT=2222\n")
+        path = write("\ufeff" + BOARDS, env="\ufeffSWARM_SSH__PORT=2222\r\n")
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+        assert settings.load().ssh.port == 2222
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+    def test_in_another_encoding_is_told_which(self, write: Write, encoding: str) -> None:
+        path = write()
+        path.write_bytes(BOARDS.encode(encoding))
+        assert "is not UTF-8 text but UTF-16\n    instead: save the file as UTF-8" in refused()
+        path.write_text(BOARDS)
+        (path.parent / ".env").write_bytes("A=1\n".encode(encoding))
+        assert "is not UTF-8 text but UTF-16\n    instead: save the file as UTF-8" in refused()
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            (f"x = {'9' * 5000}\n", "holds a number with more than 4300 digits"),
+            (f"x = {'[' * 3000}{']' * 3000}\n", "has brackets in brackets"),
+        ],
+    )
+    def test_that_python_gives_up_on_is_an_error(
+        self, write: Write, text: str, reason: str
+    ) -> None:
+        path = write(text + BOARDS)
+        assert f"{path}\n    {reason}" in refused()
 
     def test_is_named_above_its_problems(self, write: Write) -> None:
         path = write(BOARDS + "colour = 1\n")
@@ -151,6 +199,46 @@ class TestVariables:
         assert 'docker.users (from SWARM_DOCKER__USERS in the environment) = "pi"' in text
         assert f"ssh.port (from SWARM_SSH__PORT in .env ({path.parent}))" in text
         assert 'hosts[0] "a".address (from SWARM_HOSTS in the environment) = "10.1"' in text
+
+    @pytest.mark.parametrize(
+        ("name", "value", "said"),
+        [
+            ("SWARM_SSH__KEY", "/nowhere/id", "ssh.key (from SWARM_SSH__KEY in the environment)"),
+            ("swarm_ssh__port", "x", "ssh.port (from swarm_ssh__port in the environment)"),
+            ("SWARM_SSH", '{"port": 0}', "ssh.port (from SWARM_SSH in the environment)"),
+            ("SWARM_SSH", '{"prot": 0}', "ssh.prot (from SWARM_SSH in the environment)"),
+            (
+                "SWARM_DOCKER__DAEMON__HOSTS",
+                "x",
+                "docker.daemon.hosts (from SWARM_DOCKER__DAEMON__HOSTS in the environment)",
+            ),
+            (
+                "SWARM_NETWORKS__INGRESS_SUBNET",
+                "10.200.0.0/24",
+                "subnet (from SWARM_NETWORKS__INGRESS_SUBNET in the environment) = ",
+            ),
+            (
+                "SWARM_SWARM__ADDRESS_POOL",
+                '["10.201.0.0/16"]',
+                "address_pool[0] (from SWARM_SWARM__ADDRESS_POOL in the environment) = 10.201",
+            ),
+            (
+                "SWARM_FIREWALL__WEB",
+                "listed",
+                'while firewall.web (from SWARM_FIREWALL__WEB in the environment) = "listed"',
+            ),
+            ("SWARM_DOCKER__USERS", "['pi']", "instead: JSON, in which texts are in double quotes"),
+            ("SWARM_SSH", "port=22", "instead: JSON, in which texts are in double quotes"),
+        ],
+    )
+    def test_are_named_whatever_is_wrong_with_their_value(
+        self, write: Write, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+    ) -> None:
+        write()
+        monkeypatch.setenv(name, value)
+        text = refused()
+        assert said in text
+        assert "1 problem" in text
 
     @pytest.mark.parametrize(
         ("name", "meant"),
@@ -229,6 +317,14 @@ class TestKeyFiles:
         write(self.admin(tmp_path / "gone.pub"))
         assert "cannot be read: No such file" in refused()
 
+    @pytest.mark.parametrize("path", ["~nobodyhere/ada.pub", "/a\\u0000b", f"/{'x' * 5000}"])
+    def test_that_cannot_be_looked_for_are_named_once(self, write: Write, path: str) -> None:
+        write(f'{self.admin(Path(path))}[ssh]\nkey = "{path}"\n')
+        text = refused()
+        assert "2 problems" in text
+        assert 'access.admins[0] "ada".keys_file = "' in text
+        assert 'ssh.key = "' in text
+
     def test_to_log_in_with_must_exist(self, write: Write) -> None:
         write(BOARDS + '[ssh]\nkey = "/nowhere/id"\n')
         text = refused()
@@ -300,6 +396,16 @@ class TestTheUnlockKey:
         (tmp_path / "keys").symlink_to(settings_sources.ROOT)
         write(self.declared(tmp_path / "keys/unlock-key"))
         assert "leads into the project's folder" in refused()
+
+    @pytest.mark.parametrize("path", ["~nobodyhere/key", "/a\\u0000b"])
+    def test_is_not_kept_where_nothing_can_be(self, write: Write, path: str) -> None:
+        write(self.declared(Path(path)))
+        assert "1 problem" in refused()
+
+    def test_is_looked_for_past_a_link_to_itself(self, write: Write, tmp_path: Path) -> None:
+        (tmp_path / "loop").symlink_to(tmp_path / "loop")
+        write(self.declared(tmp_path / "loop/key"))
+        settings.load()
 
     def test_can_be_named_by_a_variable(
         self, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
