@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from cluster.paths import from_user
 from drift import memory, metrics, notify, schedule, terminal
 from drift.memory import Memory, News
 from drift.report import COULD_NOT_TELL, Report, as_json, report
@@ -95,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    return from_user(text).absolute()
 
 
 def _seconds(text: str) -> float:

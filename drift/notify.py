@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from cluster.paths import from_user
 from drift import terminal
 from drift.memory import News
 from drift.report import COULD_NOT_TELL, Report
@@ -74,7 +75,7 @@ def _words(environment: Mapping[str, str], name: str) -> list[str]:
     if not path:
         return environment.get(name, "").split()
     try:
-        lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+        lines = from_user(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "is not a text file"
         raise Unusable(f"{name}_FILE = {path}: cannot be read: {why}") from error

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster.paths import from_user
 from cluster.settings_sources import PATH_VARIABLE, ROOT
 
 SITE = "deploys/site.py"
@@ -131,7 +132,7 @@ def environment(given: Mapping[str, str], reasons: Path, host_keys: str) -> dict
         if not name.startswith("DRIFT_") and name.upper() != _HOST_KEYS
     }
     if kept.get(PATH_VARIABLE):  # a path is the user's, and pyinfra runs in another folder
-        kept[PATH_VARIABLE] = str(Path(kept[PATH_VARIABLE]).expanduser().absolute())
+        kept[PATH_VARIABLE] = str(from_user(kept[PATH_VARIABLE]).absolute())
     own = {_HOST_KEYS: host_keys, "SWARM_REASONS": str(reasons), "PYINFRA_PROGRESS": "off"}
     return {**kept, **own}
 

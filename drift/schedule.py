@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from cluster.paths import from_user
 from cluster.settings_sources import FILE_NAME, PATH_VARIABLE, RESERVED, ROOT
 from drift.memory import write
 from drift.target import Unusable
@@ -128,7 +129,7 @@ def settings_path(environment: Mapping[str, str]) -> str:
     """The settings file in force, for the service; "" where it is the project's own."""
     named = environment.get(PATH_VARIABLE)
     if named:
-        return str(Path(named).expanduser().absolute())
+        return str(from_user(named).absolute())
     if not (ROOT / FILE_NAME).exists():
         raise Unusable(
             f"There is no {FILE_NAME} in {ROOT}, and no {PATH_VARIABLE}: nothing to check\n"

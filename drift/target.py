@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+from cluster.paths import from_user
 from cluster.settings import Settings, SettingsError, load, source
 from cluster.settings_errors import nearest
 from cluster.settings_sources import ROOT
@@ -91,7 +92,7 @@ def deploy(given: str) -> str:
 
     One of the project's own is named from its root, wherever it was named from.
     """
-    for path in (ROOT / given, Path(given).expanduser().absolute()):
+    for path in (ROOT / given, from_user(given).absolute()):
         if path.is_file() and path.suffix == ".py":
             resolved = path.resolve()
             own = resolved.is_relative_to(ROOT)

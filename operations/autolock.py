@@ -25,6 +25,7 @@ from cluster.autolock import (
 )
 from cluster.findings import Refusal
 from cluster.membership import Membership
+from cluster.paths import from_user
 from cluster.swarm import may_restart
 from cluster.unlock_key import is_key
 from facts import swarm as swarm_facts
@@ -234,7 +235,7 @@ def _unlock(settings: Settings) -> Commands:
 
 def _place(settings: Settings) -> Path | None:
     named = given("key_file")
-    return Path(named).expanduser() if named else settings.swarm.unlock_key_path
+    return from_user(named) if named else settings.swarm.unlock_key_path
 
 
 def _is_on(observed: Mapping[str, Membership | None], me: DeclaredHost) -> bool:

@@ -38,6 +38,7 @@ from cluster.backup import (
 from cluster.findings import Finding, Refusal, refusals
 from cluster.locked_state import NotUnlocked, fitting, is_locked, node_key_in
 from cluster.membership import Membership, managers_of, view
+from cluster.paths import from_user
 from facts import swarm as swarm_facts
 from facts.subject import SECTION, sections
 from operations import key_file, story
@@ -122,7 +123,7 @@ def saved(settings: Settings) -> Commands:
 
 def _place(settings: Settings) -> Path:
     """The file that was asked for, or the folder that gets one."""
-    return Path(given("to") or settings.backup.folder).expanduser()
+    return from_user(given("to") or settings.backup.folder)
 
 
 def _unwritable(place: Path) -> Refusal | None:

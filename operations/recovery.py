@@ -23,6 +23,7 @@ from cluster.backup import Archive, Unusable, unpack
 from cluster.findings import Refusal, changes, refusals
 from cluster.locked_state import NotUnlocked, fitting, node_key_in, unlocked, unlocked_state
 from cluster.overlays import ingress_of
+from cluster.paths import from_user
 from cluster.recovery import plan_recovery, plan_restore, recovery_target, restore_target
 from cluster.unlock_key import fingerprint
 from facts import swarm as swarm_facts
@@ -260,8 +261,8 @@ def _open(file: str, identity: str) -> Archive | Refusal:
     if not age_encryption.available():
         return _refused("pyrage, which decrypts it, is not installed", age_encryption.INSTALL)
     try:
-        encrypted = Path(file).expanduser().read_bytes()
-        key = Path(identity).expanduser().read_bytes()
+        encrypted = from_user(file).read_bytes()
+        key = from_user(identity).read_bytes()
     except OSError as error:
         return _refused(f"{error.filename} cannot be read: {error.strerror}", "")
     try:
@@ -282,7 +283,7 @@ def _unlock_keys(settings: Settings) -> tuple[str, ...] | Refusal:
     """Keys that may open a locked state: of a file that was named, the backup, a declared file."""
     named = given("unlock")
     if named is not None:
-        found = _keys_in(Path(named).expanduser())
+        found = _keys_in(from_user(named))
         if found == ():
             return _refused(f"{named} holds no unlock key (SWMKEY-…)", "")
         return found

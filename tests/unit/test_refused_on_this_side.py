@@ -79,6 +79,11 @@ def age_identity(folder: Path) -> tuple[Path, str]:
     return path, str(key.to_public())
 
 
+def test_the_home_of_nobody_is_a_path_that_is_not_there() -> None:
+    words = said(recovery._open("~no-such-user/home.age", "~no-such-user/key"))
+    assert "~no-such-user/home.age cannot be read: No such file" in words
+
+
 def test_without_pyrage_nothing_is_decrypted(monkeypatch: pytest.MonkeyPatch) -> None:
     without_pyrage(monkeypatch)
     words = "pyrage, which decrypts it, is not installed. pip install"
