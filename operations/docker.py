@@ -50,7 +50,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import WITHIN
+from operations.engine_api import RESET_FAILED, WITHIN
 from operations.topology import memberships, this_host
 
 if TYPE_CHECKING:
@@ -203,8 +203,9 @@ def installation(version: str, *, only_fetch: bool = False) -> str:
         f"{name}={version}" if name in ("docker-ce", "docker-ce-cli") else name for name in PACKAGES
     )
     options = "--no-install-recommends --allow-downgrades --allow-change-held-packages"
-    # After a power cut in the middle of dpkg's work apt does not even fetch.
-    begin = f"{APT}dpkg --configure -a\n"
+    # After a power cut in the middle of dpkg's work apt does not even fetch; and the old engine
+    # may have failed so often, with what is meant for the new one, that systemd starts none.
+    begin = f"{APT}{RESET_FAILED}\ndpkg --configure -a\n"
     if only_fetch:
         return f"{begin}apt install -y --download-only {options} {packages}"
     return f"{begin}apt install -y {options} {packages}\n{_HOLD}"
@@ -284,7 +285,7 @@ def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
     progress("restarting Docker" if engine.running else "starting Docker")
     waits = f"systemctl --quiet is-failed {FIREWALL}" if settings.firewall.enabled else "false"
     yield script(
-        "systemctl daemon-reload; systemctl enable docker.service\n"
+        f"systemctl daemon-reload; {RESET_FAILED}; systemctl enable docker.service\n"
         f"systemctl restart docker.service || {waits} || "
         "{ journalctl -u docker.service -n 20 --no-pager >&2; exit 1; }",
         timeout=300,

@@ -282,6 +282,9 @@ def test_a_power_cut_in_the_middle_of_an_upgrade_is_made_good_by_the_same_comman
     assert f"not done: {cut}: upgrade: the connection broke" in output
     assert output.count(f"the roll has stopped at {cut}, and whatever comes after it") == 2 * 3
     lab.power_on(cut)
+    # What cannot read the other's configuration is started again and again, until systemd has
+    # enough of it: no start is granted then, not even to the package's own.
+    wait_for(lambda: engine_is_settled(lab, cut), "the engine to run, or to be given up", 90)
     on = last if cut == "node1" else "node1"
     found = {row.split()[0]: row.split()[2:] for row in listed(lab, on)}
     assert found[cut][0] == "Drain"
@@ -296,6 +299,11 @@ def test_a_power_cut_in_the_middle_of_an_upgrade_is_made_good_by_the_same_comman
     assert on_each(HOSTS, "dpkg --audit") == dict.fromkeys(HOSTS, "")
     site = pyinfra("--dry", *SITE, env=declared)
     assert site.closing == "All 4 hosts are as declared. Nothing was changed.", site.output
+
+
+def engine_is_settled(lab: ModuleType, host: str) -> bool:
+    asked = "systemctl is-active docker.service || systemctl is-failed docker.service"
+    return bool(lab.run(host, asked, check=False).returncode == 0)
 
 
 def unpacking(lab: ModuleType, host: str) -> bool:
