@@ -177,8 +177,8 @@ def data_slips(
 ) -> list[str]:
     """What is wrong with ``--data``.
 
-    jobs: the deploys that are run, ``None`` where they are none of ours; hosts: as in
-    :func:`refuse_slips`.
+    jobs: the deploys that are run, ``None`` where they are not all ours: others have keys of their
+    own; hosts: as in :func:`refuse_slips`.
     """
     options = {
         option.key: option for option in OPTIONS if jobs is None or {*option.deploys} & {*jobs}
@@ -193,7 +193,7 @@ def data_slips(
         if key in options and not options[key].takes(value, hosts):
             right = f"--data {options[key].right(hosts)}"
             found.append(f"--data {word} is not understood\n\n    instead: {right}")
-        elif key not in options and not ("=" in word and key in _OF_PYINFRA):
+        elif jobs and key not in options and not ("=" in word and key in _OF_PYINFRA):
             # Without its value: a mistyped _sudo_password has a secret one.
             found.append(_unknown(key, options, jobs))
     found += [
@@ -205,8 +205,8 @@ def data_slips(
     return found
 
 
-def _unknown(key: str, options: Mapping[str, Option], jobs: Sequence[str] | None) -> str:
-    by = " or ".join(f"deploys/{name}.py" for name in jobs or ())
+def _unknown(key: str, options: Mapping[str, Option], jobs: Sequence[str]) -> str:
+    by = " or ".join(f"deploys/{name}.py" for name in jobs)
     meant = nearest(key, {**dict.fromkeys(_OF_PYINFRA), **options})
     if meant in _OF_PYINFRA:
         right = [f"--data {meant}="]
@@ -215,7 +215,7 @@ def _unknown(key: str, options: Mapping[str, Option], jobs: Sequence[str] | None
     if key in ("host", "limit"):
         right.append("--limit HOST for some hosts only")
     return (
-        f"--data {key}= is nothing that {by or 'a deploy'} knows\n\n"
+        f"--data {key}= is nothing that {by} knows\n\n"
         f"    instead: {'; or '.join(right) or 'leave it out'}"
     )
 

@@ -138,7 +138,8 @@ def test_what_a_job_cannot_do_without_is_asked_for(job: str, missing: list[str])
 
 
 def test_of_other_peoples_deploys_any_option_may_be_one() -> None:
-    assert data_slips(["host=rk1", "wait=5"], deploys(["tests/unit/test_command_line.py"])) == []
+    theirs = deploys(["tests/unit/test_command_line.py"])
+    assert data_slips(["host=rk1", "wait=5", "colour=red"], theirs) == []
 
 
 # Inventory and facts
