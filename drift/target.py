@@ -95,12 +95,11 @@ def deploy(given: str) -> str:
     for path in (ROOT / given, from_user(given).absolute()):
         if path.is_file() and path.suffix == ".py":
             resolved = path.resolve()
-            own = resolved.is_relative_to(ROOT)
-            if own and resolved.parent.name != "deploys":  # pyinfra would look at nothing
+            if resolved.parent == ROOT:  # inventory.py: pyinfra would look at nothing
                 raise Unusable(
                     f"--deploy {given}: is no deploy\n    instead: one of {', '.join(deploys())}"
                 )
-            return str(resolved.relative_to(ROOT) if own else path)
+            return str(resolved.relative_to(ROOT) if resolved.is_relative_to(ROOT) else path)
     by_name = {Path(name).stem: name for name in deploys()}
     meant = nearest(Path(given).stem, by_name)
     instead = by_name[meant] if meant else f"one of {', '.join(deploys())}"
