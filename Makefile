@@ -22,7 +22,7 @@ test: $(READY) browser ## everything that must pass (about half an hour)
 lifecycle: $(READY) ## the longer scenarios
 	@$(BIN)/python tests/run.py lifecycle
 
-unit: $(READY) ## the pure core only (a minute or two)
+unit: $(READY) ## the pure core only (some minutes)
 	@$(BIN)/python -m pytest -q tests/unit
 
 netns: $(READY) ## real iptables in namespaces (three minutes, as root)

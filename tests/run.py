@@ -61,7 +61,7 @@ def _engines(name: str, expected: int, budget: int, *files: str) -> Suite:
 
 SUITES = {
     "test": (
-        Suite("unit", 150, 300, ("tests/unit",)),
+        Suite("unit", 200, 480, ("tests/unit",)),
         Suite("netns", 110, 240, ("tests/netns",)),
         # Waiting for an engine to notice what it has lost takes minutes: that is for the lifecycle.
         Suite("engines", 120, 240, ("tests/engines/test_engines_create.py", "-k", "not without")),
