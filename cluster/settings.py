@@ -32,6 +32,7 @@ from pydantic_settings import (
 
 from cluster import settings_consistency as consistency
 from cluster import settings_values as values
+from cluster.paths import from_user
 from cluster.settings_errors import (
     Problem,
     SettingsError,
@@ -188,7 +189,7 @@ class Swarm(_Section):
     @property
     def unlock_key_path(self) -> Path | None:
         """Where the unlock key is kept on this machine; `None` where autolock is not ours."""
-        return Path(self.unlock_key_file).expanduser() if self.unlock_key_file else None
+        return from_user(self.unlock_key_file) if self.unlock_key_file else None
 
 
 class Overlay(_Section):

@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from cluster import lab_source
+from cluster.paths import from_user
 from cluster.settings_errors import (
     Loc,
     Problem,
@@ -30,7 +31,7 @@ from cluster.settings_errors import (
     nearest,
     shown,
 )
-from cluster.settings_values import expanded, path_fault, public_key_fault
+from cluster.settings_values import path_fault, public_key_fault
 from cluster.settings_words import model_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -119,7 +120,7 @@ def _base() -> tuple[Source, dict[str, Any]]:
     """The settings file, or the lab in its place."""
     named = os.environ.get(PATH_VARIABLE)
     if named is not None:
-        path = (expanded(named) or Path(named)).absolute()
+        path = from_user(named).absolute()
         if not named or not os.path.isfile(path):
             raise SettingsError(
                 [
@@ -353,7 +354,7 @@ def _read_keys(data: dict[str, Any]) -> list[Problem]:
 def _keys_in(name: str, place: str) -> tuple[list[str], list[Problem]]:
     if not name or path_fault(name):
         return [], []  # reported by the value itself
-    path = Path(name).expanduser()
+    path = from_user(name)
     instead = 'the path of a .pub file, such as "~/.ssh/id_ed25519.pub"'
     try:
         text = _text(path)
@@ -402,7 +403,7 @@ def _missing_login_keys(data: Mapping[str, Any]) -> list[Problem]:
         and value
         and not path_fault(value)
         and not value.endswith(".pub")
-        and not os.path.isfile(Path(value).expanduser())
+        and not os.path.isfile(from_user(value))
     ]
 
 
@@ -412,10 +413,10 @@ def _unlock_key_in_a_repository(data: Mapping[str, Any]) -> list[Problem]:
     if not isinstance(value, str) or not value or path_fault(value):
         return []
     # As a string: a folder that one may not enter, or a link to itself, is no error there.
-    path = Path(os.path.realpath(Path(value).expanduser()))
+    path = Path(os.path.realpath(from_user(value)))
     if path.is_relative_to(ROOT):
         # Reported by the value itself, unless a link leads there.
-        if Path(value).expanduser().is_relative_to(ROOT):
+        if from_user(value).is_relative_to(ROOT):
             return []
         return [_misplaced(value, f"leads into the project's folder, {ROOT}")]
     found = next((folder for folder in path.parents if os.path.exists(folder / ".git")), None)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from cluster.paths import from_user
 from cluster.rolling.nodes import OURS
 
 Role = Literal["manager", "worker"]
@@ -281,14 +282,6 @@ def _fingerprint(text: str) -> str:
     return digits
 
 
-def expanded(text: str) -> Path | None:
-    """The path a text means; `None` where it begins with the home of nobody on this machine."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        return None
-
-
 def path_fault(text: str) -> tuple[str, str] | None:
     """Why a text is not the path of one place on this machine; `None` if it is, or is empty."""
     if not text.isprintable():
@@ -300,7 +293,7 @@ def path_fault(text: str) -> tuple[str, str] | None:
             "is a relative path, and would mean another file in every folder",
             f'a path from the root or from your home, such as "~/{text.removeprefix("./")}"',
         )
-    if expanded(text) is None:
+    if str(from_user(text)).startswith("~"):
         user, _, rest = text[1:].partition("/")
         return (
             f'begins with the home of "{user}", and no user on this machine is called so',
@@ -327,7 +320,7 @@ def _key_path(text: str) -> str:
 def _unlock_key_path(text: str) -> str:
     example = '"~/.config/pyinfra-swarm/home.unlock-key"'
     _path(text)
-    if text and Path(text).expanduser().is_relative_to(_PROJECT):
+    if text and from_user(text).is_relative_to(_PROJECT):
         raise wrong(
             "is inside the project's folder, and a key there would be shared with it some day",
             f"a path elsewhere, such as {example}",

@@ -1,6 +1,5 @@
 """User Mode Linux on processors with more registers than it knows of: see ``xstate.c``."""
 
-import shutil
 from pathlib import Path
 
 from lab.cache import cached, recipe_key
@@ -32,19 +31,5 @@ def preloaded() -> dict[str, str]:
 
 
 def _compile(folder: Path) -> None:
-    compiler = shutil.which(COMPILER) or COMPILER
-    target = folder / "xstate.so"
-    run(
-        [
-            compiler,
-            "-O2",
-            "-Wall",
-            "-Werror",
-            "-shared",
-            "-fPIC",
-            "-nostdlib",
-            "-o",
-            target,
-            _SOURCE,
-        ]
-    )
+    options = ["-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-nostdlib", "-o"]
+    run([COMPILER, *options, folder / "xstate.so", _SOURCE])

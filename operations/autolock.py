@@ -45,7 +45,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import RESET_FAILED, on
+from operations.engine_api import RESTART, on
 from operations.terms import AUTOLOCK, PRINT_UNLOCK_KEY, UPDATE_SWARM
 from operations.topology import acting_left_out, this_host
 
@@ -194,7 +194,7 @@ def _connect(settings: Settings) -> Commands:
             refused = may_restart(settings, now, me.name)
             tell("swarm", [refused] if refused else [])
         progress(f"restarting the engine, and unlocking it ({attempt} of {ATTEMPTS} at most)")
-        yield script(f"{RESET_FAILED}\nsystemctl restart docker.service", timeout=300)
+        yield script(RESTART, timeout=300)
         yield call(_send_keys, path)
         if wait_for_networks():
             return

@@ -55,7 +55,7 @@ from operations.converge import (
     observe_on,
     tell,
 )
-from operations.engine_api import API, RESET_FAILED, WITHIN
+from operations.engine_api import API, IN_INGRESS, RESET_FAILED, WITHIN
 from operations.topology import left_out
 
 if TYPE_CHECKING:
@@ -327,7 +327,7 @@ def save_script(chosen: Choice) -> str:
     """
     node, availability = chosen.node.id, chosen.node.availability
     return f"""\
-{SECTION}{API}{WITHIN}{ENGINE}
+{SECTION}{API}{WITHIN}{IN_INGRESS}{ENGINE}
 node={node}
 [ -s /var/lib/docker/swarm/docker-state.json ] || {{
   echo "there is no state of a swarm in /var/lib/docker/swarm" >&2; exit 1; }}
@@ -355,7 +355,7 @@ copy() {{
 save() {{
   api http://localhost/swarm/unlockkey || return 1
   unlock=$answer
-  ! is_connected || connected=yes
+  ! in_ingress --max-time 5 || connected=yes
   {"drain || return 1" if chosen.drains else ":"}
   can_be_spared || {{ echo "the engine was not stopped: $few"; return 1; }}
   stopped=yes
@@ -367,10 +367,6 @@ can_be_spared() {{
   managers=$(printf '%s' "$answer" | grep -o '"ManagerStatus":{{' | wc -l)
   able=$(printf '%s' "$answer" | grep -o '"Reachability":"reachable"' | wc -l)
   [ $managers -le 2 ] || [ $((able - 1)) -gt $((managers / 2)) ]
-}}
-is_connected() {{
-  api --max-time 5 http://localhost/networks/ingress 2>/dev/null || return 1
-  case $answer in *'"ingress-sbox"'*) ;; *) return 1;; esac
 }}
 reachable() {{
   api http://localhost/nodes/$node 2>/dev/null || {{
@@ -389,7 +385,7 @@ come_back() {{
 }}
 connect() {{
   starts=1
-  until within {PATIENCE} is_connected; do
+  until within {PATIENCE} in_ingress --max-time 5; do
     problem="it is in no overlay network: published ports do not answer there. Restart its engine"
     [ $starts -le {ATTEMPTS} ] || {{ echo "$problem"; return 1; }}
     can_be_spared || {{ echo "$problem; not done, since $few"; return 1; }}

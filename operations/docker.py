@@ -50,7 +50,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import RESET_FAILED, WITHIN
+from operations.engine_api import RESET_FAILED, RESTART, WITHIN
 from operations.topology import memberships, this_host
 
 if TYPE_CHECKING:
@@ -285,8 +285,8 @@ def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
     progress("restarting Docker" if engine.running else "starting Docker")
     waits = f"systemctl --quiet is-failed {FIREWALL}" if settings.firewall.enabled else "false"
     yield script(
-        f"systemctl daemon-reload; {RESET_FAILED}; systemctl enable docker.service\n"
-        f"systemctl restart docker.service || {waits} || "
+        "systemctl daemon-reload; systemctl enable docker.service\n"
+        f"{RESTART} || {waits} || "
         "{ journalctl -u docker.service -n 20 --no-pager >&2; exit 1; }",
         timeout=300,
     )

@@ -40,6 +40,18 @@ between."""
 RESET_FAILED = "systemctl reset-failed docker.socket docker.service 2>/dev/null || :"
 """Shell: before a start. systemd refuses a unit that was started three times within a minute."""
 
+RESTART = f"{RESET_FAILED}\nsystemctl restart docker.service"
+"""Shell: the engine anew, however often it has failed before."""
+
+IN_INGRESS = """\
+in_ingress() {
+  api "$@" http://localhost/networks/ingress 2>/dev/null || return 1
+  case $answer in *'"ingress-sbox"'*) ;; *) return 1 ;; esac
+}
+"""
+"""Shell: ``in_ingress [CURL-ARGUMENTS]``: whether the engine has its end of the ingress network.
+"""
+
 UNLESS_GONE = f"""\
 {WITHIN}unless_gone() {{
   said=$("$@" 2>&1) && return

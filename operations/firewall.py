@@ -55,6 +55,7 @@ from operations.converge import (
     script,
     tell,
 )
+from operations.engine_api import RESET_FAILED
 from operations.guard import guarded
 from operations.topology import memberships, this_host
 
@@ -366,7 +367,8 @@ def _apply(wanted: Wanted, host: Host, schedule: str) -> list[str]:
         "systemctl daemon-reload",
         # Whoever asked for Docker while the rules could not be loaded has used up the starts that
         # systemd grants a unit.
-        f"systemctl reset-failed {UNIT} docker.socket docker.service 2>/dev/null || :",
+        f"systemctl reset-failed {UNIT} 2>/dev/null || :",
+        RESET_FAILED,
         # The unit's start loads the rules, too, but only its first one.
         f"if systemctl --quiet is-active {UNIT}; then sh {SCRIPT} load\n"
         f"elif ! systemctl start {UNIT}; then\n"

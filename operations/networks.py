@@ -10,14 +10,14 @@ from cluster.membership import acting_manager
 from cluster.steps import CreateOverlay, EnterIngress
 from facts import host as host_facts
 from operations.converge import Commands, converges, observe_all, progress, script
-from operations.engine_api import API, UPDATE_NODE, WITHIN, on
+from operations.engine_api import API, IN_INGRESS, UPDATE_NODE, WITHIN, on
 from operations.topology import memberships, this_host, to_do
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
 
 _INGRESS = f"""\
-{UPDATE_NODE}{WITHIN}
+{UPDATE_NODE}{WITHIN}{IN_INGRESS}
 pause=0.2
 networks=http://localhost/networks
 code=
@@ -25,7 +25,7 @@ look() {{ api "$networks/ingress" 2>/dev/null || [ "$code" = 404 ]; }}
 shows() {{ look && case $answer in *"\\"$1\\""*) ;; *) return 1 ;; esac; }}
 gone() {{ look && [ "$code" = 404 ]; }}
 has_end() {{
-  within 20 shows ingress-sbox || {{
+  within 20 in_ingress || {{
     echo "this engine has not joined the ingress network: published ports do not answer here." \
       "Restart it: systemctl restart docker (with autolock on, deploys/unlock.py does it)" >&2
     exit 1; }}
@@ -37,7 +37,7 @@ _JOIN_INGRESS = f"{_INGRESS}has_end"
 MISSES_INGRESS = f"""\
 set -eu
 {_INGRESS}
-within 5 shows ingress-sbox || docker info --format '{{{{.Swarm.NodeID}}}}'
+within 5 in_ingress || docker info --format '{{{{.Swarm.NodeID}}}}'
 """
 """Shell: prints this node's id where its engine gets no end of the ingress network in 5 seconds.
 

@@ -45,7 +45,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import API, RESET_FAILED, UNLESS_GONE, updated
+from operations.engine_api import API, RESTART, UNLESS_GONE, updated
 from operations.topology import left_out
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def _go_on_alone(
         if autolock:
             yield call(_take_lock_off, settings)
         else:
-            yield script(f"{RESET_FAILED}\nsystemctl restart docker.service", timeout=300)
+            yield script(RESTART, timeout=300)
         yield clear
         if not _is_in_its_networks():
             yield fail(

@@ -44,7 +44,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import API, RESET_FAILED
+from operations.engine_api import API, RESTART
 from operations.guard import guarded
 from operations.ssh import RELOAD
 from operations.topology import in_limit, memberships, this_host
@@ -130,8 +130,7 @@ def settings_removed(settings: Settings) -> Commands:
         steps.append(_PURGE)
     elif restart:
         progress("Docker is restarted with its defaults")
-        steps.append(f"systemctl daemon-reload\n{RESET_FAILED}")
-        steps.append(f"systemctl restart docker.service; rm {UNREAD}")
+        steps.append(f"systemctl daemon-reload\n{RESTART}\nrm {UNREAD}")
     if purge:
         steps.append(f"rm -f {' '.join(ITS_REPOSITORY)}; systemctl daemon-reload")
     yield script("\n".join(steps), timeout=600)

@@ -8,7 +8,7 @@ from cluster.rolling import jobs
 from cluster.rolling.jobs import Roll
 from cluster.rolling.options import Options
 from operations.converge import Commands, converges, progress, script
-from operations.engine_api import RESET_FAILED
+from operations.engine_api import RESTART
 from operations.rolling import Job, running, turn
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _roll(settings: Settings, observed: Observed, given: Options, begun: float) 
 
 def _change(settings: Settings, given: Options) -> Commands:
     progress("restarting Docker")
-    yield script(f"{RESET_FAILED}\nsystemctl restart docker.service || {RESTARTED}", timeout=300)
+    yield script(f"{RESTART} || {RESTARTED}", timeout=300)
 
 
 JOB = Job("restart", _roll, _change)

@@ -1,7 +1,7 @@
 """What the managers agree on for the whole swarm, changed through the engine's API.
 
-Shell for the acting manager. An answer that may hold
-a join token or the unlock key is kept in the shell's own variables, and never printed.
+Shell for the acting manager. An answer that may hold a join token or the unlock key is kept in the
+shell's own variables, and never printed.
 """
 
 from __future__ import annotations
