@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.findings import Change, Finding, Notice, Refusal
 from cluster.observation import Observation
-from cluster.openpgp import fingerprints
+from cluster.openpgp import PublicKey, Unreadable, read_key
 from cluster.versions import engine_version, major, newest
 
 if TYPE_CHECKING:
@@ -179,19 +179,9 @@ def wanted_version(
 def plan_repository(settings: Settings, engine: Engine) -> list[Finding]:
     """Docker's own apt repository, its key pinned, nothing stale beside it."""
     findings: list[Finding] = []
-    wanted_key = settings.docker.key_fingerprint
-    found_keys = fingerprints(engine.keyring)
     if not engine.curl:
         findings.append(Change("package curl", "is needed to talk to the engine's API"))
-    if found_keys != [wanted_key]:
-        findings.append(
-            Change(
-                "Docker's apt key",
-                "is missing" if not engine.keyring else "is not the one that is pinned",
-                expected=wanted_key,
-                found=", ".join(found_keys),
-            )
-        )
+    findings += _plan_keyring(engine.keyring, settings)
     if engine.sources != sources(settings, engine):
         findings.append(
             Change(
@@ -210,6 +200,27 @@ def plan_repository(settings: Settings, engine: Engine) -> list[Finding]:
             )
         )
     return findings
+
+
+def _plan_keyring(keyring: str, settings: Settings) -> list[Finding]:
+    """Apt's file with Docker's key: it holds what is written there, and nothing that it lacks."""
+    if not keyring:
+        reason, found = "is missing", ""
+    else:
+        try:
+            key = read_key(keyring)
+        except Unreadable as error:
+            reason, found = f"is not the one that is pinned: its file {error}", ""
+        else:
+            found = key.fingerprint
+            if found != settings.docker.key_fingerprint:
+                reason = "is not the one that is pinned"
+            elif key.armoured != keyring:
+                reason = "is the one that is pinned, in another form than it is written there"
+            else:
+                return []
+    pinned = settings.docker.key_fingerprint
+    return [Change("Docker's apt key", reason, expected=pinned, found=found)]
 
 
 def plan_packages(
@@ -362,19 +373,20 @@ def _difference(one: str | None, other: str | None) -> str:
     return json.dumps(extra, sort_keys=True) if extra else ""
 
 
-def plan_key(published: str, settings: Settings) -> list[Finding]:
-    """Judge the key that the repository publishes, before it is used for anything."""
-    found = fingerprints(published)
-    if found == [settings.docker.key_fingerprint]:
-        return []
-    return [
-        Refusal(
-            "Docker's apt key",
-            "the key that the repository publishes is not the one that is pinned, so nothing is "
-            "installed from there",
-            expected=settings.docker.key_fingerprint,
-            found=", ".join(found) or "no readable key",
-            remedy="Compare with the fingerprint in Docker's documentation; if Docker has changed "
-            "its key, set docker.key_fingerprint",
-        )
-    ]
+def accepted_key(published: str, settings: Settings) -> PublicKey | Refusal:
+    """The key that the repository publishes, judged before it is used for anything."""
+    try:
+        key = read_key(published)
+        reason, found = "is not the one that is pinned", key.fingerprint
+    except Unreadable as error:
+        key, reason, found = None, f"is not one public key: the text {error}", "no readable key"
+    if key and key.fingerprint == settings.docker.key_fingerprint:
+        return key
+    return Refusal(
+        "Docker's apt key",
+        f"what the repository publishes {reason}, so nothing is installed from there",
+        expected=settings.docker.key_fingerprint,
+        found=found,
+        remedy="Compare with the fingerprint in Docker's documentation; if Docker has changed "
+        "its key, set docker.key_fingerprint",
+    )

@@ -15,11 +15,11 @@ from cluster.docker import (
     UNIT_DROP_IN,
     UNIT_DROP_IN_CONTENT,
     Engine,
+    accepted_key,
     daemon_json,
     key_url,
     members,
     plan_daemon,
-    plan_key,
     plan_packages,
     plan_repository,
     restart_needed,
@@ -28,7 +28,7 @@ from cluster.docker import (
     sources,
     wanted_version,
 )
-from cluster.findings import Finding, Notice
+from cluster.findings import Finding, Notice, Refusal
 from cluster.firewall.host_files import UNIT as FIREWALL
 from cluster.membership import node_of
 from cluster.shell import write_file
@@ -94,8 +94,12 @@ def repository(settings: Settings) -> Commands:
                 "Nothing was installed"
             )
             return
-        tell("docker", plan_key(published.text, settings))
-        steps.append(write_file(KEYRING, published.text))
+        key = accepted_key(published.text, settings)
+        if isinstance(key, Refusal):
+            tell("docker", [key])
+            return
+        # Never the text as it came: what reads it later may find more in it than was judged.
+        steps.append(write_file(KEYRING, key.armoured))
     if engine.stale:
         steps.append(_REMOVE_STALE + shlex.join(engine.stale))
     if engine.sources != sources(settings, engine):

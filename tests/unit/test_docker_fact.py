@@ -11,7 +11,7 @@ import pytest
 from pyinfra.api.exceptions import FactProcessError
 
 from cluster.docker import PACKAGES, UNIT_DROP_IN_CONTENT, Engine, Package
-from cluster.openpgp import fingerprints
+from cluster.openpgp import read_key
 from facts.docker import (
     Info,
     IngressNetwork,
@@ -61,7 +61,7 @@ def test_a_converged_host_is_read_whole() -> None:
     assert engine.drop_in == UNIT_DROP_IN_CONTENT
     assert engine.daemon_json == engine.loaded_json
     assert json.loads(engine.daemon_json or "")["live-restore"] is False
-    assert fingerprints(engine.keyring) == ["B0A0138566695F7847D9DC9E16B030FF7476653A"]
+    assert read_key(engine.keyring).fingerprint == "B0A0138566695F7847D9DC9E16B030FF7476653A"
 
 
 def with_packages(*rows: str) -> Engine:

@@ -19,11 +19,11 @@ from cluster.docker import (
     PACKAGES,
     Engine,
     Package,
+    accepted_key,
     daemon_json,
     key_url,
     members,
     plan_daemon,
-    plan_key,
     plan_packages,
     plan_repository,
     restart_needed,
@@ -32,6 +32,7 @@ from cluster.docker import (
     wanted_version,
 )
 from cluster.findings import Change, Finding, Notice, Refusal
+from cluster.openpgp import read_key
 from cluster.settings import Settings
 from facts.docker import parse_installation
 from operations.docker import _REMOVE_STALE
@@ -132,26 +133,42 @@ def test_a_key_that_is_not_the_pinned_one_is_replaced() -> None:
     assert change.found == LAB_KEY
 
 
-def test_a_keyring_with_anything_else_in_it_is_replaced() -> None:
-    two = differing(keyring=CONVERGED.keyring * 2)
-    assert the(Change, plan_repository(SETTINGS, two)).what == "Docker's apt key"
+@pytest.mark.parametrize(
+    "text",
+    [
+        CONVERGED.keyring * 2,
+        CONVERGED.keyring + "\n",
+        CONVERGED.keyring.replace("\n\n", "\nComment: of somebody else's\n\n", 1),
+        CONVERGED.keyring.replace("\n", "\r\n"),
+    ],
+)
+def test_a_keyring_that_holds_anything_but_what_is_written_there_is_replaced(text: str) -> None:
+    change = the(Change, plan_repository(SETTINGS, differing(keyring=text)))
+    assert change.what == "Docker's apt key"
+    assert read_key(CONVERGED.keyring).armoured == CONVERGED.keyring
 
 
-@pytest.mark.parametrize("text", ["", "<html>not found</html>"])
-def test_a_published_text_that_is_no_key_is_refused(text: str) -> None:
-    refusal = the(Refusal, plan_key(text, SETTINGS))
+@pytest.mark.parametrize("text", ["", "<html>not found</html>", CONVERGED.keyring * 2])
+def test_a_published_text_that_is_not_one_key_is_refused(text: str) -> None:
+    refusal = accepted_key(text, SETTINGS)
+    assert isinstance(refusal, Refusal)
+    assert "is not one public key" in refusal.sentence()
     assert "nothing is installed from there" in refusal.sentence()
     assert refusal.found == "no readable key"
     assert "docker.key_fingerprint" in refusal.remedy
 
 
 def test_a_published_key_that_is_not_the_pinned_one_is_refused_with_both_fingerprints() -> None:
-    refusal = the(Refusal, plan_key(CONVERGED.keyring, declared(key_fingerprint="A" * 40)))
+    refusal = accepted_key(CONVERGED.keyring, declared(key_fingerprint="A" * 40))
+    assert isinstance(refusal, Refusal)
     assert (refusal.expected, refusal.found) == ("A" * 40, LAB_KEY)
 
 
-def test_the_pinned_key_is_taken() -> None:
-    assert plan_key(CONVERGED.keyring, SETTINGS) == []
+def test_the_pinned_key_is_taken_in_the_form_that_is_written() -> None:
+    published = "\n" + CONVERGED.keyring.replace("\n\n", "\nVersion: 1\n\n", 1)
+    key = accepted_key(published, SETTINGS)
+    assert not isinstance(key, Refusal)
+    assert plan_repository(SETTINGS, differing(keyring=key.armoured)) == []
 
 
 def test_sources_that_differ_are_written_anew() -> None:

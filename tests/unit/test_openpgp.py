@@ -1,4 +1,4 @@
-"""Fingerprints of keys: of the pinned key exactly, and of nothing that merely contains it."""
+"""A text is one public key and nothing else, or it is none; what is written is that key alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.openpgp import fingerprints
+from cluster.openpgp import Unreadable, read_key
 from facts.subject import sections
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -39,14 +39,30 @@ def armoured(data: bytes, *headers: str) -> str:
     return "\n".join([BEGIN, *headers, "", base64.b64encode(data).decode(), END, ""])
 
 
-def other_key() -> bytes:
-    """A well-formed version 4 key packet of somebody else's."""
-    body = b"\x04" + bytes(4) + b"\x16" + bytes(40)
-    return bytes([0xC6, len(body)]) + body
+def packet(tag: int, body: bytes) -> bytes:
+    """In the current format, which has room for every tag."""
+    return bytes([0xC0 | tag, 0xFF]) + len(body).to_bytes(4, "big") + body
 
 
-def test_the_key_has_its_fingerprint() -> None:
-    assert fingerprints(KEY) == [FINGERPRINT]
+# The key's own three packets: the lengths are those that `gpg --list-packets` prints.
+PRIMARY = packets()[: 3 + 525]
+NAME = packets()[len(PRIMARY) :][: 2 + 56]
+SIGNATURE = packets()[len(PRIMARY) + len(NAME) :]
+BODY = PRIMARY[3:]
+OTHER = packet(6, b"\x04" + bytes(4) + b"\x16" + bytes(40)) + packet(13, b"Somebody else")
+"""A well-formed version 4 key of somebody else's."""
+
+
+def refused(text: str) -> str:
+    """Why the text is no key."""
+    with pytest.raises(Unreadable) as caught:
+        read_key(text)
+    return str(caught.value)
+
+
+def test_the_key_has_its_fingerprint_and_is_written_as_gnupg_has_exported_it() -> None:
+    key = read_key(KEY)
+    assert (key.fingerprint, key.armoured) == (FINGERPRINT, KEY)
 
 
 @pytest.mark.parametrize(
@@ -56,15 +72,41 @@ def test_the_key_has_its_fingerprint() -> None:
         "\n\n" + KEY + "\n\n",
         KEY.replace(BEGIN, BEGIN + "\nComment: Docker\nVersion: GnuPG"),
         armoured(packets()),
+        armoured(packet(6, BODY) + NAME + SIGNATURE),
+        armoured(bytes([0x9A]) + len(BODY).to_bytes(4, "big") + BODY + NAME + SIGNATURE),
     ],
 )
-def test_the_same_key_in_other_armour_is_the_same_key(text: str) -> None:
-    assert fingerprints(text) == [FINGERPRINT]
+def test_the_same_key_in_another_form_is_the_same_key_and_is_written_in_one_form(text: str) -> None:
+    key = read_key(text)
+    assert (key.fingerprint, key.armoured) == (FINGERPRINT, KEY)
 
 
-def test_a_second_key_behind_the_pinned_one_is_seen() -> None:
-    assert len(fingerprints(armoured(packets() + other_key()))) == 2
-    assert len(fingerprints(armoured(other_key() + packets()))) == 2
+def test_a_second_key_beside_the_pinned_one_is_refused_with_both_fingerprints() -> None:
+    for both in (packets() + OTHER, OTHER + packets()):
+        assert "holds 2 keys" in refused(armoured(both))
+        assert FINGERPRINT in refused(armoured(both))
+
+
+@pytest.mark.parametrize("tag", range(64))
+def test_a_packet_of_any_other_kind_is_refused_wherever_it_stands(tag: int) -> None:
+    """Sequoia, and apt with it, begins a key at a secret key's packet (tag 5) as well."""
+    if tag in (2, 13, 14, 17):
+        return
+    for body in (b"", BODY, b"\x04" + bytes(50)):
+        stranger = packet(tag, body)
+        for data in (
+            stranger + packets(),
+            PRIMARY + stranger + NAME + SIGNATURE,
+            PRIMARY + NAME + stranger + SIGNATURE,
+            packets() + stranger,
+        ):
+            why = refused(armoured(data))
+            assert tag == 6 or f"(tag {tag})" in why
+
+
+def test_a_secret_key_behind_the_pinned_one_is_called_so() -> None:
+    why = refused(armoured(packets() + packet(5, b"\x04" + bytes(50))))
+    assert why == "holds a packet that has no place in a public key: a secret key (tag 5)"
 
 
 @pytest.mark.parametrize(
@@ -74,8 +116,8 @@ def test_a_second_key_behind_the_pinned_one_is_seen() -> None:
         "<html>504 Gateway Timeout</html>",
         "[hidden]",
         KEY + KEY,  # apt reads both blocks
-        KEY + armoured(other_key()),
-        armoured(other_key()) + KEY,
+        KEY + armoured(OTHER),
+        armoured(OTHER) + KEY,
         KEY + "trailing data\n",
         "leading data\n" + KEY,
         KEY.replace(END, ""),
@@ -83,41 +125,106 @@ def test_a_second_key_behind_the_pinned_one_is_seen() -> None:
         KEY.replace(BEGIN, f"Comment: {BEGIN}\n{BEGIN}"),
         KEY.replace("PUBLIC", "PRIVATE"),
         # A key where headers belong: another reader might take it for the body.
-        KEY.replace(BEGIN, f"{BEGIN}\n{base64.b64encode(other_key()).decode()}"),
+        KEY.replace(BEGIN, f"{BEGIN}\n{base64.b64encode(OTHER).decode()}"),
         armoured(packets()[:-1]),
         armoured(packets() + b"\x00"),
         armoured(b""),
         armoured(bytes([0x9B]) + packets()[1:]),  # a packet of indeterminate length
         armoured(bytes([0xC6, 0xE1]) + packets()),  # a packet in parts
-        armoured(bytes([0xC6, 0x01, 0x03])),  # a version 3 key
-        armoured(bytes([0xC6, 0x00])),
+        armoured(packet(6, b"\x03") + NAME + SIGNATURE),  # a version 3 key
+        armoured(packet(6, b"\x06" + BODY[1:]) + NAME + SIGNATURE),
+        armoured(packet(6, b"") + NAME + SIGNATURE),
+        armoured(packets() + packet(14, b"\x06" + BODY[1:])),
+        armoured(packets() + packet(2, b"\x03" + bytes(60))),
+        armoured(NAME + SIGNATURE),
+        armoured(SIGNATURE + packets()),
+        armoured(NAME + PRIMARY + SIGNATURE),
+        armoured(PRIMARY),
+        armoured(packets() + packet(14, BODY) + NAME),  # a name behind a subkey
+        KEY.replace("\n=MZ7U", "\n=MZ7V"),
+        KEY.replace("\n=MZ7U", "\n=MZ7U\n=MZ7U"),
+        KEY.replace("\nmQINB", "\n=MZ7U\nmQINB"),
+        KEY.replace("\nmQINB", "\n\u2028mQINB"),
+        armoured(packets() + packet(13, bytes(64 * 1024))),
     ],
 )
 def test_whatever_is_not_one_plain_key_block_has_no_fingerprint(text: str) -> None:
-    assert FINGERPRINT not in fingerprints(text)
+    assert refused(text)
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_judged_without_an_error(data: bytes) -> None:
-    assert FINGERPRINT not in fingerprints(armoured(data))
+    try:
+        key = read_key(armoured(data))
+    except Unreadable:
+        return
+    assert read_key(key.armoured) == key
 
 
-@given(st.text(alphabet="-=:\n aAzZ09+/\x00é", max_size=200))
+@given(st.text(alphabet="-=:\n aAzZ09+/\x00é\u2028\x0b", max_size=200))
 def test_any_text_in_a_block_is_judged_without_an_error(text: str) -> None:
-    assert FINGERPRINT not in fingerprints(f"{BEGIN}\n{text}\n{END}\n")
+    refused(f"{BEGIN}\n{text}\n{END}\n")
 
 
-@given(at=st.integers(0, 500), bit=st.integers(0, 7))
+@given(
+    at=st.integers(0, len(packets())),
+    cut=st.integers(0, 80),
+    put=st.one_of(
+        st.binary(max_size=80),
+        st.sampled_from([NAME, SIGNATURE, OTHER, PRIMARY, packet(14, BODY), packet(5, BODY)]),
+        st.builds(packet, st.integers(0, 63), st.binary(max_size=80)),
+    ),
+)
+def test_whatever_is_put_cut_or_changed_anywhere_nothing_but_the_pinned_key_is_written(
+    at: int, cut: int, put: bytes
+) -> None:
+    data = packets()[:at] + put + packets()[at + cut :]
+    try:
+        key = read_key(armoured(data))
+    except Unreadable:
+        return
+    written = taken_apart(packets(key.armoured))
+    assert written[0][0] == 6
+    assert {tag for tag, _ in written[1:]} <= {2, 13, 14, 17}
+    # The fingerprint is the pinned one where the key's packet is the pinned key's, and only there.
+    assert (key.fingerprint == FINGERPRINT) == (written[0][1] == BODY)
+    assert read_key(key.armoured) == key
+
+
+def taken_apart(data: bytes) -> list[tuple[int, bytes]]:
+    """The packets of what is written, which come in few forms."""
+    found = []
+    while data:
+        octets = {0: 1, 1: 2, 2: 4}[data[0] & 3]
+        tag, size, begin = (
+            data[0] >> 2 & 15,
+            int.from_bytes(data[1 : 1 + octets], "big"),
+            1 + octets,
+        )
+        if data[0] & 0x40:
+            assert data[1] == 255
+            tag, size, begin = data[0] & 63, int.from_bytes(data[2:6], "big"), 6
+        assert begin + size <= len(data)
+        found.append((tag, data[begin : begin + size]))
+        data = data[begin + size :]
+    return found
+
+
+@given(at=st.integers(0, len(BODY) - 1), bit=st.integers(0, 7))
 def test_a_single_flipped_bit_of_the_key_is_another_key(at: int, bit: int) -> None:
     data = bytearray(packets())
-    assert data[0] == 0x99
-    data[3 + at] ^= 1 << bit  # inside of the primary key's packet
-    assert FINGERPRINT not in fingerprints(armoured(bytes(data)))
+    data[3 + at] ^= 1 << bit
+    try:
+        assert read_key(armoured(bytes(data))).fingerprint != FINGERPRINT
+    except Unreadable:
+        assert at == 0  # the key's version
 
 
 @gpg
 @pytest.mark.parametrize("algorithm", ["ed25519", "rsa2048"])
-def test_gpg_gives_the_same_fingerprint(algorithm: str, tmp_path: Path) -> None:
+def test_gpg_gives_the_same_fingerprint_and_writes_the_same_text(
+    algorithm: str, tmp_path: Path
+) -> None:
     home = tmp_path / "gnupg"
     home.mkdir(mode=0o700)
 
@@ -133,8 +240,9 @@ def test_gpg_gives_the_same_fingerprint(algorithm: str, tmp_path: Path) -> None:
     subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False)
     exported = run("--armor", "--export")
     shown = run("--show-keys", "--with-colons", text=exported).splitlines()
-    expected = [line.split(":")[9] for line in shown if line.startswith("fpr:")]
-    assert fingerprints(exported) == expected
+    [expected] = [line.split(":")[9] for line in shown if line.startswith("fpr:")]
+    key = read_key(exported)
+    assert (key.fingerprint, key.armoured) == (expected, exported)
 
 
 @gpg
