@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
+from cluster.plain import plain
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -14,6 +16,10 @@ class Finding:
     reason: why it matters or what is the case, a sentence a person understands.
     expected, found: the two values, as text; empty where a value would say nothing.
     remedy: what a person can do; empty where the operation mends it.
+
+    Each is one line that can be printed (:func:`~cluster.plain.plain`), whatever a host has said:
+    findings go to terminals, pages, mails and files. A command in them stands between backticks,
+    with each word in it that is not our own as :func:`~cluster.plain.quoted` gives it.
     """
 
     kind: ClassVar[str] = "finding"
@@ -23,6 +29,10 @@ class Finding:
     expected: str = ""
     found: str = ""
     remedy: str = ""
+
+    def __post_init__(self) -> None:
+        for part in _TOLD:
+            object.__setattr__(self, part.name, plain(getattr(self, part.name)))
 
     def record(self) -> dict[str, str]:
         """The finding as a flat mapping, for JSON: what a person reads, no more."""

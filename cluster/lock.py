@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from cluster.plain import WORD_LIMIT, plain
+
 FILE = "/run/pyinfra-swarm.lock"
 """Empty unless a run holds the lock, or its shell was killed: the kernel alone knows. A reboot
 empties it."""
@@ -118,24 +120,24 @@ def met(said: str) -> Met:
     """
     word, seconds, *rest = said.split(" ", 2)
     if word != "busy":
-        raise ValueError(f"nothing that a lock says: {said[:200]}")
+        raise ValueError(f"nothing that a lock says: {_word(said)}")
     try:
         told = json.loads(rest[0])
         holder = Holder(
-            user=_plain(told["user"]),
-            computer=_plain(told["computer"]),
+            user=_word(told["user"]),
+            computer=_word(told["computer"]),
             process=int(told["process"]),
-            deploys=_plain(told["deploys"]),
-            run=_plain(told["run"]),
+            deploys=_word(told["deploys"]),
+            run=_word(told["run"]),
         )
     except (IndexError, KeyError, TypeError, ValueError):
         return Met(max(int(seconds), 0))
     return Met(max(int(seconds), 0), holder)
 
 
-def _plain(text: object) -> str:
-    """Words from another computer, made fit for a terminal."""
-    return "".join(letter for letter in str(text) if letter.isprintable())[:200]
+def _word(said: object) -> str:
+    """A word from another computer, made fit for a terminal."""
+    return plain(said, WORD_LIMIT)
 
 
 def deploys_in(arguments: Sequence[str]) -> str:

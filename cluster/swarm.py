@@ -25,6 +25,7 @@ from cluster.membership import (
     reachable,
     view,
 )
+from cluster.plain import quoted, quoted_name
 from cluster.rolling.nodes import BEFORE, OURS
 from cluster.steps import (
     AwaitJoin,
@@ -498,8 +499,8 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
             f"label {key}",
             "is set by hand",
             found=value,
-            remedy=f"Declare it, or remove it: `docker node update --label-rm {key} "
-            f"{node.hostname}`",
+            remedy=f"Declare it, or remove it: `docker node update --label-rm={quoted(key)} "
+            f"{quoted_name(node.hostname, node.id)}`",
         )
         for key, value in sorted(found.items())
         if key not in host.labels and not key.startswith(OURS)
@@ -525,7 +526,7 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
                 expected="active",
                 found=node.availability,
                 remedy=f"Declare availability = “{node.availability}”, or put it back: "
-                f"`docker node update --availability active {node.hostname}`",
+                f"`docker node update --availability active {quoted_name(node.hostname, node.id)}`",
             )
         )
     if node.address not in ("", "0.0.0.0", host.address):
@@ -537,7 +538,7 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
                 found=node.address,
                 remedy="A node keeps the address that it has joined with. To have it leave and "
                 "join again, with its tasks moved away first: `pyinfra inventory.py "
-                f"deploys/replace.py --data host={host.name}`, then the site",
+                f"deploys/replace.py --data host={quoted(host.name)}`, then the site",
             )
         )
     if cluster and acting_manager(settings, observed) == host.name:
@@ -564,7 +565,7 @@ def _strangers(settings: Settings, observed: Observed, cluster: Membership) -> l
             "is in the swarm, but not declared",
             found=f"{node.role}, {node.state}, {node.address}",
             remedy="Declare it, or take it out: `pyinfra inventory.py deploys/remove.py --data "
-            f"host={node.hostname or node.id}`",
+            f"host={quoted_name(node.hostname, node.id)}`",
         )
         for node in cluster.nodes or ()
         if node.id not in known

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from cluster.findings import KINDS
+from cluster.plain import plain, plain_lines, plain_values
 from drift.run import Run
 
 VERSION = 1
@@ -51,6 +52,9 @@ class Difference:
     changed on this host before it is gone).
     mended_by: the deploy that mends a change, as ``deploys/ssh.py``; else empty, see ``remedy``.
     since: when it was first seen (ISO 8601, UTC); empty where nothing remembers.
+
+    Its texts are plain, wherever they come from (:mod:`cluster.plain`), so that whatever shows
+    them may do so as they are. So are those of the types below.
     """
 
     host: str
@@ -63,6 +67,9 @@ class Difference:
     remedy: str = ""
     mended_by: str = ""
     since: str = ""
+
+    def __post_init__(self) -> None:
+        _make_plain(self)
 
     @property
     def identity(self) -> Identity:
@@ -100,6 +107,9 @@ class HostReport:
     since: str = ""
     measures: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _make_plain(self)
+
     @property
     def state(self) -> State:
         if self.differences:
@@ -134,6 +144,9 @@ class Report:
     problem: str = ""
     measures: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _make_plain(self)
+
     @property
     def differences(self) -> tuple[Difference, ...]:
         """Those of all hosts, in their order."""
@@ -152,6 +165,17 @@ class Report:
         if self.differences:
             return DRIFT
         return COULD_NOT_TELL if self.incomplete else IN_SYNC
+
+
+def _make_plain(one: Difference | HostReport | Report) -> None:
+    for part in fields(one):
+        value = getattr(one, part.name)
+        if part.name == "problem":  # pyinfra's last words, a few lines
+            object.__setattr__(one, part.name, plain_lines(value))
+        elif isinstance(value, str):
+            object.__setattr__(one, part.name, plain(value))
+        elif isinstance(value, Mapping):
+            object.__setattr__(one, part.name, plain_values(value))
 
 
 def report(
@@ -201,6 +225,8 @@ def _problem(run: Run, told: set[str], timeout: float) -> str:
     """Why the run as a whole came to nothing."""
     if run.status is None:
         return f"the check was ended: it was not through after {timeout:g} seconds"
+    if run.unreadable:
+        return run.unreadable
     if run.operations is None and not told:
         return _last_words(run.log) or f"pyinfra ended with status {run.status} and said nothing"
     return ""
@@ -208,7 +234,7 @@ def _problem(run: Run, told: set[str], timeout: float) -> str:
 
 def _last_words(log: str) -> str:
     """The end of pyinfra's log, from the last thing that it marks as an error."""
-    lines = [line.rstrip() for line in log.strip().splitlines()]
+    lines = [line.rstrip() for line in log.strip().split("\n")]
     starts = [
         number
         for number, line in enumerate(lines)
@@ -283,6 +309,8 @@ def _untold(
 
 
 def _unknown(run: Run, own: Sequence[Mapping[str, Any]], looked: set[str], timeout: float) -> str:
+    if run.unreadable:
+        return run.unreadable
     if run.operations is not None:
         missing = [one.name for one in run.operations if one.name not in looked]
         if run.operations and not missing:
@@ -304,7 +332,7 @@ def _unknown(run: Run, own: Sequence[Mapping[str, Any]], looked: set[str], timeo
 
 def _parts(run: Run, looked: set[str]) -> tuple[str, ...]:
     """The parts of which every operation was looked at."""
-    if run.operations is None:
+    if run.operations is None or run.unreadable:
         return ()
     parts = _parts_of_operations(run)
     planned = [(parts.get(one.name, ""), one.name in looked) for one in run.operations]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.paths import from_user
+from cluster.plain import plain, plain_values
 from cluster.settings_sources import PATH_VARIABLE, ROOT
 
 SITE = "deploys/site.py"
@@ -70,6 +71,7 @@ class Run:
     status: pyinfra's exit status; ``None`` where it was ended because of the time limit.
     operations: the plan; ``None`` where pyinfra printed none (as when no host is left).
     records: what the operations told, see ``operations/story.py``.
+    unreadable: why that is not all of it: a record that cannot be read; empty where all can.
     log: pyinfra's own words; empty where they went to standard error.
     """
 
@@ -78,6 +80,7 @@ class Run:
     records: tuple[Mapping[str, Any], ...]
     log: str = ""
     seconds: float = 0.0
+    unreadable: str = ""
 
 
 def run(request: Request) -> Run:
@@ -86,8 +89,9 @@ def run(request: Request) -> Run:
     with tempfile.TemporaryDirectory(prefix="drift-") as folder:
         reasons = Path(folder) / "reasons"
         status, output, log = _pyinfra(request, reasons)
-        records = _records(reasons)
-    return Run(status, _operations(output), records, log, time.monotonic() - begun)
+        records, unreadable = _records(reasons, cut_off=status is None or status < 0)
+    seconds = time.monotonic() - begun
+    return Run(status, _operations(output), records, log, seconds, unreadable)
 
 
 def _pyinfra(request: Request, reasons: Path) -> tuple[int | None, str, str]:
@@ -141,18 +145,48 @@ def _operations(output: str) -> tuple[Operation, ...] | None:
     with suppress(ValueError, KeyError, TypeError):
         return tuple(
             Operation(
-                entry["name"],
-                (*entry["hosts_with_change"], *entry["hosts_with_conditional_change"]),
+                plain(entry["name"]),
+                tuple(
+                    plain(host)
+                    for hosts in ("hosts_with_change", "hosts_with_conditional_change")
+                    for host in entry[hosts]
+                ),
             )
             for entry in json.loads(output)["plan"]
         )
     return None
 
 
-def _records(path: Path) -> tuple[Mapping[str, Any], ...]:
-    """The records, but for a last line that was not written to its end."""
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        with suppress(ValueError):
-            found.append(json.loads(line))
-    return tuple(found)
+def _records(path: Path, *, cut_off: bool) -> tuple[tuple[Mapping[str, Any], ...], str]:
+    """The records, and why those are not all; "" where they are.
+
+    cut_off: the run was killed. Its last line may have no end then, and is left out: that the run
+    did not come to its end is told by itself.
+    """
+    if not path.exists():
+        return (), ""
+    # No other line ends: a text in a record may hold what other programs take for one.
+    *lines, rest = path.read_bytes().split(b"\n")
+    found, broken = [], []
+    for number, line in enumerate(lines if cut_off or not rest else [*lines, rest], start=1):
+        try:
+            found.append(_record(line))
+        except ValueError:
+            broken.append(number)
+    if not broken:
+        return tuple(found), ""
+    return tuple(found), (
+        f"{len(broken)} of {len(lines) + bool(rest)} records of what was found cannot be read "
+        f"(the first is number {broken[0]}), so nobody knows what else differs"
+    )
+
+
+def _record(line: bytes) -> Mapping[str, Any]:
+    """A record. Raises ``ValueError`` where the line is none."""
+    record = json.loads(line.decode("utf-8"))
+    if not isinstance(record, dict):
+        raise ValueError("no mapping")
+    if not all(isinstance(record.get(key), str) for key in ("host", "part", "kind", "what")):
+        raise ValueError("not the keys of a record")
+    made: Mapping[str, Any] = plain_values(record)
+    return made

@@ -41,7 +41,7 @@ def _wrap(text: str, width: int, *, first: int = 0, rest: int = 0) -> list[str]:
     """Lines of at most ``width`` columns, indented; line ends in the text stay."""
     return [
         line
-        for paragraph in text.splitlines()
+        for paragraph in (text.split("\n") if text else ())
         for line in textwrap.wrap(
             paragraph,
             width,

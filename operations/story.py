@@ -35,6 +35,8 @@ from pyinfra.context import ctx_state
 
 from cluster import lock
 from cluster.findings import Finding
+from cluster.plain import plain, plain_values
+from operations import printed
 from operations.connection import connection_broke, notice_power_loss
 
 _MARKS = {"change": ("~", "yellow"), "notice": ("!", "cyan"), "refusal": ("✗", "red")}
@@ -159,20 +161,24 @@ def busy(host: Host, found: lock.Met) -> None:
 
 def failed(host: Host, message: str, *, told: bool = False) -> None:
     """A host will not be finished by this run, and why; ``told``: the log has it already."""
+    message = plain(message)
     _failures.setdefault(host.name, message)
     if not told:
         host.log_styled(message, fg="red", log_func=logger.error)
 
 
 def _record(entry: Mapping[str, Any]) -> None:
-    """Write a record. A disk that fills up here must not end a change half-way on a host."""
+    """Write a record. A disk that fills up here must not end a change half-way on a host.
+
+    One line of ASCII each, whatever is in it: what is an end of a line is not the same everywhere.
+    """
     global _unwritable
     path = os.environ.get("SWARM_REASONS")
     if not path or _unwritable:
         return
     try:
         with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            file.write(json.dumps(plain_values(entry)) + "\n")
     except OSError as error:
         _unwritable = True
         logger.error(f"{_REASONS.format(path=path, why=error.strerror)}; the run goes on without")
@@ -219,7 +225,7 @@ class _ConnectErrors(logging.Handler):
             return
         match = _PREFIX.match(_ANSI.sub("", record.getMessage()))
         if match:
-            message = match["message"].strip() + _by_hand(match["host"])
+            message = plain(match["message"].strip()) + _by_hand(match["host"])
             _failures.setdefault(match["host"], message)
 
 
@@ -242,6 +248,7 @@ def _by_hand(name: str) -> str:
 def install() -> None:
     """Listen from the run's start and write its last lines at its end. Called by the inventory."""
     _must_be_writable()
+    printed.install()
     logging.getLogger("pyinfra").addHandler(_ConnectErrors(level=logging.ERROR))
     # A host that is down is said in a line; paramiko would add a page of traceback to it.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)

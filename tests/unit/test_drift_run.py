@@ -13,14 +13,22 @@ import time
 from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import paramiko
 import pytest
+from hypothesis import given
 
+from cluster.findings import Notice
+from cluster.plain import plain
 from cluster.settings_sources import ROOT
+from drift import notify
 from drift.report import Host, Report, report
 from drift.run import Request, Run, _records, environment, run
 from drift.target import deploy
+from operations import story
+from tests import hostile
 from tests.unit.drift_examples import AT, host_in
 
 INVENTORY = """
@@ -98,6 +106,15 @@ def meets_another_run():
     tell("swarm", [Change("label", "differs")])
     yield StringCommand("never")
 
+WORDS = ""
+
+@converges("swarm")
+def tells_what_a_host_says():
+    mine = current_host().name == "@fake/rk1"
+    tell("swarm", [Notice(f"node {WORDS}", "is in the swarm", found=WORDS)] if mine else [])
+    story.measure("swarm", "nodes", {WORDS: {"state": WORDS}})
+    yield from ()
+
 @converges("swarm")
 def breaks():
     raise RuntimeError("a mistake of ours")
@@ -120,8 +137,10 @@ class Site:
         asked = {"inventory": str(self.inventory), "deploy": str(self.deploy), **more}
         return Request(**asked)  # type: ignore[arg-type]
 
-    def check(self, *operations: str, limit: tuple[str, ...] = ("@fake/*",)) -> Report:
-        ran = run(self.request(*operations, limit=limit))
+    def check(
+        self, *operations: str, limit: tuple[str, ...] = ("@fake/*",), words: str = ""
+    ) -> Report:
+        ran = run(self.request(*operations, limit=limit, deploy=f"WORDS = {words!a}\n"))
         hosts = [host for host in HOSTS if not limit or fnmatch(host.name, limit[0])]
         return report(ran, hosts, at=AT, deploy="deploys/site.py", deploys=("deploys/docker.py",))
 
@@ -227,11 +246,69 @@ def test_pyinfra_gets_the_users_environment_but_not_the_checks_own(tmp_path: Pat
     assert made["SWARM_REASONS"] == str(tmp_path / "reasons")
 
 
-def test_half_a_line_of_a_run_that_was_killed_is_left_out(tmp_path: Path) -> None:
+LOOKED = {"host": "rk1", "part": "p", "phase": "plan", "kind": "looked", "what": "looks"}
+
+
+def _read(tmp_path: Path, text: str, *, cut_off: bool = False) -> tuple[list[object], str]:
     path = tmp_path / "reasons"
-    path.write_text('{"kind": "looked"}\n{"kind": "chan')
-    assert _records(path) == ({"kind": "looked"},)
-    assert _records(tmp_path / "none") == ()
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    records, unreadable = _records(path, cut_off=cut_off)
+    return list(records), unreadable
+
+
+def test_half_a_line_of_a_run_that_was_killed_is_left_out(tmp_path: Path) -> None:
+    """That it was killed is a verdict of its own."""
+    text = json.dumps(LOOKED) + '\n{"kind": "chan'
+    assert _read(tmp_path, text, cut_off=True) == ([LOOKED], "")
+    assert _records(tmp_path / "none", cut_off=False) == ((), "")
+
+
+@pytest.mark.parametrize(
+    "line", ['{"kind": "chan', "", "3", "[]", "null", '{"kind": "change"}', "{\udcff}", "x" * 9]
+)
+def test_a_record_that_cannot_be_read_is_not_passed_over(line: str, tmp_path: Path) -> None:
+    good = json.dumps(LOOKED)
+    for text in (f"{good}\n{line}\n{good}\n", f"{line}\n{good}\n", f"{good}\n{line}\n"):
+        for cut_off in (False, True):
+            _, unreadable = _read(tmp_path, text, cut_off=cut_off)
+            assert "cannot be read" in unreadable
+    if line:  # a run that came to its end has ended its lines
+        assert "number 2" in _read(tmp_path, f"{good}\n{line}")[1]
+
+
+@given(text=hostile.texts())
+def test_a_difference_is_found_again_whatever_its_words_hold(text: str) -> None:
+    """Written as operations write it, read as a check reads it: nothing of it gets lost."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "reasons"
+        with patch.dict(os.environ, SWARM_REASONS=str(path)):
+            story._record({**LOOKED, "kind": "notice", **Notice(text, text).record()})
+            story._record({**LOOKED, "changes": True})
+        records, unreadable = _records(path, cut_off=False)
+    assert not unreadable
+    assert [record["kind"] for record in records] == ["notice", "looked"]
+    assert records[0]["reason"] == plain(text)
+    hostile.assert_plain(list(records))
+
+
+@pytest.mark.parametrize("words", ["evil\u2028", "a\x85b", "\u2029", "\ud800", "\n", '{"kind":'])
+def test_a_check_tells_what_a_host_calls_itself(words: str, site: Site) -> None:
+    found = site.check("tells_what_a_host_says", words=words)
+    assert found.exit_code == 2
+    assert [one.what for one in found.hosts[0].differences] == [plain(f"node {words}")]
+
+
+def test_with_an_unreadable_record_nothing_is_in_sync(site: Site) -> None:
+    ran = run(site.request("nothing_differs", limit=("@fake/*",)))
+    told = Run(ran.status, ran.operations, ran.records, unreadable="1 of 2 records …")
+    known = report(ran, HOSTS[:2], at=AT)
+    found = report(told, HOSTS[:2], at=AT)
+    assert {host.state for host in known.hosts} == {"in sync"}
+    assert {host.state for host in found.hosts} == {"unknown"}
+    assert found.exit_code == 1
+    assert found.problem == "1 of 2 records …"
+    assert not any(host.parts for host in found.hosts)  # or what is remembered would be mended
+    assert notify.event(found) == "fail"
 
 
 def test_what_pyinfra_prints_without_a_plan_is_no_plan() -> None:

@@ -519,7 +519,7 @@ def test_what_was_done_by_hand_is_reported_and_left() -> None:
     nodes[3] = replace(nodes[3], labels={"zone": "attic"}, availability="drain", address="10.9.9.9")
     label, availability, address = plan_labels(SETTINGS, swarm(nodes), RK4)
     assert all(isinstance(finding, Notice) for finding in (label, availability, address))
-    assert "docker node update --label-rm zone rk4" in label.sentence()
+    assert "docker node update --label-rm=zone rk4" in label.sentence()
     assert "--availability active rk4" in availability.sentence()
     assert "10.9.9.9 → 192.168.1.14" in address.sentence()
     assert "deploys/replace.py --data host=rk4" in address.sentence()
