@@ -210,6 +210,7 @@ class WebRanges(SubjectFact[Ranges]):
             "age": 40213,
             "last_result": "ok",
             "last_try": 40213,
+            "refused": false,
         }
 
     A list that is missing or damaged, as the host's own script judges it, is empty here: the web
@@ -334,6 +335,7 @@ def _ranges(found: Mapping[str, list[str]]) -> Ranges:
         age=now - min(confirmed) if min(confirmed) else None,
         last_result="; ".join(failed) or ("ok" if results else ""),
         last_try=now - int(tried) if tried.isdigit() else None,
+        refused=any(line.partition(": ")[2].startswith("refused: ") for line in failed),
     )
 
 

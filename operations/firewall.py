@@ -169,8 +169,8 @@ def web_ranges(settings: Settings) -> Commands:
         fetched = round(time.time()) - web.age
         story.measure("firewall", "range list fetched", fetched, host=current_host().name)
     findings = plan_ranges(web, settings.firewall.max_age_seconds)
-    if asked and not findings:
-        findings = [Change("web ranges", "a refresh was asked for")]
+    if asked and not changes(findings):
+        findings = [*findings, Change("web ranges", "a refresh was asked for")]
     if not tell("firewall", findings):
         return
     progress("asking Cloudflare for its ranges")

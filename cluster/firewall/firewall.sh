@@ -127,8 +127,17 @@ valid() { # ipv4|ipv6 FILE: says what is wrong, if anything
             if (p[1] ~ /::$/ ? empty != 2 || n > 9 : group[n] == "" || empty > 1 || n > 8 ||
                 (!empty && n < 8)) bad("not an IPv6 network")
         }
-        { lines++ }
-        END { if (!wrong && !lines) { print "it is empty"; exit 1 } }' "$2"
+        { lines++; covered += 2 ^ ((family == "ipv4" ? 32 : 128) - p[family == "ipv4" ? 5 : 2]) }
+        END {
+            if (wrong) exit 1
+            if (!lines) { print "it is empty"; exit 1 }
+            shipped = family == "ipv4" ? @COVERED4@ : @COVERED6@
+            if (covered > 16 * shipped) {
+                printf "it covers %.0f times as many addresses as the list of this version," \
+                    " where 16 times is the most\n", covered / shipped
+                exit 1
+            }
+        }' "$2"
 }
 
 count() { grep -c . "$1" 2>/dev/null || :; }
@@ -143,36 +152,39 @@ swap() { # ipv4|ipv6 FILE [--test]: the content of SWARM-WEB, at once or not at 
     } | $t-restore -w 20 --noflush ${3-}
 }
 
-fetch() { # ipv4|ipv6 URL: says ok, or why the list is refused
+fetch() { # ipv4|ipv6 URL: says ok, `failed: why`, or `refused: why` where a list came
     new=$lists/$1.new
     said=$(curl -q -sS --fail -L --max-redirs 3 --proto '=https' --proto-redir '=https' \
         --connect-timeout 20 --max-time 40 --retry 1 --max-filesize 100000 \
         -w '%{url_effective}' -o "$new" "$2" 2>&1) || {
-        echo "it could not be fetched: $(printf %s "$said" | tr '\n' ' ')"
+        echo "failed: it could not be fetched: $(printf %s "$said" | tr '\n' ' ')"
         return 1
     }
     from=$(printf '%s
 ' "$said" | tail -n 1)
     case $from in
     "${2%/*}"/*) ;;
-    *) echo "it comes from elsewhere: $from"; return 1 ;;
+    *) echo "refused: it comes from elsewhere: $from"; return 1 ;;
     esac
-    wrong=$(valid "$1" "$new") || { echo "it is not a list of networks: $wrong"; return 1; }
-    tr -d '\r' < "$new" | grep . > "$new.clean" || { echo "it could not be written"; return 1; }
+    wrong=$(valid "$1" "$new") || { echo "refused: $wrong"; return 1; }
+    tr -d '\r' < "$new" | grep . > "$new.clean" || {
+        echo "failed: it could not be written"
+        return 1
+    }
     before=$(count "$lists/$1") after=$(count "$new.clean")
     if [ $((after * 2)) -lt "${before:-0}" ] && [ -z "$shrink" ]; then
-        echo "it has $after networks, where there were $before;" \
+        echo "refused: it has $after networks, where there were $before;" \
             "if that is right: sh /usr/local/lib/pyinfra-swarm/firewall refresh --accept-shrink"
         return 1
     fi
-    sync "$new.clean" || { echo "it could not be written"; return 1; }
+    sync "$new.clean" || { echo "failed: it could not be written"; return 1; }
     if speaks "$1" && has "$(command_of "$1")" SWARM-INPUT; then
         said=$(swap "$1" "$new.clean" --test 2>&1 && swap "$1" "$new.clean" 2>&1) || {
-            echo "iptables refuses it: $said"
+            echo "refused: iptables does not take it: $said"
             return 1
         }
     fi
-    mv -f "$new.clean" "$lists/$1" || { echo "it could not be written"; return 1; }
+    mv -f "$new.clean" "$lists/$1" || { echo "failed: it could not be written"; return 1; }
     echo ok
 }
 
@@ -190,8 +202,8 @@ refresh() {
         if [ "$result" = ok ]; then
             say "web ranges, $family: $(count "$lists/$family") networks from $url"
         else
-            result=${result:-it could not be fetched}
-            say "web ranges, $family: the list from $url is refused: $result." \
+            result=${result:-failed: it could not be fetched}
+            say "web ranges, $family: the list from $url is not used; $result." \
                 "What was in force stays in force" >&2
         fi
         results="$results$family: $result

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cluster.firewall.chains import Chains
 from cluster.firewall.policy import FAMILIES, Family
-from cluster.firewall.web_ranges import URLS
+from cluster.firewall.web_ranges import SHIPPED, URLS, covered
 
 SCRIPT = "/usr/local/lib/pyinfra-swarm/firewall"
 RULES: dict[Family, str] = {
@@ -147,7 +147,13 @@ Persistent=yes
 WantedBy=timers.target
 """
 
-_TEXT = Path(__file__).with_name("firewall.sh").read_text(encoding="utf-8")
+_TEXT = (
+    Path(__file__)
+    .with_name("firewall.sh")
+    .read_text(encoding="utf-8")
+    .replace("@COVERED4@", str(covered(SHIPPED["ipv4"])))
+    .replace("@COVERED6@", str(covered(SHIPPED["ipv6"])))
+)
 
 
 def script(urls: dict[Family, str] | None = None) -> str:

@@ -177,10 +177,13 @@ def plan(wanted: Wanted, host: Host, *, planning: bool = False) -> list[Finding]
 
 
 def plan_ranges(web: WebRanges, max_age: int) -> list[Finding]:
-    """Whether the host's list of web ranges is older than declared, in seconds."""
+    """Whether the host's list of web ranges is older than declared, in seconds.
+
+    A list that the host has refused is told at once: it may be an attack, and is no matter of age.
+    """
     age = web.age
     if age is not None and age <= max_age:
-        return []
+        return [_refused(web)] if web.refused else []
     since = "have never been refreshed" if age is None else f"were last confirmed {_days(age)} ago"
     failed = web.last_result not in ("", "ok")
     return [
@@ -190,6 +193,16 @@ def plan_ranges(web: WebRanges, max_age: int) -> list[Finding]:
             expected=f"no older than {_days(max_age)}",
         )
     ]
+
+
+def _refused(web: WebRanges) -> Notice:
+    return Notice(
+        "web ranges",
+        f"the host was given a list that it did not use: {web.last_result}; "
+        "what was in force stays in force",
+        remedy="Compare with https://www.cloudflare.com/ips; if Cloudflare's list is right and "
+        "this one is not, somebody stands between the host and Cloudflare",
+    )
 
 
 def _refusals(wanted: Wanted, host: Host, *, planning: bool) -> list[Finding]:

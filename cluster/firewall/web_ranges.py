@@ -6,7 +6,9 @@ does it is in ``host_files``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from cluster.firewall.policy import Family
 from cluster.observation import Observation
@@ -47,6 +49,11 @@ SHIPPED: dict[Family, tuple[str, ...]] = {
 """What https://www.cloudflare.com/ips published when this version was made."""
 
 
+def covered(networks: Iterable[str]) -> int:
+    """How many addresses these networks hold; one that is named twice counts twice."""
+    return sum(ip_network(text).num_addresses for text in networks)
+
+
 @dataclass(frozen=True)
 class WebRanges(Observation):
     """The ranges that may reach the web ports, as a host has them.
@@ -54,7 +61,8 @@ class WebRanges(Observation):
     ranges: family to networks; empty where the host has no list, or a damaged one.
     age: seconds since the older of the two lists was last confirmed by Cloudflare; ``None`` where
         that never happened.
-    last_result: what the last refresh said, family to words: ``ok`` or why it was refused.
+    last_result: what the last refresh said: ``ok``, or why not, by family.
+    refused: in the last refresh a list came that was not used, since it cannot be right.
     last_try: seconds since the last refresh, whatever its result; ``None`` where there was none.
     """
 
@@ -62,6 +70,7 @@ class WebRanges(Observation):
     age: int | None = None
     last_result: str = ""
     last_try: int | None = None
+    refused: bool = False
 
     @property
     def known(self) -> bool:

@@ -87,6 +87,8 @@ SOUND = {family: "\n".join(SHIPPED[family]) for family in FAMILIES}
         ("ipv4", "192.168.1.0/24"),
         ("ipv4", "224.0.0.0/8"),
         ("ipv4", "\n".join(f"104.16.{n // 250}.{n % 250}/32" for n in range(2001))),
+        ("ipv4", "\n".join(f"{n}.0.0.0/8" for n in range(11, 100))),
+        ("ipv6", "2a00::/16"),
         ("ipv6", "104.16.0.0/13"),
         ("ipv6", "2606:4700::/15"),
         ("ipv6", "2606:4700::/129"),

@@ -53,6 +53,10 @@ ANSWERS = {
     "/everywhere-v6": Answer(lines(*V6, "::/0")),
     "/wide-v6": Answer(lines(*V6, "2000::/3")),
     "/two-halves": Answer(lines(*V4, "0.0.0.0/1", "128.0.0.0/1")),
+    "/the-internet": Answer(lines(*V4, *(f"{n}.0.0.0/8" for n in range(11, 100)))),
+    "/17-times": Answer(lines(*V4, "11.0.0.0/8", "12.0.0.0/9", "12.128.0.0/10")),
+    "/wide-v6-by-sum": Answer(lines(*V6, "2a00::/16")),
+    "/grown": Answer(lines(*V4, "11.0.0.0/8")),
     "/private": Answer(lines(*V4, "192.168.0.0/16")),
     "/carrier": Answer(lines(*V4, "100.64.0.0/10")),
     "/loopback": Answer(lines(*V4, "127.0.0.0/8")),
@@ -163,6 +167,7 @@ def test_a_host_that_is_not_closed_yet_keeps_the_list_for_later(
         ("crlf", NEW4.decode().split()),
         ("same-place", NEW4.decode().split()),
         ("half", V4[:8]),
+        ("grown", (*V4, "11.0.0.0/8")),
         ("host-bits", (*V4, "198.51.100.0/24")),
     ],
 )
@@ -186,6 +191,9 @@ REFUSED: dict[str, tuple[Family, str]] = {
     "everywhere-v6": ("ipv6", "line 8: a network of an unlikely size"),
     "wide-v6": ("ipv6", "line 8: a network of an unlikely size"),
     "two-halves": ("ipv4", "line 16: a network of an unlikely size"),
+    "the-internet": ("ipv4", "it covers 980 times as many addresses as the list of this version"),
+    "17-times": ("ipv4", "it covers 20 times as many addresses as the list of this version"),
+    "wide-v6-by-sum": ("ipv6", "it covers 4682 times as many addresses"),
     "private": ("ipv4", "line 16: not a network of the internet"),
     "carrier": ("ipv4", "line 16: not a network of the internet"),
     "loopback": ("ipv4", "line 16: not a network of the internet"),
@@ -221,6 +229,7 @@ def test_what_is_wrong_is_refused_and_the_door_stays_as_it_was(
     assert status(host)[FAMILIES.index(other)] == f"{other}: ok"
     assert f"web ranges, {family}: the list from" in done.stderr
     assert why in done.stderr
+    assert f"{family}: {'failed' if 'fetched' in why else 'refused'}: " in "\n".join(status(host))
     assert "What was in force stays in force" in done.stderr
     assert has_nothing_left_over(host)
 
@@ -233,7 +242,7 @@ def test_what_only_iptables_refuses_leaves_the_door_as_it_was(
     script.write_text(script.read_text().replace("valid() {", "valid() { return", 1))
     assert refresh(host, server).returncode == 1
     assert is_as_before(host, "ipv6")
-    assert "iptables refuses it" in status(host)[1]
+    assert "refused: iptables does not take it" in status(host)[1]
     assert has_nothing_left_over(host)
 
 
@@ -320,7 +329,7 @@ def test_a_full_disk_is_no_success(host: Host, server: RangeServer) -> None:
     assert [host.saved(family) for family in FAMILIES] == before
     assert host.run(f"cat {lists}/ipv4").stdout == f"{V4[0]}\n"
     assert host.run(f"ls {lists}").stdout.split() == ["ipv4"]
-    assert "refused" in done.stderr
+    assert "is not used" in done.stderr
 
 
 def test_two_refreshers_at_once_leave_one_whole_list(host: Host, server: RangeServer) -> None:

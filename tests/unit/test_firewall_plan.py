@@ -332,6 +332,19 @@ class TestTheAgeOfTheRanges:
         (found,) = plan_ranges(web, 7 * DAY)
         assert "; the last refresh failed: ipv4: it is empty" in found.sentence()
 
+    def test_a_list_that_was_refused_is_told_whatever_the_age(self) -> None:
+        said = "ipv4: refused: it covers 221 times as many addresses as the list of this version"
+        for age in (60, 7 * DAY):
+            (found,) = plan_ranges(WebRanges({}, age, said, refused=True), 7 * DAY)
+            assert isinstance(found, Notice)
+            assert said in found.sentence()
+        (old,) = plan_ranges(WebRanges({}, 8 * DAY, said, refused=True), 7 * DAY)
+        assert isinstance(old, Change)
+
+    def test_an_answer_that_did_not_come_is_not_told_before_the_list_is_old(self) -> None:
+        said = "ipv4: failed: it could not be fetched: curl: (6)"
+        assert plan_ranges(WebRanges({}, 60, said), 7 * DAY) == []
+
 
 def test_clear_text_in_use_leaves_both_drops_out_and_docker_has_the_last_word() -> None:
     kept = declared(replace(POLICY, cut_clear_vxlan=False), "daily")

@@ -157,8 +157,10 @@ def test_an_engine_that_does_not_say(answer: str) -> None:
 
 
 def test_a_refresh_that_failed_is_told_by_family() -> None:
-    host = said(status="999000\nipv4: it is empty\nipv6: ok")
-    assert host.web.last_result == "ipv4: it is empty"
+    for words, refused in (("refused: it is empty", True), ("failed: curl: (6) refused: ", False)):
+        host = said(status=f"999000\nipv4: {words}\nipv6: ok")
+        assert host.web.last_result == f"ipv4: {words}"
+        assert host.web.refused is refused
 
 
 def test_a_shipped_list_was_never_confirmed() -> None:
