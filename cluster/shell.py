@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 
 
 def write_file(path: str, content: str, *, mode: str = "644", owner: str = "root") -> str:
@@ -35,3 +36,27 @@ def write_files(contents: Mapping[str, str]) -> str:
     lines.append("sync " + " ".join(f"{path}.new" for path in contents))
     lines += [f"mv -f {path}.new {path}" for path in contents]
     return "\n".join(lines)
+
+
+def arrives_whole(text: str, stdin: str) -> tuple[str, str]:
+    """A script that does nothing unless all of its standard input has arrived.
+
+    A connection that dies while it is sent ends the input in the middle, and no program can tell
+    that from its end: half a script would be executed, half a file written. So an end mark is
+    demanded, which the input has nowhere else, before the script begins.
+
+    text: what to do with the input, which it reads on its standard input.
+    stdin: text without NUL; trailing line ends are not kept, but for one.
+
+    Returns the script, and what to send to it.
+    """
+    mark = f"# end of {sha256(stdin.encode()).hexdigest()[:32]}"
+    script = (
+        "input=$(cat)\n"
+        f"case $input in *'{mark}') ;;\n"
+        '*) echo "the connection broke in the middle of it; nothing was done" >&2; exit 1 ;;\n'
+        "esac\n"
+        f"printf '%s' \"${{input%'{mark}'}}\" | {{\n{text.rstrip()}\n}}"
+    )
+    body = stdin.rstrip("\n")
+    return script, f"{body}\n{mark}\n"

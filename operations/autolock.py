@@ -26,6 +26,7 @@ from cluster.autolock import (
 from cluster.findings import Refusal
 from cluster.membership import Membership
 from cluster.paths import from_user
+from cluster.shell import arrives_whole
 from cluster.swarm import may_restart
 from cluster.unlock_key import is_key
 from facts import swarm as swarm_facts
@@ -352,12 +353,14 @@ def _send_keys(state: State, host: Host, path: Path) -> bool:
     except OSError as error:
         story.failed(host, f"{path} cannot be read: {error}")
         return False
+    bodies = "".join(json.dumps({"UnlockKey": key}) + "\n" for key in keys)
+    command, sent = arrives_whole(_UNLOCK, bodies)
     status, output = host.run_shell_command(
-        StringCommand(f"set -eu\n{_UNLOCK}"),
+        StringCommand(f"set -eu\n{command}"),
         print_output=False,
         print_input=False,
         _sudo=True,
-        _stdin="".join(json.dumps({"UnlockKey": key}) + "\n" for key in keys),
+        _stdin=sent,
         _timeout=300,
     )
     if not status:

@@ -26,6 +26,7 @@ from pyinfra.api.operation import PyinfraOperation
 from pyinfra.context import ctx_host, ctx_state
 
 from cluster.findings import Finding, changes, refusals
+from cluster.shell import arrives_whole
 from facts.subject import runs_met
 from operations import lock, story
 from operations.connection import UNREACHABLE, reached, why
@@ -265,12 +266,14 @@ def progress(message: str) -> None:
 def script(text: str, *, stdin: str | None = None, timeout: int = 60) -> StringCommand:
     """A shell script as one remote command, ended at its first error.
 
-    stdin: given to the script on standard input (with a newline at its end); never logged.
+    stdin: given to the script on standard input (with a newline at its end); never logged. Unless
+    all of it has arrived, the script does nothing.
     timeout: seconds; every remote command has one.
     """
     if stdin is None:
         return StringCommand(f"set -eu\n{text}", _timeout=timeout)
-    return StringCommand(f"set -eu\n{text}", _stdin=stdin, _timeout=timeout)
+    whole, sent = arrives_whole(text, stdin)
+    return StringCommand(f"set -eu\n{whole}", _stdin=sent, _timeout=timeout)
 
 
 def call(work: Callable[..., bool], *arguments: Any) -> FunctionCommand:

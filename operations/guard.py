@@ -18,6 +18,7 @@ from typing import Any
 from pyinfra.api import Host, State, StringCommand
 
 from cluster.rollback import Guarded, arm_and_apply, confirm, outcome, undo
+from cluster.shell import arrives_whole
 from operations import story
 from operations.connection import UNREACHABLE, why
 from operations.converge import Commands, call, current_host, progress
@@ -167,9 +168,10 @@ def _run(
     It travels on standard input: with the rules of many hosts in it, it may be longer than Linux
     lets one argument be (128 KiB).
     """
-    given = {**arguments, "_timeout": timeout, "_stdin": f"set -eu\n{script}"}
+    command, sent = arrives_whole('eval "$(cat)"', f"set -eu\n{script}")
+    given = {**arguments, "_timeout": timeout, "_stdin": sent}
     try:
-        done, output = connector.run_shell_command(StringCommand('eval "$(cat)"'), **given)
+        done, output = connector.run_shell_command(StringCommand(command), **given)
     except UNREACHABLE as error:
         return False, f"the connection was lost: {why(error)}"
     said = output.stderr_lines or output.stdout_lines

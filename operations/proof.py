@@ -22,6 +22,7 @@ from cluster.membership import Observed, acting_manager, node_of, view
 from cluster.proof import exchange
 from cluster.proof.crossings import NO_INGRESS, Ends, crossings, plan_proof, unproven
 from cluster.proof.verdict import Proof, judge, table
+from cluster.shell import arrives_whole
 from facts import overlays
 from facts import swarm as swarm_facts
 from facts.subject import sections
@@ -294,14 +295,15 @@ def _on(
     state: State, name: str, script: str, lines: str, timeout: int
 ) -> dict[str, list[str]] | str:
     host: Host = state.inventory.get_host(name)
+    command, sent = arrives_whole(script, lines)
     with ctx_state.use(state), ctx_host.use(host):
         try:
             done, output = host.run_shell_command(
-                StringCommand(script),
+                StringCommand(command),
                 print_output=False,
                 print_input=False,
                 _sudo=True,
-                _stdin=lines,
+                _stdin=sent,
                 _timeout=timeout,
             )
         except UNREACHABLE as error:

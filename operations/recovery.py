@@ -25,6 +25,7 @@ from cluster.locked_state import NotUnlocked, fitting, node_key_in, unlocked, un
 from cluster.overlays import ingress_of
 from cluster.paths import from_user
 from cluster.recovery import plan_recovery, plan_restore, recovery_target, restore_target
+from cluster.shell import arrives_whole
 from cluster.unlock_key import fingerprint
 from facts import swarm as swarm_facts
 from operations import key_file, story
@@ -320,7 +321,10 @@ def _take_lock_off(state: State, host: Host, settings: Settings) -> bool:
     """The node's private key passes through this program's memory, and is nowhere else."""
 
     def run(text: str, stdin: str | None = None) -> tuple[bool, CommandOutput]:
-        more = {} if stdin is None else {"_stdin": stdin}
+        more = {}
+        if stdin is not None:
+            text, sent = arrives_whole(text, stdin)
+            more = {"_stdin": sent}
         return host.run_shell_command(
             StringCommand(f"set -eu\n{text}"),
             print_output=False,

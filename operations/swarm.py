@@ -27,6 +27,7 @@ from cluster.membership import (
     reachable,
     view,
 )
+from cluster.shell import arrives_whole
 from cluster.steps import (
     AwaitJoin,
     Clear,
@@ -156,12 +157,13 @@ def _join(state: State, host: Host, acting: str, address: str, managers: list[st
     # Joining goes on in the background where it takes longer than the engine's own patience.
     joining = f"{API}api --data-binary @- http://localhost/swarm/join && exit 0\n"
     joining += '[ "$code" = 503 ] || exit 1\n'
+    command, sent = arrives_whole(joining + _JOINED, json.dumps(body))
     status, output = host.run_shell_command(
-        StringCommand(joining + _JOINED),
+        StringCommand(command),
         print_output=False,
         print_input=False,
         _sudo=True,
-        _stdin=json.dumps(body),
+        _stdin=sent,
         _timeout=180,
     )
     if not status:

@@ -8,6 +8,7 @@ depend on what else is in the tables at that moment.
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 from cluster.firewall.chains import Chains
 from cluster.firewall.policy import FAMILIES, Family
@@ -173,4 +174,4 @@ def valid() -> str:
 
 def unload() -> str:
     """Shell that takes our chains out of both families' tables, whatever else is on the host."""
-    return f"sh -s unload <<'END-OF-SCRIPT' || :\n{script()}END-OF-SCRIPT"
+    return f"sh -c {quote(script())} firewall unload || :"
