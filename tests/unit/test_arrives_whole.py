@@ -1,4 +1,4 @@
-"""What is sent to a host arrives whole, or nothing is done with it: cut anywhere, in real shells."""
+"""What is sent to a host arrives whole, or nothing is done with it: cut anywhere, by a shell."""
 
 from __future__ import annotations
 
