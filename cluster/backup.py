@@ -23,12 +23,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cluster.findings import Change, Finding, Notice, Refusal
+from cluster.identity import node_of
 from cluster.membership import (
     Membership,
     Node,
     Observed,
     managers_of,
-    node_of,
     quorum,
     reachable,
     view,
@@ -230,7 +230,7 @@ def choose(
     managers = managers_of(cluster)
     able: dict[str, Node] = {}
     for name in [host.name for host in settings.hosts]:
-        node = node_of(observed.get(name), cluster)
+        node = node_of(settings, observed, cluster, name)
         if node is not None and node.role == "manager" and node.reachability == "reachable":
             able[name] = node
     if asked is not None and asked not in able:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cluster.identity import likely_node, node_at
 from cluster.membership import Observed, acting_manager, managers_of, quorum, reachable, view
 
 if TYPE_CHECKING:
@@ -19,13 +20,19 @@ def nodes(settings: Settings, observed: Observed) -> dict[str, dict[str, Any]]:
     """
     cluster = view(settings, observed)
     listed = (cluster.nodes if cluster else None) or ()
-    names = {own.node: name for name, own in observed.items() if own and own.node}
-    # A silent host does not say which node it is: its address does.
-    silent = {host.address: host.name for host in settings.hosts if observed.get(host.name) is None}
-    names |= {node.id: silent[node.address] for node in listed if node.address in silent}
+    names: dict[str, str] = {}
+    for host in settings.hosts:
+        if cluster is None:
+            break
+        own = likely_node(settings, observed, cluster, host.name)
+        if own is None and ((said := observed.get(host.name)) is None or not said.in_none):
+            own = node_at(settings, cluster, host.name)  # it does not say which it is, or another's
+        names |= {own.id: host.name} if own else {}
+    declared = {host.name for host in settings.hosts}
     found = {}
     for node in listed:
-        found[names.get(node.id) or node.hostname or node.id] = {
+        stranger = node.id if node.hostname in declared else node.hostname
+        found[names.get(node.id) or stranger or node.id] = {
             "role": node.role,
             "leader": node.leader,
             "state": node.state,

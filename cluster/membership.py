@@ -6,14 +6,14 @@ meaning of the states.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cluster.observation import Observation
 
 if TYPE_CHECKING:
-    from cluster.settings import Host, Settings
+    from cluster.settings import Settings
 
 IN_NO_SWARM = "inactive"
 
@@ -164,37 +164,25 @@ def quorum(managers: int) -> int:
 
 
 def acting_manager(settings: Settings, observed: Observed) -> str | None:
-    """The manager that speaks for the swarm: the first declared one that can, else any that can."""
+    """The manager that speaks for the swarm: the first declared one that can."""
     return next(controlling(settings, observed), None)
 
 
 def controlling(settings: Settings, observed: Observed) -> Iterator[str]:
-    """The hosts that can answer for the swarm now, declared managers first."""
-    for wanted in (True, False):
-        for host in settings.hosts:
-            if host.is_manager is wanted and (own := observed.get(host.name)) and own.controls:
-                yield host.name
+    """The declared managers that can answer for the swarm now.
+
+    Never a host that is declared a worker, whatever it says: who speaks for the swarm decides where
+    all others go, and a worker is trusted with itself only.
+    """
+    for host in settings.managers:
+        if (own := observed.get(host.name)) and own.controls:
+            yield host.name
 
 
 def view(settings: Settings, observed: Observed) -> Membership | None:
     """The swarm as the acting manager sees it; ``None`` where no manager can answer."""
     name = acting_manager(settings, observed)
     return observed[name] if name else None
-
-
-def node_of(membership: Membership | None, cluster: Membership) -> Node | None:
-    """A host's own entry in the swarm's list of nodes, by node id."""
-    if membership is None or not membership.in_swarm:
-        return None
-    return next((node for node in cluster.nodes or () if node.id == membership.node), None)
-
-
-def node_at(nodes: Iterable[Node], host: Host) -> Node | None:
-    """The node of a host that cannot say which it is: by its address, else by its name."""
-    known = list(nodes)
-    return next((n for n in known if n.address == host.address), None) or next(
-        (n for n in known if n.hostname == host.name), None
-    )
 
 
 def managers_of(cluster: Membership) -> list[Node]:

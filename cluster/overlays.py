@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cluster.findings import Finding, Notice, Refusal
+from cluster.identity import likely_node
 from cluster.membership import Membership, Observed, Overlay, Service, acting_manager, view
 from cluster.steps import CreateOverlay, EnterIngress, ReplaceIngress
 
@@ -31,7 +32,8 @@ def plan_ingress(
         return []
     ingress = ingress_of(cluster)
     if acting_manager(settings, observed) != host.name:
-        return _end(observed.get(host.name)) if ingress and ingress.encrypted else []
+        encrypted = ingress is not None and ingress.encrypted
+        return _end(settings, observed, cluster, host.name) if encrypted else []
     if ingress is None:
         return [ReplaceIngress("ingress", "the swarm has none", expected="encrypted")]
     if not ingress.encrypted:
@@ -65,7 +67,7 @@ def plan_ingress(
                 "ingress", "is not encrypted", expected="encrypted (replaced)", found="clear text"
             )
         ]
-    findings = _end(observed.get(host.name))
+    findings = _end(settings, observed, cluster, host.name)
     if settings.networks.ingress_subnet not in ingress.subnets:
         findings.append(
             Notice(
@@ -85,15 +87,16 @@ def ingress_of(cluster: Membership) -> Overlay | None:
     return next((overlay for overlay in cluster.overlays or () if overlay.ingress), None)
 
 
-def _end(own: Membership | None) -> list[Finding]:
-    if own is None or own.state != "active" or own.in_ingress is not False:
+def _end(settings: Settings, observed: Observed, cluster: Membership, name: str) -> list[Finding]:
+    own, node = observed.get(name), likely_node(settings, observed, cluster, name)
+    if own is None or node is None or own.state != "active" or own.in_ingress is not False:
         return []
     return [
         EnterIngress(
             "ingress",
             "this node has no end of it, so published ports do not answer here",
             expected="joined",
-            node=own.node,
+            node=node.id,
         )
     ]
 

@@ -235,7 +235,7 @@ def recovery_target(
         return settings.host(asked)
     able = [
         host
-        for host in settings.hosts
+        for host in settings.managers
         if (m := observed.get(host.name)) and m.in_swarm and (m.manager or m.state == "locked")
     ]
     controlling = [host for host in able if (m := observed[host.name]) and m.controls]

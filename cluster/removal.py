@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cluster.findings import Finding, Notice, Refusal
+from cluster.identity import doubt, entries_of, owners
 from cluster.membership import (
     Membership,
     Node,
     Observed,
     controlling,
     managers_of,
-    node_of,
     quorum,
     reachable,
     view,
@@ -60,19 +60,13 @@ def find(settings: Settings, observed: Observed, name: str) -> Target | Refusal:
     cluster = view(settings, observed)
     own = observed.get(name) if host else None
     entries = [] if cluster is None else list(cluster.nodes or ())
-    known = {m.node: n for n, m in observed.items() if m and m.node}
-    mine = node_of(own, cluster) if own and cluster else None
+    known = owners(settings, cluster) if cluster else {}
     if host is not None:
-        names = {name, own.hostname if own else ""} - {""}
-        # A silent host's entry is known by its address or name; so are those of its earlier lives.
-        nodes = [
-            node
-            for node in entries
-            if node.id not in known and (node.address == host.address or node.hostname in names)
-        ]
-        nodes += [mine] if mine else []
+        # Never by its own word: a host that is taken out may be one that is not trusted any more.
+        nodes = entries_of(settings, cluster, name) if cluster else []
     else:
         nodes = [node for node in entries if name in (node.hostname, node.id)]
+        nodes = [node for node in nodes if node.id not in known] or nodes
         theirs = [known[node.id] for node in nodes if node.id in known]
         if theirs:
             return Refusal(
@@ -86,7 +80,8 @@ def find(settings: Settings, observed: Observed, name: str) -> Target | Refusal:
     answers = list(controlling(settings, observed))
     ask = next((n for n in answers if n != name), "")
     by = name if own is not None else (answers or [""])[0]
-    nodes.sort(key=lambda node: node.state != "down")
+    mine = own.node if own else ""
+    nodes.sort(key=lambda node: (node.state != "down", node.id == mine))
     return Target(name, host, own, tuple(nodes), cluster, by, ask)
 
 
@@ -153,15 +148,8 @@ def _refusals(settings: Settings, observed: Observed, target: Target) -> list[Fi
                 "good, `docker swarm leave --force` on each host",
             )
         ]
-    if own is not None and own.in_swarm and node_of(own, cluster) is None:
-        return [
-            Refusal(
-                f"node {target.name}",
-                "is not in the declared swarm, but in another, or was removed and does not know "
-                f"(its node id was {own.node})",
-                remedy="Make it leave: `docker swarm leave --force` on it",
-            )
-        ]
+    if own is not None and own.in_swarm and (refused := _not_ours(settings, observed, target)):
+        return [refused]
     swarms = {m.cluster for name in controlling(settings, observed) if (m := observed[name])}
     if target.nodes and len(swarms) > 1:
         return [
@@ -196,6 +184,33 @@ def _refusals(settings: Settings, observed: Observed, target: Target) -> list[Fi
             )
         )
     return found
+
+
+def _not_ours(settings: Settings, observed: Observed, target: Target) -> Refusal | None:
+    """Why a host that is in a swarm has no node in this one that could be taken out."""
+    own, cluster = target.own, target.cluster
+    assert own is not None
+    assert cluster is not None
+    if any(node.id == own.node for node in cluster.nodes or ()):
+        # Its own, or another's that it claims: then what is listed at its address goes.
+        unsure = doubt(settings, observed, target.name)
+        if unsure is None:
+            return None
+        by_id = f"Or, if you know that node to be it: --data host={own.node}"
+        return replace(unsure, remedy=f"{unsure.remedy}. {by_id}")
+    listed = in_words([node.id for node in target.nodes])
+    return Refusal(
+        f"node {target.name}",
+        "is not in the declared swarm, but in another, or was removed and does not know (its node "
+        f"id was {own.node})",
+        remedy="Make it leave: `docker swarm leave --force` on it"
+        + (
+            f". Where it is not to be trusted: take it out of cluster.toml, and take out {listed}, "
+            "which the managers list for it: --data host=ID"
+            if listed
+            else ""
+        ),
+    )
 
 
 def _one_by_one(cluster: Membership, target: Target) -> Iterator[tuple[Node, Membership]]:

@@ -14,7 +14,8 @@ from cluster.access import SUDOERS
 from cluster.docker import DAEMON_JSON, KEYRING, SOURCES, UNIT_DROP_IN
 from cluster.findings import Change, Finding, Notice, Refusal
 from cluster.firewall.host_files import SCRIPT as FIREWALL
-from cluster.membership import Membership, Observed, node_of, view
+from cluster.identity import likely_node
+from cluster.membership import Membership, Observed, view
 from cluster.observation import Observation
 from cluster.rollback import RESTORE, ROOT, UNIT
 from cluster.sshd import DROP_IN
@@ -110,7 +111,11 @@ def plan_limit(observed: Observed, among: Collection[str]) -> list[Finding]:
 def plan_strangers(settings: Settings, observed: Observed) -> list[Finding]:
     """Who will be left in a swarm that is gone: hosts that cannot be asked to leave."""
     cluster = view(settings, observed)
-    known = {member.node for member in observed.values() if member}
+    if cluster is None:
+        return []
+    names = [host.name for host in settings.hosts]
+    said = (likely_node(settings, observed, cluster, name) for name in names)
+    known = {node.id for node in said if node}
     return [
         Notice(
             f"node {node.hostname or node.id}",
@@ -118,7 +123,7 @@ def plan_strangers(settings: Settings, observed: Observed) -> list[Finding]:
             found=f"{node.role}, {node.state}, {node.address}",
             remedy="On it: `docker swarm leave --force`",
         )
-        for node in (cluster.nodes if cluster else None) or ()
+        for node in cluster.nodes or ()
         if node.id not in known
     ]
 
@@ -138,7 +143,7 @@ def plan_leaving(settings: Settings, observed: Observed, host: Host, *, turn: st
                 remedy="Start it (`systemctl start docker`), and run again",
             )
         ]
-    if own is None or not own.in_swarm or turn != _turn(settings, observed, own):
+    if own is None or not own.in_swarm or turn != _turn(settings, observed, host.name, own):
         return []
     return [
         Leave(
@@ -150,11 +155,11 @@ def plan_leaving(settings: Settings, observed: Observed, host: Host, *, turn: st
     ]
 
 
-def _turn(settings: Settings, observed: Observed, own: Membership) -> str:
+def _turn(settings: Settings, observed: Observed, name: str, own: Membership) -> str:
     if not own.manager:
         return "workers"
     cluster = view(settings, observed)
-    node = node_of(own, cluster) if cluster else None
+    node = likely_node(settings, observed, cluster, name) if cluster else None
     return "managers" if node is not None and not node.leader else "last"
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cluster.autolock import UNLOCK
 from cluster.certificates import has_expired, rejoin
 from cluster.findings import Finding, Notice, Refusal
+from cluster.identity import entries_of, likely_node, node_at, node_of, owners
 from cluster.membership import (
     Membership,
     Node,
@@ -20,7 +21,6 @@ from cluster.membership import (
     acting_manager,
     controlling,
     managers_of,
-    node_of,
     quorum,
     reachable,
     view,
@@ -37,7 +37,7 @@ from cluster.steps import (
     SetAvailability,
     SetLabel,
 )
-from cluster.words import in_words
+from cluster.words import in_words, verb
 
 if TYPE_CHECKING:
     from cluster.settings import Host, Settings
@@ -52,7 +52,8 @@ def may_restart(settings: Settings, observed: Observed, name: str) -> Refusal | 
     own = observed.get(name)
     if own is None or not own.in_swarm or not own.manager:
         return None
-    cluster = view(settings, observed)
+    # One that is to be demoted may be the only one that answers: then its own word is enough.
+    cluster = view(settings, observed) or (own if own.controls else None)
     if cluster is None:
         return None  # it works no longer: a restart can only help
     managers = managers_of(cluster)
@@ -119,15 +120,15 @@ def _plan_found(
     settings: Settings, observed: Observed, inside: Mapping[str, Membership], host: Host
 ) -> list[Finding]:
     swarms: dict[str, list[str]] = {}
-    for name, membership in inside.items():
-        if membership.cluster:
-            swarms.setdefault(membership.cluster, []).append(name)
+    for manager in settings.managers:
+        if (membership := inside.get(manager.name)) and membership.cluster:
+            swarms.setdefault(membership.cluster, []).append(manager.name)
     if len(swarms) > 1:
         named = "; ".join(f"{in_words(names)} in swarm {id}" for id, names in swarms.items())
         return [
             Refusal(
                 "the swarm",
-                f"the declared hosts are in {len(swarms)} different ones: {named}",
+                f"the declared managers are in {len(swarms)} different ones: {named}",
                 remedy="Decide which one stays, and make the hosts of the other leave it "
                 "(`docker swarm leave --force`); what runs in that one is lost",
             )
@@ -152,9 +153,10 @@ def _plan_found(
             )
         ]
     if cluster is None:
-        return [_no_view(inside)]
+        return [_of_workers(settings, inside) or _no_view(inside)]
     known = {node.id for node in cluster.nodes or ()}
-    if own and own.node and own.node not in known:
+    elsewhere = own is not None and own.cluster not in ("", cluster.cluster)
+    if own and ((own.node and own.node not in known) or elsewhere):
         return [_unknown_node(own, cluster)]
     if own and own.broken:
         return [
@@ -168,10 +170,31 @@ def _plan_found(
     return []
 
 
+def _of_workers(settings: Settings, inside: Mapping[str, Membership]) -> Refusal | None:
+    """A swarm that only hosts declared as workers speak for: it is not taken for the cluster's."""
+    declared = [inside[host.name] for host in settings.managers if host.name in inside]
+    if any(own.manager or own.state == "locked" for own in declared):
+        return None
+    ruling = [host.name for host in settings.workers if (m := inside.get(host.name)) and m.controls]
+    if not ruling:
+        return None
+    ids = sorted({inside[name].cluster for name in ruling})
+    return Refusal(
+        "the swarm",
+        f"only {in_words(ruling)} {verb(ruling, 'says that it is', 'say that they are')} a manager "
+        f"of one, and {verb(ruling, 'is', 'are')} declared a worker: a worker is not believed, "
+        "since all others would join what it names",
+        found=f"swarm {in_words(ids)}",
+        remedy="If that is the cluster's swarm, declare one of them a manager until the others are "
+        "managers, too; if it is not, let it leave (`docker swarm leave --force`), and run again",
+    )
+
+
 def _unknown_node(own: Membership, cluster: Membership) -> Refusal:
     managers = own.remote_managers or {}
     leave = "Make it leave: `docker swarm leave --force`, then run again and it joins anew"
-    if managers.keys() & {node.id for node in cluster.nodes or ()}:
+    same = own.cluster in ("", cluster.cluster)
+    if same and managers.keys() & {node.id for node in cluster.nodes or ()}:
         return Refusal(
             "the swarm",
             f"this host was removed from it and does not know (its node id was {own.node})",
@@ -219,13 +242,16 @@ def _no_view(inside: Mapping[str, Membership]) -> Refusal:
 # -------
 
 
-def stale_entries(cluster: Membership, host: Host, own: Membership) -> list[Node]:
-    """Entries that an earlier life of this host left behind: same name or address, and dead.
+def stale_entries(
+    settings: Settings, cluster: Membership, host: Host, own: Membership
+) -> list[Node]:
+    """Entries that an earlier life of this host left behind: its name or address, and dead.
 
     The managers need some seconds to notice that a node is gone, and after a change of leader they
     call every node unknown that they have not heard of since. Nobody else has this host's own
     address: where its engine says that it is in no swarm, what is listed there is what it has
-    left, whatever the managers still believe.
+    left, whatever the managers still believe. The name is the declared one: what an engine calls
+    its host is that host's word.
     """
     has_left = own.engine == "running" and own.in_none
     knows_itself = own.node != "" or own.in_none  # else it may be the host's own, just made
@@ -233,10 +259,10 @@ def stale_entries(cluster: Membership, host: Host, own: Membership) -> list[Node
     def dead(node: Node) -> bool:
         if node.address == host.address:
             return node.state == "down" or has_left or (node.state == "unknown" and knows_itself)
-        named_so = node.hostname != "" and node.hostname in (own.hostname, host.name)
-        return node.state == "down" and named_so
+        return node.state == "down"
 
-    return [node for node in cluster.nodes or () if node.id != own.node and dead(node)]
+    found = entries_of(settings, cluster, host.name)
+    return [node for node in found if node.id != own.node and dead(node)]
 
 
 def plan_join(
@@ -262,7 +288,7 @@ def plan_join(
             )
         ]
     if cluster is not None:
-        stale = stale_entries(cluster, host, own)
+        stale = stale_entries(settings, cluster, host, own)
         managers = managers_of(cluster)
         dead = [node for node in stale if node.votes]
         alive = [node for node in managers if node not in dead]
@@ -330,7 +356,7 @@ def plan_promotion(settings: Settings, observed: Observed, host: Host) -> list[F
     cluster = view(settings, observed)
     if own is None or not host.is_manager:
         return []
-    node = node_of(own, cluster) if cluster else None
+    node = node_of(settings, observed, cluster, host.name) if cluster else None
     if cluster is None or node is None:
         # Only while nothing is known of the swarm that it will be in.
         return [] if own.in_swarm else [_promotion("joins as a worker", "")]
@@ -378,9 +404,8 @@ def plan_demotion(
 
     leader: it is the leader's turn, and that of whoever is left; else everybody else's.
     """
-    own = observed.get(host.name)
     cluster = view(settings, observed)
-    node = node_of(own, cluster) if own and cluster else None
+    node = node_of(settings, observed, cluster, host.name) if cluster else None
     if cluster is None or node is None or host.is_manager or not node.votes:
         return []
     if node.leader and not leader:
@@ -421,8 +446,9 @@ def _safe_demotion(
             )
         ]
     # Managers that nobody declared do not count: they cannot be asked.
-    ours = [h.name for h in settings.hosts if (n := _leads(observed, cluster, h)) and n != node.id]
-    missing = [host.name for host in settings.managers if not _leads(observed, cluster, host)]
+    leading = {h.name: _leads(settings, observed, cluster, h.name) for h in settings.hosts}
+    ours = [name for name, id in leading.items() if id and id != node.id]
+    missing = [host.name for host in settings.managers if not leading[host.name]]
     needed = quorum(len(settings.managers))
     if missing and len(ours) < needed:
         return [
@@ -453,18 +479,14 @@ def cannot_spare(cluster: Membership, node: Node) -> str:
     return ""
 
 
-def _leads(observed: Observed, cluster: Membership, host: Host) -> str:
+def _leads(settings: Settings, observed: Observed, cluster: Membership, name: str) -> str:
     """The node id of a declared host that is a reachable manager, as far as the managers know."""
-    own = observed.get(host.name)
-    for node in managers_of(cluster):
-        if node.role == "manager" and node.reachability == "reachable":
-            if own is not None:
-                found = node.id == own.node
-            else:
-                found = node.address == host.address or node.hostname == host.name
-            if found:
-                return node.id
-    return ""
+    if observed.get(name) is None:
+        node = node_at(settings, cluster, name)
+    else:
+        node = node_of(settings, observed, cluster, name)
+    leads = node and node.role == "manager" and node.reachability == "reachable"
+    return node.id if node and leads else ""
 
 
 # 5. Labels, availability, and whoever else is there
@@ -476,7 +498,7 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
     own, cluster = observed.get(host.name), view(settings, observed)
     if own is None:
         return []
-    node = node_of(own, cluster) if cluster else None
+    node = likely_node(settings, observed, cluster, host.name) if cluster else None
     found = node.labels if node else {}
     findings: list[Finding] = [
         SetLabel(
@@ -553,12 +575,15 @@ def _availability(declared: str, found: str) -> SetAvailability:
 
 
 def _strangers(settings: Settings, observed: Observed, cluster: Membership) -> list[Finding]:
-    known = {membership.node for membership in observed.values() if membership}
-    # The node id of a host or an engine that is silent is not known, and a dead twin is the
-    # joining's to clear: these are told by their names.
-    by_name = {name for name, m in observed.items() if m is None or m.engine != "running"}
-    # The managers need some seconds to notice that a node has left.
-    left = {host.address for host in settings.hosts if (m := observed.get(host.name)) and m.in_none}
+    names = [host.name for host in settings.hosts]
+    said = (likely_node(settings, observed, cluster, name) for name in names)
+    known = {node.id for node in said if node}
+    # A host or an engine that is silent does not say which node it is; the managers need some
+    # seconds to notice that one has left; and a dead twin is the joining's to clear.
+    of = owners(settings, cluster)
+    mute = {
+        n for n in names if (m := observed.get(n)) is None or m.engine != "running" or m.in_none
+    }
     return [
         Notice(
             f"node {node.hostname}",
@@ -569,7 +594,6 @@ def _strangers(settings: Settings, observed: Observed, cluster: Membership) -> l
         )
         for node in cluster.nodes or ()
         if node.id not in known
-        and node.hostname not in by_name
-        and node.address not in left
-        and not (node.state != "ready" and node.hostname in observed)
+        and of.get(node.id) not in mute
+        and not (node.state != "ready" and node.id in of)
     ]

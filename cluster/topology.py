@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cluster import steps as step
-from cluster.findings import Finding, Refusal, refusals
+from cluster.findings import Finding, Refusal, changes, refusals
+from cluster.identity import contradiction, doubt, node_at
 from cluster.membership import (
     Membership,
     Node,
@@ -21,7 +22,6 @@ from cluster.membership import (
     Overlay,
     Service,
     managers_of,
-    node_at,
     view,
 )
 from cluster.overlays import plan_ingress, plan_overlays
@@ -48,11 +48,22 @@ class Seen:
 
 @dataclass(frozen=True)
 class Stage:
-    """One operation of the deploy, by name. serial: host by host, each from what is so by then."""
+    """One operation of the deploy, by name. serial: host by host, each from what is so by then.
+
+    finds: what it finds for a host whose word for itself can be true.
+    """
 
     operation: str
-    plan: Callable[[Seen, Host], list[Finding]]
+    finds: Callable[[Seen, Host], list[Finding]]
     serial: bool = False
+
+    def plan(self, seen: Seen, host: Host) -> list[Finding]:
+        """What the operation finds for a host; a refusal where its word decides about others."""
+        if refused := contradiction(seen.settings, seen.observed, host.name):
+            return [refused]
+        found = self.finds(seen, host)
+        unsure = doubt(seen.settings, seen.observed, host.name) if changes(found) else None
+        return [unsure] if unsure else found
 
 
 FOUND = Stage(
@@ -161,8 +172,8 @@ def _start(settings: Settings, observed: dict[str, Membership | None]) -> None:
         own = observed.get(host.name)
         if own is None or own.engine != "stopped":
             continue
-        node = node_at((n for n in cluster.nodes or () if n.id not in known), host)
-        if node is None:
+        node = node_at(settings, cluster, host.name)
+        if node is None or node.id in known:
             continue
         observed[host.name] = replace(
             own,

@@ -30,7 +30,6 @@ from cluster.docker import (
 )
 from cluster.findings import Finding, Notice, Refusal
 from cluster.firewall.host_files import UNIT as FIREWALL
-from cluster.membership import node_of
 from cluster.shell import write_file
 from cluster.swarm import may_restart
 from cluster.versions import engine_version
@@ -315,8 +314,7 @@ def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
 def _follows() -> bool:
     """Whether this host is a manager that does not lead."""
     own = observe(State)
-    node = node_of(own, own)
-    return node is not None and not node.leader
+    return any(node.id == own.node and not node.leader for node in own.nodes or ())
 
 
 def _refusals(settings: Settings) -> list[Finding]:
@@ -327,7 +325,7 @@ def _refusals(settings: Settings) -> list[Finding]:
     if _not_back:
         return [restart_stopped(_not_back)]
     # A manager lists the nodes as the leader does; only one that cannot needs the others.
-    alone = own.controls or not own.manager
+    alone = (own.controls and settings.host(me).is_manager) or not own.manager
     observed: Observed = {me: own} if alone else memberships()
     refusal = may_restart(settings, observed, me) or unlockable(settings)
     return [refusal] if refusal else []

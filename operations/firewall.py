@@ -286,9 +286,9 @@ def _in_the_swarm(settings: Settings, host: Host) -> tuple[tuple[str, ...], bool
 
 def _votes(settings: Settings) -> bool:
     """Whether this host is among the swarm's managers, as far as anybody can say."""
-    observed, host = memberships(), this_host(settings)
+    observed = memberships()
     swarm = view(settings, observed)
-    return swarm is not None and votes(swarm, observed[host.name], host)
+    return swarm is not None and votes(settings, observed, swarm, this_host(settings).name)
 
 
 def _opened(host: Host) -> bool:

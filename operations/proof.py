@@ -18,7 +18,8 @@ from pyinfra.api import FunctionCommand, Host, State, StringCommand
 from pyinfra.context import ctx_host, ctx_state
 
 from cluster.findings import refusals
-from cluster.membership import Observed, acting_manager, node_of, view
+from cluster.identity import likely_node
+from cluster.membership import Observed, acting_manager, view
 from cluster.proof import exchange
 from cluster.proof.crossings import NO_INGRESS, Ends, crossings, plan_proof, unproven
 from cluster.proof.verdict import Proof, judge, table
@@ -188,7 +189,7 @@ def _gate(state: State, host: Host, settings: Settings, name: str) -> bool:
 def _others_ready(settings: Settings, name: str) -> bool:
     observed = observe_all(swarm_facts.State)
     cluster = view(settings, observed)
-    own = node_of(observed.get(name), cluster) if cluster else None
+    own = likely_node(settings, observed, cluster, name) if cluster else None
     return any(
         node.state == "ready" and (own is None or node.id != own.id)
         for node in (cluster.nodes if cluster else None) or ()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pyinfra.api import Host, State
 
 from cluster.findings import Finding, Refusal, changes, refusals
-from cluster.membership import Membership, Node, Observed, view
+from cluster.membership import Membership, Node, Observed, controlling, view
 from cluster.rolling import nodes, options, turns, waiting
 from cluster.rolling.jobs import Roll, Running
 from cluster.rolling.nodes import BEFORE, STAGES
@@ -241,7 +241,7 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
 
 def _keeper(settings: Settings, observed: Observed, me: str) -> str | None:
     """The manager that is asked and told meanwhile: another one, if there is any."""
-    able = [host.name for host in settings.hosts if (m := observed.get(host.name)) and m.controls]
+    able = list(controlling(settings, observed))
     return next((name for name in able if name != me), able[0] if able else None)
 
 

@@ -17,12 +17,13 @@ from pyinfra import logger
 from pyinfra.api import Host, State, StringCommand
 
 from cluster import measures, topology
+from cluster.identity import node_at, node_of
 from cluster.membership import (
+    Membership,
     Node,
     Observed,
     acting_manager,
     managers_of,
-    node_of,
     quorum,
     reachable,
     view,
@@ -104,11 +105,7 @@ def joined(settings: Settings) -> Commands:
     if acting is None or cluster is None:
         yield fail("there is no swarm to join: no manager answers for one")
         return
-    managers = [
-        f"{node.address}:2377"
-        for node in managers_of(cluster)
-        if node.reachability == "reachable" and node.address
-    ]
+    managers = _addresses(settings, cluster, acting)
     for step in todo:
         if isinstance(step, Clear):
             doing = f"clearing the dead entry {step.node.id}"
@@ -119,6 +116,20 @@ def joined(settings: Settings) -> Commands:
             if step.leave:
                 yield script(f"{API}api -X POST 'http://localhost/swarm/leave?force=1'")
             yield call(_join, acting, me.address, managers)
+
+
+def _addresses(settings: Settings, cluster: Membership, acting: str) -> list[str]:
+    """Where hosts join: the declared addresses of hosts that are reachable managers.
+
+    Not the addresses that the list has: whatever stands there, nobody joins outside of what is
+    declared.
+    """
+    found = []
+    for host in settings.hosts:
+        node = node_at(settings, cluster, host.name)
+        if host.name == acting or (node is not None and node.reachability == "reachable"):
+            found.append(f"{host.address}:2377")
+    return found
 
 
 def _remove_script(node: Node) -> str:
@@ -391,7 +402,7 @@ def labelled(settings: Settings) -> Commands:
     if not todo:
         return
     acting, cluster = acting_manager(settings, observed), view(settings, observed)
-    node = node_of(observed[this_host(settings).name], cluster) if cluster else None
+    node = node_of(settings, observed, cluster, this_host(settings).name) if cluster else None
     if acting is None or node is None:
         yield fail("this host is not in the swarm, so it cannot be labelled")
         return

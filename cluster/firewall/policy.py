@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from cluster.membership import Membership, Node, node_at, node_of
+from cluster.identity import node_at, node_of
+from cluster.membership import Membership, Node, Observed
 
 if TYPE_CHECKING:
-    from cluster.settings import Host, Settings
+    from cluster.settings import Settings
 
 Family = Literal["ipv4", "ipv6"]
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
@@ -131,13 +132,13 @@ def members(nodes: Iterable[Node]) -> tuple[str, ...]:
     )
 
 
-def votes(swarm: Membership, own: Membership | None, host: Host) -> bool:
+def votes(settings: Settings, observed: Observed, swarm: Membership, name: str) -> bool:
     """Whether a host is among the swarm's managers, whatever is declared by now.
 
     Shut out before it has been demoted, it would keep its vote. One that was only asked to become
     a manager has none yet.
     """
-    node = node_of(own, swarm) or node_at(swarm.nodes or (), host)
+    node = node_of(settings, observed, swarm, name) or node_at(settings, swarm, name)
     return node is not None and node.reachability != ""
 
 

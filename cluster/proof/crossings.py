@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cluster.findings import Finding, Notice, Refusal
-from cluster.membership import Observed, acting_manager, node_of, view
+from cluster.identity import likely_node, owners
+from cluster.membership import Observed, acting_manager, view
 from cluster.observation import Observation
 from cluster.overlays import ingress_of
 
@@ -111,7 +112,7 @@ def unproven(settings: Settings, observed: Observed, ends: Ends) -> dict[str, st
     known = set()
     for host in settings.hosts:
         membership = observed.get(host.name)
-        node = node_of(membership, cluster)
+        node = likely_node(settings, observed, cluster, host.name)
         if node is not None:
             known.add(node.id)
         if membership is None:
@@ -127,10 +128,13 @@ def unproven(settings: Settings, observed: Observed, ends: Ends) -> dict[str, st
         elif not has_ingress(ends, host.name):
             found[host.name] = NO_INGRESS
     silent = {name for name, m in observed.items() if m is None or m.engine != "running"}
+    of = owners(settings, cluster)
     for node in cluster.nodes or ():
-        if node.id not in known and node.hostname not in silent:
+        if node.id not in known and of.get(node.id) not in silent:
+            declared = any(host.name == node.hostname for host in settings.hosts)
             found.setdefault(
-                node.hostname, "is in the swarm, but not declared, so it could not be asked"
+                node.id if declared else node.hostname,
+                "is in the swarm, but not declared, so it could not be asked",
             )
     return found
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cluster.membership import Membership, Node, Observed, node_at, node_of
+from cluster.identity import node_at, node_of
+from cluster.membership import Membership, Node, Observed
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
@@ -27,8 +28,8 @@ def entry(settings: Settings, observed: Observed, cluster: Membership, name: str
     """
     own = observed.get(name)
     if own is not None and own.engine == "running" and own.state != "locked":
-        return node_of(own, cluster)
-    return node_at(cluster.nodes or (), settings.host(name))
+        return node_of(settings, observed, cluster, name)
+    return node_at(settings, cluster, name)
 
 
 def stage(node: Node) -> str:

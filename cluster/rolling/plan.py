@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from cluster.findings import Change, Finding, Notice, Refusal
+from cluster.identity import contradiction, doubt
 from cluster.membership import Membership, Node, Observed, managers_of, quorum, view
 from cluster.rolling.jobs import Roll
 from cluster.rolling.nodes import BEFORE, entry, illness
@@ -39,7 +40,10 @@ def plan(
         return _no_swarm(observed)
     node = entry(settings, observed, cluster, host.name)
     if node is None:
-        return _outside(observed.get(host.name))
+        untrue = contradiction(settings, observed, host.name) or doubt(
+            settings, observed, host.name
+        )
+        return [untrue] if untrue else _outside(observed.get(host.name))
     todo = steps(roll, host.name, node)
     if not todo:
         return []

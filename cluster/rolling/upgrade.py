@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cluster.findings import Refusal
-from cluster.membership import Membership, Observed, node_of, view
+from cluster.identity import node_of
+from cluster.membership import Membership, Observed, view
 from cluster.rolling.jobs import Roll, Work
 from cluster.rolling.nodes import entry
 from cluster.rolling.options import Options
@@ -34,6 +36,7 @@ def upgrade(
     """
     cluster = view(settings, observed)
     wanted = settings.docker.version
+    version_of = partial(_version_of, settings, observed, cluster)
     members = {
         name: engine
         for name, engine in engines.items()
@@ -42,12 +45,12 @@ def upgrade(
     if not wanted:
         return Roll("upgrade", {}, (_undeclared(members, offers),))
     work = {
-        name: Work("Docker", "is upgraded", wanted, _version_of(name, engine, observed, cluster))
+        name: Work("Docker", "is upgraded", wanted, version_of(name, engine))
         for name, engine in members.items()
         if engine.version != wanted
         or not engine.complete
         or not engine.running
-        or _version_of(name, engine, observed, cluster) != wanted
+        or version_of(name, engine) != wanted
     }
     refused = _pairs(wanted, work, cluster, given)
     newer = sorted(
@@ -86,9 +89,11 @@ def upgrade(
     return Roll("upgrade", work, tuple(refused), accepted=given.interruption)
 
 
-def _version_of(name: str, engine: Engine, observed: Observed, cluster: Membership | None) -> str:
+def _version_of(
+    settings: Settings, observed: Observed, cluster: Membership | None, name: str, engine: Engine
+) -> str:
     """The version that runs on a host, where the swarm says, else the one that is installed."""
-    node = node_of(observed.get(name), cluster) if cluster else None
+    node = node_of(settings, observed, cluster, name) if cluster else None
     running = node.engine_version if node and node.state == "ready" else ""
     return running if running and running != engine.version else engine.version or ""
 

@@ -148,11 +148,15 @@ percents = st.integers(0, 99)
 def hopeless(world: World) -> dict[str, str]:
     """Hosts that cannot be made what is declared without a person, and why."""
     everybody = [host.name for host in world.settings.hosts]
+    managers = {host.name for host in world.settings.managers}
     of = {name: world.member[name][0] for name in everybody if name in world.member}
+    # A declared worker is not asked, whatever it is in truth.
     leading = {
         id(swarm): swarm
         for name, swarm in of.items()
-        if name in world.on and world.member[name][1] in swarm.voting and world.quorate(swarm)
+        if name in managers & world.on
+        and world.member[name][1] in swarm.voting
+        and world.quorate(swarm)
     }
     if not of:
         return {}
@@ -171,10 +175,8 @@ def hopeless(world: World) -> dict[str, str]:
 def acting(world: World, swarm: Swarm) -> str:
     return next(
         host.name
-        for role in ("manager", "worker")
-        for host in world.settings.hosts
-        if host.role == role
-        and host.name in world.on
+        for host in world.settings.managers
+        if host.name in world.on
         and world.member.get(host.name, (None,))[0] is swarm
         and world.member[host.name][1] in swarm.voting
     )
@@ -410,10 +412,10 @@ def test_hosts_that_come_and_go_meanwhile_split_and_lose_nothing(world: World, s
 
 def irremovable(world: World, name: str) -> str:
     """Why this node cannot be taken out without a person, by the numbers; empty where it can."""
-    ours = [*world.settings.managers, *(h for h in world.settings.hosts if not h.is_manager)]
+    ours = world.settings.hosts
     leading = [
         host.name
-        for host in ours
+        for host in world.settings.managers
         if host.name in world.on and host.name in world.member
         if (of := world.member[host.name]) and of[1] in of[0].voting and world.quorate(of[0])
     ]

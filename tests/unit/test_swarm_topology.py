@@ -241,15 +241,18 @@ def test_the_last_manager_that_can_be_asked_is_kept_whoever_else_leads() -> None
     nodes = [node(4, leader=True), *old, node(1, **DOWN)]
     observed = {"rk4": swarm(nodes)["rk4"], "rk1": SILENT}
     settings = declared(1, 3)
-    [refusal] = plan_demotion(settings, observed, RK4, leader=True)
-    assert "rk1 is declared a manager and not a reachable one" in refusal.sentence()
-    assert "0 declared hosts would lead the swarm; 1 are needed (0 < 1)" in refusal.sentence()
+    assert plan_demotion(settings, observed, RK4, leader=True) == []  # nobody is there to ask
+    nodes = [node(4, leader=True), *old, node(1), node(2, **DOWN), node(3, **DOWN)]
+    observed = {**swarm(nodes), "rk2": SILENT, "rk3": SILENT}
+    [refusal] = plan_demotion(SETTINGS, observed, RK4, leader=True)
+    assert "rk2 and rk3 are declared a manager and not a reachable one" in refusal.sentence()
+    assert "1 declared host would lead the swarm; 2 are needed (1 < 2)" in refusal.sentence()
 
 
 def test_the_last_manager_is_never_demoted() -> None:
-    nodes = [node(4, leader=True), node(1, "worker")]
-    [refusal] = plan_demotion(SETTINGS, swarm(nodes), RK4, leader=True)
-    assert "it is the last manager, and a swarm cannot be without one" in refusal.sentence()
+    said = words(planned(swarm([node(4, leader=True), node(1, "worker")])))
+    assert said.keys() == {"rk1", "rk4"}
+    assert all("only rk4 says that it is a manager of one" in text for text in said.values())
 
 
 def test_a_demotion_that_would_cost_the_quorum_is_refused_with_the_arithmetic() -> None:
