@@ -8,10 +8,10 @@ LAB_PACKAGES := user-mode-linux mmdebstrap iptables iproute2 e2fsprogs openssh-c
   $(shell grep -qsw amx_tile /proc/cpuinfo && echo gcc) # lab/xstate.c
 BROWSER_PACKAGES := chromium fonts-dejavu-core
 
-.PHONY: help install system browser check test unit netns engines lifecycle demo bench lab-up lab-down clean
+.PHONY: help install system browser check check-newest-pyinfra test unit netns engines lifecycle demo bench lab-up lab-down clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## bring up four hosts, build the cluster on them, show it
 	@$(BIN)/python scripts/demo.py
@@ -35,6 +35,9 @@ check: $(READY) ## types and style
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
+
+check-newest-pyinfra: $(READY) ## what the newest pyinfra would break, told and no failure
+	@sh scripts/check-newest-pyinfra $(BIN)/python
 
 bench: $(READY) ## measure on the lab, against the floor
 	@$(BIN)/python -m tests.bench

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from shlex import quote
-from typing import Any
 
 from pyinfra.api import Host
 
@@ -13,6 +12,7 @@ from cluster.shell import write_file
 from facts import access
 from operations.converge import Commands, converges, current_host, observe, progress, script, tell
 from operations.guard import guarded
+from operations.pyinfra_internals import UNREACHABLE, login_key
 
 
 @converges("access")
@@ -54,15 +54,13 @@ def wanted(settings: Settings) -> Wanted:
 
 def used_key(host: Host) -> str | None:
     """The public half (``type blob``) of the key the run logs in with; None if an agent has it."""
-    connector: Any = host.connector
     try:
-        key = connector.make_paramiko_kwargs().get("pkey")
-        name = "" if key is None else str(key.get_name())
-    except Exception:  # another connector than SSH's, or a key it cannot read: not known
+        key = login_key(host)
+    except UNREACHABLE:  # a key that pyinfra cannot read: not known
         return None
-    if not name or "-cert-" in name:
+    if key is None or "-cert-" in key.get_name():
         return None
-    return f"{name} {key.get_base64()}"
+    return f"{key.get_name()} {key.get_base64()}"
 
 
 def _files(made: Plan, seen: Accounts) -> list[str]:

@@ -18,15 +18,14 @@ from typing import Any
 import click
 from pyinfra import logger
 from pyinfra.api import FactBase, ShortFactBase
-from pyinfra.api.arguments import all_global_arguments
-from pyinfra.connectors.ssh import ConnectorData
 
 from cluster.settings_errors import nearest
 from cluster.settings_sources import ROOT
+from operations.pyinfra_internals import known_data_keys
 
 _ROLLING = ("reboot", "restart", "upgrade")
 _CONFIRMED = ("backup", "recover", "remove", "replace", "reset", "restore")
-_OF_PYINFRA = {*ConnectorData.__annotations__, *(name for name, _ in all_global_arguments())}
+_OF_PYINFRA = known_data_keys()
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ import gevent
 from gevent import GreenletExit
 from gevent.event import AsyncResult
 from gevent.select import select
-from pyinfra import progress as pyinfra_progress
 
 from cluster.findings import Refusal
 from operations import story
 from operations.converge import given, is_executing, tell
+from operations.pyinfra_internals import still_spinner
 
 KEY = "confirm"
 """``--data confirm=WORD`` answers without a question."""
@@ -94,18 +94,16 @@ def _answer(word: str, consequence: str) -> str | None:
 def _asked(word: str, consequence: str) -> str | None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
-    # pyinfra's spinner writes over the line that it is on, five times a second.
-    pause, pyinfra_progress.WAIT_TIME = pyinfra_progress.WAIT_TIME, 10**6
-    try:
+    with still_spinner() as pause:
         gevent.sleep(2 * pause)
-        click.secho(f"\n    {consequence.rstrip('.')}.", fg="red", err=True)
-        question = f"    To go on, type {word} and press enter; anything else changes nothing: "
-        click.echo(question, nl=False, err=True)
-        # All else goes on meanwhile: the connections are kept alive, and the cluster's lock held.
-        while not select([sys.stdin], [], [], 0.2)[0]:
-            if story.interrupted():
-                return None
-        return sys.stdin.readline().strip()
-    finally:
-        click.echo(err=True)
-        pyinfra_progress.WAIT_TIME = pause
+        try:
+            click.secho(f"\n    {consequence.rstrip('.')}.", fg="red", err=True)
+            question = f"    To go on, type {word} and press enter; anything else changes nothing: "
+            click.echo(question, nl=False, err=True)
+            # All else goes on meanwhile: the connections are kept alive, and the lock held.
+            while not select([sys.stdin], [], [], 0.2)[0]:
+                if story.interrupted():
+                    return None
+            return sys.stdin.readline().strip()
+        finally:
+            click.echo(err=True)

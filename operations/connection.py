@@ -7,11 +7,13 @@ from contextlib import suppress
 from typing import Any
 
 from gevent.event import AsyncResult
-from paramiko import SSHException, Transport
+from paramiko import Transport
 from pyinfra.api import Host, State
-from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
-from pyinfra.api.exceptions import PyinfraError
-from pyinfra.connectors.util import clear_askpass_cache
+
+from operations import pyinfra_internals
+from operations.pyinfra_internals import UNREACHABLE
+
+__all__ = ["UNREACHABLE"]
 
 _OPTIONS = (
     # Linux's names and, for the idle time, macOS's: seconds, seconds, probes, milliseconds.
@@ -21,10 +23,6 @@ _OPTIONS = (
     ("TCP_KEEPCNT", 4),
     ("TCP_USER_TIMEOUT", 40_000),
 )
-
-
-UNREACHABLE = (PyinfraError, SSHException, OSError, EOFError)
-"""What a command raises whose host does not answer, or not in time (TimeoutError is an OSError)."""
 
 
 def why(error: Exception) -> str:
@@ -42,33 +40,31 @@ def reached(state: State, host: Host) -> bool:
 
     One that could not be reached at the start is not waited for a second time.
     """
-    if host.connected:
+    if pyinfra_internals.is_connected(host):
         return True
-    if state.is_host_in_limit(host):
-        return host in state.activated_hosts
+    if pyinfra_internals.is_in_limit(state, host):
+        return pyinfra_internals.was_reached(state, host)
     asked = _reached.get(host.name)
     if asked is None:
         asked = _reached[host.name] = AsyncResult()
         try:
-            host.connect(reason="outside of the limit", raise_exceptions=True)
-        except (PyinfraError, SSHException, OSError, EOFError):
-            pass  # pyinfra has said why
+            pyinfra_internals.connect(host, "outside of the limit")
         finally:
-            asked.set(host.connected)
+            asked.set(pyinfra_internals.is_connected(host))
     return bool(asked.get())
 
 
 def login_arguments(state: State, host: Host) -> dict[str, Any]:
     """How commands become root on a host, as a command that goes past pyinfra needs to know it."""
-    arguments: dict[str, Any] = dict(pop_global_arguments(state, host, {})[0])
-    keys = [key for key in CONNECTOR_ARGUMENT_KEYS if key not in _OF_A_COMMAND]
-    return {key: arguments[key] for key in keys if arguments.get(key) is not None}
+    return pyinfra_internals.login_arguments(state, host, but=_OF_A_COMMAND)
 
 
 def transport(host: Host) -> Transport | None:
-    """A host's SSH connection; None where there is none, or pyinfra reaches it in another way."""
-    client = getattr(host.connector, "client", None)
-    return client.get_transport() if client else None
+    """A host's SSH connection; None where there is none, or pyinfra reaches it in another way.
+
+    Raises :class:`operations.pyinfra_internals.NoConnectionFound` where there must be one.
+    """
+    return pyinfra_internals.transport(host)
 
 
 def connection_broke(host: Host) -> bool:
@@ -99,12 +95,7 @@ def log_in_anew(host: Host) -> bool:
 
     Quiet where it did not: the host may be on its way down or up.
     """
-    clear_askpass_cache(host)  # what was left there for sudo may be gone with the old boot
-    client = getattr(host.connector, "client", None)
-    if client is not None:
-        client.close()
-    host.disconnect()
-    host.connect(show_errors=False)
-    if host.connected:
+    worked = pyinfra_internals.connect_anew(host)
+    if worked:
         notice_power_loss(host)
-    return bool(host.connected)
+    return worked

@@ -19,17 +19,13 @@ import gevent
 from gevent.event import AsyncResult
 from pyinfra import logger
 from pyinfra.api import FactBase, FunctionCommand, Host, State, StringCommand, operation
-from pyinfra.api.command import PyinfraCommand
-from pyinfra.api.facts import get_fact
-from pyinfra.api.inventory import Inventory
-from pyinfra.api.operation import PyinfraOperation
-from pyinfra.context import ctx_host, ctx_state
 
 from cluster.findings import Finding, changes, refusals
 from cluster.shell import arrives_whole
 from facts.subject import runs_met
-from operations import lock, story
+from operations import lock, pyinfra_internals, story
 from operations.connection import UNREACHABLE, reached, why
+from operations.pyinfra_internals import PyinfraCommand, PyinfraOperation
 
 Commands = Generator[PyinfraCommand, None, None]
 
@@ -50,13 +46,12 @@ class Refused(Exception):
 
 def current_host() -> Host:
     """The host in whose name the code runs, as a plain object."""
-    host: Host = ctx_host.get()
-    return host
+    return pyinfra_internals.host_in_context()
 
 
 def is_executing() -> bool:
     """Whether changes are carried out now; else they are only planned."""
-    return bool(story.state().is_executing)
+    return pyinfra_internals.is_executing(story.state())
 
 
 def given(key: str) -> str | None:
@@ -65,7 +60,7 @@ def given(key: str) -> str | None:
     ``host.data`` would take it from the inventory as well, and ``host.data.get("host")`` gives
     pyinfra's own object of the host, whatever the command line says.
     """
-    value = story.state().inventory.get_override_data().get(key)
+    value = pyinfra_internals.data_of_the_command_line(story.state()).get(key)
     return None if value is None else str(value)
 
 
@@ -97,7 +92,7 @@ def forget_observations() -> None:
 @contextmanager
 def _beside_others(host: Host) -> Iterator[None]:
     """This host is at an operation, maybe with others at the same time."""
-    mine = story.phase(), host.current_op_hash
+    mine = story.phase(), pyinfra_internals.current_operation(host)
     _side_by_side[mine] += 1
     try:
         yield
@@ -146,7 +141,8 @@ def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None
     manager whose engine is stopped. A host that has gone on itself looks anew.
     """
     me = current_host()
-    what = (story.phase(), me.current_op_hash, fact, tuple(sorted(kwargs.items())))
+    operation = pyinfra_internals.current_operation(me)
+    what = (story.phase(), operation, fact, tuple(sorted(kwargs.items())))
     generation, first = _first_looks.get(what, (-1, {}))
     if generation >= _latest.get(me.name, 0) and first[me.name] is not None:
         return first
@@ -172,7 +168,7 @@ def observe_ahead(fact: type[FactBase[Any]]) -> None:
 
     Later, when something was changed, each host that comes asks for itself.
     """
-    what = story.phase(), current_host().current_op_hash, fact
+    what = story.phase(), pyinfra_internals.current_operation(current_host()), fact
     if what not in _asked_ahead:
         _asked_ahead.add(what)
         observe_all(fact)
@@ -210,17 +206,10 @@ def _ask(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | Non
     if not reached(state, host):
         return None
     try:
-        value: T | None = get_fact(
-            state,
-            host,
-            fact,
-            kwargs={**kwargs, "_timeout": FACT_TIMEOUT},
-            apply_failed_hosts=False,
-        )
+        return pyinfra_internals.ask(state, host, fact, {**kwargs, "_timeout": FACT_TIMEOUT})
     except UNREACHABLE as error:
         logger.error(f"{host.print_prefix}{fact.name} could not be read: {why(error)}")
         return None
-    return value
 
 
 # Telling
@@ -242,15 +231,7 @@ def tell(part: str, findings: list[Finding]) -> bool:
     return True
 
 
-def _in_declared_order(inventory: Inventory) -> list[Host]:
-    """The hosts that serial operations take, in the inventory's order, as the plan tells them.
-
-    pyinfra keeps the hosts that it has reached in a set, and takes them as they come out of it.
-    """
-    return [host for host in inventory if host in inventory.state.active_hosts]
-
-
-Inventory.get_active_hosts = _in_declared_order  # type: ignore[assignment,method-assign]
+pyinfra_internals.keep_declared_order()
 
 
 def progress(message: str) -> None:
@@ -288,7 +269,7 @@ def call(work: Callable[..., bool], *arguments: Any) -> FunctionCommand:
 
 def _call(state: State, host: Host, work: Callable[..., bool], arguments: tuple[Any, ...]) -> bool:
     def run() -> bool:
-        with ctx_state.use(state), ctx_host.use(host):
+        with pyinfra_internals.in_the_name_of(state, host):
             try:
                 return work(state, host, *arguments)
             except UNREACHABLE as error:
@@ -348,16 +329,16 @@ def converges(
         def converge(*args: P.args, **kwargs: P.kwargs) -> Commands:
             state, host = story.state(), current_host()
             story.begin(state, host)
-            if host in state.failed_hosts:
+            if host in pyinfra_internals.failed_hosts(state):
                 return
             with _beside_others(host):
-                if state.is_executing and (refused := lock.problem(state, forget_observations)):
+                if is_executing() and (refused := lock.problem(state, forget_observations)):
                     yield fail(refused)
                     return
                 problem, told = "", False
                 try:
                     for command in body(*args, **kwargs):
-                        if state.is_executing:
+                        if is_executing():
                             forget_observations()  # a command that fails may have changed much
                         story.looked(host, part)  # pyinfra goes no further while it plans
                         yield command
@@ -372,11 +353,11 @@ def converges(
                 if not problem:
                     story.looked(host, part)
                     return
-                if state.is_executing:
+                if is_executing():
                     yield fail(problem, told=told)
                 else:
                     story.failed(host, problem, told=told)
-                    state.fail_hosts({host})
+                    pyinfra_internals.fail_host(state, host)
 
         return operation()(converge)
 

@@ -22,6 +22,7 @@ from cluster.shell import arrives_whole
 from operations import story
 from operations.connection import UNREACHABLE, why
 from operations.converge import Commands, call, current_host, progress
+from operations.pyinfra_internals import another_login, operation_arguments
 
 Verify = Callable[[State, Host], str | None]
 """Looks at the changed host and returns what is wrong with it, or None."""
@@ -70,7 +71,7 @@ def guarded(
     is known to be as it was before.
     """
     change = Guarded(subject, tuple(files), tuple(apply), after_restore, seconds)
-    given: dict[str, Any] = dict(current_host().current_op_global_arguments or {})
+    given = operation_arguments(current_host())
     arguments = {
         key: value
         for key, value in given.items()
@@ -82,11 +83,11 @@ def guarded(
 def _change(
     state: State, host: Host, change: Guarded, verify: Verify | None, arguments: dict[str, Any]
 ) -> bool:
-    applied, output = _run(host.connector, arm_and_apply(change), arguments, timeout=120)
+    applied, output = _run(host, arm_and_apply(change), arguments, timeout=120)
     deadline = time.monotonic() + change.seconds
     problem = _works(state, host, verify, arguments) if applied else f"it failed: {output}"
     if problem is None:
-        kept, output = _run(host.connector, confirm(change.subject), arguments)
+        kept, output = _run(host, confirm(change.subject), arguments)
         if kept:
             return True
         problem = (
@@ -97,7 +98,7 @@ def _change(
     progress(f"{change.subject}: {problem}; the change is being undone")
     # The connection of the run often outlives the change: then there is nothing to wait for. If
     # not, the host's own timer does the same.
-    undone, _ = _run(host.connector, undo(change.subject), arguments)
+    undone, _ = _run(host, undo(change.subject), arguments)
     if not undone:
         time.sleep(max(0, deadline + 2 - time.monotonic()))
     ending = _ending(state, host, change, arguments, deadline + _MARGIN)
@@ -145,25 +146,20 @@ def fresh_login(state: State, host: Host, arguments: dict[str, Any]) -> str | No
 
 
 def _log_in(state: State, host: Host, arguments: dict[str, Any], command: str) -> tuple[bool, str]:
-    connector = type(host.connector)(state, host)
     try:
-        connector.connect()
-        worked, said = _run(connector, command, arguments, timeout=20)
-        if worked:
-            return True, said
-        return False, f"a new login worked, but a command with sudo did not: {said or 'no message'}"
+        with another_login(state, host) as login:
+            worked, said = _run(login, command, arguments, timeout=20)
     except UNREACHABLE as error:
         return False, f"a new login failed: {why(error)}"
-    finally:
-        client = getattr(connector, "client", None)
-        if client is not None:
-            client.close()
+    if worked:
+        return True, said
+    return False, f"a new login worked, but a command with sudo did not: {said or 'no message'}"
 
 
 def _run(
-    connector: Any, script: str, arguments: dict[str, Any], *, timeout: int = 30
+    login: Any, script: str, arguments: dict[str, Any], *, timeout: int = 30
 ) -> tuple[bool, str]:
-    """Run a script; whether it succeeded, and the last of what it said.
+    """Run a script over the run's connection or a new one; whether it worked, and its last words.
 
     It travels on standard input: with the rules of many hosts in it, it may be longer than Linux
     lets one argument be (128 KiB).
@@ -171,7 +167,7 @@ def _run(
     command, sent = arrives_whole('eval "$(cat)"', f"set -eu\n{script}")
     given = {**arguments, "_timeout": timeout, "_stdin": sent}
     try:
-        done, output = connector.run_shell_command(StringCommand(command), **given)
+        done, output = login.run_shell_command(StringCommand(command), **given)
     except UNREACHABLE as error:
         return False, f"the connection was lost: {why(error)}"
     said = output.stderr_lines or output.stdout_lines

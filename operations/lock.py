@@ -21,9 +21,7 @@ from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 from paramiko import Channel, SSHException
 from pyinfra import logger
-from pyinfra.api import Host, State, StringCommand
-from pyinfra.api.exceptions import NoGroupError
-from pyinfra.connectors.util import make_unix_command_for_host
+from pyinfra.api import Host, State
 
 from cluster.lock import (
     HEARTBEAT,
@@ -36,6 +34,7 @@ from cluster.lock import (
     overtaken,
     refusal,
 )
+from operations import pyinfra_internals
 from operations.connection import login_arguments, reached, transport, why
 
 _ANSWER = 30
@@ -105,10 +104,7 @@ def _take_everywhere(state: State) -> str:
 
 def _managers(state: State) -> list[Host]:
     """The declared managers that can be reached, in the order in which they are declared."""
-    try:
-        managers = list(state.inventory.get_group("managers"))
-    except NoGroupError:
-        return []  # not this project's inventory
+    managers = pyinfra_internals.hosts_in_group(state, "managers")
     waiting = [gevent.spawn(reached, state, host) for host in managers]
     gevent.joinall(waiting)
     return [host for host, answer in zip(managers, waiting, strict=True) if answer.get()]
@@ -119,18 +115,14 @@ def _take(state: State, host: Host) -> Met | None:
     connection = transport(host)
     if connection is None or not connection.is_active():
         return None  # another connector than SSH's, or a host that is gone
-    command = make_unix_command_for_host(
-        state,
-        host,
-        StringCommand(TAKE),
-        **{**login_arguments(state, host), "_shell_executable": "bash"},
-    )
+    arguments = {**login_arguments(state, host), "_shell_executable": "bash"}
+    command, shown = pyinfra_internals.command_line(state, host, TAKE, arguments)
     if state.print_input:
-        click.echo(f"{host.print_prefix}>>> {command}", err=True)
+        click.echo(f"{host.print_prefix}>>> {shown}", err=True)
     try:
         channel = connection.open_session(timeout=_ANSWER)
         channel.settimeout(_ANSWER)
-        channel.exec_command(command.get_raw_value())
+        channel.exec_command(command)
         channel.sendall(f"{announcement(_holder())}\n".encode())
         said = _line(channel)
         if said == "held":

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 from pyinfra import logger
-from pyinfra.api.output import set_echo
 
 from cluster.plain import visible
+from operations.pyinfra_internals import print_by
 
 _COLOUR = re.compile(r"(\x1b\[(?:0|1|3[1-7])m)")
 """The colours that pyinfra and this project use; none that hides text."""
@@ -48,4 +48,4 @@ def install() -> None:
     """From now on, for all that pyinfra logs and prints."""
     if not any(isinstance(one, _Fit) for one in logger.filters):
         logger.addFilter(_Fit())
-    set_echo(_echo)
+    print_by(_echo)

@@ -15,7 +15,6 @@ from gevent.event import AsyncResult
 from gevent.pool import Pool
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
-from pyinfra.context import ctx_host, ctx_state
 
 from cluster.findings import refusals
 from cluster.identity import likely_node
@@ -40,6 +39,7 @@ from operations.converge import (
     progress,
     tell,
 )
+from operations.pyinfra_internals import in_the_name_of
 from operations.topology import in_limit
 
 if TYPE_CHECKING:
@@ -297,7 +297,7 @@ def _on(
 ) -> dict[str, list[str]] | str:
     host: Host = state.inventory.get_host(name)
     command, sent = arrives_whole(script, lines)
-    with ctx_state.use(state), ctx_host.use(host):
+    with in_the_name_of(state, host):
         try:
             done, output = host.run_shell_command(
                 StringCommand(command),

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyinfra.api import Host, State, StringCommand
-from pyinfra.connectors.util import CommandOutput
 
 from cluster import age_encryption
 from cluster.age_encryption import NotOpened
@@ -47,6 +46,7 @@ from operations.converge import (
     tell,
 )
 from operations.engine_api import API, RESTART, UNLESS_GONE, updated
+from operations.pyinfra_internals import CommandOutput
 from operations.topology import left_out
 
 if TYPE_CHECKING:

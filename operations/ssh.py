@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gevent
 from paramiko import BadAuthenticationType, SSHException
 from pyinfra.api import Host, State
-from pyinfra.connectors.ssh import SSHConnector
-from pyinfra.connectors.sshuserclient import SSHClient
 
 from cluster.access import shut_out, unlock
 from cluster.findings import Change, Finding, Notice, changes, refusals
@@ -26,6 +22,7 @@ from operations.converge import (
     tell,
 )
 from operations.guard import guarded
+from operations.pyinfra_internals import connection_without_keys, is_ssh
 from operations.topology import this_host
 
 RELOAD = (
@@ -118,33 +115,15 @@ def only_keys_are_offered(state: State, host: Host) -> str | None:
 
     The way to the host is the run's own (port, jump hosts, known hosts).
     """
-    connector: Any = host.connector
-    if not isinstance(connector, SSHConnector):
+    if not is_ssh(host):
         return None
-    arguments = connector.make_paramiko_kwargs()
-    hostname = arguments.pop("hostname")
-    for secret in ("pkey", "password"):
-        arguments.pop(secret, None)
-    nothing = {"pkey": None, "password": None, "key_filename": None, "passphrase": None}
-    arguments["_pyinfra_ssh_paramiko_connect_kwargs"] = {
-        **(arguments["_pyinfra_ssh_paramiko_connect_kwargs"] or {}),
-        **nothing,
-        "allow_agent": False,
-        "look_for_keys": False,
-    }
-    client = SSHClient()
     try:
-        try:
-            client.connect(hostname, **arguments)
-        except SSHException as error:
-            transport = client.get_transport()
-            if transport is None or not transport.is_active():
-                return f"sshd could not be asked what it offers: {error}"
-        transport = client.get_transport()
-        if transport is None or transport.is_authenticated():
-            return "sshd let us in without a key"
-        user = getattr(client, "_ssh_config", {}).get("username") or arguments.get("username", "")
-        transport.auth_none(user)
+        with connection_without_keys(host) as (transport, user, problem):
+            if problem and (transport is None or not transport.is_active()):
+                return f"sshd could not be asked what it offers: {problem}"
+            if transport is None or transport.is_authenticated():
+                return "sshd let us in without a key"
+            transport.auth_none(user)
     except BadAuthenticationType as refusal:
         offered = sorted(refusal.allowed_types)
         if offered == ["publickey"]:
@@ -152,6 +131,4 @@ def only_keys_are_offered(state: State, host: Host) -> str | None:
         return f"sshd offers {', '.join(offered)}, where only publickey was expected"
     except (SSHException, OSError, EOFError, gevent.Timeout) as error:
         return f"sshd could not be asked what it offers: {error}"
-    finally:
-        client.close()
     return "sshd let us in without a key"

@@ -30,13 +30,11 @@ from typing import Any
 import click
 from pyinfra import logger
 from pyinfra.api import Host, State
-from pyinfra.api.state import BaseStateCallback, StateStage
-from pyinfra.context import ctx_state
 
 from cluster import lock
 from cluster.findings import Finding
 from cluster.plain import plain, plain_values
-from operations import printed
+from operations import printed, pyinfra_internals
 from operations.connection import connection_broke, notice_power_loss
 
 _MARKS = {"change": ("~", "yellow"), "notice": ("!", "cyan"), "refusal": ("✗", "red")}
@@ -47,6 +45,9 @@ _told: set[tuple[str, str]] = set()
 _to_change: set[tuple[str, str]] = set()
 _measured: set[tuple[str, str, str, str]] = set()
 _failures: dict[str, str] = {}
+_without_sudo: dict[str, str] = {}
+"""Hosts on which sudo wants a password, and what to do about it."""
+
 _changed: dict[str, int] = {}
 _noticed = 0
 _busy = False
@@ -59,13 +60,12 @@ _begun = False
 
 def state() -> State:
     """The run's state."""
-    found: State = ctx_state.get()
-    return found
+    return pyinfra_internals.run_state()
 
 
 def phase() -> str:
     """``plan`` while pyinfra prepares, ``apply`` while it executes."""
-    return "apply" if state().is_executing else "plan"
+    return "apply" if pyinfra_internals.is_executing(state()) else "plan"
 
 
 def begin(run: State, host: Host) -> None:
@@ -76,7 +76,7 @@ def begin(run: State, host: Host) -> None:
         notice_power_loss(host)
     if not _begun:
         _begun = True
-        run.add_callback_handler(_Listener())
+        pyinfra_internals.listen_for_errors(run, _operation_failed)
 
 
 def tell(host: Host, part: str, findings: Sequence[Finding]) -> None:
@@ -103,10 +103,10 @@ def looked(host: Host, part: str) -> None:
 
     Recorded with it: whether its part has found changes there, told by it or by another before.
     """
-    if state().is_executing or not host.current_op_hash:
+    operation = pyinfra_internals.current_operation(host)
+    if phase() == "apply" or not operation:
         return
-    names = state().get_op_meta(host.current_op_hash).names
-    for name in names:
+    for name in pyinfra_internals.operation_names(state(), operation):
         _record(
             {
                 "host": host.name,
@@ -197,17 +197,24 @@ def _must_be_writable() -> None:
             raise SystemExit(1) from error
 
 
-class _Listener(BaseStateCallback):
-    @staticmethod
-    def operation_host_error(
-        state: State, host: Host, op_hash: str, retry_count: int = 0, max_retries: int = 0
-    ) -> None:
-        name = " / ".join(sorted(state.get_op_meta(op_hash).names))
-        if connection_broke(host):
-            message = f"the connection broke during “{name}”; it may be without power or network"
-        else:
-            message = f"“{name}” failed; the command's output is above"
-        _failures.setdefault(host.name, message)
+def _operation_failed(run: State, host: Host, operation: str) -> None:
+    name = " / ".join(pyinfra_internals.operation_names(run, operation))
+    if connection_broke(host):
+        message = f"the connection broke during “{name}”; it may be without power or network"
+    else:
+        message = f"“{name}” failed; the command's output is above"
+    _failures.setdefault(host.name, message)
+
+
+def _wants_a_password(host: Host) -> str:
+    user = _login(host.name).get("ssh_user") or "USER"
+    said = (
+        f"sudo on {host.name} wants a password, and a run asks its owner for none. Let {user} use "
+        f"it without one. Type there: echo '{user} ALL=(ALL:ALL) NOPASSWD: ALL' | "
+        f"sudo tee /etc/sudoers.d/{user}"
+    )
+    _without_sudo[host.name] = said
+    return said
 
 
 # The last lines of a run
@@ -221,7 +228,7 @@ class _ConnectErrors(logging.Handler):
     """pyinfra only logs why it could not connect; keep it for the last lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not ctx_state.isset() or state().current_stage != StateStage.Connect:
+        if not (pyinfra_internals.has_run_state() and pyinfra_internals.is_connecting(state())):
             return
         match = _PREFIX.match(_ANSI.sub("", record.getMessage()))
         if match:
@@ -229,9 +236,14 @@ class _ConnectErrors(logging.Handler):
             _failures.setdefault(match["host"], message)
 
 
+def _login(name: str) -> Any:
+    """How the run logs in to a host: what the inventory says of it."""
+    return state().inventory.get_host(name).data
+
+
 def _by_hand(name: str) -> str:
     """How to see with one's own eyes what keeps the run from connecting."""
-    data = state().inventory.get_host(name).data
+    data = _login(name)
     if not data.get("ssh_hostname"):
         return ""
     command = ["ssh"]
@@ -254,6 +266,7 @@ def install() -> None:
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     # pyinfra ends with status 0 when it is interrupted.
     signal.signal(signal.SIGINT, _interrupt)
+    pyinfra_internals.never_ask_for_sudo_passwords(_wants_a_password)
     if not sys.stdin.isatty():
         _ask_nothing()
     context = click.get_current_context(silent=True)
@@ -268,7 +281,8 @@ def _notice_how_it_ends() -> None:
     run, end = state(), sys.exc_info()[1]
     regular = end is None or (isinstance(end, SystemExit) and end.code in (0, 1))
     # It gives up, too, when no host is left that it could go on with: each of them has its reason.
-    _broke_off = run.initialised and bool(run.active_hosts) and not regular
+    begun, left = pyinfra_internals.is_begun(run), pyinfra_internals.is_left(run)
+    _broke_off = begun and left and not regular
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -285,7 +299,7 @@ def interrupted() -> bool:
 def _ask_nothing() -> None:
     """Nobody is there to answer pyinfra's questions, which would end in an ``EOFError``."""
     # Whether to go on without the hosts that failed: what the others do does not depend on them.
-    state().should_raise_failed_hosts = lambda _: False
+    pyinfra_internals.go_on_without_failed_hosts(state())
     context = click.get_current_context(silent=True)
     given: dict[str, Any] = context.params if context else {}
     answered = any(given.get(flag) for flag in ("yes", "dry", "json_output", "debug_operations"))
@@ -299,17 +313,18 @@ def _ask_nothing() -> None:
 
 
 def _close() -> None:
-    run = state() if ctx_state.isset() else None
-    if run is None or not run.initialised:
+    run = state() if pyinfra_internals.has_run_state() else None
+    if run is None or not pyinfra_internals.is_begun(run):
         return
-    if not (run.op_meta or run.failed_hosts or _broke_off):
+    failed = pyinfra_internals.failed_hosts(run)
+    if not (pyinfra_internals.has_operations(run) or failed or _broke_off):
         return  # an ad-hoc fact, debug-inventory, or nothing at all
-    hosts = [host for host in run.inventory if run.is_host_in_limit(host)]
+    hosts = [host for host in run.inventory if pyinfra_internals.is_in_limit(run, host)]
     unfinished = [
-        host for host in hosts if host in run.failed_hosts or host not in run.activated_hosts
+        host for host in hosts if host in failed or not pyinfra_internals.was_reached(run, host)
     ]
-    applied = run.current_stage >= StateStage.Execute
-    reasons = {h.name: _failures.get(h.name, "see the messages above") for h in unfinished}
+    applied = pyinfra_internals.was_carried_out(run)
+    reasons = {host.name: _reason(host.name) for host in unfinished}
     ending = "apply" if applied else "plan"
     for name, reason in reasons.items():
         _record(
@@ -323,7 +338,8 @@ def _close() -> None:
             }
         )
     # pyinfra ends a run early, too, when no host is left that it could go on with.
-    ended = run.current_stage == StateStage.Disconnect or not applied or not run.active_hosts
+    is_over, left = pyinfra_internals.is_over(run), pyinfra_internals.is_left(run)
+    ended = is_over or not applied or not left
     for line in closing_lines(
         hosts=[host.name for host in hosts],
         unfinished=reasons,
@@ -335,6 +351,12 @@ def _close() -> None:
         command=shlex.join(["pyinfra", *sys.argv[1:]]),
     ):
         click.echo(line, err=True)
+
+
+def _reason(name: str) -> str:
+    said = _failures.get(name, "see the messages above")
+    more = _without_sudo.get(name, "")
+    return said if not more or more in said else f"{said.rstrip('.')}. {more}"
 
 
 def closing_lines(

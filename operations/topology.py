@@ -12,7 +12,7 @@ from cluster.overlays import services_matter
 from cluster.steps import Step, steps
 from cluster.words import in_words
 from facts import swarm as swarm_facts
-from operations import story
+from operations import pyinfra_internals, story
 from operations.converge import current_host, is_executing, observe_all, observe_on, tell
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def memberships() -> Observed:
 def in_limit() -> tuple[str, ...]:
     """The hosts that this run works on, by name: those that ``--limit`` leaves."""
     run = story.state()
-    return tuple(host.name for host in run.inventory if run.is_host_in_limit(host))
+    return tuple(host.name for host in run.inventory if pyinfra_internals.is_in_limit(run, host))
 
 
 def left_out(names: Sequence[str], role: str) -> list[Finding]:
@@ -89,8 +89,8 @@ def _findings(settings: Settings, stage: topology.Stage, observed: Observed) -> 
     seen = topology.Seen(settings, observed, services, planning=not is_executing())
     if is_executing():
         return stage.plan(seen, this_host(settings))
-    failed = len(run.failed_hosts)
-    if _foreseen is None or _foreseen[0] is not observed or _foreseen[1] != failed:
-        among = {*in_limit()} - {h.name for h in run.failed_hosts}
-        _foreseen = observed, failed, topology.plan(seen, among)
+    failed = {host.name for host in pyinfra_internals.failed_hosts(run)}
+    if _foreseen is None or _foreseen[0] is not observed or _foreseen[1] != len(failed):
+        among = {*in_limit()} - failed
+        _foreseen = observed, len(failed), topology.plan(seen, among)
     return _foreseen[2].of(stage, current_host().name)

@@ -63,6 +63,58 @@ def test_the_domain_knows_nothing_of_pyinfra(path: Path) -> None:
     assert not imported(path) & {"pyinfra", "gevent", "requests", "subprocess"}
 
 
+PUBLIC = {
+    "pyinfra": {"config", "local", "logger"},
+    "pyinfra.api": {
+        *("FactBase", "FunctionCommand", "Host", "ShortFactBase", "State", "StringCommand"),
+        "operation",
+    },
+    "pyinfra.api.exceptions": {"FactProcessError"},
+    "pyinfra.api.facts": {"ShortFactBase"},
+}
+"""What pyinfra documents for those who write deploys, by module."""
+
+INTERNALS = ROOT / "operations/pyinfra_internals.py"
+
+PRIVATE_ATTRIBUTES = {
+    *("activated_hosts", "active_hosts", "failed_hosts", "fail_hosts", "limit_hosts"),
+    *("add_callback_handler", "config_data", "get_active_hosts", "get_group", "op_meta"),
+    *("client", "connect", "connected", "connector", "connector_data", "disconnect"),
+    *("current_op_global_arguments", "current_op_hash", "current_stage", "get_op_meta"),
+    *("get_override_data", "initialised", "is_executing", "is_host_in_limit"),
+    *("make_paramiko_kwargs", "should_raise_failed_hosts"),
+}
+"""What pyinfra's hosts, states and connectors have for pyinfra alone."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for name in (*LAYERS, "drift", "group_data", "inventory.py", "config.py")
+        for path in ([ROOT / name] if name.endswith(".py") else files(name))
+        if path != INTERNALS
+    ],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_one_module_uses_what_pyinfra_promises_nobody(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            assert not [alias.name for alias in node.names if alias.name.startswith("pyinfra")]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pyinfra"):
+            names = {alias.name for alias in node.names}
+            assert names <= PUBLIC.get(node.module or "", set()), (
+                f"{names} of {node.module}: operations/pyinfra_internals.py is the place for it"
+            )
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) != INTERNALS.stem
+    }
+    assert path.parts[-2] == "deploys" or not used & PRIVATE_ATTRIBUTES
+
+
 @each("lab")
 def test_the_lab_stands_alone(path: Path) -> None:
     assert not imported(path) & {*PRODUCT, "pyinfra"}
