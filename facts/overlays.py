@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from cluster.proof.crossings import INGRESS, End
+from facts import engine_values as judged
 from facts.docker import ENGINE_STATE, encrypted
 from facts.subject import SECTION, SubjectFact, sections
 
@@ -61,9 +62,9 @@ def parse_ends(output: list[str]) -> tuple[End, ...]:
                 ingress=bool(network.get("Ingress")),
                 encrypted=encrypted(network),
                 vni=int(vnis.split(",")[0]),
-                sandbox=sandbox,
-                address=end["IPv4Address"].partition("/")[0],
-                mac=end["MacAddress"],
+                sandbox=judged.sandbox(sandbox),
+                address=judged.address(end["IPv4Address"].partition("/")[0]),
+                mac=judged.mac(end["MacAddress"]),
                 mtu=links[end["MacAddress"]],
             )
         )

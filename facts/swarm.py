@@ -26,6 +26,7 @@ from cluster.membership import (
 from cluster.recovery import Remains
 from cluster.unlock_key import FINGERPRINT_LENGTH, FINGERPRINTED
 from cluster.versions import engine_version
+from facts import engine_values as judged
 from facts.docker import ENGINE_STATE, encrypted, subnets
 from facts.subject import SECTION, SubjectFact, sections
 
@@ -96,18 +97,21 @@ def parse_state(output: list[str]) -> Membership:
     end = "".join(found.get("ingress", []))
     return Membership(
         engine=engine,
-        hostname=info.get("Name") or "",
-        state=swarm["LocalNodeState"] or IN_NO_SWARM,
-        node=swarm.get("NodeID") or "",
-        address=swarm.get("NodeAddr") or "",
+        hostname=judged.host_name(info.get("Name")),
+        state=judged.one_of(judged.LOCAL_STATES, swarm["LocalNodeState"] or IN_NO_SWARM),
+        node=judged.swarm_id_if_any(swarm.get("NodeID")),
+        address=judged.address(swarm.get("NodeAddr")),
         manager=bool(swarm.get("ControlAvailable")),
-        cluster=(swarm.get("Cluster") or {}).get("ID") or "",
-        remote_managers={m["NodeID"]: m["Addr"] for m in swarm.get("RemoteManagers") or []},
+        cluster=judged.swarm_id_if_any((swarm.get("Cluster") or {}).get("ID")),
+        remote_managers={
+            judged.swarm_id_if_any(m["NodeID"]): judged.endpoint(m["Addr"])
+            for m in swarm.get("RemoteManagers") or []
+        },
         nodes=tuple(map(_node, nodes)) if answered else None,
         overlays=tuple(
             Overlay(
-                id=network["Id"],
-                name=network["Name"],
+                id=judged.network_id(network["Id"]),
+                name=str(network["Name"]),
                 ingress=bool(network.get("Ingress")),
                 encrypted=encrypted(network),
                 subnets=tuple(subnets(network)),
@@ -135,7 +139,7 @@ def _certificate(pem: list[str]) -> dict[str, Any]:
     return {
         "certificate_issued": first.not_valid_before_utc.timestamp(),
         "certificate_expires": first.not_valid_after_utc.timestamp(),
-        "certificate_role": role,
+        "certificate_role": role if role in judged.ROLES else "",
     }
 
 
@@ -185,17 +189,19 @@ def _node(entry: Mapping[str, Any]) -> Node:
     spec, status = entry["Spec"], entry["Status"]
     manager = entry.get("ManagerStatus") or {}
     return Node(
-        id=entry["ID"],
-        hostname=entry["Description"].get("Hostname", ""),
+        id=judged.swarm_id(entry["ID"]),
+        hostname=judged.others_name(entry["Description"].get("Hostname")),
         # A manager's status shows 0.0.0.0 or 127.0.0.1 for the leader in some engines.
-        address=manager.get("Addr", "").rpartition(":")[0] or status.get("Addr", ""),
-        role=spec["Role"],
-        availability=spec["Availability"],
-        state=status["State"],
+        address=judged.address(manager.get("Addr", "").rpartition(":")[0] or status.get("Addr")),
+        role=judged.one_of(judged.ROLES, spec["Role"]),
+        availability=judged.one_of(judged.AVAILABILITIES, spec["Availability"]),
+        state=judged.one_of(judged.NODE_STATES, status["State"]),
         leader=bool(manager.get("Leader")),
-        reachability=manager.get("Reachability", ""),
-        labels=spec.get("Labels") or {},
-        engine_version=(entry["Description"].get("Engine") or {}).get("EngineVersion", ""),
+        reachability=judged.one_of(("", *judged.REACHABILITIES), manager.get("Reachability", "")),
+        labels={str(key): str(value) for key, value in (spec.get("Labels") or {}).items()},
+        engine_version=judged.others_version(
+            (entry["Description"].get("Engine") or {}).get("EngineVersion")
+        ),
         issuer=_issuer(entry["Description"].get("TLSInfo") or {}),
     )
 
@@ -309,8 +315,8 @@ def parse_remains(output: list[str]) -> Remains:
     return Remains(
         state=found["state"] == ["yes"],
         locked=found["locked"] == ["yes"],
-        cluster=cluster,
-        node=node,
+        cluster=judged.swarm_id_if_any(cluster),
+        node=judged.swarm_id_if_any(node),
         manager=role == "swarm-manager",
         engine=engine_version(version[1]) if version else "",
         addresses=tuple(addresses),
