@@ -1,26 +1,14 @@
-"""A backup of the swarm's state: of which manager, what is in it, what it is called.
+"""A backup of the swarm's state: of which manager, and what happens for it.
 
 What a manager keeps below ``/var/lib/docker/swarm`` is the whole swarm: services, secrets, configs,
 networks, nodes, and the keys to all of it. Sources: Docker's administration guide for swarm (“Back
 up the swarm”: one manager at a time, its engine stopped, the others keeping a quorum).
-
-A backup is a tar archive, encrypted as a whole: ``backup.json`` (:class:`Backup`),
-``swarm.tar.gz``, the folder as it was on the host, and ``unlock-key`` of an autolocked swarm. So it
-can be put back without this program.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import re
-import tarfile
-import zlib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cluster.findings import Change, Finding, Notice, Refusal
 from cluster.identity import node_of
@@ -37,157 +25,6 @@ from cluster.unlock_key import KeyFile
 
 if TYPE_CHECKING:
     from cluster.settings import Settings
-
-FORMAT = 1
-"""Of the archive; a reader refuses a newer one."""
-
-STATE, ABOUT, UNLOCK_KEY = "swarm.tar.gz", "backup.json", "unlock-key"
-
-NEEDED = (
-    "swarm/docker-state.json",
-    "swarm/state.json",
-    "swarm/certificates/swarm-node.crt",
-    "swarm/certificates/swarm-node.key",
-    "swarm/certificates/swarm-root-ca.crt",
-)
-"""Files without which a manager's state is of no use; besides these there is the raft log."""
-
-RAFT_LOG = "swarm/raft/wal-"
-
-HEADER = b"age-encryption.org/v1\n"
-"""What a file encrypted by age begins with (https://age-encryption.org/v1)."""
-
-
-class Unusable(ValueError):
-    """An archive that cannot be restored, and why."""
-
-
-@dataclass(frozen=True)
-class Manager:
-    """A manager of the swarm at the time of the backup."""
-
-    node: str
-    hostname: str
-    address: str
-
-
-@dataclass(frozen=True)
-class Backup:
-    """What a backup says of itself.
-
-    cluster: the swarm's id; name: what the settings called the cluster; host, node, address: whose
-    state it is; engine: the engine's version; taken: when, in seconds since 1970; autolock: the
-    state is locked, so the unlock key of that time is needed as well; managers: all of them;
-    availability: what the host had before it was drained for the backup, so that the state has it
-    drained; empty where it was not; digest: SHA-256 of the state's archive, in hexadecimal.
-    """
-
-    cluster: str
-    name: str
-    host: str
-    node: str
-    address: str
-    engine: str
-    managers: tuple[Manager, ...]
-    taken: int = 0
-    autolock: bool = False
-    availability: str = ""
-    digest: str = ""
-
-    @property
-    def time(self) -> str:
-        """When it was taken, as a person reads it."""
-        return datetime.fromtimestamp(self.taken, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-@dataclass(frozen=True)
-class Archive:
-    """What a backup holds. unlock_key: of a locked state, empty where it is not kept with it."""
-
-    about: Backup
-    state: bytes = field(repr=False)
-    unlock_key: str = field(default="", repr=False)
-
-
-# The archive
-# -----------
-
-
-def pack(content: Archive) -> bytes:
-    """The archive, still to be encrypted. Raises :class:`Unusable` where the state is not whole."""
-    examine(content.state)
-    digest = hashlib.sha256(content.state).hexdigest()
-    described = {"format": FORMAT, **asdict(content.about), "digest": digest}
-    files = {ABOUT: (json.dumps(described, indent=2) + "\n").encode(), STATE: content.state}
-    if content.unlock_key:
-        files[UNLOCK_KEY] = f"{content.unlock_key}\n".encode()
-    written = io.BytesIO()
-    with tarfile.open(fileobj=written, mode="w") as archive:
-        for name, file in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode, entry.mtime = len(file), 0o600, content.about.taken
-            archive.addfile(entry, io.BytesIO(file))
-    return written.getvalue()
-
-
-def unpack(archive: bytes) -> Archive:
-    """What :func:`pack` was given. Raises :class:`Unusable` where any of it is not whole."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
-            files = {entry.name: opened.extractfile(entry) for entry in opened if entry.isfile()}
-            content = {name: file.read() for name, file in files.items() if file}
-        described: dict[str, Any] = json.loads(content[ABOUT])
-        state = content[STATE]
-        if described.pop("format") > FORMAT:
-            raise Unusable("it was written by a newer version of this program")
-        managers = tuple(Manager(**manager) for manager in described.pop("managers"))
-        about = Backup(**described, managers=managers)
-        unlock_key = content.get(UNLOCK_KEY, b"").decode("ascii").strip()
-    except Unusable:
-        raise
-    except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Unusable(f"it is no backup of ours ({type(error).__name__})") from error
-    if hashlib.sha256(state).hexdigest() != about.digest:
-        raise Unusable("the state in it is not what was backed up: its checksum differs")
-    examine(state)
-    return Archive(about, state, unlock_key)
-
-
-def examine(state: bytes) -> None:
-    """Read a state's archive to its end. Raises :class:`Unusable` where something is missing."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(state), mode="r:gz") as archive:
-            names = {entry.name.removeprefix("./") for entry in archive if entry.isfile()}
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise Unusable(f"the state's archive is damaged ({error})") from error
-    missing = [name for name in NEEDED if name not in names]
-    if not any(name.startswith(RAFT_LOG) for name in names):
-        missing.append("the raft log")
-    if missing:
-        raise Unusable(f"the state is not a manager's, or not whole: {', '.join(missing)} missing")
-
-
-# The files on the controller
-# ---------------------------
-
-
-def file_name(name: str, host: str, taken: int) -> str:
-    """What a backup is called: ``home-rk2-20261124T031500Z.tar.age``."""
-    stamp = datetime.fromtimestamp(taken, UTC).strftime("%Y%m%dT%H%M%SZ")
-    return f"{name}-{host}-{stamp}.tar.age"
-
-
-def superseded(files: Iterable[str], settings: Settings) -> list[str]:
-    """Those names, of all in the folder, that are ours and more than are to be kept."""
-    hosts = "|".join(re.escape(host.name) for host in settings.hosts)
-    ours = re.compile(
-        rf"{re.escape(settings.cluster.name)}-(?:{hosts})-(?P<taken>\d{{8}}T\d{{6}}Z)\.tar\.age"
-    )
-    found = sorted(
-        (match["taken"], name) for name in files if (match := ours.fullmatch(name)) is not None
-    )
-    return [name for _, name in found[: -settings.backup.keep]]
-
 
 # Of which manager
 # ----------------

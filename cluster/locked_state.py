@@ -23,7 +23,12 @@ from cryptography.hazmat.primitives import serialization
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
+from cluster.backup_archive import written_anew
+
 NODE_KEY = "swarm/certificates/swarm-node.key"
+
+_LONGEST_KEY = 1 << 16
+"""Bytes; one with both of its headers is 700 of them."""
 
 _SECRETBOX = 1
 _ENCRYPTED_HEADERS = ("raft-dek", "raft-dek-pending")
@@ -43,19 +48,10 @@ def unlocked_state(state: bytes, unlock_key: str) -> bytes:
 
     Raises :class:`NotUnlocked`.
     """
-    written = io.BytesIO()
-    with (
-        tarfile.open(fileobj=io.BytesIO(state), mode="r:gz") as before,
-        tarfile.open(fileobj=written, mode="w:gz", compresslevel=6) as after,
-    ):
-        for entry in before:
-            content = before.extractfile(entry) if entry.isfile() else None
-            if content is not None and entry.name.removeprefix("./") == NODE_KEY:
-                key = unlocked(content.read(), unlock_key)
-                entry.size = len(key)
-                content = io.BytesIO(key)
-            after.addfile(entry, content)
-    return written.getvalue()
+    node_key = node_key_in(state)
+    if not is_locked(node_key):
+        return state
+    return written_anew(state, {NODE_KEY: unlocked(node_key, unlock_key)})
 
 
 def node_key_in(state: bytes) -> bytes:
@@ -64,7 +60,7 @@ def node_key_in(state: bytes) -> bytes:
         for entry in archive:
             if entry.isfile() and entry.name.removeprefix("./") == NODE_KEY:
                 file = archive.extractfile(entry)
-                return file.read() if file else b""
+                return file.read(_LONGEST_KEY) if file else b""
     return b""
 
 

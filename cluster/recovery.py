@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cluster.backup import Backup
+from cluster.backup_archive import Backup
 from cluster.findings import Change, Finding, Notice, Refusal
 from cluster.membership import Membership, Node, Observed, managers_of, quorum, reachable
 from cluster.observation import Observation

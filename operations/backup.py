@@ -21,27 +21,16 @@ from typing import TYPE_CHECKING
 from pyinfra.api import Host, State, StringCommand
 
 from cluster import age_encryption
-from cluster.backup import (
-    HEADER,
-    Archive,
-    Backup,
-    Choice,
-    Manager,
-    Unusable,
-    choose,
-    file_name,
-    pack,
-    plan_backup,
-    plan_unlock_key,
-    superseded,
-)
+from cluster.backup import Choice, choose, plan_backup, plan_unlock_key
+from cluster.backup_archive import HEADER, Archive, Backup, Manager, Unusable, examine, pack
+from cluster.backup_record import Written, file_name, plan_folder, superseded
 from cluster.findings import Finding, Refusal, refusals
 from cluster.locked_state import NotUnlocked, fitting, is_locked, node_key_in
 from cluster.membership import Membership, managers_of, view
 from cluster.paths import from_user
 from facts import swarm as swarm_facts
 from facts.subject import SECTION, sections
-from operations import key_file, story
+from operations import backup_record, key_file, story
 from operations.autolock import ATTEMPTS, PATIENCE
 from operations.confirmation import confirmed
 from operations.connection import UNREACHABLE, why
@@ -111,6 +100,8 @@ def saved(settings: Settings) -> Commands:
     findings += plan_backup(chosen, to=str(place))
     mine = me.name == chosen.host
     if mine:
+        folder = from_user(settings.backup.folder)
+        findings += plan_folder(str(folder), backup_record.look(folder), time.time())
         tell("backup", findings)
     if chosen.interrupts:
         confirmed(chosen.host, chosen.interrupts)
@@ -144,6 +135,9 @@ def _unwritable(place: Path) -> Refusal | None:
             reason, remedy = f"{nearest} is not a folder", "Name another in backup.folder"
         elif not os.access(nearest, os.W_OK | os.X_OK):
             reason, remedy = f"{nearest} cannot be written to", "Name another in backup.folder"
+    if not reason and (unrecorded := backup_record.problem()):
+        reason = f"the record of what this computer has written cannot be kept: {unrecorded}"
+        remedy = "It is what tells a backup of your own from a stranger's: docs/backup.md"
     return Refusal("the swarm's backup", reason, remedy=remedy) if reason else None
 
 
@@ -156,10 +150,16 @@ def _about(settings: Settings, chosen: Choice, cluster: Membership) -> Backup:
         address=chosen.node.address,
         engine=chosen.node.engine_version,
         managers=tuple(
-            Manager(node.id, node.hostname, node.address) for node in managers_of(cluster)
+            Manager(node.id, _printable(node.hostname), node.address)
+            for node in managers_of(cluster)
         ),
         availability=chosen.node.availability if chosen.drains else "",
     )
+
+
+def _printable(name: str) -> str:
+    """A host's own name for itself, which may be anything, as a backup takes it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name[:255])
 
 
 def _save(
@@ -182,6 +182,7 @@ def _save(
             if read is None:
                 return False
             content, log = read
+            examine(content)
             node_key = node_key_in(content)
             about = replace(about, taken=int(time.time()), autolock=is_locked(node_key))
             unlock_key = _unlock_key(settings, node_key) if about.autolock else ""
@@ -199,6 +200,8 @@ def _save(
         )
         if final.exists():
             raise OSError(f"{final} exists already")
+        written = _written(about, encrypted, final.name)
+        backup_record.add(written)  # before the file: one that is not in it would be a stranger's
         os.replace(waiting, final)
         _sync_folder(folder)
     except (OSError, ValueError, Unusable, NotUnlocked) as error:
@@ -206,9 +209,11 @@ def _save(
         return False
     finally:
         waiting.unlink(missing_ok=True)
-    host.log(f"{final}: {len(encrypted)} bytes, encrypted to {_keys(settings)}")
+    host.log(
+        f"{final}: {len(encrypted)} bytes, encrypted to {_keys(settings)}, SHA-256 {written.sha256}"
+    )
     if folder == place and not given("to"):
-        _clear(host, settings, folder)
+        _clear(host, settings, folder, written.file)
     if log:
         story.failed(host, f"the backup is written, but {chosen.host} is not as it was: {log}")
         return False
@@ -266,20 +271,25 @@ def _read(state: State, host: Host, chosen: Choice) -> tuple[bytes, str] | None:
     return content, "" if found["status"] == ["0"] else said
 
 
-def _clear(host: Host, settings: Settings, folder: Path) -> None:
-    """Older backups than are kept go, if they are ours by name and by what they begin with."""
-    for name in superseded([path.name for path in folder.iterdir() if _is_ours(path)], settings):
+def _written(about: Backup, encrypted: bytes, file: str) -> Written:
+    return Written(
+        sha256=backup_record.digest(encrypted),
+        size=len(encrypted),
+        file=file,
+        cluster=about.cluster,
+        name=about.name,
+        host=about.host,
+        taken=about.taken,
+    )
+
+
+def _clear(host: Host, settings: Settings, folder: Path, written: str) -> None:
+    """Older backups than are kept go, if this computer has written them."""
+    found = backup_record.look(folder)
+    for name in superseded(found, settings, written=written, now=time.time()):
         with suppress(OSError):
             (folder / name).unlink()
             host.log(f"{folder / name}: removed, {settings.backup.keep} newer ones are kept")
-
-
-def _is_ours(path: Path) -> bool:
-    if path.suffix != ".age" or path.is_symlink() or not path.is_file():
-        return False
-    with suppress(OSError), path.open("rb") as file:
-        return file.read(len(HEADER)) == HEADER
-    return False
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import base64
-import getpass
 import hashlib
 import json
-import re
-import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from functools import cache
-from pathlib import Path
+import shlex
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pyinfra.api import Host, State, StringCommand
 
-from cluster import age_encryption
-from cluster.age_encryption import NotOpened
-from cluster.backup import Archive, Unusable, unpack
+from cluster.backup_archive import written_anew
+from cluster.backup_record import of_itself
 from cluster.findings import Refusal, changes, refusals
-from cluster.locked_state import NotUnlocked, fitting, node_key_in, unlocked, unlocked_state
+from cluster.locked_state import NotUnlocked, fitting, unlocked
 from cluster.overlays import ingress_of
-from cluster.paths import from_user
 from cluster.recovery import plan_recovery, plan_restore, recovery_target, restore_target
 from cluster.shell import arrives_whole
 from cluster.unlock_key import fingerprint
 from facts import swarm as swarm_facts
-from operations import key_file, story
+from operations import backup_file, story
 from operations.autolock import wait_for_networks
 from operations.backup import ENGINE
 from operations.confirmation import confirmed
@@ -73,10 +66,10 @@ def restored(settings: Settings) -> Commands:
         recovery.restored(load(), name="Restore: the swarm's state from a backup", _timeout=600)
     """
     me = current_host()
-    opened = _open(given("file") or "", given("identity") or "")
-    unlock = _unlock_keys(settings)
+    opened = backup_file.opened(given("file") or "", given("identity") or "")
+    unlock = backup_file.unlock_keys(settings)
     if not isinstance(opened, Refusal) and not isinstance(unlock, Refusal):
-        opened = _unlocked(opened, unlock)
+        opened = backup_file.unlocked(opened, unlock)
     gone = [name for name in (given("gone") or "").split(",") if name]
     for problem in (opened, unlock):
         if isinstance(problem, Refusal):
@@ -89,7 +82,8 @@ def restored(settings: Settings) -> Commands:
         tell("restore", [target])
         return
     observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.Kept)
-    findings = plan_restore(
+    known, origin = backup_file.origin(settings, given("file") or "", backup)
+    findings = origin + plan_restore(
         settings,
         observed,
         remaining,
@@ -100,17 +94,26 @@ def restored(settings: Settings) -> Commands:
     )
     if not _told("restore", findings, target.name):
         return
-    confirmed(
-        target.name,
+    consequence = (
         f"the swarm of {backup.time} goes on from {target.name}: what has changed since is lost, "
-        "and none of its old managers may come back with its state",
+        "and none of its old managers may come back with its state"
     )
+    if known:
+        confirmed(target.name, consequence)
+    else:
+        # The swarm's id and not the host's name, which every restore is answered with.
+        confirmed(
+            backup.cluster,
+            f"this computer did not write this file, and nothing proves what it says of itself "
+            f"({of_itself(backup)}): {consequence}",
+        )
     if me.name != target.name:
         me.noop(f"the backup is restored on {target.name}")
         return
     told = {finding.what for finding in changes(findings)}
     if "the swarm's state" in told:
         progress(f"putting the state of {backup.time} back")
+        state = written_anew(state)
         digest = hashlib.sha256(state).hexdigest()
         yield script(
             f"digest={digest}\n{_PUT_BACK}", stdin=base64.encodebytes(state).decode(), timeout=300
@@ -150,7 +153,7 @@ def recovered(settings: Settings) -> Commands:
     if isinstance(target, Refusal):
         tell("recover", [target])
         return
-    unlock = _unlock_keys(settings)
+    unlock = backup_file.unlock_keys(settings)
     if isinstance(unlock, Refusal):
         tell("recover", [unlock])
     assert not isinstance(unlock, Refusal)
@@ -219,7 +222,8 @@ def _go_on_alone(
         }
         yield script(f"{API}{_FORCE}", stdin=json.dumps(body), timeout=180)
     progress("clearing the entries of the managers that are lost")
-    clear = script(f"cluster={cluster} address={address}\n{_CLEAR}", timeout=300)
+    wanted = f"cluster={shlex.quote(cluster)} address={shlex.quote(address)}\n"
+    clear = script(f"{wanted}{_CLEAR}", timeout=300)
     yield clear
     if force and not _is_in_its_networks():
         progress("starting its engine once more: it has come into no overlay network")
@@ -252,71 +256,6 @@ def _is_in_its_networks() -> bool:
     return ingress_of(observe(swarm_facts.State)) is None or wait_for_networks()
 
 
-# What is read on this side
-# -------------------------
-
-
-@cache
-def _open(file: str, identity: str) -> Archive | Refusal:
-    """The backup, decrypted in memory, once a run."""
-    if not age_encryption.available():
-        return _refused("pyrage, which decrypts it, is not installed", age_encryption.INSTALL)
-    try:
-        encrypted = from_user(file).read_bytes()
-        key = from_user(identity).read_bytes()
-    except OSError as error:
-        return _refused(f"{error.filename} cannot be read: {error.strerror}", "")
-    try:
-        return unpack(age_encryption.decrypt(encrypted, key, lambda: _passphrase(identity)))
-    except NotOpened as error:
-        return _refused(f"{file} could not be opened: {error}", "Name the key it was encrypted to")
-    except Unusable as error:
-        return _refused(f"{file} cannot be used: {error}", "Take another backup")
-
-
-def _passphrase(identity: str) -> str | None:
-    if not sys.stdin.isatty():
-        return None
-    return getpass.getpass(f"Passphrase of {identity}: ")
-
-
-def _unlock_keys(settings: Settings) -> tuple[str, ...] | Refusal:
-    """Keys that may open a locked state: of a file that was named, the backup, a declared file."""
-    named = given("unlock")
-    if named is not None:
-        found = _keys_in(from_user(named))
-        if found == ():
-            return _refused(f"{named} holds no unlock key (SWMKEY-…)", "")
-        return found
-    if given("file"):
-        opened = _open(given("file") or "", given("identity") or "")
-        if not isinstance(opened, Refusal) and opened.unlock_key:
-            return (opened.unlock_key,)
-    path = settings.swarm.unlock_key_path
-    if path is None or key_file.look(path).problem:
-        return ()
-    return tuple(key_file.keys(path))
-
-
-def _keys_in(path: Path) -> tuple[str, ...] | Refusal:
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        return _refused(f"{path} cannot be read ({type(error).__name__})", "")
-    return tuple(re.findall(r"SWMKEY-1-[A-Za-z0-9+/=]+", text))
-
-
-def _unlocked(archive: Archive, unlock_keys: Sequence[str]) -> Archive | Refusal:
-    """The backup with its state unlocked, where it is locked and there is a key."""
-    if not unlock_keys:
-        return archive
-    try:
-        key = fitting(node_key_in(archive.state), unlock_keys)
-        return replace(archive, state=unlocked_state(archive.state, key))
-    except NotUnlocked as error:
-        return _refused(f"the state could not be unlocked: {error}", "Name the key of that time")
-
-
 def _take_lock_off(state: State, host: Host, settings: Settings) -> bool:
     """The node's private key passes through this program's memory, and is nowhere else."""
 
@@ -334,7 +273,7 @@ def _take_lock_off(state: State, host: Host, settings: Settings) -> bool:
             **more,
         )
 
-    unlock_keys = _unlock_keys(settings)
+    unlock_keys = backup_file.unlock_keys(settings)
     assert not isinstance(unlock_keys, Refusal)  # told before
     try:
         done, output = run(_READ_KEY)
@@ -357,10 +296,6 @@ def _take_lock_off(state: State, host: Host, settings: Settings) -> bool:
     if not done:
         story.failed(host, f"the lock could not be taken off: {output.stderr.strip()}")
     return bool(done)
-
-
-def _refused(reason: str, remedy: str) -> Refusal:
-    return Refusal("the swarm's restore", reason, remedy=remedy)
 
 
 # On the host

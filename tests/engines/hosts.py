@@ -500,7 +500,9 @@ class Hosts:
         """
         path = settings or self.folder / "cluster.toml"
         line = ["nsenter", f"--net=/proc/{self._outer}/ns/net", "--", *pyinfra_argv(*arguments)]
-        return line, environment({"SWARM_SETTINGS": str(path), **(env or {})})
+        state = str(self.folder / "state")
+        own = {"SWARM_SETTINGS": str(path), "XDG_STATE_HOME": state}
+        return line, environment({**own, **(env or {})})
 
     # How they are made
     # -----------------

@@ -6,20 +6,21 @@ What came of it is looked up at the engines, never through the product's facts.
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import signal
 import stat
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from cluster import age_encryption
-from cluster.backup import Archive, unpack
+from cluster.backup_archive import Archive, unpack
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import EngineError, Hosts
 from tests.lab.conftest import ROOT, Run
@@ -104,9 +105,11 @@ def newest(folder: Path) -> Path:
     return sorted(folder.iterdir())[-1]
 
 
-def restore(hosts: Hosts, file: Path, key: Path, *more: str) -> Run:
+def restore(
+    hosts: Hosts, file: Path, key: Path, *more: str, env: Mapping[str, str] | None = None
+) -> Run:
     options = ("--data", f"file={file}", "--data", f"identity={key}")
-    return hosts.pyinfra("-y", *RESTORE, *options, *more)
+    return hosts.pyinfra("-y", *RESTORE, *options, *more, env=env)
 
 
 # Backing up
@@ -173,18 +176,28 @@ def test_as_many_backups_are_kept_as_declared_and_nothing_else_goes(
 ) -> None:
     declare(swarm, key, folder)
     folder.mkdir()
-    theirs = folder / "engines-rk1-20200101T000000Z.tar.age"
-    theirs.write_text("somebody else's, by this name")
-    ours = folder / "engines-rk3-20200101T000000Z.tar.age"
-    ours.write_text("age-encryption.org/v1\n")
-    other = folder / "another-rk3-20200101T000000Z.tar.age"
-    other.write_text("age-encryption.org/v1\n")
-    first = back_up(swarm, folder, "--data", "host=rk3", "--data", "drain=no")
-    assert ours.exists()
-    second = back_up(swarm, folder, "--data", "host=rk3", "--data", "drain=no")
-    assert {path.name for path in folder.iterdir()} == {
-        path.name for path in (theirs, other, first, second)
+    strangers = {
+        folder / "engines-rk3-20200101T000000Z.tar.age",
+        folder / "engines-rk3-20990101T000000Z.tar.age",
+        folder / "another-rk3-20200101T000000Z.tar.age",
     }
+    for stranger in strangers:
+        stranger.write_text("age-encryption.org/v1\n")
+    written = []
+    for _ in range(3):
+        run = swarm.pyinfra("-y", *BACKUP, "--data", "host=rk3", "--data", "drain=no")
+        assert run.returncode == 0, run.output
+        [sum_of_it] = re.findall(r"SHA-256 ([0-9a-f]{64})", run.output)
+        [file] = [
+            path
+            for path in folder.iterdir()
+            if hashlib.sha256(path.read_bytes()).hexdigest() == sum_of_it
+        ]
+        written.append(file)
+        for stranger in strangers:
+            assert stranger.name in run.output
+        assert "this computer has not written" in run.output
+    assert {*folder.iterdir()} == {*strangers, *written[1:]}
 
 
 def test_the_controller_is_killed_and_the_engine_runs_again(
@@ -544,9 +557,16 @@ def test_a_locked_manager_goes_on_alone_with_the_unlock_key_and_is_locked_again(
     assert_locked_with(four, "rk1", unlock_key)
 
 
-def test_a_backup_of_a_locked_manager_goes_back_with_the_unlock_key(
-    four: Hosts, locked_backup: Path, whole_backup: Path, unlock_key: Path, key: Path, folder: Path
+def test_a_backup_of_a_locked_manager_goes_back_from_a_computer_that_did_not_write_it(
+    four: Hosts,
+    locked_backup: Path,
+    whole_backup: Path,
+    unlock_key: Path,
+    key: Path,
+    folder: Path,
+    tmp_path: Path,
 ) -> None:
+    """With the hosts the computer is lost that has made it; the unlock key is in the backup."""
     declare(four, key, folder)
     before = kept(four, "rk1")
     for name in MANAGERS:
@@ -554,7 +574,15 @@ def test_a_backup_of_a_locked_manager_goes_back_with_the_unlock_key(
     run = restore(four, locked_backup, key, "--data", "confirm=rk2")
     assert run.returncode == 1
     assert "so its unlock key of then is needed" in run.output
-    run = restore(four, whole_backup, key, "--data", "confirm=rk2", "-vvv", "--debug")
+    another = {"XDG_STATE_HOME": str(tmp_path / "another computer")}
+    run = restore(four, whole_backup, key, "--data", "confirm=rk2", env=another)
+    assert run.returncode == 1
+    assert f"this computer did not write {whole_backup.name}, or it was changed" in run.output
+    assert f"It says of itself: swarm {before['swarm']}, made on rk2 at" in run.output
+    assert four.swarm("rk2")["LocalNodeState"] == "inactive"
+    word = f"confirm={before['swarm']}"
+    assert f"--data {word}" in run.output
+    run = restore(four, whole_backup, key, "--data", word, "-vvv", "--debug", env=another)
     assert run.returncode == 0, run.output
     assert "SWMKEY-1-" not in run.output
     assert kept(four, "rk2") == before

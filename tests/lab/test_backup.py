@@ -38,6 +38,7 @@ def told(lab: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return {
         "SWARM_BACKUP__RECIPIENTS": json.dumps([key.with_suffix(".pub").read_text().strip()]),
         "SWARM_BACKUP__FOLDER": str(folder / "backups"),
+        "XDG_STATE_HOME": str(folder / "state"),
     }
 
 

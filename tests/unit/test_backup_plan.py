@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
-import tarfile
 from typing import Any
 
 import pytest
 
-from cluster.backup import (
-    NEEDED,
-    Archive,
-    Backup,
-    Choice,
-    Manager,
-    Unusable,
-    choose,
-    examine,
-    file_name,
-    pack,
-    plan_backup,
-    plan_unlock_key,
-    superseded,
-    unpack,
-)
+from cluster.backup import Choice, choose, plan_backup, plan_unlock_key
 from cluster.findings import Notice, Refusal, changes
 from cluster.membership import Membership, Node, Terms
 from cluster.settings import Settings
@@ -222,80 +204,6 @@ def test_the_plan_has_its_steps_in_their_order() -> None:
     ]
 
 
-# The archive
-# -----------
-
-
-def state(without: str = "") -> bytes:
-    written = io.BytesIO()
-    with tarfile.open(fileobj=written, mode="w:gz") as archive:
-        for name in (*NEEDED, "swarm/raft/wal-v3-encrypted/0-0.wal"):
-            if name != without and not (without == "wal" and "wal-" in name):
-                entry = tarfile.TarInfo(name)
-                entry.size = len(name)
-                archive.addfile(entry, io.BytesIO(name.encode()))
-    return written.getvalue()
-
-
-ABOUT = Backup(
-    cluster="swarm-1",
-    name="home",
-    host="rk2",
-    node="node-rk2",
-    address="192.168.1.12",
-    engine="28.5.2",
-    taken=1795576500,
-    autolock=False,
-    managers=(Manager("node-rk2", "rk2", "192.168.1.12"),),
-)
-
-
-UNLOCK_KEY = "SWMKEY-1-7c37Cc8654o6p38HnroywCi19pllOnGtbdZEgtKxZu8"
-
-
-@pytest.mark.parametrize("unlock_key", ["", UNLOCK_KEY])
-def test_what_is_packed_is_unpacked_the_same(unlock_key: str) -> None:
-    before = Archive(ABOUT, state(), unlock_key)
-    after = unpack(pack(before))
-    assert (after.state, after.unlock_key) == (before.state, unlock_key)
-    assert dataclasses.replace(after.about, digest="") == ABOUT
-    assert after.about.time == "2026-11-25 03:15 UTC"
-    assert "SWMKEY" not in repr(after)
-
-
-@pytest.mark.parametrize("missing", [*NEEDED, "wal"])
-def test_a_state_that_is_not_whole_is_no_backup(missing: str) -> None:
-    with pytest.raises(Unusable, match="not a manager's, or not whole"):
-        pack(Archive(ABOUT, state(without=missing)))
-
-
-def test_damage_is_found() -> None:
-    archive = pack(Archive(ABOUT, state()))
-    cut = archive.index(b"\x1f\x8b\x08") + 100
-    for damaged in (b"", b"nonsense", archive[:600], archive[:cut]):
-        with pytest.raises(Unusable):
-            unpack(damaged)
-    with pytest.raises(Unusable, match="damaged"):
-        examine(state()[:-20])
-    swapped = bytearray(archive)
-    at = archive.index(b"\x1f\x8b\x08") + 30
-    swapped[at] ^= 1
-    with pytest.raises(Unusable, match="its checksum differs"):
-        unpack(bytes(swapped))
-
-
-def test_a_newer_format_is_not_guessed_at() -> None:
-    written = io.BytesIO()
-    described = json.dumps({"format": 2}).encode()
-    with tarfile.open(fileobj=written, mode="w") as archive:
-        for name, content in (("backup.json", described), ("swarm.tar.gz", state())):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    with pytest.raises(Unusable, match="a newer version of this program"):
-        unpack(written.getvalue())
-
-
 # The unlock key
 # --------------
 
@@ -334,25 +242,3 @@ def test_a_key_that_is_not_ours_to_keep_is_missed_in_words() -> None:
     [notice] = plan_unlock_key(autolocked(), None, "")
     assert isinstance(notice, Notice)
     assert "cannot be restored without it" in notice.reason
-
-
-# The files
-# ---------
-
-
-def test_files_are_named_so_that_they_sort_by_time() -> None:
-    assert file_name("home", "rk2", ABOUT.taken) == "home-rk2-20261125T031500Z.tar.age"
-
-
-def test_only_our_own_files_beyond_the_newest_go() -> None:
-    declared = settings(keep=2)
-    ours = [f"home-rk{n % 3 + 1}-2026112{n}T000000Z.tar.age" for n in range(5)]
-    others = [
-        "home-lab-rk1-20200101T000000Z.tar.age",
-        "home-rk9-20200101T000000Z.tar.age",
-        "home-rk1-20200101T000000Z.tar.age.part",
-        "home-rk1-20200101.tar.age",
-        "notes.txt",
-    ]
-    assert superseded([*others, *reversed(ours)], declared) == ours[:3]
-    assert superseded(ours[:2], declared) == []

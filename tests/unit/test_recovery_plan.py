@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cluster.backup import Backup, Manager
+from cluster.backup_archive import Backup, Manager
 from cluster.findings import Finding, Notice, Refusal, changes, refusals
 from cluster.membership import Membership, Node
 from cluster.recovery import (

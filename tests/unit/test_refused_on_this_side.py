@@ -15,13 +15,16 @@ import pyrage
 import pytest
 
 from cluster import age_encryption
-from cluster.backup import Archive, Backup, Choice
+from cluster.backup import Choice
+from cluster.backup_archive import Archive, Backup
 from cluster.findings import Change, Finding, Refusal
 from cluster.locked_state import NODE_KEY
 from cluster.settings import Settings
 from cluster.steps import Leave
 from operations import (
     backup,
+    backup_file,
+    backup_record,
     engine_api,
     guard,
     proof,
@@ -47,12 +50,17 @@ CHOICE = Choice("rk1", node(1), drains=True)
 Say = Callable[..., None]
 
 
+@pytest.fixture(autouse=True)
+def state_of_this_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+
 @pytest.fixture
 def say(monkeypatch: pytest.MonkeyPatch) -> Say:
     """Give the run some ``--data``."""
 
     def says(**data: str) -> None:
-        for job in (backup, recovery, reset):
+        for job in (backup, backup_file, recovery, reset):
             monkeypatch.setattr(job, "given", data.get)
 
     return says
@@ -80,22 +88,22 @@ def age_identity(folder: Path) -> tuple[Path, str]:
 
 
 def test_the_home_of_nobody_is_a_path_that_is_not_there() -> None:
-    words = said(recovery._open("~no-such-user/home.age", "~no-such-user/key"))
+    words = said(backup_file.opened("~no-such-user/home.age", "~no-such-user/key"))
     assert "~no-such-user/home.age cannot be read: No such file" in words
 
 
 def test_without_pyrage_nothing_is_decrypted(monkeypatch: pytest.MonkeyPatch) -> None:
     without_pyrage(monkeypatch)
     words = "pyrage, which decrypts it, is not installed. pip install"
-    assert words in said(recovery._open("/backups/one", "/keys/without pyrage"))
+    assert words in said(backup_file.opened("/backups/one", "/keys/without pyrage"))
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     identity, _ = age_identity(tmp_path)
     missing = str(tmp_path / "none")
     words = f"{missing} cannot be read: No such file or directory"
-    assert words in said(recovery._open(missing, str(identity)))
-    assert words in said(recovery._open(str(identity), missing))
+    assert words in said(backup_file.opened(missing, str(identity)))
+    assert words in said(backup_file.opened(str(identity), missing))
 
 
 def test_a_backup_is_opened_by_the_key_it_was_encrypted_to(tmp_path: Path) -> None:
@@ -107,7 +115,7 @@ def test_a_backup_is_opened_by_the_key_it_was_encrypted_to(tmp_path: Path) -> No
     assert (
         f"{file} could not be opened: it was not encrypted to this identity. Name the key it was "
         "encrypted to"
-    ) in said(recovery._open(str(file), str(identity)))
+    ) in said(backup_file.opened(str(file), str(identity)))
 
 
 def test_what_was_encrypted_has_to_be_a_backup(tmp_path: Path) -> None:
@@ -115,15 +123,15 @@ def test_what_was_encrypted_has_to_be_a_backup(tmp_path: Path) -> None:
     file = tmp_path / "one.tar.age"
     file.write_bytes(age_encryption.encrypt(b"a diary", [recipient]))
     words = f"{file} cannot be used: it is no backup of ours (ReadError). Take another backup"
-    assert words in said(recovery._open(str(file), str(identity)))
+    assert words in said(backup_file.opened(str(file), str(identity)))
 
 
 def test_a_file_with_an_unlock_key_has_one(tmp_path: Path, say: Say) -> None:
     file = tmp_path / "key"
     say(unlock=str(file))
-    assert f"{file} cannot be read (FileNotFoundError)" in said(recovery._unlock_keys(SETTINGS))
+    assert f"{file} cannot be read (FileNotFoundError)" in said(backup_file.unlock_keys(SETTINGS))
     file.write_text("my unlock key\n")
-    assert f"{file} holds no unlock key (SWMKEY-…)" in said(recovery._unlock_keys(SETTINGS))
+    assert f"{file} holds no unlock key (SWMKEY-…)" in said(backup_file.unlock_keys(SETTINGS))
 
 
 def test_a_locked_state_needs_the_key_of_its_time() -> None:
@@ -135,7 +143,7 @@ def test_a_locked_state_needs_the_key_of_its_time() -> None:
     about = Backup("swarm-1", "home", "rk1", "node-rk1", "192.168.1.11", "28.5.2", ())
     locked = Archive(about, written.getvalue())
     words = "another one than the state is locked with. Name the key of that time"
-    assert words in said(recovery._unlocked(locked, [OTHER_KEY]))
+    assert words in said(backup_file.unlocked(locked, [OTHER_KEY]))
 
 
 # Writing one
@@ -168,6 +176,21 @@ def test_nothing_is_stopped_where_the_named_file_cannot_be_written(
     monkeypatch.setattr(os, "access", lambda *_: False)
     words = f"{tmp_path} cannot be written to. Name another: --data to=PATH"
     assert words in said(backup._unwritable(file))
+
+
+def test_nothing_is_stopped_where_it_could_not_be_told_afterwards_who_wrote_the_backup(
+    tmp_path: Path, say: Say
+) -> None:
+    say()
+    record = backup_record.place()
+    record.parent.mkdir(parents=True)
+    record.write_text("")
+    assert backup._unwritable(tmp_path) is None
+    record.chmod(0o666)
+    assert "cannot be kept: others can write to" in said(backup._unwritable(tmp_path))
+    record.chmod(0o600)
+    record.parent.chmod(0o777)
+    assert f"others can write to {record.parent}" in said(backup._unwritable(tmp_path))
 
 
 def test_nothing_is_stopped_where_the_declared_folder_cannot_be_written_to(
