@@ -19,6 +19,7 @@ import re
 import tarfile
 from collections.abc import Iterable
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
@@ -91,7 +92,7 @@ def unlocked(node_key: bytes, unlock_key: str) -> bytes:
         key = serialization.load_pem_private_key(
             pem + b"\n-----END ENCRYPTED PRIVATE KEY-----\n", password=secret
         )
-    except ValueError as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise NotUnlocked("the unlock key is another one than the state is locked with") from error
     for name in _ENCRYPTED_HEADERS:
         if name in headers:
