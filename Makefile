@@ -8,7 +8,7 @@ LAB_PACKAGES := user-mode-linux mmdebstrap iptables iproute2 e2fsprogs openssh-c
   $(shell grep -qsw amx_tile /proc/cpuinfo && echo gcc) # lab/xstate.c
 BROWSER_PACKAGES := chromium fonts-dejavu-core
 
-.PHONY: help install system browser check check-newest-pyinfra test unit netns engines lifecycle demo bench lab-up lab-down clean
+.PHONY: help install system browser check check-newest-pyinfra test unit netns engines mutation lifecycle demo bench lab-up lab-down clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ netns: $(READY) ## real iptables in namespaces (three minutes, as root)
 
 engines: $(READY) ## real Docker engines in namespaces (some minutes, as root)
 	@$(BIN)/python tests/run.py test engines
+
+mutation: $(READY) ## do the tests notice changes? (MODULE=cluster/sshd.py, RECORD=1)
+	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(RECORD),--record)
 
 check: $(READY) ## types and style
 	@$(BIN)/ruff check .

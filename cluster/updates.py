@@ -203,7 +203,7 @@ def _same(name: str, value: str, expected: str) -> bool:
         return name in ("APT::Periodic::Enable", "Unattended-Upgrade::Automatic-Reboot")
     if name == "Unattended-Upgrade::Automatic-Reboot":
         return value.lower() in ("false", "0", "no", "off", "without", "disable")
-    return value == expected or (expected == "1" and value == "always")
+    return value in (expected, "always")
 
 
 def _time_service(actual: Updates) -> tuple[str, str]:

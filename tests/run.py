@@ -79,6 +79,7 @@ SUITES = {
             "declared_version",
         ),
         _scenarios("demo", 200, 900, "demo"),
+        Suite("mutation", 420, 1200, ("tests/mutation", "-v", "-rP")),
         _engines("simulation", 290, 600, "rules", "simulation"),
         _engines("engines-proof", 120, 300, "engines_prove"),
         _engines("engines-lock", 180, 600, "engines_lock"),

@@ -82,8 +82,68 @@ def test_a_fresh_host_gets_updates_and_the_time() -> None:
     wanted = plan(FRESH)
     assert wanted.install == ("unattended-upgrades", "systemd-timesyncd")
     assert wanted.write
-    assert wanted.enable == (*TIMERS, "systemd-timesyncd.service")
+    assert wanted.enable == (
+        "apt-daily.timer",
+        "apt-daily-upgrade.timer",
+        "systemd-timesyncd.service",
+    )
     assert all(isinstance(finding, Change) for finding in wanted.findings)
+    assert {finding.what: finding.found for finding in wanted.findings} == {
+        "unattended-upgrades": "",
+        "APT::Periodic::Update-Package-Lists": "not set",
+        "APT::Periodic::Unattended-Upgrade": "not set",
+        "Unattended-Upgrade::Package-Blacklist": "not set",
+        "apt-daily.timer": "not there",
+        "apt-daily-upgrade.timer": "not there",
+        "time synchronisation": "not there",
+    }
+
+
+def test_the_file_says_it_in_the_words_of_apt() -> None:
+    assert updates.CONFIGURATION == "/etc/apt/apt.conf.d/90pyinfra-swarm"
+    first, _, rest = updates.configuration_file().partition("\n")
+    assert first.startswith("// Written by pyinfra-swarm")
+    assert (
+        rest
+        == """\
+APT::Periodic::Enable "1";
+APT::Periodic::Update-Package-Lists "1";
+APT::Periodic::Unattended-Upgrade "1";
+Unattended-Upgrade::Automatic-Reboot "false";
+Unattended-Upgrade::Package-Blacklist {
+    "^docker-ce";
+    "^docker-buildx-plugin$";
+    "^docker-compose-plugin$";
+    "^containerd[.]io$";
+};
+"""
+    )
+
+
+def test_what_is_not_known_of_is_not_there() -> None:
+    assert FRESH.unit("a.timer") == Unit("a.timer", loaded=False, active=False, enabled=False)
+    assert FRESH.value("APT::Periodic::Enable") == ""
+    assert RIGHT.value("APT::Periodic::Enable") == "1"
+
+
+@pytest.mark.parametrize(
+    ("active", "enabled", "found"),
+    [
+        (True, False, "active, not enabled"),
+        (False, True, "inactive"),
+        (False, False, "inactive, not enabled"),
+    ],
+)
+def test_a_timer_has_to_run_and_to_be_started_at_boot(
+    active: bool, enabled: bool, found: str
+) -> None:
+    units = {unit.name: unit for unit in RIGHT.units}
+    timer = Unit("apt-daily.timer", loaded=True, active=active, enabled=enabled)
+    wanted = plan(differing(units=tuple({**units, timer.name: timer}.values())))
+    assert wanted.enable == ("apt-daily.timer",)
+    assert [(finding.what, finding.found) for finding in wanted.findings] == [
+        ("apt-daily.timer", found)
+    ]
 
 
 def test_nothing_is_touched_that_is_not_to_be_managed() -> None:
@@ -97,7 +157,20 @@ def test_each_value_of_apt_is_judged_as_it_is_in_force(name: str) -> None:
     assert wanted.write
 
 
-@pytest.mark.parametrize("spelling", ["false", "0", "no", "False"])
+def test_daily_work_may_be_done_at_every_start_of_apt() -> None:
+    for name in ("Update-Package-Lists", "Unattended-Upgrade"):
+        assert plan(configured(f"APT::Periodic::{name}", "always")) == Plan([])
+
+
+def test_what_is_not_set_has_the_value_that_apt_gives_it() -> None:
+    for name in ("APT::Periodic::Enable", "Unattended-Upgrade::Automatic-Reboot"):
+        assert plan(configured(name)) == Plan([])
+    for name in ("Update-Package-Lists", "Unattended-Upgrade"):
+        [finding] = plan(configured(f"APT::Periodic::{name}")).findings
+        assert finding.found == "not set"
+
+
+@pytest.mark.parametrize("spelling", ["false", "0", "no", "False", "off", "without", "disable"])
 def test_no_reboot_has_many_spellings(spelling: str) -> None:
     assert plan(configured("Unattended-Upgrade::Automatic-Reboot", spelling)) == Plan([])
 
@@ -135,6 +208,32 @@ def test_a_time_service_that_is_there_and_stopped_is_started_rather_than_another
     )
     assert plan(actual).enable == ("chrony.service",)
     assert plan(actual).install == ()
+
+
+def test_of_several_stopped_time_services_the_one_that_starts_at_boot_is_started() -> None:
+    stopped = Unit("systemd-timesyncd.service", loaded=True, active=False, enabled=False)
+    chosen = Unit("chrony.service", loaded=True, active=False, enabled=True)
+    packages = {"unattended-upgrades": "2.12", "systemd-timesyncd": "257", "chrony": "4.6"}
+    actual = with_unit(chosen, packages)
+    wanted = plan(replace(actual, units=(*actual.units, stopped)))
+    assert wanted.enable == ("chrony.service",)
+    assert [finding.found for finding in wanted.findings] == ["inactive"]
+
+
+@pytest.mark.parametrize(
+    ("service", "package"),
+    [
+        ("systemd-timesyncd.service", "systemd-timesyncd"),
+        ("chrony.service", "chrony"),
+        ("ntpsec.service", "ntpsec"),
+        ("ntp.service", "ntp"),
+        ("openntpd.service", "openntpd"),
+    ],
+)
+def test_a_time_service_is_known_by_its_package(service: str, package: str) -> None:
+    packages = {"unattended-upgrades": "2.12", package: "1"}
+    wanted = plan(with_unit(Unit(service, True, False, False), packages))
+    assert (wanted.install, wanted.enable) == ((), (service,))
 
 
 def test_a_time_service_that_would_not_start_at_boot_is_enabled() -> None:

@@ -1,0 +1,1 @@
+"""Mutation: whether the tests notice when what decides is changed (``make mutation``)."""

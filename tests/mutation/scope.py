@@ -1,0 +1,50 @@
+"""Which modules decide, and which tests say how."""
+
+from __future__ import annotations
+
+_SWARM = ("swarm_plan", "swarm_topology", "swarm_simulation", "keys_plan", "removal_plan")
+_ROLLING = ("rolling_plan", "rolling_simulation")
+_FIREWALL = ("firewall_plan", "firewall_parts", "firewall_members", "firewall_policy")
+_DRIFT = ("drift_report", "drift_memory", "drift_run", "drift_terminal", "drift_notify")
+
+_SCOPE = {
+    "cluster/access": ("access_plan", "access_fact"),
+    "cluster/autolock": ("keys_plan",),
+    "cluster/backup": ("backup_plan", "recovery_plan", "refused_on_this_side"),
+    "cluster/certificates": ("keys_plan",),
+    "cluster/docker": ("docker_plan", "docker_fact"),
+    "cluster/firewall/chains": _FIREWALL,
+    "cluster/firewall/clear_text": ("firewall_parts",),
+    "cluster/firewall/plan": (*_FIREWALL, "firewall_state"),
+    "cluster/firewall/policy": _FIREWALL,
+    "cluster/firewall/rule": ("firewall_parts", "firewall_plan", "firewall_fact"),
+    "cluster/membership": (*_SWARM, "swarm_fact", "measures"),
+    "cluster/openpgp": ("openpgp", "docker_fact"),
+    "cluster/overlays": ("swarm_plan", "swarm_simulation"),
+    "cluster/preflight": ("preflight_plan",),
+    "cluster/proof/crossings": ("proof_plan", "proof_verdict"),
+    "cluster/proof/verdict": ("proof_verdict", "proof_plan"),
+    "cluster/recovery": ("recovery_plan",),
+    "cluster/removal": ("removal_plan", "swarm_simulation"),
+    "cluster/reset": ("reset_plan",),
+    "cluster/rollback": ("guard_on_the_host",),
+    "cluster/rolling/jobs": _ROLLING,
+    "cluster/rolling/nodes": _ROLLING,
+    "cluster/rolling/plan": _ROLLING,
+    "cluster/rolling/turns": _ROLLING,
+    "cluster/rolling/upgrade": _ROLLING,
+    "cluster/rolling/waiting": (*_ROLLING, "rolling_fact"),
+    "cluster/settings_consistency": ("settings",),
+    "cluster/sshd": ("sshd_plan",),
+    "cluster/swarm": _SWARM,
+    "cluster/topology": _SWARM,
+    "cluster/updates": ("updates_plan",),
+    "drift/memory": _DRIFT,
+    "drift/report": _DRIFT,
+}
+
+TESTS = {
+    f"{module}.py": tuple(f"tests/unit/test_{test}.py" for test in tests)
+    for module, tests in _SCOPE.items()
+}
+"""The modules that decide, each with the test files that concern it; paths below the project."""

@@ -1,0 +1,37 @@
+"""The tests notice as many changes to what decides as they once did: some modules a day.
+
+All modules take longer than one run should; which ones are run today is by the date.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+
+import pytest
+
+from tests.mutation.record import PAGE, Score, portions, recorded, told
+from tests.mutation.running import run
+from tests.mutation.scope import TESTS
+
+A_DAY = 360
+"""Seconds, as they are recorded; other machines take up to two and a half times as long."""
+
+RECORDED = recorded(PAGE.read_text())
+
+
+def test_every_score_is_of_a_module_that_is_there() -> None:
+    assert RECORDED
+    assert set(RECORDED) <= set(TESTS)
+
+
+def of_today() -> list[str]:
+    found = portions({module: score.seconds for module, score in RECORDED.items()}, A_DAY)
+    return found[datetime.date.today().toordinal() % len(found)] if found else []
+
+
+@pytest.mark.parametrize("module", of_today())
+def test_the_tests_notice_what_they_noticed(module: str) -> None:
+    outcome = run(module, TESTS[module], os.cpu_count() or 1)
+    print(told(module, outcome, PAGE.read_text()))
+    assert Score.of(outcome).percent >= RECORDED[module].percent - 0.05
