@@ -182,6 +182,24 @@ def plan_origin(
     return findings
 
 
+def asked_before_restore(backup: Backup, target: str, *, ours: bool) -> tuple[str, str]:
+    """The word that has to be typed before a backup is put back, and what it is for.
+
+    ours: this computer has written it. If not, the word is the swarm's id: it is to be read in what
+    the file says of itself, while a host's name is what every restore is answered with.
+    """
+    consequence = (
+        f"the swarm of {backup.time} goes on from {target}: what has changed since is lost, "
+        "and none of its old managers may come back with its state"
+    )
+    if ours:
+        return target, consequence
+    return backup.cluster, (
+        "this computer did not write this file, and nothing proves what it says of itself "
+        f"({of_itself(backup)}): {consequence}"
+    )
+
+
 def of_itself(backup: Backup) -> str:
     """What a backup says of itself, for who has to tell whether it can be true."""
     return (

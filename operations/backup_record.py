@@ -5,12 +5,10 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.backup_record import Found, Written, as_line, parse
+from operations.plain_file import content, opened
 
 _LARGEST = 64 << 20
 """Bytes of a record that is read: two hundred thousand entries."""
@@ -28,7 +26,7 @@ def problem() -> str:
     path = place()
     try:
         if os.path.lexists(path):
-            with _opened(path, os.O_RDWR) as descriptor:
+            with opened(path, os.O_RDWR) as descriptor:
                 return _not_ours(descriptor)
         nearest = next(parent for parent in path.parents if parent.exists())
         if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
@@ -44,11 +42,10 @@ def entries() -> list[Written]:
     Raises ``OSError``, also where others can write to the record: it proves nothing then.
     """
     try:
-        with _opened(place(), os.O_RDONLY) as descriptor:
+        with opened(place()) as descriptor:
             if why := _not_ours(descriptor):
                 raise OSError(why)
-            with os.fdopen(os.dup(descriptor), "rb") as file:
-                return parse(file.read(_LARGEST).decode(errors="replace"))
+        return parse(content(place(), _LARGEST).decode(errors="replace"))
     except FileNotFoundError:
         return []
 
@@ -67,7 +64,7 @@ def _not_ours(descriptor: int) -> str:
 def add(written: Written) -> None:
     """Put an entry on the disk. Raises ``OSError``."""
     place().parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-    with _opened(place(), os.O_RDWR | os.O_APPEND | os.O_CREAT) as descriptor:
+    with opened(place(), os.O_RDWR | os.O_APPEND | os.O_CREAT) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         size = os.fstat(descriptor).st_size
         cut = size and os.pread(descriptor, 1, size - 1) != b"\n"  # by a power cut
@@ -96,15 +93,15 @@ def look(folder: Path) -> list[Found]:
     return found
 
 
-def digest(content: bytes) -> str:
+def digest(data: bytes) -> str:
     """What a file is known by."""
-    return hashlib.sha256(content).hexdigest()
+    return hashlib.sha256(data).hexdigest()
 
 
 def _size_and_sum(path: Path, sizes: set[int]) -> tuple[int, str] | None:
     """Of a plain file that has one of these sizes."""
     try:
-        with _opened(path, os.O_RDONLY) as descriptor:
+        with opened(path) as descriptor:
             size = os.fstat(descriptor).st_size
             if size not in sizes:
                 return None
@@ -112,15 +109,3 @@ def _size_and_sum(path: Path, sizes: set[int]) -> tuple[int, str] | None:
                 return size, hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
-
-
-@contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
-    """A plain file, opened without following a link or waiting for the other end of a pipe."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(f"{path} is not a plain file")
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -9,10 +9,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cluster.unlock_key import KeyFile, fingerprint, is_key
+from operations.plain_file import content, opened
+
+_LONGEST = 1 << 16
+"""Bytes: more than a thousand keys."""
 
 
 def look(path: Path) -> KeyFile:
@@ -30,6 +34,8 @@ def look(path: Path) -> KeyFile:
         if len(keys) != 1 or not is_key(keys[0]):
             return KeyFile(shown, problem="it holds something else than one unlock key")
         mode = path.stat().st_mode & 0o777
+        if earlier:
+            mode |= old(path).stat().st_mode & 0o777  # a key of earlier times opens a state of then
         return KeyFile(shown, fingerprint=fingerprint(keys[0]), mode=mode, earlier=earlier)
     except OSError as error:
         return KeyFile(shown, problem=f"it cannot be read ({error.strerror or error})")
@@ -88,8 +94,8 @@ class PlaceForKey:
 def make_private(path: Path) -> None:
     """Nobody but its owner may read it. Raises ``OSError``."""
     for file in (path, old(path)):
-        if file.exists():
-            file.chmod(0o600)
+        with suppress(FileNotFoundError), opened(file) as descriptor:
+            os.fchmod(descriptor, 0o600)
 
 
 def _write_old(path: Path, keys: list[str]) -> None:
@@ -114,10 +120,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _lines(path: Path) -> list[str]:
-    if not path.exists():
-        return []
     try:
-        text = path.read_text()
+        text = content(path, _LONGEST).decode()
+    except FileNotFoundError:
+        return []
     except UnicodeDecodeError as error:
         raise OSError(f"{path.name}: it is not text") from error
     return [line.strip() for line in text.splitlines() if line.strip()]

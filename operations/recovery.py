@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING
 from pyinfra.api import Host, State, StringCommand
 
 from cluster.backup_archive import written_anew
-from cluster.backup_record import of_itself
+from cluster.backup_record import asked_before_restore
 from cluster.findings import Refusal, changes, refusals
 from cluster.locked_state import NotUnlocked, fitting, unlocked
 from cluster.overlays import ingress_of
-from cluster.recovery import plan_recovery, plan_restore, recovery_target, restore_target
+from cluster.recovery import (
+    plan_recovery,
+    plan_restore,
+    recovery_target,
+    restore_target,
+)
 from cluster.shell import arrives_whole
 from cluster.unlock_key import fingerprint
 from facts import swarm as swarm_facts
@@ -82,7 +87,7 @@ def restored(settings: Settings) -> Commands:
         tell("restore", [target])
         return
     observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.Kept)
-    known, origin = backup_file.origin(settings, given("file") or "", backup)
+    ours, origin = backup_file.origin(settings, given("file") or "", backup)
     findings = origin + plan_restore(
         settings,
         observed,
@@ -94,19 +99,7 @@ def restored(settings: Settings) -> Commands:
     )
     if not _told("restore", findings, target.name):
         return
-    consequence = (
-        f"the swarm of {backup.time} goes on from {target.name}: what has changed since is lost, "
-        "and none of its old managers may come back with its state"
-    )
-    if known:
-        confirmed(target.name, consequence)
-    else:
-        # The swarm's id and not the host's name, which every restore is answered with.
-        confirmed(
-            backup.cluster,
-            f"this computer did not write this file, and nothing proves what it says of itself "
-            f"({of_itself(backup)}): {consequence}",
-        )
+    confirmed(*asked_before_restore(backup, target.name, ours=ours))
     if me.name != target.name:
         me.noop(f"the backup is restored on {target.name}")
         return
@@ -307,19 +300,24 @@ root=/var/lib/docker
 [ ! -s $root/swarm/docker-state.json ] || {{ echo "there is a swarm's state already" >&2; exit 1; }}
 umask 077
 mkdir -p $root
-rm -rf $root/.swarm-restore; mkdir $root/.swarm-restore
-trap 'rm -rf $root/.swarm-restore' EXIT
-base64 -d > $root/.swarm-restore/state
-[ "$(sha256sum < $root/.swarm-restore/state)" = "$digest  -" ] || {{
+rm -rf $root/.swarm-restore /run/pyinfra-swarm-restore.*; mkdir $root/.swarm-restore
+work=$(mktemp -d /run/pyinfra-swarm-restore.XXXXXX)
+trap 'rm -rf $root/.swarm-restore "$work"' EXIT
+base64 -d > "$work/state"
+[ "$(sha256sum < "$work/state")" = "$digest  -" ] || {{
   echo "the state has not arrived whole" >&2; exit 1; }}
-tar -C $root/.swarm-restore -xzpf $root/.swarm-restore/state
+tar -C $root/.swarm-restore -xzpf "$work/state"
+rm -rf "$work"
 trap 'rm -rf $root/.swarm-restore; start_engine' EXIT
 stop_engine
 rm -rf $root/swarm
 mv $root/.swarm-restore/swarm $root/swarm
 sync
 """
-"""Shell: the state from standard input takes its place in one step, and the engine is started."""
+"""Shell: the state from standard input takes its place in one step, and the engine is started.
+
+What arrives stays in memory (``/run``): it may be unlocked, and flash does not forget.
+"""
 
 _NODE_KEY = "/var/lib/docker/swarm/certificates/swarm-node.key"
 

@@ -431,6 +431,51 @@ def test_all_managers_at_once_are_locked_and_come_back(locked_up: Hosts) -> None
     assert all(all_there(locked_up, name) for name in MANAGERS)
 
 
+def test_an_engine_in_no_network_is_not_restarted_again_once_another_manager_is_lost(
+    locked_up: Hosts,
+) -> None:
+    """The restarts take minutes: the look before the first of them is not enough."""
+    # Whether an unlocked engine gets into its networks is a matter of luck: this one is said to
+    # be in none. All else is real.
+    curl = "/usr/local/bin/curl"
+    lie = (
+        '#!/bin/sh\nsaid=$(/usr/bin/curl "$@"); status=$?\n'
+        'printf %s "$said" | sed s/ingress-sbox/none/g; exit $status\n'
+    )
+    locked_up.run("rk2", f"cat > {curl} <<'END'\n{lie}END\nchmod 755 {curl}")
+    locked_up.restart_engine("rk2")
+    pids = [engine_of(locked_up, "rk2")]
+    over = threading.Event()
+
+    def lose_rk3() -> None:
+        """At the first restart, and count the others."""
+        while not over.wait(0.1):
+            pid = engine_of(locked_up, "rk2")
+            if pid and pid != pids[-1]:
+                pids.append(pid)
+                if len(pids) == 2:
+                    locked_up.stop_engine("rk3")
+
+    losing = threading.Thread(target=lose_rk3)
+    losing.start()
+    try:
+        run = locked_up.pyinfra("-y", *UNLOCK)
+    finally:
+        over.set()
+        losing.join()
+        locked_up.run("rk2", f"rm {curl}")
+        locked_up.start_engine("rk3")
+        unlock_all(locked_up)
+    assert run.returncode == 1, run.output
+    assert "is not restarted: of 3 managers 2 must stay reachable" in run.output
+    assert len(pids) == 2, run.output
+
+
+def engine_of(hosts: Hosts, name: str) -> str:
+    """The number of the engine's process, empty where it does not run."""
+    return hosts.run(name, "cat /run/docker.pid", check=False).stdout.strip()
+
+
 def test_a_key_that_does_not_fit_is_said_and_one_of_earlier_times_is_tried(
     locked_up: Hosts, place: Path
 ) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from cluster.findings import Change, Finding, Refusal, refusals
 from operations import autolock, key_file, story
 
 KEY = f"SWMKEY-1-{'A' * 43}"
@@ -112,36 +111,3 @@ def test_no_key_is_sent_from_a_file_that_is_not_text(
     assert not autolock._send_keys(None, manager, tmp_path / "key")  # type: ignore[arg-type]
     assert manager.printed == [], "nothing was asked of the manager"
     assert failures == [f"{tmp_path / 'key'} cannot be read: {name}: it is not text"]
-
-
-def test_a_manager_is_not_restarted_again_when_another_is_lost_meanwhile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The restarts take minutes: the look before the first of them is not enough."""
-    looks = iter([None, Refusal("the running Docker daemon", "is not restarted")])
-    told: list[Finding] = []
-
-    def tell(part: str, findings: list[Finding]) -> bool:
-        told.extend(findings)
-        if refusals(findings):
-            raise InterruptedError  # as a refusal ends the operation
-        return True
-
-    for name, value in {
-        "this_host": lambda settings: SimpleNamespace(name="rk1"),
-        "_place": lambda settings: tmp_path / "key",
-        "is_executing": lambda: True,
-        "observe_all": lambda fact: {},
-        "plan_connection": lambda *_: [Change("overlay networks", "do not work")],
-        "may_restart": lambda *_: next(looks),
-        "wait_for_networks": lambda: False,
-        "progress": lambda message: None,
-        "tell": tell,
-    }.items():
-        monkeypatch.setattr(autolock, name, value, raising=False)
-    commands: list[str] = []
-    with pytest.raises(InterruptedError):
-        commands.extend(map(str, autolock._connect(SimpleNamespace())))  # type: ignore[arg-type]
-    assert len([one for one in commands if "systemctl restart docker" in one]) == 2
-    assert all("reset-failed" in one for one in commands if "systemctl restart" in one)
-    assert [finding.kind for finding in told] == ["change", "refusal"]

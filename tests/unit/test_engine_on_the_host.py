@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import subprocess
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from cluster.backup_archive import NEEDED, written_anew
 from facts.subject import sections
 from operations import autolock, backup, recovery
+from tests.unit.test_backup_archive import state
 from tests.unit.test_refused_on_this_side import CHOICE
 
 SYSTEMCTL = """\
@@ -154,6 +157,41 @@ def test_an_engine_that_does_not_stop_keeps_its_socket(machine: Machine, what: s
     assert done.returncode != 0
     assert machine.count("stop docker.socket") == 1
     assert machine.count("start docker.socket") == 1, done.stderr
+
+
+def test_a_state_is_put_back_with_no_more_of_it_on_the_disk_than_the_engine_needs(
+    machine: Machine,
+) -> None:
+    """It may be unlocked, and what was on flash once can be read there for long."""
+    (machine.here / "var/lib/docker/swarm/docker-state.json").unlink()
+    (machine.here / "run/pyinfra-swarm-restore.old").mkdir()
+    watch = 'find "$HERE" -type f >> "$HERE/files"\nexec "$HERE/bin/real" "$@"\n'
+    (machine.here / "bin/systemctl").rename(machine.here / "bin/real")
+    (machine.here / "bin/systemctl").write_text(f"#!/bin/sh\n{watch}")
+    (machine.here / "bin/systemctl").chmod(0o755)
+    archive = written_anew(state())
+    sent = base64.encodebytes(archive).decode()
+    digest = hashlib.sha256(archive).hexdigest()
+    done = machine.run(f"digest={digest}\n{recovery._PUT_BACK}", sent)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert machine.count("start docker") == 1
+    there = {str(path.relative_to(machine.here)) for path in machine.here.rglob("*")}
+    assert {f"var/lib/docker/{name}" for name in NEEDED} < there
+    assert not [name for name in there if "restore" in name]
+    while_stopped = (machine.here / "files").read_text()
+    kept = [line for line in while_stopped.splitlines() if "restore" in line]
+    assert kept, "the engine was not stopped while the state was ready beside it"
+    assert all("/var/lib/docker/.swarm-restore/swarm/" in line for line in kept)
+
+
+def test_a_state_that_has_not_arrived_whole_leaves_nothing_behind(machine: Machine) -> None:
+    (machine.here / "var/lib/docker/swarm/docker-state.json").unlink()
+    digest = hashlib.sha256(b"another").hexdigest()
+    done = machine.run(f"digest={digest}\n{recovery._PUT_BACK}", "d2hvbGU=")
+    assert done.returncode == 1
+    assert "the state has not arrived whole" in done.stderr
+    assert not [path for path in machine.here.rglob("*") if "restore" in path.name]
+    assert machine.count("stop docker") == 0
 
 
 def test_a_list_of_nodes_that_cannot_be_had_is_no_empty_one(machine: Machine) -> None:

@@ -92,3 +92,47 @@ def test_a_key_that_others_can_read_is_closed(path: Path) -> None:
     key_file.make_private(path)
     assert key_file.look(path).private
     assert key_file.old(path).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("suffix", ["", ".old"])
+def test_what_is_no_plain_file_is_said_and_nothing_waits_for_it(path: Path, suffix: str) -> None:
+    keep(path, A)
+    there = path.with_name(f"{path.name}{suffix}")
+    there.unlink(missing_ok=True)
+    os.mkfifo(there)
+    assert "not a plain file" in key_file.look(path).problem
+    with pytest.raises(OSError, match="not a plain file"):
+        key_file.keys(path)
+    there.unlink()
+    there.symlink_to("/dev/zero")
+    assert key_file.look(path).problem
+    with pytest.raises(OSError, match="symbolic"):
+        key_file.keys(path)
+
+
+def test_a_file_without_an_end_is_not_read_to_it(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    assert "it is longer than" in key_file.look(path).problem
+
+
+def test_an_earlier_key_that_others_can_read_is_closed_as_well(path: Path) -> None:
+    keep(path, A)
+    keep(path, B)
+    key_file.old(path).chmod(0o644)
+    assert not key_file.look(path).private
+    key_file.make_private(path)
+    assert key_file.look(path).private
+    assert key_file.old(path).stat().st_mode & 0o777 == 0o600
+
+
+def test_making_it_private_changes_no_file_that_a_link_points_to(
+    path: Path, tmp_path: Path
+) -> None:
+    keep(path, A)
+    other = tmp_path / "other"
+    other.touch(0o644)
+    key_file.old(path).symlink_to(other)
+    with pytest.raises(OSError, match="symbolic"):
+        key_file.make_private(path)
+    assert other.stat().st_mode & 0o777 == 0o644
