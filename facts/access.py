@@ -7,8 +7,9 @@ from typing import cast
 
 import cluster.access
 from cluster.access import SUDOERS, Account, Password
+from cluster.answer import Sections
 from cluster.rollback import pending
-from facts.subject import SECTION, SubjectFact, sections
+from facts.subject import SubjectFact
 
 _SCRIPT = f"""\
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -78,16 +79,15 @@ class Accounts(SubjectFact[cluster.access.Accounts]):
     words do all of it, since a board takes longer to start programs than to read these files.
     """
 
-    def command(self) -> str:
-        return SECTION + _SCRIPT
+    def script(self) -> str:
+        return _SCRIPT
 
-    def parse(self, output: list[str]) -> cluster.access.Accounts:
-        return parse(output)
+    def parse(self, said: Sections) -> cluster.access.Accounts:
+        return parse(said)
 
 
-def parse(output: list[str]) -> cluster.access.Accounts:
+def parse(found: Sections) -> cluster.access.Accounts:
     """Turn the script's output into the fact's value."""
-    found = sections(output)
     passwords = dict(line.split(" ", 1) for line in found["passwords"])
     memberships = [line.split(":") for line in found["groups"]]
     accounts = []

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.answer import Sections
 from cluster.docker import (
     DAEMON_JSON,
     KEYRING,
@@ -23,7 +24,7 @@ from cluster.docker import (
     Package,
 )
 from cluster.observation import Observation
-from facts.subject import SECTION, SubjectFact, sections
+from facts.subject import SubjectFact
 
 ENGINE_STATE = """\
 engine_state() {
@@ -54,10 +55,9 @@ class Installation(SubjectFact[Engine]):
     Gives a :class:`cluster.docker.Engine`.
     """
 
-    def command(self) -> str:
+    def script(self) -> str:
         return (
-            SECTION
-            + "export LC_ALL=C\nsection os\n"
+            "export LC_ALL=C\nsection os\n"
             + '. /etc/os-release; echo "$ID ${VERSION_CODENAME:-} $(dpkg --print-architecture)"\n'
             + "section curl; command -v curl || true\n"
             + "section packages; dpkg-query -W "
@@ -80,13 +80,12 @@ class Installation(SubjectFact[Engine]):
             '[ "$name" = docker ] && echo "$members"; done < /etc/group; true\n'
         )
 
-    def parse(self, output: list[str]) -> Engine:
-        return parse_installation(output)
+    def parse(self, said: Sections) -> Engine:
+        return parse_installation(said)
 
 
-def parse_installation(output: list[str]) -> Engine:
+def parse_installation(found: Sections) -> Engine:
     """Read what :class:`Installation` prints."""
-    found = sections(output)
     distribution, codename, architecture = found["os"][0].split()
     packages: dict[str, Package] = {}
     for line in found.get("packages", []):
@@ -137,17 +136,16 @@ class PublishedKey(SubjectFact[Fetched]):
     url: where; gives a :class:`Fetched`.
     """
 
-    def command(self, url: str) -> str:
+    def script(self, url: str) -> str:
         fetch = f"curl -fsSL --max-time 30 --retry 2 {shlex.quote(url)} 2>&1"
         return (
-            SECTION + f"if out=$({fetch}); then section key; else section error; fi\n"
+            f"if out=$({fetch}); then section key; else section error; fi\n"
             "printf '%s\\n' \"$out\"\n"
         )
 
-    def parse(self, output: list[str]) -> Fetched:
-        found = sections(output)
+    def parse(self, said: Sections) -> Fetched:
         return Fetched(
-            text="\n".join([*found.get("key", []), ""]), error="\n".join(found.get("error", []))
+            text="\n".join([*said.get("key", []), ""]), error="\n".join(said.get("error", []))
         )
 
 
@@ -161,11 +159,11 @@ class Candidates(Observation):
 class Offered(SubjectFact[Candidates]):
     """Which versions of Docker this host's apt can install now. Gives :class:`Candidates`."""
 
-    def command(self) -> str:
-        return SECTION + "section madison; apt-cache madison docker-ce 2>/dev/null || true\n"
+    def script(self) -> str:
+        return "section madison; apt-cache madison docker-ce 2>/dev/null || true\n"
 
-    def parse(self, output: list[str]) -> Candidates:
-        rows = [line.split("|") for line in sections(output)["madison"]]
+    def parse(self, said: Sections) -> Candidates:
+        rows = [line.split("|") for line in said["madison"]]
         return Candidates(tuple(dict.fromkeys(row[1].strip() for row in rows if len(row) > 1)))
 
 
@@ -189,21 +187,19 @@ class _Api(SubjectFact[Answer]):
     abstract = True
     path: str
 
-    def command(self) -> str:
+    def script(self) -> str:
         return (
-            SECTION
-            + ENGINE_STATE
+            ENGINE_STATE
             + 'state=$(engine_state); section state; echo "$state"\n'
             + '[ "$state" = running ] && '
             + f'{{ section answer; api "http://localhost{self.path}"; }}; true\n'
         )
 
-    def parse(self, output: list[str]) -> Answer:
-        found = sections(output)
-        state = found["state"][0]
+    def parse(self, said: Sections) -> Answer:
+        state = said["state"][0]
         return Answer(
             state,
-            self.shape(json.loads("\n".join(found["answer"]))) if state == "running" else None,
+            self.shape(json.loads("\n".join(said["answer"]))) if state == "running" else None,
         )
 
     def shape(self, answer: Any) -> Any:
@@ -282,16 +278,15 @@ class StandaloneContainers(SubjectFact[dict[str, tuple[str, ...]]]):
     ``{network id: (container name, …)}``; empty where the engine does not run.
     """
 
-    def command(self) -> str:
+    def script(self) -> str:
         return (
-            SECTION
-            + ENGINE_STATE
+            ENGINE_STATE
             + "section containers\n"
             + '[ "$(engine_state)" = running ] && api http://localhost/containers/json; true\n'
         )
 
-    def parse(self, output: list[str]) -> dict[str, tuple[str, ...]]:
-        text = "\n".join(sections(output)["containers"])
+    def parse(self, said: Sections) -> dict[str, tuple[str, ...]]:
+        text = "\n".join(said["containers"])
         attached: dict[str, tuple[str, ...]] = {}
         for container in json.loads(text) if text else []:
             if "com.docker.swarm.service.id" in (container.get("Labels") or {}):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
+from cluster.answer import Sections
 from cluster.firewall.host_files import FILES, LISTS, STATUS, TIMER, UNIT, WANTS, valid
 from cluster.firewall.plan import Host
 from cluster.firewall.plan import Tables as FilterTables
@@ -18,7 +19,7 @@ from cluster.observation import Observation
 from cluster.rollback import pending
 from facts.docker import ENGINE_STATE
 from facts.kernel import PATH
-from facts.subject import SECTION, SubjectFact, sections
+from facts.subject import SubjectFact
 from facts.units import parse_units
 
 FAMILIES = {"ipv4": "iptables", "ipv6": "ip6tables"}
@@ -99,16 +100,15 @@ class Tables(SubjectFact[Firewall]):
     Rules of the back end that the plain command does not use appear as ``filter (legacy)``.
     """
 
-    def command(self) -> str:
-        return PATH + SECTION + _TABLES + "exit 0"
+    def script(self) -> str:
+        return PATH + _TABLES + "exit 0"
 
-    def parse(self, output: list[str]) -> Firewall:
-        return parse(output)
+    def parse(self, said: Sections) -> Firewall:
+        return parse(said)
 
 
-def parse(output: list[str]) -> Firewall:
+def parse(said: Sections) -> Firewall:
     """Make sense of the script's output. Raises ``ValueError`` where it is not understood."""
-    said = sections(output)
     try:
         families = {
             name: _family(said[name], {b: said[f"{name}-{b}"] for b in BACKENDS})
@@ -217,11 +217,11 @@ class WebRanges(SubjectFact[Ranges]):
     ports are closed. Ages are in seconds.
     """
 
-    def command(self) -> str:
-        return PATH + SECTION + _WEB + "exit 0"
+    def script(self) -> str:
+        return PATH + _WEB + "exit 0"
 
-    def parse(self, output: list[str]) -> Ranges:
-        return _ranges(sections(output))
+    def parse(self, said: Sections) -> Ranges:
+        return _ranges(said)
 
 
 class State(SubjectFact[Host]):
@@ -242,17 +242,16 @@ class State(SubjectFact[Host]):
     A host without our firewall shows no chains; one without iptables says so.
     """
 
-    def command(self) -> str:
-        return PATH + SECTION + _TABLES + _STATE + _WEB + "exit 0"
+    def script(self) -> str:
+        return PATH + _TABLES + _STATE + _WEB + "exit 0"
 
-    def parse(self, output: list[str]) -> Host:
-        return parse_state(output)
+    def parse(self, said: Sections) -> Host:
+        return parse_state(said)
 
 
-def parse_state(output: list[str]) -> Host:
+def parse_state(found: Sections) -> Host:
     """Make sense of the script's output. Raises ``ValueError`` where it is not understood."""
-    found = sections(output)
-    tables = parse(output)
+    tables = parse(found)
     units = parse_units(found["units"])
     rivals = [name for name in _RIVALS if _at_work(units.get(f"{name}.service", {}))]
     if any("yes" in line.lower() for line in found["ufw"]):

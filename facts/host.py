@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 
 from cluster import host as observed
+from cluster.answer import Sections
 from cluster.versions import engine_version
 from facts import kernel
-from facts.subject import SECTION, SubjectFact, sections
+from facts.subject import SubjectFact
 
 PACKAGES = (
     "docker-ce",
@@ -99,39 +100,36 @@ class Host(SubjectFact[observed.Host]):
 
     _asked_at = 0.0
 
-    def command(self) -> str:
+    def script(self) -> str:
         self._asked_at = time.time()
-        return kernel.PATH + SECTION + _SCRIPT + kernel.SCRIPT + "exit 0"
+        return kernel.PATH + _SCRIPT + kernel.SCRIPT + "exit 0"
 
-    def parse(self, output: list[str]) -> observed.Host:
-        return parse(output, asked_at=self._asked_at, answered_at=time.time())
+    def parse(self, said: Sections) -> observed.Host:
+        return parse(said, asked_at=self._asked_at, answered_at=time.time())
 
 
 class UplinkMtu(SubjectFact[int]):
     """The MTU of the interface with the default route; 0 on a host without one."""
 
-    def command(self) -> str:
+    def script(self) -> str:
         return (
             kernel.PATH
-            + SECTION
             + "section network; ip -o -4 route show default\nsection mtu\n"
             + 'for path in /sys/class/net/*/mtu; do read -r mtu < $path; echo "$path $mtu"; done\n'
         )
 
-    def parse(self, output: list[str]) -> int:
-        said = sections(output)
+    def parse(self, said: Sections) -> int:
         mtus = dict(_mtus(said["mtu"]))
         return next((mtus.get(route.device, 0) for route in _routes(said["network"])), 0)
 
 
-def parse(output: list[str], *, asked_at: float, answered_at: float) -> observed.Host:
+def parse(said: Sections, *, asked_at: float, answered_at: float) -> observed.Host:
     """Make sense of the script's output.
 
     asked_at, answered_at: the controller's clock around the question, seconds since the epoch.
 
     Raises ``ValueError`` where a section is missing or is not what it should be.
     """
-    said = sections(output)
     try:
         release = dict(_assignments(said["release"]))
         own = [line.split(maxsplit=1) for line in said["self"] if line]

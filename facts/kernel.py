@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 
+from cluster.answer import Sections
 from cluster.host import Kernel, Module
-from facts.subject import SECTION, SubjectFact, sections
+from facts.subject import SubjectFact
 
 MODULES = (
     "overlay",
@@ -184,8 +185,8 @@ class Capabilities(SubjectFact[Kernel]):
     Asking may make the kernel load the modules that it asks about, as Docker would.
     """
 
-    def command(self) -> str:
-        return PATH + SECTION + SCRIPT + "exit 0"
+    def script(self) -> str:
+        return PATH + SCRIPT + "exit 0"
 
-    def parse(self, output: list[str]) -> Kernel:
-        return parse(sections(output))
+    def parse(self, said: Sections) -> Kernel:
+        return parse(said)

@@ -6,10 +6,11 @@ import json
 import re
 from typing import Any
 
+from cluster.answer import Sections
 from cluster.proof.crossings import INGRESS, End
 from facts import engine_values as judged
 from facts.docker import ENGINE_STATE, encrypted
-from facts.subject import SECTION, SubjectFact, sections
+from facts.subject import SubjectFact
 
 
 class Ends(SubjectFact[tuple[End, ...]]):
@@ -20,10 +21,9 @@ class Ends(SubjectFact[tuple[End, ...]]):
     the network's id (seen with 26.1.5 and 28.5.2).
     """
 
-    def command(self) -> str:
+    def script(self) -> str:
         return (
-            SECTION
-            + ENGINE_STATE
+            ENGINE_STATE
             + 'section state; engine_state; [ "$(engine_state)" = running ] || exit 0\n'
             + "cd /run/docker/netns 2>/dev/null || exit 0\n"
             + f"for sandbox in {INGRESS} lb_*; do\n"
@@ -35,17 +35,17 @@ class Ends(SubjectFact[tuple[End, ...]]):
             + "done 2>/dev/null; true\n"
         )
 
-    def parse(self, output: list[str]) -> tuple[End, ...]:
-        return parse_ends(output)
+    def parse(self, said: Sections) -> tuple[End, ...]:
+        return parse_ends(said)
 
 
 _LINK = re.compile(r"\bmtu (?P<mtu>\d+)\b.*\blink/ether (?P<mac>[0-9a-f:]{17})")
 
 
-def parse_ends(output: list[str]) -> tuple[End, ...]:
+def parse_ends(said: Sections) -> tuple[End, ...]:
     """Read what :class:`Ends` prints; an end that is just coming or going is left out."""
     found = []
-    for sandbox, lines in sections(output).items():
+    for sandbox, lines in said.items():
         if sandbox == "state" or not lines or not lines[0].startswith("{"):
             continue
         network: dict[str, Any] = json.loads(lines[0])

@@ -6,9 +6,10 @@ import json
 import re
 import time
 
+from cluster.answer import Sections
 from cluster.rolling import jobs, waiting
 from facts.docker import ENGINE_STATE
-from facts.subject import SECTION, SubjectFact, sections
+from facts.subject import SubjectFact
 
 _TICKS = 100
 """Per second, in what /proc says of processes: the same on every architecture (USER_HZ)."""
@@ -20,10 +21,8 @@ class Running(SubjectFact[jobs.Running]):
     Gives a :class:`cluster.rolling.jobs.Running`.
     """
 
-    def command(self) -> str:
-        return (
-            SECTION
-            + """\
+    def script(self) -> str:
+        return """\
 section boot
 while read -r line; do echo "$line"; done < /proc/sys/kernel/random/boot_id
 read -r up _ < /proc/uptime; echo "$up"
@@ -42,19 +41,17 @@ if [ -e /run/reboot-required ]; then
 fi
 exit 0
 """
-        )
 
-    def parse(self, output: list[str]) -> jobs.Running:
-        return parse_running(output, answered_at=time.time())
+    def parse(self, said: Sections) -> jobs.Running:
+        return parse_running(said, answered_at=time.time())
 
 
-def parse_running(output: list[str], *, answered_at: float) -> jobs.Running:
+def parse_running(found: Sections, *, answered_at: float) -> jobs.Running:
     """Read what :class:`Running` prints.
 
     answered_at: the controller's clock then, seconds since 1970. Ages are what the host says, so
     that its own clock does not matter.
     """
-    found = sections(output)
     boot, up = found["boot"]
     kernel, *kernels = found["kernel"]
     required, *packages = found["reboot"] or [""]
@@ -82,10 +79,9 @@ class Replicas(SubjectFact[tuple[waiting.Replicas, ...]]):
     templates leave out what a service's definition may hold of secrets.
     """
 
-    def command(self) -> str:
+    def script(self) -> str:
         return (
-            SECTION
-            + ENGINE_STATE
+            ENGINE_STATE
             + """\
 [ "$(engine_state)" = running ] || { section error; echo "the engine does not run"; exit 0; }
 services=$(docker service ls --format '{{.ID}} {{json .Name}} {{.Replicas}} {{.Mode}}' 2>&1) ||
@@ -100,16 +96,15 @@ docker service ps --no-trunc --filter desired-state=running \
 """
         )
 
-    def parse(self, output: list[str]) -> tuple[waiting.Replicas, ...]:
-        return parse_replicas(output)
+    def parse(self, said: Sections) -> tuple[waiting.Replicas, ...]:
+        return parse_replicas(said)
 
 
-def parse_replicas(output: list[str]) -> tuple[waiting.Replicas, ...]:
+def parse_replicas(found: Sections) -> tuple[waiting.Replicas, ...]:
     """Read what :class:`Replicas` prints.
 
     Raises ``ValueError`` where the host could not say: no services and no answer are two things.
     """
-    found = sections(output)
     if "error" in found:
         raise ValueError("; ".join(found["error"]))
     stuck = [json.loads(line.split(" ", 1)[0]) for line in found.get("stuck", [])]

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from cluster.answer import Sections
 from cluster.rollback import pending
 from cluster.sshd import ACCESS_RULES, CONFIG, DROP_IN, DROP_INS, KEYWORDS, Line, Sshd
-from facts.subject import SECTION, SubjectFact, sections
+from facts.subject import SubjectFact
 from facts.units import parse_units
 
 _RELEVANT = "|".join(["include", "match", *KEYWORDS, *ACCESS_RULES])
@@ -75,19 +76,18 @@ class Effective(SubjectFact[Sshd]):
     moves it, while the start time stays.
     """
 
-    def command(self, users: str = "") -> str:
+    def script(self, users: str = "") -> str:
         names = " ".join(name for name in users.split(",") if name)
         if not all(c.isalnum() or c in "._- " for c in names):
             raise ValueError(f"not a list of user names: {users!r}")
-        return SECTION + _SCRIPT.replace("USERS", names)
+        return _SCRIPT.replace("USERS", names)
 
-    def parse(self, output: list[str]) -> Sshd:
-        return parse(output)
+    def parse(self, said: Sections) -> Sshd:
+        return parse(said)
 
 
-def parse(output: list[str]) -> Sshd:
+def parse(found: Sections) -> Sshd:
     """Turn the script's output into the fact's value."""
-    found = sections(output)
     login = "".join(found["login"])
     if "absent" in found:
         return Sshd(installed=False, login_user=login)

@@ -1,79 +1,109 @@
 """The shape that all facts share: one shell script, named sections of output, one typed value.
 
-A script marks its sections with :data:`SECTION`; :func:`sections` takes the output apart again.
 Scripts are POSIX shell without Python or other interpreters, since starting those is dear on a
-small board, and always exit 0: what is absent is said, never an error.
+small board, and end with status 0: what is absent is said, never an error. ``section NAME`` begins
+a section of what a script prints; :mod:`cluster.answer` says how an answer is known to be whole.
 """
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar, cast
+import inspect
+import logging
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
 
+from pyinfra import logger
 from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
 from cluster import lock
+from cluster.answer import NoAnswer, Sections, asked, printable, sections
 
 T = TypeVar("T")
 
-_MARK = "#> "
 
-SECTION = 'section() { printf "\\n%s%s\\n" "#> " "$1"; }\n' + lock.LOOK
-"""Shell function: ``section NAME`` begins a section of the output.
+@dataclass
+class Beside:
+    """What is to be known of an answer beside the fact's value.
 
-Each fact says besides whether a run holds the cluster's lock: see :data:`runs_met`.
-"""
-
-runs_met: list[lock.Met] = []
-"""What facts were told of the cluster's lock, first to last; also of this process's own."""
-
-
-def sections(output: list[str]) -> dict[str, list[str]]:
-    """Take marked output apart: section name to its lines, outer blank lines removed.
-
-    Lines before the first mark are dropped; a section that appears twice is an error.
+    met: a run that holds the cluster's lock there, as the host says; who is believed is for the
+    reader to decide. problem: why the answer is none, in words; "" where it is one.
     """
-    found: dict[str, list[str]] = {}
-    current: list[str] | None = None
-    for line in output:
-        if line.startswith(_MARK):
-            name = line[len(_MARK) :].strip()
-            if name in found:
-                raise ValueError(f"section {name!r} appears twice in the fact's output")
-            current = found.setdefault(name, [])
-        elif current is not None:
-            current.append(line)
-    for lines in found.values():
-        while lines and not lines[-1].strip():
-            lines.pop()
-        while lines and not lines[0].strip():
-            lines.pop(0)
-    return found
+
+    met: lock.Met | None = None
+    problem: str = ""
+
+
+beside: ContextVar[Beside | None] = ContextVar("beside", default=None)
+"""Set by whoever wants to know it of the fact that is asked next."""
 
 
 class SubjectFact(FactBase[T], Generic[T]):
     """A fact whose parser is a pure function; ``None`` means that the fact could not be had.
 
-    Subclasses give ``command`` and ``parse``. A parser's error fails this fact on this host only:
-    pyinfra would end the whole run on any exception but ``FactProcessError``.
+    Subclasses give ``script`` (its arguments are the fact's) and ``parse``. An answer that is not
+    whole, and a parser's error, fail this fact on this host only: pyinfra would end the whole run
+    on any exception but ``FactProcessError``.
     """
 
     abstract = True
+
+    script: Callable[..., str]
+    command: Callable[..., str]
+
+    def __init_subclass__(cls) -> None:
+        if "script" in cls.__dict__:
+            cls.command = asking(cls.script)
+        super().__init_subclass__()
 
     @staticmethod
     def default() -> T:
         """No observation: the command failed, or printed nothing."""
         return cast(T, None)
 
-    def parse(self, output: list[str]) -> T:
-        """Turn the script's output into the fact's value."""
+    def parse(self, said: Sections) -> T:
+        """Turn what the script has said into the fact's value."""
         raise NotImplementedError
 
     def process(self, output: list[str]) -> T:
-        """Parse, with every parser's error turned into pyinfra's own."""
+        """Parse, with every error turned into pyinfra's own."""
+        here = beside.get() or Beside()
         try:
-            if f"{_MARK}lock" in output:
-                runs_met.extend(map(lock.met, sections(output)["lock"]))
-            return self.parse(output)
+            said = sections(output)
+            _show(self.name, said)
+            told = said.pop("lock", None)
+            if told is not None:
+                here.met = lock.met(told[0])
+            return self.parse(said)
         except Exception as error:
-            raise FactProcessError(f"{type(error).__name__}: {error}") from error
+            here.problem = _words(error)
+            raise FactProcessError(here.problem) from None  # pyinfra would print the error itself
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, NoAnswer):
+        return str(error)
+    words = printable(f"{type(error).__name__}: {error}")[:_LONGEST]
+    return f"its answer is not understood ({words})"
+
+
+_LONGEST = 300
+
+
+def _show(name: str, said: Sections) -> None:
+    """What a host has said, readable, with ``--debug``: pyinfra itself shows it encoded."""
+    if logger.isEnabledFor(logging.DEBUG):
+        for section, lines in said.items():
+            logger.debug(printable("\n".join([f"{name}: {section}", *lines])))
+
+
+def asking(script: Callable[..., str]) -> Callable[..., str]:
+    """A fact's command, made of its script. Raises whatever the script raises."""
+
+    def command(self: Any, *args: Any, **kwargs: Any) -> str:
+        return asked(lock.LOOK + script(self, *args, **kwargs))
+
+    command.__signature__ = inspect.signature(script)  # type: ignore[attr-defined]
+    return command

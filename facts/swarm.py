@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from pyinfra.api.facts import ShortFactBase
 
+from cluster.answer import Sections
 from cluster.membership import (
     IN_NO_SWARM,
     Membership,
@@ -28,7 +29,7 @@ from cluster.unlock_key import FINGERPRINT_LENGTH, FINGERPRINTED
 from cluster.versions import engine_version
 from facts import engine_values as judged
 from facts.docker import ENGINE_STATE, encrypted, subnets
-from facts.subject import SECTION, SubjectFact, sections
+from facts.subject import SubjectFact
 
 _URLS = " ".join(
     f"'http://localhost{path}'"
@@ -63,22 +64,20 @@ class State(SubjectFact[Membership]):
     of it.
     """
 
-    def command(self) -> str:
+    def script(self) -> str:
         return (
-            SECTION
-            + ENGINE_STATE
+            ENGINE_STATE
             + 'state=$(engine_state); section state; echo "$state"\n'
             + f'[ "$state" = running ] && {{\nsection answers\n{_ANSWERS}{_INGRESS}; }}\n'
             + f"[ -r {_CERTIFICATE} ] && {{ section certificate; cat {_CERTIFICATE}; }}; true\n"
         )
 
-    def parse(self, output: list[str]) -> Membership:
-        return parse_state(output)
+    def parse(self, said: Sections) -> Membership:
+        return parse_state(said)
 
 
-def parse_state(output: list[str]) -> Membership:
+def parse_state(found: Sections) -> Membership:
     """Read what :class:`State` prints."""
-    found = sections(output)
     engine = found["state"][0]
     if engine != "running":
         return Membership(engine=engine)
@@ -270,10 +269,9 @@ class UnlockKey(SubjectFact[str]):
     random one of 256 bits, it cannot be found from its hash.
     """
 
-    def command(self) -> str:
+    def script(self) -> str:
         return (
-            SECTION
-            + ENGINE_STATE
+            ENGINE_STATE
             + "section fingerprint\n"
             + '[ "$(engine_state)" = running ] || exit 0\n'
             + "key=$(api http://localhost/swarm/unlockkey)\n"
@@ -281,8 +279,8 @@ class UnlockKey(SubjectFact[str]):
             + f"case $key in SWMKEY-*) printf '{FINGERPRINTED}%s' \"$key\" | sha256sum;; esac; true"
         )
 
-    def parse(self, output: list[str]) -> str:
-        return "".join(sections(output)["fingerprint"])[:FINGERPRINT_LENGTH]
+    def parse(self, said: Sections) -> str:
+        return "".join(said["fingerprint"])[:FINGERPRINT_LENGTH]
 
 
 class Kept(SubjectFact[Remains]):
@@ -291,24 +289,22 @@ class Kept(SubjectFact[Remains]):
     Gives a :class:`cluster.recovery.Remains`. Keys are looked at, never read out.
     """
 
-    def command(self) -> str:
+    def script(self) -> str:
         key = "/var/lib/docker/swarm/certificates/swarm-node.key"
         return (
-            SECTION
-            + "section state; [ ! -s /var/lib/docker/swarm/docker-state.json ] || echo yes\n"
+            "section state; [ ! -s /var/lib/docker/swarm/docker-state.json ] || echo yes\n"
             + f"section locked; ! grep -qs 'BEGIN ENCRYPTED' {key} || echo yes\n"
             + f"section certificate; [ ! -r {_CERTIFICATE} ] || cat {_CERTIFICATE}\n"
             + "section engine; [ ! -x /usr/bin/dockerd ] || /usr/bin/dockerd --version\n"
             + "section addresses; ip -4 -o addr show scope global 2>/dev/null\ntrue\n"
         )
 
-    def parse(self, output: list[str]) -> Remains:
-        return parse_remains(output)
+    def parse(self, said: Sections) -> Remains:
+        return parse_remains(said)
 
 
-def parse_remains(output: list[str]) -> Remains:
+def parse_remains(found: Sections) -> Remains:
     """Read what :class:`Kept` prints."""
-    found = sections(output)
     cluster, node, role = _subject(found["certificate"])
     version = re.search(r"version ([^,\s]+)", "".join(found["engine"]))
     addresses = re.findall(r"\binet ([\d.]+)", "\n".join(found["addresses"]))
@@ -350,22 +346,22 @@ class Services(SubjectFact[tuple[Service, ...]]):
     this is no manager; a manager that cannot say gives no answer.
     """
 
-    def command(self) -> str:
+    def script(self) -> str:
         template = (
             "{{json .Spec.Name}} [{{range .Endpoint.Ports}}"
             '{{if eq .PublishMode "ingress"}}{{.PublishedPort}} {{end}}{{end}}] '
             "[{{range .Spec.TaskTemplate.Networks}}{{.Target}} {{end}}]"
         )
         return (
-            SECTION + ENGINE_STATE + "section services\n" + _TO_BE_ASKED + "\n"
+            ENGINE_STATE + "section services\n" + _TO_BE_ASKED + "\n"
             '[ "$(api http://localhost/services)" != "[]" ] || exit 0\n'
             "ids=$(docker service ls -q 2>&1) || case $ids in\n"
             '*"not a swarm manager"*) exit 0 ;;\n*) echo "$ids" >&2; exit 1 ;;\nesac\n'
             f"[ -z \"$ids\" ] || docker service inspect --format '{template}' $ids\n"
         )
 
-    def parse(self, output: list[str]) -> tuple[Service, ...]:
-        return tuple(map(_service, sections(output)["services"]))
+    def parse(self, said: Sections) -> tuple[Service, ...]:
+        return tuple(map(_service, said["services"]))
 
 
 def _service(line: str) -> Service:
@@ -384,18 +380,17 @@ class Tasks(SubjectFact[tuple[str, ...]]):
     Whatever has not ended yet: also what is being prepared, and what has been told to end.
     """
 
-    def command(self, node: str) -> str:
+    def script(self, node: str) -> str:
         return (
-            SECTION
-            + ENGINE_STATE
+            ENGINE_STATE
             + "section tasks\n"
             + _TO_BE_ASKED
             + "\ndocker node ps --no-trunc --format '{{.CurrentState}}|{{.Name}}' "
             + f"{shlex.quote(node)}\n"
         )
 
-    def parse(self, output: list[str]) -> tuple[str, ...]:
-        found = [line.partition("|") for line in sections(output)["tasks"]]
+    def parse(self, said: Sections) -> tuple[str, ...]:
+        found = [line.partition("|") for line in said["tasks"]]
         return tuple(name for state, _, name in found if state.split(" ")[0] in _ALIVE)
 
 

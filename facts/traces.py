@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from cluster.answer import Sections
 from cluster.docker import PACKAGES
 from cluster.reset import WATCHED, Traces
-from facts.subject import SECTION, SubjectFact, sections
+from facts.subject import SubjectFact
 
 
 class Left(SubjectFact[Traces]):
@@ -13,21 +14,19 @@ class Left(SubjectFact[Traces]):
     Gives a :class:`cluster.reset.Traces`.
     """
 
-    def command(self) -> str:
+    def script(self) -> str:
         return (
-            SECTION
-            + f"section files; for path in {' '.join(WATCHED)}; do "
+            f"section files; for path in {' '.join(WATCHED)}; do "
             + '[ -e "$path" ] && echo "$path"; done\n'
             + "section packages; dpkg-query -W -f '${Package} ${db:Status-Status} "
             + f"${{db:Status-Want}}\\n' {' '.join(PACKAGES)} 2>/dev/null; true\n"
         )
 
-    def parse(self, output: list[str]) -> Traces:
-        found = sections(output)
-        rows = [line.split() for line in found["packages"]]
+    def parse(self, said: Sections) -> Traces:
+        rows = [line.split() for line in said["packages"]]
         there = [row for row in rows if row[1:2] == ["installed"]]
         return Traces(
-            files=tuple(found["files"]),
+            files=tuple(said["files"]),
             held=tuple(row[0] for row in there if row[2] == "hold"),
             installed=tuple(row[0] for row in there),
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from cluster import updates as observed
+from cluster.answer import Sections
 from cluster.updates import CONFIGURATION, PACKAGE_OF, TIME_SERVICES, TIMERS, Unit
 from facts.kernel import PATH
-from facts.subject import SECTION, SubjectFact, sections
+from facts.subject import SubjectFact
 
 _SCRIPT = f"""\
 section packages
@@ -48,16 +49,15 @@ class Updates(SubjectFact[observed.Updates]):
         }
     """
 
-    def command(self) -> str:
-        return PATH + SECTION + _SCRIPT
+    def script(self) -> str:
+        return PATH + _SCRIPT
 
-    def parse(self, output: list[str]) -> observed.Updates:
-        return parse(output)
+    def parse(self, said: Sections) -> observed.Updates:
+        return parse(said)
 
 
-def parse(output: list[str]) -> observed.Updates:
+def parse(said: Sections) -> observed.Updates:
     """Make sense of the script's output. Raises ``ValueError`` where a section is missing."""
-    said = sections(output)
     try:
         required, *packages = said["reboot"] or [""]
         return observed.Updates(

@@ -12,7 +12,6 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 from pyinfra.api import Host, State, StringCommand
 
 from cluster import age_encryption
+from cluster.answer import NoAnswer, Sections, asked, sections
 from cluster.backup import Choice, choose, plan_backup, plan_unlock_key
 from cluster.backup_archive import HEADER, Archive, Backup, Manager, Unusable, examine, pack
 from cluster.backup_record import Written, file_name, plan_folder, superseded
@@ -29,7 +29,6 @@ from cluster.locked_state import NotUnlocked, fitting, is_locked, node_key_in
 from cluster.membership import Membership, managers_of, view
 from cluster.paths import from_user
 from facts import swarm as swarm_facts
-from facts.subject import SECTION, sections
 from operations import backup_record, key_file, story
 from operations.autolock import ATTEMPTS, PATIENCE
 from operations.confirmation import confirmed
@@ -246,7 +245,7 @@ def _read(state: State, host: Host, chosen: Choice) -> tuple[bytes, str] | None:
     """
     try:
         done, output = host.run_shell_command(
-            StringCommand(f"set -eu\n{save_script(chosen)}"),
+            StringCommand(asked(f"set -eu\n{save_script(chosen)}")),
             print_output=False,
             print_input=state.print_input,
             _sudo=True,
@@ -259,8 +258,12 @@ def _read(state: State, host: Host, chosen: Choice) -> tuple[bytes, str] | None:
             "The host starts its engine again, and takes tasks again, by itself",
         )
         return None
-    found: Mapping[str, list[str]] = sections(output.stdout_lines) if done else {}
-    said = "; ".join(found.get("log", [])) or output.stderr.strip() or "no message"
+    said, found = output.stderr.strip(), Sections()
+    try:
+        found = sections(output.stdout_lines) if done else found
+    except NoAnswer as error:
+        said = str(error)
+    said = "; ".join(found.get("log", [])) or said or "no message"
     try:
         content = base64.b64decode("".join(found["state"]))
         if hashlib.sha256(content).hexdigest() != found["sum"][0].split()[0]:
@@ -337,7 +340,7 @@ def save_script(chosen: Choice) -> str:
     """
     node, availability = chosen.node.id, chosen.node.availability
     return f"""\
-{SECTION}{API}{WITHIN}{IN_INGRESS}{ENGINE}
+{API}{WITHIN}{IN_INGRESS}{ENGINE}
 node={node}
 [ -s /var/lib/docker/swarm/docker-state.json ] || {{
   echo "there is no state of a swarm in /var/lib/docker/swarm" >&2; exit 1; }}

@@ -21,8 +21,9 @@ from pyinfra import logger
 from pyinfra.api import FactBase, FunctionCommand, Host, State, StringCommand, operation
 
 from cluster.findings import Finding, changes, refusals
+from cluster.lock import Met
 from cluster.shell import arrives_whole
-from facts.subject import runs_met
+from facts.subject import Beside, beside
 from operations import lock, pyinfra_internals, story
 from operations.connection import UNREACHABLE, reached, why
 from operations.pyinfra_internals import PyinfraCommand, PyinfraOperation
@@ -37,7 +38,7 @@ FACT_TIMEOUT = 60
 
 
 class Unobserved(Exception):
-    """A host did not answer a fact; acting on a default would be acting on a guess."""
+    """A host gave no whole answer to a fact; acting on a default would be acting on a guess."""
 
 
 class Refused(Exception):
@@ -68,6 +69,12 @@ def given(key: str) -> str | None:
 # ----------------------------------------------------------------------------------
 
 _observations: dict[tuple[Any, ...], AsyncResult[Any]] = {}
+_problems: dict[tuple[str, str], str] = {}
+"""Why a host's last answer to a fact was none, by the names of both; "" where it was silent."""
+
+_met: list[Met] = []
+"""Runs that hold the cluster's lock, as declared managers say; also this process's own."""
+
 _views: dict[tuple[Any, ...], gevent.Greenlet[..., Mapping[str, Any]]] = {}
 _generation = 0
 _latest: dict[str, int] = {}
@@ -126,7 +133,9 @@ def _required(host: Host, fact: type[FactBase[T]], kwargs: dict[str, Any]) -> T:
 
 
 def _silent(host: Host, fact: type[FactBase[T]]) -> Unobserved:
-    return Unobserved(f"{host.name} did not answer {fact.name}")
+    problem = _problems.get((host.name, fact.name))
+    reason = f": {problem}" if problem else ""
+    return Unobserved(f"{host.name} did not answer {fact.name}{reason}")
 
 
 def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None]:
@@ -182,8 +191,8 @@ def _view(fact: type[FactBase[T]], kwargs: dict[str, Any]) -> Mapping[str, T | N
 
 def _notice_other_runs() -> None:
     """A plan that another run may be changing the hosts under is told as such."""
-    if runs_met and not is_executing():  # while it is carried out, the lock is this run's own
-        story.busy(current_host(), runs_met[0])
+    if _met and not is_executing():  # while it is carried out, the lock is this run's own
+        story.busy(current_host(), _met[0])
 
 
 def _observed(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | None:
@@ -205,11 +214,19 @@ def _ask(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | Non
     state = story.state()
     if not reached(state, host):
         return None
+    answer = Beside()
+    asking = beside.set(answer)
     try:
-        return pyinfra_internals.ask(state, host, fact, {**kwargs, "_timeout": FACT_TIMEOUT})
+        value = pyinfra_internals.ask(state, host, fact, {**kwargs, "_timeout": FACT_TIMEOUT})
     except UNREACHABLE as error:
         logger.error(f"{host.print_prefix}{fact.name} could not be read: {why(error)}")
         return None
+    finally:
+        beside.reset(asking)
+        _problems[host.name, fact.name] = answer.problem
+    if answer.met and "managers" in host.groups:  # a run holds the lock on these, no others
+        _met.append(answer.met)
+    return value
 
 
 # Telling

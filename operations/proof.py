@@ -16,6 +16,7 @@ from gevent.pool import Pool
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
 
+from cluster.answer import NoAnswer, asked, sections
 from cluster.findings import refusals
 from cluster.identity import likely_node
 from cluster.membership import Observed, acting_manager, view
@@ -25,7 +26,6 @@ from cluster.proof.verdict import Proof, judge, table
 from cluster.shell import arrives_whole
 from facts import overlays
 from facts import swarm as swarm_facts
-from facts.subject import sections
 from operations import story
 from operations.connection import UNREACHABLE, why
 from operations.converge import (
@@ -300,7 +300,7 @@ def _on(
     with in_the_name_of(state, host):
         try:
             done, output = host.run_shell_command(
-                StringCommand(command),
+                StringCommand(asked(command)),
                 print_output=False,
                 print_input=False,
                 _sudo=True,
@@ -311,4 +311,7 @@ def _on(
             return f"the connection was lost: {why(error)}"
     if not done:
         return output.stderr.strip().replace("\n", " / ") or "its script failed without a word"
-    return sections(output.stdout_lines)
+    try:
+        return sections(output.stdout_lines)
+    except NoAnswer as error:
+        return str(error)

@@ -23,6 +23,7 @@ from pyinfra.api.facts import ShortFactBase
 
 from cluster.settings_sources import ROOT
 from lab import api
+from tests.answers import encoded, recorded
 from tests.lab.conftest import description_of_the_lab, load_web_image, on_each
 
 PAGE = ROOT / "docs/facts.md"
@@ -94,6 +95,7 @@ def record(host: str, folder: Path) -> None:
             on, off = (_AUTOLOCK.format(on=on) for on in ("true", "false"))
             script = f"{on} || :\n{script}\n{off} || :"
         said = api.run(host, ["sudo", "sh", "-c", script], check=False).stdout  # as a worker's may
+        said = recorded(said.splitlines())
         said = re.sub(r"(?m)^Acquire::.*\n", "", said)  # apt's addresses, which no fact reads
         (folder / f"{name}.txt").write_text(said, encoding="utf-8")
 
@@ -104,8 +106,7 @@ def answer(name: str) -> Any:
     whole_name, whole = asked(name, fact)
     instance = whole()
     instance.command(**ARGUMENTS.get(whole_name, {}))
-    lines = (RECORDED / f"{whole_name}.txt").read_text(encoding="utf-8").splitlines()
-    value = instance.process(lines)
+    value = instance.process(encoded((RECORDED / f"{whole_name}.txt").read_text(encoding="utf-8")))
     if issubclass(fact, ShortFactBase):
         value = fact().process_data(value)
     plain = json.loads(json.dumps(value, default=lambda one: one.to_json()))

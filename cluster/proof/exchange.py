@@ -14,6 +14,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from cluster.answer import SECTION
 from cluster.proof.crossings import Crossing
 from cluster.proof.frame import forged
 
@@ -36,7 +37,7 @@ _LOOK = r"""
 export LC_ALL=C
 look() {
   local sandbox
-  printf '\n#> %s\n' "$1"
+  section "$1"
   # “ip” prints keys as well: only addresses and counts leave the host.
   ip -s xfrm state | grep -E '^src |^[[:space:]]+[0-9]+\(bytes\), [0-9]+\(packets\)$'
   iptables-save -c -t filter | grep -e '--pol none'
@@ -107,7 +108,7 @@ if command -v tcpdump >/dev/null; then
 fi
 for sandbox in $sandboxes; do
   look "before $sandbox"
-  printf '\n#> probes %s\n' "$sandbox"
+  section "probes $sandbox"
   grep "^$sandbox " <<< "$jobs" |
     nsenter --net="/run/docker/netns/$sandbox" bash -c "$probes"
   look "after $sandbox"
@@ -115,7 +116,7 @@ done
 if [ -n "$watcher" ]; then
   sleep 0.3
   kill "$watcher"; wait "$watcher" 2>/dev/null
-  printf '\n#> capture\n'
+  section capture
   cat <&6
 fi
 exit 0
@@ -123,7 +124,7 @@ exit 0
 
 _FORGE = r"""
 export LC_ALL=C
-printf '\n#> forged\n'
+section forged
 while read -r label address frame; do
   exec 3<>"/dev/udp/$address/$1" || continue
   for _ in NUMBERS; do
@@ -150,7 +151,7 @@ def exchange(mine: Sequence[Crossing], port: int) -> tuple[str, str]:
     lines = [
         f"{c.source.sandbox} {c.receiver} {c.target.address} {c.source.mtu - HEADERS}" for c in mine
     ]
-    script = _bash(_LOOK + _EXCHANGE, str(port), probes, *sandboxes)
+    script = _MARKED + _bash(_LOOK + _EXCHANGE, str(port), probes, *sandboxes)
     return script, "\n".join(lines)
 
 
@@ -169,16 +170,23 @@ def forge(mine: Sequence[Crossing], port: int) -> tuple[str, str]:
             f"{crossing.receiver} {crossing.underlay[1]} {base64.b64encode(frame).decode()}"
         )
     inner = _bash(_FORGE.replace("NUMBERS", " ".join(map(str, range(FRAMES)))), str(port))
-    return f"nsenter --net=/run/docker/netns/ingress_sbox {inner}", "\n".join(lines)
+    script = f"{_MARKED}nsenter --net=/run/docker/netns/ingress_sbox {inner}"
+    return script, "\n".join(lines)
 
 
 def look(sandboxes: Iterable[str]) -> str:
     """The script that reads the counters once more."""
-    return _bash(_LOOK + "sandboxes=$*\nlook end\nexit 0\n", *sandboxes)
+    return _MARKED + _bash(_LOOK + "sandboxes=$*\nlook end\nexit 0\n", *sandboxes)
+
+
+_MARKED = 'mark="$mark" '
+"""Shell: the answer's mark, for the program that follows, and in nobody's argument list."""
 
 
 def _bash(script: str, *arguments: str) -> str:
-    return " ".join(["bash", "-c", shlex.quote(script), "proof", *map(shlex.quote, arguments)])
+    """A program for bash, which marks its sections as the script around it does."""
+    words = ["bash", "-c", shlex.quote(SECTION + script), "proof", *map(shlex.quote, arguments)]
+    return " ".join(words)
 
 
 # What came of it

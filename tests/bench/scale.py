@@ -32,6 +32,7 @@ from cluster.settings import forget, load
 from drift.report import Report, report
 from drift.run import Request, run
 from drift.target import deploys, target
+from tests.answers import encoded
 from tests.facts_page import OF_A_WORKER, RECORDED
 
 RESULTS = Path(__file__).with_name("scale-results.md")
@@ -111,7 +112,7 @@ def _recorded(name: str, number: int) -> list[str]:
         text = re.sub(r"(?<=#> clock\n).*", str(time.time()), text)
     if name == "facts.swarm.State":
         text = _membership(text, number)
-    return text.splitlines()
+    return encoded(text)
 
 
 @cache

@@ -30,7 +30,7 @@ def test_both_families_are_read_from_the_back_end_in_use(host: Host) -> None:
     host.install()
     host.firewall("load")
     host.run("mount -t sysfs sysfs /sys; ip link add br-lan type bridge")
-    seen = State().parse(asked(host, login="192.0.2.7 50000 192.0.2.1 2222"))
+    seen = State().process(asked(host, login="192.0.2.7 50000 192.0.2.1 2222"))
     for family in FAMILIES:
         tables = seen.tables[family]
         assert (tables.spoken, tables.installed, tables.backend) == (True, True, host.backend)
@@ -51,13 +51,13 @@ def test_rules_in_the_other_back_end_are_a_mixture(host: Host) -> None:
     host.install()
     host.firewall("load")
     host.run(f"iptables-{other} -A INPUT -s 192.0.2.9 -j ACCEPT")
-    seen = State().parse(asked(host))
+    seen = State().process(asked(host))
     assert seen.tables["ipv4"].mixed
     assert not seen.tables["ipv6"].mixed
 
 
 def test_a_host_without_our_firewall_shows_none(host: Host) -> None:
-    seen = State().parse(asked(host))
+    seen = State().process(asked(host))
     assert not any(tables.ours for tables in seen.tables.values())
     assert seen.to_json()["ipv4"] == "none of our rules"
 
@@ -116,7 +116,7 @@ def test_what_the_script_refuses_is_a_difference_that_the_shipped_list_mends(
 
     def differing() -> list[str]:
         host.firewall("load")
-        seen = replace(State().parse(asked(host)), **lasting)
+        seen = replace(State().process(asked(host)), **lasting)
         return [finding.sentence() for finding in plan(wanted, seen)]
 
     host.install()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from cluster.answer import sections
 from facts.access import Accounts, parse
 
 
@@ -18,7 +19,7 @@ def told(root: Path) -> list[str]:
         capture_output=True,
         text=True,
         check=True,
-        env={"SUDO_USER": "debian", "PATH": "/nowhere"},
+        env={"SUDO_USER": "debian", "PATH": "/usr/bin:/bin"},
     )
     return done.stdout.splitlines()
 
@@ -50,7 +51,7 @@ def host(root: Path) -> Path:
 
 
 def test_people_root_and_whoever_has_keys(tmp_path: Path) -> None:
-    seen = parse(told(host(tmp_path)))
+    seen = parse(sections(told(host(tmp_path))))
     assert seen.login_user == "debian"
     assert [account.name for account in seen.accounts] == ["root", "git", "debian"]
     debian = seen.account("debian")
@@ -73,7 +74,7 @@ def test_passwords_never_leave_the_host(tmp_path: Path) -> None:
 def test_our_sudoers_drop_in_is_read_whole(tmp_path: Path) -> None:
     root = host(tmp_path)
     (root / "etc/sudoers.d/zz-pyinfra-swarm").write_text("# ours\ndebian ALL=(ALL) ALL\n")
-    assert parse(told(root)).sudoers == "# ours\ndebian ALL=(ALL) ALL\n"
+    assert parse(sections(told(root))).sudoers == "# ours\ndebian ALL=(ALL) ALL\n"
 
 
 def test_a_change_that_waits_for_its_confirmation_is_seen(tmp_path: Path) -> None:
@@ -81,4 +82,4 @@ def test_a_change_that_waits_for_its_confirmation_is_seen(tmp_path: Path) -> Non
     place = root / "var/lib/pyinfra-swarm/rollback/access"
     place.mkdir(parents=True)
     (place / "armed").touch()
-    assert parse(told(root)).unconfirmed
+    assert parse(sections(told(root))).unconfirmed

@@ -14,9 +14,10 @@ from pyinfra.api import FactBase
 from pyinfra.api.arguments import all_global_arguments
 
 from cluster.settings_sources import ROOT
-from facts.subject import SubjectFact
+from facts.subject import SubjectFact, asking
 
 LAYERS = ("cluster", "facts", "operations", "deploys")
+MODULES = ("cluster", "facts", "operations", "drift")
 PRODUCT = {*LAYERS, "drift", "inventory", "group_data"}
 
 
@@ -260,3 +261,21 @@ def test_a_fact_says_what_it_gives_and_fails_alone(fact: type[FactBase[Any]]) ->
     assert fact.__doc__, "what shape does it return?"
     assert issubclass(fact, SubjectFact)
     assert fact.process is SubjectFact.process, "it must raise nothing but FactProcessError"
+    # A fact gives its script; the command around it marks the answer's end.
+    assert getattr(fact.command, "__code__", None) is asking(fact.script).__code__
+
+
+def test_there_is_no_fact_beside_those() -> None:
+    """Wherever in the project somebody defines one."""
+    for path in (path for folder in MODULES for path in files(folder)):
+        if path.stem != "__main__":
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    waiting: list[type[FactBase[Any]]] = [FactBase]
+    found: set[type[FactBase[Any]]] = set()
+    while waiting:
+        below = waiting.pop().__subclasses__()
+        waiting.extend(below)
+        found.update(one for one in below if one.__module__.split(".")[0] in MODULES)
+    assert {one for one in found if not one.__dict__.get("abstract", False)} == {*facts()}
+    for path in files("deploys"):
+        assert "FactBase" not in path.read_text()

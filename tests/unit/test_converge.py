@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 
 from cluster.findings import KINDS
 from cluster.settings_sources import ROOT
+from tests.answers import encoded
 
 SUBJECT = '''
 """A fact and an operation like any of ours: the host says a word, the plan follows it."""
@@ -23,7 +25,7 @@ import gevent
 
 from cluster.findings import Change, Notice, Refusal
 from cluster.observation import Observation
-from facts.subject import SubjectFact, sections
+from facts.subject import SubjectFact
 from operations.converge import (
     call,
     converges,
@@ -42,11 +44,11 @@ class Word(Observation):
 
 
 class Said(SubjectFact[Word]):
-    def command(self):
+    def script(self):
         return "say the word"
 
-    def parse(self, output):
-        return Word(sections(output)["word"][0])
+    def parse(self, said):
+        return Word(said["word"][0])
 
 
 def plan(word):
@@ -158,6 +160,7 @@ from pyinfra.context import ctx_state as _ctx_state
 from operations import story as _story
 
 hosts = {hosts!r}
+managers = {managers!r}
 _story.install()
 
 
@@ -209,7 +212,12 @@ def run(tmp_path: Path) -> Runs:
     ) -> Ran:
         entries = []
         for name, word in words.items():
-            told: object = word if word.startswith("!") else ["", "#> word", word]
+            told: object = (
+                word if word.startswith("!") else encoded(["", "#> word", *word.split("\n")])
+            )
+            if word.startswith("cut"):
+                head, mark, line = encoded(["", "#> word", word])
+                told = [head, mark, line[: len(line) // 2]]
             if word == "silent":
                 told = {"success": False, "stderr": "no such thing"}
             responses: dict[str, object] = {"say the word": told}
@@ -217,11 +225,12 @@ def run(tmp_path: Path) -> Runs:
                 responses["mend the word"] = {"success": False, "stderr": "E: disk full"}
             data = {"fake_responses": responses, "fake_delay": 0.02, "fake_delay_jitter": 0}
             entries.append((f"@fake/{name}", data))
+        managers = [entry[0] for entry in entries[:-1]]
         commands, reasons = tmp_path / "commands.json", tmp_path / "reasons.jsonl"
         (tmp_path / "subject.py").write_text(SUBJECT)
         (tmp_path / "deploy.py").write_text(DEPLOY.format(calls="\n".join(calls)))
         (tmp_path / "inventory.py").write_text(
-            INVENTORY.format(hosts=entries, commands=str(commands))
+            INVENTORY.format(hosts=entries, managers=managers, commands=str(commands))
         )
         done = subprocess.run(
             [sys.executable, "-P", "-m", "pyinfra", mode, "inventory.py", "deploy.py"],
@@ -395,3 +404,31 @@ def test_hosts_take_their_turns_as_they_are_declared(run: Runs) -> None:
 def test_what_is_told_in_the_plan_is_told_once(run: Runs) -> None:
     ran = run({"rk1": "change"}, MEND, MEND.replace("Mend", "Again"))
     assert len(ran.reasons) == 1
+
+
+BUSY = 'fine\n#> lock\nbusy 5 {"user":"ada","computer":"desk","process":1,"deploys":"","run":"x"}'
+
+
+def test_a_run_in_progress_is_believed_from_a_declared_manager(run: Runs) -> None:
+    ran = run({"rk1": BUSY, "rk2": "fine"}, LOOK, mode="--dry")
+    assert "a run is changing this cluster: ada@desk" in ran.text
+
+
+def test_a_worker_that_claims_a_run_in_progress_is_not_believed(run: Runs) -> None:
+    """Nobody holds the lock there: drift would be silent for as long as the worker likes."""
+    ran = run({"rk1": "fine", "rk2": BUSY}, LOOK, mode="--dry")
+    assert ran.code == 0
+    assert "a run is changing this cluster" not in ran.text
+    assert "ada" not in ran.text
+
+
+def test_an_answer_that_was_cut_short_decides_nothing_and_says_what_to_look_at(run: Runs) -> None:
+    ran = run({"rk1": "change", "rk2": "cut", "rk3": "fine"}, MEND)
+    assert ran.code == 1
+    assert ran.count("rk1", "mend") == 1
+    assert ran.count("rk2", "mend") == 0
+    [line] = [line for line in ran.closing.splitlines() if "not done: @fake/rk2" in line]
+    assert re.search(
+        r"did not answer subject\.Said: its answer was cut short after \d+ bytes.*journalctl", line
+    )
+    assert "Traceback" not in ran.text

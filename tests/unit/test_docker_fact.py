@@ -20,6 +20,7 @@ from facts.docker import (
     OverlayNetworks,
     PublishedKey,
 )
+from tests.answers import encoded, recorded
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -29,7 +30,7 @@ def lines(name: str) -> list[str]:
 
 
 def installation(name: str) -> Engine:
-    return Installation().process(lines(f"docker-installation-{name}"))
+    return Installation().process(encoded(lines(f"docker-installation-{name}")))
 
 
 def test_a_fresh_host_is_told_explicitly() -> None:
@@ -67,7 +68,7 @@ def test_a_converged_host_is_read_whole() -> None:
 def with_packages(*rows: str) -> Engine:
     output = lines("docker-installation-absent")
     at = output.index("#> packages")
-    return Installation().process([*output[: at + 1], *rows, *output[at + 1 :]])
+    return Installation().process(encoded([*output[: at + 1], *rows, *output[at + 1 :]]))
 
 
 def test_a_package_that_was_removed_and_left_its_configuration_is_not_installed() -> None:
@@ -84,7 +85,7 @@ def test_after_an_interrupted_installation_a_package_without_a_version_is_not_in
         else line
         for line in lines("docker-installation-28.5.2")
     ]
-    engine = Installation().process(interrupted)
+    engine = Installation().process(encoded(interrupted))
     assert {*PACKAGES} - {*engine.packages} == {"containerd.io", "docker-compose-plugin"}
     assert not engine.complete
 
@@ -116,7 +117,7 @@ def test_an_installation_in_part_is_not_complete() -> None:
 def test_output_that_is_cut_off_fails_the_fact_and_not_the_run(end: int) -> None:
     whole = (FIXTURES / "docker-installation-28.5.2.txt").read_text()
     with pytest.raises(FactProcessError):
-        Installation().process(whole[: min(end, 20)].splitlines())
+        Installation().process(encoded(whole[: min(end, 20)]))
 
 
 def test_stale_sources_and_keyrings_are_found_and_comments_are_not(tmp_path: Path) -> None:
@@ -147,7 +148,8 @@ def test_stale_sources_and_keyrings_are_found_and_comments_are_not(tmp_path: Pat
         script = script.replace(place, f"{tmp_path}{place}")
     script = re.sub(r"\. /etc/os-release.*", "echo debian trixie amd64", script)
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
-    engine = Installation().process(done.stdout.replace(str(tmp_path), "").splitlines())
+    said = recorded(done.stdout.splitlines()).replace(str(tmp_path), "")
+    engine = Installation().process(encoded(said))
     assert engine.stale == (
         "/etc/apt/sources.list.d/docker.list",
         "/etc/apt/sources.list.d/extra.sources",
@@ -158,9 +160,9 @@ def test_stale_sources_and_keyrings_are_found_and_comments_are_not(tmp_path: Pat
 
 
 def test_the_versions_that_apt_offers_newest_first() -> None:
-    offered = Offered().process(lines("docker-offered"))
+    offered = Offered().process(encoded(lines("docker-offered")))
     assert offered.versions == ("5:28.5.2-1~debian.13~trixie", "5:26.1.5-1~debian.13~trixie")
-    assert Offered().process(["", "#> madison"]).versions == ()
+    assert Offered().process(encoded(["", "#> madison"])).versions == ()
 
 
 def test_a_key_that_cannot_be_fetched_is_told_with_the_reason(tmp_path: Path) -> None:
@@ -178,12 +180,12 @@ def test_a_key_that_cannot_be_fetched_is_told_with_the_reason(tmp_path: Path) ->
 
 
 def test_the_ingress_network_and_its_encryption() -> None:
-    shown = IngressNetwork().process(lines("docker-ingress-28.5.2")).to_json()
+    shown = IngressNetwork().process(encoded(lines("docker-ingress-28.5.2"))).to_json()
     assert list(shown)[:3] == ["engine", "exists", "encrypted"]
     assert shown["encrypted"] is True
     assert shown["subnets"] == ["10.201.0.0/24"]
     assert shown["peers"] == {"1257da85d99a": "192.168.77.12", "9e6776e7cbc2": "192.168.77.13"}
-    clear = IngressNetwork().process(lines("docker-ingress-clear-28.5.2")).to_json()
+    clear = IngressNetwork().process(encoded(lines("docker-ingress-clear-28.5.2"))).to_json()
     assert clear["exists"] is True
     assert clear["encrypted"] is False
 
@@ -191,11 +193,14 @@ def test_the_ingress_network_and_its_encryption() -> None:
 def test_a_host_without_an_ingress_network_says_so() -> None:
     answer = '{"message":"network ingress not found"}'
     output = ["#> state", "running", "#> answer", answer]
-    assert IngressNetwork().process(output).to_json() == {"engine": "running", "exists": False}
+    assert IngressNetwork().process(encoded(output)).to_json() == {
+        "engine": "running",
+        "exists": False,
+    }
 
 
 def test_all_overlay_networks_with_their_encryption() -> None:
-    shown = OverlayNetworks().process(lines("docker-overlays-28.5.2")).to_json()
+    shown = OverlayNetworks().process(encoded(lines("docker-overlays-28.5.2"))).to_json()
     assert {name: shown[name]["encrypted"] for name in ("ingress", "backend", "sealed")} == {
         "ingress": False,
         "backend": False,
@@ -208,4 +213,4 @@ def test_all_overlay_networks_with_their_encryption() -> None:
 def test_without_a_running_engine_every_question_has_an_explicit_answer(
     fact: type[Info], state: str
 ) -> None:
-    assert fact().process(["", "#> state", state]).to_json() == {"engine": state}
+    assert fact().process(encoded(["", "#> state", state])).to_json() == {"engine": state}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cluster.docker import KEYRING
 from cluster.settings_sources import ROOT
-from facts.subject import sections
+from tests.answers import encoded, sections
 
 FIXTURES = Path(__file__).parent / "fixtures"
 CONVERGED = (FIXTURES / "docker-installation-28.5.2.txt").read_text().split("\n")
@@ -39,8 +39,8 @@ def run(folder: Path, published: str) -> tuple[str, list[str]]:
     at = CONVERGED.index("#> keyring")
     without = [*CONVERGED[:at], *CONVERGED[at + len(KEY.split("\n")) + 1 :]]
     said = {
-        "section packages": without,
-        "section key": ["#> key", *published.split("\n")],
+        "section packages": encoded(without),
+        "section key": encoded(["#> key", *published.split("\n")]),
     }
     commands = folder / "commands.json"
     (folder / "inventory.py").write_text(INVENTORY.format(said=said, commands=str(commands)))

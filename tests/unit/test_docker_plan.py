@@ -36,6 +36,7 @@ from cluster.openpgp import read_key
 from cluster.settings import Settings
 from facts.docker import parse_installation
 from operations.docker import _REMOVE_STALE
+from tests.answers import sections
 
 FIXTURES = Path(__file__).parent / "fixtures"
 LAB_KEY = "B0A0138566695F7847D9DC9E16B030FF7476653A"
@@ -46,19 +47,17 @@ HOSTS = [
 
 
 def declared(**docker: Any) -> Settings:
-    sections: dict[str, Any] = {
+    tables: dict[str, Any] = {
         "hosts": HOSTS,
         "ssh": {"user": "debian"},
         "docker": {"key_fingerprint": LAB_KEY, **docker},
     }
-    return Settings(**sections)
+    return Settings(**tables)
 
 
 def observed(name: str) -> Engine:
     """The host that said this (Engine 28.5.2 on Debian 13; without Docker for ``absent``)."""
-    return parse_installation(
-        (FIXTURES / f"docker-installation-{name}.txt").read_text().split("\n")
-    )
+    return parse_installation(sections((FIXTURES / f"docker-installation-{name}.txt").read_text()))
 
 
 SETTINGS = declared()

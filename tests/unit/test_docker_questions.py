@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster.settings_sources import ROOT
+from tests.answers import encoded
 
 FIXTURES = Path(__file__).parent / "fixtures"
 INSTALLATION, STATE = "section packages", "section answers"
@@ -39,8 +40,8 @@ atexit.register(_write)
 def asked(folder: Path, count: int, mode: str) -> dict[str, set[int]]:
     """How often a host was asked each fact, by fact, when every host's daemon.json differs."""
     said = {
-        INSTALLATION: (FIXTURES / "docker-installation-28.5.2.txt").read_text().split("\n"),
-        STATE: (FIXTURES / "swarm-state-manager-28.5.2.txt").read_text().split("\n"),
+        INSTALLATION: encoded((FIXTURES / "docker-installation-28.5.2.txt").read_text()),
+        STATE: encoded((FIXTURES / "swarm-state-manager-28.5.2.txt").read_text()),
     }
     data = {"fake_responses": said, "fake_delay": 0}
     names = [f"rk{number}" for number in range(1, count + 1)]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from cluster.answer import asked, sections
 from cluster.backup_archive import NEEDED, written_anew
-from facts.subject import sections
 from operations import autolock, backup, recovery
 from tests.unit.test_backup_archive import state
 from tests.unit.test_refused_on_this_side import CHOICE
@@ -74,7 +74,7 @@ class Machine:
 
     def save(self) -> tuple[str, str]:
         """The status, and what is said, of a backup."""
-        done = self.run(backup.save_script(CHOICE))
+        done = self.run(asked(backup.save_script(CHOICE)))
         found = sections(done.stdout.splitlines())
         return found["status"][0], "; ".join(found["log"])
 

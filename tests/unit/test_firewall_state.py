@@ -9,6 +9,7 @@ import pytest
 from cluster.firewall.host_files import SCRIPT, TIMER, UNIT
 from cluster.firewall.plan import Host
 from facts.firewall import parse_state
+from tests.answers import sections as sections_of
 
 UNITS = f"""\
 Requires=system.slice sysinit.target
@@ -83,7 +84,7 @@ def said(**changed: str) -> Host:
     """What is made of the answer of a host; ``_`` in a section's name stands for a blank."""
     sections = {**SECTIONS, **{name.replace("_", " "): text for name, text in changed.items()}}
     text = "".join(f"\n#> {name}\n{content}\n" for name, content in sections.items())
-    return parse_state(text.splitlines())
+    return parse_state(sections_of(text))
 
 
 def test_a_host_with_our_firewall() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.openpgp import Unreadable, read_key
-from facts.subject import sections
+from tests.answers import sections
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -13,6 +13,7 @@ import pytest
 
 from cluster.proof.crossings import End
 from facts.overlays import Ends
+from tests.answers import encoded
 
 FIXTURES = Path(__file__).parent / "fixtures"
 TEXT = (FIXTURES / "overlay-ends-28.5.2.txt").read_text()
@@ -30,7 +31,7 @@ INGRESS = End(
 
 
 def read(text: str) -> tuple[End, ...]:
-    return Ends().process(text.splitlines())
+    return Ends().process(encoded(text))
 
 
 def test_a_node_has_an_end_of_the_ingress_and_of_every_network_that_something_here_uses() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from cluster.host import Address, Disk, Host, Route
 from facts import host as fact
+from tests.answers import sections
 
 KERNEL = """
 #> kernel
@@ -65,7 +66,7 @@ CLOCK = 1795477082.527391042
 
 
 def read(output: str = OUTPUT, asked_at: float = CLOCK - 1, answered_at: float = CLOCK + 1) -> Host:
-    return fact.parse(output.splitlines(), asked_at=asked_at, answered_at=answered_at)
+    return fact.parse(sections(output), asked_at=asked_at, answered_at=answered_at)
 
 
 def test_the_system_is_read() -> None:
@@ -110,7 +111,7 @@ default via 192.168.1.1 dev end0 proto dhcp src 192.168.1.11 metric 100
 /sys/class/net/lo/mtu 65536
 """
     without = re.sub("default.*", "", said)
-    assert [fact.UplinkMtu().parse(text.splitlines()) for text in (said, without)] == [1500, 0]
+    assert [fact.UplinkMtu().parse(sections(text)) for text in (said, without)] == [1500, 0]
 
 
 def test_what_else_manages_the_host_is_read() -> None:

@@ -12,6 +12,7 @@ from pyinfra.api.exceptions import FactProcessError
 
 from cluster.host import Kernel
 from facts.kernel import MODULES, Capabilities
+from tests.answers import encoded
 
 MODPROBE = """\
 modprobe: WARNING: Module ip_vs not found in directory /lib/modules/6.12.113
@@ -42,7 +43,7 @@ def said(
         f"\n#> kernel\n6.12.113\n{present}\n\n#> modprobe\n{modprobe}\n\n#> blocks\n{blocks}\n"
         f"\n#> matches\n{matches}\n\n#> namespace\n{namespace}\n"
     )
-    return Capabilities().process(output.splitlines())
+    return Capabilities().process(encoded(output))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_matches_of_iptables_are_judged_by_a_rule_that_was_taken(
 
 def test_output_that_is_cut_off_fails_the_fact_and_not_the_run() -> None:
     with pytest.raises(FactProcessError, match="modprobe"):
-        Capabilities().process(["#> kernel", "6.12.113"])
+        Capabilities().process(encoded(["#> kernel", "6.12.113"]))
 
 
 def test_the_script_runs_to_its_end_on_any_machine() -> None:

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster.answer import asked
+from cluster.answer import sections as taken_apart
 from cluster.proof.crossings import crossings
 from cluster.proof.exchange import (
     Counters,
@@ -26,7 +28,7 @@ from cluster.proof.exchange import (
     read_forged,
 )
 from cluster.proof.frame import forged
-from facts.subject import sections
+from tests.answers import sections
 from tests.unit.test_proof_plan import FOUR, declared, everywhere
 
 MINE = [c for c in crossings(declared(), FOUR, everywhere()) if c.sender == "rk1"]
@@ -57,7 +59,7 @@ def test_each_networks_packets_are_sent_and_counted_apart(tmp_path: Path) -> Non
     for name, text in stubs.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
-    for name in ("bash", "cat", "dd", "grep", "sh", "wc"):
+    for name in ("base64", "bash", "cat", "dd", "grep", "sh", "wc"):
         (tmp_path / name).symlink_to(shutil.which(name) or "")
     mine = [
         replace(
@@ -70,7 +72,7 @@ def test_each_networks_packets_are_sent_and_counted_apart(tmp_path: Path) -> Non
     ]
     script, lines = exchange(mine, 4789)
     done = subprocess.run(
-        ["sh", "-c", script],
+        ["sh", "-c", asked(script)],
         input=lines + "\n",
         env={"PATH": str(tmp_path)},
         capture_output=True,
@@ -78,7 +80,7 @@ def test_each_networks_packets_are_sent_and_counted_apart(tmp_path: Path) -> Non
         timeout=60,
         check=True,
     )
-    found = read_exchange(sections(done.stdout.splitlines()))
+    found = read_exchange(taken_apart(done.stdout.splitlines()))
     for crossing in mine:
         for size in (32, crossing.source.mtu - 28):
             assert found.probes[crossing.source.sandbox, crossing.receiver, size].answered

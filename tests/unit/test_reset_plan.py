@@ -26,6 +26,7 @@ from cluster.reset import (
 )
 from cluster.sshd import DROP_IN
 from facts.traces import Left
+from tests.answers import sections
 from tests.unit.test_swarm_plan import (
     ABSENT,
     CONVERGED,
@@ -171,5 +172,7 @@ def test_what_is_left_on_a_host_is_read() -> None:
         "containerd.io installed install",
         "docker-buildx-plugin config-files deinstall",
     ]
-    assert Left().parse(said) == Traces((DROP_IN,), ("docker-ce",), ("docker-ce", "containerd.io"))
-    assert Left().parse(["#> files", "#> packages"]) == CLEAN
+    assert Left().parse(sections(said)) == Traces(
+        (DROP_IN,), ("docker-ce",), ("docker-ce", "containerd.io")
+    )
+    assert Left().parse(sections(["#> files", "#> packages"])) == CLEAN

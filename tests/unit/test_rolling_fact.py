@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from cluster.answer import Sections
 from cluster.rolling.waiting import Replicas
 from facts.rolling import parse_replicas, parse_running
+from tests.answers import sections
 
 STAT = (
     "65 (dockerd) S 1 65 65 0 -1 4194560 10783 29518 0 1 34 37 21 6 32 12 14 0 340421 2424963072 "
@@ -16,11 +18,11 @@ STAT = (
 BOOT = "d7130883-8d63-4673-9c95-d793f0775b74"
 
 
-def said(engine: str = STAT, kernels: str = "", reboot: str = "") -> list[str]:
-    return (
+def said(engine: str = STAT, kernels: str = "", reboot: str = "") -> Sections:
+    return sections(
         f"\n#> boot\n{BOOT}\n3427.77\n\n#> engine\n{engine}\n\n#> kernel\n6.12.48+deb13-arm64\n"
         f"{kernels}\n#> reboot\n{reboot}"
-    ).splitlines()
+    )
 
 
 def test_ages_are_told_from_the_hosts_own_uptime() -> None:
@@ -67,7 +69,7 @@ available for new tasks)"
 
 
 def test_services_are_counted_but_jobs_that_end_are_not() -> None:
-    assert parse_replicas(SERVICES) == (
+    assert parse_replicas(sections(SERVICES)) == (
         Replicas("everywhere", 2, 2, 0),
         Replicas("ill", 1, 0, 0),
         Replicas("pinned", 1, 0, 1),
@@ -76,6 +78,8 @@ def test_services_are_counted_but_jobs_that_end_are_not() -> None:
 
 
 def test_no_services_and_no_answer_are_two_things() -> None:
-    assert parse_replicas(["", "#> services"]) == ()
+    assert parse_replicas(sections(["", "#> services"])) == ()
     with pytest.raises(ValueError, match="not a swarm manager"):
-        parse_replicas(["", "#> error", "Error response from daemon: not a swarm manager."])
+        parse_replicas(
+            sections(["", "#> error", "Error response from daemon: not a swarm manager."])
+        )

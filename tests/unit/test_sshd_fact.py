@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from facts.ssh import Effective, parse
+from tests.answers import sections
 
 # OpenSSH 10.0p1 of Debian 13, `sshd -T` shortened to what surrounds the keywords of interest;
 # systemd 257. Ubuntu 24.04 prints the same.
@@ -60,7 +61,7 @@ StateChangeTimestamp=Mon 2026-11-23 23:40:09.000000 UTC
 
 
 def test_a_fresh_board() -> None:
-    sshd = parse(FRESH.splitlines())
+    sshd = parse(sections(FRESH))
     assert sshd.installed
     assert sshd.running
     assert sshd.login_user == "debian"
@@ -75,21 +76,21 @@ def test_a_fresh_board() -> None:
 
 
 def test_files_written_after_the_last_reload_make_the_server_stale() -> None:
-    sshd = parse(FRESH.replace("1795477202.34", "1795477211.34").splitlines())
+    sshd = parse(sections(FRESH.replace("1795477202.34", "1795477211.34")))
     assert sshd.stale
 
 
 def test_a_socket_that_starts_sshd_on_demand_leaves_nothing_to_reload() -> None:
     text = FRESH.replace("ActiveState=active", "ActiveState=inactive", 1)
-    assert not parse(text.replace("1795477202.34", "1795477211.34").splitlines()).stale
+    assert not parse(sections(text.replace("1795477202.34", "1795477211.34"))).stale
 
 
 def test_a_file_from_the_future_is_not_reloaded_for_ever() -> None:
-    assert not parse(FRESH.replace("1795477202.34", "1895477202.34").splitlines()).stale
+    assert not parse(sections(FRESH.replace("1795477202.34", "1895477202.34"))).stale
 
 
 def test_a_host_without_sshd_says_so() -> None:
-    sshd = parse(["", "#> login", "debian", "", "#> absent"])
+    sshd = parse(sections(["", "#> login", "debian", "", "#> absent"]))
     assert not sshd.installed
 
 
@@ -99,19 +100,19 @@ def test_files_that_sshd_refuses_are_told_in_its_own_words() -> None:
         "#> user root\n/etc/ssh/sshd_config.d/50-x.conf: line 1: Bad configuration option: Foo\n"
         "exit status 255\n\n#> user debian\nas-first\n\n#> times" + rest.partition("#> times")[2]
     )
-    sshd = parse(text.splitlines())
+    sshd = parse(sections(text))
     assert "Bad configuration option: Foo" in sshd.problem
     assert not sshd.effective
 
 
 def test_several_values_of_a_keyword_are_all_kept() -> None:
     text = FRESH.replace("loglevel INFO", "allowusers ann\nallowusers bob")
-    assert parse(text.splitlines()).effective["root"]["allowusers"] == "ann bob"
+    assert parse(sections(text)).effective["root"]["allowusers"] == "ann bob"
 
 
 def test_the_drop_in_is_read_as_it_is_even_if_it_looks_like_a_section() -> None:
     text = FRESH.replace("#> drop-in\n", "#> drop-in\n=#> units\n=UsePAM no\n")
-    assert parse(text.splitlines()).drop_in == "#> units\nUsePAM no\n"
+    assert parse(sections(text)).drop_in == "#> units\nUsePAM no\n"
 
 
 def test_the_script_is_sound_and_names_are_not_code() -> None:

@@ -19,6 +19,7 @@ from cluster.membership import Membership, Service
 from cluster.unlock_key import fingerprint
 from facts.docker import ENGINE_STATE
 from facts.swarm import JoinState, Nodes, Services, State, UnlockKey, parse_remains
+from tests.answers import encoded, sections
 from tests.facts_page import answer
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -29,7 +30,7 @@ def lines(name: str) -> list[str]:
 
 
 def told(condition: str) -> Membership:
-    return State().process(lines(f"swarm-state-{condition}"))
+    return State().process(encoded(lines(f"swarm-state-{condition}")))
 
 
 def test_a_host_without_docker_is_in_no_swarm_for_certain() -> None:
@@ -86,7 +87,7 @@ def test_whoever_is_no_manager_that_can_answer_tells_of_no_terms() -> None:
 @pytest.mark.parametrize(("host", "role"), [("facts", "manager"), ("facts-worker", "worker")])
 def test_a_node_tells_of_its_certificate(host: str, role: str) -> None:
     text = (FIXTURES / host / "facts.swarm.State.txt").read_text()
-    membership = State().process(text.splitlines())
+    membership = State().process(encoded(text))
     assert membership.certificate_role == role
     issued, expires = membership.certificate_issued, membership.certificate_expires
     assert issued is not None
@@ -170,12 +171,12 @@ def test_an_engine_that_gives_no_answer_has_not_said_whether_it_is_in_a_swarm() 
 def test_of_an_answer_that_breaks_off_the_reason_is_kept_and_not_the_answer() -> None:
     output = lines("swarm-state-manager-28.5.2")
     broken = "curl: (28) Operation timed out after 25001 milliseconds with 0 bytes received"
-    membership = State().process([*output[:-2], broken])
+    membership = State().process(encoded([*output[:-2], broken]))
     assert membership.engine == f"unreachable: {broken}"
 
 
 def test_a_stopped_engine_has_not_said_whether_it_is_in_a_swarm() -> None:
-    membership = State().process(["", "#> state", "stopped"])
+    membership = State().process(encoded(["", "#> state", "stopped"]))
     assert not membership.in_none
     assert not membership.in_swarm
 
@@ -194,7 +195,7 @@ def test_a_stopped_engine_has_not_said_whether_it_is_in_a_swarm() -> None:
 )
 def test_output_that_makes_no_sense_fails_the_fact_and_not_the_run(output: list[str]) -> None:
     try:
-        membership = State().process(output)
+        membership = State().process(encoded(output))
     except FactProcessError:
         return
     assert membership.engine.startswith("unreachable")
@@ -204,7 +205,7 @@ def test_any_output_cut_off_anywhere_is_an_error_of_the_fact_or_no_answer() -> N
     whole = (FIXTURES / "swarm-state-manager-28.5.2.txt").read_text()
     for end in range(0, len(whole) - 2, 397):
         try:
-            membership = State().process(whole[:end].splitlines())
+            membership = State().process(encoded(whole[:end]))
         except FactProcessError:
             continue
         assert not membership.in_none
@@ -218,7 +219,7 @@ def test_join_tokens_and_keys_are_in_no_answer() -> None:
 
 
 def test_services_with_the_ports_of_the_mesh_and_their_networks() -> None:
-    services = Services().process(lines("swarm-services-28.5.2"))
+    services = Services().process(encoded(lines("swarm-services-28.5.2")))
     assert services == (
         Service("alone", networks=(), mesh_ports=()),
         Service(
@@ -230,7 +231,7 @@ def test_services_with_the_ports_of_the_mesh_and_their_networks() -> None:
 
 
 def test_no_services_are_an_answer_too() -> None:
-    assert Services().process(["", "#> services"]) == ()
+    assert Services().process(encoded(["", "#> services"])) == ()
 
 
 def test_a_person_asks_for_the_nodes() -> None:
@@ -311,7 +312,7 @@ def test_without_curl_nobody_can_ask_the_engine(tmp_path: Path) -> None:
 
 def test_what_a_host_keeps_of_a_swarm_is_read_off_its_certificate() -> None:
     text = (Path(__file__).parent / "fixtures/facts/facts.swarm.Kept.txt").read_text()
-    kept = parse_remains(text.splitlines())
+    kept = parse_remains(sections(text))
     assert (kept.state, kept.locked, kept.manager) == (True, False, True)
     asked = answer("facts.swarm.State")  # of the same host, at the same time
     assert (kept.cluster, kept.node) == (asked["cluster"], asked["node"])
@@ -323,7 +324,7 @@ def test_a_host_without_docker_keeps_nothing() -> None:
     text = (
         "#> state\n#> locked\n#> certificate\n#> engine\n#> addresses\n2: eth0    inet 10.0.0.5/24"
     )
-    kept = parse_remains(text.splitlines())
+    kept = parse_remains(sections(text))
     assert (kept.state, kept.locked, kept.manager) == (False, False, False)
     assert (kept.cluster, kept.node) == ("", "")
     assert (kept.engine, kept.addresses) == ("", ("10.0.0.5",))

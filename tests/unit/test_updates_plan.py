@@ -23,6 +23,7 @@ from cluster.updates import (
     Updates,
 )
 from facts import updates as fact
+from tests.answers import sections
 
 RIGHT = Updates(
     packages={"unattended-upgrades": "2.12", "systemd-timesyncd": "257.9-1"},
@@ -324,7 +325,7 @@ linux-image-6.12.48+deb13-amd64
 
 
 def test_the_fact_reads_what_is_in_force() -> None:
-    actual = fact.parse(OUTPUT.splitlines())
+    actual = fact.parse(sections(OUTPUT))
     assert actual.packages == {"systemd-timesyncd": "257.13-1~deb13u1"}
     assert actual.value("APT::Periodic::Unattended-Upgrade") == "1"
     assert actual.configuration[BLACKLIST] == ("^docker-ce", "^containerd[.]io$")
