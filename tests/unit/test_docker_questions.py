@@ -22,9 +22,12 @@ import json
 
 from pyinfra.context import ctx_state
 
+from cluster.settings import Settings
 from operations import story
 
 hosts = {hosts!r}
+declared = Settings.host
+Settings.host = lambda settings, name: declared(settings, name.removeprefix("@fake/"))
 story.install()
 
 
