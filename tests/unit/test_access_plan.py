@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.access import Account, Accounts, Declared, Plan, Wanted, plan
-from cluster.findings import Notice, changes, refusals
+from cluster.access import Account, Accounts, Declared, Plan, Wanted, key_files, plan
+from cluster.findings import Change, Notice, changes, refusals
 
 MINE = "ssh-ed25519 AAAAmine owner@laptop"
 OTHER = "ssh-ed25519 AAAAother somebody"
@@ -74,6 +75,11 @@ def test_a_new_admin_gets_everything_at_once() -> None:
     assert "ann" in made.unlock
     assert made.keys["ann"] == (OTHER,)
     assert made.sudoers is not None
+    assert [finding.what for finding in made.findings] == [
+        "user ann",
+        "sudo /etc/sudoers.d/zz-pyinfra-swarm",
+        "password of ubuntu",
+    ]
     assert "ann ALL=(ALL:ALL) NOPASSWD: ALL" in made.sudoers
 
 
@@ -131,6 +137,171 @@ def test_others_with_keys_are_named_and_left_alone() -> None:
 
 def test_sudo_that_does_not_read_its_drop_ins_is_refused() -> None:
     assert refusals(plan(DECLARED, replace(FRESH, sudoers_included=False)).findings)
+
+
+# What each finding is, and what is done
+# --------------------------------------
+
+WITH_PAM = Wanted(admins=DECLARED.admins, use_pam=True)
+KEPT = replace(FRESH, sudoers=WITH_PAM.sudoers())
+
+
+def having(account: Account) -> Accounts:
+    return replace(KEPT, accounts=(account,))
+
+
+def told(made: Plan) -> list[tuple[type, str, str]]:
+    return [(type(finding), finding.what, finding.reason) for finding in made.findings]
+
+
+def test_a_host_as_declared_needs_nothing() -> None:
+    assert plan(WITH_PAM, KEPT, USED) == Plan()
+
+
+def test_sshd_reads_two_files_of_keys() -> None:
+    assert key_files("/home/ann") == (
+        "/home/ann/.ssh/authorized_keys",
+        "/home/ann/.ssh/authorized_keys2",
+    )
+
+
+def test_a_line_for_each_admin_goes_to_sudo() -> None:
+    wanted = Wanted(admins=(Declared("ann"), Declared("ubuntu")))
+    first, *rules = wanted.sudoers().split("\n")
+    assert first.startswith("# Written by pyinfra-swarm")
+    assert rules == ["ann ALL=(ALL:ALL) NOPASSWD: ALL", "ubuntu ALL=(ALL:ALL) NOPASSWD: ALL", ""]
+
+
+def test_what_was_never_confirmed_is_told_and_made_again() -> None:
+    ((kind, what, reason),) = told(plan(WITH_PAM, replace(KEPT, unconfirmed=True), USED))
+    assert (kind, what) == (Change, "access")
+    assert "never confirmed" in reason
+
+
+def test_denying_others_shuts_out_nobody_who_is_declared() -> None:
+    assert plan(replace(WITH_PAM, deny_others=True), KEPT, USED) == Plan()
+
+
+def test_a_new_admin_without_keys_is_made_and_told_of() -> None:
+    made = plan(replace(WITH_PAM, admins=(Declared("ann"),)), KEPT)
+    assert made.create == ["ann"]
+    assert made.keys == {}
+    assert [entry for entry in told(made) if entry[1].endswith(" ann")] == [
+        (Change, "user ann", "a declared admin does not exist"),
+        (
+            Notice,
+            "keys of ann",
+            "none are declared, and a new user has none: it cannot log in",
+        ),
+    ]
+
+
+def test_an_admin_has_to_be_in_the_group_sudo_unless_it_is_root() -> None:
+    made = plan(WITH_PAM, having(replace(UBUNTU, groups=("users",))), USED)
+    assert made.join_sudo == ["ubuntu"]
+    assert told(made) == [(Change, "user ubuntu", "is not in the group sudo")]
+    assert plan(WITH_PAM, having(replace(UBUNTU, groups=(), uid=0)), USED) == Plan()
+    assert plan(WITH_PAM, having(replace(UBUNTU, groups=(), uid=1)), USED).join_sudo
+
+
+@pytest.mark.parametrize("shell", ["/usr/sbin/nologin", "/bin/false"])
+def test_a_shell_that_lets_nobody_in_is_told(shell: str) -> None:
+    (finding,) = plan(WITH_PAM, having(replace(UBUNTU, shell=shell)), USED).findings
+    assert isinstance(finding, Notice)
+    assert (finding.what, finding.found) == ("user ubuntu", shell)
+
+
+def test_an_admin_without_any_key_is_told_of() -> None:
+    wanted = replace(WITH_PAM, admins=(Declared("ubuntu"),))
+    for keys, more in (((), ()), (("# none yet", " "), ())):
+        ((kind, what, reason),) = told(
+            plan(wanted, having(replace(UBUNTU, keys=keys, more_keys=more)))
+        )
+        assert (kind, what) == (Notice, "keys of ubuntu")
+        assert "cannot log in with a key" in reason
+    for keys, more in (((MINE,), ()), ((), (MINE,))):
+        assert plan(wanted, having(replace(UBUNTU, keys=keys, more_keys=more))) == Plan()
+
+
+def test_each_key_that_is_missing_or_too_much_is_told_in_order() -> None:
+    keys = [f"ssh-ed25519 AAAA{letter * 20} {letter}" for letter in "abcd"]
+    account = replace(UBUNTU, keys=(keys[1], keys[0]))
+    made = plan(
+        replace(WITH_PAM, admins=(Declared("ubuntu", (keys[3], keys[2])),)), having(account)
+    )
+    assert made.keys == {"ubuntu": (keys[3], keys[2])}
+    assert [(finding.expected, finding.found) for finding in made.findings] == [
+        ("ssh-ed25519 …cccccccccccc", ""),
+        ("ssh-ed25519 …dddddddddddd", ""),
+        ("", "ssh-ed25519 …aaaaaaaaaaaa"),
+        ("", "ssh-ed25519 …bbbbbbbbbbbb"),
+    ]
+
+
+def test_declared_keys_in_the_second_file_only_are_brought_into_the_first() -> None:
+    made = plan(WITH_PAM, having(replace(UBUNTU, more_keys=(MINE,))), USED)
+    assert made.keys == {"ubuntu": (MINE,)}
+    ((kind, what, reason),) = told(made)
+    assert (kind, what) == (Change, "keys of ubuntu")
+    assert "spread over two files" in reason
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ssh-rsa AAAAB3 a comment",
+        "ecdsa-sha2-nistp256 AAAAE2 a comment",
+        "sk-ssh-ed25519@openssh.com AAAAGn a comment",
+        'from="10.0.0.0/8" ssh-ed25519 AAAAC3 a comment',
+    ],
+)
+def test_every_kind_of_key_is_known_without_its_comment(key: str) -> None:
+    bare, other = key.removesuffix(" a comment"), key.replace("AAAA", "AAAAB")
+    wanted = replace(WITH_PAM, admins=(Declared("ubuntu", (key,)),))
+    assert not plan(wanted, having(replace(UBUNTU, keys=(f"\t{bare} elsewhere ",)))).keys
+    assert plan(wanted, having(replace(UBUNTU, keys=(other,)))).keys
+
+
+def test_a_line_that_only_looks_like_a_key_is_compared_as_it_is() -> None:
+    odd = "ssh-ed25519 no-blob AAAAC3 ssh-ed25519"
+    for line in (odd, f"{odd} ", f"\t{odd}"):
+        wanted = replace(WITH_PAM, admins=(Declared("ubuntu", (line,)),))
+        assert not plan(wanted, having(replace(UBUNTU, keys=(odd,)))).keys
+        made = plan(wanted, having(replace(UBUNTU, keys=(odd.replace("no-", "a-"),))))
+        assert made.findings[0].expected.startswith("ssh-ed25519 …")
+
+
+def test_root_is_never_unlocked_and_never_told_of() -> None:
+    root = replace(ROOT, keys=(OTHER,))
+    made = plan(Wanted(admins=(Declared("root"),)), replace(FRESH, accounts=(root,)))
+    assert made.unlock == []
+    assert plan(DECLARED, replace(FRESH, accounts=(root, UBUNTU)), USED).unlock == ["ubuntu"]
+    assert not [
+        f for f in plan(DECLARED, replace(FRESH, accounts=(root,))).findings if "root" in f.what
+    ]
+
+
+@pytest.mark.parametrize(
+    ("account", "whats"),
+    [
+        (
+            Account("bob", 1, "/", "/bin/sh", "locked", keys=(OTHER,)),
+            {"keys of bob", "password of bob"},
+        ),
+        (Account("bob", 1, "/", "/bin/sh", "star", keys=(OTHER,)), {"keys of bob"}),
+        (Account("bob", 1, "/", "/bin/sh", "locked"), set()),
+        (Account("bob", 0, "/", "/bin/sh", "locked", keys=(OTHER,)), set()),
+    ],
+)
+def test_who_else_has_keys_is_told_and_whom_sshd_without_pam_refuses(
+    account: Account, whats: set[str]
+) -> None:
+    mine = replace(UBUNTU, password="star")
+    made = plan(DECLARED, replace(KEPT, accounts=(mine, account)), USED)
+    assert {finding.what for finding in made.findings} == whats
+    assert made.unlock == []
+    quiet = plan(replace(WITH_PAM, deny_others=True), replace(KEPT, accounts=(mine, account)), USED)
+    assert quiet.findings == []
 
 
 _names = st.sampled_from(["ubuntu", "ann", "bob"])

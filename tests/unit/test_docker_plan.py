@@ -195,6 +195,8 @@ def test_the_repository_of_the_hosts_own_distribution_is_used() -> None:
     assert "Architectures: arm64\n" in text
     assert "Signed-By: /etc/apt/keyrings/docker.asc\n" in text
     assert key_url(SETTINGS, ubuntu) == "https://download.docker.com/linux/ubuntu/gpg"
+    mirrored = declared(repository="https://mirror.example.org/docker/")
+    assert key_url(mirrored, ubuntu) == "https://mirror.example.org/docker/ubuntu/gpg"
 
 
 # Stale entries are taken out, and nothing else: the operation's own shell
@@ -346,6 +348,30 @@ def test_packages_of_two_distributions_are_the_same_version() -> None:
     assert wanted_version(SETTINGS, FRESH, [], candidates) == "28.5.2"
 
 
+def test_an_installation_that_is_half_done_decides_no_version() -> None:
+    """Neither one without all packages nor one whose engine's own package is missing."""
+    without = [name for name in PACKAGES if name != "docker-ce"]
+    for kept in (["docker-ce"], without):
+        packages = {name: running("26.1.5").packages[name] for name in kept}
+        half = replace(FRESH, packages=packages)
+        assert wanted_version(SETTINGS, FRESH, [half], [offers("29.1.0")]) == "29.1.0"
+
+
+def test_a_host_with_another_version_than_the_others_gets_the_newest_of_them() -> None:
+    assert wanted_version(SETTINGS, running("29.1.0"), [running("26.1.5")], []) == "29.1.0"
+    assert wanted_version(SETTINGS, running("26.1.5"), [running("29.1.0")], []) == "29.1.0"
+
+
+def test_where_no_version_is_wanted_the_installed_one_stays() -> None:
+    assert packages_of(CONVERGED, None) == []
+
+
+def test_an_installation_in_part_is_held_once_it_is_complete() -> None:
+    packages = {"docker-ce": Package("5:28.5.2-1~debian.13~trixie", held=False)}
+    (change,) = packages_of(differing(packages=packages))
+    assert change.reason == "is installed in part"
+
+
 @pytest.mark.parametrize("candidates", [[], [offers("29.1.0"), offers("28.5.2")]])
 def test_without_a_common_version_none_is_wanted(candidates: list[list[str]]) -> None:
     assert wanted_version(SETTINGS, FRESH, [FRESH], candidates) is None
@@ -363,7 +389,12 @@ def test_a_host_that_has_docker_keeps_its_version() -> None:
 
 @pytest.mark.parametrize(
     ("version", "keys"),
-    [("26.1.5", set()), ("28.5.2", {"ip6tables"}), ("29.1.0", {"ip6tables", "firewall-backend"})],
+    [
+        ("26.1.5", set()),
+        ("27.0.1", {"ip6tables"}),
+        ("28.5.2", {"ip6tables"}),
+        ("29.0.0", {"ip6tables", "firewall-backend"}),
+    ],
 )
 def test_each_engine_gets_only_the_keys_it_takes(version: str, keys: set[str]) -> None:
     content = json.loads(daemon_json(SETTINGS, version))
@@ -373,23 +404,46 @@ def test_each_engine_gets_only_the_keys_it_takes(version: str, keys: set[str]) -
     assert content["log-opts"] == {"max-file": "3", "max-size": "10m"}
 
 
+def test_the_file_is_the_same_every_time_and_easily_read() -> None:
+    text = daemon_json(declared(daemon={"bip": "10.9.0.1/24"}), "26.1.5")
+    assert (
+        text
+        == """\
+{
+  "bip": "10.9.0.1/24",
+  "iptables": true,
+  "live-restore": false,
+  "log-driver": "json-file",
+  "log-opts": {
+    "max-file": "3",
+    "max-size": "10m"
+  }
+}
+"""
+    )
+
+
 def test_additions_wait_for_an_engine_that_can_judge_them() -> None:
-    settings = declared(daemon={"debug": True})
+    settings = declared(daemon={"debug": True, "bip": "10.9.0.1/24"})
     assert json.loads(daemon_json(settings, "28.5.2"))["debug"] is True
     assert "debug" not in json.loads(daemon_json(settings, "28.5.2", extras=False))
     change = the(Change, plan_daemon(settings, FRESH))
-    assert "has additions declared (→ debug)" in change.sentence()
+    assert "has additions declared (→ bip, debug)" in change.sentence()
 
 
 def test_a_missing_configuration_is_written() -> None:
     findings = plan_daemon(SETTINGS, differing(daemon_json=None))
     assert "is missing" in findings[0].sentence()
+    assert (json.loads(findings[0].expected), findings[0].found) == (json.loads(WANTED), "")
+    only_more = json.dumps({**json.loads(WANTED), "log-level": "warn", "debug": True})
+    change = the(Change, plan_daemon(SETTINGS, differing(daemon_json=only_more)))
+    assert (change.expected, change.found) == ("", '{"debug": true, "log-level": "warn"}')
 
 
 def test_a_differing_configuration_is_told_by_what_differs_and_not_whole() -> None:
     change, restart = plan_daemon(declared(log_max_size="50m", daemon={"debug": True}), CONVERGED)
-    assert '"debug": true' in change.expected
-    assert '"max-size": "10m"' in change.found
+    assert change.expected == ('{"debug": true, "log-opts": {"max-file": "3", "max-size": "50m"}}')
+    assert change.found == '{"log-opts": {"max-file": "3", "max-size": "10m"}}'
     assert "live-restore" not in change.sentence()
     assert "has not read the configuration that is declared" in restart.sentence()
 
@@ -398,6 +452,7 @@ def test_a_broken_configuration_is_replaced() -> None:
     for broken in ("{", "[]", '"text"', ""):
         findings = plan_daemon(SETTINGS, differing(daemon_json=broken))
         assert findings[0].what == "daemon.json"
+        assert findings[0].found == ("not valid JSON" if broken else "")
 
 
 @pytest.mark.parametrize(
