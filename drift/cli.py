@@ -282,10 +282,15 @@ def _channels(options: argparse.Namespace) -> notify.Channels:
 def _places(options: argparse.Namespace, cluster: str) -> None:
     """Find out before the check, not after it, that its files cannot be written."""
     for path in filter(None, (options.html, options.metrics)):
-        if not path.parent.is_dir():
+        # os.path's questions: pathlib's raise below a folder that may not be entered.
+        if not os.path.isdir(path.parent):
             raise Unusable(
                 f"{path}: there is no folder {path.parent} to write it to\n"
                 "    instead: make it first, or name another"
+            )
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise Unusable(
+                f"{path}: the folder {path.parent} cannot be written to\n    instead: name another"
             )
         if path.is_dir():
             raise Unusable(f"{path}: is a folder\n    instead: the name of a file in it")

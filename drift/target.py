@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -93,7 +94,7 @@ def deploy(given: str) -> str:
     One of the project's own is named from its root, wherever it was named from.
     """
     for path in (ROOT / given, from_user(given).absolute()):
-        if path.is_file() and path.suffix == ".py":
+        if os.path.isfile(path) and path.suffix == ".py":
             resolved = path.resolve()
             if resolved.parent == ROOT:  # inventory.py: pyinfra would look at nothing
                 raise Unusable(

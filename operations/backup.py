@@ -119,18 +119,21 @@ def _place(settings: Settings) -> Path:
 def _unwritable(place: Path) -> Refusal | None:
     """Why nothing can be written there. Seen before any engine is stopped."""
     reason = remedy = ""
+    # Not pathlib's: its questions raise PermissionError below a folder that may not be entered.
+    there, is_folder = os.path.exists, os.path.isdir
     if not age_encryption.available():
         reason, remedy = "pyrage, which encrypts it, is not installed", age_encryption.INSTALL
-    elif given("to") and not place.is_dir():
-        if place.exists():
+    elif given("to") and not is_folder(place):
+        nearest = next(path for path in place.parents if there(path))
+        if there(place):
             reason, remedy = f"{place} exists already", "Name a new file: --data to=PATH"
-        elif not place.parent.is_dir():
+        elif not os.access(nearest, os.W_OK | os.X_OK):
+            reason, remedy = f"{nearest} cannot be written to", "Name another: --data to=PATH"
+        elif not is_folder(place.parent):
             reason, remedy = f"there is no folder {place.parent}", "Make it, or name another"
-        elif not os.access(place.parent, os.W_OK | os.X_OK):
-            reason, remedy = f"{place.parent} cannot be written to", "Name another: --data to=PATH"
     else:
-        nearest = next(path for path in (place, *place.parents) if path.exists())
-        if not nearest.is_dir():
+        nearest = next(path for path in (place, *place.parents) if there(path))
+        if not is_folder(nearest):
             reason, remedy = f"{nearest} is not a folder", "Name another in backup.folder"
         elif not os.access(nearest, os.W_OK | os.X_OK):
             reason, remedy = f"{nearest} cannot be written to", "Name another in backup.folder"

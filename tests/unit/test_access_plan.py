@@ -213,6 +213,8 @@ def test_a_shell_that_lets_nobody_in_is_told(shell: str) -> None:
 
 def test_an_admin_without_any_key_is_told_of() -> None:
     wanted = replace(WITH_PAM, admins=(Declared("ubuntu"),))
+    keys: tuple[str, ...]
+    more: tuple[str, ...]
     for keys, more in (((), ()), (("# none yet", " "), ())):
         ((kind, what, reason),) = told(
             plan(wanted, having(replace(UBUNTU, keys=keys, more_keys=more)))

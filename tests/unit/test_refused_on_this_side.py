@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import inspect
 import io
-import os
+import subprocess
+import sys
 import tarfile
+from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +23,10 @@ from cluster.backup_archive import Archive, Backup
 from cluster.findings import Change, Finding, Refusal
 from cluster.locked_state import NODE_KEY
 from cluster.settings import Settings
+from cluster.settings_sources import ROOT
 from cluster.steps import Leave
+from drift import cli as drift_cli
+from drift import target as drift_target
 from operations import (
     backup,
     backup_file,
@@ -34,6 +40,7 @@ from operations import (
     story,
     topology,
 )
+from tests.other_user import as_nobody, closed_folder
 from tests.unit.test_swarm_plan import CONVERGED, node
 from tests.unit.test_swarm_plan import SETTINGS as FOUR
 
@@ -66,8 +73,22 @@ def say(monkeypatch: pytest.MonkeyPatch) -> Say:
     return says
 
 
-def without_pyrage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(age_encryption, "available", lambda: False)
+def without_pyrage(folder: Path, asked: str) -> str:
+    """The sentence of a refusal, told by a Python that has all that this one has but pyrage."""
+    libraries = folder / "libraries"
+    libraries.mkdir()
+    for entry in Path(pyrage.__file__).parents[1].iterdir():
+        if not entry.name.startswith("pyrage"):
+            (libraries / entry.name).symlink_to(entry)
+    program = f"from pathlib import Path\nfrom operations import backup, backup_file\n{asked}"
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        env={"PYTHONPATH": f"{ROOT}:{libraries}", "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
 
 
 def said(found: object) -> str:
@@ -92,10 +113,9 @@ def test_the_home_of_nobody_is_a_path_that_is_not_there() -> None:
     assert "~no-such-user/home.age cannot be read: No such file" in words
 
 
-def test_without_pyrage_nothing_is_decrypted(monkeypatch: pytest.MonkeyPatch) -> None:
-    without_pyrage(monkeypatch)
-    words = "pyrage, which decrypts it, is not installed. pip install"
-    assert words in said(backup_file.opened("/backups/one", "/keys/without pyrage"))
+def test_without_pyrage_nothing_is_decrypted(tmp_path: Path) -> None:
+    told = without_pyrage(tmp_path, "print(backup_file.opened('/b', '/k').sentence())")
+    assert "pyrage, which decrypts it, is not installed. pip install" in told
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
@@ -104,6 +124,13 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     words = f"{missing} cannot be read: No such file or directory"
     assert words in said(backup_file.opened(missing, str(identity)))
     assert words in said(backup_file.opened(str(identity), missing))
+    for mode in (0o755, 0o700):
+        with closed_folder(mode) as folder:
+            (folder / "private").write_text("")
+            (folder / "private").chmod(0o600)
+            private = str(folder / "private")
+            words = f"{private} cannot be read: Permission denied"
+            assert words in said(as_nobody(partial(backup_file.opened, private, private)))
 
 
 def test_a_backup_is_opened_by_the_key_it_was_encrypted_to(tmp_path: Path) -> None:
@@ -153,10 +180,8 @@ def test_a_locked_state_needs_the_key_of_its_time() -> None:
 def test_nothing_is_stopped_where_a_backup_cannot_be_encrypted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, say: Say
 ) -> None:
-    say()
-    without_pyrage(monkeypatch)
-    words = "pyrage, which encrypts it, is not installed. pip install"
-    assert words in said(backup._unwritable(tmp_path))
+    told = without_pyrage(tmp_path, "print(backup._unwritable(Path('/tmp')).sentence())")
+    assert "pyrage, which encrypts it, is not installed. pip install" in told
 
 
 def test_nothing_is_stopped_where_the_named_file_cannot_be_written(
@@ -172,10 +197,11 @@ def test_nothing_is_stopped_where_the_named_file_cannot_be_written(
     elsewhere = tmp_path / "none/one.tar.age"
     words = f"there is no folder {elsewhere.parent}. Make it, or name another"
     assert words in said(backup._unwritable(elsewhere))
-    file.unlink()
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    words = f"{tmp_path} cannot be written to. Name another: --data to=PATH"
-    assert words in said(backup._unwritable(file))
+    for mode in (0o555, 0o700, 0o644):
+        with closed_folder(mode) as folder:
+            for path in (folder / "one.tar.age", folder / "none/one.tar.age"):
+                words = f"{folder} cannot be written to. Name another: --data to=PATH"
+                assert words in said(as_nobody(partial(backup._unwritable, path)))
 
 
 def test_nothing_is_stopped_where_it_could_not_be_told_afterwards_who_wrote_the_backup(
@@ -202,9 +228,44 @@ def test_nothing_is_stopped_where_the_declared_folder_cannot_be_written_to(
     assert backup._unwritable(tmp_path / "new/folder") is None
     words = f"{file} is not a folder. Name another in backup.folder"
     assert words in said(backup._unwritable(file / "backups"))
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    words = f"{tmp_path} cannot be written to. Name another in backup.folder"
-    assert words in said(backup._unwritable(tmp_path / "new"))
+    for mode in (0o555, 0o700, 0o644):
+        with closed_folder(mode) as folder:
+            for path in (folder, folder / "new", folder / "new/folder"):
+                words = f"{folder} cannot be written to. Name another in backup.folder"
+                assert words in said(as_nobody(partial(backup._unwritable, path)))
+
+
+def refused_places(**places: Path) -> str:
+    options = {"html": None, "metrics": None, "since": None, **places}
+    try:
+        drift_cli._places(Namespace(**options), "home")
+    except drift_target.Unusable as error:
+        return str(error)
+    return ""
+
+
+def test_no_check_is_begun_whose_page_could_not_be_written(tmp_path: Path) -> None:
+    assert refused_places(html=tmp_path / "page.html") == ""
+    assert "there is no folder" in refused_places(html=tmp_path / "none/page.html")
+    assert "is a folder" in refused_places(metrics=tmp_path)
+    for mode in (0o555, 0o700, 0o644):
+        with closed_folder(mode) as folder:
+            told = as_nobody(partial(refused_places, html=folder / "page.html"))
+            assert f"the folder {folder} cannot be written to" in told
+            told = as_nobody(partial(refused_places, html=folder / "none/page.html"))
+            assert f"there is no folder {folder}/none" in told
+
+
+def test_a_deploy_that_nobody_may_look_at_is_not_there() -> None:
+    def named(path: Path) -> str:
+        try:
+            return drift_target.deploy(str(path))
+        except drift_target.Unusable as error:
+            return str(error)
+
+    with closed_folder(0o700) as folder:
+        told = as_nobody(partial(named, folder / "mine.py"))
+    assert f"--deploy {folder}/mine.py: there is no such file" in told
 
 
 # Reset, and removal
