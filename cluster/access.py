@@ -9,6 +9,7 @@ from typing import Literal
 
 from cluster.findings import Change, Finding, Notice, Refusal
 from cluster.observation import Observation
+from cluster.plain import quoted
 
 SUDOERS = "/etc/sudoers.d/zz-pyinfra-swarm"
 """Sorts last, since the last rule that matches a user wins; other tools' rules stay."""
@@ -191,7 +192,7 @@ def _admin(admin: Declared, seen: Accounts, made: Plan) -> None:
                 f"user {admin.name}",
                 "its shell lets nobody in",
                 found=account.shell,
-                remedy=f"usermod -s /bin/bash {admin.name}",
+                remedy=f"`usermod -s /bin/bash {quoted(admin.name)}` on it",
             )
         )
     if not admin.keys:
@@ -216,8 +217,8 @@ def _admin(admin: Declared, seen: Accounts, made: Plan) -> None:
                 "that a shell takes apart",
                 expected="letters, digits, and . _ / @ + -",
                 found=account.home,
-                remedy=f"Move it (`usermod -m -d /home/{admin.name} {admin.name}`), or declare no "
-                "keys for this user",
+                remedy=f"Move it (`usermod -m -d {quoted(f'/home/{admin.name}')} "
+                f"{quoted(admin.name)}`), or declare no keys for this user",
             )
         )
         return
@@ -300,7 +301,7 @@ def shut_out(seen: Accounts, names: Sequence[str] | set[str]) -> list[Finding]:
             f"password of {account.name}",
             "it is locked, so sshd without PAM (ssh.use_pam = false) refuses this account's keys",
             found="!",
-            remedy=f"usermod -p '*' {account.name}, if it is to log in",
+            remedy=f"`usermod -p '*' {quoted(account.name)}` on it, if it is to log in",
         )
         for account in seen.accounts
         if account.name not in names

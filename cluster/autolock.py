@@ -22,6 +22,7 @@ from cluster.membership import (
     view,
 )
 from cluster.overlays import ingress_of
+from cluster.plain import quoted
 from cluster.unlock_key import KeyFile
 from cluster.words import in_words
 
@@ -221,7 +222,7 @@ def _elsewhere(settings: Settings, observed: Observed) -> str:
         )
     return (
         f"{acting} is not locked, and has the key: run `pyinfra inventory.py deploys/swarm.py "
-        f"--limit {acting}`, which fetches it, and then this again"
+        f"--limit {quoted(acting)}`, which fetches it, and then this again"
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from cluster.findings import Finding, Notice, Refusal
 from cluster.firewall.plan import neighbours
 from cluster.host import Host, Kernel, Module
+from cluster.plain import quoted
 from cluster.settings import Settings
 from cluster.versions import encrypt_alike, order
 
@@ -109,15 +110,15 @@ def cluster_findings(settings: Settings, hosts: Mapping[str, Host | None]) -> It
             "hostname",
             f"{_and(names)} call themselves “{hostname}”; swarm's node list and the logs could not"
             " tell them apart",
-            remedy="Give each its own: sudo hostnamectl set-hostname NAME",
+            remedy="Give each its own: `sudo hostnamectl set-hostname NAME`",
         )
     for identity, names in _shared({name: host.machine_id for name, host in known.items()}):
         yield Refusal(
             "machine id",
             f"{_and(names)} have the same one ({identity}), as copies of one image do; the network"
             " may give them the same address",
-            remedy="On all of them but one: sudo rm /etc/machine-id /var/lib/dbus/machine-id;"
-            " sudo systemd-machine-id-setup; sudo reboot",
+            remedy="On all of them but one: `sudo rm /etc/machine-id /var/lib/dbus/machine-id;"
+            " sudo systemd-machine-id-setup; sudo reboot`",
         )
     yield from _engines(settings, known)
 
@@ -158,7 +159,7 @@ def _identity(settings: Settings, name: str, host: Host) -> Iterator[Finding]:
             "swarm lists the node under another name than the settings do",
             expected=name,
             found=host.hostname,
-            remedy=f"sudo hostnamectl set-hostname {name}",
+            remedy=f"`sudo hostnamectl set-hostname {quoted(name)}`",
         )
     declared = settings.host(name).address
     own = [ipaddress.ip_interface(entry.address) for entry in host.addresses]
@@ -191,9 +192,9 @@ def _clock(host: Host) -> Iterator[Finding]:
 
 def _disks(host: Host) -> Iterator[Finding]:
     needed = FREE_AFTER if host.engine else FREE_BEFORE
-    remedy = "See what takes it: sudo du -xhd1 {} | sort -h"
+    remedy = "See what takes it: `sudo du -xhd1 {} | sort -h`"
     if host.engine:
-        remedy += "; docker system df shows Docker's part"
+        remedy += "; `docker system df` shows Docker's part"
     judged: set[str] = set()
     for path, least in sorted(needed.items(), key=lambda need: -need[1]):
         disk = host.disk(path)
@@ -207,7 +208,7 @@ def _disks(host: Host) -> Iterator[Finding]:
                 "it does not suffice for Docker and its images",
                 expected=f"{least // MIB} MiB free",
                 found=f"{disk.free // MIB} MiB",
-                remedy=remedy.format(whole),
+                remedy=remedy.format(quoted(whole)),
             )
         elif disk.free_inodes is not None and disk.free_inodes < FREE_INODES:
             yield Refusal(
@@ -215,7 +216,7 @@ def _disks(host: Host) -> Iterator[Finding]:
                 "hardly any file can be made there, however much space is free",
                 expected=f"{FREE_INODES} free",
                 found=str(disk.free_inodes),
-                remedy=f"See what takes them: sudo du -x --inodes -d1 {whole} | sort -h",
+                remedy=f"See what takes them: `sudo du -x --inodes -d1 {quoted(whole)} | sort -h`",
             )
 
 
@@ -227,26 +228,29 @@ def _other_tools(settings: Settings, host: Host) -> Iterator[Finding]:
             f"{_and(conflicting)} of the distribution"
             f" {'is' if len(conflicting) == 1 else 'are'} installed, and Docker's own conflict"
             " with that",
-            remedy=f"sudo apt remove {' '.join(conflicting)} (images and volumes stay)",
+            remedy=f"`sudo apt remove {' '.join(map(quoted, conflicting))}` (images and volumes "
+            "stay)",
         )
     if host.snap_docker:
         yield Refusal(
             "snap",
             "Docker is installed as a snap, a second engine beside the one to be installed",
-            remedy="Save what its containers hold, then: sudo snap remove --purge docker",
+            remedy="Save what its containers hold, then: `sudo snap remove --purge docker`",
         )
     for path, sign in host.managed_files.items():
         yield Refusal(
             path,
             f"another tool manages it ({sign}); the two would overwrite each other",
-            remedy=f"Take the file from that tool, then: sudo mv {path} {path}.old;"
-            " what it sets goes into docker.daemon in the settings",
+            remedy="Take the file from that tool, then: "
+            f"`sudo mv {quoted(path)} {quoted(f'{path}.old')}`; what it sets goes into "
+            "docker.daemon in the settings",
         )
     if settings.firewall.enabled:
         yield from neighbours(host.firewalls)
         return
     for firewall in host.firewalls:
-        turn_off = "sudo ufw disable" if firewall == "ufw" else f"sudo systemctl disable {firewall}"
+        turn_off = f"`sudo systemctl disable {quoted(firewall)}`"
+        turn_off = "`sudo ufw disable`" if firewall == "ufw" else turn_off
         yield Notice(
             "firewall",
             f"{firewall} manages rules on this host as well, and may drop what the swarm needs:"
@@ -309,7 +313,7 @@ def kernel_findings(kernel: Kernel) -> Iterator[Finding]:
             "the kernel did not take an ESP state with AES-GCM, tried in a network namespace of"
             " its own; an encrypted network would carry nothing",
             found=said,
-            remedy=_REBOOT_OR + "sudo modprobe -a esp4 gcm aes_generic; dmesg | tail says why",
+            remedy=_REBOOT_OR + "`sudo modprobe -a esp4 gcm aes_generic; dmesg | tail` says why",
         )
     if kernel.vxlan is False and "vxlan" not in named:
         yield Refusal(
@@ -317,7 +321,7 @@ def kernel_findings(kernel: Kernel) -> Iterator[Finding]:
             "the kernel did not make a VXLAN interface, tried in a network namespace of its own;"
             " overlay networks are VXLANs",
             found=said,
-            remedy=_REBOOT_OR + "sudo modprobe vxlan; dmesg | tail says why",
+            remedy=_REBOOT_OR + "`sudo modprobe vxlan; dmesg | tail` says why",
         )
     if kernel.matches is False and not named & {"xt_policy", "xt_bpf"}:
         yield Refusal(
@@ -325,7 +329,7 @@ def kernel_findings(kernel: Kernel) -> Iterator[Finding]:
             "iptables did not take rules with the matches policy and bpf, tried in a network"
             " namespace of its own; without them clear text cannot be told from encrypted packets",
             found=said,
-            remedy=_REBOOT_OR + "sudo modprobe -a xt_policy xt_bpf; `iptables --version` shows"
+            remedy=_REBOOT_OR + "`sudo modprobe -a xt_policy xt_bpf`; `iptables --version` shows"
             " the back end, whose kernel part (nf_tables or ip_tables) may be missing",
         )
     untried = [
@@ -357,7 +361,7 @@ def _blocked(module: Module) -> Refusal:
         f"kernel module {module.name}",
         f"loading it is blocked, and {NEEDED_FOR[module.name]}",
         found=module.blocked_by,
-        remedy=f"Remove that line, then: sudo modprobe {module.name}{mitigation}",
+        remedy=f"Remove that line, then: `sudo modprobe {quoted(module.name)}`{mitigation}",
     )
 
 

@@ -17,6 +17,7 @@ from cluster.backup_archive import Backup
 from cluster.findings import Change, Finding, Notice, Refusal
 from cluster.membership import Membership, Node, Observed, managers_of, quorum, reachable
 from cluster.observation import Observation
+from cluster.plain import quoted
 from cluster.versions import order
 from cluster.words import in_words
 
@@ -174,7 +175,7 @@ def _silent(
             f"{in_words(silent)} did not answer, and may still be a manager of this swarm: two of "
             "the old managers that come back would be a second swarm beside the restored one",
             "Bring them up, so that it can be seen; if they are gone for good, or will be "
-            f"installed anew before they come back: --data gone={','.join(silent)}",
+            f"installed anew before they come back: `--data gone={quoted(','.join(silent))}`",
         )
     ]
 
@@ -189,7 +190,8 @@ def _unfit(
                 "restore",
                 f"{target.name} has no Docker yet",
                 "Prepare it as far as Docker and its firewall, not the swarm: `pyinfra "
-                f"inventory.py deploys/docker.py deploys/firewall.py --limit {target.name}`",
+                f"inventory.py deploys/docker.py deploys/firewall.py --limit "
+                f"{quoted(target.name)}`",
             )
         ]
     if order(remains.engine) < order(backup.engine):

@@ -23,6 +23,7 @@ from cluster.membership import (
     reachable,
     view,
 )
+from cluster.plain import quoted
 from cluster.steps import AwaitEmpty, Demote, Leave, RemoveEntry, SetAvailability, Step
 from cluster.swarm import cannot_spare
 from cluster.words import in_words
@@ -72,7 +73,7 @@ def find(settings: Settings, observed: Observed, name: str) -> Target | Refusal:
             return Refusal(
                 "host",
                 f"{name} is declared under another name: {in_words(theirs)}",
-                remedy=f"Give --data host={theirs[0]}",
+                remedy=f"Give `--data host={quoted(theirs[0])}`",
             )
     living = [node for node in nodes if node.state != "down"]
     if host is None and (not nodes or len(living) > 1):
@@ -385,6 +386,6 @@ def welcome(target: Target) -> list[Finding]:
             f"host {target.name}",
             f"stays declared, as a {host.role}: labels, availability and role come from there",
             remedy="Put the new one in its place, under the address that is declared, and run: "
-            "pyinfra inventory.py deploys/site.py",
+            "`pyinfra inventory.py deploys/site.py`",
         ),
     ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cluster.findings import Change, Finding, Notice
 from cluster.observation import Observation
+from cluster.plain import quoted
 
 CONFIGURATION = "/etc/apt/apt.conf.d/90pyinfra-swarm"
 """Our part of apt's configuration; it is read after the distributions' own 20… and 50…."""
@@ -149,7 +150,8 @@ def plan(*, unattended: bool, time_sync: bool, actual: Updates) -> Plan:
                     f"{reason}: something overrules {CONFIGURATION}",
                     expected=expected,
                     found=found or "not set",
-                    remedy=f"Find it: grep -rn {name.rsplit('::', 1)[-1]} /etc/apt/apt.conf.d",
+                    remedy="Find it: `grep -rn "
+                    f"{quoted(name.rsplit('::', 1)[-1])} /etc/apt/apt.conf.d`",
                 )
                 for name, reason, expected, found in differences
             ]

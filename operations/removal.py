@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cluster.findings import Finding, Refusal, refusals
+from cluster.plain import quoted
 from cluster.removal import (
     Target,
     farewell,
@@ -71,7 +72,7 @@ def planned_replacement(settings: Settings) -> Commands:
             f"{target.name} is not declared, so nothing would take its place",
             expected=f"one of {', '.join(host.name for host in settings.hosts)}",
             remedy="To take it out: `pyinfra inventory.py deploys/remove.py --data "
-            f"host={target.name}`",
+            f"host={quoted(target.name)}`",
         )
         tell("removal", [refusal])
     if todo:

@@ -9,6 +9,7 @@ from cluster import topology
 from cluster.findings import Finding, Refusal
 from cluster.membership import Observed, Service, acting_manager
 from cluster.overlays import services_matter
+from cluster.plain import quoted
 from cluster.steps import Step, steps
 from cluster.words import in_words
 from facts import swarm as swarm_facts
@@ -44,7 +45,7 @@ def left_out(names: Sequence[str], role: str) -> list[Finding]:
     missing = [name for name in names if name not in within]
     if not missing:
         return []
-    alone = f", or --limit {names[0]}" if len(names) == 1 else ""
+    alone = f", or `--limit {quoted(names[0])}`" if len(names) == 1 else ""
     return [
         Refusal(
             "--limit",

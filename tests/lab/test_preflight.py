@@ -49,7 +49,7 @@ REFUSALS = {
         "sudo fallocate -l $(df --output=avail -B1 /var | tail -1 | awk '{print $1 - 2^28}')"
         " /var/full",
         "sudo rm /var/full",
-        ["disk space on /var", "MiB free", "sudo du -xhd1 / |"],
+        ["disk space on /var", "MiB free", "`sudo du -xhd1 / |"],
     ),
     "another tool's daemon.json": (
         "sudo mkdir -p /etc/docker;"
