@@ -27,6 +27,9 @@ HEARTBEAT = 15
 _PATIENCE = 2
 """Seconds: a run that has just ended, or a check that looks, may still be in the way."""
 
+_LONGEST = 10 * 365 * 86400
+"""Seconds; a clock that says more is wrong, and dates end somewhere."""
+
 _BUSY = f'echo "busy $(($(date +%s) - $(stat -c %Y {FILE}))) $(cat {FILE})"'
 
 LOOK = (
@@ -121,6 +124,7 @@ def met(said: str) -> Met:
     word, seconds, *rest = said.split(" ", 2)
     if word != "busy":
         raise ValueError(f"nothing that a lock says: {_word(said)}")
+    holder: Holder | None
     try:
         told = json.loads(rest[0])
         holder = Holder(
@@ -131,8 +135,8 @@ def met(said: str) -> Met:
             run=_word(told["run"]),
         )
     except (IndexError, KeyError, TypeError, ValueError):
-        return Met(max(int(seconds), 0))
-    return Met(max(int(seconds), 0), holder)
+        holder = None
+    return Met(min(max(int(seconds), 0), _LONGEST), holder)
 
 
 def _word(said: object) -> str:

@@ -192,7 +192,6 @@ def _check(options: argparse.Namespace) -> int:
     where = _channels(options)
     _places(options, wanted.cluster)
     begun = datetime.now(UTC)
-    notify.ping(where, "start", _warn)
     outcome = "fail"
     try:
         found = report(
@@ -333,11 +332,11 @@ def _tell(
 
 
 def _write(options: argparse.Namespace, found: Report, learnt: Memory) -> None:
-    """The files that were asked for; a page that showed something stays while a run is on."""
+    """The files that were asked for."""
     try:
         if options.metrics:
             memory.write(options.metrics, metrics.render(found))
-        if options.html and not found.busy:
+        if options.html:
             from drift import page  # slow to load
 
             memory.write(options.html, page.render(found, learnt))

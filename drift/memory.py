@@ -41,6 +41,8 @@ class Memory:
     sync while something is remembered that the check of one part has not looked at.
     lost: the hosts that could not be looked at whole when last tried, with the deploys that were;
     "" for one that is not known.
+    busy: what was asked for (deploy and limit) whose last check met a run in progress, with since
+    when nothing was measured, and whether that was told: ``{"deploys/site.py": (since, told)}``.
     untold: messages that no channel took, oldest first; they are tried again.
     hours: the worst state in each hour of the last days: ``{host: {"2026-11-24T06": state}}``.
     """
@@ -49,6 +51,7 @@ class Memory:
     differences: tuple[Difference, ...] = ()
     states: Mapping[str, tuple[State, str]] = field(default_factory=dict)
     lost: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    busy: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
     untold: tuple[str, ...] = ()
     hours: Mapping[str, Mapping[str, State]] = field(default_factory=dict)
 
@@ -59,15 +62,20 @@ class News:
 
     new, mended: differences; lost: hosts that cannot be looked at whole any longer (but those
     refused: the refusal is a difference, and says it all); back: hosts that can again.
+    stuck: a run has kept checks from measuring for too long; measured: since when it had, where
+    that was told, and this check has measured again.
     """
 
     new: tuple[Difference, ...] = ()
     mended: tuple[Difference, ...] = ()
     lost: tuple[HostReport, ...] = ()
     back: tuple[HostReport, ...] = ()
+    stuck: bool = False
+    measured: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.new or self.mended or self.lost or self.back)
+        changed = self.new or self.mended or self.lost or self.back
+        return bool(changed or self.stuck or self.measured)
 
 
 def learn(memory: Memory, report: Report) -> tuple[Memory, Report, News]:
@@ -76,10 +84,10 @@ def learn(memory: Memory, report: Report) -> tuple[Memory, Report, News]:
     A difference is new also where its host, part and name are known and its fault is another. It
     is mended only when its part was looked at whole on its host and it was not there. A host that
     was lost is back when the same deploy, or the whole job, has looked at it whole. A check that
-    measured nothing (a run in progress) teaches nothing.
+    measured nothing (a run in progress) teaches nothing but that; after a while it is news.
     """
     if report.busy:
-        return memory, report, News()
+        return _learn_busy(memory, report)
     now = stamp(report.at)
     before = {_key(difference): difference for difference in memory.differences}
     memory = memory if report.limit else _of_these(memory, {host.name for host in report.hosts})
@@ -102,11 +110,13 @@ def learn(memory: Memory, report: Report) -> tuple[Memory, Report, News]:
     over = [one for one in gone if _looked_at(one, whole, report)]
     kept = tuple(one for one in gone if one not in over)
     lost = _lost(memory, report)
+    over_with = _measured(memory, report)
     news = News(
         new=tuple(_once(one for one in seen.differences if _key(one) not in before)),
         mended=tuple(_once(one for one in over if one.identity not in differing)),
         lost=tuple(h for h in hosts if h.name in lost and h.name not in memory.lost),
         back=tuple(h for h in hosts if h.name not in lost and h.name in memory.lost),
+        measured=min((since for since, told in over_with.values() if told), default=""),
     )
     states = {host.name: _state_of(host, {one.host for one in kept}, lost) for host in hosts}
     since = {name: _since(memory.states.get(name), state, now) for name, state in states.items()}
@@ -115,10 +125,33 @@ def learn(memory: Memory, report: Report) -> tuple[Memory, Report, News]:
         differences=(*kept, *seen.differences),
         states={**memory.states, **{name: (states[name], since[name]) for name in states}},
         lost=lost,
+        busy={asked: one for asked, one in memory.busy.items() if asked not in over_with},
         untold=memory.untold,
         hours=_hours(memory, report.at, states),
     )
     return learnt, seen, news
+
+
+def _learn_busy(memory: Memory, report: Report) -> tuple[Memory, Report, News]:
+    asked = _asked(report)
+    since, told = memory.busy.get(asked, (report.busy_since, False))
+    seen = replace(report, busy_since=min(since, report.busy_since))
+    busy = {**memory.busy, asked: (seen.busy_since, told or seen.stuck)}
+    cluster = memory.cluster or report.cluster
+    learnt = replace(memory, cluster=cluster, busy=busy)
+    return learnt, seen, News(stuck=seen.stuck and not told)
+
+
+def _asked(report: Report) -> str:
+    return " ".join([report.deploy, *report.limit])
+
+
+def _measured(memory: Memory, report: Report) -> dict[str, tuple[str, bool]]:
+    """What was kept from measuring, and is no longer: the same was asked for, or all there is."""
+    everything = report.deploy == SITE and not report.limit
+    return {
+        asked: one for asked, one in memory.busy.items() if everything or asked == _asked(report)
+    }
 
 
 def _key(one: Difference) -> tuple[Identity, Fault]:
@@ -264,6 +297,7 @@ def to_json(memory: Memory) -> dict[str, Any]:
         "differences": [asdict(difference) for difference in memory.differences],
         "states": {name: list(state) for name, state in memory.states.items()},
         "lost": {name: list(deploys) for name, deploys in memory.lost.items()},
+        "busy": {asked: list(one) for asked, one in memory.busy.items()},
         "untold": list(memory.untold),
         "hours": {name: dict(states) for name, states in memory.hours.items()},
     }
@@ -281,6 +315,10 @@ def from_json(data: Mapping[str, Any]) -> Memory:
         differences=differences,
         states={name: (_state(state), since) for name, (state, since) in data["states"].items()},
         lost=_deploys(data["lost"]),
+        busy={
+            str(asked): (stamp(moment(since)), bool(told))
+            for asked, (since, told) in data.get("busy", {}).items()  # not there in earlier ones
+        },
         untold=tuple(map(str, data["untold"])),
         hours={
             name: {at: _state(state) for at, state in states.items()}

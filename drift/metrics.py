@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from cluster.findings import KINDS
-from drift.report import Report
+from drift.report import Report, moment
 
 _DAY = 86_400
 
@@ -58,6 +58,11 @@ def _check(report: Report) -> Iterator[Metric]:
             "run_in_progress",
             "1 if a run held the cluster, so that nothing was measured.",
             bool(report.busy),
+        ),
+        (
+            "run_in_progress_seconds",
+            "For how long a run has kept checks from measuring; 0 where none does.",
+            report.at.timestamp() - moment(report.busy_since).timestamp() if report.busy else 0,
         ),
     ):
         yield Metric(f"swarm_drift_{name}", meaning, (Sample(float(value), cluster),))

@@ -99,6 +99,8 @@ def message(report: Report, news: News) -> Message:
         mending=terminal.mending,
         values=terminal.values,
         verdict=terminal.verdict(report),
+        hint=terminal.hint(report),
+        ago=lambda since: terminal.ago(report.at, since),
         advice=list(terminal.advice(report)),
     )
     return Message.parse(text)
@@ -140,14 +142,18 @@ def tell(where: Channels, what: Message, say: Callable[[str], None]) -> bool:
 
 
 def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:
-    """Tell the dead man's switch: ``start``, ``success`` or ``fail``; what goes wrong is said."""
-    if not where.ping:
+    """Tell the dead man's switch ``success`` or ``fail``, or nothing; what goes wrong is said.
+
+    It is told of no start: whether a check measures anything is known at its end, and one that
+    does not must not look alive.
+    """
+    if not (where.ping and event):
         return
     import requests  # slow to load
     from requests.adapters import HTTPAdapter
     from urllib3 import Retry
 
-    url = where.ping.rstrip("/") + {"start": "/start", "success": "", "fail": "/fail"}[event]
+    url = where.ping.rstrip("/") + {"success": "", "fail": "/fail"}[event]
     again = Retry(
         PING_RETRIES,
         backoff_factor=1,
@@ -167,11 +173,14 @@ def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:
 
 
 def event(report: Report) -> str:
-    """How a check went, for the dead man's switch.
+    """How a check went, for the dead man's switch; "": it is told nothing.
 
-    Drift is a check that worked, and so is one that met a run in progress.
+    Drift is a check that worked. One that met a run in progress is none, and no failure before
+    that has lasted too long: until then the switch waits, as it does when nothing checks.
     """
-    return "fail" if report.exit_code == COULD_NOT_TELL and not report.busy else "success"
+    if report.busy and not report.stuck:
+        return ""
+    return "fail" if report.exit_code == COULD_NOT_TELL else "success"
 
 
 def from_environment() -> Channels:

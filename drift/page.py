@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from drift import terminal
 from drift.memory import DAYS, Memory, hour
 from drift.picture import CARD_HEIGHT, CARD_WIDTH, picture
-from drift.report import Report, State, stamp
+from drift.report import HostReport, Report, State, stamp
 
 _DAY = 86_400
 
@@ -47,11 +47,13 @@ def render(report: Report, memory: Memory) -> str:
     )
     return environment.get_template("page.html.j2").render(
         report=report,
+        hosts=report.hosts or remembered(memory),
         verdict=terminal.verdict(report),
+        hint=terminal.hint(report),
         tone=tone(report),
         picture=picture(report),
         card=(CARD_WIDTH, CARD_HEIGHT),
-        strips=strips(memory.hours, report) if memory.hours else [],
+        strips=strips(memory, report) if memory.hours else [],
         hours=DAYS * 24,
         days=days(report.at),
         advice=list(terminal.advice(report))[1:],
@@ -69,9 +71,23 @@ def tone(report: Report) -> str:
     return {0: "in-sync", 1: "unknown", 2: "drifted"}[report.exit_code]
 
 
-def strips(hours: Mapping[str, Mapping[str, State]], report: Report) -> list[Strip]:
+def remembered(memory: Memory) -> tuple[HostReport, ...]:
+    """What was known of the hosts when last looked, for a check that measured nothing."""
+    return tuple(
+        HostReport(
+            name,
+            differences=tuple(one for one in memory.differences if one.host == name),
+            unknown="it could not be looked at, either" if state == "unknown" else "",
+            since=since,
+        )
+        for name, (state, since) in memory.states.items()
+    )
+
+
+def strips(memory: Memory, report: Report) -> list[Strip]:
     """The history of the report's hosts, hours in one state joined."""
-    return [_strip(host.name, hours.get(host.name, {}), report.at) for host in report.hosts]
+    hosts = report.hosts or remembered(memory)
+    return [_strip(host.name, memory.hours.get(host.name, {}), report.at) for host in hosts]
 
 
 def _strip(host: str, states: Mapping[str, State], now: datetime) -> Strip:

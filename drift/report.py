@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from cluster.findings import KINDS
@@ -17,6 +17,11 @@ VERSION = 1
 
 IN_SYNC, DRIFT, COULD_NOT_TELL = 0, 2, 1
 """Exit codes."""
+
+BUSY_LIMIT = timedelta(hours=2)
+"""A run that has kept checks from measuring for so long is a failure of theirs, and news: it may
+hang at a question, in a terminal that nobody looks at any more. The longest that a run has in
+itself is a rolling upgrade or reboot of many nodes."""
 
 State = Literal["in sync", "drifted", "unknown"]
 Identity = tuple[str, str, str]
@@ -129,6 +134,7 @@ class Report:
     cluster: its name; source: where the settings come from; at: when it began (UTC).
     deploy, limit: what was asked for; seconds: how long it took.
     busy: who holds the cluster, where a run is in progress; nothing was measured then.
+    busy_since: since when, as far as the run itself or a memory says (ISO 8601, UTC).
     problem: why nothing could be looked at at all; empty where hosts were.
     measures: values about the cluster as a whole, by their names.
     """
@@ -141,11 +147,19 @@ class Report:
     limit: tuple[str, ...] = ()
     seconds: float = 0.0
     busy: str = ""
+    busy_since: str = ""
     problem: str = ""
     measures: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _make_plain(self)
+
+    @property
+    def stuck(self) -> bool:
+        """A run has been in progress for longer than :data:`BUSY_LIMIT`."""
+        if not (self.busy and self.busy_since):
+            return False
+        return self.at - moment(self.busy_since) >= BUSY_LIMIT
 
     @property
     def differences(self) -> tuple[Difference, ...]:
@@ -206,8 +220,13 @@ def report(
         seconds=round(run.seconds, 2),
         measures=_measures(run, ""),
     )
-    if busy := [record for record in run.records if record.get("kind") == "busy"]:
-        return replace(made, busy=str(busy[0].get("reason") or "a run is in progress"), measures={})
+    if busy := next((record for record in run.records if record.get("kind") == "busy"), None):
+        return replace(
+            made,
+            busy=str(busy.get("reason") or "by somebody"),
+            busy_since=stamp(at - timedelta(seconds=_seconds(busy))),
+            measures={},
+        )
     known = {host.name: host for host in hosts}
     told = {record["host"] for record in run.records if record.get("host")}
     planned = {name for operation in run.operations or () for name in operation.hosts}
@@ -219,6 +238,11 @@ def report(
         hosts=tuple(_host(run, host, available, deploy, timeout) for host in everybody),
         problem=_problem(run, told, timeout),
     )
+
+
+def _seconds(busy: Mapping[str, Any]) -> float:
+    said = busy.get("seconds", 0)
+    return said if isinstance(said, int | float) and 0 <= said < 1e9 else 0
 
 
 def _problem(run: Run, told: set[str], timeout: float) -> str:
@@ -373,6 +397,8 @@ def as_json(report: Report) -> dict[str, Any]:
         "seconds": report.seconds,
         "exit_code": report.exit_code,
         "busy": report.busy,
+        "busy_since": report.busy_since,
+        "busy_too_long": report.stuck,
         "problem": report.problem,
         "hosts": [
             {

@@ -34,6 +34,7 @@ def render(report: Report, *, width: int = 100, colour: bool = False) -> str:
             head, *rest = _wrap(said, width, first=4, rest=_INDENT)
             lines += [f"  {paint(_MARKS.get(one.kind, '?'), one.kind)} {head[4:]}", *rest]
             lines += _wrap(mending(one), width, first=_INDENT, rest=_INDENT)
+    lines += ["", *_wrap(hint(report), width)] if report.stuck else []
     return "\n".join([*lines, "", *advice(report)]).rstrip() + "\n"
 
 
@@ -90,6 +91,9 @@ def headline(report: Report) -> str:
 
 def verdict(report: Report) -> str:
     """What the check came to, in one sentence."""
+    if report.stuck:
+        long = ago(report.at, report.busy_since)
+        return f"not checked for {long}: every check has met a run in progress: {report.busy}"
     if report.busy:
         return f"a run is in progress, nothing was measured: {report.busy}"
     if report.problem:
@@ -108,6 +112,16 @@ def verdict(report: Report) -> str:
         names = ", ".join(host.name for host in unknown)
         said.append(f"could not look at {names}")
     return "; ".join(said)
+
+
+def hint(report: Report) -> str:
+    """What to do about a run that keeps checks from measuring; "" where none does for too long."""
+    if not report.stuck:
+        return ""
+    return (
+        "Look whether that run still does something. If it hangs, at a question or in a terminal "
+        "that nobody looks at, end it where it was started. Until then nobody knows what differs."
+    )
 
 
 def _hosts(many: int) -> str:

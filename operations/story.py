@@ -7,8 +7,8 @@ line, with the keys ``host``, ``part``, ``phase`` (``plan`` or ``apply``), ``kin
 The file, unlike the log, also gets what a program needs to judge the findings (records with
 ``host``, ``part``, ``phase``, ``kind`` and ``what``): ``looked`` where an operation (``what``) has
 told all its findings about a host, with ``changes``; ``measure`` with a ``value``; ``busy`` with a
-``reason``, where a plan meets another run; ``failed`` with a ``reason``, at the end, for a host
-that is not done.
+``reason`` and for how many ``seconds``, where a plan meets another run; ``failed`` with a
+``reason``, at the end, for a host that is not done.
 docs/decisions/reasons.md has the rules.
 """
 
@@ -155,6 +155,7 @@ def busy(host: Host, found: lock.Met) -> None:
             "kind": "busy",
             "what": "cluster lock",
             "reason": found.sentence(now),
+            "seconds": found.seconds,
         }
     )
 

@@ -42,6 +42,12 @@ def measure(what: str, value: Any, part: str = "swarm", host: str = "") -> dict[
     return {"host": host, "part": part, "kind": "measure", "what": what, "value": value}
 
 
+def busy(seconds: int = 0, **asked: Any) -> Report:
+    """The report of a check that met a run which had gone on for so long."""
+    record = {"kind": "busy", "host": "rk1", "part": "lock", "what": "cluster lock"}
+    return reported(run_of([{**record, "reason": "held by ada", "seconds": seconds}]), **asked)
+
+
 def all_looked() -> list[dict[str, Any]]:
     """Every host looked at by every operation."""
     return [record for host in HOSTS for record in looked(host.name)]

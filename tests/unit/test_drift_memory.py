@@ -24,12 +24,13 @@ from drift.memory import (
     remembered,
     to_json,
 )
-from drift.report import Difference, Host, Report, stamp
+from drift.report import Difference, Host, Report, moment, stamp
 from drift.run import Operation
 from tests.unit.drift_examples import (
     AT,
     OPERATIONS,
     all_looked,
+    busy,
     failed,
     found,
     host_in,
@@ -283,10 +284,56 @@ def test_a_host_that_is_not_declared_any_longer_is_forgotten_without_a_word() ->
     assert set(memory.hours) == {"rk1"}
 
 
-def test_a_run_in_progress_teaches_nothing() -> None:
-    busy = reported(run_of([{"kind": "busy", "host": "rk1", "reason": "held"}]))
-    memory, _, _ = after(DRIFTED)
-    assert learn(memory, at(busy, LATER)) == (memory, at(busy, LATER), News())
+def test_a_run_in_progress_teaches_nothing_but_that() -> None:
+    before, _, _ = after(DRIFTED)
+    memory, report, news = learn(before, busy(at=LATER))
+    assert not news
+    assert replace(memory, busy={}) == before
+    assert report.exit_code == 1
+    assert not report.stuck
+
+
+def test_a_run_that_keeps_checks_from_measuring_becomes_news_once() -> None:
+    """Whoever holds the lock, and whether it is one run or another at each check."""
+    memory, news, told = Memory(), [], []
+    for quarter in range(16):
+        memory, report, one = learn(memory, busy(at=AT + timedelta(minutes=15 * quarter)))
+        news.append(bool(one))
+        told.append(report.stuck)
+    assert told == [False] * 8 + [True] * 8  # from two hours on
+    assert news == [False] * 8 + [True] + [False] * 7
+    assert memory.busy == {"deploys/site.py": (stamp(AT), True)}
+
+
+def test_a_run_that_says_itself_how_long_it_has_gone_on_is_believed() -> None:
+    _, report, news = learn(Memory(), busy(seconds=3 * 3600))
+    assert report.stuck
+    assert news.stuck
+
+
+def test_that_checks_measure_again_is_news_where_it_was_told_that_they_did_not() -> None:
+    for seconds, told in ((60, False), (3 * 3600, True)):
+        memory, _, _ = learn(Memory(), busy(seconds=seconds))
+        memory, _, news = learn(memory, at(IN_SYNC, LATER))
+        assert bool(news.measured) == told
+        assert memory.busy == {}
+
+
+def test_a_check_that_would_not_meet_the_run_does_not_end_it() -> None:
+    """One of a part of the job on workers alone sees no lock."""
+    memory, _, _ = learn(Memory(), busy())
+    memory, _, _ = learn(memory, at(only_ssh(), LATER))
+    assert "deploys/site.py" in memory.busy
+    _, report, _ = learn(memory, busy(at=AT + timedelta(hours=3)))
+    assert report.stuck
+    memory, _, _ = learn(Memory(), busy(deploy="deploys/ssh.py"))
+    assert learn(memory, at(IN_SYNC, LATER))[0].busy == {}
+
+
+@given(st.integers(0, 10**12) | st.text(max_size=3) | st.none() | st.floats())
+def test_a_run_may_say_any_number_of_seconds(seconds: object) -> None:
+    report = busy(seconds=seconds)  # type: ignore[arg-type]
+    assert moment(report.busy_since) <= AT
 
 
 def test_the_history_keeps_the_worst_state_of_an_hour() -> None:

@@ -13,6 +13,7 @@ from tests.unit.drift_examples import (
     AT,
     HOSTS,
     all_looked,
+    busy,
     failed,
     found,
     looked,
@@ -87,13 +88,15 @@ def test_certificates_ranges_and_quorum_are_told_as_they_are_needed() -> None:
 
 
 def test_a_run_in_progress_tells_of_the_check_only() -> None:
-    samples = parsed(reported(run_of([{"kind": "busy", "host": "rk1", "reason": "held"}])))
+    samples = parsed(busy(seconds=3 * 3600))
     assert value(samples, "swarm_drift_run_in_progress") == 1
+    assert value(samples, "swarm_drift_run_in_progress_seconds") == 3 * 3600
     assert {name for name, _ in samples} == {
         "swarm_drift_last_run_timestamp_seconds",
         "swarm_drift_last_run_duration_seconds",
         "swarm_drift_last_run_exit_code",
         "swarm_drift_run_in_progress",
+        "swarm_drift_run_in_progress_seconds",
     }
 
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from drift.memory import Memory, News, learn
 from drift.notify import PING_RETRIES, Channels, Message, channels, event, message, ping, tell
 from drift.report import Report
 from drift.target import Unusable
-from tests.unit.drift_examples import all_looked, failed, found, looked, reported, run_of
+from tests.unit.drift_examples import AT, all_looked, busy, failed, found, looked, reported, run_of
 
 SECRET = "tk-very-secret"
 
@@ -218,11 +220,11 @@ def test_a_silent_host_is_told_and_its_return() -> None:
 # ---------------------
 
 
-def test_the_switch_hears_of_the_start_and_of_the_end(server: Server, said: list[str]) -> None:
+def test_the_switch_hears_of_the_end(server: Server, said: list[str]) -> None:
     where = Channels(ping=f"http://{server.address}/{SECRET}/")
-    for happening in ("start", "success", "fail"):
+    for happening in ("success", "fail"):
         ping(where, happening, said.append)
-    assert server.paths == [f"/{SECRET}/start", f"/{SECRET}", f"/{SECRET}/fail"]
+    assert server.paths == [f"/{SECRET}", f"/{SECRET}/fail"]
     assert said == []
 
 
@@ -268,11 +270,29 @@ def test_a_ping_goes_by_the_proxy_that_the_environment_names(
     assert said == []
 
 
-def test_drift_and_a_run_in_progress_are_checks_that_worked() -> None:
-    busy = reported(run_of([{"kind": "busy", "host": "rk1", "reason": "held"}]))
-    assert [event(report) for report in (IN_SYNC, DRIFTED, busy, SILENT)] == [
-        *("success", "success", "success", "fail"),
+def test_the_switch_hears_of_what_a_check_came_to_and_nothing_of_one_that_measured_nothing(
+    server: Server, said: list[str]
+) -> None:
+    """It alarms when nothing comes; after two hours of that it is told besides."""
+    met, stuck = busy(), busy(seconds=3 * 3600)
+    assert [event(report) for report in (IN_SYNC, DRIFTED, met, SILENT, stuck)] == [
+        *("success", "success", "", "fail", "fail"),
     ]
+    ping(Channels(ping=f"http://{server.address}/{SECRET}"), event(met), said.append)
+    assert server.paths == said == []
+
+
+def test_a_run_that_keeps_checks_from_measuring_is_told_and_its_end() -> None:
+    stuck = busy(seconds=3 * 3600)
+    memory, report, found = learn(Memory(), stuck)
+    told = message(report, found)
+    assert told.title == "home: not checked for 3 h, a run is in progress"
+    assert "held by ada" in told.body
+    assert "end it where it was started" in told.body
+    _, report, found = learn(memory, replace(IN_SYNC, at=AT + timedelta(hours=1)))
+    told = message(report, found)
+    assert told.title == "home: checked again"
+    assert "Nothing was measured since 2026-11-24T03:12:30Z" in told.body
 
 
 # The command
@@ -327,13 +347,11 @@ def test_a_check_tells_its_channels_once_and_shows_no_secret(
         assert json.loads(ran.stdout)["hosts"][0]["state"] == "unknown"
         outputs += ran.stdout + ran.stderr
     assert server.paths == [
-        f"/{SECRET}/start",
         f"/{SECRET}",  # the notification: the state has changed
         f"/{SECRET}/fail",
-        f"/{SECRET}/start",
         f"/{SECRET}/fail",
     ]
-    sent = json.loads(server.got[1][2])
+    sent = json.loads(server.got[0][2])
     assert sent["title"] == "home: cannot look at rk1"
     assert "channel 2 (JSON) did not take the notification" in outputs
     files = "".join(path.read_text() for path in tmp_path.iterdir() if path.is_file())

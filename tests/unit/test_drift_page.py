@@ -19,6 +19,7 @@ from tests.unit.drift_examples import (
     AT,
     HOSTS,
     all_looked,
+    busy,
     failed,
     found,
     looked,
@@ -169,10 +170,22 @@ def test_the_picture_is_well_formed_and_described_in_words() -> None:
 
 
 def test_a_check_that_measured_nothing_says_so() -> None:
-    busy = reported(run_of([{"kind": "busy", "host": "rk1", "reason": "held by ada"}]))
-    text = page.render(busy, Memory())
+    text = page.render(busy(), Memory())
     assert "a run is in progress, nothing was measured: held by ada" in text
     assert "<svg" not in text
+
+
+def test_while_a_run_is_in_progress_the_page_shows_what_was_known_and_says_so() -> None:
+    memory, _, _ = learn(Memory(), EVERYTHING)
+    memory, report, _ = learn(memory, busy(seconds=3 * 3600))
+    text = page.render(report, memory)
+    assert "not checked for 3 h: every check has met a run in progress: held by ada" in text
+    assert "end it where it was started" in text
+    assert "What differed when last looked" in text
+    assert EVERYTHING.differences[0].what in text
+    assert "The last 14 days" in text
+    assert "every host is as declared" not in text
+    assert 'class="verdict unknown"' in text
 
 
 # History
@@ -194,7 +207,7 @@ states = st.sampled_from(["in sync", "drifted", "unknown"])
 def test_a_strip_is_the_history_and_nothing_else(known: dict[int, str]) -> None:
     hours = {hour(AT - timedelta(hours=DAYS * 24 - 1 - at)): state for at, state in known.items()}
     report = reported(run_of([]), hosts=HOSTS[:1])
-    [strip] = page.strips({"rk1": hours}, report)  # type: ignore[dict-item]
+    [strip] = page.strips(Memory(hours={"rk1": hours}), report)  # type: ignore[dict-item]
     drawn = {span.start + n: span.state for span in strip.spans for n in range(span.length)}
     assert drawn == known
     ends = [span.start + span.length for span in strip.spans]
@@ -203,7 +216,7 @@ def test_a_strip_is_the_history_and_nothing_else(known: dict[int, str]) -> None:
 
 
 def test_a_host_that_was_never_checked_has_an_empty_strip() -> None:
-    [strip, *_] = page.strips({}, reported(run_of([])))
+    [strip, *_] = page.strips(Memory(), reported(run_of([])))
     assert strip.spans == ()
     assert strip.summary == "never checked"
 

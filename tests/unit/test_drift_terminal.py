@@ -10,7 +10,7 @@ import pytest
 
 from drift.memory import Memory, learn
 from drift.terminal import ago, render
-from tests.unit.drift_examples import AT, all_looked, failed, found, looked, reported, run_of
+from tests.unit.drift_examples import AT, all_looked, busy, failed, found, looked, reported, run_of
 
 DRIFTED = reported(
     run_of(
@@ -95,3 +95,11 @@ def test_colours_add_nothing_but_colour() -> None:
 )
 def test_ages_are_said_in_a_unit_that_fits(passed: timedelta, said: str) -> None:
     assert ago(AT + passed, AT.strftime("%Y-%m-%dT%H:%M:%SZ")) == said
+
+
+def test_a_run_that_goes_on_for_too_long_is_said_with_what_to_do() -> None:
+    text = render(busy(seconds=2 * 3600))
+    assert "not checked for 2 h: every check has met a run in progress: held by ada" in text
+    assert "end it where it was started" in text
+    assert "end it where" not in render(busy(seconds=2 * 3600 - 1))
+    assert "sync" not in text
