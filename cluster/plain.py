@@ -18,6 +18,7 @@ LIMIT = 2000
 WORD_LIMIT = 200
 """Letters of a word in a command, and of a name."""
 
+_INDENT = 40
 _CUT = " … (shortened)"
 
 # Letters that count as printable and show nothing: joiners, fillers, variation selectors. And
@@ -48,8 +49,13 @@ def plain(text: object, limit: int = LIMIT) -> str:
 
 
 def plain_lines(text: str) -> str:
-    """The same for a text of several lines: its line ends stay."""
-    return "\n".join(map(plain, text.split("\n")))
+    """The same for a text of several lines: its line ends stay, and blanks that begin a line."""
+    return "\n".join(map(_line, text.split("\n")))
+
+
+def _line(text: str) -> str:
+    words = text.lstrip(" ")
+    return " " * min(len(text) - len(words), _INDENT) + plain(words)
 
 
 def plain_values(value: Any) -> Any:

@@ -11,12 +11,14 @@ import contextlib
 import io
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from cluster.paths import from_user
+from cluster.plain import plain, plain_lines
 from drift import terminal
 from drift.memory import News
 from drift.report import COULD_NOT_TELL, Report
@@ -39,12 +41,24 @@ class Channels:
         return f"Channels({len(self.urls)} channels, {'a' if self.ping else 'no'} ping)"
 
 
+_LINK = re.compile(r"\](?=[(\[:])")
+_MENTION = re.compile(r"(?<![\w.+-])@(?=\w)")
+
+
 @dataclass(frozen=True)
 class Message:
-    """What people read."""
+    """What people read: plain text, which means nothing to whatever shows it.
+
+    Some services read Markdown and mentions in whatever they are sent. So a host's words can make
+    no link that is called otherwise than where it leads, no tag, and call nobody.
+    """
 
     title: str
     body: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", _inert(plain(self.title)))
+        object.__setattr__(self, "body", _inert(plain_lines(self.body)))
 
     def __str__(self) -> str:
         return f"{self.title}\n{self.body}"
@@ -54,6 +68,11 @@ class Message:
         """The reverse of ``str``: the first line is the title."""
         title, _, body = text.strip().partition("\n")
         return cls(title.strip(), body.strip())
+
+
+def _inert(text: str) -> str:
+    text = text.replace("<", "‹").replace(">", "›")
+    return _MENTION.sub("@ ", _LINK.sub("] ", text))
 
 
 def channels(environment: Mapping[str, str]) -> Channels:
@@ -130,7 +149,14 @@ def tell(where: Channels, what: Message, say: Callable[[str], None]) -> bool:
                 known = bool(channel.add(url))
                 if known:
                     name += f" ({channel[0].service_name})"
-                    sent = bool(channel.notify(title=what.title, body=what.body))
+                    sent = bool(
+                        channel.notify(
+                            title=what.title,
+                            body=what.body,
+                            # Else it goes out as it is, and some services take it for HTML.
+                            body_format=apprise.NotifyFormat.TEXT,
+                        )
+                    )
         except Exception as error:  # a plugin's mistake is not the check's
             name, known = f"{name}: {type(error).__name__}", True
         if not known:  # said out here: in there, what goes to standard error is held back

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from drift import terminal
 from drift.memory import DAYS, Memory, hour
@@ -38,14 +39,7 @@ class Strip:
 
 def render(report: Report, memory: Memory) -> str:
     """The page; the last days only where a memory has them."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    return _template().render(
         report=report,
         hosts=report.hosts or remembered(memory),
         verdict=terminal.verdict(report),
@@ -64,6 +58,18 @@ def render(report: Report, memory: Memory) -> str:
         mending=terminal.mending,
         expires=lambda moment: (moment - report.at.timestamp()) / _DAY,
     )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
 
 
 def tone(report: Report) -> str:
