@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from cluster.findings import Refusal
 from cluster.membership import Membership, Node, Observed, view
+from cluster.plain import quoted
 from cluster.words import in_words
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ def doubt(settings: Settings, observed: Observed, name: str) -> Refusal | None:
         expected=f"{name} at {address}",
         found=f"{node.hostname or 'no name'} at {node.address or 'no address'}",
         remedy=f"Declare the address that the swarm uses (hosts.address; another one for logins: "
-        f"hosts.ssh_host), or name the host as declared: `sudo hostnamectl set-hostname {name}`, "
+        f"hosts.ssh_host), or name the host as declared: `sudo hostnamectl set-hostname "
+        f"{quoted(name)}`, "
         "and restart Docker",
     )
 
@@ -138,5 +140,5 @@ def _refusal(name: str, reason: str) -> Refusal:
         remedy="Look at the addresses in cluster.toml. If one host was copied from another's disk, "
         f"or {name} was given its data: `docker swarm leave --force` on {name}, then run again. If "
         "neither is so, it lies, and somebody else may be root there: take it out, `pyinfra "
-        f"inventory.py deploys/remove.py --data host={name}`, and install it anew",
+        f"inventory.py deploys/remove.py --data host={quoted(name)}`, and install it anew",
     )

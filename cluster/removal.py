@@ -207,7 +207,7 @@ def _not_ours(settings: Settings, observed: Observed, target: Target) -> Refusal
         remedy="Make it leave: `docker swarm leave --force` on it"
         + (
             f". Where it is not to be trusted: take it out of cluster.toml, and take out {listed}, "
-            "which the managers list for it: --data host=ID"
+            "which the managers list for it: `--data host=ID`"
             if listed
             else ""
         ),
