@@ -209,6 +209,6 @@ def of_itself(backup: Backup) -> str:
 
 
 def _named(names: Collection[str]) -> str:
-    shown = [name if name.isprintable() else repr(name) for name in sorted(names)[:_MOST_NAMED]]
+    shown = sorted(names)[:_MOST_NAMED]
     more = len(names) - len(shown)
     return in_words([*shown, f"{more} more"]) if more else in_words(shown)

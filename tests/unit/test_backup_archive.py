@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster import backup_archive
 from cluster.backup_archive import (
     NEEDED,
     Archive,
@@ -228,6 +229,25 @@ def test_a_file_that_comes_twice_is_refused_since_readers_differ_in_which_they_t
         examine(state(added=lambda a: add(a, "swarm/state.json", b"another")))
     with pytest.raises(Unusable, match="two files of one name"):
         examine(state(added=lambda a: add(a, "./swarm/state.json", b"another")))
+
+
+def test_a_file_with_holes_is_refused_which_may_be_of_any_size() -> None:
+    """Five bytes that are read as a terabyte."""
+    sparse = {
+        **{"GNU.sparse.major": "1", "GNU.sparse.minor": "0"},
+        **{"GNU.sparse.name": "swarm/x", "GNU.sparse.realsize": str(1 << 40)},
+    }
+    content = b"1\n0\n5\n".ljust(512, b"\0") + b"holes"
+    holes = state(added=lambda a: add(a, "swarm/x", content, pax_headers=sparse))
+    with pytest.raises(Unusable, match="holds what no state has: 'swarm/x'"):
+        examine(holes)
+
+
+def test_a_state_that_unpacks_to_more_than_any_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    examine(state(added=lambda a: add(a, "swarm/x", bytes(1 << 20))))
+    monkeypatch.setattr(backup_archive, "_LARGEST_STATE", 1 << 20)
+    with pytest.raises(Unusable, match="unpacks to more than"):
+        examine(state(added=lambda a: add(a, "swarm/x", bytes(1 << 20))))
 
 
 def test_a_state_as_tar_writes_it_is_taken() -> None:
