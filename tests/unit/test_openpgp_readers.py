@@ -58,7 +58,8 @@ class Rings:
 
 
 def dearmoured(text: str) -> bytes:
-    return base64.b64decode(text.split("\n\n", 1)[1].split("\n=", 1)[0])
+    body = text.split("\n\n", 1)[1].splitlines()
+    return base64.b64decode("".join(line for line in body if line[0] not in "-="), validate=True)
 
 
 def armoured(data: bytes) -> str:
