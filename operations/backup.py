@@ -13,7 +13,7 @@ import os
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ from cluster.paths import from_user
 from facts import swarm as swarm_facts
 from operations import backup_record, key_file, story
 from operations.autolock import ATTEMPTS, PATIENCE
-from operations.confirmation import confirmed
+from operations.confirmation import Proposal, confirmed
 from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
@@ -41,7 +41,6 @@ from operations.converge import (
     given,
     observe_all,
     observe_on,
-    tell,
 )
 from operations.engine_api import API, IN_INGRESS, RESET_FAILED, WITHIN
 from operations.topology import left_out
@@ -75,14 +74,31 @@ def saved(settings: Settings) -> Commands:
         backup.saved(load(), name="Backup: the swarm's state of one manager", _timeout=1000)
     """
     me = current_host()
+    place = _place(settings)
+    todo = confirmed(lambda: _proposal(settings, place))
+    if todo is None:
+        return
+    if me.name != todo.chosen.host:
+        me.noop(f"the backup is made on {todo.chosen.host}")
+        return
+    yield call(_save, settings, todo.chosen, todo.about, place)
+
+
+@dataclass(frozen=True)
+class _Todo:
+    """What is saved, and from whom; what the managers say of him changes by itself."""
+
+    about: Backup
+    chosen: Choice = field(compare=False)
+
+
+def _proposal(settings: Settings, place: Path) -> Proposal[_Todo | None]:
     observed = observe_all(swarm_facts.State)
     chosen: Choice | Refusal = choose(settings, observed, given("host"), given("drain"))
-    place = _place(settings)
     if isinstance(chosen, Choice):
         chosen = _unwritable(place) or chosen
     if isinstance(chosen, Refusal):
-        tell("backup", [chosen])
-        return
+        return Proposal("backup", [chosen], None)
     cluster = view(settings, observed)
     assert cluster is not None  # choose has found a manager in it
     path = settings.swarm.unlock_key_path
@@ -95,20 +111,18 @@ def saved(settings: Settings) -> Commands:
     refused: list[Finding] = [*refusals(findings)]
     refused = refused or left_out([chosen.host], "the manager that is backed up")
     if refused:
-        tell("backup", refused)
+        return Proposal("backup", refused, None)
+    mine = current_host().name == chosen.host
+    folder = from_user(settings.backup.folder)
     findings += plan_backup(chosen, to=str(place))
-    mine = me.name == chosen.host
-    if mine:
-        folder = from_user(settings.backup.folder)
-        findings += plan_folder(str(folder), backup_record.look(folder), time.time())
-        tell("backup", findings)
-    if chosen.interrupts:
-        confirmed(chosen.host, chosen.interrupts)
-    if not mine:
-        me.noop(f"the backup is made on {chosen.host}")
-        return
-    about = _about(settings, chosen, cluster)
-    yield call(_save, settings, chosen, about, place)
+    findings += plan_folder(str(folder), backup_record.look(folder), time.time())
+    return Proposal(
+        "backup",
+        findings if mine else [],
+        _Todo(_about(settings, chosen, cluster), chosen),
+        chosen.host if chosen.interrupts else "",
+        chosen.interrupts,
+    )
 
 
 def _place(settings: Settings) -> Path:

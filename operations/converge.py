@@ -96,6 +96,20 @@ def forget_observations() -> None:
     _views.clear()
 
 
+def forget_everywhere() -> None:
+    """Time has passed: whatever any host has seen before is no good to any of them.
+
+    Hosts that are at an operation at the same time share one new look.
+    """
+    global _generation
+    _generation += 1
+    for host in story.state().inventory:
+        _latest[host.name] = _generation
+    _observations.clear()
+    _views.clear()
+    _first_looks.clear()
+
+
 @contextmanager
 def _beside_others(host: Host) -> Iterator[None]:
     """This host is at an operation, maybe with others at the same time."""

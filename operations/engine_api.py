@@ -63,6 +63,25 @@ remove_node() {{ within 90 unless_gone docker node rm "$@" || {{ echo "$said" >&
 ``said``. ``remove_node [--force] ID`` removes its entry, which can be done some seconds after it is
 down."""
 
+LEAVE = "http://localhost/swarm/leave"
+
+
+def still_node(node: str) -> str:
+    """Shell, after :data:`API`: ends where this engine is not the node any more that is meant.
+
+    node: its id. Said on the host, right before what cannot be taken back: it may have been made a
+    member of another swarm while somebody was asked.
+    """
+    return f"""\
+api http://localhost/info
+case $answer in *'"NodeID":"'{shlex.quote(node)}'"'*) ;; *)
+  echo "this engine is not the node any more that it was ("{shlex.quote(node)}"), so nothing was" \
+    "done. Run again: it looks anew" >&2
+  exit 1 ;;
+esac
+"""
+
+
 _UNNAMED = 's/^{"Name":"anew",/{/'
 
 UPDATE_NODE = f"""\

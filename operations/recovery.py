@@ -6,7 +6,8 @@ import base64
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pyinfra.api import Host, State, StringCommand
@@ -28,7 +29,7 @@ from facts import swarm as swarm_facts
 from operations import backup_file, story
 from operations.autolock import wait_for_networks
 from operations.backup import ENGINE
-from operations.confirmation import confirmed
+from operations.confirmation import Proposal, confirmed
 from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
@@ -43,7 +44,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import API, RESTART, UNLESS_GONE, updated
+from operations.engine_api import API, RESTART, UNLESS_GONE, WITHIN, updated
 from operations.pyinfra_internals import CommandOutput
 from operations.topology import left_out
 
@@ -86,42 +87,65 @@ def restored(settings: Settings) -> Commands:
     if isinstance(target, Refusal):
         tell("restore", [target])
         return
-    observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.Kept)
-    ours, origin = backup_file.origin(settings, given("file") or "", backup)
-    findings = origin + plan_restore(
-        settings,
-        observed,
-        remaining,
-        backup,
-        target,
-        gone,
-        unlock_key=bool(unlock),
-    )
-    if not _told("restore", findings, target.name):
+
+    def propose() -> Proposal[_Forced | None]:
+        observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.Kept)
+        ours, origin = backup_file.origin(settings, given("file") or "", backup)
+        findings = origin + plan_restore(
+            settings,
+            observed,
+            remaining,
+            backup,
+            target,
+            gone,
+            unlock_key=bool(unlock),
+        )
+        told = {finding.what for finding in changes(findings)}
+        return _proposal(
+            "restore",
+            findings,
+            target.name,
+            _Forced(
+                force="the swarm" in told,
+                put_back="the swarm's state" in told,
+                cluster=backup.cluster,
+                autolock=backup.autolock,
+            ),
+            *asked_before_restore(backup, target.name, ours=ours),
+        )
+
+    todo = confirmed(propose)
+    if todo is None:
         return
-    confirmed(*asked_before_restore(backup, target.name, ours=ours))
     if me.name != target.name:
         me.noop(f"the backup is restored on {target.name}")
         return
-    told = {finding.what for finding in changes(findings)}
-    if "the swarm's state" in told:
+    if todo.put_back:
         progress(f"putting the state of {backup.time} back")
         state = written_anew(state)
         digest = hashlib.sha256(state).hexdigest()
         yield script(
             f"digest={digest}\n{_PUT_BACK}", stdin=base64.encodebytes(state).decode(), timeout=300
         )
-    yield from _go_on_alone(
-        settings,
-        backup.cluster,
-        target.address,
-        force="the swarm" in told,
-        autolock=backup.autolock,
-        unlock_keys=unlock,
-    )
+    yield from _go_on_alone(settings, todo, target.address, _OTHERS_ANSWER, unlock)
     if backup.availability:  # in the state it is drained, as it was for its backup
         mine = "$(docker info --format '{{.Swarm.NodeID}}')"
         yield script(updated(mine, ["--availability", backup.availability]))
+
+
+@dataclass(frozen=True)
+class _Forced:
+    """What makes the swarm go on with one manager.
+
+    force: a new cluster has to be forced; put_back: the state comes out of the backup first.
+    cluster: the swarm's id; autolock: it is autolocked afterwards; locked: its state is now.
+    """
+
+    force: bool
+    cluster: str
+    autolock: bool
+    put_back: bool = False
+    locked: bool = False
 
 
 @converges("recover")
@@ -141,68 +165,83 @@ def recovered(settings: Settings) -> Commands:
         recovery.recovered(load(), name="Recover: the swarm goes on alone", _timeout=600)
     """
     me = current_host()
-    observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.Kept)
-    target = recovery_target(settings, observed, remaining, given("host"))
-    if isinstance(target, Refusal):
-        tell("recover", [target])
-        return
     unlock = backup_file.unlock_keys(settings)
     if isinstance(unlock, Refusal):
         tell("recover", [unlock])
     assert not isinstance(unlock, Refusal)
-    findings = plan_recovery(settings, observed, remaining, target, unlock_key=bool(unlock))
-    if not _told("recover", findings, target.name):
+    target, todo = confirmed(lambda: _recovery(settings, unlock))
+    if todo is None:
         return
-    told = [finding.what for finding in changes(findings)]
-    force = "the swarm" in told
-    if force:
-        lost = ", ".join(what.removeprefix("node ") for what in told if what.startswith("node "))
-        confirmed(
-            target.name,
-            f"the swarm goes on with {target.name} alone: what the others had agreed on and it has "
-            f"not heard of is lost, and {lost or 'the other managers'} must never come back with "
-            "its old state",
-        )
-    if me.name != target.name:
-        me.noop(f"the swarm is recovered on {target.name}")
+    if me.name != target:
+        me.noop(f"the swarm is recovered on {target}")
         return
-    remains = remaining[target.name]
-    assert remains is not None  # plan_recovery has seen it
-    if force and remains.locked:
+    if todo.force and todo.locked:
         progress("taking the lock off the state")
         yield call(_take_lock_off, settings)
+    address = settings.host(target).address
+    yield from _go_on_alone(settings, todo, address, _ANSWERS, unlock)
+
+
+def _recovery(settings: Settings, unlock: Sequence[str]) -> Proposal[tuple[str, _Forced | None]]:
+    """Which manager goes on, and what that takes."""
+    observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.Kept)
+    target = recovery_target(settings, observed, remaining, given("host"))
+    if isinstance(target, Refusal):
+        return Proposal("recover", [target], ("", None))
+    findings = plan_recovery(settings, observed, remaining, target, unlock_key=bool(unlock))
+    told = [finding.what for finding in changes(findings)]
+    remains = remaining[target.name]
     # A run that was interrupted has left the state without its lock: then who names a key, or
     # declares autolock, says that the swarm has one.
     said = given("unlock") is not None or settings.swarm.autolock
-    yield from _go_on_alone(
-        settings,
-        remains.cluster,
-        target.address,
-        force=force,
-        autolock=remains.locked or (said and bool(unlock)),
-        unlock_keys=unlock,
+    locked = remains is not None and remains.locked
+    force = _Forced(
+        force="the swarm" in told,
+        cluster=remains.cluster if remains else "",
+        autolock=locked or (said and bool(unlock)),
+        locked=locked,
     )
+    lost = ", ".join(what.removeprefix("node ") for what in told if what.startswith("node "))
+    one = _proposal(
+        "recover",
+        findings,
+        target.name,
+        force,
+        target.name,
+        f"the swarm goes on with {target.name} alone: what the others had agreed on and it has not "
+        f"heard of is lost, and {lost or 'the other managers'} must never come back with its old "
+        "state",
+    )
+    if not force.force:  # what is left of an earlier recovery is cleared: nothing is lost by that
+        one = replace(one, word="", consequence="")
+    return Proposal(one.part, one.findings, (target.name, one.plan), one.word, one.consequence)
 
 
-def _told(part: str, findings: list[Finding], target: str) -> bool:
-    """Tell what is found: refusals on every host, else on the one that it is about."""
+def _proposal(
+    part: str, findings: list[Finding], target: str, plan: _Forced, word: str, consequence: str
+) -> Proposal[_Forced | None]:
+    """What is told on this host, refusals on every one, and what is asked before it is done."""
     refused: list[Finding] = [*refusals(findings)]
     if changes(findings) and not refused:
         refused = left_out([target], "the manager that the swarm goes on from")
-    tell(part, refused or (findings if current_host().name == target else []))
-    return bool(changes(findings))
+    told = refused or (findings if current_host().name == target else [])
+    if refused or not changes(findings):
+        return Proposal(part, told, None)
+    return Proposal(part, told, plan, word, consequence)
 
 
 def _go_on_alone(
     settings: Settings,
-    cluster: str,
+    todo: _Forced,
     address: str,
-    *,
-    force: bool,
-    autolock: bool,
+    must_not_be: str,
     unlock_keys: Iterable[str],
 ) -> Commands:
-    """Force a new cluster, clear the ghosts, and see that all is as it was: networks, lock."""
+    """Force a new cluster, clear the ghosts, and see that all is as it was: networks, lock.
+
+    must_not_be: shell, ended by itself where a new cluster must not be forced.
+    """
+    force, autolock = todo.force, todo.autolock
     if force:
         progress("forcing a new cluster out of what this manager knows")
         body = {
@@ -213,9 +252,9 @@ def _go_on_alone(
             # from the state: left out, autolock is turned off, and the unlock key is gone.
             "Spec": {"EncryptionConfig": {"AutoLockManagers": autolock}},
         }
-        yield script(f"{API}{_FORCE}", stdin=json.dumps(body), timeout=180)
+        yield script(f"{API}{must_not_be}{_FORCE}", stdin=json.dumps(body), timeout=180)
     progress("clearing the entries of the managers that are lost")
-    wanted = f"cluster={shlex.quote(cluster)} address={shlex.quote(address)}\n"
+    wanted = f"cluster={shlex.quote(todo.cluster)} address={shlex.quote(address)}\n"
     clear = script(f"{wanted}{_CLEAR}", timeout=300)
     yield clear
     if force and not _is_in_its_networks():
@@ -297,7 +336,11 @@ def _take_lock_off(state: State, host: Host, settings: Settings) -> bool:
 _PUT_BACK = f"""\
 {ENGINE}
 root=/var/lib/docker
-[ ! -s $root/swarm/docker-state.json ] || {{ echo "there is a swarm's state already" >&2; exit 1; }}
+fresh() {{
+  [ ! -s $root/swarm/docker-state.json ] || {{
+    echo "there is a swarm's state already" >&2; exit 1; }}
+}}
+fresh
 umask 077
 mkdir -p $root
 rm -rf $root/.swarm-restore /run/pyinfra-swarm-restore.*; mkdir $root/.swarm-restore
@@ -310,6 +353,7 @@ tar -C $root/.swarm-restore -xzpf "$work/state"
 rm -rf "$work"
 trap 'rm -rf $root/.swarm-restore; start_engine' EXIT
 stop_engine
+fresh  # it may have joined one until it was stopped
 rm -rf $root/swarm
 mv $root/.swarm-restore/swarm $root/swarm
 sync
@@ -338,6 +382,37 @@ sync $key.unlocked
 mv -f $key.unlocked $key
 """
 """Shell: the unlocked key from standard input takes its place while the engine is stopped."""
+
+_ANSWERS = (
+    WITHIN
+    + """\
+answers() { api --max-time 20 http://localhost/nodes 2>/dev/null; }
+! within 10 answers || {
+  echo "this manager answers for the swarm, so there is a quorum again. Nothing was forced. Look" \
+    "whether anything is missing: docker node ls" >&2
+  exit 1; }
+"""
+)
+"""Shell: ends where this manager answers for the swarm, as it does with a quorum only.
+
+On the host and in the same breath as what it forbids: a switch may have come back a moment ago. An
+engine that has just been started finds the others within seconds.
+"""
+
+_OTHERS_ANSWER = (
+    WITHIN
+    + """\
+others() {
+  api --max-time 20 http://localhost/nodes 2>/dev/null || return 1
+  [ "$(printf '%s' "$answer" | grep -o '"Reachability":"reachable"' | wc -l)" -gt 1 ]
+}
+! within 10 others || {
+  echo "other managers of this swarm answer: two of them with its old state would be a second" \
+    "swarm beside this one. Nothing was forced. Let them leave, or switch them off" >&2
+  exit 1; }
+"""
+)
+"""Shell: ends where another manager has found the restored one."""
 
 _FORCE = """\
 api --max-time 120 --data-binary @- http://localhost/swarm/init || {

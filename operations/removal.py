@@ -7,6 +7,7 @@ acts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cluster.findings import Finding, Refusal, refusals
@@ -26,7 +27,7 @@ from cluster.removal import (
 )
 from cluster.steps import Demote, Leave, RemoveEntry, Step, steps
 from facts import swarm as swarm_facts
-from operations.confirmation import confirmed
+from operations.confirmation import Proposal, confirmed
 from operations.converge import (
     Commands,
     converges,
@@ -38,7 +39,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import API, UNLESS_GONE, WITHIN, on, updated
+from operations.engine_api import API, LEAVE, UNLESS_GONE, WITHIN, on, still_node, updated
 from operations.swarm import IS_WORKER, demote
 from operations.topology import left_out, memberships
 
@@ -52,10 +53,7 @@ def planned(settings: Settings) -> Commands:
 
     + settings: the cluster's settings.
     """
-    target, todo = _whole(settings)
-    if todo:
-        tell("removal", _mine(target, [*margins(settings, target), *farewell(settings, target)]))
-        _ask(target)
+    confirmed(lambda: _whole(settings, _after_removal))
     yield from ()
 
 
@@ -65,20 +63,26 @@ def planned_replacement(settings: Settings) -> Commands:
 
     + settings: the cluster's settings.
     """
-    target, todo = _whole(settings)
-    if target.host is None:
-        refusal = Refusal(
-            "host",
-            f"{target.name} is not declared, so nothing would take its place",
-            expected=f"one of {', '.join(host.name for host in settings.hosts)}",
-            remedy="To take it out: `pyinfra inventory.py deploys/remove.py --data "
-            f"host={quoted(target.name)}`",
-        )
-        tell("removal", [refusal])
-    if todo:
-        tell("removal", _mine(target, [*margins(settings, target), *welcome(target)]))
-        _ask(target)
+    confirmed(lambda: _whole(settings, _after_replacement))
     yield from ()
+
+
+def _after_removal(settings: Settings, target: Target) -> list[Finding]:
+    return [*margins(settings, target), *farewell(settings, target)]
+
+
+def _after_replacement(settings: Settings, target: Target) -> list[Finding]:
+    if target.host is None:
+        return [
+            Refusal(
+                "host",
+                f"{target.name} is not declared, so nothing would take its place",
+                expected=f"one of {', '.join(host.name for host in settings.hosts)}",
+                remedy="To take it out: `pyinfra inventory.py deploys/remove.py --data "
+                f"host={quoted(target.name)}`",
+            )
+        ]
+    return [*margins(settings, target), *welcome(target)]
 
 
 @converges("removal")
@@ -157,7 +161,8 @@ def left(settings: Settings) -> Commands:
             text = _DOWN.replace("NODE", living.id).replace("NAME", target.name)
             yield on(target.ask, text, "waiting for it to leave", timeout=150)
         else:
-            yield script(f"{API}api -X POST http://localhost/swarm/leave")
+            assert target.own is not None  # else it is not reached
+            yield script(f"{API}{still_node(target.own.node)}api -X POST {LEAVE}")
 
 
 _DOWN = (
@@ -197,21 +202,28 @@ def _target(settings: Settings) -> Target:
     return found
 
 
-def _whole(settings: Settings) -> tuple[Target, list[Step]]:
-    """What is to be done in all; a refusal stops every host."""
+def _whole(
+    settings: Settings, afterwards: Callable[[Settings, Target], list[Finding]]
+) -> Proposal[None]:
+    """All that is to be done, and what comes after it; a refusal stops every host."""
     target = _target(settings)
-    found = plan_removal(settings, memberships(), target, _tasks(target))
-    refused: list[Finding] = [*refusals(found)]
+    tasks = _tasks(target)
+    found = plan_removal(settings, memberships(), target, tasks)
+    after = afterwards(settings, target)
+    refused: list[Finding] = [*refusals(found), *refusals(after)]
     if steps(found) and not refused:
         refused = left_out([target.by], "the host in whose name this is done")
-    tell("removal", refused)
-    return target, steps(found)
-
-
-def _ask(target: Target) -> None:
-    tasks = len(_tasks(target))
-    moves = f"; its {tasks} task{'s' * (tasks != 1)} end there" if tasks else ""
-    confirmed(target.name, f"{target.name} leaves the swarm{moves}")
+    if refused or not steps(found):
+        return Proposal("removal", refused, None)
+    moves = f"; its {len(tasks)} task{'s' * (len(tasks) != 1)} end there" if tasks else ""
+    return Proposal(
+        "removal",
+        _mine(target, after),
+        None,
+        target.name,
+        f"{target.name} leaves the swarm{moves}",
+        whole=found,
+    )
 
 
 def _tasks(target: Target) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cluster import rollback
 from cluster.access import SUDOERS
 from cluster.docker import PACKAGES
-from cluster.findings import Finding
+from cluster.findings import Finding, refusals
 from cluster.membership import acting_manager
 from cluster.reset import (
     GUARD,
@@ -31,7 +31,7 @@ from cluster.sshd import DROP_IN
 from cluster.updates import CONFIGURATION
 from facts import swarm as swarm_facts
 from facts.traces import Left
-from operations.confirmation import confirmed
+from operations.confirmation import Proposal, confirmed
 from operations.converge import (
     Commands,
     converges,
@@ -44,7 +44,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import API, RESTART
+from operations.engine_api import API, LEAVE, RESTART, still_node
 from operations.guard import guarded
 from operations.ssh import RELOAD
 from operations.topology import in_limit, memberships, this_host
@@ -61,25 +61,33 @@ def planned(settings: Settings) -> Commands:
 
     ``--data purge=docker`` removes Docker's packages as well.
     """
+    confirmed(lambda: _whole(settings))
+    yield from ()
+
+
+def _whole(settings: Settings) -> Proposal[dict[str, str]]:
+    """All that ends and goes; the plan is which host is which node of the swarm."""
     purge = _purge()
     observed, everywhere = memberships(), observe_all(Left)
     acting = acting_manager(settings, observed)
     among = in_limit()
-    tell("reset", plan_limit(observed, among))
+    findings = plan_limit(observed, among)
+    if refusals(findings):
+        return Proposal("reset", findings, {})
     left = {name: here for name, here in everywhere.items() if here and name in among}
-    inside = [name for name in among if (own := observed.get(name)) and own.in_swarm]
+    inside = {name: own.node for name in among if (own := observed.get(name)) and own.in_swarm}
     ends = ""
     if inside:
         services = observe_on(acting, swarm_facts.Services) if acting else ()
-        ends = consequence(inside, [service.name for service in services])
+        ends = consequence([*inside], [service.name for service in services])
     goes = any(traces.goes(purge=purge) for traces in left.values())
+    if not ends and not goes:
+        return Proposal("reset", [], {})
     findings = stays(observe(Left), purge=purge)
     if acting == current_host().name:
         findings += plan_strangers(settings, observed)
-    if ends or goes:
-        tell("reset", findings)
-        confirmed(settings.cluster.name, taken_apart(settings, [*left], ends))
-    yield from ()
+    said = taken_apart(settings, [*left], ends)
+    return Proposal("reset", findings, inside, settings.cluster.name, said)
 
 
 @converges("reset")
@@ -199,10 +207,12 @@ def guard_removed(settings: Settings) -> Commands:
 
 
 def _leave(settings: Settings, turn: str) -> Commands:
-    me = this_host(settings)
-    findings: list[Finding] = plan_leaving(settings, memberships(), me, turn=turn)
+    me, observed = this_host(settings), memberships()
+    findings: list[Finding] = plan_leaving(settings, observed, me, turn=turn)
     if tell("reset", findings):
-        yield script(f"{API}api -X POST 'http://localhost/swarm/leave?force=1'", timeout=90)
+        own = observed[me.name]
+        assert own is not None  # else nothing is found
+        yield script(f"{API}{still_node(own.node)}api -X POST '{LEAVE}?force=1'", timeout=90)
 
 
 def _purge() -> bool:

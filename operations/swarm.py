@@ -49,7 +49,7 @@ from operations.converge import (
     progress,
     script,
 )
-from operations.engine_api import API, UNLESS_GONE, UPDATE_NODE, WITHIN, on, updated
+from operations.engine_api import API, LEAVE, UNLESS_GONE, UPDATE_NODE, WITHIN, on, updated
 from operations.networks import MISSES_INGRESS
 from operations.topology import memberships, this_host, to_do
 
@@ -114,7 +114,7 @@ def joined(settings: Settings) -> Commands:
             yield on(me.name, _JOINED, "joining", timeout=120)
         elif isinstance(step, Join):
             if step.leave:
-                yield script(f"{API}api -X POST 'http://localhost/swarm/leave?force=1'")
+                yield script(f"{API}{_STILL_WAITS}api -X POST '{LEAVE}?force=1'")
             yield call(_join, acting, me.address, managers)
 
 
@@ -134,8 +134,19 @@ def _addresses(settings: Settings, cluster: Membership, acting: str) -> list[str
 
 def _remove_script(node: Node) -> str:
     demote = f'unless_gone docker node demote {node.id} || {{ echo "$said" >&2; exit 1; }}\n'
-    return f"{UNLESS_GONE}{demote if node.votes else ''}remove_node --force {node.id}"
+    still = f"still_down {node.id}\n" if node.state == "down" else ""
+    removed = f"{demote if node.votes else ''}remove_node --force {node.id}"
+    return f"{UNLESS_GONE}{_STILL_DOWN}{still}{removed}"
 
+
+_STILL_DOWN = """\
+still_down() {
+  case $(docker node inspect --format '{{.Status.State}}' "$1" 2>&1) in
+    ready) echo "node $1 has come back, so its entry stays. Run again" >&2; exit 1 ;;
+  esac
+}
+"""
+"""Shell: ``still_down ID``, right before its entry goes by force: it may have come back."""
 
 _JOINED = (
     WITHIN
@@ -151,6 +162,15 @@ within 90 joined || {
 }
 """
 )
+
+
+_STILL_WAITS = """\
+api http://localhost/info
+case $answer in *'"LocalNodeState":"pending"'*) ;; *)
+  echo "its joining has been decided meanwhile, so it did not leave. Run again" >&2; exit 1 ;;
+esac
+"""
+"""Shell, after :data:`API`: ends where this engine does not wait to be let in any more."""
 
 
 def _join(state: State, host: Host, acting: str, address: str, managers: list[str]) -> bool:

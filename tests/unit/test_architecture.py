@@ -116,6 +116,26 @@ def test_one_module_uses_what_pyinfra_promises_nobody(path: Path) -> None:
     assert path.parts[-2] == "deploys" or not used & PRIVATE_ATTRIBUTES
 
 
+ASKING = {
+    # Consent is asked for by one function, which plans anew when it was given.
+    "operations/confirmation.py": {"readline"},
+    # The passphrase of a key file: no consent, and asked before anything is observed.
+    "operations/backup_file.py": {"getpass"},
+}
+
+
+@each("operations")
+def test_nobody_is_asked_beside_the_one_function_that_plans_anew(path: Path) -> None:
+    # Not "confirm": the guard has a function of that name, for a host.
+    asking = {"input", "prompt", "getpass", "getchar", "readline", "raw_input"}
+    called = {
+        node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name)
+    }
+    assert called & asking == ASKING.get(str(path.relative_to(ROOT)), set())
+
+
 @each("lab")
 def test_the_lab_stands_alone(path: Path) -> None:
     assert not imported(path) & {*PRODUCT, "pyinfra"}

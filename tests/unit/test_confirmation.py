@@ -7,32 +7,63 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cluster.findings import Change, Refusal
 from cluster.settings_sources import ROOT
-from operations.confirmation import refusal
+from operations.confirmation import Proposal, differences, refusal
 from tests.terminal import Terminal
 
 SUBJECT = '''
 """A job that destroys what a host says is there."""
-from cluster.findings import Change
-from operations.confirmation import confirmed
-from operations.converge import converges, script, tell
+from dataclasses import dataclass
+
+from cluster.findings import Change, Refusal
+from cluster.observation import Observation
+from facts.subject import SubjectFact, sections
+from operations.confirmation import Proposal, confirmed
+from operations.converge import converges, observe_all, script
+
+
+@dataclass(frozen=True)
+class World(Observation):
+    word: str
+
+
+class Seen(SubjectFact[World]):
+    def command(self):
+        return "say what is there"
+
+    def parse(self, output):
+        return World(sections(output)["word"][0])
+
+
+def proposal():
+    """What is there is erased; a quorum that is back forbids it."""
+    [word] = {seen.word for seen in observe_all(Seen).values()}
+    if word == "quorum":
+        return Proposal("erase", [Refusal("the swarm", "has its quorum")], None)
+    if word == "nothing":
+        return Proposal("erase", [], None)
+    consequence = f"rk4 leaves the swarm, and its {word} are lost"
+    change = Change("the data", "is not wanted any more", found=word)
+    return Proposal("erase", [change], word, "rk4", consequence)
 
 
 @converges("erase")
 def erased():
-    if not tell("erase", [Change("the data", "is not wanted any more")]):
-        return
-    confirmed("rk4", "rk4 leaves the swarm, and its volumes are lost.")
-    yield script("erase the data")
+    word = confirmed(proposal)
+    if word:
+        yield script(f"erase the {word}")
 
 
 @converges("erase")
 def erased_again():
-    confirmed("rk4", "rk4 leaves the swarm, and its volumes are lost.")
-    yield script("erase the rest")
+    word = confirmed(proposal)
+    if word:
+        yield script(f"erase the rest of the {word}")
 '''
 
 INVENTORY = """
@@ -42,8 +73,19 @@ from pyinfra.context import ctx_state as _ctx_state
 
 from operations import story as _story
 
+class _Answers(dict):
+    # What the hosts say of the world, which may change at any time.
+    def items(self):
+        word = open({world!r}).read()
+        return {{"say what is there": f"#> word\\n{{word}}"}}.items()
+
+
+_answers = _Answers(there=True)
 hosts = [
-    (f"@fake/{{name}}", {{"fake_delay": 0.02, "fake_delay_jitter": 0, **{data!r}}})
+    (
+        f"@fake/{{name}}",
+        {{"fake_delay": 0.02, "fake_delay_jitter": 0, "fake_responses": _answers, **{data!r}}},
+    )
     for name in ("rk1", "rk2", "rk3")
 ]
 _story.install()
@@ -76,8 +118,20 @@ class Job:
         (folder / "subject.py").write_text(SUBJECT)
         (folder / "deploy.py").write_text(DEPLOY.format(serial=serial))
         (folder / "inventory.py").write_text(
-            INVENTORY.format(erased=str(folder / "erased"), data=data or {})
+            INVENTORY.format(
+                erased=str(folder / "erased"), world=str(folder / "world"), data=data or {}
+            )
         )
+        self.world = "volumes"
+
+    @property
+    def world(self) -> str:
+        """What the hosts find when they are asked."""
+        return (self.folder / "world").read_text()
+
+    @world.setter
+    def world(self, word: str) -> None:
+        (self.folder / "world").write_text(word)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -130,6 +184,51 @@ def test_the_word_typed_at_a_terminal_has_it_done_and_is_asked_for_once(
     shown.type("rk4\n")
     assert shown.finish() == 0
     assert shown.words.count(QUESTION) == 1
+    assert job.erased == CONFIRMED
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("quorum", "so nothing was done: the swarm: has its quorum. Run the same command again"),
+        (
+            "secrets",
+            "not any more: the data: is not wanted any more (found volumes); now: the data: is not "
+            "wanted any more (found secrets); now: rk4 leaves the swarm, and its secrets are lost",
+        ),
+        (
+            "nothing",
+            "not any more: the data: is not wanted any more (found volumes); now: nothing is to be "
+            "done",
+        ),
+    ],
+)
+def test_what_changes_while_the_question_waits_is_told_and_nothing_is_done(
+    tmp_path: Path, terminal: Callable[..., Terminal], word: str, told: str
+) -> None:
+    job = Job(tmp_path)
+    shown = terminal(job, "-y")
+    shown.wait_for(QUESTION)
+    job.world = word
+    shown.type("rk4\n")
+    assert shown.finish() == 1
+    assert job.erased == 0
+    assert "while the question waited, things have changed, so nothing was done" in shown.words
+    assert told in shown.words
+    assert "0 of 3 hosts are done" in shown.words
+
+
+def test_what_changed_back_before_the_answer_is_the_same(
+    tmp_path: Path, terminal: Callable[..., Terminal]
+) -> None:
+    job = Job(tmp_path)
+    shown = terminal(job, "-y")
+    shown.wait_for(QUESTION)
+    job.world = "quorum"
+    shown.read(0.5)
+    job.world = "volumes"
+    shown.type("rk4\n")
+    assert shown.finish() == 0
     assert job.erased == CONFIRMED
 
 
@@ -225,6 +324,35 @@ def test_a_dry_run_asks_nothing(tmp_path: Path, terminal: Callable[..., Terminal
     assert QUESTION not in shown.words
     assert "3 differences" in shown.shown
     assert job.erased == 0
+
+
+@pytest.mark.parametrize(
+    ("shown", "now", "told"),
+    [
+        ({}, {}, []),
+        ({}, {"plan": 2}, ["what the work rests on is not what it was"]),
+        ({}, {"word": "rk5"}, ["what the work rests on is not what it was"]),
+        ({}, {"consequence": "rk4 stays"}, ["now: rk4 stays"]),
+        ({}, {"whole": [Change("rk4", "goes")]}, ["now: rk4: goes"]),
+        ({"whole": [Change("rk4", "goes")]}, {}, ["not any more: rk4: goes"]),
+        (
+            {"findings": [Change("rk4", "goes")]},
+            {"findings": [Refusal("the quorum", "is there again")]},
+            ["the quorum: is there again"],
+        ),
+    ],
+)
+def test_whatever_is_not_as_it_was_shown_is_a_difference(
+    shown: dict[str, Any], now: dict[str, Any], told: list[str]
+) -> None:
+    same: dict[str, Any] = {
+        "part": "erase",
+        "findings": [],
+        "plan": 1,
+        "word": "rk4",
+        "consequence": "rk4 goes",
+    }
+    assert differences(Proposal(**same | shown), Proposal(**same | now)) == told
 
 
 def test_what_to_type_holds_the_right_word_once() -> None:

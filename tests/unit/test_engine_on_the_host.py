@@ -6,16 +6,18 @@ import base64
 import hashlib
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from cluster.answer import asked, sections
 from cluster.backup_archive import NEEDED, written_anew
-from operations import autolock, backup, recovery
+from operations import autolock, backup, recovery, swarm
+from operations.engine_api import API, LEAVE, still_node
 from tests.unit.test_backup_archive import state
 from tests.unit.test_refused_on_this_side import CHOICE
+from tests.unit.test_swarm_plan import node
 
 SYSTEMCTL = """\
 #!/bin/sh
@@ -226,3 +228,132 @@ esac
     done = machine.run(f"cluster=abc address=10.0.0.1\n{recovery._CLEAR}")
     assert (done.returncode, done.stderr) == (0, "")
     assert machine.count("removed n3") == 1
+
+
+# What cannot be taken back looks once more, on the host, right before
+# ---------------------------------------------------------------------
+
+DESTROYING = """\
+#!/bin/sh
+echo "$*" >> "$HERE/log"
+for url; do :; done
+case "$*" in
+  */nodes) [ -e "$HERE/answers" ] || { printf 'no leader\\n500'; exit; }; cat "$HERE/nodes" ;;
+  */info) cat "$HERE/info" ;;
+  */swarm/*) echo "$url" >> "$HERE/destroyed" ;;
+esac
+printf '\\n200'
+"""
+
+
+@pytest.fixture
+def engine(machine: Machine) -> Machine:
+    """A machine whose engine says what it is asked to, and what it is told to do."""
+    (machine.here / "bin/curl").write_text(DESTROYING)
+    (machine.here / "bin/sleep").write_text("#!/bin/sh\n")
+    (machine.here / "bin/sleep").chmod(0o755)
+    (machine.here / "destroyed").touch()
+    (machine.here / "info").write_text('{"Swarm":{"NodeID":"abc","LocalNodeState":"pending"}}')
+    return machine
+
+
+def forced(engine: Machine, must_not_be: str) -> tuple[int, str, str]:
+    script = f"{API}{must_not_be}{recovery._FORCE}".replace("within 10", "within 1")
+    done = engine.run(script, "{}")
+    return done.returncode, done.stderr, (engine.here / "destroyed").read_text()
+
+
+def test_a_manager_that_answers_for_the_swarm_forces_nothing(engine: Machine) -> None:
+    (engine.here / "answers").touch()
+    status, said, destroyed = forced(engine, recovery._ANSWERS)
+    assert (status, destroyed) == (1, "")
+    assert "this manager answers for the swarm, so there is a quorum again" in said
+
+
+def test_a_manager_without_a_quorum_goes_on_alone(engine: Machine) -> None:
+    status, said, destroyed = forced(engine, recovery._ANSWERS)
+    assert (status, said, destroyed) == (0, "", "http://localhost/swarm/init\n")
+
+
+def test_a_quorum_that_comes_back_within_seconds_is_waited_for(engine: Machine) -> None:
+    (engine.here / "bin/sleep").write_text('#!/bin/sh\n: > "$HERE/answers"\n')
+    status, _, destroyed = forced(engine, recovery._ANSWERS)
+    assert (status, destroyed) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "forces"), [(ALL, False), (MANAGER % "reachable", True), (ONE_LOST, False)]
+)
+def test_a_restored_swarm_is_not_forced_beside_its_other_managers(
+    engine: Machine, nodes: str, forces: bool
+) -> None:
+    (engine.here / "answers").touch()
+    (engine.here / "nodes").write_text(nodes)
+    status, said, destroyed = forced(engine, recovery._OTHERS_ANSWER)
+    assert (status == 0, bool(destroyed)) == (forces, forces)
+    assert forces or "other managers of this swarm answer" in said
+
+
+@pytest.mark.parametrize(("node", "leaves"), [("abc", True), ("xyz", False), ("ab", False)])
+def test_an_engine_that_is_another_node_by_now_does_not_leave(
+    engine: Machine, node: str, leaves: bool
+) -> None:
+    done = engine.run(f"{API}{still_node(node)}api -X POST '{LEAVE}?force=1'")
+    assert (done.returncode == 0) == leaves
+    assert bool((engine.here / "destroyed").read_text()) == leaves
+    assert leaves or f"is not the node any more that it was ({node}), so nothing was done" in (
+        done.stderr
+    )
+
+
+@pytest.mark.parametrize(("state", "leaves"), [("pending", True), ("active", False)])
+def test_a_host_that_was_let_in_meanwhile_does_not_leave(
+    engine: Machine, state: str, leaves: bool
+) -> None:
+    (engine.here / "info").write_text(f'{{"Swarm":{{"LocalNodeState":"{state}"}}}}')
+    done = engine.run(f"{API}{swarm._STILL_WAITS}api -X POST '{LEAVE}?force=1'")
+    assert (done.returncode == 0) == leaves
+    assert bool((engine.here / "destroyed").read_text()) == leaves
+
+
+@pytest.mark.parametrize(
+    ("planned", "now", "goes"),
+    [
+        ("down", "down", True),
+        ("down", "ready", False),
+        ("down", "unknown", True),
+        ("ready", "ready", True),  # its own host says that it has left
+    ],
+)
+def test_an_entry_whose_node_has_come_back_stays(
+    machine: Machine, planned: str, now: str, goes: bool
+) -> None:
+    docker = f"""\
+#!/bin/sh
+case "$*" in "node inspect "*) echo {now} ;; *) echo "$*" >> "$HERE/log" ;; esac
+"""
+    (machine.here / "bin/docker").write_text(docker)
+    done = machine.run(swarm._remove_script(replace(node(1), state=planned)))
+    assert (done.returncode == 0) == goes
+    assert ("node rm --force" in (machine.here / "log").read_text()) == goes
+    assert goes or "has come back, so its entry stays" in done.stderr
+
+
+def test_a_state_that_appears_while_the_engine_is_stopped_is_not_overwritten(
+    machine: Machine,
+) -> None:
+    state = machine.here / "var/lib/docker/swarm/docker-state.json"
+    state.write_text("")
+    (machine.here / "bin/base64").write_text("#!/bin/sh\ncat\n")
+    (machine.here / "bin/tar").write_text("#!/bin/sh\n")
+    joined = f'case "$*" in "stop docker") echo joined > {state} ;; esac\n'
+    systemctl = SYSTEMCTL.replace("#!/bin/sh\n", f"#!/bin/sh\n{joined}")
+    (machine.here / "bin/systemctl").write_text(systemctl)
+    for name in ("base64", "tar"):
+        (machine.here / "bin" / name).chmod(0o755)
+    digest = hashlib.sha256(b"whole").hexdigest()
+    done = machine.run(f"digest={digest}\n{recovery._PUT_BACK}", "whole")
+    assert done.returncode == 1
+    assert "there is a swarm's state already" in done.stderr
+    assert state.read_text() == "joined\n"
+    assert machine.count("start docker") == 1

@@ -31,6 +31,7 @@ from operations import (
     backup,
     backup_file,
     backup_record,
+    confirmation,
     engine_api,
     guard,
     proof,
@@ -296,8 +297,9 @@ def limited(monkeypatch: pytest.MonkeyPatch, say: Say) -> list[str]:
             raise InterruptedError  # as a refusal ends the operation
 
     say()
+    for module in (confirmation, removal, reset):
+        monkeypatch.setattr(module, "tell", tell)
     for job in (backup, recovery, removal, reset):
-        monkeypatch.setattr(job, "tell", tell)
         monkeypatch.setattr(job, "current_host", lambda: SimpleNamespace(name="rk3"))
     for job in (removal, reset):
         monkeypatch.setattr(job, "memberships", lambda: CONVERGED)
@@ -320,15 +322,16 @@ def test_nobody_but_the_one_that_is_left_out_could_be_backed_up(
 
 
 def test_no_swarm_goes_on_from_a_manager_that_is_left_out(limited: list[str]) -> None:
-    with pytest.raises(InterruptedError):
-        recovery._told("recover", [Change("the swarm", "goes on")], "rk1")
-    assert limited == [
+    forced = recovery._Forced(force=True, cluster="abc", autolock=False)
+    found: list[Finding] = [Change("the swarm", "goes on")]
+    proposal = recovery._proposal("recover", found, "rk1", forced, "rk1", "it goes on")
+    assert [said(finding) for finding in proposal.findings] == [
         "--limit: leaves out rk1, the manager that the swarm goes on from. Give no --limit, or "
         "--limit rk1"
     ]
-    limited.clear()
-    recovery._told("recover", [], "rk1")
-    assert limited == [], "there is nothing to do for it"
+    assert (proposal.plan, proposal.word) == (None, "")
+    nothing = recovery._proposal("recover", [], "rk1", forced, "rk1", "it goes on")
+    assert (nothing.findings, nothing.plan, nothing.word) == ([], None, "")
 
 
 @pytest.mark.parametrize("name", ["rk2", "rk1"])
