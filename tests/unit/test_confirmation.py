@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from cluster.findings import Change, Refusal
 from cluster.observation import Observation
-from facts.subject import SubjectFact, sections
+from facts.subject import SubjectFact
 from operations.confirmation import Proposal, confirmed
 from operations.converge import converges, observe_all, script
 
@@ -33,11 +33,11 @@ class World(Observation):
 
 
 class Seen(SubjectFact[World]):
-    def command(self):
+    def script(self):
         return "say what is there"
 
-    def parse(self, output):
-        return World(sections(output)["word"][0])
+    def parse(self, said):
+        return World(said["word"][0])
 
 
 def proposal():
@@ -72,12 +72,13 @@ import atexit as _atexit
 from pyinfra.context import ctx_state as _ctx_state
 
 from operations import story as _story
+from tests.answers import encoded as _encoded
 
 class _Answers(dict):
     # What the hosts say of the world, which may change at any time.
     def items(self):
         word = open({world!r}).read()
-        return {{"say what is there": f"#> word\\n{{word}}"}}.items()
+        return {{"say what is there": _encoded(["", "#> word", word])}}.items()
 
 
 _answers = _Answers(there=True)

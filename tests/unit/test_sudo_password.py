@@ -20,11 +20,11 @@ from operations.converge import converges, observe, script, tell
 
 
 class Said(SubjectFact[str]):
-    def command(self):
-        return "echo it says this"
+    def script(self):
+        return "section word; echo it says this"
 
-    def parse(self, output):
-        return output[0]
+    def parse(self, said):
+        return said["word"][0]
 
 
 @converges("word")
