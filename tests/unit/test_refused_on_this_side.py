@@ -317,7 +317,7 @@ def test_nobody_but_the_one_that_is_left_out_could_be_backed_up(
     with pytest.raises(InterruptedError):
         list(inspect.unwrap(backup.saved)(settings))
     assert limited == [
-        "--limit: leaves out rk2, the manager that is backed up. Give no --limit, or --limit rk2"
+        "--limit: leaves out rk2, the manager that is backed up. Give no --limit, or `--limit rk2`"
     ]
 
 
@@ -327,7 +327,7 @@ def test_no_swarm_goes_on_from_a_manager_that_is_left_out(limited: list[str]) ->
     proposal = recovery._proposal("recover", found, "rk1", forced, "rk1", "it goes on")
     assert [said(finding) for finding in proposal.findings] == [
         "--limit: leaves out rk1, the manager that the swarm goes on from. Give no --limit, or "
-        "--limit rk1"
+        "`--limit rk1`"
     ]
     assert (proposal.plan, proposal.word) == (None, "")
     nothing = recovery._proposal("recover", [], "rk1", forced, "rk1", "it goes on")
@@ -345,7 +345,7 @@ def test_no_removal_is_begun_that_its_own_host_would_have_to_end(
             list(inspect.unwrap(job)(FOUR))
     assert set(limited) == {
         f"--limit: leaves out {name}, the host in whose name this is done. Give no --limit, or "
-        f"--limit {name}"
+        f"`--limit {name}`"
     }
 
 
