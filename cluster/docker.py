@@ -55,7 +55,8 @@ class Engine(Observation):
     distribution, codename, architecture: as apt names them (``debian``, ``trixie``, ``amd64``).
     packages: those of :data:`PACKAGES` that are installed whole.
     sources, keyring: the content of our own files, empty where absent.
-    stale: other apt files that name Docker's repository, and keyrings only they use.
+    stale: other apt files that name Docker's repository, and keyrings only they use; shared: old
+    keyrings that other sources name as well.
     daemon_json: the file's content, ``None`` where absent; loaded_json: what the running daemon
     has read, ``None`` where it did not say.
     drop_in: the content of our unit drop-in; reload_needed: systemd has not read it yet.
@@ -82,6 +83,7 @@ class Engine(Observation):
     changed_since_start: bool
     group: tuple[str, ...]
     forwarding: bool = True
+    shared: tuple[str, ...] = ()
 
     @property
     def version(self) -> str | None:
@@ -197,6 +199,16 @@ def plan_repository(settings: Settings, engine: Engine) -> list[Finding]:
                 "an older entry for Docker's repository would clash with ours over Signed-By",
                 expected="removed",
                 found=", ".join(engine.stale),
+            )
+        )
+    if engine.shared:
+        findings.append(
+            Notice(
+                "apt sources",
+                "a keyring that older instructions made for Docker is what other sources trust, so "
+                "it stays; ours does not use it",
+                found=", ".join(engine.shared),
+                remedy="If those sources are not Docker's, give them a keyring of their own",
             )
         )
     return findings

@@ -49,6 +49,33 @@ done
 """
 
 
+_OLD_KEYRINGS = f"""\
+shared=
+for file in /etc/apt/keyrings/docker.gpg /usr/share/keyrings/docker*.gpg \
+/etc/apt/trusted.gpg.d/docker*; do
+  [ -f "$file" ] || continue
+  set --
+  for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list \
+/etc/apt/sources.list.d/*.sources; do
+    [ "$list" = {SOURCES} ] || [ ! -f "$list" ] || set -- "$@" "$list"
+  done
+  if [ $# -gt 0 ] && awk -v keyring="$file" '
+    FNR == 1 {{ end() }}
+    /^[ \t]*#/ {{ next }}
+    FILENAME ~ /sources$/ {{ if (/^[ \t]*$/) end(); else entry = entry " " $0; next }}
+    {{ entry = $0; end() }}
+    END {{ end(); exit !used }}
+    function end() {{
+      if (index(entry, keyring) && entry !~ /[/][/]download[.]docker[.]com[/]/) used = 1
+      entry = ""
+    }}' "$@"
+  then shared="$shared $file"; else echo "$file"; fi
+done
+"""
+"""Shell: prints keyrings that older instructions made, but for those that other sources name, which
+it leaves in ``$shared``."""
+
+
 class Installation(SubjectFact[Engine]):
     """Docker's packages, repository, configuration and service on this host.
 
@@ -69,9 +96,8 @@ class Installation(SubjectFact[Engine]):
             f'[ "$file" = {SOURCES} ] || [ ! -f "$file" ] || '
             """while read -r line || [ -n "$line" ]; do case "$line" in '#'*) ;; """
             """*//download.docker.com/*) echo "$file"; break;; esac; done < "$file"; done\n"""
-            "for file in /etc/apt/keyrings/docker.gpg /usr/share/keyrings/docker*.gpg "
-            "/etc/apt/trusted.gpg.d/docker*; do "
-            '[ -f "$file" ] && echo "$file"; done\n'
+            + _OLD_KEYRINGS
+            + "section shared; echo $shared\n"
             "section unit; systemctl show docker.service "
             "-p ActiveState -p UnitFileState -p NeedDaemonReload 2>/dev/null\n"
             f"section changed; [ {DAEMON_JSON} -nt /run/docker.pid ] && echo yes\n"
@@ -110,6 +136,7 @@ def parse_installation(found: Sections) -> Engine:
         sources=text("sources") or "",
         keyring=text("keyring") or "",
         stale=tuple(found.get("stale", [])),
+        shared=tuple(word for line in found.get("shared", []) for word in line.split()),
         daemon_json=text("daemon"),
         loaded_json=text("loaded"),
         drop_in=text("drop-in") or "",

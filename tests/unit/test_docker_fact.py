@@ -139,10 +139,23 @@ def test_stale_sources_and_keyrings_are_found_and_comments_are_not(tmp_path: Pat
         "etc/apt/keyrings/docker.gpg": "x",
         "etc/apt/keyrings/docker.asc": "x",
         "usr/share/keyrings/docker-archive-keyring.gpg": "x",
+        # What other sources trust is not ours to remove.
+        "usr/share/keyrings/docker-one.gpg": "x",
+        "usr/share/keyrings/docker-two.gpg": "x",
+        "etc/apt/sources.list.d/one.list": (
+            "deb [signed-by=KEYRINGS/docker-one.gpg] https://one.example/debian trixie main\n"
+        ),
+        "etc/apt/sources.list.d/two.sources": (
+            "Types: deb\nURIs: https://two.example/\nSuites: x\n"
+            "Signed-By:\n KEYRINGS/docker-two.gpg\n\n"
+            "Types: deb\nURIs: https://three.example/\nSuites: x\n"
+            "# Signed-By: KEYRINGS/docker-archive-keyring.gpg\n"
+        ),
     }
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content)
+        keyrings = f"{tmp_path}/usr/share/keyrings"
+        (tmp_path / name).write_text(content.replace("KEYRINGS", keyrings))
     script = Installation().command()
     for place in ("/etc/apt", "/usr/share/keyrings", "/etc/docker", "/etc/systemd"):
         script = script.replace(place, f"{tmp_path}{place}")
@@ -155,6 +168,10 @@ def test_stale_sources_and_keyrings_are_found_and_comments_are_not(tmp_path: Pat
         "/etc/apt/sources.list.d/extra.sources",
         "/etc/apt/keyrings/docker.gpg",
         "/usr/share/keyrings/docker-archive-keyring.gpg",
+    )
+    assert engine.shared == (
+        "/usr/share/keyrings/docker-one.gpg",
+        "/usr/share/keyrings/docker-two.gpg",
     )
     assert engine.sources == files["etc/apt/sources.list.d/docker.sources"]
 

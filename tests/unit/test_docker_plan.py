@@ -187,6 +187,12 @@ def test_stale_entries_are_named() -> None:
     assert "/etc/apt/sources.list.d/docker.list" in change.sentence()
 
 
+def test_a_keyring_that_other_sources_trust_is_named_and_stays() -> None:
+    notice = the(Notice, plan_repository(SETTINGS, differing(shared=("/etc/apt/x.gpg",))))
+    assert "so it stays" in notice.sentence()
+    assert "/etc/apt/x.gpg" in notice.sentence()
+
+
 def test_the_repository_of_the_hosts_own_distribution_is_used() -> None:
     ubuntu = replace(FRESH, distribution="ubuntu", codename="noble", architecture="arm64")
     text = sources(declared(repository="https://mirror.example.org/docker/"), ubuntu)
