@@ -160,10 +160,23 @@ def _private(file: KeyFile) -> list[Finding]:
 def plan_unlock(
     settings: Settings, observed: Observed, host: Host, file: KeyFile | None
 ) -> list[Finding]:
-    """A manager that is locked since its engine was started is unlocked."""
+    """A manager that is locked since its engine was started is unlocked.
+
+    That it is locked is the host's own word, and it gets the key for it: so only a manager does.
+    """
     own = observed.get(host.name)
     if own is None or own.state != "locked":
         return []
+    if not (host.is_manager or _is_listed_as_manager(settings, observed, host)):
+        return [
+            Refusal(
+                "the swarm",
+                f"{host.name} says that it is a locked manager, and neither is it declared as one "
+                "nor do the managers list one at its address: it is not given the unlock key",
+                remedy="If it is to be a manager, declare it as one; else let it leave: "
+                "`docker swarm leave --force` on it, then run the site",
+            )
+        ]
     if file is None:
         return [
             Refusal(
@@ -190,6 +203,13 @@ def plan_unlock(
             found="locked",
         )
     ]
+
+
+def _is_listed_as_manager(settings: Settings, observed: Observed, host: Host) -> bool:
+    cluster = view(settings, observed)
+    return cluster is not None and any(
+        node.address == host.address for node in managers_of(cluster)
+    )
 
 
 def key_missing(own: Membership, file: KeyFile | None, fingerprint: str) -> Refusal | None:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import os
+import shlex
 import tempfile
 import time
 from contextlib import suppress
@@ -29,7 +30,7 @@ from cluster.locked_state import NotUnlocked, fitting, is_locked, node_key_in
 from cluster.membership import Membership, managers_of, view
 from cluster.paths import from_user
 from facts import swarm as swarm_facts
-from operations import backup_record, key_file, story
+from operations import backup_record, key_file, plain_file, story
 from operations.autolock import ATTEMPTS, PATIENCE
 from operations.confirmation import Proposal, confirmed
 from operations.connection import UNREACHABLE, why
@@ -207,7 +208,9 @@ def _save(
             file.write(encrypted)
             file.flush()
             os.fsync(file.fileno())
-        if waiting.read_bytes() != encrypted or not encrypted.startswith(HEADER):
+        if plain_file.content(waiting, len(encrypted)) != encrypted or not encrypted.startswith(
+            HEADER
+        ):
             raise OSError(f"{waiting} does not hold what was written to it")
         final = folder / (
             file_name(settings.cluster.name, chosen.host, about.taken)
@@ -355,7 +358,7 @@ def save_script(chosen: Choice) -> str:
     engine before it is stopped, is kept in a variable of the shell, and leaves the host never. An
     engine that was unlocked often comes into no overlay network: then it is started once more.
     """
-    node, availability = chosen.node.id, chosen.node.availability
+    node, availability = shlex.quote(chosen.node.id), shlex.quote(chosen.node.availability)
     return f"""\
 {API}{WITHIN}{IN_INGRESS}{ENGINE}
 node={node}
@@ -367,7 +370,7 @@ work=$(mktemp -d /run/pyinfra-swarm-backup.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 trap '' HUP INT TERM PIPE
 drained= stopped= unlock= connected=
-update() {{ within 60 timeout 30 docker node update --availability "$1" $node >/dev/null; }}
+update() {{ within 60 timeout 30 docker node update --availability "$1" "$node" >/dev/null; }}
 drain() {{
   drained=yes
   update drain || return 1
@@ -399,7 +402,7 @@ can_be_spared() {{
   [ $managers -le 2 ] || [ $((able - 1)) -gt $((managers / 2)) ]
 }}
 reachable() {{
-  api http://localhost/nodes/$node 2>/dev/null || {{
+  api "http://localhost/nodes/$node" 2>/dev/null || {{
     case $answer in *"needs to be unlocked"*)
       printf '%s' "$unlock" | api --data-binary @- http://localhost/swarm/unlock;;
     esac
@@ -429,8 +432,9 @@ mend() {{
     if come_back; then [ -z "$connected" ] || connect || status=1; else status=1; fi
   fi
   if [ -n "$drained" ]; then
-    update {availability} || {{
-      echo "it is drained: docker node update --availability {availability} $node"; status=1; }}
+    before={availability}
+    update "$before" || {{
+      echo "it is drained: docker node update --availability $before $node"; status=1; }}
   fi
 }}
 (

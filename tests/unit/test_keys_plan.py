@@ -336,6 +336,28 @@ def test_only_a_locked_manager_is_unlocked() -> None:
     assert [plan_unlock(LOCKING, ONE_LOCKED, host, FILE) for host in (RK1, RK3, RK4)] == [[]] * 3
 
 
+def test_a_worker_that_says_it_is_locked_is_not_given_the_key() -> None:
+    lying: Observed = {**AUTOLOCKED, "rk4": replace(LOCKED, hostname="rk4")}
+    sentence = the(Refusal, plan_unlock(LOCKING, lying, RK4, FILE))
+    assert "it is not given the unlock key" in sentence
+    alone: Observed = {**ALL_LOCKED, "rk4": replace(LOCKED, hostname="rk4")}
+    assert "is not given" in the(Refusal, plan_unlock(LOCKING, alone, RK4, FILE))
+
+
+def test_one_that_is_still_a_manager_and_not_declared_so_any_more_is_unlocked() -> None:
+    demoted = LOCKING.model_copy(
+        update={
+            "hosts": tuple(
+                host.model_copy(update={"role": "worker"}) if host.name == "rk2" else host
+                for host in LOCKING.hosts
+            )
+        }
+    )
+    host = demoted.host("rk2")
+    assert not host.is_manager
+    assert "unlocked with" in the(Change, plan_unlock(demoted, ONE_LOCKED, host, FILE))
+
+
 def test_a_key_of_earlier_times_is_worth_a_try() -> None:
     file = KeyFile(PATH, earlier=1)
     assert "unlocked with" in the(Change, plan_unlock(LOCKING, ONE_LOCKED, RK2, file))
