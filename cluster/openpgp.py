@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 _BEGIN = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _END = "-----END PGP PUBLIC KEY BLOCK-----"
-_LONGEST = 64 * 1024
+LONGEST = 64 * 1024
+"""Bytes of a text that is read. Docker's key is 4 KiB."""
 
 _SIGNATURE, _PUBLIC_KEY, _USER_ID, _PUBLIC_SUBKEY, _USER_ATTRIBUTE = 2, 6, 13, 14, 17
 _LETTERS = {
@@ -80,8 +81,8 @@ def _fingerprint(body: bytes) -> str:
 
 
 def _dearmour(text: str) -> bytes:
-    if len(text) > _LONGEST:
-        raise Unreadable(f"is longer than {_LONGEST // 1024} KiB")
+    if len(text) > LONGEST:
+        raise Unreadable(f"is longer than {LONGEST // 1024} KiB")
     lines = [line.strip(" \t\r") for line in text.strip().split("\n")]
     if len(lines) < 4 or lines[0] != _BEGIN or lines[-1] != _END or "" not in lines:
         raise Unreadable("is not one armoured public key, with nothing before or behind it")

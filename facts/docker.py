@@ -24,6 +24,7 @@ from cluster.docker import (
     Package,
 )
 from cluster.observation import Observation
+from cluster.openpgp import LONGEST
 from facts.subject import SubjectFact
 
 ENGINE_STATE = """\
@@ -164,7 +165,8 @@ class PublishedKey(SubjectFact[Fetched]):
     """
 
     def script(self, url: str) -> str:
-        fetch = f"curl -fsSL --max-time 30 --retry 2 {shlex.quote(url)} 2>&1"
+        limits = f"--max-time 30 --max-filesize {LONGEST}"
+        fetch = f"curl -fsSL {limits} --retry 2 {shlex.quote(url)} 2>&1"
         return (
             f"if out=$({fetch}); then section key; else section error; fi\n"
             "printf '%s\\n' \"$out\"\n"

@@ -182,6 +182,16 @@ def test_the_versions_that_apt_offers_newest_first() -> None:
     assert Offered().process(encoded(["", "#> madison"])).versions == ()
 
 
+def test_a_key_that_is_far_too_long_is_not_fetched(tmp_path: Path) -> None:
+    with (tmp_path / "gpg").open("wb") as file:
+        file.truncate(1 << 30)
+    script = PublishedKey().command(url=f"file://{tmp_path}/gpg").replace("--retry 2", "")
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
+    fetched = PublishedKey().process(done.stdout.splitlines())
+    assert not fetched.text.strip()
+    assert fetched.error.startswith("curl: (63)")
+
+
 def test_a_key_that_cannot_be_fetched_is_told_with_the_reason(tmp_path: Path) -> None:
     script = PublishedKey().command(url=f"file://{tmp_path}/gpg").replace("--retry 2", "")
     fetch = ["/bin/sh", "-c", script]
