@@ -125,8 +125,8 @@ def plan(wanted: Wanted, seen: Accounts, used_key: str | None = None) -> Plan:
         made.findings.append(
             Change(
                 "access",
-                "an earlier change was never confirmed, and the host is about to undo it; that is "
-                "done first, then the change is made again",
+                "an earlier change to this host was never confirmed, and is about to be undone; "
+                "that is done first, then what differs is changed again",
             )
         )
     for admin in wanted.admins:

@@ -17,7 +17,7 @@ from cluster.firewall.host_files import SCRIPT as FIREWALL
 from cluster.identity import likely_node
 from cluster.membership import Membership, Observed, view
 from cluster.observation import Observation
-from cluster.rollback import RESTORE, ROOT, UNIT
+from cluster.rollback import INSTALLED, ROOT
 from cluster.sshd import DROP_IN
 from cluster.steps import Leave
 from cluster.updates import CONFIGURATION
@@ -26,7 +26,7 @@ from cluster.words import in_words, verb
 if TYPE_CHECKING:
     from cluster.settings import Host, Settings
 
-GUARD = (RESTORE, f"/etc/systemd/system/{UNIT}", ROOT)
+GUARD = (*INSTALLED, ROOT)
 UNREAD = f"{DAEMON_JSON}.removed"
 """There from before Docker's settings are removed until Docker has been restarted without them."""
 

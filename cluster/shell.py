@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from shlex import quote
 
 
-def write_file(path: str, content: str, *, mode: str = "644", owner: str = "root") -> str:
-    """Write a file whole: beside it first, then renamed, so that no reader sees half of it.
+def write_file(path: str, content: str, *, mode: str = "644") -> str:
+    """Write a file of root's whole: beside it first, then renamed, so that nobody reads half of it.
+
+    Only where nobody but root can write to the folder: elsewhere ``path.new`` may be a link that
+    somebody has laid there. In a user's folder :func:`write_in_home` does it.
 
     The content is part of the command, so it must not be a secret. It is on the disk before it
     takes the old one's place: a power cut leaves the one or the other.
@@ -16,8 +20,42 @@ def write_file(path: str, content: str, *, mode: str = "644", owner: str = "root
     return (
         f"[ -d {folder} ] || mkdir -p -m 755 {folder}\n"
         f"cat > {path}.new <<'END-OF-FILE'\n{content.rstrip()}\nEND-OF-FILE\n"
-        f"chown {owner}: {path}.new; chmod {mode} {path}.new; sync {path}.new\n"
+        f"chown root: {path}.new; chmod {mode} {path}.new; sync {path}.new\n"
         f"mv -f {path}.new {path}"
+    )
+
+
+_AS_USER = """\
+umask 077
+[ -d "$1" ] || mkdir "$1"
+new=$(mktemp "$1/.$2.XXXXXX")
+trap 'rm -f "$new"' EXIT
+cat > "$new"
+chmod 600 "$new"; sync "$new"
+mv -fT "$new" "$1/$2"
+shift 2
+[ $# = 0 ] || rm -f "$@"
+"""
+
+
+def write_in_home(
+    user: str, folder: str, name: str, content: str, *, instead_of: Sequence[str] = ()
+) -> str:
+    """Write a file in a user's folder, readable for the user alone, as that user.
+
+    Root would follow what the user, or whoever can write there, has laid in the way: a link in
+    place of the folder, of the file, or of the new one beside it. The user's own process goes only
+    where the user may go, and ends after half a minute, whatever stops it.
+
+    folder: made if it is not there, but not its parent; instead_of: other paths in it that go then.
+    """
+    words = " ".join(map(quote, (folder, name, *instead_of)))
+    refused = f"{user} cannot write {folder}/{name}: the file and its folder have to be that user's"
+    return (
+        f'timeout -k 5 30 setpriv --reuid {quote(user)} --regid "$(id -g {quote(user)})" '
+        f"--init-groups sh -euc {quote(_AS_USER)} write {words} <<'END-OF-FILE' || {{\n"
+        f"{content.rstrip()}\nEND-OF-FILE\n"
+        f"echo {quote(refused)} >&2; exit 1\n}}"
     )
 
 

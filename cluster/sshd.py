@@ -198,8 +198,8 @@ def _unconfirmed(seen: Sshd) -> list[Finding]:
     return [
         Change(
             "sshd",
-            "an earlier change was never confirmed, and the host is about to undo it; that is "
-            "done first, then the change is made again",
+            "an earlier change to this host was never confirmed, and is about to be undone; that "
+            "is done first, then what differs is changed again",
         )
     ]
 

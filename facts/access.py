@@ -15,7 +15,7 @@ _SCRIPT = f"""\
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 show() {{ while IFS= read -r l || [ -n "$l" ]; do printf '=%s\\n' "$l"; done < "$1"; }}
 section login; printf '%s\\n' "${{SUDO_USER:-root}}"
-if {pending("access")}; then section unconfirmed; fi
+if {pending()}; then section unconfirmed; fi
 section passwords
 while IFS=: read -r name secret rest; do
   case $secret in '!'*) state=locked;; '*'*) state=star;; '') state=none;; *) state=set;; esac

@@ -194,7 +194,7 @@ section bridges
 {ENGINE_STATE}
 [ "$(engine_state)" != running ] ||
   api 'http://localhost/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D'
-if {pending("firewall")}; then section unconfirmed; fi
+if {pending()}; then section unconfirmed; fi
 """
 
 

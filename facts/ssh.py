@@ -19,7 +19,7 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C TZ=UTC
 login=${{SUDO_USER:-root}}
 section login; printf '%s\\n' "$login"
 if ! command -v sshd >/dev/null; then section absent; exit 0; fi
-if {pending("ssh")}; then section unconfirmed; fi
+if {pending()}; then section unconfirmed; fi
 lines=$(grep -sHniE '^[[:space:]]*({_RELEVANT})[[:space:]="]' {CONFIG} {DROP_INS}/*.conf)
 section lines; printf '%s\\n' "$lines"
 section drop-in

@@ -7,11 +7,12 @@ from shlex import quote
 from pyinfra.api import Host
 
 from cluster.access import SUDOERS, Accounts, Declared, Plan, Wanted, key_files, plan
+from cluster.rollback import unlock
 from cluster.settings import Settings
-from cluster.shell import write_file
+from cluster.shell import write_file, write_in_home
 from facts import access
 from operations.converge import Commands, converges, current_host, observe, progress, script, tell
-from operations.guard import guarded
+from operations.guard import guarded, undone_first
 from operations.pyinfra_internals import UNREACHABLE, login_key
 
 
@@ -35,12 +36,25 @@ def admins(settings: Settings) -> Commands:
     made = plan(wanted(settings), seen, used_key(current_host()))
     if not tell("access", made.findings):
         return
-    files, commands = _files(made, seen), _apply(made, seen)
-    if not files and not seen.unconfirmed:
+    if seen.unconfirmed:
+        yield from undone_first()
+        seen = observe(access.Accounts)
+        made = plan(wanted(settings), seen, used_key(current_host()))
+        if not tell("access", made.findings):
+            return
+    commands, locked = _apply(made, seen), _locked(made, seen)
+    if made.sudoers is None and not made.keys and not locked:
         yield script("\n".join(commands))  # users and groups are added, nobody loses anything
         return
     progress("access: a new login has to work before the change is kept")
-    yield from guarded("access", files=files, apply=commands, seconds=settings.ssh.rollback_after)
+    yield from guarded(
+        "access",
+        files=[SUDOERS] if made.sudoers is not None else [],
+        in_homes=[(name, path) for name in made.keys for path in key_files(_home(name, seen))],
+        passwords=locked,
+        apply=commands,
+        seconds=settings.ssh.rollback_after,
+    )
 
 
 def wanted(settings: Settings) -> Wanted:
@@ -63,12 +77,9 @@ def used_key(host: Host) -> str | None:
     return f"{key.get_name()} {key.get_base64()}"
 
 
-def _files(made: Plan, seen: Accounts) -> list[str]:
-    """What has to be put back if the new login fails; the files of new users are not to stay."""
-    files = [SUDOERS] if made.sudoers is not None else []
-    for name in made.keys:
-        files += key_files(_home(name, seen))
-    return files
+def _locked(made: Plan, seen: Accounts) -> list[str]:
+    """The users who are there, and whose locked password keeps them out."""
+    return [account.name for account in seen.accounts if account.name in made.unlock]
 
 
 def _home(name: str, seen: Accounts) -> str:
@@ -82,10 +93,9 @@ def _apply(made: Plan, seen: Accounts) -> list[str]:
         secret = " -p '*'" if name in made.unlock else ""
         commands.append(f"useradd -m -d /home/{name} -s /bin/bash -G sudo{secret} {name}")
     for account in seen.accounts:
-        options = " -aG sudo" if account.name in made.join_sudo else ""
-        options += " -p '*'" if account.name in made.unlock else ""
-        if options:
-            commands.append(f"usermod{options} {quote(account.name)}")
+        if account.name in made.join_sudo:
+            commands.append(f"usermod -aG sudo {quote(account.name)}")
+    commands += [unlock(name) for name in _locked(made, seen)]
     if made.sudoers is not None:
         candidate = f"{SUDOERS}.candidate"  # sudo does not read names with a dot
         commands += [
@@ -94,12 +104,9 @@ def _apply(made: Plan, seen: Accounts) -> list[str]:
             f"mv -f {candidate} {SUDOERS}",
         ]
     for name, keys in made.keys.items():
-        folder = f"{_home(name, seen)}/.ssh"
-        commands += [
-            f"[ -d {folder} ] || {{ mkdir -m 700 {folder}; chown {name}: {folder}; }}",
-            write_file(f"{folder}/authorized_keys", "\n".join(keys), mode="600", owner=name),
-            f"rm -f {folder}/authorized_keys2",
-        ]
+        path, second = key_files(_home(name, seen))
+        folder, _, file = path.rpartition("/")
+        commands.append(write_in_home(name, folder, file, "\n".join(keys), instead_of=[second]))
     proven = [*made.create, *made.join_sudo]
     if made.sudoers is not None:
         commands += [f"runuser -u {quote(name)} -- sudo -n true" for name in proven]

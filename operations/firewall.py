@@ -56,7 +56,7 @@ from operations.converge import (
     tell,
 )
 from operations.engine_api import RESET_FAILED
-from operations.guard import guarded
+from operations.guard import guarded, undone_first
 from operations.topology import memberships, this_host
 
 if TYPE_CHECKING:
@@ -83,11 +83,22 @@ def applied(settings: Settings) -> Commands:
     if not settings.firewall.enabled:
         tell("firewall", _left_over(host))
         return
+    wanted, findings = _differences(settings, host)
+    if not tell("firewall", findings):
+        return
+    if host.unconfirmed:
+        yield from undone_first()
+        host = observe(State)
+        wanted, findings = _differences(settings, host)
+        if not tell("firewall", findings):
+            return
+    yield from _changed(settings, wanted, host)
+
+
+def _differences(settings: Settings, host: Host) -> tuple[Wanted, list[Finding]]:
     wanted, used = _wanted(settings, host)
     planned = plan(wanted, host, planning=not is_executing())
-    findings = [*planned, *clear_text.notices(used, settings)]
-    if tell("firewall", findings):
-        yield from _changed(settings, wanted, host)
+    return wanted, [*planned, *clear_text.notices(used, settings)]
 
 
 @converges("swarm")
@@ -111,6 +122,11 @@ def shut_behind(settings: Settings) -> Commands:
     reason = "is open to the cluster, and not needed by a worker"
     tell("swarm", [Change(f"{MANAGEMENT_PORT}/tcp", reason, expected="shut once it is one")])
     host = observe(State)
+    if host.unconfirmed:
+        yield from undone_first()
+        if not _open_behind(settings):
+            return
+        host = observe(State)
     wanted, _ = _wanted(settings, host, votes=False)
     yield from _changed(settings, wanted, host)
 

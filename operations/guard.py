@@ -17,11 +17,11 @@ from typing import Any
 
 from pyinfra.api import Host, State, StringCommand
 
-from cluster.rollback import Guarded, arm_and_apply, confirm, outcome, undo
+from cluster.rollback import Guarded, arm_and_apply, confirm, outcome, undo, undo_all
 from cluster.shell import arrives_whole
 from operations import story
 from operations.connection import UNREACHABLE, why
-from operations.converge import Commands, call, current_host, progress
+from operations.converge import Commands, call, current_host, progress, script
 from operations.pyinfra_internals import another_login, operation_arguments
 
 Verify = Callable[[State, Host], str | None]
@@ -57,20 +57,32 @@ def guarded(
     after_restore: str = "",
     seconds: int = 60,
     verify: Verify | None = None,
+    in_homes: Sequence[tuple[str, str]] = (),
+    passwords: Sequence[str] = (),
 ) -> Commands:
     """Make a change that undoes itself unless a new login works after it.
 
     + subject: a word that names what changes: ``ssh``, ``access``, ``firewall``
-    + files: absolute paths of everything that ``apply`` may write; these are put back
+    + files: absolute paths of root's files that ``apply`` may write; these are put back
     + apply: shell commands that validate and make the change, ended at the first error
     + after_restore: shell that makes the running system read the restored files
     + seconds: how long the host waits for the confirmation
     + verify: what to check besides the login; returns a sentence where something is wrong
+    + in_homes: user and path of the files in users' folders that it may write, likewise
+    + passwords: users whose locked password it unlocks
 
     On failure this host alone fails, with a message that says what was seen, and whether the host
     is known to be as it was before.
     """
-    change = Guarded(subject, tuple(files), tuple(apply), after_restore, seconds)
+    change = Guarded(
+        subject,
+        tuple(files),
+        tuple(apply),
+        after_restore,
+        seconds,
+        tuple(in_homes),
+        tuple(passwords),
+    )
     given = operation_arguments(current_host())
     arguments = {
         key: value
@@ -78,6 +90,16 @@ def guarded(
         if key in _CONNECTOR_ARGUMENTS and value is not None
     }
     yield call(_change, change, verify, arguments)
+
+
+def undone_first() -> Commands:
+    """Have the host undo what nobody has confirmed, whatever its subject.
+
+    Before anything is planned: what is there may be gone in a minute, the key that this run has
+    logged in with among it. Whoever asks for it has to observe and plan anew.
+    """
+    progress("a change that was never confirmed is undone first")
+    yield script(undo_all(), timeout=180)
 
 
 def _change(
@@ -114,6 +136,11 @@ def _ending(
         answered, said = _log_in(state, host, arguments, outcome(change.subject))
         if answered and said == "restored":
             return "The host has put back what was there before; a new login confirmed it"
+        if answered and said == "unread":
+            return (
+                "The host has put back the files that were there before, and the running system "
+                "does not take them: they were broken already"
+            )
         if answered and said == "nothing":
             return "A new login found no change waiting: it was not made, or it was kept"
         if time.monotonic() > deadline:

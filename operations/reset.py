@@ -45,7 +45,7 @@ from operations.converge import (
     tell,
 )
 from operations.engine_api import API, LEAVE, RESTART, still_node
-from operations.guard import guarded
+from operations.guard import guarded, undone_first
 from operations.ssh import RELOAD
 from operations.topology import in_limit, memberships, this_host
 
@@ -159,6 +159,7 @@ def ssh_released(settings: Settings) -> Commands:
     if not tell("reset", plan_file(observe(Left), DROP_IN)):
         return
     progress("ssh: a new login has to work before the change is kept")
+    yield from undone_first()
     yield from guarded(
         "ssh",
         files=(DROP_IN,),
@@ -177,6 +178,7 @@ def sudo_released(settings: Settings) -> Commands:
     if not tell("reset", plan_file(observe(Left), SUDOERS)):
         return
     progress("access: sudo has to work in a new login before the change is kept")
+    yield from undone_first()
     yield from guarded(
         "access",
         files=(SUDOERS,),

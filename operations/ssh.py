@@ -8,6 +8,7 @@ from pyinfra.api import Host, State
 
 from cluster.access import shut_out, unlock
 from cluster.findings import Change, Finding, Notice, changes, refusals
+from cluster.rollback import unlock as unlocks
 from cluster.settings import Settings
 from cluster.shell import write_file
 from cluster.sshd import CONFIG, DROP_IN, DROP_INS, INCLUDE, Sshd, Wanted, plan
@@ -21,7 +22,7 @@ from operations.converge import (
     progress,
     tell,
 )
-from operations.guard import guarded
+from operations.guard import guarded, undone_first
 from operations.pyinfra_internals import connection_without_keys, is_ssh
 from operations.topology import this_host
 
@@ -54,8 +55,33 @@ def hardened(settings: Settings) -> Commands:
         ssh.hardened(load(), name="SSH: keys only, judged by the effective configuration")
     """
     names = [admin.name for admin in settings.admins(this_host(settings))]
-    asked = ",".join(names)
-    seen = observe(Effective, users=asked)
+    seen, wanted, findings, locked = _look(settings, names)
+    if not tell("ssh", findings):
+        return
+    if seen.unconfirmed:
+        yield from undone_first()
+        seen, wanted, findings, locked = _look(settings, names)
+        if not tell("ssh", findings):
+            return
+    progress("ssh: a new login has to work before the change is kept")
+    yield from guarded(
+        "ssh",
+        files=(DROP_IN, CONFIG),
+        passwords=locked,
+        apply=_apply(wanted, seen, locked),
+        after_restore=RELOAD,
+        seconds=settings.ssh.rollback_after,
+        verify=lambda state, host: _only_keys(state, host, findings),
+    )
+    left = plan(wanted, observe(Effective, users=",".join(names)))
+    wrong = [*refusals(left), *changes(left)]
+    if wrong:
+        yield fail("; ".join(finding.sentence() for finding in wrong))
+
+
+def _look(settings: Settings, names: list[str]) -> tuple[Sshd, Wanted, list[Finding], list[str]]:
+    """What is there, what is to be, what differs, and whose password is to be unlocked."""
+    seen = observe(Effective, users=",".join(names))
     deny = settings.access.others == "deny"
     users = {*names} if deny else {*names, seen.login_user}
     wanted = Wanted(users=tuple(sorted(users)), use_pam=settings.ssh.use_pam, only=deny)
@@ -66,21 +92,7 @@ def hardened(settings: Settings) -> Commands:
         needed = {*users, seen.login_user}
         locked = unlock(accounts, needed)
         findings = [*map(_locked, locked), *findings, *shut_out(accounts, needed)]
-    if not tell("ssh", findings):
-        return
-    progress("ssh: a new login has to work before the change is kept")
-    yield from guarded(
-        "ssh",
-        files=(DROP_IN, CONFIG),
-        apply=_apply(wanted, seen, locked),
-        after_restore=RELOAD,
-        seconds=settings.ssh.rollback_after,
-        verify=lambda state, host: _only_keys(state, host, findings),
-    )
-    left = plan(wanted, observe(Effective, users=asked))
-    wrong = [*refusals(left), *changes(left)]
-    if wrong:
-        yield fail("; ".join(finding.sentence() for finding in wrong))
+    return seen, wanted, findings, locked
 
 
 def _locked(name: str) -> Finding:
@@ -99,7 +111,7 @@ def _only_keys(state: State, host: Host, findings: list[Finding]) -> str | None:
 
 
 def _apply(wanted: Wanted, seen: Sshd, locked: list[str]) -> list[str]:
-    commands = [f"usermod -p '*' {name}" for name in locked]
+    commands = [unlocks(name) for name in locked]
     commands += [f"mkdir -p -m 755 {DROP_INS}", write_file(DROP_IN, wanted.drop_in())]
     if not seen.includes_drop_ins:
         commands.append(

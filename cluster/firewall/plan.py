@@ -169,7 +169,11 @@ def plan(wanted: Wanted, host: Host, *, planning: bool = False) -> list[Finding]
             findings += _family(family, wanted, host)
     if host.unconfirmed:
         findings.append(
-            Change("firewall", "the last change to it was neither confirmed nor undone")
+            Change(
+                "firewall",
+                "an earlier change to this host was never confirmed, and is about to be undone; "
+                "that is done first, then what differs is changed again",
+            )
         )
     findings += _files(wanted, host)
     findings += neighbours(host.rivals)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from cluster import rollback
-from cluster.rollback import Guarded, arm_and_apply, confirm, forget, undo
+from cluster.rollback import Guarded, arm_and_apply, confirm, forget, outcome, undo, undo_all
 
 STUB = '#!/bin/sh\necho "$(basename "$0") $*" >> "$LOG"\n'
 
@@ -77,6 +77,11 @@ def apply(machine: Machine, *commands: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def waits(machine: Machine) -> bool:
+    """Whether the host still has something to undo, or to be confirmed."""
+    return machine.run(rollback.pending()).returncode == 0
+
+
 def is_as_before(machine: Machine) -> bool:
     old = machine.path("old")
     return (
@@ -139,7 +144,7 @@ def test_a_change_that_takes_longer_than_the_host_waits_is_undone_whole(
     """The timer fires in the middle of it: what comes after that must not stay."""
     slow = (
         f"echo early > {machine.path('old')}",
-        f"sh {rollback.RESTORE} ssh",
+        f"sh {rollback.RESTORE} ssh || :",
         f"echo late > {machine.path('old')}; echo late > {machine.path('new')}",
         end,
     )
@@ -162,11 +167,41 @@ def test_what_is_taken_off_does_not_come_back(machine: Machine) -> None:
     assert f"systemctl stop {rollback.timer('ssh')}.timer" in machine.log
 
 
-def test_arming_twice_saves_the_state_before_the_first_change(machine: Machine) -> None:
-    apply(machine)
-    apply(machine, f"echo other > {machine.path('old')}")
+@pytest.mark.parametrize("first", ["ssh", "access"])
+def test_nothing_is_changed_on_top_of_what_nobody_has_confirmed(
+    machine: Machine, first: str
+) -> None:
+    """Whatever it concerns: the key that a run has logged in with may be gone in a minute."""
+    done = machine.run(arm_and_apply(replace(change(machine), subject=first)))
+    assert done.returncode == 0, done.stderr
+    second = change(machine, f"echo other > {machine.path('old')}")
+    done = machine.run(arm_and_apply(second))
+    assert done.returncode == 1
+    assert f"an earlier change is still to be undone: {first}" in done.stderr
+    assert machine.path("old").read_text() == "after\n"
+
+    assert machine.run(undo_all()).returncode == 0
+    assert is_as_before(machine)
+    assert machine.run(arm_and_apply(second)).returncode == 0
     machine.boot()
     assert is_as_before(machine)
+
+
+def test_without_a_timer_that_runs_nothing_is_changed(machine: Machine) -> None:
+    """The host may have slept between the timer's start and the marker: it has fired, then."""
+    machine.path("bin/systemctl").write_text(f"{STUB}[ $2 != is-active ]\n")
+    done = machine.run(arm_and_apply(change(machine)))
+    assert done.returncode == 1
+    assert "the timer that undoes the change does not run, so nothing is changed" in done.stderr
+    assert is_as_before(machine)
+    assert not waits(machine)
+
+
+def test_without_systemd_run_nothing_is_changed(machine: Machine) -> None:
+    machine.path("bin/systemd-run").write_text("#!/bin/sh\nexit 127\n")
+    assert machine.run(arm_and_apply(change(machine))).returncode == 127
+    assert is_as_before(machine)
+    assert not waits(machine)
 
 
 def test_files_that_the_running_system_refuses_do_not_stand_in_the_way_of_better_ones(
@@ -177,10 +212,21 @@ def test_files_that_the_running_system_refuses_do_not_stand_in_the_way_of_better
     apply(machine)
     assert machine.run(f"sh {rollback.RESTORE} ssh").returncode == rollback.UNREAD
     assert is_as_before(machine)
-    assert (machine.place() / "firing").exists()
+    assert not waits(machine)
+    assert machine.run(outcome("ssh")).stdout == "unread\n"
+    machine.path("old").write_text("mended by hand\n")
+    machine.boot()
+    assert machine.path("old").read_text() == "mended by hand\n"
     apply(machine)
     assert machine.run(confirm("ssh")).returncode == 0
     assert machine.path("old").read_text() == "after\n"
+
+
+def test_what_is_undone_at_once_may_be_refused_by_the_running_system(machine: Machine) -> None:
+    machine.path("bin/systemctl").write_text(f"{STUB}[ $1 != reload ]\n")
+    apply(machine)
+    assert machine.run(undo_all()).returncode == 0
+    assert is_as_before(machine)
 
 
 def test_files_that_could_not_be_put_back_are_not_given_up_for_a_new_change(
@@ -188,6 +234,9 @@ def test_files_that_could_not_be_put_back_are_not_given_up_for_a_new_change(
 ) -> None:
     apply(machine)
     (machine.place() / "saved/0").unlink()
+    done = machine.run(undo_all())
+    assert done.returncode == 1
+    assert f"See to it by hand, then: rm -r {machine.place()}" in done.stderr
     assert machine.run(arm_and_apply(change(machine))).returncode == 1
     assert (machine.place() / "firing").exists()
 
