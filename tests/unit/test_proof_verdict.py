@@ -36,12 +36,15 @@ class Told:
             for c in self.crossings
             for size in (SMALL, FULL)
         }
+        self.begin: dict[str, dict[str, Any]] = {name: {} for name in NAMES}
         self.after: dict[str, dict[str, Any]] = {name: {} for name in NAMES}
         self.end: dict[str, dict[str, Any]] = {name: {} for name in NAMES}
         self.clear: dict[str, dict[tuple[str, int], int]] = {}
         self.marks: dict[str, tuple[str, ...]] = dict.fromkeys(NAMES, (MARK,))
         self.without_state: set[tuple[str, str]] = set()
+        self.one_way: set[tuple[str, str]] = set()
         self.silent: dict[str, str] = {}
+        self.gone: set[str] = set()
         self.forged = {
             name: {c.receiver: FRAMES for c in self.crossings if c.sender == name} for name in NAMES
         }
@@ -56,7 +59,8 @@ class Told:
             back = self.back.get((name, peer), out)
             found[ADDRESS[name], ADDRESS[peer]] = 700 + out * later
             found[ADDRESS[peer], ADDRESS[name]] = 300 + back * later
-        return found
+        lacking = self.one_way if name == "rk1" else set()
+        return {pair: count for pair, count in found.items() if pair not in lacking}
 
     def got(self, name: str) -> dict[tuple[str, str], int]:
         """This host's states at the end: packets of others that were lost are not in them."""
@@ -70,6 +74,7 @@ class Told:
             if name in self.silent:
                 continue
             begin = Counters(self.states(name, later=False), dropped=9, echoes={"ingress_sbox": 4})
+            begin = replace(begin, **self.begin[name])
             after = replace(begin, esp=self.states(name, later=True), **self.after[name])
             probes = {
                 ("ingress_sbox", receiver, size): probe
@@ -92,7 +97,7 @@ class Told:
                 **self.end[name],
             )
             for name in NAMES
-            if name not in self.silent
+            if name not in (*self.silent, *self.gone)
         }
         return judge(self.crossings, exchanged, self.forged, last, unproven={}, silent=self.silent)
 
@@ -349,3 +354,193 @@ def test_each_networks_counters_are_its_own() -> None:
     proof = judge(mine, {"rk1": told}, {}, {}, unproven={}, silent={})
     assert [bool(pair.problem) for pair in proof.pairs] == [False, True]
     assert [pair.network for pair in proof.pairs] == ["ingress", "app"]
+
+
+# What was not counted shows nothing
+# ----------------------------------
+
+
+def test_somebody_who_did_not_carry_out_a_share_keeps_a_proof_from_being_one() -> None:
+    pair = row(Told().proof(), "rk1", "rk2")
+    assert Proof((pair,)).proven
+    assert not Proof((pair,), silent={"rk3": "it did not answer"}).proven
+    assert pair.record()["problem"] == ""
+
+
+def test_what_could_not_be_tried_is_left_open_in_the_table() -> None:
+    told = Told()
+    told.silent = {"rk3": "the connection was lost"}
+    pair = row(told.proof(), "rk3", "rk2")
+    assert (pair.small, pair.full, pair.encrypted, pair.clear_frame) == ("?",) * 4
+    assert row(told.proof(), "rk1", "rk3").clear_frame == "?"
+    told = Told()
+    told.gone = {"rk3"}
+    told.end["rk3"] = {"echoes": {"ingress_sbox": 5}}
+    assert row(told.proof(), "rk1", "rk3").clear_frame == "?"
+    assert told.proof().proven
+
+
+def test_datagrams_that_were_never_sent_prove_nothing() -> None:
+    told = Told()
+    del told.probes["rk1", "rk2", FULL]
+    assert "none of 0 arrived" in only(told.proof(), ("rk1", "rk2"))
+    del told.probes["rk1", "rk2", SMALL]
+    only(told.proof(), ("rk1", "rk2"))
+    pair = row(told.proof(), "rk1", "rk2")
+    assert (pair.small, pair.full) == ("not sent", "not sent")
+
+
+def test_a_path_that_was_found_for_a_small_datagram_is_no_matter() -> None:
+    told = Told()
+    told.probes["rk1", "rk2", SMALL] = Probe(1, True, path=1390)
+    assert row(told.proof(), "rk1", "rk2").small == "yes"
+
+
+@pytest.mark.parametrize(
+    ("out", "back", "cell"),
+    [(0, 0, "no"), (0, 2, "ESP 0 out, 2 in"), (2, 0, "ESP 2 out, 0 in")],
+)
+def test_the_table_tells_what_was_encrypted(out: int, back: int, cell: str) -> None:
+    told = Told()
+    told.esp["rk1", "rk2"], told.back["rk1", "rk2"] = out, back
+    only(told.proof(), ("rk1", "rk2"))
+    assert row(told.proof(), "rk1", "rk2").encrypted == cell
+
+
+def test_a_problem_of_its_own_is_told_before_the_receivers() -> None:
+    told = Told()
+    unanswered(told, "rk1", "rk2", esp=30)
+    told.end["rk2"] = {"echoes": {"ingress_sbox": 5}}
+    proof = told.proof()
+    reasons = {pair.sender: pair.problem.reason for pair in proof.pairs if pair.problem}
+    assert "none came back" in reasons["rk1"]
+    assert "lets in frames in clear text" in reasons["rk3"]
+
+
+def test_states_that_were_made_while_it_was_tried_count_from_nothing() -> None:
+    """An engine makes them with the first packets of a new network."""
+    told = Told()
+    told.begin["rk1"] = {"esp": {}}
+    told.after["rk1"] = {}
+    assert row(told.proof(), "rk1", "rk2").encrypted == "ESP 702 out, 302 in"
+    told = Told()
+    told.without_state.add(("rk1", "rk2"))
+    assert row(told.proof(), "rk1", "rk2").encrypted == "no"
+
+
+# Why nothing arrives
+# -------------------
+
+
+def test_what_the_firewall_had_stopped_before_is_not_this_networks() -> None:
+    told = Told()
+    unanswered(told, "rk1", "rk2", esp=0)
+    told.begin["rk1"] = {"stopped": 30}
+    assert "nothing was encrypted on rk1" in only(told.proof(), ("rk1", "rk2"))
+    told.after["rk1"] = {"stopped": 31}
+    assert "its firewall stops it" in only(told.proof(), ("rk1", "rk2"))
+
+
+def test_the_firewall_is_not_blamed_where_encrypted_packets_left() -> None:
+    told = Told()
+    unanswered(told, "rk1", "rk2", esp=1)
+    told.after["rk1"] = {"stopped": 30}
+    assert "1 encrypted packets left, none came back" in only(told.proof(), ("rk1", "rk2"))
+
+
+@pytest.mark.parametrize("lacking", [("rk1", "rk2"), ("rk2", "rk1")])
+def test_a_state_that_lacks_in_either_direction_is_missing(lacking: tuple[str, str]) -> None:
+    told = Told()
+    unanswered(told, "rk1", "rk2", esp=3)
+    told.one_way = {(ADDRESS[lacking[0]], ADDRESS[lacking[1]])}
+    assert "has no encryption state for rk2" in only(told.proof(), ("rk1", "rk2"))
+
+
+def test_packets_without_a_key_are_counted_from_the_beginning() -> None:
+    told = Told()
+    unanswered(told, "rk1", "rk2", esp=30)
+    told.begin["rk2"] = {"strange": 7}
+    assert "none came back" in only(told.proof(), ("rk1", "rk2"))
+    told.after["rk2"] = {"strange": 8}
+    assert "it has no key for" in only(told.proof(), ("rk1", "rk2"))
+
+
+def test_a_receiver_that_tells_nothing_is_not_said_to_have_got_nothing() -> None:
+    for silent in ({"rk2": "the connection was lost"}, {}):
+        told = Told()
+        unanswered(told, "rk1", "rk2", esp=30)
+        told.silent = silent
+        told.gone = {"rk2"}
+        reason = row(told.proof(), "rk1", "rk2").problem
+        assert reason is not None
+        assert reason.reason == "30 encrypted packets left, none came back"
+
+
+def test_one_packet_back_is_told_from_none() -> None:
+    told = Told()
+    unanswered(told, "rk1", "rk2", esp=30)
+    told.back["rk1", "rk2"] = 1
+    assert "encrypted packets go there and back" in only(told.proof(), ("rk1", "rk2"))
+
+
+def test_a_receiver_with_no_state_has_got_nothing() -> None:
+    told = Told()
+    unanswered(told, "rk1", "rk2", esp=30)
+    told.without_state.add(("rk2", "rk1"))
+    sentence = "\n".join(p.problem.reason for p in told.proof().pairs if p.problem)
+    assert "30 encrypted packets left, rk2 got none of them" in sentence
+
+
+# Clear frames, and pieces
+# ------------------------
+
+
+def test_an_echo_of_a_network_that_had_none_is_a_frame_that_was_let_in() -> None:
+    told = Told()
+    told.begin["rk2"] = {"echoes": {}}
+    told.end["rk2"] = {"echoes": {"ingress_sbox": 1}}
+    assert row(told.proof(), "rk1", "rk2").clear_frame == "LET IN"
+    told.end["rk2"] = {"echoes": {}}
+    assert row(told.proof(), "rk1", "rk2").clear_frame == "dropped"
+
+
+def test_frames_that_did_not_leave_show_nothing() -> None:
+    told = Told()
+    told.forged["rk1"]["rk2"] = FRAMES - 1
+    assert row(told.proof(), "rk1", "rk2").clear_frame == "not sent"
+    assert row(told.proof(), "rk3", "rk2").clear_frame == "dropped"
+    assert told.proof().proven
+    del told.forged["rk1"]
+    assert row(told.proof(), "rk1", "rk2").clear_frame == "not sent"
+
+
+def test_one_frame_that_is_missing_was_not_seen_to_be_dropped() -> None:
+    told = Told()
+    told.end["rk2"] = {"dropped": 9 + 3 * FRAMES - 1}
+    assert row(told.proof(), "rk1", "rk2").clear_frame == "did not arrive"
+    told.end["rk2"] = {"dropped": 9 + 3 * FRAMES}
+    assert row(told.proof(), "rk1", "rk2").clear_frame == "dropped"
+
+
+def test_pieces_are_those_of_this_networks_full_size_packets() -> None:
+    told = Told()
+    told.begin["rk1"] = {"pieces": 6}
+    assert not told.proof().remarks
+    told.after["rk1"] = {"pieces": 12}
+    assert set(told.proof().remarks) == {"rk1"}
+    for receiver in ("rk2", "rk3", "rk4"):
+        del told.probes["rk1", receiver, FULL]
+    assert not told.proof().remarks
+
+
+def test_a_table_of_sixty_rows_is_shown_whole() -> None:
+    good = [Pair("ingress", f"a{n}", "b", "yes", "1424", "ESP", "dropped") for n in range(61)]
+    assert len(table(Proof(tuple(good[:60])))) == 62
+    assert len(table(Proof(tuple(good)))) == 1
+
+
+def test_who_took_no_part_is_told_with_the_reason() -> None:
+    pair = row(Told().proof(), "rk1", "rk2")
+    assert table(Proof((pair,), unproven={"rk9": "it is down"}))[-1] == (
+        "No part in it has rk9: it is down."
+    )

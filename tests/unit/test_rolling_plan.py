@@ -200,7 +200,11 @@ def test_a_host_that_is_in_no_swarm_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "word"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (22, "22nd")]
+    ("number", "word"),
+    [
+        *((1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th")),
+        *((13, "13th"), (14, "14th"), (22, "22nd"), (101, "101st"), (111, "111th"), (113, "113th")),
+    ],
 )
 def test_places_are_called_as_people_call_them(number: int, word: str) -> None:
     assert ordinal(number) == word
@@ -342,6 +346,104 @@ def test_a_node_whose_upgrade_was_interrupted_is_not_done(
     nodes = changed(node(2, engine_version=runs_still, labels={BEFORE: "active"}))
     engines = {**{name: engine() for name in NAMES}, "rk2": installed}
     assert set(upgraded(nodes=nodes, engines=engines).work) == {"rk2"}
+
+
+HALF_INSTALLED = engine(packages={"docker-ce": Package("5:28.5.2-1~debian.13~trixie", True)})
+
+
+@pytest.mark.parametrize(
+    "installed", [engine("26.1.5"), HALF_INSTALLED, engine(running=False)], ids=str
+)
+def test_one_thing_that_is_not_as_declared_is_enough_for_a_turn(installed: Engine) -> None:
+    engines = {**{name: engine() for name in NAMES}, "rk2": installed}
+    roll = upgraded(nodes=NODES, engines=engines)
+    assert (roll.job, set(roll.work), roll.refusals) == ("upgrade", {"rk2"}, ())
+    assert roll.work["rk2"].found == "28.5.2"
+
+
+def test_only_nodes_that_can_be_looked_at_are_upgraded() -> None:
+    engines: dict[str, Engine | None] = {name: engine("26.1.5") for name in NAMES}
+    assert set(upgraded(engines={**engines, "rk4": None}).work) == {"rk1", "rk2", "rk3"}
+    outside = {**swarm(*OLD), "rk4": Membership("running", hostname="rk4")}
+    roll = upgrade(NEW, outside, engines, {}, ALL, fetched=())
+    assert set(roll.work) == {"rk1", "rk2", "rk3"}
+
+
+def test_engines_without_a_swarm_are_judged_by_what_is_installed() -> None:
+    fresh: Observed = dict.fromkeys(NAMES, Membership("running"))
+    engines = {"rk1": engine(), "rk2": engine("26.1.5"), "rk3": None, "rk4": engine(None)}
+    roll = upgrade(NEW, fresh, engines, {}, ALL, fetched=())
+    assert {name: work.found for name, work in roll.work.items()} == {"rk2": "26.1.5", "rk4": ""}
+
+
+@pytest.mark.parametrize(
+    ("entry", "installed", "version"),
+    [
+        (node(2, engine_version="26.1.5"), engine(), "26.1.5"),
+        (node(2, engine_version="26.1.5", state="down"), engine("27.0.1"), "27.0.1"),
+        (node(2, engine_version="", labels={}), engine("27.0.1"), "27.0.1"),
+        (node(2, engine_version="26.1.5", state="down"), engine(None), ""),
+    ],
+)
+def test_the_version_is_that_which_runs_where_the_swarm_says_so(
+    entry: Node, installed: Engine, version: str
+) -> None:
+    engines = {**{name: engine() for name in NAMES}, "rk2": installed}
+    assert upgraded(nodes=changed(entry), engines=engines).work["rk2"].found == version
+
+
+def test_what_the_owner_accepts_goes_with_the_roll() -> None:
+    assert upgraded(given=Options(interruption=True)).accepted
+    assert not upgraded().accepted
+
+
+def test_the_same_version_again_is_no_downgrade() -> None:
+    engines = {name: engine(running=False) for name in NAMES}
+    assert upgraded(nodes=NODES, engines=engines).refusals == ()
+
+
+def test_hosts_and_versions_are_told_in_their_order() -> None:
+    backwards = {name: engine("9.0.1") for name in reversed(NAMES)}
+    older = declared(docker={"version": "8.0.0"})
+    nodes = tuple(replace(entry, engine_version="9.0.1") for entry in NODES)
+    offers = dict.fromkeys(NAMES, ("5:10.0.0-1~debian", "5:9.0.1-1~debian", "5:11.0.0-rc.1"))
+    downgrade, lacking = upgraded(older, nodes, backwards, offers=offers).refusals
+    assert "what rk1, rk2, rk3 and rk4 run" in downgrade.reason
+    assert "rk1, rk2, rk3 and rk4 cannot have it" in lacking.reason
+    assert lacking.found == "offered to all hosts: 10.0.0, 9.0.1"
+    mixed = {"rk1": engine("10.0.0"), "rk2": engine("9.0.1"), "rk3": engine(None)}
+    [refusal] = upgraded(SETTINGS, nodes, mixed, offers={**offers, "rk4": None, "rk3": ()}).refusals
+    assert refusal.found == "running: none, 9.0.1, 10.0.0"
+    assert 'docker.version = "10.0.0"' in refusal.remedy
+
+
+def test_an_offer_that_is_not_known_is_no_reason_to_refuse() -> None:
+    assert upgraded(offers={**dict.fromkeys(NAMES, OFFERED), "rk4": None}).refusals == ()
+
+
+def test_engines_that_do_not_understand_each_other_are_known_from_both_sides() -> None:
+    """From what the swarm says of its nodes, and from what is installed on hosts without it."""
+    settings = declared(docker={"version": "29.4.0"})
+    nodes = (replace(NODES[0], engine_version="29.1.3"), *of("29.4.0")[1:3], of("29.0.1")[3])
+    roll = upgraded(settings, nodes, offers=offer("29.4.0"))
+    assert [refusal.reason.partition(" understand")[0] for refusal in roll.refusals] == [
+        "29.0.1 and 29.1.3"
+    ]
+    fresh: Observed = dict.fromkeys(NAMES, Membership("running"))
+    engines = {"rk1": engine("29.1.3"), "rk2": engine(None), "rk3": engine("29.4.0")}
+    [refusal] = upgrade(settings, fresh, engines, {}, ALL, fetched=()).refusals
+    assert refusal.reason.startswith("29.1.3 understands no other release")
+    done = {"rk1": engine("29.4.0")}
+    assert upgrade(settings, swarm(*nodes[:1]), done, {}, ALL, fetched=()).work
+    assert upgraded(settings, of("29.4.0"), offers=offer("29.4.0")).refusals == ()
+
+
+def test_of_two_kinds_that_do_not_understand_it_the_usual_one_decides() -> None:
+    settings = declared(docker={"version": "29.1.3"})
+    nodes = (*of("28.5.2")[:2], *of("9.0.1")[2:])
+    [refusal, *_] = upgraded(settings, nodes, offers=offer("29.1.3")).refusals
+    assert refusal.what == "docker.version"
+    assert refusal.reason.startswith("29.1.3 and 9.0.1 and 28.5.2 do not")
 
 
 def test_as_declared_nothing_is_to_be_done() -> None:
@@ -567,6 +669,54 @@ def test_one_or_two_managers_cannot_be_spared_so_it_has_to_be_asked_for(
     # A worker can be spared in any case.
     alone = replace(roll, work={names[-1]: roll.work[names[-1]]})
     assert isinstance(found(alone, swarm(*nodes), settings)[names[-1]][0], Change)
+
+
+def test_a_node_that_was_left_half_way_does_not_wait_for_itself_or_another() -> None:
+    both = swarm(*changed(HALF, replace(HALF, id="node3", hostname="rk3", address="192.168.1.13")))
+    told = found(RESTART, both, planning=False)
+    assert isinstance(told["rk2"][0], Change)
+    assert isinstance(told["rk3"][0], Change)
+    assert isinstance(told["rk4"][0], Refusal)
+
+
+def test_three_managers_of_which_one_is_missing_can_spare_none() -> None:
+    work = {name: Work("the Docker daemon", "is restarted") for name in NAMES}
+    cut = node(3, state="down", reachability="unreachable")
+    observed = swarm(*changed(HALF, cut))
+    told = found(Roll("restart", work), observed, planning=False)
+    assert told["rk2"][0].what == "the quorum"
+    # A plan counts on those that were left half-way, and on no other.
+    left = replace(HALF, state="down", reachability="unreachable")
+    also = replace(HALF, id="node3", hostname="rk3", address="192.168.1.13")
+    planned = found(Roll("restart", work), swarm(*changed(left, also)))
+    assert isinstance(planned["rk3"][0], Change)
+
+
+def test_a_worker_is_no_matter_to_the_quorum_nor_a_node_that_is_not_worked_on() -> None:
+    settings = declared(3, 1)
+    nodes = changed(
+        replace(HALF, state="down", reachability="unreachable"),
+        node(3, labels={BEFORE: "active"}, availability="drain"),
+        node(4, "worker", labels={BEFORE: "active"}, availability="drain"),
+    )
+    work = {name: Work("the Docker daemon", "is restarted") for name in ("rk2", "rk4")}
+    told = found(Roll("restart", work), swarm(*nodes), settings, planning=False)
+    assert isinstance(told["rk4"][0], Change)
+    assert isinstance(told["rk3"][0], Change)
+
+
+def test_hosts_are_named_in_their_order_and_silent_ones_are_not_named() -> None:
+    lost = {name: replace(m, nodes=None) if m else None for name, m in reversed(WHOLE.items())}
+    lost["rk2"] = None
+    assert "(rk1, rk3 and rk4 are in one)" in the_refusal(found(RESTART, lost))
+    fallen: Observed = {"rk4": Membership("stopped"), "rk2": None, "rk1": Membership("stopped")}
+    assert "Docker is stopped on rk1 and rk4" in the_refusal(found(RESTART, fallen))
+
+
+def test_a_host_that_does_not_answer_is_not_said_to_be_outside() -> None:
+    """Nor one in another swarm, which the whole roll says."""
+    gone = tuple(entry for entry in NODES if entry.hostname != "rk4")
+    assert found(RESTART, {**swarm(*gone), "rk4": None}, among=["rk1", "rk4"])["rk4"] == []
 
 
 def test_without_a_swarm_there_is_nothing_to_roll() -> None:
