@@ -20,7 +20,8 @@ from drift import memory, metrics, notify, schedule, terminal
 from drift.memory import Memory, News
 from drift.report import COULD_NOT_TELL, Report, as_json, report
 from drift.run import SITE, Request, run
-from drift.target import Unusable, deploy, deploys, target
+from drift.states import jobs_told
+from drift.target import Unusable, a_job, deploy, deploys, target
 
 _EPILOG = """\
 drift schedule install|remove|show: a systemd timer for it.
@@ -194,8 +195,11 @@ def _check(options: argparse.Namespace) -> int:
     begun = datetime.now(UTC)
     outcome = "fail"
     try:
+        ran = run(request)
+        if jobs := jobs_told(ran.records):
+            raise a_job(options.deploy, jobs)
         found = report(
-            run(request),
+            ran,
             wanted.hosts,
             at=begun,
             cluster=wanted.cluster,

@@ -13,6 +13,7 @@ from cluster.settings import Settings, SettingsError, load, source
 from cluster.settings_errors import nearest
 from cluster.settings_sources import ROOT
 from drift.report import Host
+from drift.states import jobs_in
 
 
 class Unusable(Exception):
@@ -84,14 +85,26 @@ def limited(settings: Settings, limit: Sequence[str]) -> tuple[Host, ...]:
 
 
 def deploys() -> tuple[str, ...]:
-    """The deploys there are, as pyinfra takes them."""
-    return tuple(f"deploys/{path.name}" for path in sorted((ROOT / "deploys").glob("*.py")))
+    """The deploys there are that describe a state, as pyinfra takes them."""
+    paths = sorted((ROOT / "deploys").glob("*.py"))
+    return tuple(f"deploys/{path.name}" for path in paths if not jobs_in(path))
+
+
+def a_job(given: str, jobs: Sequence[str]) -> Unusable:
+    """Why a deploy with jobs in it is not checked."""
+    what = ", ".join(jobs[:3]) + (", …" if len(jobs) > 3 else "")
+    return Unusable(
+        f"--deploy {given}: is a job ({what}), and describes no state that hosts could differ "
+        "from\n"
+        f"    instead: one of {', '.join(deploys())}"
+    )
 
 
 def deploy(given: str) -> str:
     """A deploy as it was named on the command line, for pyinfra. Raises :class:`Unusable`.
 
-    One of the project's own is named from its root, wherever it was named from.
+    One of the project's own is named from its root, wherever it was named from. It has to describe
+    a state: a job is refused.
     """
     for path in (ROOT / given, from_user(given).absolute()):
         if os.path.isfile(path) and path.suffix == ".py":
@@ -100,6 +113,8 @@ def deploy(given: str) -> str:
                 raise Unusable(
                     f"--deploy {given}: is no deploy\n    instead: one of {', '.join(deploys())}"
                 )
+            if jobs := jobs_in(resolved):
+                raise a_job(given, jobs)
             return str(resolved.relative_to(ROOT) if resolved.is_relative_to(ROOT) else path)
     by_name = {Path(name).stem: name for name in deploys()}
     meant = nearest(Path(given).stem, by_name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -134,7 +135,8 @@ def advice(report: Report) -> Iterator[str]:
     if not deploys or report.busy:
         return
     names = [SITE] if len(deploys) > 1 and report.deploy == SITE else list(deploys)
-    hosts = [host.name for host in report.hosts if _mendable(host)]
+    names = [shlex.quote(name) for name in names]
+    hosts = [shlex.quote(host.name) for host in report.hosts if _mendable(host)]
     limit = "" if len(hosts) == len(report.hosts) else "".join(f" --limit {name}" for name in hosts)
     yield "To have what is marked ~ mended:"
     for name in names:

@@ -40,6 +40,7 @@ from operations.converge import (
     forget_observations,
     given,
     is_executing,
+    job,
     observe,
     observe_all,
     progress,
@@ -91,7 +92,7 @@ def as_declared(settings: Settings) -> Commands:
         yield call(_make_private, path)
 
 
-@converges("swarm")
+@job("swarm")
 def key_rotated(settings: Settings) -> Commands:
     """The unlock key replaced by a new one, in its file; the old one kept beside it.
 
@@ -125,7 +126,7 @@ def key_rotated(settings: Settings) -> Commands:
     yield call(_fetch, path, _ROTATE_AND_PRINT, "replacing the unlock key")
 
 
-@converges("swarm")
+@job("swarm")
 def unlocked(settings: Settings) -> Commands:
     """Managers that are locked since their engine was started are unlocked.
 
@@ -143,7 +144,7 @@ def unlocked(settings: Settings) -> Commands:
     yield from _unlock(settings)
 
 
-@converges("swarm")
+@job("swarm")
 def connected(settings: Settings) -> Commands:
     """Unlocked managers in their overlay networks: the engine often starts without, and says so
     nowhere; then it is started once more.

@@ -37,9 +37,9 @@ from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
     call,
-    converges,
     current_host,
     given,
+    job,
     observe_all,
     observe_on,
 )
@@ -58,7 +58,7 @@ BACK_WITHIN = 120
 _LIMIT = 900
 
 
-@converges("backup")
+@job("backup")
 def saved(settings: Settings) -> Commands:
     """The swarm's state of one manager in an encrypted file on this computer.
 

@@ -24,6 +24,7 @@ from operations.converge import (
     converges,
     fail,
     forget_observations,
+    job,
     observe_all,
     observe_on,
     progress,
@@ -57,7 +58,7 @@ def as_declared(settings: Settings) -> Commands:
     )
 
 
-@converges("swarm")
+@job("swarm")
 def authority_rotated(settings: Settings) -> Commands:
     """The swarm's root CA replaced, every node with a certificate of the new one.
 

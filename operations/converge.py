@@ -343,10 +343,10 @@ def _fail(state: State, host: Host, message: str, told: bool) -> bool:
     return False
 
 
-def converges(
-    part: str,
-) -> Callable[[Callable[P, Commands]], PyinfraOperation[P]]:
+def converges(part: str) -> Callable[[Callable[P, Commands]], PyinfraOperation[P]]:
     """Make an operation out of a body that observes, plans, tells and yields commands.
+
+    It brings a host to what is declared: where that is so, it yields nothing.
 
     part: the part of the job, as findings name it (``ssh``, ``docker``, ``swarm``).
 
@@ -354,12 +354,29 @@ def converges(
     else: at prepare by pyinfra's list of failed hosts, at execution by a command that fails (an
     exception would end the whole run, on all hosts).
     """
+    return _operation(part, asked_for=False)
 
+
+def job(part: str) -> Callable[[Callable[P, Commands]], PyinfraOperation[P]]:
+    """The same for what is done because somebody asks for it: a reset, a backup, a reboot.
+
+    It describes no state that hosts could differ from. A check that plans it would call a healthy
+    cluster drifted, and offer the reset as what mends it: so a check takes none (``drift/states``
+    knows them by this decorator).
+    """
+    return _operation(part, asked_for=True)
+
+
+def _operation(
+    part: str, *, asked_for: bool
+) -> Callable[[Callable[P, Commands]], PyinfraOperation[P]]:
     def decorate(body: Callable[P, Commands]) -> PyinfraOperation[P]:
         @wraps(body)
         def converge(*args: P.args, **kwargs: P.kwargs) -> Commands:
             state, host = story.state(), current_host()
             story.begin(state, host)
+            if asked_for:
+                story.asked_for(host, part)
             if host in pyinfra_internals.failed_hosts(state):
                 return
             with _beside_others(host):

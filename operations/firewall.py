@@ -48,6 +48,7 @@ from operations.converge import (
     fail,
     given,
     is_executing,
+    job,
     observe,
     observe_all,
     observe_on,
@@ -205,7 +206,7 @@ def web_ranges(settings: Settings) -> Commands:
         yield fail(notice.sentence(), told=True)
 
 
-@converges("firewall")
+@job("firewall")
 def removed(settings: Settings) -> Commands:
     """The hosts' tables and files as if our firewall had never been there.
 

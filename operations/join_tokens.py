@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cluster.join_tokens import plan_tokens
 from facts.swarm import State
-from operations.converge import Commands, converges, observe_all, tell
+from operations.converge import Commands, job, observe_all, tell
 from operations.engine_api import on
 from operations.terms import UPDATE_SWARM
 from operations.topology import acting_left_out, this_host
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cluster.settings import Settings
 
 
-@converges("swarm")
+@job("swarm")
 def rotated(settings: Settings) -> Commands:
     """Both join tokens replaced by new ones, which never leave the host.
 

@@ -31,10 +31,10 @@ from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
     call,
-    converges,
     current_host,
     forget_observations,
     is_executing,
+    job,
     observe_all,
     progress,
     tell,
@@ -53,7 +53,7 @@ class Unproven(Exception):
     """The proof could not even begin; the message says why."""
 
 
-@converges("proof")
+@job("proof")
 def proven(settings: Settings) -> Commands:
     """Every pair of nodes exchanges encrypted packets, small and full-size, in every network.
 

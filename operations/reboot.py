@@ -13,7 +13,7 @@ from cluster.rolling.options import Options
 from facts.rolling import Running
 from operations import story
 from operations.connection import log_in_anew
-from operations.converge import Commands, call, converges, observe, progress, script
+from operations.converge import Commands, call, job, observe, progress, script
 from operations.rolling import PAUSE, Job, running, turn
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _boot(host: Host) -> str:
 JOB = Job("reboot", _roll, _change)
 
 
-@converges("reboot")
+@job("reboot")
 def unfinished(settings: Settings) -> Commands:
     """Nodes that an earlier run has left half-way. Call it with ``_serial=True``.
 
@@ -71,7 +71,7 @@ def unfinished(settings: Settings) -> Commands:
     yield from turn(settings, JOB, "unfinished")
 
 
-@converges("reboot")
+@job("reboot")
 def managers(settings: Settings) -> Commands:
     """Managers but the leader. Call it with ``_serial=True``.
 
@@ -80,7 +80,7 @@ def managers(settings: Settings) -> Commands:
     yield from turn(settings, JOB, "managers")
 
 
-@converges("reboot")
+@job("reboot")
 def leader(settings: Settings) -> Commands:
     """The leader. Call it with ``_serial=True``: it may have changed meanwhile.
 
@@ -89,7 +89,7 @@ def leader(settings: Settings) -> Commands:
     yield from turn(settings, JOB, "leader")
 
 
-@converges("reboot")
+@job("reboot")
 def workers(settings: Settings) -> Commands:
     """Workers. Call it with ``_serial=True``.
 

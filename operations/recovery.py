@@ -34,10 +34,10 @@ from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
     call,
-    converges,
     current_host,
     fail,
     given,
+    job,
     observe,
     observe_all,
     progress,
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from cluster.settings import Settings
 
 
-@converges("restore")
+@job("restore")
 def restored(settings: Settings) -> Commands:
     """The swarm's state out of a backup, on a fresh host; the swarm goes on from there.
 
@@ -148,7 +148,7 @@ class _Forced:
     locked: bool = False
 
 
-@converges("recover")
+@job("recover")
 def recovered(settings: Settings) -> Commands:
     """A swarm that has lost its quorum for good goes on with the one manager that is left.
 

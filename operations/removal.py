@@ -30,10 +30,10 @@ from facts import swarm as swarm_facts
 from operations.confirmation import Proposal, confirmed
 from operations.converge import (
     Commands,
-    converges,
     current_host,
     fail,
     given,
+    job,
     observe_on,
     progress,
     script,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from cluster.settings import Settings
 
 
-@converges("removal")
+@job("removal")
 def planned(settings: Settings) -> Commands:
     """The whole of a removal, or why it is not begun, and the owner's word for it.
 
@@ -57,7 +57,7 @@ def planned(settings: Settings) -> Commands:
     yield from ()
 
 
-@converges("removal")
+@job("removal")
 def planned_replacement(settings: Settings) -> Commands:
     """The whole of a replacement: the old one out; the site lets the new one in.
 
@@ -85,7 +85,7 @@ def _after_replacement(settings: Settings, target: Target) -> list[Finding]:
     return [*margins(settings, target), *welcome(target)]
 
 
-@converges("removal")
+@job("removal")
 def drained(settings: Settings) -> Commands:
     """The node gets no more tasks, and those on it move.
 
@@ -98,7 +98,7 @@ def drained(settings: Settings) -> Commands:
         yield on(target.ask, text, "draining it")
 
 
-@converges("removal")
+@job("removal")
 def emptied(settings: Settings) -> Commands:
     """The node's tasks have ended.
 
@@ -129,7 +129,7 @@ within 300 empty || {
 )
 
 
-@converges("removal")
+@job("removal")
 def demoted(settings: Settings) -> Commands:
     """The node is no manager: the others keep their quorum without it.
 
@@ -144,7 +144,7 @@ def demoted(settings: Settings) -> Commands:
             yield on(current_host().name, IS_WORKER, "waiting until it is a worker", timeout=120)
 
 
-@converges("removal")
+@job("removal")
 def left(settings: Settings) -> Commands:
     """The node's own engine is in no swarm.
 
@@ -176,7 +176,7 @@ within 120 is_down || {
 )
 
 
-@converges("removal")
+@job("removal")
 def cleared(settings: Settings) -> Commands:
     """The node is not in the managers' list any more.
 

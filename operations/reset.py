@@ -34,9 +34,9 @@ from facts.traces import Left
 from operations.confirmation import Proposal, confirmed
 from operations.converge import (
     Commands,
-    converges,
     current_host,
     given,
+    job,
     observe,
     observe_all,
     observe_on,
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from cluster.settings import Settings
 
 
-@converges("reset")
+@job("reset")
 def planned(settings: Settings) -> Commands:
     """What a reset ends and what it leaves, and the owner's word for it: the cluster's name.
 
@@ -90,7 +90,7 @@ def _whole(settings: Settings) -> Proposal[dict[str, str]]:
     return Proposal("reset", findings, inside, settings.cluster.name, said)
 
 
-@converges("reset")
+@job("reset")
 def workers_left(settings: Settings) -> Commands:
     """The workers leave the swarm.
 
@@ -99,7 +99,7 @@ def workers_left(settings: Settings) -> Commands:
     yield from _leave(settings, "workers")
 
 
-@converges("reset")
+@job("reset")
 def managers_left(settings: Settings) -> Commands:
     """The managers leave, one at a time; the leader stays for :func:`leader_left`.
 
@@ -108,7 +108,7 @@ def managers_left(settings: Settings) -> Commands:
     yield from _leave(settings, "managers")
 
 
-@converges("reset")
+@job("reset")
 def leader_left(settings: Settings) -> Commands:
     """Who is left leaves, and the swarm is gone.
 
@@ -117,7 +117,7 @@ def leader_left(settings: Settings) -> Commands:
     yield from _leave(settings, "last")
 
 
-@converges("reset")
+@job("reset")
 def settings_removed(settings: Settings) -> Commands:
     """Docker's and apt's settings of ours are gone; with ``--data purge=docker`` Docker, too.
 
@@ -150,7 +150,7 @@ apt-get -o DPkg::Lock::Timeout=300 purge -y {" ".join(PACKAGES)}
 """
 
 
-@converges("reset")
+@job("reset")
 def ssh_released(settings: Settings) -> Commands:
     """sshd without our file; kept only if a new login works.
 
@@ -169,7 +169,7 @@ def ssh_released(settings: Settings) -> Commands:
     )
 
 
-@converges("reset")
+@job("reset")
 def sudo_released(settings: Settings) -> Commands:
     """sudo without our rule; kept only if the run's user can still use it.
 
@@ -187,7 +187,7 @@ def sudo_released(settings: Settings) -> Commands:
     )
 
 
-@converges("reset")
+@job("reset")
 def guard_removed(settings: Settings) -> Commands:
     """The guard itself is gone, when all else is.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cluster.rolling import jobs
 from cluster.rolling.jobs import Roll
 from cluster.rolling.options import Options
-from operations.converge import Commands, converges, progress, script
+from operations.converge import Commands, job, progress, script
 from operations.engine_api import RESTART
 from operations.rolling import Job, running, turn
 
@@ -34,7 +34,7 @@ def _change(settings: Settings, given: Options) -> Commands:
 JOB = Job("restart", _roll, _change)
 
 
-@converges("restart")
+@job("restart")
 def unfinished(settings: Settings) -> Commands:
     """Nodes that an earlier run has left half-way. Call it with ``_serial=True``.
 
@@ -43,7 +43,7 @@ def unfinished(settings: Settings) -> Commands:
     yield from turn(settings, JOB, "unfinished")
 
 
-@converges("restart")
+@job("restart")
 def managers(settings: Settings) -> Commands:
     """Managers but the leader. Call it with ``_serial=True``.
 
@@ -52,7 +52,7 @@ def managers(settings: Settings) -> Commands:
     yield from turn(settings, JOB, "managers")
 
 
-@converges("restart")
+@job("restart")
 def leader(settings: Settings) -> Commands:
     """The leader. Call it with ``_serial=True``: it may have changed meanwhile.
 
@@ -61,7 +61,7 @@ def leader(settings: Settings) -> Commands:
     yield from turn(settings, JOB, "leader")
 
 
-@converges("restart")
+@job("restart")
 def workers(settings: Settings) -> Commands:
     """Workers. Call it with ``_serial=True``.
 

@@ -6,9 +6,9 @@ line, with the keys ``host``, ``part``, ``phase`` (``plan`` or ``apply``), ``kin
 
 The file, unlike the log, also gets what a program needs to judge the findings (records with
 ``host``, ``part``, ``phase``, ``kind`` and ``what``): ``looked`` where an operation (``what``) has
-told all its findings about a host, with ``changes``; ``measure`` with a ``value``; ``busy`` with a
-``reason`` and for how many ``seconds``, where a plan meets another run; ``failed`` with a
-``reason``, at the end, for a host that is not done.
+told all its findings about a host, with ``changes``; ``job`` where an operation is part of no
+state; ``measure`` with a ``value``; ``busy`` with a ``reason`` and for how many ``seconds``, where
+a plan meets another run; ``failed`` with a ``reason``, at the end, for a host that is not done.
 docs/decisions/reasons.md has the rules.
 """
 
@@ -117,6 +117,15 @@ def looked(host: Host, part: str) -> None:
                 "changes": (host.name, part) in _to_change,
             }
         )
+
+
+def asked_for(host: Host, part: str) -> None:
+    """The operation under way is no part of a state: it is done when it is asked for."""
+    operation = pyinfra_internals.current_operation(host)
+    if phase() == "apply" or not operation:
+        return
+    for name in pyinfra_internals.operation_names(state(), operation):
+        _record({"host": host.name, "part": part, "phase": "plan", "kind": "job", "what": name})
 
 
 def measure(part: str, what: str, value: Any, *, host: str = "") -> None:

@@ -15,9 +15,9 @@ from facts.docker import Installation, Offered
 from operations.converge import (
     Commands,
     Refused,
-    converges,
     fail,
     is_executing,
+    job,
     observe,
     observe_all,
     progress,
@@ -79,7 +79,7 @@ def _unready(roll: Roll, among: Collection[str]) -> list[Refusal]:
 JOB = Job("upgrade", _roll, _change, lambda settings: settings.docker.version, _unready)
 
 
-@converges("upgrade")
+@job("upgrade")
 def fetched(settings: Settings) -> Commands:
     """Every node can have the declared version: fetched, and its configuration judged by it.
 
@@ -151,7 +151,7 @@ done
 """Shell: fetches the packages and lets the engine in them judge the configuration."""
 
 
-@converges("upgrade")
+@job("upgrade")
 def unfinished(settings: Settings) -> Commands:
     """Nodes that an earlier run has left half-way. Call it with ``_serial=True``.
 
@@ -160,7 +160,7 @@ def unfinished(settings: Settings) -> Commands:
     yield from turn(settings, JOB, "unfinished")
 
 
-@converges("upgrade")
+@job("upgrade")
 def managers(settings: Settings) -> Commands:
     """Managers but the leader. Call it with ``_serial=True``.
 
@@ -169,7 +169,7 @@ def managers(settings: Settings) -> Commands:
     yield from turn(settings, JOB, "managers")
 
 
-@converges("upgrade")
+@job("upgrade")
 def leader(settings: Settings) -> Commands:
     """The leader. Call it with ``_serial=True``: it may have changed meanwhile.
 
@@ -178,7 +178,7 @@ def leader(settings: Settings) -> Commands:
     yield from turn(settings, JOB, "leader")
 
 
-@converges("upgrade")
+@job("upgrade")
 def workers(settings: Settings) -> Commands:
     """Workers. Call it with ``_serial=True``.
 
