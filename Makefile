@@ -16,14 +16,14 @@ help: ## show this list
 demo: $(READY) ## bring up four hosts, build the cluster on them, show it
 	@$(BIN)/python scripts/demo.py
 
-test: $(READY) browser ## everything that must pass (about half an hour)
+test: $(READY) browser ## everything that must pass (about 20 minutes)
 	@$(BIN)/python tests/run.py test
 
-lifecycle: $(READY) ## the longer scenarios
+lifecycle: $(READY) ## the longer scenarios (five hours)
 	@$(BIN)/python tests/run.py lifecycle
 
 unit: $(READY) ## the pure core only (some minutes)
-	@$(BIN)/python -m pytest -q tests/unit
+	@$(BIN)/python -m pytest -q tests/unit -n 2 --dist loadfile
 
 netns: $(READY) ## real iptables in namespaces (three minutes, as root)
 	@$(BIN)/python -m pytest -q tests/netns

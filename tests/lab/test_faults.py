@@ -13,6 +13,8 @@ import pytest
 from lab import description
 from tests.lab.conftest import Run, description_of_the_lab, on_each
 
+pytestmark = pytest.mark.lifecycle
+
 SITE = ("-y", "inventory.py", "deploys/site.py")
 
 

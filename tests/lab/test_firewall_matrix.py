@@ -101,10 +101,15 @@ DATAGRAMS = (4789, 7946)
 EVENTS = (
     "the run",
     "a refresh",
-    "a restart of Docker",
-    "a reboot of all nodes",
-    "a node's leaving",
-    "its joining again",
+    *(
+        pytest.param(event, marks=pytest.mark.lifecycle)
+        for event in (
+            "a restart of Docker",
+            "a reboot of all nodes",
+            "a node's leaving",
+            "its joining again",
+        )
+    ),
 )
 each_cell = pytest.mark.parametrize(
     ("door", "node", "client", "family"),

@@ -22,6 +22,8 @@ import pytest
 from lab.description import Description
 from tests.lab.conftest import ROOT, SITE, Run, on_each
 
+pytestmark = pytest.mark.lifecycle
+
 PYINFRA = Callable[..., Run]
 
 PLACES = "/etc /var/log /tmp /var/tmp /run /dev/shm /root /home /usr/local /srv /opt"

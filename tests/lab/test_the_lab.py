@@ -15,6 +15,8 @@ import pytest
 from lab import description, places
 from tests.lab.conftest import ROOT
 
+pytestmark = pytest.mark.lifecycle
+
 
 def lab_command(*arguments: str, user: int | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(

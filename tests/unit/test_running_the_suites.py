@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
+from tests.calibration import follow_system_calls, slowness, start_programs
 from tests.lab.conftest import ROOT
-from tests.run import MUST_RUN, SUITES, Result, Suite, chosen, run_all
+from tests.run import MUST_RUN, SUITES, Result, Suite, chosen, rotated, run_all
 
 A, B, C = Suite("a", 100, 200, ()), Suite("b", 300, 400, ()), Suite("c", 50, 80, ())
 
@@ -55,8 +56,20 @@ def test_suites_run_in_the_order_in_which_they_are_named() -> None:
         chosen("lifecycle", ["backups"])
 
 
-def test_what_must_pass_is_expected_to_take_less_than_35_minutes() -> None:
-    assert sum(suite.expected for suite in SUITES["test"]) < 35 * 60
+def test_a_slower_machine_has_more_time_for_each() -> None:
+    slow = B.scaled(2.5)
+    assert (slow.name, slow.expected, slow.budget) == ("b", 750, 1000)
+    assert B.scaled(1) == B
+
+
+def test_each_day_begins_with_another_suite_and_none_is_forgotten() -> None:
+    days = [rotated([A, B, C], day) for day in range(3)]
+    assert [suites[0] for suites in days] == [A, B, C]
+    assert all(sorted(suites, key=id) == sorted([A, B, C], key=id) for suites in days)
+
+
+def test_what_must_pass_is_expected_to_take_less_than_20_minutes() -> None:
+    assert sum(suite.expected for suite in SUITES["test"]) < 20 * 60
     for suite in (*SUITES["test"], *SUITES["lifecycle"]):
         assert suite.expected < suite.budget
 
@@ -73,3 +86,17 @@ def test_what_plain_pytest_would_skip_is_an_error_under_the_runner(file: str) ->
     )
     assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
     assert done.stderr.startswith("ERROR: these tests must run, and cannot: ")
+
+
+def test_more_work_takes_longer_and_leaves_no_process() -> None:
+    for work, count in ((start_programs, 10), (follow_system_calls, 500)):
+        assert min(work(20 * count) for _ in range(3)) > min(work(count) for _ in range(3)) > 0
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_no_machine_has_less_time_than_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.calibration.seconds_of_a_round", lambda: 0.01)
+    assert slowness() == 1
+    monkeypatch.setattr("tests.calibration.seconds_of_a_round", lambda: 1.0)
+    assert slowness() > 2
