@@ -154,8 +154,7 @@ def _header(data: bytes, at: int) -> tuple[int, int, int]:
 
 
 def _number(data: bytes, at: int, octets: int) -> int:
-    if at + octets > len(data):
-        raise Unreadable("is cut short")
+    """Where they are not all there, the body is not either."""
     return int.from_bytes(data[at : at + octets], "big")
 
 

@@ -131,7 +131,8 @@ def test_stale_sources_and_keyrings_are_found_and_comments_are_not(tmp_path: Pat
             "# deb https://download.docker.com/linux/debian trixie stable\n"
         ),
         "etc/apt/sources.list.d/extra.sources": (  # its last line has no end
-            "Types: deb\nURIs: https://download.docker.com/linux/ubuntu"
+            "Types: deb\nSigned-By: KEYRINGS/docker-archive-keyring.gpg\n"
+            "URIs: https://download.docker.com/linux/ubuntu"
         ),
         "etc/apt/sources.list.d/docker.sources": (
             "Types: deb\nURIs: https://download.docker.com/linux/debian\n"

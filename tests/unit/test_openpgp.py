@@ -73,6 +73,7 @@ def test_the_key_has_its_fingerprint_and_is_written_as_gnupg_has_exported_it() -
         KEY.replace(BEGIN, BEGIN + "\nComment: Docker\nVersion: GnuPG"),
         armoured(packets()),
         armoured(packet(6, BODY) + NAME + SIGNATURE),
+        armoured(bytes([0xC6, 192 + (525 - 192 >> 8), 525 - 192 & 0xFF]) + BODY + NAME + SIGNATURE),
         armoured(bytes([0x9A]) + len(BODY).to_bytes(4, "big") + BODY + NAME + SIGNATURE),
     ],
 )
@@ -124,6 +125,9 @@ def test_a_secret_key_behind_the_pinned_one_is_called_so() -> None:
         KEY.replace(BEGIN, ""),
         KEY.replace(BEGIN, f"Comment: {BEGIN}\n{BEGIN}"),
         KEY.replace("PUBLIC", "PRIVATE"),
+        KEY.replace("BEGIN PGP PUBLIC", "BEGIN PGP PRIVATE"),
+        KEY.replace(BEGIN, "Comment: a header only"),
+        KEY.replace("\nmQINB", "\nmQ!INB"),
         # A key where headers belong: another reader might take it for the body.
         KEY.replace(BEGIN, f"{BEGIN}\n{base64.b64encode(OTHER).decode()}"),
         armoured(packets()[:-1]),
@@ -150,6 +154,33 @@ def test_a_secret_key_behind_the_pinned_one_is_called_so() -> None:
 )
 def test_whatever_is_not_one_plain_key_block_has_no_fingerprint(text: str) -> None:
     assert refused(text)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (bytes([0x9B]) + packets()[1:], "holds a packet of indeterminate length"),
+        (bytes([0xC6, 0xE1]) + packets(), "holds a packet in parts"),
+        (packets()[:-1], "is cut short"),
+        (packets() + b"\x88", "is cut short"),
+        (packets() + b"\xce\xff\x00", "is cut short"),
+        (packets() + b"\x00", "holds something else than packets"),
+        (packet(6, b"\x06" + BODY[1:]) + NAME, "holds a key of a version other than 4"),
+        (packets() + packet(2, b"\x06"), "holds a signature of a version other than 4"),
+        (NAME + PRIMARY, "does not hold a key, its names and its subkeys, in this order"),
+    ],
+)
+def test_it_is_said_what_is_wrong_with_a_key(data: bytes, why: str) -> None:
+    assert refused(armoured(data)) == why
+
+
+def test_a_picture_in_a_key_stays_in_it() -> None:
+    """A user attribute, whose tag the old format has no room for."""
+    picture = packet(17, b"\xd2" + bytes(200))
+    key = read_key(armoured(PRIMARY + NAME + SIGNATURE + picture + SIGNATURE))
+    assert key.fingerprint == FINGERPRINT
+    assert [tag for tag, _ in taken_apart(packets(key.armoured))] == [6, 13, 2, 17, 2]
+    assert read_key(key.armoured) == key
 
 
 @given(st.binary(max_size=200))
