@@ -23,7 +23,8 @@ class Account(Observation):
     """An account that could log in, or has keys.
 
     keys: the lines of ``.ssh/authorized_keys``; more_keys: those of ``authorized_keys2``, which
-    sshd reads as well.
+    sshd reads as well. unread: why what one of them holds is not known, in words (it is a link, a
+    directory, larger than is read): who has its keys is not known then.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Account(Observation):
     groups: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     more_keys: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def has_keys(self) -> bool:
@@ -195,6 +197,9 @@ def _admin(admin: Declared, seen: Accounts, made: Plan) -> None:
                 remedy=f"`usermod -s /bin/bash {quoted(admin.name)}` on it",
             )
         )
+    if account.unread:
+        made.findings.append(_unread(account, ours=bool(admin.keys)))
+        return
     if not admin.keys:
         if not account.has_keys:
             made.findings.append(
@@ -311,11 +316,34 @@ def shut_out(seen: Accounts, names: Sequence[str] | set[str]) -> list[Finding]:
     ]
 
 
+def _unread(account: Account, *, ours: bool) -> Finding:
+    """Keys that are not known. ours: they are declared, and a file of ours would take the place."""
+    what, place = f"keys of {account.name}", " and ".join(account.unread)
+    if ours:
+        return Refusal(
+            what,
+            "what is there is not known, so it is not overwritten",
+            expected="a plain file of at most 64 KiB, or none",
+            found=place,
+            remedy=f"Look at it on the host (ls -la {account.home}/.ssh) and move it away; keep a "
+            "second login open meanwhile",
+        )
+    return Notice(
+        what,
+        "who can log in by them is not known",
+        expected="a plain file of at most 64 KiB, or none",
+        found=place,
+        remedy=f"Look at it on the host: ls -la {account.home}/.ssh",
+    )
+
+
 def _others(wanted: Wanted, seen: Accounts) -> list[Finding]:
     """Users with keys whom nobody declared. Root's login is the SSH part's to switch off."""
     if not wanted.admins or wanted.deny_others:
         return []
-    return [
+    others = [one for one in seen.accounts if one.uid != 0 and wanted.admin(one.name) is None]
+    unread: list[Finding] = [_unread(one, ours=False) for one in others if one.unread]
+    return unread + [
         Notice(
             f"keys of {account.name}",
             "somebody who is not declared can log in"
@@ -325,8 +353,8 @@ def _others(wanted: Wanted, seen: Accounts) -> list[Finding]:
             remedy="Declare the user in access.admins, remove its keys, or set "
             'access.others = "deny"',
         )
-        for account in seen.accounts
-        if account.uid != 0 and account.has_keys and wanted.admin(account.name) is None
+        for account in others
+        if account.has_keys and not account.unread
     ]
 
 

@@ -11,13 +11,40 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable
 
-Sections = dict[str, list[str]]
-"""Section name to its lines, outer blank lines removed."""
+
+class Sections(dict[str, list[str]]):
+    """Section name to its lines, outer blank lines removed.
+
+    odd: of files that could not be read, the section's name to what is wrong, in words.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.odd: dict[str, str] = {}
+
+
+LIMIT = 1 << 16
+"""Bytes of a file that are read; one that is larger is odd, whatever it holds."""
 
 SECTION = """section() { printf '\\n#> %s %s\\n' "$mark" "$1"; }\n"""
 """Shell: for a shell within the script that gets ``mark`` as an environment variable."""
+
+_FILES = f"""\
+odd() {{ printf '\\n#- %s %s\\n%s is %s\\n' "$mark" "$1" "$2" "$3"; }}
+begin() {{ printf '\\n#= %s %s\\n%s\\n' "$mark" "$1" "$2"; }}
+show() {{
+  if [ -f "$2" ]; then
+    begin "$1" "$2"
+    head -c {LIMIT + 1} "$2" || odd "$1" "$2" "not readable"
+  elif [ -d "$2" ]; then odd "$1" "$2" "a directory"
+  elif [ -e "$2" ]; then odd "$1" "$2" "a device or a pipe"
+  elif [ -h "$2" ]; then odd "$1" "$2" "a link to nothing"
+  else return 1; fi
+}}
+"""
 
 _WORDS = 4000
 """Bytes of what a script says on standard error that are handed on."""
@@ -30,12 +57,16 @@ class NoAnswer(ValueError):
 def asked(script: str) -> str:
     """A script as a host is asked it (POSIX shell), so that :func:`sections` can read the answer.
 
-    The number is the kernel's and never in an argument list, where the host's users could read it.
-    Beside the script itself, this starts one process.
+    It has the shell functions ``section NAME``, ``show NAME PATH`` for a section with what is in a
+    file (nothing, and status 1, where there is none), ``begin NAME PATH`` for such a section that
+    is read in another way, and ``odd NAME PATH WHAT`` for a file that cannot be read.
+
+    The number in the marks is the kernel's, and never in an argument list, where the host's users
+    could read it. Beside the script itself, this starts one process.
     """
     return f"""\
 read -r mark < /proc/sys/kernel/random/uuid || exit
-{SECTION}printf '\\n#> %s\\n' "$mark"
+{SECTION}{_FILES}printf '\\n#> %s\\n' "$mark"
 {{ words=$( {{
 {script}
 }} 2>&1 >&3 3>&- )
@@ -50,25 +81,42 @@ def sections(lines: Iterable[str]) -> Sections:
     Bytes that are not UTF-8 become ``\\xNN``. What comes before the answer (a login script's words)
     is dropped; so is what the script prints before its first section.
     """
-    text, mark = _decoded(lines)
-    content, said, last = text.rpartition(f"\n#! {mark}\n")
-    words, end, status = last.rpartition(f"\n#. {mark} ")
-    if not said or not end or not status.endswith("\n") or not status[:-1].isdigit():
-        raise NoAnswer(_CUT.format(len(text)))
+    answer, mark = _decoded(lines)
+    content, said, last = answer.rpartition(b"\n#! %b\n" % mark)
+    words, end, status = last.rpartition(b"\n#. %b " % mark)
+    if not said or not end or not re.fullmatch(rb"[0-9]{1,3}\n", status):
+        raise NoAnswer(_CUT.format(len(answer)))
     if int(status):
-        told = " / ".join(printable(words).split("\n")).strip() or "it did not say why"
+        told = " / ".join(printable(_text(words)).split("\n")).strip() or "it did not say why"
         raise NoAnswer(f"the question failed there (exit status {int(status)}): {told}")
-    found: Sections = {}
-    for part in content.split(f"\n#> {mark} ")[1:]:
-        name, *own = part.split("\n")
-        if name in found:
-            raise NoAnswer(f"its answer has two sections {printable(name)!r}")
-        while own and not own[-1].strip():
-            own.pop()
-        while own and not own[0].strip():
-            own.pop(0)
-        found[name] = own
+    found = Sections()
+    _, *parts = re.split(rb"\n#([>=-]) %b " % re.escape(mark), content)
+    for kind, part in zip(parts[::2], parts[1::2], strict=True):
+        name, _, body = part.partition(b"\n")
+        _take(found, kind, _text(name), body)
     return found
+
+
+def _take(found: Sections, kind: bytes, name: str, body: bytes) -> None:
+    if kind == b"-":
+        found.odd[name] = printable(_text(body).strip())
+        return
+    if name in found:
+        raise NoAnswer(f"its answer has two sections {printable(name)!r}")
+    if kind == b"=":
+        path, _, body = body.partition(b"\n")
+        if len(body) > LIMIT:
+            found.odd[name] = f"{printable(_text(path))} is larger than {LIMIT >> 10} KiB"
+    lines = _text(body).split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    while lines and not lines[0].strip():
+        lines.pop(0)
+    found[name] = lines
+
+
+def _text(said: bytes) -> str:
+    return said.decode(errors="backslashreplace")
 
 
 _CUT = (
@@ -77,8 +125,8 @@ _CUT = (
 )
 
 
-def _decoded(lines: Iterable[str]) -> tuple[str, str]:
-    """The text, as far as it came, and its mark."""
+def _decoded(lines: Iterable[str]) -> tuple[bytes, bytes]:
+    """What was said, as far as it came, and its mark."""
     mark, encoded = "", ""
     for line in lines:
         if mark:
@@ -91,7 +139,7 @@ def _decoded(lines: Iterable[str]) -> tuple[str, str]:
         raise NoAnswer(_NOT_OURS) from None
     if not mark:
         raise NoAnswer(_CUT.format(0))
-    return content.decode(errors="backslashreplace"), mark
+    return content, mark.encode()
 
 
 _NOT_OURS = (

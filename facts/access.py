@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 import cluster.access
 from cluster.access import SUDOERS, Account, Password
-from cluster.answer import Sections
+from cluster.answer import LIMIT, Sections
 from cluster.rollback import pending
 from facts.subject import SubjectFact
 
+# A user decides what lies at a path in a home, at any moment: a link to somebody else's file, a
+# pipe that nobody writes to, 20 GB. So the folder is entered first, and the file opened in it
+# without following a link, without waiting, and not read to its end.
 _SCRIPT = f"""\
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-show() {{ while IFS= read -r l || [ -n "$l" ]; do printf '=%s\\n' "$l"; done < "$1"; }}
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+own() (
+  path=$2/.ssh/$3
+  if [ -h "$2/.ssh" ]; then odd "$3 $1" "$2/.ssh" "a link"
+  elif [ -h "$path" ]; then odd "$3 $1" "$path" "a link"
+  elif [ -d "$path" ]; then odd "$3 $1" "$path" "a directory"
+  elif [ ! -e "$path" ]; then :
+  elif [ ! -f "$path" ]; then odd "$3 $1" "$path" "a device or a pipe"
+  else
+    begin "$3 $1" "$path"
+    cd -P "$2" && home=${{PWD%/}} && cd -P .ssh && [ "$PWD" = "$home/.ssh" ] &&
+      dd if="./$3" iflag=nofollow,nonblock,fullblock bs={LIMIT + 1} count=1 status=none ||
+      odd "$3 $1" "$path" "not readable"
+  fi
+) 2>/dev/null
+for file in passwd shadow group; do
+  [ -f /etc/$file ] || {{ show $file /etc/$file || odd $file /etc/$file "not there"; exit 0; }}
+done
+[ -f /etc/sudoers ] || ! show sudoers-main /etc/sudoers || exit 0
 section login; printf '%s\\n' "${{SUDO_USER:-root}}"
 if {pending()}; then section unconfirmed; fi
 section passwords
@@ -29,12 +48,14 @@ section sudoers
 while read -r word rest; do
   case $word in '#includedir'|'@includedir') printf '%s %s\\n' "$word" "$rest";; esac
 done < /etc/sudoers 2>/dev/null
-if [ -e {SUDOERS} ]; then section sudoers-ours; show {SUDOERS}; fi
+show sudoers-ours {SUDOERS}
 section accounts
 people=
 while IFS=: read -r name x uid gid gecos home shell; do
   keys=
-  if [ -s "$home/.ssh/authorized_keys" ] || [ -s "$home/.ssh/authorized_keys2" ]; then keys=yes; fi
+  for file in "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"; do
+    if [ -s "$file" ] || [ -p "$file" ] || [ -h "$file" ]; then keys=yes; fi
+  done
   if [ "$uid" = 0 ] || [ "$uid" -ge 1000 ] && [ "$uid" != 65534 ] || [ -n "$keys" ]; then
     printf '%s:%s:%s:%s\\n' "$name" "$uid" "$home" "$shell"
     [ -z "$keys" ] || people="$people$name:$home
@@ -42,10 +63,8 @@ while IFS=: read -r name x uid gid gecos home shell; do
   fi
 done < /etc/passwd
 printf %s "$people" | while IFS=: read -r name home; do
-  for file in authorized_keys authorized_keys2; do
-    [ -s "$home/.ssh/$file" ] || continue
-    section "$file $name"; show "$home/.ssh/$file"
-  done
+  own "$name" "$home" authorized_keys
+  own "$name" "$home" authorized_keys2
 done
 exit 0
 """
@@ -76,8 +95,11 @@ class Accounts(SubjectFact[cluster.access.Accounts]):
 
     Passwords stay on the host; only whether there is one, or it is locked, is said. Only local
     accounts (``/etc/passwd``) and sshd's default places for keys are looked at. The shell's own
-    words do all of it, since a board takes longer to start programs than to read these files.
+    words do nearly all of it, since a board takes longer to start programs than to read such files.
+    A file of keys that is none, or larger than 64 KiB, is ``unread``: ``["… is a link"]``.
     """
+
+    bears = frozenset({"authorized_keys", "authorized_keys2"})
 
     def script(self) -> str:
         return _SCRIPT
@@ -88,8 +110,8 @@ class Accounts(SubjectFact[cluster.access.Accounts]):
 
 def parse(found: Sections) -> cluster.access.Accounts:
     """Turn the script's output into the fact's value."""
-    passwords = dict(line.split(" ", 1) for line in found["passwords"])
-    memberships = [line.split(":") for line in found["groups"]]
+    passwords = {name: state for name, _, state in (s.rpartition(" ") for s in found["passwords"])}
+    memberships = [line.split(":", 2) for line in found["groups"]]
     accounts = []
     for line in found["accounts"]:
         name, uid, home, shell = line.split(":", 3)
@@ -103,19 +125,20 @@ def parse(found: Sections) -> cluster.access.Accounts:
                 groups=tuple(
                     group for group, _, members in memberships if name in members.split(",")
                 ),
-                keys=_lines(found.get(f"authorized_keys {name}", [])),
-                more_keys=_lines(found.get(f"authorized_keys2 {name}", [])),
+                keys=tuple(found.get(f"authorized_keys {name}", ())),
+                more_keys=tuple(found.get(f"authorized_keys2 {name}", ())),
+                unread=tuple(
+                    found.odd[file]
+                    for file in (f"authorized_keys {name}", f"authorized_keys2 {name}")
+                    if file in found.odd
+                ),
             )
         )
     ours = found.get("sudoers-ours")
     return cluster.access.Accounts(
         login_user="".join(found["login"]),
         accounts=tuple(accounts),
-        sudoers=None if ours is None else "\n".join([*_lines(ours), ""]),
+        sudoers=None if ours is None else "\n".join([*ours, ""]),
         sudoers_included=any("/etc/sudoers.d" in line for line in found["sudoers"]),
         unconfirmed="unconfirmed" in found,
     )
-
-
-def _lines(marked: Sequence[str]) -> tuple[str, ...]:
-    return tuple(line[1:] for line in marked)

@@ -2,7 +2,8 @@
 
 Scripts are POSIX shell without Python or other interpreters, since starting those is dear on a
 small board, and end with status 0: what is absent is said, never an error. ``section NAME`` begins
-a section of what a script prints; :mod:`cluster.answer` says how an answer is known to be whole.
+a section of what a script prints, ``show NAME PATH`` one with what is in a file;
+:mod:`cluster.answer` says how an answer is known to be whole.
 """
 
 from __future__ import annotations
@@ -50,6 +51,10 @@ class SubjectFact(FactBase[T], Generic[T]):
 
     abstract = True
 
+    bears: frozenset[str] = frozenset()
+    """First words of sections that may be odd: the parser looks at ``said.odd`` for them. Any other
+    odd file leaves the subject unknown."""
+
     script: Callable[..., str]
     command: Callable[..., str]
 
@@ -73,13 +78,21 @@ class SubjectFact(FactBase[T], Generic[T]):
         try:
             said = sections(output)
             _show(self.name, said)
-            told = said.pop("lock", None)
-            if told is not None:
+            if told := said.pop("lock", None):
                 here.met = lock.met(told[0])
+            odd = [what for name, what in said.odd.items() if name.split()[0] not in self.bears]
+            if odd:
+                raise NoAnswer(_ODD.format(what=" and ".join(odd)))
             return self.parse(said)
         except Exception as error:
             here.problem = _words(error)
             raise FactProcessError(here.problem) from None  # pyinfra would print the error itself
+
+
+_ODD = (
+    "{what}: what it should hold cannot be told, and nothing is guessed. Look there (ls -ld), "
+    "and put a plain file in its place, or move it away"
+)
 
 
 def _words(error: Exception) -> str:
