@@ -33,7 +33,7 @@ _LONGEST = 10 * 365 * 86400
 _BUSY = f'echo "busy $(($(date +%s) - $(stat -c %Y {FILE}))) $(cat {FILE})"'
 
 LOOK = (
-    f"[ ! -s {FILE} ] || {{ flock -nsE 9 {FILE} true; [ $? != 9 ]; }} || "
+    f"[ ! -f {FILE} ] || [ ! -s {FILE} ] || {{ flock -nsE 9 {FILE} true; [ $? != 9 ]; }} || "
     f"{{ section lock; {_BUSY}; }}\n"
 )
 """Shell: a section ``lock`` where a run holds it. As long as none does, no process is started."""

@@ -8,7 +8,7 @@ import cluster.access
 from cluster.access import SUDOERS, Account, Password
 from cluster.answer import LIMIT, Sections
 from cluster.rollback import pending
-from facts.subject import SubjectFact
+from facts.subject import SubjectFact, plain_files
 
 # A user decides what lies at a path in a home, at any moment: a link to somebody else's file, a
 # pipe that nobody writes to, 20 GB. So the folder is entered first, and the file opened in it
@@ -29,9 +29,7 @@ own() (
       odd "$3 $1" "$path" "not readable"
   fi
 ) 2>/dev/null
-for file in passwd shadow group; do
-  [ -f /etc/$file ] || {{ show $file /etc/$file || odd $file /etc/$file "not there"; exit 0; }}
-done
+{plain_files("/etc/passwd", "/etc/shadow", "/etc/group")}\
 [ -f /etc/sudoers ] || ! show sudoers-main /etc/sudoers || exit 0
 section login; printf '%s\\n' "${{SUDO_USER:-root}}"
 if {pending()}; then section unconfirmed; fi
@@ -128,9 +126,11 @@ def parse(found: Sections) -> cluster.access.Accounts:
                 keys=tuple(found.get(f"authorized_keys {name}", ())),
                 more_keys=tuple(found.get(f"authorized_keys2 {name}", ())),
                 unread=tuple(
-                    found.odd[file]
-                    for file in (f"authorized_keys {name}", f"authorized_keys2 {name}")
-                    if file in found.odd
+                    dict.fromkeys(
+                        found.odd[file]
+                        for file in (f"authorized_keys {name}", f"authorized_keys2 {name}")
+                        if file in found.odd
+                    )
                 ),
             )
         )

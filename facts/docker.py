@@ -25,12 +25,17 @@ from cluster.docker import (
 )
 from cluster.observation import Observation
 from cluster.openpgp import LONGEST
-from facts.subject import SubjectFact
+from facts.packages import PACKAGE_ROWS
+from facts.subject import SubjectFact, plain_files
+from facts.units import UNITS
 
 ENGINE_STATE = """\
 engine_state() {
   if [ ! -S /run/docker.sock ] && [ ! -x /usr/bin/dockerd ]; then echo absent; return; fi
-  pid=; [ -r /run/docker.pid ] && read -r pid < /run/docker.pid
+  if [ -f /run/docker.pid ]; then pid=; read -r pid < /run/docker.pid
+  elif [ -e /run/docker.pid ]; then pid=none
+  else echo stopped; return; fi
+  case $pid in *[!0-9]*) echo "unreachable: /run/docker.pid holds no number"; return;; esac
   if [ -z "$pid" ] || [ ! -d "/proc/$pid" ]; then echo stopped; return; fi
   if ! command -v curl >/dev/null; then echo "unreachable: curl is not installed"; return; fi
   echo running
@@ -44,16 +49,15 @@ swarm without a leader after 20 seconds and then says so; curl waits for these w
 _OWN_FILES = f"""\
 for pair in "sources {SOURCES}" "keyring {KEYRING}" "daemon {DAEMON_JSON}" \
 "loaded {LOADED_JSON}" "drop-in {UNIT_DROP_IN}"; do
-  set -- $pair
-  [ -f "$2" ] && {{ section "$1"; cat "$2"; }}
+  show $pair
 done
 """
-
 
 _OLD_KEYRINGS = f"""\
 shared=
 for file in /etc/apt/keyrings/docker.gpg /usr/share/keyrings/docker*.gpg \
 /etc/apt/trusted.gpg.d/docker*; do
+  case ${{file##*/}} in *[!A-Za-z0-9_.-]*) continue;; esac
   [ -f "$file" ] || continue
   set --
   for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list \
@@ -76,6 +80,40 @@ done
 """Shell: prints keyrings that older instructions made, but for those that other sources name, which
 it leaves in ``$shared``."""
 
+# apt itself reads only files with such names; and a path here is one that may be removed.
+_STALE = f"""\
+section stale; set --
+for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+  case ${{file##*/}} in *[!A-Za-z0-9_.-]*) continue;; esac
+  [ "$file" = {SOURCES} ] || [ ! -f "$file" ] || set -- "$@" "$file"
+done
+[ $# = 0 ] || grep -alE '^([^#].*)?//download\\.docker\\.com/' "$@" || [ $? = 1 ] || exit
+{_OLD_KEYRINGS}section shared; echo $shared
+"""
+
+_ROWS = PACKAGE_ROWS.format(
+    fields="${Package} ${Version} ${db:Status-Status} ${db:Status-Want}", names=" ".join(PACKAGES)
+)
+
+_INSTALLATION = f"""\
+export LC_ALL=C
+{UNITS}{plain_files("/etc/os-release", "/etc/group")}section os; id= codename=
+while IFS== read -r key value; do
+  value=${{value#[\\"\\']}}; value=${{value%[\\"\\']}}
+  case $key in ID) id=$value;; VERSION_CODENAME) codename=$value;; esac
+done < /etc/os-release
+echo "$id $codename $(dpkg --print-architecture)"
+section curl; command -v curl || true
+section packages
+{_ROWS}{_OWN_FILES}{_STALE}section unit
+units docker.service -p ActiveState -p UnitFileState -p NeedDaemonReload
+section changed; [ {DAEMON_JSON} -nt /run/docker.pid ] && echo yes
+section forwarding; cat /proc/sys/net/ipv4/ip_forward
+section group; while IFS=: read -r name _ _ members; do
+[ "$name" = docker ] && echo "$members"; done < /etc/group
+exit 0
+"""
+
 
 class Installation(SubjectFact[Engine]):
     """Docker's packages, repository, configuration and service on this host.
@@ -84,28 +122,7 @@ class Installation(SubjectFact[Engine]):
     """
 
     def script(self) -> str:
-        return (
-            "export LC_ALL=C\nsection os\n"
-            + '. /etc/os-release; echo "$ID ${VERSION_CODENAME:-} $(dpkg --print-architecture)"\n'
-            + "section curl; command -v curl || true\n"
-            + "section packages; dpkg-query -W "
-            + "-f '${Package} ${Version} ${db:Status-Status} ${db:Status-Want}\\n' "
-            + " ".join(PACKAGES)
-            + " 2>/dev/null\n"
-            + _OWN_FILES
-            + f"section stale; for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do "
-            f'[ "$file" = {SOURCES} ] || [ ! -f "$file" ] || '
-            """while read -r line || [ -n "$line" ]; do case "$line" in '#'*) ;; """
-            """*//download.docker.com/*) echo "$file"; break;; esac; done < "$file"; done\n"""
-            + _OLD_KEYRINGS
-            + "section shared; echo $shared\n"
-            "section unit; systemctl show docker.service "
-            "-p ActiveState -p UnitFileState -p NeedDaemonReload 2>/dev/null\n"
-            f"section changed; [ {DAEMON_JSON} -nt /run/docker.pid ] && echo yes\n"
-            "section forwarding; cat /proc/sys/net/ipv4/ip_forward\n"
-            "section group; while IFS=: read -r name _ _ members; do "
-            '[ "$name" = docker ] && echo "$members"; done < /etc/group; true\n'
-        )
+        return _INSTALLATION
 
     def parse(self, said: Sections) -> Engine:
         return parse_installation(said)
@@ -113,7 +130,10 @@ class Installation(SubjectFact[Engine]):
 
 def parse_installation(found: Sections) -> Engine:
     """Read what :class:`Installation` prints."""
-    distribution, codename, architecture = found["os"][0].split()
+    try:
+        distribution, codename, architecture = found["os"][0].split()
+    except ValueError:
+        raise ValueError("/etc/os-release does not say which system this is") from None
     packages: dict[str, Package] = {}
     for line in found.get("packages", []):
         words = line.split()

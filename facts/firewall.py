@@ -17,10 +17,11 @@ from cluster.firewall.save import Chain, parse_save
 from cluster.firewall.web_ranges import WebRanges as Ranges
 from cluster.observation import Observation
 from cluster.rollback import pending
+from cluster.sshd import CONFIG, DROP_INS
 from facts.docker import ENGINE_STATE
 from facts.kernel import PATH
 from facts.subject import SubjectFact
-from facts.units import parse_units
+from facts.units import UNITS, parse_units
 
 FAMILIES = {"ipv4": "iptables", "ipv6": "ip6tables"}
 BACKENDS = ("nft", "legacy")
@@ -168,26 +169,34 @@ _WEB = f"""\
 {valid()}
 section now; date +%s
 for family in ipv4 ipv6; do
-  section "list $family"; valid $family {LISTS}/$family >/dev/null 2>&1 && cat {LISTS}/$family
+  {{ [ ! -f {LISTS}/$family ] || valid $family {LISTS}/$family >/dev/null 2>&1; }} &&
+    show "list $family" {LISTS}/$family || section "list $family"
   section "confirmed $family"; stat -c %Y {LISTS}/$family 2>/dev/null
 done
-section status; cat {STATUS} 2>/dev/null
+show status {STATUS} || section status
 """
 
 _RIVALS = ("firewalld", "netfilter-persistent", "nftables")
 
 _STATE = f"""\
-section spoken; [ ! -e /proc/net/if_inet6 ] || echo ipv6
-section sums; sha256sum {" ".join(FILES)} 2>/dev/null
+{UNITS}section spoken; [ ! -e /proc/net/if_inet6 ] || echo ipv6
+set --
+for path in {" ".join(FILES)}; do
+  if [ -f $path ]; then set -- "$@" $path; else show "ours $path" $path; fi
+done
+section sums; [ $# = 0 ] || sha256sum "$@"
 section links
 for link in {" ".join(WANTS.values())}; do [ ! -h $link ] || echo "${{link##*/}}"; done
 section units
-systemctl show -p Id,LoadState,ActiveState,UnitFileState,Requires \
+units -p Id,LoadState,ActiveState,UnitFileState,Requires \
   {UNIT} {TIMER} docker.service ssh.socket \
   {" ".join(f"{name}.service" for name in _RIVALS)}
-section listen; systemctl show -p Listen --value ssh.socket
+section listen; units -p Listen --value ssh.socket
+for path in {CONFIG} {DROP_INS}/*.conf; do
+  [ ! -p "$path" ] || {{ show config "$path"; exit 0; }}  # sshd itself would wait for it
+done
 section ports; sshd -T 2>/dev/null | grep '^port '
-section ufw; grep -s '^ENABLED=' /etc/ufw/ufw.conf
+section ufw; [ ! -f /etc/ufw/ufw.conf ] || grep -as '^ENABLED=' /etc/ufw/ufw.conf
 section login; tr '\\0' '\\n' < /proc/$PPID/environ | grep ^SSH_CONNECTION=
 section interfaces; for path in /sys/class/net/*; do echo "${{path##*/}}"; done
 section bridges

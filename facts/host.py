@@ -10,7 +10,8 @@ from cluster import host as observed
 from cluster.answer import Sections
 from cluster.versions import engine_version
 from facts import kernel
-from facts.subject import SubjectFact
+from facts.packages import PACKAGE_ROWS
+from facts.subject import SubjectFact, plain_files
 
 PACKAGES = (
     "docker-ce",
@@ -28,20 +29,25 @@ OUR_FILES = ("/etc/docker/daemon.json",)
 """Files that would be overwritten, where another tool could believe that they are its own."""
 
 # dpkg's own architecture is the host's: that saves a process for `dpkg --print-architecture`.
+_ROWS = PACKAGE_ROWS.format(
+    fields="${Package} ${Architecture} ${db:Status-Abbrev} ${Version}",
+    names=" ".join(["dpkg", *PACKAGES]),
+)
+
 _SCRIPT = f"""\
-section clock
+{plain_files("/etc/os-release")}section clock
 date +%s.%N
 section release
 while read -r line; do echo "$line"; done < /etc/os-release
 section self
 read -r name < /proc/sys/kernel/hostname; echo "hostname $name"
-[ ! -r /etc/machine-id ] || {{ read -r id < /etc/machine-id; echo "machine_id $id"; }}
+[ ! -f /etc/machine-id ] || {{ read -r id < /etc/machine-id; echo "machine_id $id"; }}
 [ ! -d /run/systemd/system ] || echo "systemd yes"
 for path in /var/lib/snapd/snaps/docker_*.snap; do
   [ ! -e "$path" ] || echo "snap_docker $path"
 done
 [ ! -s /var/lib/docker/swarm/docker-state.json ] || echo "in_swarm yes"
-[ ! -x /usr/sbin/ufw ] || while IFS='= ' read -r key value; do
+[ ! -x /usr/sbin/ufw ] || [ ! -f /etc/ufw/ufw.conf ] || while IFS='= ' read -r key value; do
   case "$key=$value" in ENABLED=[Yy]*) echo "firewall ufw" ;; esac
 done < /etc/ufw/ufw.conf
 [ ! -d /sys/fs/cgroup/system.slice/firewalld.service ] || echo "firewall firewalld"
@@ -53,7 +59,7 @@ fi
 for path in {" ".join(OUR_FILES)}; do
   if [ -L $path ]; then
     echo "managed $path it is a symbolic link"
-  elif [ -r $path ]; then
+  elif [ -f $path ]; then
     while read -r line; do
       case "$line" in
         *[Mm]anaged*by*[Aa]nsible*|*[Aa]nsible[\\ -]managed*) by=Ansible ;;
@@ -67,12 +73,10 @@ for path in {" ".join(OUR_FILES)}; do
   fi
 done
 section packages
-dpkg-query -W -f '${{Package}} ${{Architecture}} ${{db:Status-Abbrev}} ${{Version}}\\n' \
-dpkg {" ".join(PACKAGES)} 2> /dev/null
-section disks
+{_ROWS}section disks
 stat -f -c '%n %S %f %c %d %i' / /var
 section network
-printf 'address show\\nroute show\\n' | ip -o -4 -batch -
+printf 'address show\\nroute show\\n' | ip -o -4 -batch - || exit
 """
 
 

@@ -55,9 +55,11 @@ if [ -n "$absent" ]; then
   fi
 fi
 section blocks
-grep -HnsE '^[[:space:]]*(install|blacklist)[[:space:]]+({_PATTERN})([[:space:]]|$)' \
-/etc/modprobe.d/*.conf /run/modprobe.d/*.conf /usr/local/lib/modprobe.d/*.conf \
-/usr/lib/modprobe.d/*.conf
+set --
+for path in /etc/modprobe.d/*.conf /run/modprobe.d/*.conf /usr/local/lib/modprobe.d/*.conf \
+/usr/lib/modprobe.d/*.conf; do [ ! -f "$path" ] || set -- "$@" "$path"; done
+[ $# = 0 ] ||
+  grep -aHnsE '^[[:space:]]*(install|blacklist)[[:space:]]+({_PATTERN})([[:space:]]|$)' "$@"
 read -r cmdline < /proc/cmdline; echo "cmdline $cmdline"
 section matches
 case "$absent " in *" xt_policy "*|*" xt_bpf "*)

@@ -27,17 +27,19 @@ section boot
 while read -r line; do echo "$line"; done < /proc/sys/kernel/random/boot_id
 read -r up _ < /proc/uptime; echo "$up"
 section engine
-pid=; [ -r /run/docker.pid ] && read -r pid < /run/docker.pid
+pid=; [ -f /run/docker.pid ] && read -r pid < /run/docker.pid
 [ -n "$pid" ] && [ -r "/proc/$pid/stat" ] && while read -r line; do echo "$line"; done \
 < "/proc/$pid/stat"
 section kernel
 uname -r
-for path in /boot/vmlinuz-*; do [ -e "$path" ] && echo "${path#/boot/vmlinuz-}"; done
+for path in /boot/vmlinuz-*; do
+  case $path in *[!A-Za-z0-9/_.+~-]*) continue;; esac
+  [ -e "$path" ] && echo "${path#/boot/vmlinuz-}"
+done
 section reboot
 if [ -e /run/reboot-required ]; then
   echo required
-  [ ! -r /run/reboot-required.pkgs ] ||
-    while read -r package; do echo "$package"; done < /run/reboot-required.pkgs
+  [ ! -f /run/reboot-required.pkgs ] || head -c 65536 /run/reboot-required.pkgs
 fi
 exit 0
 """

@@ -10,22 +10,22 @@ from cluster.answer import Sections
 from cluster.rollback import pending
 from cluster.sshd import ACCESS_RULES, CONFIG, DROP_IN, DROP_INS, KEYWORDS, Line, Sshd
 from facts.subject import SubjectFact
-from facts.units import parse_units
+from facts.units import UNITS, parse_units
 
 _RELEVANT = "|".join(["include", "match", *KEYWORDS, *ACCESS_RULES])
 
 _SCRIPT = f"""\
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C TZ=UTC
+{UNITS}export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C TZ=UTC
 login=${{SUDO_USER:-root}}
 section login; printf '%s\\n' "$login"
 if ! command -v sshd >/dev/null; then section absent; exit 0; fi
 if {pending()}; then section unconfirmed; fi
-lines=$(grep -sHniE '^[[:space:]]*({_RELEVANT})[[:space:]="]' {CONFIG} {DROP_INS}/*.conf)
+for path in {CONFIG} {DROP_INS}/*.conf; do
+  [ ! -p "$path" ] || {{ show config "$path"; exit 0; }}  # sshd itself would wait for it
+done
+lines=$(grep -asHniE '^[[:space:]]*({_RELEVANT})[[:space:]="]' {CONFIG} {DROP_INS}/*.conf)
 section lines; printf '%s\\n' "$lines"
-section drop-in
-if [ -e {DROP_IN} ]; then
-  while IFS= read -r line || [ -n "$line" ]; do printf '=%s\\n' "$line"; done < {DROP_IN}
-fi
+show drop-in {DROP_IN} || section drop-in
 case $lines in *[Gg][Rr][Oo][Uu][Pp][Ss]*) section groups; id -Gn "$login";; esac
 connection= matched=
 case $lines in *[Mm][Aa][Tt][Cc][Hh]*)
@@ -44,7 +44,7 @@ for user in root "$login" USERS; do
 done
 section times; stat -c '%.9Z %n' {CONFIG} {DROP_INS} {DROP_INS}/*.conf /proc/$$ 2>/dev/null
 section units
-systemctl show --timestamp=us+utc -p Id,ActiveState,StateChangeTimestamp ssh.service ssh.socket
+units --timestamp=us+utc -p Id,ActiveState,StateChangeTimestamp ssh.service ssh.socket
 exit 0
 """
 
@@ -93,7 +93,7 @@ def parse(found: Sections) -> Sshd:
         return Sshd(installed=False, login_user=login)
     units = parse_units(found["units"])
     service, socket = units.get("ssh.service", {}), units.get("ssh.socket", {})
-    drop_in = [line[1:] for line in found["drop-in"]]
+    drop_in = found["drop-in"]
     effective, problem = _effective(found)
     return Sshd(
         installed=True,

@@ -112,6 +112,16 @@ def _show(name: str, said: Sections) -> None:
             logger.debug(printable("\n".join([f"{name}: {section}", *lines])))
 
 
+def plain_files(*paths: str) -> str:
+    """Shell: what the script reads itself are files; anything else in their place is told, and all
+    else is left unasked: a pipe would be waited for, a directory read as an empty file."""
+    return f"""\
+for path in {" ".join(paths)}; do
+  [ -f "$path" ] || {{ show "$path" "$path" || odd "$path" "$path" "not there"; exit 0; }}
+done
+"""
+
+
 def asking(script: Callable[..., str]) -> Callable[..., str]:
     """A fact's command, made of its script. Raises whatever the script raises."""
 

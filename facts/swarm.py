@@ -69,7 +69,7 @@ class State(SubjectFact[Membership]):
             ENGINE_STATE
             + 'state=$(engine_state); section state; echo "$state"\n'
             + f'[ "$state" = running ] && {{\nsection answers\n{_ANSWERS}{_INGRESS}; }}\n'
-            + f"[ -r {_CERTIFICATE} ] && {{ section certificate; cat {_CERTIFICATE}; }}; true\n"
+            + f"show certificate {_CERTIFICATE} || :\n"
         )
 
     def parse(self, said: Sections) -> Membership:
@@ -293,8 +293,9 @@ class Kept(SubjectFact[Remains]):
         key = "/var/lib/docker/swarm/certificates/swarm-node.key"
         return (
             "section state; [ ! -s /var/lib/docker/swarm/docker-state.json ] || echo yes\n"
-            + f"section locked; ! grep -qs 'BEGIN ENCRYPTED' {key} || echo yes\n"
-            + f"section certificate; [ ! -r {_CERTIFICATE} ] || cat {_CERTIFICATE}\n"
+            + f"[ -f {key} ] || ! show key {key} || exit 0\n"
+            + f"section locked; ! grep -aqs 'BEGIN ENCRYPTED' {key} || echo yes\n"
+            + f"show certificate {_CERTIFICATE} || section certificate\n"
             + "section engine; [ ! -x /usr/bin/dockerd ] || /usr/bin/dockerd --version\n"
             + "section addresses; ip -4 -o addr show scope global 2>/dev/null\ntrue\n"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cluster.answer import Sections
 from cluster.docker import PACKAGES
 from cluster.reset import WATCHED, Traces
+from facts.packages import PACKAGE_ROWS
 from facts.subject import SubjectFact
 
 
@@ -18,8 +19,10 @@ class Left(SubjectFact[Traces]):
         return (
             f"section files; for path in {' '.join(WATCHED)}; do "
             + '[ -e "$path" ] && echo "$path"; done\n'
-            + "section packages; dpkg-query -W -f '${Package} ${db:Status-Status} "
-            + f"${{db:Status-Want}}\\n' {' '.join(PACKAGES)} 2>/dev/null; true\n"
+            + "section packages; "
+            + PACKAGE_ROWS.format(
+                fields="${Package} ${db:Status-Status} ${db:Status-Want}", names=" ".join(PACKAGES)
+            )
         )
 
     def parse(self, said: Sections) -> Traces:

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+UNITS = """\
+units() {
+  ! command -v systemctl >/dev/null || systemctl show "$@" ||
+    { echo "systemctl show failed" >&2; exit 1; }
+}
+"""
+"""Shell: ``units ARGUMENTS…`` is ``systemctl show``; what it does not say is not taken for no."""
+
 
 def parse_units(lines: Iterable[str]) -> dict[str, dict[str, str]]:
     """Unit name to its properties, of blocks of ``KEY=VALUE`` lines with an ``Id`` in each."""

@@ -5,28 +5,30 @@ from __future__ import annotations
 import re
 
 from cluster import updates as observed
-from cluster.answer import Sections
+from cluster.answer import LIMIT, Sections
 from cluster.updates import CONFIGURATION, PACKAGE_OF, TIME_SERVICES, TIMERS, Unit
 from facts.kernel import PATH
+from facts.packages import PACKAGE_ROWS
 from facts.subject import SubjectFact
+from facts.units import UNITS
+
+_ROWS = PACKAGE_ROWS.format(
+    fields="${Package} ${db:Status-Abbrev} ${Version}",
+    names=" ".join(["unattended-upgrades", *PACKAGE_OF.values()]),
+)
 
 _SCRIPT = f"""\
-section packages
-dpkg-query -W -f '${{Package}} ${{db:Status-Abbrev}} ${{Version}}\\n' \
-unattended-upgrades {" ".join(PACKAGE_OF.values())} 2> /dev/null
-section configuration
-apt-config dump
-section own_file
-if [ -r {CONFIGURATION} ]; then while IFS= read -r line; do printf '%s\\n' "$line"; done \
-< {CONFIGURATION}; fi
+{UNITS}section packages
+{_ROWS}section configuration
+apt-config dump || exit
+show own_file {CONFIGURATION} || section own_file
 section units
-systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState \
-{" ".join(TIMERS + TIME_SERVICES)} 2> /dev/null
+units -p Id -p LoadState -p ActiveState -p UnitFileState \
+{" ".join(TIMERS + TIME_SERVICES)}
 section reboot
 if [ -e /run/reboot-required ]; then
   echo required
-  [ ! -r /run/reboot-required.pkgs ] ||
-    while read -r package; do echo "$package"; done < /run/reboot-required.pkgs
+  [ ! -f /run/reboot-required.pkgs ] || head -c {LIMIT} /run/reboot-required.pkgs
 fi
 exit 0
 """

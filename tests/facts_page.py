@@ -34,7 +34,7 @@ ARGUMENTS = {
     "facts.ssh.Effective": {"users": "debian"},
     "facts.swarm.Tasks": {"node": "self"},
 }
-_LONGEST, _MOST, _DEEP_MOST = 64, 24, 8
+_LONGEST, _MOST, _DEEP_MOST = 64, 24, 9
 _SECTION = r"(?ms)^### `{name}`$.*?^( {{4}}[^\n]*\n(?: {{4}}[^\n]*\n|\n(?= {{4}}))*)"
 
 

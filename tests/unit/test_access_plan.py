@@ -346,3 +346,22 @@ def test_one_run_is_enough_and_never_takes_the_key_in_use(
         assert MINE in made.keys["ubuntu"]
     again = plan(wanted, carried_out(made, seen), USED)
     assert not changes(again.findings)
+
+
+def test_keys_that_could_not_be_read_are_told_and_stop_nobody_else() -> None:
+    bob = Account("bob", 1001, "/home/bob", "/bin/sh", "star", unread=("/home/bob/x is a link",))
+    made = plan(DECLARED, replace(FRESH, accounts=(*FRESH.accounts, bob)))
+    assert not refusals(made.findings)
+    (notice,) = [finding for finding in made.findings if finding.what == "keys of bob"]
+    assert isinstance(notice, Notice)
+    assert "/home/bob/x is a link" in notice.sentence()
+    assert "ls -la /home/bob/.ssh" in notice.sentence()
+
+
+def test_a_declared_admins_file_that_could_not_be_read_is_not_overwritten() -> None:
+    seen = replace(FRESH, accounts=(ROOT, replace(UBUNTU, keys=(), unread=("it is a link",))))
+    made = plan(DECLARED, seen)
+    assert made.keys == {}
+    (refusal,) = refusals(made.findings)
+    assert "not overwritten" in refusal.sentence()
+    assert not refusals(plan(Wanted(admins=(Declared("ubuntu"),)), seen).findings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+import os
 import subprocess
 from pathlib import Path
 
@@ -122,6 +122,8 @@ def test_output_that_is_cut_off_fails_the_fact_and_not_the_run(end: int) -> None
 
 def test_stale_sources_and_keyrings_are_found_and_comments_are_not(tmp_path: Path) -> None:
     files = {
+        "etc/os-release": 'ID=debian\nVERSION_CODENAME="trixie"\n',
+        "etc/group": "docker:x:999:debian\n",
         "etc/apt/sources.list": "deb http://mirror.example/debian trixie main\n",
         "etc/apt/sources.list.d/docker.list": (
             "deb [signed-by=/etc/apt/keyrings/docker.gpg] "
@@ -158,10 +160,24 @@ def test_stale_sources_and_keyrings_are_found_and_comments_are_not(tmp_path: Pat
         keyrings = f"{tmp_path}/usr/share/keyrings"
         (tmp_path / name).write_text(content.replace("KEYRINGS", keyrings))
     script = Installation().command()
-    for place in ("/etc/apt", "/usr/share/keyrings", "/etc/docker", "/etc/systemd"):
+    for place in (
+        "/etc/os-release",
+        "/etc/group",
+        "/etc/apt",
+        "/usr/share/keyrings",
+        "/etc/docker",
+        "/etc/systemd",
+    ):
         script = script.replace(place, f"{tmp_path}{place}")
-    script = re.sub(r"\. /etc/os-release.*", "echo debian trixie amd64", script)
-    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
+    (tmp_path / "systemctl").write_text("#!/bin/sh\necho ActiveState=active\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )
     said = recorded(done.stdout.splitlines()).replace(str(tmp_path), "")
     engine = Installation().process(encoded(said))
     assert engine.stale == (

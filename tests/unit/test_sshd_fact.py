@@ -110,11 +110,6 @@ def test_several_values_of_a_keyword_are_all_kept() -> None:
     assert parse(sections(text)).effective["root"]["allowusers"] == "ann bob"
 
 
-def test_the_drop_in_is_read_as_it_is_even_if_it_looks_like_a_section() -> None:
-    text = FRESH.replace("#> drop-in\n", "#> drop-in\n=#> units\n=UsePAM no\n")
-    assert parse(sections(text)).drop_in == "#> units\nUsePAM no\n"
-
-
 def test_the_script_is_sound_and_names_are_not_code() -> None:
     command = Effective().command(users="ann,bob")
     assert 'root "$login" ann bob' in command
