@@ -29,12 +29,12 @@ class Sections(dict[str, list[str]]):
 LIMIT = 1 << 16
 """Bytes of a file that are read; one that is larger is odd, whatever it holds."""
 
-SECTION = """section() { printf '\\n#> %s %s\\n' "$mark" "$1"; }\n"""
-"""Shell: for a shell within the script that gets ``mark`` as an environment variable."""
+SECTION = """section() { printf '\\n#> %s %s\\n' "$SECTION_MARK" "$1"; }\n"""
+"""Shell: for a shell within the script that gets ``SECTION_MARK`` as an environment variable."""
 
 _FILES = f"""\
-odd() {{ printf '\\n#- %s %s\\n%s is %s\\n' "$mark" "$1" "$2" "$3"; }}
-begin() {{ printf '\\n#= %s %s\\n%s\\n' "$mark" "$1" "$2"; }}
+odd() {{ printf '\\n#- %s %s\\n%s is %s\\n' "$SECTION_MARK" "$1" "$2" "$3"; }}
+begin() {{ printf '\\n#= %s %s\\n%s\\n' "$SECTION_MARK" "$1" "$2"; }}
 show() {{
   if [ -f "$2" ]; then
     begin "$1" "$2"
@@ -65,12 +65,13 @@ def asked(script: str) -> str:
     could read it. Beside the script itself, this starts one process.
     """
     return f"""\
-read -r mark < /proc/sys/kernel/random/uuid || exit
-{SECTION}{_FILES}printf '\\n#> %s\\n' "$mark"
+read -r SECTION_MARK < /proc/sys/kernel/random/uuid || exit
+readonly SECTION_MARK
+{SECTION}{_FILES}printf '\\n#> %s\\n' "$SECTION_MARK"
 {{ words=$( {{
 {script}
 }} 2>&1 >&3 3>&- )
-printf '\\n#! %s\\n%.{_WORDS}s\\n#. %s %s\\n' "$mark" "$words" "$mark" $?
+printf '\\n#! %s\\n%.{_WORDS}s\\n#. %s %s\\n' "$SECTION_MARK" "$words" "$SECTION_MARK" $?
 }} 3>&1 | base64 -w 8000
 """
 

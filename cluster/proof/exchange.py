@@ -179,7 +179,7 @@ def look(sandboxes: Iterable[str]) -> str:
     return _MARKED + _bash(_LOOK + "sandboxes=$*\nlook end\nexit 0\n", *sandboxes)
 
 
-_MARKED = 'mark="$mark" '
+_MARKED = "export SECTION_MARK\n"
 """Shell: the answer's mark, for the program that follows, and in nobody's argument list."""
 
 

@@ -80,6 +80,11 @@ def test_an_error_of_the_shell_is_no_answer() -> None:
         sections(run("set -u; section a; echo yes $nothing").stdout.decode().split("\n"))
 
 
+def test_a_script_cannot_change_its_marks_by_a_name_of_its_own() -> None:
+    with pytest.raises(NoAnswer, match="SECTION_MARK.*read.?only"):
+        sections(run("section a; SECTION_MARK=x; section b").stdout.decode().split("\n"))
+
+
 def test_a_script_that_is_killed_has_not_answered() -> None:
     done = run("section a; echo yes; sh -c 'kill -9 $PPID'")
     with pytest.raises(NoAnswer, match="exit status 137"):
@@ -94,7 +99,7 @@ def test_a_host_without_the_encoder_fails_the_command_and_says_why(tmp_path: Pat
 
 
 def test_a_mark_is_another_one_each_time_and_in_no_argument_list() -> None:
-    script = "section a; tr '\\0' ' ' < /proc/$$/cmdline; echo; echo \"$mark\"; env"
+    script = "section a; tr '\\0' ' ' < /proc/$$/cmdline; echo; echo \"$SECTION_MARK\"; env"
     first, second = told(script)["a"], told(script)["a"]
     marks = [
         next(line for line in lines if re.fullmatch("[0-9a-f-]{36}", line))
