@@ -81,7 +81,7 @@ def test_an_error_of_the_shell_is_no_answer() -> None:
 
 
 def test_a_script_cannot_change_its_marks_by_a_name_of_its_own() -> None:
-    with pytest.raises(NoAnswer, match="SECTION_MARK.*read.?only"):
+    with pytest.raises(NoAnswer, match=r"SECTION_MARK.*read.?only"):
         sections(run("section a; SECTION_MARK=x; section b").stdout.decode().split("\n"))
 
 
