@@ -15,7 +15,7 @@ from cluster.autolock import (
     plan_key_rotation,
     plan_unlock,
 )
-from cluster.certificates import duration, plan_ca_rotation, plan_certificates
+from cluster.certificates import duration, has_expired, plan_ca_rotation, plan_certificates
 from cluster.findings import Change, Finding, Notice, Refusal
 from cluster.join_tokens import plan_tokens
 from cluster.membership import Membership, Observed, Terms
@@ -242,6 +242,68 @@ def test_a_rotation_left_open_is_reported() -> None:
     assert "the old and the new one are trusted; it waits for rk4" in sentence
 
 
+def test_where_nothing_is_known_no_certificate_is_judged() -> None:
+    assert certificates({**CONVERGED, "rk4": None}, "rk4") == []
+    assert certificates({**CONVERGED, "rk4": FRESH}, "rk4") == []
+    late = of(CONVERGED, "rk4", certificate_issued=NOW - 300 * DAY, certificate_expires=NOW - DAY)
+    assert certificates(late, "rk4")
+    for unknown in (
+        {"certificate_issued": None},
+        {"certificate_expires": None},
+        {"state": "inactive"},
+    ):
+        assert certificates(of(late, "rk4", **unknown), "rk4") == []
+    assert certificates(of(late, "rk4", state="error", error="x"), "rk4") == []
+    assert certificates(NO_MANAGER) == []
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (0, "has expired"),
+        (1, "should have been renewed"),
+        (18 * DAY - 301, "should have"),
+        (18 * DAY - 300, ""),
+    ],
+)
+def test_a_certificate_is_due_after_four_fifths_and_five_minutes(left: int, words: str) -> None:
+    issued = NOW + left - 90 * DAY
+    observed = of(CONVERGED, "rk4", certificate_issued=issued, certificate_expires=NOW + left)
+    found = certificates(observed, "rk4")
+    assert words in found[0].reason if words else not found
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [(364, "364 days left"), (1, "24 hours left"), (2, "2 days left"), (1 / 24, "60 minutes left")],
+)
+def test_a_root_is_worth_a_word_for_a_year(left: float, words: str) -> None:
+    observed = cluster_of(SETTINGS, replace(TERMS, root_expires=NOW + left * DAY))
+    assert f"found {words}" in the(Notice, certificates(observed))
+    for more in (NOW + 365 * DAY, None):
+        assert certificates(cluster_of(SETTINGS, replace(TERMS, root_expires=more))) == []
+
+
+def test_a_rotation_that_waits_for_nobody_names_nobody() -> None:
+    sentence = the(Notice, certificates(cluster_of(SETTINGS, ROTATING)))
+    assert "the old and the new one are trusted (found 4 of 4" in sentence
+
+
+def test_an_error_is_no_expired_certificate_and_its_words_are_no_error() -> None:
+    over_it = stopped_over_it("rk4", "worker")
+    assert has_expired(over_it)
+    assert not has_expired(replace(over_it, state="active"))
+    assert not has_expired(replace(over_it, error="no space left on device"))
+
+
+def test_two_nodes_that_hold_it_up_are_named() -> None:
+    observed = cluster_of(SETTINGS, ROTATING, old=("rk3", "rk4"), rk3=GONE, rk4=DOWN)
+    sentence = the(Refusal, plan_ca_rotation(SETTINGS, observed, RK1))
+    assert "before rk3 and rk4 have a certificate of the new one: are down" in sentence
+    untold = of(CONVERGED, "rk1", terms=None)
+    assert "no declared manager" in the(Refusal, plan_ca_rotation(SETTINGS, untold, RK1))
+
+
 def test_lengths_of_time_are_written_as_the_settings_have_them() -> None:
     assert [duration(seconds) for seconds in (3600, 5400, 90 * DAY, 129600, 0)] == [
         *("1h", "1h30m", "90d", "1d12h", "0s")
@@ -319,6 +381,35 @@ def test_the_fingerprint_is_asked_only_of_the_acting_manager_and_only_where_it_m
     assert not needs_fingerprint(SETTINGS, AUTOLOCKED, RK1)
 
 
+def test_where_no_manager_answers_no_key_is_asked_for() -> None:
+    assert not needs_fingerprint(LOCKING, NO_MANAGER, LOCKING.hosts[0])
+    silent = cluster_of(SETTINGS)
+    untold = of(silent, "rk1", terms=None)
+    assert not needs_fingerprint(LOCKING, untold, RK1)
+    assert autolock(LOCKING, untold, NO_FILE_YET) == []
+
+
+def test_a_swarm_to_come_is_locked_only_where_it_is_declared_with_a_file() -> None:
+    assert autolock(OFF, NO_MANAGER, NO_FILE_YET) == []
+    assert autolock(LOCKING, NO_MANAGER, None) == []
+    assert "off → on" in the(Change, autolock(LOCKING, NO_MANAGER, NO_FILE_YET))
+    refused = the(Refusal, autolock(LOCKING, NO_MANAGER, UNMOUNTED))
+    assert "needed after the next reboot" not in refused
+
+
+def test_it_is_told_by_the_first_manager_that_could_found_the_swarm() -> None:
+    for first in (None, Membership("stopped")):
+        observed: Observed = {**NO_MANAGER, "rk1": first}
+        assert autolock(LOCKING, observed, NO_FILE_YET) == []
+        assert autolock(LOCKING, observed, NO_FILE_YET, name="rk2")
+    nobody: Observed = dict.fromkeys(NO_MANAGER, None)
+    assert autolock(LOCKING, nobody, NO_FILE_YET) == []
+
+
+def test_a_key_that_was_not_asked_for_is_not_judged() -> None:
+    assert autolock(LOCKING, AUTOLOCKED, NO_FILE_YET, "") == []
+
+
 # Unlocking
 # ---------
 
@@ -394,6 +485,45 @@ def test_an_unlocked_manager_without_networks_is_started_once_more() -> None:
     assert plan_connection(LOCKING, AUTOLOCKED, RK2, FILE) == []
 
 
+def test_a_silent_host_is_neither_unlocked_nor_connected() -> None:
+    silent: Observed = {**AUTOLOCKED, "rk2": None}
+    assert plan_unlock(LOCKING, silent, RK2, FILE) == []
+    assert plan_connection(LOCKING, silent, RK2, FILE) == []
+
+
+def test_a_file_that_cannot_be_used_unlocks_nothing_whatever_it_once_held() -> None:
+    for file in (
+        replace(FILE, problem="it is not a plain file"),
+        KeyFile(PATH, problem="x", earlier=2),
+    ):
+        the(Refusal, plan_unlock(LOCKING, ONE_LOCKED, RK2, file))
+        the(Refusal, plan_connection(LOCKING, CUT_OFF, RK2, file))
+    the(Refusal, plan_connection(LOCKING, CUT_OFF, RK2, None))
+
+
+def test_nothing_is_connected_where_no_manager_says_how_the_swarm_is() -> None:
+    alone = dict.fromkeys(AUTOLOCKED, FRESH)
+    own = CUT_OFF["rk2"]
+    assert (
+        plan_connection(LOCKING, {**alone, "rk2": own and replace(own, nodes=None)}, RK2, FILE)
+        == []
+    )
+    untold = of(CUT_OFF, "rk1", terms=None)
+    assert plan_connection(LOCKING, untold, RK2, FILE) == []
+    without = {
+        name: replace(m, overlays=()) if m and m.controls else m for name, m in CUT_OFF.items()
+    }
+    assert plan_connection(LOCKING, without, RK2, FILE) == []
+    worker = of(AUTOLOCKED, "rk4", in_ingress=False)
+    assert plan_connection(LOCKING, worker, RK4, FILE) == []
+
+
+def test_of_two_managers_neither_can_be_spared_so_none_is_asked_for() -> None:
+    two = declared(2, 1, swarm={"autolock": True, "unlock_key_file": PATH})
+    observed = of(cluster_of(two, replace(TERMS, autolock=True)), "rk2", in_ingress=False)
+    the(Change, plan_connection(two, observed, two.host("rk2"), FILE))
+
+
 def test_without_autolock_that_has_another_cause() -> None:
     assert plan_connection(LOCKING, of(CONVERGED, "rk2", in_ingress=False), RK2, FILE) == []
 
@@ -436,7 +566,11 @@ def test_no_engine_is_restarted_that_could_not_be_unlocked(
 
 
 def test_an_engine_may_be_restarted_whose_key_is_at_hand_or_that_is_not_locked_by_it() -> None:
-    for observed, file in ((AUTOLOCKED, FILE), (CONVERGED, None)):
+    for observed, file in (
+        (AUTOLOCKED, FILE),
+        (CONVERGED, None),
+        (of(AUTOLOCKED, "rk1", terms=None), None),
+    ):
         own = observed["rk1"]
         assert own is not None
         assert key_missing(own, file, "aaaa") is None
@@ -446,6 +580,20 @@ def test_the_unlock_key_is_replaced_and_the_old_one_kept() -> None:
     sentence = the(Change, rotation(AUTOLOCKED, FILE))
     assert f"the old one in {PATH}.old" in sentence
     assert plan_key_rotation(LOCKING, AUTOLOCKED, RK2, FILE, "") == []
+
+
+@pytest.mark.parametrize("missing", [{"state": "down"}, {"reachability": "unreachable"}])
+def test_a_manager_that_is_missing_in_any_way_holds_up_a_new_key(missing: dict[str, str]) -> None:
+    observed = cluster_of(SETTINGS, replace(TERMS, autolock=True), rk3=missing)
+    assert "while rk3 cannot be reached" in the(Refusal, rotation(observed, FILE))
+    workers = cluster_of(SETTINGS, replace(TERMS, autolock=True), rk4=DOWN)
+    the(Change, rotation(workers, FILE))
+
+
+def test_a_key_that_was_not_asked_for_does_not_hold_up_a_new_one() -> None:
+    the(Change, rotation(AUTOLOCKED, FILE, ""))
+    untold = of(AUTOLOCKED, "rk1", terms=None)
+    assert "no declared manager" in the(Refusal, rotation(untold, FILE))
 
 
 def test_a_rotation_that_was_interrupted_is_finished_first() -> None:

@@ -387,3 +387,189 @@ def test_different_engines_outside_of_a_swarm_need_a_declared_version() -> None:
     assert isinstance(finding, Refusal)
     assert "docker.version" in finding.remedy
     assert preflight.plan(declared(docker={"version": "28.5.2"}), "rk1", hosts) == []
+
+
+# At the limits
+# -------------
+
+MIB = 2**20
+
+
+def disks(*found: Disk, engine: str = "") -> list[str]:
+    """What is said of these disks."""
+    host = differing(disks=found, engine=engine)
+    return [finding.sentence() for finding in found_on(host) if "on /" in finding.what]
+
+
+@pytest.mark.parametrize(
+    ("engine", "root", "var"), [("", 1024, 2048), ("28.5.2", 100, 500)], ids=["before", "after"]
+)
+def test_each_folder_needs_its_own_space(engine: str, root: int, var: int) -> None:
+    def said(root_free: int, var_free: int) -> list[str]:
+        return disks(
+            Disk("/", root_free, None, "a1"), Disk("/var", var_free, None, "b2"), engine=engine
+        )
+
+    assert said(root * MIB, var * MIB) == []
+    [first] = said(root * MIB - 1, var * MIB)
+    assert f"({root - 1} MiB → {root} MiB free)" in first
+    [second] = said(root * MIB, var * MIB - 1)
+    assert f"({var - 1} MiB → {var} MiB free)" in second
+    for sentence in (first, second):
+        assert ("`docker system df` shows Docker's part" in sentence) is bool(engine)
+    assert len(said(0, 0)) == 2
+
+
+def test_a_host_without_a_var_of_its_own_is_judged_by_the_rest() -> None:
+    [sentence] = disks(Disk("/", 0, None, "a1"))
+    assert sentence.startswith("disk space on /:")
+    assert "`sudo du -xhd1 / | sort -h`" in sentence
+    [sentence] = disks(Disk("/", 0, None, "a1"), Disk("/var", 0, None, "a1"))
+    assert sentence.startswith("disk space on /var:")
+    assert "`sudo du -xhd1 / | sort -h`" in sentence
+    [sentence] = disks(Disk("/", 20 * GIB, None, "a1"), Disk("/var", 0, None, "b2"))
+    assert "`sudo du -xhd1 /var | sort -h`" in sentence
+
+
+def test_twenty_thousand_files_are_enough() -> None:
+    assert disks(Disk("/", 20 * GIB, 20_000, "a1")) == []
+    [sentence] = disks(Disk("/", 20 * GIB, 19_999, "a1"))
+    assert "(19999 → 20000 free)" in sentence
+
+
+@pytest.mark.parametrize(
+    ("ahead", "in_swarm", "kind"),
+    [
+        (30, False, None),
+        (31, False, Notice),
+        (-120, False, Notice),
+        (121, False, Refusal),
+        (121, True, Notice),
+        (-45 * 60, True, Notice),
+        (45 * 60 + 1, True, Refusal),
+    ],
+)
+def test_how_far_a_clock_may_be_off(ahead: float, in_swarm: bool, kind: type | None) -> None:
+    found = found_on(differing(clock_ahead=float(ahead), in_swarm=in_swarm))
+    assert [type(finding) for finding in found] == ([kind] if kind else [])
+    if found:
+        assert ("ahead of" if ahead > 0 else "behind") in found[0].reason
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(90_000, "25 hours"), (86_400 * 3, "3 days"), (600, "10 minutes")]
+)
+def test_how_far_it_is_off_is_told_as_people_say_it(seconds: float, words: str) -> None:
+    assert words in the_refusal(differing(clock_ahead=seconds))
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["docker.io", "docker-doc", "docker-compose", "podman-docker", "containerd", "runc"],
+)
+def test_each_package_that_docker_names_conflicts(package: str) -> None:
+    sentence = the_refusal(differing(packages={package: "1", "containerd.io": "1.7"}))
+    assert f"`sudo apt remove {package}`" in sentence
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_each_module_that_is_missing_or_blocked_is_named_with_its_reason(name: str) -> None:
+    unknown = replace(KERNEL, esp=None, vxlan=None, matches=None)
+    for state, line in (("missing", ""), ("unknown", "/etc/modprobe.d/x.conf: blacklist")):
+        modules = tuple(
+            Module(name, state, line) if module.name == name else module
+            for module in KERNEL.modules
+        )
+        [finding] = found_on(differing(kernel=replace(unknown, modules=modules)))
+        assert finding.what == f"kernel module {name}"
+        assert isinstance(finding, Refusal)
+        assert ("Dirty Frag" in finding.remedy) is (name == "esp4" and bool(line))
+
+
+TRIED = [("esp", "esp4"), ("esp", "xfrm_user"), ("vxlan", "vxlan")]
+TRIED += [("matches", "xt_policy"), ("matches", "xt_bpf")]
+
+
+def worked(what: str, did: bool) -> Any:
+    return {what: did}
+
+
+@pytest.mark.parametrize(("works", "name"), TRIED)
+def test_what_was_tried_and_works_needs_no_module(works: str, name: str) -> None:
+    host = with_module(name, "missing")
+    assert found_on(replace(host, kernel=replace(host.kernel, **worked(works, True)))) == []
+    host = with_module(name, "unknown")
+    assert found_on(replace(host, kernel=replace(host.kernel, **worked(works, True)))) == []
+
+
+@pytest.mark.parametrize(("works", "name"), TRIED)
+def test_what_was_tried_and_fails_is_named_once(works: str, name: str) -> None:
+    for host in (with_module(name, "missing"), with_module(name, "unknown", "a line")):
+        kernel = replace(host.kernel, **worked(works, False))
+        [finding] = found_on(replace(host, kernel=kernel))
+        assert finding.what == f"kernel module {name}"
+    host = with_module(name, "unknown")
+    [finding] = found_on(replace(host, kernel=replace(host.kernel, **worked(works, False))))
+    assert not finding.what.startswith("kernel")
+
+
+def test_what_nobody_could_try_is_told_and_what_is_blocked_is_not_told_twice() -> None:
+    modules = (Module("veth", "unknown"), Module("bridge", "unknown", "a line"))
+    kernel = replace(KERNEL, modules=modules)
+    blocked, untried = found_on(differing(kernel=kernel))
+    assert blocked.what == "kernel module bridge"
+    assert "whether it has veth:" in untried.reason
+
+
+def test_the_addresses_that_a_host_has_are_named_without_its_loopback() -> None:
+    own = [Address("lo", "127.0.0.1/8"), Address("a", "10.0.0.1/8"), Address("b", "10.1.0.2/8")]
+    sentence = the_refusal(differing(addresses=(*own, Address("c", "10.2.0.3/8"))))
+    assert "(10.0.0.1, 10.1.0.2 and 10.2.0.3 → 192.168.1.11)" in sentence
+    assert "(10.0.0.1 → 192.168.1.11)" in the_refusal(differing(addresses=tuple(own[:2])))
+    assert "(none → 192.168.1.11)" in the_refusal(differing(addresses=tuple(own[:1])))
+
+
+def test_the_subnets_of_declared_networks_hide_no_route_either() -> None:
+    overlays = [{"name": "free"}, {"name": "apps", "subnet": "10.77.0.0/24"}]
+    settings = declared(networks={"overlays": overlays})
+    host = differing(routes=(*SOUND.routes, Route("10.77.0.0/16", "end1")))
+    [finding] = found_on(host, settings)
+    assert finding.what == "the subnet of networks.overlays “apps”"
+    assert found_on(host) == []
+    ingress = differing(routes=(Route(SETTINGS.networks.ingress_subnet, "end1"),))
+    assert [f.what for f in found_on(ingress)] == ["networks.ingress_subnet"]
+
+
+def mixture(**versions: tuple[str, bool]) -> list[str]:
+    hosts: dict[str, Host | None] = {
+        name: fellow(int(name[-1]), engine=version, in_swarm=in_swarm)
+        for name, (version, in_swarm) in versions.items()
+    }
+    wanted = declared(docker={"version": "29.4.0"})
+    return [f.reason for s in (SETTINGS, wanted) for f in preflight.plan(s, "rk1", hosts)]
+
+
+def test_only_engines_of_the_swarms_own_nodes_can_be_mixed_in_it() -> None:
+    assert mixture(rk1=("28.5.2", True), rk2=("", True), rk3=("28.5.1", True)) == []
+    [outside] = mixture(rk1=("28.5.2", True), rk2=("29.4.0", False), rk3=("", False))
+    assert outside.startswith("the hosts have different releases installed")
+    inside = mixture(rk1=("9.1.0", True), rk2=("10.0.0", True), rk3=("10.0.0", True))
+    assert len(inside) == 2
+    assert "(9.1.0 on rk1; 10.0.0 on rk2 and rk3)" in inside[0]
+
+
+def test_the_newest_engine_is_the_one_to_be_declared() -> None:
+    hosts = {
+        n: replace(h, engine=v) if h else None
+        for (n, h), v in zip(
+            engines("28.5.2", "28.5.2", "28.5.2").items(), ("9.1.0", "10.0.0", "9.2.0"), strict=True
+        )
+    }
+    [finding] = [f for f in preflight.plan(SETTINGS, "rk1", hosts) if f.what == "Docker Engine"]
+    assert 'docker.version = "10.0.0"' in finding.remedy
+    other = declared(docker={"version": "10.1.0"})  # none of them has it yet
+    assert preflight.plan(other, "rk1", hosts)
+
+
+def test_a_host_that_is_not_there_is_not_judged() -> None:
+    assert preflight.plan(SETTINGS, "rk1", {"rk1": None}) == []

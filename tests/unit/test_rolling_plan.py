@@ -262,9 +262,103 @@ def test_a_label_that_is_left_of_a_roll_that_has_come_through_is_taken_off() -> 
     }
 
 
+def test_a_roll_is_of_nothing_until_it_is_told() -> None:
+    bare = Roll("reboot", {})
+    assert (bare.refusals, bare.mark, bare.begun) == ((), "", 0.0)
+    assert not bare.continued
+    assert not bare.accepted
+
+
+def test_a_job_goes_by_its_name_and_takes_the_owners_word() -> None:
+    running = {**RUNNING, "rk3": runs(reboot_required=True)}
+    for given in (ALL, Options(everything=True)):
+        accepted = replace(given, interruption=True)
+        for roll in (
+            reboot(SETTINGS, WHOLE, running, given, NOW),
+            reboot(SETTINGS, WHOLE, running, accepted, NOW),
+        ):
+            assert roll.job == "reboot"
+        assert roll.accepted
+        assert not reboot(SETTINGS, WHOLE, running, given, NOW).accepted
+    assert RESTART.job == "restart"
+    assert restart(SETTINGS, WHOLE, RUNNING, Options(interruption=True), NOW).accepted
+
+
+def test_an_engine_that_never_started_is_to_be_restarted() -> None:
+    running = {**RUNNING, "rk2": runs(engine_started=None)}
+    assert "rk2" in restart(SETTINGS, WHOLE, running, ALL, NOW).work
+
+
+def test_an_engine_that_started_when_the_roll_began_is_done() -> None:
+    running = {**RUNNING, "rk2": runs(engine_started=NOW)}
+    assert "rk2" not in restart(SETTINGS, WHOLE, running, ALL, NOW).work
+
+
+def test_of_several_beginnings_the_latest_counts_and_odd_ones_do_not() -> None:
+    labels = ["1799999000", "1799998000", "yesterday", ""]
+    nodes = changed(*(node(n, labels={MARK: text}) for n, text in enumerate(labels[:3], 1)))
+    assert restart(SETTINGS, swarm(*nodes), RUNNING, ALL, NOW).begun == 1799999000
+    odd = changed(node(1, labels={MARK: labels[2]}), node(2, labels={MARK: labels[3]}))
+    assert restart(SETTINGS, swarm(*odd), RUNNING, ALL, NOW).begun == NOW
+
+
+def test_a_roll_is_abandoned_after_a_day() -> None:
+    assert ABANDONED_AFTER == 24 * 3600
+    long_ago = swarm(*changed(node(2, labels={MARK: str(int(NOW - ABANDONED_AFTER))})))
+    assert not restart(SETTINGS, long_ago, RUNNING, ALL, NOW).continued
+    lately = swarm(*changed(node(2, labels={MARK: str(int(NOW - ABANDONED_AFTER + 1))})))
+    assert restart(SETTINGS, lately, RUNNING, ALL, NOW).continued
+
+
+def test_only_hosts_that_answer_and_are_nodes_have_a_turn() -> None:
+    assert set(restart(SETTINGS, WHOLE, {**RUNNING, "rk4": None}, ALL, NOW).work) == {
+        *("rk1", "rk2", "rk3")
+    }
+    fresh: Observed = dict.fromkeys(NAMES, Membership("running"))
+    assert restart(SETTINGS, fresh, RUNNING, ALL, NOW).work == {}
+    outside = {**WHOLE, "rk4": Membership("running", hostname="rk4")}
+    assert "rk4" not in restart(SETTINGS, outside, RUNNING, ALL, NOW).work
+
+
+def test_a_turn_has_its_steps() -> None:
+    assert steps(RESTART, "rk2", node(2)) == (
+        *("drain", "leave", "change", "return", "prove", "restore"),
+    )
+    marked = node(2, labels={MARK: "1"})
+    assert steps(replace(RESTART, work={}), "rk2", marked) == ("forget",)
+    other = replace(RESTART, work={"rk3": RESTART.work["rk3"]})
+    assert steps(other, "rk2", marked) == ()
+    assert steps(Roll("reboot", {}), "rk2", marked) == ()
+
+
+def test_a_job_whose_work_can_be_seen_keeps_no_beginning() -> None:
+    unmarked = replace(RESTART, mark="", work={})
+    cluster = WHOLE["rk1"]
+    assert cluster is not None
+    assert marks(unmarked, NAMES) == {}
+    assert bearers(unmarked, replace(cluster, nodes=changed(node(2, labels={"": "x"}))), "") == []
+
+
+def test_labels_are_set_in_one_order_and_only_those_that_are_there_are_taken_off() -> None:
+    words = drained(node(2), {"z": "1", "a": "2"})
+    assert words[2:] == [
+        *("--label-add", "a=2"),
+        *("--label-add", f"{BEFORE}=active"),
+        *("--label-add", "z=1"),
+    ]
+    assert BEFORE == "pyinfra-swarm.availability-before"
+    assert restored(node(2, labels={BEFORE: "pause"}), [MARK]) == [
+        *("--availability", "pause", "--label-rm", BEFORE)
+    ]
+
+
 @pytest.mark.parametrize(
     ("host", "why"),
     [
+        (
+            runs(kernel="6.1.0", kernels=("6.1.1", "6.2.0-generic")),
+            "kernel 6.1.1 is installed, 6.1.0 runs",
+        ),
         (runs(), ""),
         (runs(reboot_required=True), "the system asks"),
         (
@@ -765,6 +859,29 @@ def test_services_that_were_whole_have_to_be_whole_again() -> None:
     assert missing(before, now) == ["web (2 of 3)"]
     assert interrupted(now) == ["pinned"]
     assert missing(before, before) == []
+
+
+def test_only_those_that_were_there_are_waited_for() -> None:
+    cluster = WHOLE["rk1"]
+    assert cluster is not None
+    ill = replace(cluster, nodes=changed(node(4, "worker", state="down")))
+    assert company(ill, NODES[1]) == ("node1", "node3")
+
+
+def test_a_worker_has_no_place_among_the_managers_to_come_back_to() -> None:
+    own, cluster = WHOLE["rk4"], WHOLE["rk1"]
+    assert own is not None
+    assert cluster is not None
+    assert absent(own, cluster, "node4", "28.5.2", ingress=True) == ""
+    assert absent(replace(own, in_ingress=True), cluster, "node4", "", ingress=True) == ""
+
+
+def test_where_no_node_is_there_nothing_can_be_proven() -> None:
+    cluster = WHOLE["rk1"]
+    assert cluster is not None
+    gone = tuple(replace(entry, state="down") for entry in NODES)
+    assert not provable(replace(cluster, nodes=gone))
+    assert provable(replace(cluster, nodes=(NODES[0], *gone[1:])))
 
 
 def test_what_is_missing_until_a_node_is_back_is_said() -> None:

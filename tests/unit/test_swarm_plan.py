@@ -363,6 +363,74 @@ def test_a_clear_overlay_is_reported_with_who_uses_it(
     assert words in the(Notice, plan_overlays(SETTINGS, observed, RK1, services))
 
 
+def test_services_matter_where_one_network_of_several_is_clear() -> None:
+    clear = Overlay("net-old", "old", False, False, ())
+    assert services_matter(SETTINGS, swarm(nodes_of(SETTINGS), (INGRESS, clear)))
+    assert not services_matter(SETTINGS, dict.fromkeys(CONVERGED, FRESH))
+
+
+def test_without_a_manager_that_answers_no_network_is_judged() -> None:
+    fresh = dict.fromkeys(CONVERGED, FRESH)
+    assert plan_ingress(SETTINGS, fresh, RK1, ()) == []
+    settings = declared(networks={"overlays": [{"name": "web"}]})
+    assert plan_overlays(settings, fresh, settings.host("rk1"), ()) == []
+    workers_only = {"rk4": CONVERGED["rk4"]}
+    assert plan_overlays(settings, {**fresh, **workers_only}, settings.host("rk1"), ()) == []
+
+
+def test_a_host_has_no_end_of_a_network_that_is_not_there_or_that_it_cannot_be_in() -> None:
+    own = CONVERGED["rk4"]
+    assert own is not None
+    cut = {**CONVERGED, "rk4": replace(own, in_ingress=False)}
+    rk4 = SETTINGS.host("rk4")
+    assert plan_ingress(SETTINGS, cut, rk4, ())
+    for otherwise in (
+        {**cut, "rk4": None},
+        {**cut, "rk4": replace(own, in_ingress=False, state="locked")},
+        {**cut, "rk4": replace(own, in_ingress=False, node="node9")},
+        {name: replace(m, overlays=()) if m and m.overlays else m for name, m in cut.items()},
+    ):
+        assert plan_ingress(SETTINGS, otherwise, rk4, ()) == []
+
+
+@pytest.mark.parametrize(
+    ("in_ingress", "terms", "kept"),
+    [
+        (False, Terms(7776000, autolock=True), True),
+        (None, Terms(7776000, autolock=True), False),
+        (True, Terms(7776000, autolock=True), False),
+        (False, Terms(7776000, autolock=False), False),
+        (False, None, False),
+    ],
+)
+def test_only_a_manager_cut_off_by_its_lock_keeps_the_ingress_network(
+    in_ingress: bool | None, terms: Terms | None, kept: bool
+) -> None:
+    said = swarm(nodes_of(SETTINGS), overlays=(CLEAR_INGRESS,))
+    observed = {
+        name: replace(m, in_ingress=in_ingress, terms=terms) for name, m in said.items() if m
+    }
+    [finding] = plan_ingress(SETTINGS, observed, RK1, ())
+    assert isinstance(finding, Refusal) is kept
+
+
+def test_the_ingress_network_is_none_of_the_overlays_and_they_are_told_by_name() -> None:
+    web = Overlay("net-web", "web", False, True, ())
+    old = [Overlay(f"net-{name}", name, False, False, ()) for name in ("zeta", "alpha")]
+    services = [Service("blog", ("net-zeta",), ()), Service("shop", ("net-web",), ())]
+    observed = swarm(nodes_of(SETTINGS), (web, CLEAR_INGRESS, *old))
+    alpha, zeta = plan_overlays(SETTINGS, observed, RK1, services)
+    assert (alpha.what, zeta.what) == ("overlay alpha", "overlay zeta")
+    assert "nothing uses it" in alpha.reason
+    assert zeta.reason.endswith("travels: blog")
+    assert "clear text → encrypted (replaced)" in the(
+        Change, plan_ingress(SETTINGS, observed, RK1, ())
+    )
+    known = (Overlay("net-aaa", "aaa", False, True, ()), old[0], web, INGRESS)
+    told = plan_overlays(SETTINGS, swarm(nodes_of(SETTINGS), known), RK1, ())
+    assert [finding.what for finding in told] == ["overlay zeta"]
+
+
 # Joining
 # -------
 
