@@ -98,14 +98,21 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+_sums: dict[tuple[int, ...], str] = {}
+"""Of files of this run, by what changes with their content: every host's plan looks at them."""
+
+
 def _size_and_sum(path: Path, sizes: set[int]) -> tuple[int, str] | None:
     """Of a plain file that has one of these sizes."""
     try:
         with opened(path) as descriptor:
-            size = os.fstat(descriptor).st_size
-            if size not in sizes:
+            there = os.fstat(descriptor)
+            if there.st_size not in sizes:
                 return None
-            with os.fdopen(os.dup(descriptor), "rb") as file:
-                return size, hashlib.file_digest(file, "sha256").hexdigest()
+            same = (there.st_dev, there.st_ino, there.st_mtime_ns, there.st_ctime_ns)
+            if same not in _sums:
+                with os.fdopen(os.dup(descriptor), "rb") as file:
+                    _sums[same] = hashlib.file_digest(file, "sha256").hexdigest()
+            return there.st_size, _sums[same]
     except OSError:
         return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -242,6 +244,30 @@ def test_a_backup_is_known_by_its_content_whatever_its_name(record: Path, folder
     ]
     (folder / entry.file).write_bytes(b"onE")
     assert Found(entry.file, None) in backup_record.look(folder)
+
+
+def test_a_file_is_read_once_a_run_and_again_when_it_has_changed(
+    record: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every host's plan looks, and the folder may be far away."""
+    entry = put(folder, b"one")
+    read: list[object] = []
+    digest = hashlib.file_digest
+
+    def reading(file: Any, name: str) -> Any:
+        read.append(file)
+        return digest(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", reading)
+    for _ in range(5):
+        assert backup_record.look(folder) == [Found(entry.file, entry)]
+    assert len(read) == 1
+    there = folder / entry.file
+    before = there.stat()
+    time.sleep(0.05)  # longer than a file system's clock takes for a step
+    there.write_bytes(b"onE")
+    os.utime(there, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert backup_record.look(folder) == [Found(entry.file, None)]
 
 
 def test_what_is_no_plain_file_is_a_strangers_and_nothing_waits_for_it(
