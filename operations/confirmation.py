@@ -15,6 +15,7 @@ from gevent.event import AsyncResult
 from gevent.select import select
 
 from cluster.findings import Finding, Refusal, refusals
+from cluster.plain import plain
 from operations import story
 from operations.converge import forget_everywhere, given, is_executing, tell
 from operations.pyinfra_internals import still_spinner
@@ -176,8 +177,10 @@ def _asked(word: str, consequence: str) -> str | None:
     with still_spinner() as pause:
         gevent.sleep(2 * pause)
         try:
-            click.secho(f"\n    {consequence.rstrip('.')}.", fg="red", err=True)
-            question = f"    To go on, type {word} and press enter; anything else changes nothing: "
+            click.secho(f"\n    {plain(consequence.rstrip('.'))}.", fg="red", err=True)
+            question = (
+                f"    To go on, type {plain(word)} and press enter; anything else changes nothing: "
+            )
             click.echo(question, nl=False, err=True)
             # All else goes on meanwhile: the connections are kept alive, and the lock held.
             while not select([sys.stdin], [], [], 0.2)[0]:
