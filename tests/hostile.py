@@ -11,8 +11,10 @@ import re
 import shlex
 import subprocess
 import unicodedata
+from collections.abc import Callable
 from typing import Any
 
+from hypothesis import example
 from hypothesis import strategies as st
 
 CANARY = "owned-by-a-host"
@@ -89,6 +91,18 @@ def texts() -> st.SearchStrategy[str]:
 def words() -> st.SearchStrategy[str]:
     """The same, not empty: for names that a host must have."""
     return texts().filter(bool)
+
+
+def each_of(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Have a test tried with all known texts that hold one of these, whatever else is drawn."""
+
+    def decorate(test: Callable[..., Any]) -> Callable[..., Any]:
+        for text in KNOWN:
+            if any(name in text for name in names):
+                test = example(text)(test)
+        return test
+
+    return decorate
 
 
 def is_plain(text: str) -> bool:

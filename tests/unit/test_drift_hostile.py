@@ -182,8 +182,9 @@ class Tags(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(hostile.words())
+@hostile.each_of("<", "`")
 def test_a_page_has_the_tags_that_it_has_for_harmless_words(text: str) -> None:
     for name, report in all_of(text).items():
         memory, learnt, _ = learn(Memory(), report)
@@ -199,6 +200,7 @@ def test_a_page_has_the_tags_that_it_has_for_harmless_words(text: str) -> None:
 
 @settings(max_examples=40)
 @given(hostile.texts())
+@hostile.each_of('"', "\n", "\\")
 def test_metrics_are_read_as_so_many_and_no_more(text: str) -> None:
     families = list(text_string_to_metric_families(metrics.render(saying(text))))
     harmless = list(text_string_to_metric_families(metrics.render(saying("word"))))

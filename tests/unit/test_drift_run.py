@@ -291,6 +291,29 @@ def test_a_difference_is_found_again_whatever_its_words_hold(text: str) -> None:
     hostile.assert_plain(list(records))
 
 
+@given(text=hostile.texts())
+@hostile.each_of("\u2028", "\x85", "\n", "\ud800")
+def test_a_record_is_one_line_of_ascii_whatever_is_in_it(text: str) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "reasons"
+        with patch.dict(os.environ, SWARM_REASONS=str(path)):
+            story._record({**LOOKED, "kind": "measure", "what": text, "value": {text: [text, 1]}})
+        written = path.read_bytes()
+    assert written.isascii()
+    assert len(written.split(b"\n")) == 2
+
+
+@pytest.mark.parametrize("letter", ["\u2028", "\u2029", "\x85", "\x0b", "\x1c"])
+def test_only_a_line_feed_ends_a_record(letter: str, tmp_path: Path) -> None:
+    """Other ends of lines that Python knows may stand in a text."""
+    record = json.dumps({**LOOKED, "what": "evil@rk1"}, ensure_ascii=False)
+    path = tmp_path / "reasons"
+    path.write_text(record.replace("@", letter if letter > "\x20" else f"\\u{ord(letter):04x}"))
+    records, unreadable = _records(path, cut_off=False)
+    assert not unreadable
+    assert [record["what"] for record in records] == [plain(f"evil{letter}rk1")]
+
+
 @pytest.mark.parametrize("words", ["evil\u2028", "a\x85b", "\u2029", "\ud800", "\n", '{"kind":'])
 def test_a_check_tells_what_a_host_calls_itself(words: str, site: Site) -> None:
     found = site.check("tells_what_a_host_says", words=words)
