@@ -38,7 +38,9 @@ _URLS = " ".join(
 
 _ANSWERS = f"""\
 looks=0
-until said=$(api {_URLS}); case $said in *'"State":"unknown"'*) [ $looks = 8 ] ;; esac; do
+until said=$(api {_URLS})
+  case $said in *'"Status":{{"State":"unknown"'*) [ $looks = 8 ] ;; esac
+do
   looks=$((looks + 1)); sleep 1
 done
 printf '%s\\n' "$said"

@@ -47,7 +47,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import RESTART, on
+from operations.engine_api import REACHABLE, RESTART, on
 from operations.terms import AUTOLOCK, PRINT_UNLOCK_KEY, UPDATE_SWARM
 from operations.topology import acting_left_out, this_host
 
@@ -396,7 +396,7 @@ while :; do
   id=${{answer#*'"NodeID":"'}}; id=${{id%%'"'*}}
   if [ "$state" = active ] && ask --max-time 10 "http://localhost/nodes/$id" 2>/dev/null; then
     case $answer in
-      *'"State":"ready"'*'"Reachability":"reachable"'*) looks=$((looks + 1)) ;;
+      *'"Status":{{"State":"ready"'*{REACHABLE}*) looks=$((looks + 1)) ;;
       *) looks=0 ;;
     esac
     [ $looks -lt 5 ] || exit 0

@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import os
-import shlex
 import tempfile
 import time
 from contextlib import suppress
@@ -29,6 +28,7 @@ from cluster.findings import Finding, Refusal, refusals
 from cluster.locked_state import NotUnlocked, fitting, is_locked, node_key_in
 from cluster.membership import Membership, managers_of, view
 from cluster.paths import from_user
+from cluster.shell import with_values
 from facts import swarm as swarm_facts
 from operations import backup_record, key_file, plain_file, story
 from operations.autolock import ATTEMPTS, PATIENCE
@@ -43,7 +43,7 @@ from operations.converge import (
     observe_all,
     observe_on,
 )
-from operations.engine_api import API, IN_INGRESS, RESET_FAILED, WITHIN
+from operations.engine_api import API, IN_INGRESS, REACHABLE, RESET_FAILED, WITHIN
 from operations.topology import left_out
 
 if TYPE_CHECKING:
@@ -358,10 +358,9 @@ def save_script(chosen: Choice) -> str:
     engine before it is stopped, is kept in a variable of the shell, and leaves the host never. An
     engine that was unlocked often comes into no overlay network: then it is started once more.
     """
-    node, availability = shlex.quote(chosen.node.id), shlex.quote(chosen.node.availability)
-    return f"""\
+    drain = "drain || return 1" if chosen.drains else ":"
+    text = f"""\
 {API}{WITHIN}{IN_INGRESS}{ENGINE}
-node={node}
 [ -s /var/lib/docker/swarm/docker-state.json ] || {{
   echo "there is no state of a swarm in /var/lib/docker/swarm" >&2; exit 1; }}
 umask 077
@@ -389,7 +388,7 @@ save() {{
   api http://localhost/swarm/unlockkey || return 1
   unlock=$answer
   ! in_ingress --max-time 5 || connected=yes
-  {"drain || return 1" if chosen.drains else ":"}
+  {drain}
   can_be_spared || {{ echo "the engine was not stopped: $few"; return 1; }}
   stopped=yes
   stop_engine && copy
@@ -397,8 +396,9 @@ save() {{
 few="too few of the other managers are reachable to do without this one"
 can_be_spared() {{
   api http://localhost/nodes || return 1
-  managers=$(printf '%s' "$answer" | grep -o '"ManagerStatus":{{' | wc -l)
-  able=$(printf '%s' "$answer" | grep -o '"Reachability":"reachable"' | wc -l)
+  members=$(printf '%s' "$answer" | grep -o '"ManagerStatus":{{[^}}]*}}') || return 1
+  managers=$(printf '%s\n' "$members" | wc -l)
+  able=$(printf '%s\n' "$members" | grep -c '"Reachability":"reachable"') || return 1
   [ $managers -le 2 ] || [ $((able - 1)) -gt $((managers / 2)) ]
 }}
 reachable() {{
@@ -408,8 +408,8 @@ reachable() {{
     esac
     return 1
   }}
-  case $answer in *'"Reachability":"reachable"'*) ;; *) return 1;; esac
-  case $answer in *'"State":"ready"'*) ;; *) return 1;; esac
+  case $answer in *{REACHABLE}*) ;; *) return 1;; esac
+  case $answer in *'"Status":{{"State":"ready"'*) ;; *) return 1;; esac
 }}
 come_back() {{
   start_engine || {{ echo "the engine could not be started: journalctl -u docker"; return 1; }}
@@ -432,9 +432,8 @@ mend() {{
     if come_back; then [ -z "$connected" ] || connect || status=1; else status=1; fi
   fi
   if [ -n "$drained" ]; then
-    before={availability}
-    update "$before" || {{
-      echo "it is drained: docker node update --availability $before $node"; status=1; }}
+    update "$availability" || {{
+      echo "it is drained: docker node update --availability $availability $node"; status=1; }}
   fi
 }}
 (
@@ -451,3 +450,4 @@ section status; cat "$work/status"
 [ ! -f "$work/state" ] || {{
   section sum; sha256sum < "$work/state"; section state; base64 -w 32768 "$work/state"; }}
 """
+    return with_values(text, node=chosen.node.id, availability=chosen.node.availability)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pyinfra.api import FunctionCommand, Host, State, StringCommand
 
+from cluster.shell import with_values
 from operations import story
 from operations.connection import UNREACHABLE, why
 from operations.converge import call
@@ -72,15 +73,21 @@ def still_node(node: str) -> str:
     node: its id. Said on the host, right before what cannot be taken back: it may have been made a
     member of another swarm while somebody was asked.
     """
-    return f"""\
+    return with_values(_STILL_NODE, node=node)
+
+
+_STILL_NODE = """\
 api http://localhost/info
-case $answer in *'"NodeID":"'{shlex.quote(node)}'"'*) ;; *)
-  echo "this engine is not the node any more that it was ("{shlex.quote(node)}"), so nothing was" \
-    "done. Run again: it looks anew" >&2
+case $answer in *'"NodeID":"'"$node"'"'*) ;; *)
+  echo "this engine is not the node any more that it was ($node), so nothing was done. Run again:" \
+    "it looks anew" >&2
   exit 1 ;;
 esac
 """
 
+REACHABLE = """'"ManagerStatus":{'*'"Reachability":"reachable"'"""
+"""Shell: a pattern for a node that is a reachable manager. Its labels, and those that an engine
+gives itself, are texts in the same answer, and could be called anything: they are never objects."""
 
 _UNNAMED = 's/^{"Name":"anew",/{/'
 
@@ -91,7 +98,7 @@ try_update() {{
   version=${{answer#*'"Index":'}}
   version=${{version%%[!0-9]*}}
   spec=${{answer#*'"Spec":'}}
-  spec=${{spec%%',"Description":'*}}
+  spec=${{spec%%',"Description":{{'*}}
   spec=$(printf '%s' "$spec" | sed "$2")
   api --data-binary "$spec" "http://localhost/nodes/$1/update?version=$version"
 }}
@@ -123,16 +130,19 @@ which is taken away again when the manager has had its time.
 
 
 def updated(node: str, options: Sequence[str]) -> str:
-    """Shell: ``docker node update`` with these options.
+    """Shell: ``docker node update`` with these options for a node, by id."""
+    return with_values(updating(options), node=node)
 
-    node: its id, or what the shell makes of it.
+
+def updating(options: Sequence[str]) -> str:
+    """Shell: the same for the node whose id is in the shell's ``$node``.
 
     Tried for some seconds: the managers may write of a node as well, between the command's reading
     and its writing, and for a moment there may be no leader.
     """
     return f"""\
 i=0
-until said=$(docker node update {shlex.join(options)} {node} 2>&1); do
+until said=$(docker node update {shlex.join(options)} "$node" 2>&1); do
   i=$((i + 1)); [ $i -lt 10 ] || {{ echo "$said" >&2; exit 1; }}
   sleep 0.5
 done"""

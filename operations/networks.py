@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster import topology
 from cluster.membership import acting_manager
+from cluster.shell import with_values
 from cluster.steps import CreateOverlay, EnterIngress
 from facts import host as host_facts
 from operations.converge import Commands, converges, observe_all, progress, script
@@ -63,7 +64,7 @@ within 20 create || {{
   exit 1; }}
 within 20 shows encrypted || {{ echo "the new ingress network is not encrypted" >&2; exit 1; }}
 api http://localhost/nodes
-for node in $(printf '%s' "$answer" | grep -o '"ID":"[^"]*"' | cut -d '"' -f 4); do
+for node in $(printf '%s' "$answer" | grep -o '{{"ID":"[0-9a-z]*","Version":' | cut -d '"' -f 4); do
   update_node "$node"
 done
 has_end
@@ -91,7 +92,8 @@ def ingress_encrypted(settings: Settings) -> Commands:
     for step in to_do(settings, topology.INGRESS, observed):
         if isinstance(step, EnterIngress):
             acting = acting_manager(settings, observed) or me.name
-            yield on(acting, f"{UPDATE_NODE}update_node {step.node}", "updating this node")
+            look_again = with_values(f'{UPDATE_NODE}update_node "$node"', node=step.node)
+            yield on(acting, look_again, "updating this node")
             yield on(me.name, _JOIN_INGRESS, "joining the ingress network", timeout=90)
         else:
             yield from _replace_ingress(settings)

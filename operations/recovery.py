@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from cluster.recovery import (
     recovery_target,
     restore_target,
 )
-from cluster.shell import arrives_whole
+from cluster.shell import arrives_whole, with_values
 from cluster.unlock_key import fingerprint
 from facts import swarm as swarm_facts
 from operations import backup_file, story
@@ -44,7 +43,7 @@ from operations.converge import (
     script,
     tell,
 )
-from operations.engine_api import API, RESTART, UNLESS_GONE, WITHIN, updated
+from operations.engine_api import API, RESTART, UNLESS_GONE, WITHIN, updating
 from operations.pyinfra_internals import CommandOutput
 from operations.topology import left_out
 
@@ -123,14 +122,12 @@ def restored(settings: Settings) -> Commands:
     if todo.put_back:
         progress(f"putting the state of {backup.time} back")
         state = written_anew(state)
-        digest = hashlib.sha256(state).hexdigest()
-        yield script(
-            f"digest={digest}\n{_PUT_BACK}", stdin=base64.encodebytes(state).decode(), timeout=300
-        )
+        text = with_values(_PUT_BACK, digest=hashlib.sha256(state).hexdigest())
+        yield script(text, stdin=base64.encodebytes(state).decode(), timeout=300)
     yield from _go_on_alone(settings, todo, target.address, _OTHERS_ANSWER, unlock)
     if backup.availability:  # in the state it is drained, as it was for its backup
-        mine = "$(docker info --format '{{.Swarm.NodeID}}')"
-        yield script(updated(mine, ["--availability", backup.availability]))
+        update = updating(["--availability", backup.availability])
+        yield script(f"node=$(docker info --format '{{{{.Swarm.NodeID}}}}')\n{update}")
 
 
 @dataclass(frozen=True)
@@ -254,8 +251,7 @@ def _go_on_alone(
         }
         yield script(f"{API}{must_not_be}{_FORCE}", stdin=json.dumps(body), timeout=180)
     progress("clearing the entries of the managers that are lost")
-    wanted = f"cluster={shlex.quote(todo.cluster)} address={shlex.quote(address)}\n"
-    clear = script(f"{wanted}{_CLEAR}", timeout=300)
+    clear = script(with_values(_CLEAR, cluster=todo.cluster, address=address), timeout=300)
     yield clear
     if force and not _is_in_its_networks():
         progress("starting its engine once more: it has come into no overlay network")
@@ -314,7 +310,7 @@ def _take_lock_off(state: State, host: Host, settings: Settings) -> bool:
             digest, *lines = output.stdout_lines
             locked = "".join(f"{line}\n" for line in lines).encode()
             key = unlocked(locked, fitting(locked, unlock_keys)).decode()
-            done, output = run(f"digest={digest}\n{_REPLACE_KEY}", key)
+            done, output = run(with_values(_REPLACE_KEY, digest=digest), key)
     except NotUnlocked as error:
         story.failed(host, f"the state could not be unlocked: {error}; nothing was changed")
         return False
@@ -404,7 +400,8 @@ _OTHERS_ANSWER = (
     + """\
 others() {
   api --max-time 20 http://localhost/nodes 2>/dev/null || return 1
-  [ "$(printf '%s' "$answer" | grep -o '"Reachability":"reachable"' | wc -l)" -gt 1 ]
+  able='"ManagerStatus":{[^}]*"Reachability":"reachable"'
+  [ "$(printf '%s' "$answer" | grep -o "$able" | wc -l)" -gt 1 ]
 }
 ! within 10 others || {
   echo "other managers of this swarm answer: two of them with its old state would be a second" \

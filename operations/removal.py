@@ -25,6 +25,7 @@ from cluster.removal import (
     plan_removal,
     welcome,
 )
+from cluster.shell import with_values
 from cluster.steps import Demote, Leave, RemoveEntry, Step, steps
 from facts import swarm as swarm_facts
 from operations.confirmation import Proposal, confirmed
@@ -108,7 +109,7 @@ def emptied(settings: Settings) -> Commands:
     for _ in _steps(target, plan_emptying(target, _tasks(target))):
         assert target.alive is not None  # else there is nothing to wait for
         progress(f"waiting until nothing of the swarm's runs on {target.name} any more")
-        text = _EMPTY.replace("NODE", target.alive.id)
+        text = with_values(_EMPTY, node=target.alive.id)
         yield on(target.ask, text, "waiting for its tasks to end", timeout=330)
 
 
@@ -116,7 +117,7 @@ _EMPTY = (
     WITHIN
     + """\
 running() {
-  said=$(docker node ps --format '{{.CurrentState}}|{{.Name}}' NODE 2>&1) ||
+  said=$(docker node ps --format '{{.CurrentState}}|{{.Name}}' "$node" 2>&1) ||
     { echo "what the managers do not say ($said)"; return; }
   printf '%s\n' "$said" |
     grep -E '^(New|Pending|Assigned|Accepted|Preparing|Ready|Starting|Running)' | cut -d '|' -f 2
@@ -158,7 +159,7 @@ def left(settings: Settings) -> Commands:
         elif step.by_hand:
             living = target.nodes[-1]
             progress(f"waiting two minutes: type `docker swarm leave` on it ({living.address})")
-            text = _DOWN.replace("NODE", living.id).replace("NAME", target.name)
+            text = with_values(_DOWN, node=living.id, name=target.name)
             yield on(target.ask, text, "waiting for it to leave", timeout=150)
         else:
             assert target.own is not None  # else it is not reached
@@ -168,9 +169,9 @@ def left(settings: Settings) -> Commands:
 _DOWN = (
     WITHIN
     + """\
-is_down() { [ "$(docker node inspect --format '{{.Status.State}}' NODE)" = down ]; }
+is_down() { [ "$(docker node inspect --format '{{.Status.State}}' "$node")" = down ]; }
 within 120 is_down || {
-  echo "NAME is drained, and no manager, and still up. Type “docker swarm leave” on it, or" \
+  echo "$name is drained, and no manager, and still up. Type “docker swarm leave” on it, or" \
     "pull its plug, and run this again" >&2; exit 1; }
 """
 )
@@ -185,7 +186,7 @@ def cleared(settings: Settings) -> Commands:
     target = _target(settings)
     for step in _steps(target, plan_clearing(target)):
         assert isinstance(step, RemoveEntry)
-        remove = f"{UNLESS_GONE}remove_node {step.node}"
+        remove = with_values(f'{UNLESS_GONE}remove_node "$node"', node=step.node)
         yield on(target.ask, remove, "removing its entry", timeout=120)
 
 

@@ -7,7 +7,6 @@ what the hosts say at that moment.
 from __future__ import annotations
 
 import json
-import shlex
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,7 +27,7 @@ from cluster.membership import (
     reachable,
     view,
 )
-from cluster.shell import arrives_whole
+from cluster.shell import arrives_whole, with_values
 from cluster.steps import (
     AwaitJoin,
     Clear,
@@ -49,7 +48,16 @@ from operations.converge import (
     progress,
     script,
 )
-from operations.engine_api import API, LEAVE, UNLESS_GONE, UPDATE_NODE, WITHIN, on, updated
+from operations.engine_api import (
+    API,
+    LEAVE,
+    REACHABLE,
+    UNLESS_GONE,
+    UPDATE_NODE,
+    WITHIN,
+    on,
+    updated,
+)
 from operations.networks import MISSES_INGRESS
 from operations.topology import memberships, this_host, to_do
 
@@ -133,20 +141,23 @@ def _addresses(settings: Settings, cluster: Membership, acting: str) -> list[str
 
 
 def _remove_script(node: Node) -> str:
-    demote = f'unless_gone docker node demote {node.id} || {{ echo "$said" >&2; exit 1; }}\n'
-    still = f"still_down {node.id}\n" if node.state == "down" else ""
-    removed = f"{demote if node.votes else ''}remove_node --force {node.id}"
-    return f"{UNLESS_GONE}{_STILL_DOWN}{still}{removed}"
+    text = UNLESS_GONE + _STILL_DOWN
+    text += "still_down\n" if node.state == "down" else ""
+    text += _DEMOTE_DEAD if node.votes else ""
+    return with_values(text + 'remove_node --force "$node"', node=node.id)
+
+
+_DEMOTE_DEAD = 'unless_gone docker node demote "$node" || { echo "$said" >&2; exit 1; }\n'
 
 
 _STILL_DOWN = """\
 still_down() {
-  case $(docker node inspect --format '{{.Status.State}}' "$1" 2>&1) in
-    ready) echo "node $1 has come back, so its entry stays. Run again" >&2; exit 1 ;;
+  case $(docker node inspect --format '{{.Status.State}}' "$node" 2>&1) in
+    ready) echo "node $node has come back, so its entry stays. Run again" >&2; exit 1 ;;
   esac
 }
 """
-"""Shell: ``still_down ID``, right before its entry goes by force: it may have come back."""
+"""Shell: ``still_down``, right before its entry goes by force: it may have come back."""
 
 _JOINED = (
     WITHIN
@@ -201,11 +212,18 @@ def _join(state: State, host: Host, acting: str, address: str, managers: list[st
         words = output.stderr.replace(token, "…").strip() or "no message"
         story.failed(host, f"could not join the swarm through {', '.join(managers)}: {words}")
         return False
-    _look_for_the_ingress(state, host, acting)
+    _look_for_the_ingress(state, host, acting, address)
     return True
 
 
-def _look_for_the_ingress(state: State, host: Host, acting: str) -> None:
+_LOOK_AGAIN = f"""\
+at=$(docker node inspect --format '{{{{.Status.Addr}}}}' -- "$node")
+[ "$at" != "$address" ] || {{ {UPDATE_NODE}update_node "$node"; }}
+"""
+"""Shell: it is the host's own word which node it is; another's is left alone."""
+
+
+def _look_for_the_ingress(state: State, host: Host, acting: str, address: str) -> None:
     """An engine that has just joined gets its end of the ingress network, or is made to try again.
 
     Where that is of no use either, the next run says so.
@@ -221,8 +239,9 @@ def _look_for_the_ingress(state: State, host: Host, acting: str) -> None:
     if status and node:
         host.log("this engine has not joined the ingress network: it is to try again")
         with suppress(*UNREACHABLE):
+            look_again = with_values(_LOOK_AGAIN, node=node, address=address)
             state.inventory.get_host(acting).run_shell_command(
-                StringCommand(f"set -eu\n{UPDATE_NODE}update_node {shlex.quote(node)}"),
+                StringCommand(f"set -eu\n{look_again}"),
                 print_output=state.print_output,
                 print_input=state.print_input,
                 _sudo=True,
@@ -291,15 +310,16 @@ def promoted(settings: Settings) -> Commands:
         progress(
             f"promoting: {able} of {after} managers will be reachable, {quorum(after)} are needed"
         )
-        yield on(acting, _PROMOTE.replace("NODE", step.node), "promoting it", timeout=120)
+        text = with_values(_PROMOTE, node=step.node)
+        yield on(acting, text, "promoting it", timeout=120)
         yield on(current_host().name, _IS_MANAGER, "waiting until it answers as one", timeout=90)
 
 
 _PROMOTE = f"""\
-{UPDATE_NODE}{WITHIN}update_node NODE manager
+{UPDATE_NODE}{WITHIN}update_node "$node" manager
 reachable() {{
-  api http://localhost/nodes/NODE 2>/dev/null || return 1
-  case $answer in *'"Reachability":"reachable"'*) ;; *) return 1 ;; esac
+  api "http://localhost/nodes/$node" 2>/dev/null || return 1
+  case $answer in *{REACHABLE}*) ;; *) return 1 ;; esac
 }}
 pause=0.2
 within 90 reachable || {{ echo "promoted, but not reachable after 90 s" >&2; exit 1; }}
@@ -351,13 +371,13 @@ def demote(node: str, acting: str, *, itself: bool) -> Commands:
     cannot answer: it is asked again.
     """
     text = _DEMOTE + ("" if itself else _DEMOTED)
-    yield on(acting, text.replace("NODE", node), "demoting it", timeout=180)
+    yield on(acting, with_values(text, node=node), "demoting it", timeout=180)
 
 
 _DEMOTE = f"""\
 {UPDATE_NODE}
 i=0
-until update_node NODE worker; do
+until update_node "$node" worker; do
   i=$((i + 1)); [ "${{code:-503}}" = 503 ] && [ $i -lt 15 ] || exit 1
   sleep 1
 done
@@ -375,8 +395,8 @@ _DEMOTED = (
     WITHIN
     + """\
 left() {
-  api http://localhost/nodes/NODE 2>/dev/null || return 1
-  case $answer in *'"ManagerStatus"'*) return 1 ;; esac
+  api "http://localhost/nodes/$node" 2>/dev/null || return 1
+  case $answer in *'"ManagerStatus":{'*) return 1 ;; esac
 }
 led() {
   api http://localhost/nodes 2>/dev/null || return 1
@@ -388,7 +408,7 @@ within 90 passed_on || {
     "manager leads: look at “docker node ls” there, and run again" >&2; exit 1; }
 known() {
   api http://localhost/nodes 2>/dev/null || return 1
-  case $answer in *'"State":"unknown"'*) return 1 ;; esac
+  case $answer in *'"Status":{"State":"unknown"'*) return 1 ;; esac
 }
 within 30 known || :
 """

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cluster.answer import asked, sections
 from cluster.backup_archive import NEEDED, written_anew
+from cluster.shell import with_values
 from operations import autolock, backup, recovery, swarm
 from operations.engine_api import API, LEAVE, still_node
 from tests.unit.test_backup_archive import state
@@ -39,16 +43,44 @@ CURL = """\
 #!/bin/sh
 for url; do :; done
 case "$*" in
-  */networks/ingress) [ ! -e "$HERE/connected" ] || echo '"ingress-sbox"' ;;
+  */networks/ingress)
+    if [ -e "$HERE/connected" ]; then cat "$HERE/ingress"; else echo '{"Containers":{}}'; fi ;;
   */nodes) cat "$HERE/nodes" ;;
-  */nodes/*) echo '"State":"ready" "Reachability":"reachable"' ;;
+  */nodes/*) cat "$HERE/node" ;;
 esac
 printf '\\n200'
 """
+"""The engine, in the words of a real one: 28.5.2's, recorded."""
 
-MANAGER = '{"ManagerStatus":{"Reachability":"%s"}}'
-ALL = MANAGER % "reachable" * 3
-ONE_LOST = MANAGER % "reachable" * 2 + MANAGER % "unreachable"
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def recorded(name: str) -> list[Any]:
+    """The documents that an engine has answered, in order."""
+    lines = (FIXTURES / f"{name}.txt").read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith(("{", "["))]
+
+
+_, NODES, _ = recorded("swarm-state-manager-28.5.2")
+[INGRESS] = recorded("docker-ingress-28.5.2")
+
+
+def as_json(document: object) -> str:
+    """JSON as engines write it."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
+def with_managers(*reachabilities: str) -> str:
+    """The recorded list, whose three managers are so."""
+    nodes: list[Any] = json.loads(as_json(NODES))
+    managers = [one for one in nodes if "ManagerStatus" in one]
+    for one, word in zip(managers, reachabilities, strict=True):
+        one["ManagerStatus"]["Reachability"] = word
+    return as_json(nodes)
+
+
+ALL = with_managers("reachable", "reachable", "reachable")
+ONE_LOST = with_managers("reachable", "reachable", "unreachable")
 
 
 @dataclass
@@ -95,6 +127,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
         "var/lib/docker/swarm/docker-state.json": "{}",
         "run/docker.pid": "1\n",
         "nodes": ALL,
+        "node": as_json(NODES[1]),
+        "ingress": as_json(INGRESS),
         "burst": "",
         "log": "",
         "connected": "",
@@ -135,6 +169,56 @@ def test_it_is_not_stopped_once_more_while_another_manager_is_lost(machine: Mach
     assert machine.count("stop docker") == machine.count("start docker") == 1
 
 
+LABELS = {"Reachability": "reachable", "State": "ready", "ManagerStatus": "{}", "Leader": "true"}
+
+
+def in_another_order(nodes: list[Any]) -> list[Any]:
+    """What a later release might write: each manager's status and its reachability elsewhere."""
+    for one in nodes:
+        if status := one.pop("ManagerStatus", None):
+            one["ManagerStatus"] = dict(reversed(status.items()))
+        for part in ("Version", "Description"):
+            one[part] = one.pop(part)
+    return nodes
+
+
+def labelled_by_a_worker(nodes: list[Any]) -> list[Any]:
+    """A worker's engine gives itself labels (daemon.json), which the managers repeat."""
+    nodes[-1]["Description"]["Engine"]["Labels"] = LABELS
+    nodes[-1]["Spec"]["Labels"] = LABELS
+    return nodes
+
+
+@pytest.mark.parametrize("changed", [in_another_order, labelled_by_a_worker])
+@pytest.mark.parametrize(("listed", "spared"), [(ALL, True), (ONE_LOST, False)])
+def test_who_is_a_reachable_manager_does_not_depend_on_other_words(
+    machine: Machine, changed: Callable[[list[Any]], list[Any]], listed: str, spared: bool
+) -> None:
+    (machine.here / "nodes").write_text(as_json(changed(json.loads(listed))))
+    status, said = machine.save()
+    assert (status, "too few of the other managers" in said) == ("0" if spared else "1", not spared)
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        {"Status": {"State": "down"}},
+        {"ManagerStatus": {"Reachability": "unreachable", "Addr": "192.168.77.12:2377"}},
+        {"ManagerStatus": None},
+    ],
+)
+def test_a_manager_is_back_when_the_others_reach_it(
+    machine: Machine, instead: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "BACK_WITHIN", 0)
+    node = {key: value for key, value in {**NODES[1], **instead}.items() if value}
+    node["Spec"] = {**node["Spec"], "Labels": LABELS}
+    (machine.here / "node").write_text(as_json(node))
+    status, said = machine.save()
+    assert status == "1"
+    assert "it is not a reachable manager after 0 s" in said
+
+
 def test_a_manager_that_is_lost_while_tasks_move_keeps_the_engine_running(
     machine: Machine,
 ) -> None:
@@ -155,7 +239,7 @@ def test_an_engine_that_does_not_stop_keeps_its_socket(machine: Machine, what: s
     (machine.here / "bin/tar").write_text("#!/bin/sh\n")
     for name in ("base64", "tar"):
         (machine.here / "bin" / name).chmod(0o755)
-    done = machine.run(f"digest={digest}\n{getattr(recovery, what)}", "whole")
+    done = machine.run(with_values(getattr(recovery, what), digest=digest), "whole")
     assert done.returncode != 0
     assert machine.count("stop docker.socket") == 1
     assert machine.count("start docker.socket") == 1, done.stderr
@@ -206,7 +290,7 @@ case "$*" in
 esac
 """
     (machine.here / "bin/docker").write_text(docker)
-    done = machine.run(f"cluster=abc address=10.0.0.1\n{recovery._CLEAR}")
+    done = machine.run(with_values(recovery._CLEAR, cluster="abc", address="10.0.0.1"))
     assert done.returncode != 0
     assert "no leader" in done.stderr
 
@@ -225,7 +309,7 @@ case "$*" in
 esac
 """
     (machine.here / "bin/docker").write_text(docker)
-    done = machine.run(f"cluster=abc address=10.0.0.1\n{recovery._CLEAR}")
+    done = machine.run(with_values(recovery._CLEAR, cluster="abc", address="10.0.0.1"))
     assert (done.returncode, done.stderr) == (0, "")
     assert machine.count("removed n3") == 1
 
@@ -282,7 +366,7 @@ def test_a_quorum_that_comes_back_within_seconds_is_waited_for(engine: Machine) 
 
 
 @pytest.mark.parametrize(
-    ("nodes", "forces"), [(ALL, False), (MANAGER % "reachable", True), (ONE_LOST, False)]
+    ("nodes", "forces"), [(ALL, False), (as_json(NODES[:1]), True), (ONE_LOST, False)]
 )
 def test_a_restored_swarm_is_not_forced_beside_its_other_managers(
     engine: Machine, nodes: str, forces: bool
@@ -352,7 +436,7 @@ def test_a_state_that_appears_while_the_engine_is_stopped_is_not_overwritten(
     for name in ("base64", "tar"):
         (machine.here / "bin" / name).chmod(0o755)
     digest = hashlib.sha256(b"whole").hexdigest()
-    done = machine.run(f"digest={digest}\n{recovery._PUT_BACK}", "whole")
+    done = machine.run(with_values(recovery._PUT_BACK, digest=digest), "whole")
     assert done.returncode == 1
     assert "there is a swarm's state already" in done.stderr
     assert state.read_text() == "joined\n"

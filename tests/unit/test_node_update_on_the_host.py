@@ -10,7 +10,11 @@ from pathlib import Path
 from operations.engine_api import UPDATE_NODE
 
 SPEC = {
-    "Labels": {"Role": "db", "note": 'a "quoted", "Description":1, "Role":"worker" \\n é'},
+    "Labels": {
+        "Role": "db",
+        "Description": "x",
+        "note": 'a "quoted", "Description":1, "Role":"worker" \\n é',
+    },
     "Role": "worker",
     "Availability": "pause",
 }

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from operations import autolock, docker, networks, removal, swarm
-from operations.engine_api import UNLESS_GONE, WITHIN
+from cluster.shell import with_values
+from operations import autolock, networks, removal, swarm
+from operations import docker as docker_operations
+from operations.engine_api import UNLESS_GONE
+from tests.hostile import CANARY
+from tests.unit.test_engine_on_the_host import recorded
 from tests.unit.test_swarm_plan import node
 
 GONE = "Error response from daemon: node abc not found"
@@ -24,39 +32,162 @@ def run(here: Path, script: str, **stubs: str) -> subprocess.CompletedProcess[st
     return subprocess.run(
         ["sh", "-c", f"set -eu\n{script}"],
         env={"PATH": f"{here}:{os.environ['PATH']}", "HERE": str(here)},
+        input="",
         capture_output=True,
         text=True,
         timeout=60,
     )
 
 
-SCRIPTS = (
-    WITHIN,
-    docker._BACK_IN_SWARM,
-    networks._JOIN_INGRESS,
-    networks.MISSES_INGRESS,
-    networks._REPLACE_INGRESS,
-    removal._DOWN,
-    removal._EMPTY,
-    swarm._DEMOTE + swarm._DEMOTED,
-    swarm._IS_MANAGER,
-    swarm._JOINED,
-    swarm._PROMOTE,
-    swarm._remove_script(node(1)),
-    swarm.IS_WORKER,
-)
+_, NODES, _ = recorded("swarm-state-manager-28.5.2")
+[INGRESS] = recorded("docker-ingress-28.5.2")
+MANAGER, WORKER = NODES[1], NODES[3]
+NOT_PLAIN = f"x;touch {CANARY};$(touch {CANARY})'\"\n touch {CANARY}"
+"""What stands for a node's id here; engines have none such, and it would do no harm."""
+
+CURL = """\
+for url; do :; done
+case $url in
+  */update*) ;;
+  */nodes) cat "$HERE/nodes" ;;
+  */nodes/*) printf '%s\\n' "$url" >> "$HERE/asked"; cat "$HERE/node" ;;
+  */networks/ingress) cat "$HERE/ingress" ;;
+esac
+printf '\\n200'"""
+"""The engine, in the words of a real one: 28.5.2's, recorded."""
+
+UNKNOWN = {**WORKER, "Status": {"State": "unknown", "Addr": "192.168.77.14"}}
+NOT_REACHED = {**MANAGER, "ManagerStatus": {"Reachability": "unreachable", "Addr": "10.0.0.2:2377"}}
+NO_LEADER = [NODES[1], NODES[2]]
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_it_is_what_a_shell_understands(tmp_path: Path, script: str) -> None:
-    done = subprocess.run(["sh", "-n", "-c", script], capture_output=True, text=True)
+@dataclass(frozen=True)
+class Wait:
+    """A script that waits, with answers at which it ends well, and answers at which it does not.
+
+    answers: of the engine's API by file, else of Docker's command line.
+    """
+
+    script: str
+    met: Mapping[str, Any]
+    unmet: Mapping[str, Any]
+
+
+def docker(said: str) -> dict[str, str]:
+    return {"docker": f"echo '{said}'"}
+
+
+WAITS = {
+    "promoted": Wait(
+        with_values(swarm._PROMOTE, node=NOT_PLAIN), {"node": MANAGER}, {"node": NOT_REACHED}
+    ),
+    "demoted": Wait(
+        with_values(swarm._DEMOTE + swarm._DEMOTED, node=NOT_PLAIN),
+        {"node": WORKER, "nodes": NODES},
+        {"node": MANAGER, "nodes": NODES},
+    ),
+    "no leader": Wait(
+        with_values(swarm._DEMOTE + swarm._DEMOTED, node=NOT_PLAIN),
+        {"node": WORKER, "nodes": NODES},
+        {"node": WORKER, "nodes": NO_LEADER},
+    ),
+    "answers": Wait(swarm._IS_MANAGER, {"nodes": NODES}, {"curl": "exit 7"}),
+    "worker": Wait(swarm.IS_WORKER, docker("active false"), docker("active true")),
+    "joined": Wait(swarm._JOINED, docker("active "), docker("pending ")),
+    "empty": Wait(
+        with_values(removal._EMPTY, node=NOT_PLAIN),
+        docker("Shutdown 2 hours ago|web.1"),
+        docker("Running 2 hours ago|web.1"),
+    ),
+    "down": Wait(
+        with_values(removal._DOWN, node=NOT_PLAIN, name=NOT_PLAIN), docker("down"), docker("ready")
+    ),
+    "ingress": Wait(networks._JOIN_INGRESS, {"ingress": INGRESS}, {"ingress": {"Containers": {}}}),
+    "removed": Wait(
+        with_values(f'{UNLESS_GONE}remove_node "$node"', node=NOT_PLAIN),
+        docker(NOT_PLAIN.replace("'", "")),
+        {"docker": "echo 'node is not down and can'\\''t be removed' >&2; exit 1"},
+    ),
+    "back as a manager": Wait(
+        docker_operations._BACK_IN_SWARM + "manager",
+        {"docker": "case $1 in info) echo active ;; *) echo reachable ;; esac"},
+        {"docker": "case $1 in info) echo active ;; *) echo unreachable ;; esac"},
+    ),
+}
+
+
+def ends(here: Path, script: str, answers: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Run a wait, where all of the time is over when its condition has been looked at."""
+    programs = {"curl": CURL, "sleep": ":", "date": _CLOCK}
+    (here / "clock").write_text("0")
+    for name, said in answers.items():
+        if isinstance(said, str):
+            programs[name] = said
+        else:
+            (here / name).write_text(json.dumps(said, separators=(",", ":")))
+    return run(here, script, **programs)
+
+
+_CLOCK = 'read -r now < "$HERE/clock"; echo $now; echo $((now + 100)) > "$HERE/clock"'
+
+
+@pytest.mark.parametrize("name", WAITS)
+def test_a_wait_ends_when_it_is_so_and_says_so_when_it_is_not(tmp_path: Path, name: str) -> None:
+    wait = WAITS[name]
+    done = ends(tmp_path, wait.script, wait.met)
     assert (done.returncode, done.stderr) == (0, "")
+    done = ends(tmp_path, wait.script, wait.unmet)
+    assert done.returncode != 0
+    assert done.stderr
+    assert not list(tmp_path.glob(f"**/{CANARY}"))
+
+
+def test_a_node_is_asked_for_by_the_id_that_was_given(tmp_path: Path) -> None:
+    assert ends(tmp_path, WAITS["promoted"].script, {"node": MANAGER}).returncode == 0
+    assert f"http://localhost/nodes/{NOT_PLAIN}\n" in (tmp_path / "asked").read_text()
+
+
+def test_labels_that_are_called_as_what_is_awaited_are_not_taken_for_it(tmp_path: Path) -> None:
+    """A worker's engine gives itself labels, which the managers repeat."""
+    labels = {"Reachability": "reachable", "ManagerStatus": "{", "State": "unknown"}
+    promoted, demoted = WAITS["promoted"].script, WAITS["demoted"].script
+    for where in ("Spec", "Description"):
+        named = {**NOT_REACHED, where: {**NOT_REACHED[where], "Labels": labels}}
+        assert ends(tmp_path, promoted, {"node": named}).returncode != 0
+        named = {**WORKER, where: {**WORKER[where], "Labels": labels}}
+        assert ends(tmp_path, demoted, {"node": named, "nodes": [*NODES, named]}).returncode == 0
+
+
+def test_who_the_new_leader_has_not_heard_of_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
+    done = ends(tmp_path, WAITS["demoted"].script, {"node": WORKER, "nodes": [*NODES, UNKNOWN]})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_node_is_told_of_the_new_ingress_network_and_nothing_else_is(tmp_path: Path) -> None:
+    """By entries' own ids: an engine may label itself with anything, and the managers repeat it."""
+    nodes = json.loads(json.dumps(NODES))
+    nodes[3]["Description"]["Engine"]["Labels"] = {"ID": "../services/web", "x": '{"ID":"evil"'}
+    (tmp_path / "gone").touch()
+    curl = f"""\
+case "$*" in
+  *networks/ingress)
+    if [ -e "$HERE/gone" ]; then printf '\\n404'; exit; fi
+    cat "$HERE/ingress" ;;
+  *networks/create) rm "$HERE/gone" ;;
+  *) {CURL}; exit ;;
+esac
+printf '\\n200'"""
+    answers = {"curl": curl, "nodes": nodes, "node": MANAGER, "ingress": INGRESS}
+    done = ends(tmp_path, f"pause=0\n{networks._REPLACE_INGRESS}", answers)
+    assert (done.returncode, done.stderr) == (0, "")
+    asked = {url.rpartition("/")[2] for url in (tmp_path / "asked").read_text().splitlines()}
+    assert asked == {node["ID"] for node in NODES}
 
 
 def test_what_takes_long_to_answer_is_not_asked_more_often_than_there_is_time(
     tmp_path: Path,
 ) -> None:
-    script = removal._EMPTY.replace("300", "2")
+    script = with_values(removal._EMPTY.replace("300", "2"), node="abc")
     begun = time.monotonic()
     done = run(
         tmp_path, script, docker='echo asked >> "$HERE/asked"; sleep 1; echo "Running 1|web"'
