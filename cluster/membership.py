@@ -164,18 +164,29 @@ def quorum(managers: int) -> int:
 
 
 def acting_manager(settings: Settings, observed: Observed) -> str | None:
-    """The manager that speaks for the swarm: the first declared one that can."""
+    """The manager that speaks for the swarm: the first of :func:`controlling`."""
     return next(controlling(settings, observed), None)
 
 
 def controlling(settings: Settings, observed: Observed) -> Iterator[str]:
-    """The declared managers that can answer for the swarm now.
+    """The hosts that can answer for the swarm now: declared managers, then those that were such.
 
-    Never a host that is declared a worker, whatever it says: who speaks for the swarm decides where
-    all others go, and a worker is trusted with itself only.
+    Who speaks for the swarm decides where all others go, and a worker is trusted with itself only:
+    one that calls itself a manager is believed where a declared manager says the same, as while
+    roles change from one host to another. A declared manager that is in no swarm, or silent, says
+    nothing.
     """
+    attested = set()
     for host in settings.managers:
-        if (own := observed.get(host.name)) and own.controls:
+        own = observed.get(host.name)
+        if own is not None and own.in_swarm and own.node:
+            said = (own.remote_managers or {}).items()
+            attested |= {(node, address.rpartition(":")[0]) for node, address in said}
+        if own is not None and own.controls:
+            yield host.name
+    for host in settings.workers:
+        own = observed.get(host.name)
+        if own is not None and own.controls and (own.node, host.address) in attested:
             yield host.name
 
 

@@ -120,15 +120,15 @@ def _plan_found(
     settings: Settings, observed: Observed, inside: Mapping[str, Membership], host: Host
 ) -> list[Finding]:
     swarms: dict[str, list[str]] = {}
-    for manager in settings.managers:
-        if (membership := inside.get(manager.name)) and membership.cluster:
-            swarms.setdefault(membership.cluster, []).append(manager.name)
+    for name in controlling(settings, observed):
+        if name in inside and (id := inside[name].cluster):
+            swarms.setdefault(id, []).append(name)
     if len(swarms) > 1:
         named = "; ".join(f"{in_words(names)} in swarm {id}" for id, names in swarms.items())
         return [
             Refusal(
                 "the swarm",
-                f"the declared managers are in {len(swarms)} different ones: {named}",
+                f"the declared hosts are in {len(swarms)} different ones: {named}",
                 remedy="Decide which one stays, and make the hosts of the other leave it "
                 "(`docker swarm leave --force`); what runs in that one is lost",
             )
@@ -175,15 +175,16 @@ def _of_workers(settings: Settings, inside: Mapping[str, Membership]) -> Refusal
     declared = [inside[host.name] for host in settings.managers if host.name in inside]
     if any(own.manager or own.state == "locked" for own in declared):
         return None
-    ruling = [host.name for host in settings.workers if (m := inside.get(host.name)) and m.controls]
+    workers = [host.name for host in settings.workers]
+    ruling = [name for name in workers if (m := inside.get(name)) and m.controls]
     if not ruling:
         return None
     ids = sorted({inside[name].cluster for name in ruling})
     return Refusal(
         "the swarm",
         f"only {in_words(ruling)} {verb(ruling, 'says that it is', 'say that they are')} a manager "
-        f"of one, and {verb(ruling, 'is', 'are')} declared a worker: a worker is not believed, "
-        "since all others would join what it names",
+        f"of one, and {verb(ruling, 'is', 'are')} declared a worker: a worker is not believed "
+        "where no declared manager says the same, since all others would join what it names",
         found=f"swarm {in_words(ids)}",
         remedy="If that is the cluster's swarm, declare one of them a manager until the others are "
         "managers, too; if it is not, let it leave (`docker swarm leave --force`), and run again",

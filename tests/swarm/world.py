@@ -167,7 +167,7 @@ class World:
             address=self.address(name),
             manager=manager,
             cluster=swarm.id if nodes else "",
-            remote_managers={id: swarm.nodes[id].address for id in swarm.voting},
+            remote_managers={id: f"{swarm.nodes[id].address}:2377" for id in swarm.voting},
             nodes=nodes,
             overlays=tuple(overlays) if nodes else None,
             error="" if nodes or not manager else "The swarm does not have a leader.",

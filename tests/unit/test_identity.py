@@ -84,12 +84,31 @@ def test_what_a_declared_worker_calls_the_swarm_nobody_joins(others: Membership 
         assert isinstance(refusal, Refusal)
         assert refusal.sentence() == (
             "the swarm: only rk4 says that it is a manager of one, and is declared a worker: a "
-            "worker is not believed, since all others would join what it names (found swarm evil). "
-            "If that is the cluster's swarm, declare one of them a manager until the others are "
-            "managers, too; if it is not, let it leave (`docker swarm leave --force`), and run "
-            "again"
+            "worker is not believed where no declared manager says the same, since all others "
+            "would join what it names (found swarm evil). If that is the cluster's swarm, declare "
+            "one of them a manager until the others are managers, too; if it is not, let it leave "
+            "(`docker swarm leave --force`), and run again"
         )
     assert steps_of(observed) == []
+
+
+def test_a_manager_on_its_way_to_a_worker_speaks_where_a_declared_one_says_the_same() -> None:
+    """As while roles go from one host to another in one run."""
+    settings = declared(1, 3)
+    observed = swarm([node(1, "worker"), node(2, leader=True), node(3, "worker")])
+    assert list(controlling(settings, observed)) == ["rk2"]
+    assert steps_of(observed, settings)[-2:] == [("rk1", "Promote"), ("rk2", "Demote")]
+    for silent in (SILENT, FRESH, replace(observed["rk1"] or FRESH, remote_managers={})):
+        assert list(controlling(settings, {**observed, "rk1": silent})) == []
+    # Nor does another that says so, or that says so of another address.
+    assert list(controlling(settings, {**observed, "rk3": lie(observed, "rk2")})) == ["rk2"]
+    assert list(controlling(settings, {"rk1": observed["rk1"], "rk3": lie(observed, "rk2")})) == []
+
+
+def lie(observed: Observed, of: str) -> Membership:
+    own = observed[of]
+    assert own is not None
+    return own
 
 
 def test_beside_the_real_one_it_stops_itself_and_nobody_else() -> None:
@@ -119,12 +138,12 @@ def test_where_hosts_join_is_declared_whatever_the_list_says() -> None:
     assert _addresses(SETTINGS, cluster, "rk1") == ["192.168.1.11:2377", "192.168.1.12:2377"]
 
 
-def test_a_rolling_job_asks_declared_managers_only() -> None:
-    settings = declared(2, 2)
+def test_a_rolling_job_asks_managers_only() -> None:
+    settings = declared(3, 1)
     worker_first = settings.model_copy(update={"hosts": settings.hosts[::-1]})
     observed = {**CONVERGED, "rk4": EVIL}
-    assert _keeper(worker_first, observed, "rk1") == "rk2"
-    assert list(controlling(worker_first, observed)) == ["rk2", "rk1"]
+    assert _keeper(worker_first, observed, "rk1") == "rk3"
+    assert list(controlling(worker_first, observed)) == ["rk3", "rk2", "rk1"]
     assert _keeper(worker_first, {"rk4": EVIL, "rk1": SILENT}, "rk1") is None
 
 

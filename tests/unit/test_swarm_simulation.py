@@ -148,16 +148,8 @@ percents = st.integers(0, 99)
 def hopeless(world: World) -> dict[str, str]:
     """Hosts that cannot be made what is declared without a person, and why."""
     everybody = [host.name for host in world.settings.hosts]
-    managers = {host.name for host in world.settings.managers}
     of = {name: world.member[name][0] for name in everybody if name in world.member}
-    # A declared worker is not asked, whatever it is in truth.
-    leading = {
-        id(swarm): swarm
-        for name, swarm in of.items()
-        if name in managers & world.on
-        and world.member[name][1] in swarm.voting
-        and world.quorate(swarm)
-    }
+    leading = {id(of[name]): of[name] for name in believed(world)}
     if not of:
         return {}
     if len(leading) > 1:
@@ -172,14 +164,21 @@ def hopeless(world: World) -> dict[str, str]:
     return stuck
 
 
-def acting(world: World, swarm: Swarm) -> str:
-    return next(
+def believed(world: World) -> list[str]:
+    """Who can speak for a swarm: managers, declared so, or of a swarm that a declared one is in."""
+    declared = {host.name for host in world.settings.managers}
+    vouched = {id(world.member[name][0]) for name in declared & world.on if name in world.member}
+    return [
         host.name
-        for host in world.settings.managers
-        if host.name in world.on
-        and world.member.get(host.name, (None,))[0] is swarm
-        and world.member[host.name][1] in swarm.voting
-    )
+        for host in (*world.settings.managers, *world.settings.workers)
+        if host.name in world.on and host.name in world.member
+        if (of := world.member[host.name]) and of[1] in of[0].voting and world.quorate(of[0])
+        if host.name in declared or id(of[0]) in vouched
+    ]
+
+
+def acting(world: World, swarm: Swarm) -> str:
+    return next(name for name in believed(world) if world.member[name][0] is swarm)
 
 
 def indispensable(world: World, name: str) -> str:
@@ -413,12 +412,7 @@ def test_hosts_that_come_and_go_meanwhile_split_and_lose_nothing(world: World, s
 def irremovable(world: World, name: str) -> str:
     """Why this node cannot be taken out without a person, by the numbers; empty where it can."""
     ours = world.settings.hosts
-    leading = [
-        host.name
-        for host in world.settings.managers
-        if host.name in world.on and host.name in world.member
-        if (of := world.member[host.name]) and of[1] in of[0].voting and world.quorate(of[0])
-    ]
+    leading = believed(world)
     is_ours = name in {host.name for host in ours}
     own = world.member.get(name)
     if is_ours and name in world.on and own is None and not leading:

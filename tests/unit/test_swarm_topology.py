@@ -250,9 +250,9 @@ def test_the_last_manager_that_can_be_asked_is_kept_whoever_else_leads() -> None
 
 
 def test_the_last_manager_is_never_demoted() -> None:
-    said = words(planned(swarm([node(4, leader=True), node(1, "worker")])))
-    assert said.keys() == {"rk1", "rk4"}
-    assert all("only rk4 says that it is a manager of one" in text for text in said.values())
+    nodes = [node(4, leader=True), node(1, "worker")]
+    [refusal] = plan_demotion(SETTINGS, swarm(nodes), RK4, leader=True)
+    assert "it is the last manager, and a swarm cannot be without one" in refusal.sentence()
 
 
 def test_a_demotion_that_would_cost_the_quorum_is_refused_with_the_arithmetic() -> None:
