@@ -577,8 +577,13 @@ def _availability(declared: str, found: str) -> SetAvailability:
 
 def _strangers(settings: Settings, observed: Observed, cluster: Membership) -> list[Finding]:
     names = [host.name for host in settings.hosts]
-    said = (likely_node(settings, observed, cluster, name) for name in names)
-    known = {node.id for node in said if node}
+    known: set[str] = set()
+    claimed: dict[str, str] = {}
+    for name in names:
+        if (own := node_of(settings, observed, cluster, name)) is not None:
+            known.add(own.id)
+        elif (likely := likely_node(settings, observed, cluster, name)) is not None:
+            claimed[likely.id] = name
     # A host or an engine that is silent does not say which node it is; the managers need some
     # seconds to notice that one has left; and a dead twin is the joining's to clear.
     of = owners(settings, cluster)
@@ -588,7 +593,12 @@ def _strangers(settings: Settings, observed: Observed, cluster: Membership) -> l
     return [
         Notice(
             f"node {node.hostname}",
-            "is in the swarm, but not declared",
+            "is in the swarm, but not declared"
+            + (
+                f": only {claimed[node.id]} itself says that this is it"
+                if node.id in claimed
+                else ""
+            ),
             found=f"{node.role}, {node.state}, {node.address}",
             remedy="Declare it, or take it out: `pyinfra inventory.py deploys/remove.py --data "
             f"host={quoted_name(node.hostname, node.id)}`",

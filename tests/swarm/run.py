@@ -48,7 +48,7 @@ class Run:
         for step in steps(findings):
             self.done.append((host.name, step))
             try:
-                self.world.carry_out(host.name, step, acting)
+                self.world.carry_out(host.name, step, acting, observed)
             except Refused as refused:
                 self.refusals[host.name] = str(refused)
                 return
@@ -110,16 +110,19 @@ class Removal:
         match step:
             case SetAvailability(availability=availability):
                 assert target.alive is not None
-                world.change(target.ask, target.alive.id, availability=availability)
+                world.trusts(target.ask)
+                alive = world.of(self.name, target.alive.id)
+                world.change(target.ask, alive, availability=availability)
             case AwaitEmpty():
                 assert step.node not in world.manages(target.ask).busy
             case Demote(node=node, on=on):
-                world.set_role(on, node, "worker")
+                world.trusts(on)
+                world.set_role(on, world.of(self.name, node), "worker")
             case Leave(by_hand=True):
                 raise Refused("somebody has to type it there")
             case Leave():
                 world.leave(self.name)
             case RemoveEntry(node=node):
-                world.remove(target.ask, node)
+                world.remove(target.ask, world.of(self.name, node))
             case _:
                 raise AssertionError(f"no step of a removal: {step}")

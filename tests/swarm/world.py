@@ -33,8 +33,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cluster import steps
+from cluster.identity import node_of
 from cluster.membership import Membership, Node, Observed, Overlay, Service, quorum
 from cluster.settings import Settings
+from tests.swarm.liar import Liar
 
 CLEAR, ENCRYPTED, NONE = "clear", "encrypted", "none"
 
@@ -66,6 +68,7 @@ class World:
     """Boards, on or off, in a swarm by node id or in none.
 
     on: names of the boards that have power; undeclared ones (that the settings do not know) too.
+    liar: a board whose answers are not true. boards: whose each node is, in truth, by its id.
     meanwhile: called before each step: what else happens in the world.
     """
 
@@ -79,6 +82,8 @@ class World:
     meanwhile: Callable[[], None] = lambda: None
     addresses: dict[str, str] = field(default_factory=dict)
     seen: Observed | None = None
+    liar: Liar | None = None
+    boards: dict[str, str] = field(default_factory=dict)
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def __repr__(self) -> str:
@@ -127,9 +132,11 @@ class World:
         seen = []
         for node in swarm.nodes.values():
             word = "reachable" if node.id in up else "unreachable"
+            liar = self.liar if self.liar and self.boards[node.id] == self.liar.name else None
             seen.append(
                 replace(
                     node,
+                    hostname=liar.alias if liar and liar.alias else node.hostname,
                     state="ready" if node.id in up else "down",
                     reachability=word if node.id in swarm.voting else "",
                     leader=node.id == swarm.leader,
@@ -139,14 +146,22 @@ class World:
 
     def observe(self) -> Observed:
         """What every declared host says; managers of one swarm say the same."""
-        if self.seen is not None:
-            return self.seen  # nothing has happened since
+        if self.seen is None:  # else nothing has happened since
+            self.seen = self.truth()
+        if self.liar is None or self.liar.name not in self.on:
+            return self.seen
+        name = self.liar.name
+        others = {other: own for other, own in self.seen.items() if other != name}
+        lie = self.liar.says(self, self.seen[name], others)
+        return {other: lie if other == name else own for other, own in self.seen.items()}
+
+    def truth(self) -> Observed:
+        """The same without lies."""
         answers = {
             id(swarm): self.listed(swarm) if self.quorate(swarm) else None
             for swarm in self.swarms()
         }
-        self.seen = {h.name: self._says(h.name, answers) for h in self.settings.hosts}
-        return self.seen
+        return {h.name: self._says(h.name, answers) for h in self.settings.hosts}
 
     def _says(self, name: str, answers: dict[int, tuple[Node, ...] | None]) -> Membership | None:
         if name not in self.on:
@@ -221,6 +236,7 @@ class World:
             engine_version="28.5.2",
         )
         swarm.nodes[node.id] = replace(node, **differing)  # type: ignore[arg-type]
+        self.boards[node.id] = name
         if role == "manager":
             swarm.voting.add(node.id)
         self.member[name] = (swarm, node.id)
@@ -286,6 +302,8 @@ class World:
 
     def leave(self, name: str) -> None:  # [leave]
         def does() -> None:
+            if name not in self.member:
+                raise Refused("This node is not part of a swarm.")
             swarm, node_id = self.member[name]
             if node_id in swarm.voting:
                 raise Refused("You are attempting to leave the swarm on a manager")
@@ -303,39 +321,58 @@ class World:
 
     # A planner's step
 
-    def carry_out(self, name: str, one: steps.Step, acting: str | None) -> None:
+    def carry_out(self, name: str, one: steps.Step, acting: str | None, observed: Observed) -> None:
         """What the operations do for a step, on the host or through the manager that acts."""
         if isinstance(one, steps.Found):
             self.init(name)
             return
         if acting is None:
             raise Refused("no manager answers")
+        self.trusts(acting)
         match one:
             case steps.ReplaceIngress():
                 self.replace_ingress(name)
             case steps.Clear(node=node):
                 if node.votes:
-                    self.set_role(acting, node.id, "worker")
-                self.remove(acting, node.id)
+                    self.set_role(acting, self.of(name, node.id), "worker")
+                self.remove(acting, self.of(name, node.id))
             case steps.Join():
                 self.join(name, acting)
+            case steps.AwaitJoin():
+                raise Refused("it has not joined in time")  # here only liars say that they do
             case steps.Promote(node=node_id):
-                self.set_role(acting, node_id, "manager")
+                self.set_role(acting, self.of(name, node_id), "manager")
             case steps.Demote(node=node_id, on=on):
-                self.set_role(on, node_id, "worker")
-            case steps.SetLabel() | steps.SetAvailability() if name not in self.member:
-                raise Refused("this host is not in the swarm")
-            case steps.SetLabel(key=key, value=value):
-                swarm, node_id = self.member[name]
-                labels = {**swarm.nodes[node_id].labels, key: value}
-                self.change(acting, node_id, labels=labels)
-            case steps.SetAvailability(availability=availability):
-                self.change(acting, self.member[name][1], availability=availability)
+                self.trusts(on)
+                self.set_role(on, self.of(name, node_id), "worker")
+            case steps.SetLabel() | steps.SetAvailability():
+                cluster = observed[acting]
+                assert cluster is not None
+                node_now = node_of(self.settings, observed, cluster, name)
+                if node_now is None:
+                    raise Refused("this host is not in the swarm")
+                node_id = self.of(name, node_now.id)
+                if isinstance(one, steps.SetLabel):
+                    labels = {**self.manages(acting).nodes[node_id].labels, one.key: one.value}
+                    self.change(acting, node_id, labels=labels)
+                else:
+                    self.change(acting, node_id, availability=one.availability)
             case steps.CreateOverlay(name=overlay):
                 swarm = self.manages(acting)
                 self.step(swarm, functools.partial(swarm.overlays.add, overlay))
             case _:
                 raise AssertionError(f"the simulation does not know {one}")
+
+    def of(self, name: str, node_id: str) -> str:
+        """A node that is changed in the name of a host: never another's, unless that lies."""
+        owner = self.boards.get(node_id, name)
+        lies = self.liar is not None and owner == self.liar.name
+        assert owner == name or lies, f"{node_id} is {owner}'s, changed in the name of {name}"
+        return node_id
+
+    def trusts(self, acting: str) -> None:
+        """Who speaks for all is no liar."""
+        assert self.liar is None or acting != self.liar.name, f"{acting} is believed"
 
     # What may happen without us
 
