@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 # The simulations of whole runs are left out: what they alone would notice takes minutes to see.
-_SWARM = ("swarm_plan", "swarm_topology", "keys_plan", "removal_plan")
-_ROLLING = ("rolling_plan",)
-_FIREWALL = ("firewall_plan", "firewall_parts", "firewall_members", "firewall_policy")
+_SWARM = ("swarm_plan", "swarm_topology", "keys_plan", "removal_plan", "identity")
+_ROLLING = ("rolling_plan", "identity")
+_FIREWALL = ("firewall_plan", "firewall_parts", "firewall_members", "firewall_policy", "identity")
 _DRIFT = ("drift_report", "drift_memory", "drift_run", "drift_terminal", "drift_notify")
 
 _SCOPE = {
     "cluster/access": ("access_plan", "access_fact"),
     "cluster/autolock": ("keys_plan",),
-    "cluster/backup": ("backup_plan", "recovery_plan", "refused_on_this_side"),
+    "cluster/backup": ("backup_plan", "recovery_plan", "refused_on_this_side", "identity"),
     "cluster/certificates": ("keys_plan",),
     "cluster/docker": ("docker_plan", "docker_fact"),
     "cluster/firewall/chains": _FIREWALL,
@@ -19,6 +19,7 @@ _SCOPE = {
     "cluster/firewall/plan": (*_FIREWALL, "firewall_state"),
     "cluster/firewall/policy": _FIREWALL,
     "cluster/firewall/rule": ("firewall_parts", "firewall_plan", "firewall_fact"),
+    "cluster/identity": _SWARM,
     "cluster/membership": (*_SWARM, "swarm_fact", "measures"),
     "cluster/openpgp": ("openpgp", "docker_fact"),
     "cluster/overlays": ("swarm_plan",),
@@ -26,7 +27,7 @@ _SCOPE = {
     "cluster/proof/crossings": ("proof_plan", "proof_verdict"),
     "cluster/proof/verdict": ("proof_verdict", "proof_plan"),
     "cluster/recovery": ("recovery_plan",),
-    "cluster/removal": ("removal_plan",),
+    "cluster/removal": ("removal_plan", "identity"),
     "cluster/reset": ("reset_plan",),
     "cluster/rollback": ("guard_on_the_host",),
     "cluster/rolling/jobs": _ROLLING,

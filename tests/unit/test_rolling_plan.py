@@ -475,6 +475,7 @@ def test_engines_without_a_swarm_are_judged_by_what_is_installed() -> None:
     [
         (node(2, engine_version="26.1.5"), engine(), "26.1.5"),
         (node(2, engine_version="26.1.5", state="down"), engine("27.0.1"), "27.0.1"),
+        (node(2, engine_version="26.1.5", state="unknown"), engine("27.0.1"), "27.0.1"),
         (node(2, engine_version="", labels={}), engine("27.0.1"), "27.0.1"),
         (node(2, engine_version="26.1.5", state="down"), engine(None), ""),
     ],
@@ -530,6 +531,24 @@ def test_engines_that_do_not_understand_each_other_are_known_from_both_sides() -
     done = {"rk1": engine("29.4.0")}
     assert upgrade(settings, swarm(*nodes[:1]), done, {}, ALL, fetched=()).work
     assert upgraded(settings, of("29.4.0"), offers=offer("29.4.0")).refusals == ()
+
+
+def test_nodes_that_nobody_can_look_at_are_asked_of_too_while_there_is_work() -> None:
+    settings = declared(docker={"version": "29.4.0"})
+    nodes = (*of("29.4.0")[:3], of("29.1.3")[3])
+    engines: dict[str, Engine | None] = {name: engine("29.4.0") for name in NAMES}
+    engines["rk4"] = None
+    done = upgraded(settings, nodes, engines, offers=offer("29.4.0"))
+    assert (done.work, done.refusals) == ({}, ())
+    engines["rk3"] = engine("29.4.0", running=False)
+    [refusal] = upgraded(settings, nodes, engines, offers=offer("29.4.0")).refusals
+    assert refusal.reason.startswith("29.1.3 understands no other release")
+
+
+def test_a_host_without_an_engine_does_not_misunderstand_anybody() -> None:
+    settings = declared(docker={"version": "29.1.3"})
+    fresh: Observed = dict.fromkeys(NAMES, Membership("running"))
+    assert upgrade(settings, fresh, {"rk1": engine(None)}, {}, ALL, fetched=()).refusals == ()
 
 
 def test_of_two_kinds_that_do_not_understand_it_the_usual_one_decides() -> None:
@@ -784,6 +803,56 @@ def test_three_managers_of_which_one_is_missing_can_spare_none() -> None:
     also = replace(HALF, id="node3", hostname="rk3", address="192.168.1.13")
     planned = found(Roll("restart", work), swarm(*changed(left, also)))
     assert isinstance(planned["rk3"][0], Change)
+
+
+def test_a_plan_counts_only_on_what_it_has_left_half_way() -> None:
+    """Five managers: rk2 was left half-way, rk3 and rk4 are missing for another reason."""
+    settings = declared(5, 0)
+    gone: dict[str, Any] = {"state": "down", "reachability": "unreachable"}
+    nodes = [
+        node(1, labels={BEFORE: "active"}),
+        replace(HALF, **gone),
+        node(3, **gone),
+        node(4, **gone),
+        node(5),
+    ]
+    work = {name: Work("the Docker daemon", "is restarted") for name in ("rk1", "rk5")}
+    observed = swarm(*nodes)
+    order = [host.name for host in settings.hosts]
+    first = settings.host("rk1")
+    [planned] = plan(settings, observed, Roll("restart", work), first, order, order, planning=True)
+    assert "only 2 would be" in planned.reason
+    [begun] = plan(settings, observed, Roll("restart", work), first, order, order, planning=False)
+    assert "only 1 would be" in begun.reason
+    # rk2 itself has been worked on: what is left is to put it back, whatever the quorum is.
+    [back] = plan(
+        settings, observed, Roll("restart", work), settings.host("rk2"), order, order, planning=True
+    )
+    assert isinstance(back, Change)
+
+
+def test_a_worker_takes_nothing_from_the_quorum() -> None:
+    settings = declared(3, 1)
+    gone: dict[str, Any] = {"state": "down", "reachability": "unreachable"}
+    nodes = changed(node(2, **gone), node(4, "worker", labels={BEFORE: "active"}))
+    work = {"rk4": Work("the Docker daemon", "is restarted")}
+    told = found(Roll("restart", work), swarm(*nodes), settings, planning=False)
+    assert isinstance(told["rk4"][0], Change)
+    only = (node(1), replace(node(2, **gone), leader=False), node(3, **gone), nodes[3])
+    # Nobody answers for that swarm any more, and it is said so.
+    assert found(Roll("restart", work), swarm(*only), settings)["rk4"]
+
+
+def test_a_swarm_of_two_managers_is_asked_about_only_where_one_of_them_has_a_turn() -> None:
+    settings = declared(2, 2)
+    nodes = (node(1), node(2), node(3, "worker"), node(4, "worker"))
+    work = {name: Work("the Docker daemon", "is restarted") for name in NAMES}
+    workers = ["rk3", "rk4"]
+    limited = found(Roll("restart", work), swarm(*nodes), settings, among=workers)
+    assert all(isinstance(own[0], Change) for own in limited.values())
+    assert the_refusal(found(Roll("restart", work), swarm(*nodes), settings)).startswith(
+        "the managers"
+    )
 
 
 def test_a_worker_is_no_matter_to_the_quorum_nor_a_node_that_is_not_worked_on() -> None:
