@@ -13,7 +13,7 @@ import pytest
 from cluster.backup import Choice, choose
 from cluster.findings import Refusal, changes
 from cluster.firewall.policy import members, votes
-from cluster.identity import doubt
+from cluster.identity import contradiction, doubt, entries_of, likely_node, node_at, owners
 from cluster.measures import nodes as measured
 from cluster.membership import Membership, Observed, acting_manager, controlling, view
 from cluster.proof.crossings import unproven
@@ -350,3 +350,77 @@ def nodes_seen(observed: Observed) -> Membership:
     cluster = view(SETTINGS, observed)
     assert cluster is not None
     return cluster
+
+
+# Which entry is a host's
+# -----------------------
+
+
+def of(observed: Observed) -> Membership:
+    cluster = view(SETTINGS, observed)
+    assert cluster is not None
+    return cluster
+
+
+def test_of_several_entries_the_one_at_the_address_comes_first_and_a_living_one_before_a_dead() -> (
+    None
+):
+    named = node(4, "worker", id="named", address="203.0.113.9")
+    dead = node(4, "worker", id="dead", state="down")
+    alive = node(4, "worker")
+    for entries, first in (
+        ((named, dead), "dead"),
+        ((dead, named), "dead"),
+        ((dead, alive), "node4"),
+        ((alive, dead, named), "node4"),
+        ((replace(named, state="down"), replace(named, id="living")), "living"),
+    ):
+        found = node_at(SETTINGS, of(swarm([*nodes_of(SETTINGS)[:3], *entries])), "rk4")
+        assert found is not None
+        assert found.id == first
+    assert node_at(SETTINGS, of(swarm(nodes_of(SETTINGS)[:3])), "rk4") is None
+
+
+def test_an_entry_at_anothers_address_is_not_ones_own_whatever_its_name_is() -> None:
+    misplaced = node(4, "worker", address=RK3.address)
+    cluster = of(swarm([*nodes_of(SETTINGS)[:3], misplaced]))
+    assert entries_of(SETTINGS, cluster, "rk4") == []
+    assert {n.id for n in entries_of(SETTINGS, cluster, "rk3")} == {"node3", "node4"}
+    assert owners(SETTINGS, cluster)["node4"] == "rk3"
+
+
+def test_owners_are_known_by_address_or_by_name() -> None:
+    moved = node(4, "worker", address="203.0.113.9")
+    stranger = node(9, "worker", hostname="attic")
+    cluster = of(swarm([*nodes_of(SETTINGS)[:3], moved, stranger]))
+    assert owners(SETTINGS, cluster) == {f"node{n}": f"rk{n}" for n in range(1, 5)}
+
+
+def test_a_node_that_two_hosts_claim_is_neither_s() -> None:
+    stranger = node(9, "worker", hostname="attic", address="203.0.113.9")
+    observed = {**swarm([*nodes_of(SETTINGS), stranger]), "attic": SILENT}
+    claimed = lying(observed, node="node9")
+    assert likely_node(SETTINGS, claimed, of(claimed), "rk4") == stranger
+    rivals: list[dict[str, Any]] = [{"node": "node9"}, {"node": "node9", "state": "locked"}]
+    for rival in rivals:
+        own = CONVERGED["rk3"]
+        assert own is not None
+        both = {**claimed, "rk3": replace(own, nodes=None, manager=False, **rival)}
+        assert likely_node(SETTINGS, both, of(both), "rk4") is None
+        assert contradiction(SETTINGS, both, "rk4") is not None
+    for no_rival in (SILENT, replace(FRESH, node="node9")):
+        fine = {**claimed, "rk3": no_rival}
+        assert likely_node(SETTINGS, fine, of(fine), "rk4") == stranger
+        assert contradiction(SETTINGS, fine, "rk4") is None
+
+
+def test_a_host_that_is_in_no_swarm_claims_no_node() -> None:
+    outside = {**CONVERGED, "rk4": replace(FRESH, node="node4")}
+    assert likely_node(SETTINGS, outside, of(outside), "rk4") is None
+    assert doubt(SETTINGS, outside, "rk4") is None
+
+
+def test_without_a_swarm_there_is_nothing_to_doubt() -> None:
+    alone: Observed = {**dict.fromkeys(CONVERGED, SILENT), "rk4": CONVERGED["rk4"]}
+    assert doubt(SETTINGS, alone, "rk4") is None
+    assert contradiction(SETTINGS, alone, "rk4") is None

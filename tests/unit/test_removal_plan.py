@@ -18,6 +18,7 @@ from cluster.removal import (
     plan_demotion,
     plan_leaving,
     plan_removal,
+    unfinished,
     welcome,
 )
 from cluster.settings import Settings
@@ -257,6 +258,122 @@ def test_a_host_in_another_swarm_is_not_ours_to_remove() -> None:
     assert "is not in the declared swarm, but in another" in words
 
 
+# Which node it is, and who does it
+# ---------------------------------
+
+
+def test_a_node_is_found_by_what_it_calls_itself_only_where_nobody_declares_it() -> None:
+    """A stranger that calls itself like a declared host, and one like a stranger's id."""
+    observed = with_others([*nodes_of(SETTINGS), OLD])
+    assert [n.id for n in target("old", observed).nodes] == ["node9"]
+    assert target("old", observed).own is None
+    named = {**observed, "old": CONVERGED["rk4"]}
+    assert target("old", named).own is None, "a host that is not declared says nothing here"
+    words = refusal("node4", observed)
+    assert "node4 is declared under another name: rk4" in words
+    nodes = [
+        *nodes_of(SETTINGS)[:3],
+        node(4, "worker", hostname="attic"),
+        replace(OLD, hostname="attic"),
+    ]
+    said = {("rk4" if name == "attic" else name): m for name, m in with_others(nodes).items()}
+    assert [n.id for n in target("attic", {**said, "rk4": CONVERGED["rk4"]}).nodes] == ["node9"]
+
+
+def test_a_dead_twin_of_a_stranger_is_no_reason_to_ask_which() -> None:
+    twins = [replace(OLD, id="nodeX", state="down"), OLD]
+    observed = with_others([*nodes_of(SETTINGS), *twins])
+    assert [n.id for n in target("old", observed).nodes] == ["nodeX", "node9"]
+    backwards = with_others([*nodes_of(SETTINGS), *reversed(twins)])
+    assert [n.id for n in target("old", backwards).nodes] == ["nodeX", "node9"]
+
+
+def test_of_two_living_entries_the_hosts_own_comes_last() -> None:
+    own, other = node(4, "worker"), node(4, "worker", id="twin")
+    for nodes in ((own, other), (other, own)):
+        observed = {**swarm([*nodes_of(SETTINGS)[:3], *nodes]), "rk4": CONVERGED["rk4"]}
+        assert [n.id for n in target("rk4", observed).nodes] == ["twin", "node4"]
+
+
+def test_where_nobody_answers_nobody_does_it() -> None:
+    lost = dict.fromkeys(CONVERGED, SILENT)
+    assert (target("rk4", lost).by, target("rk4", lost).ask) == ("", "")
+    assert target("rk4", {**lost, "rk4": FRESH}).by == "rk4"
+    assert target("rk4", CONVERGED).by == "rk4"
+    assert target("rk1", CONVERGED).ask == "rk2"
+
+
+def test_who_could_be_meant_is_told_by_name_or_id() -> None:
+    nameless = replace(OLD, hostname="")
+    words = refusal("rk9", with_others([*nodes_of(SETTINGS), nameless, replace(OLD, id="x")]))
+    assert "one of node9, old, rk1, rk2, rk3 and rk4" in words
+
+
+def test_two_swarms_do_not_matter_to_who_is_in_neither() -> None:
+    two = {**swarm([node(1), node(3)]), **swarm([node(2)], cluster="swarm2")}
+    assert planned("rk4", {**two, "rk4": FRESH}) == []
+
+
+def test_a_worker_s_votes_are_nobody_s_and_a_demoted_manager_is_waited_for() -> None:
+    """Demotion takes a moment: it is a worker already, and votes still."""
+    half = node(2, "worker", reachability="reachable")
+    observed = swarm([node(1), half, node(3), node(4, "worker")])
+    own = CONVERGED["rk2"]
+    assert own is not None
+    observed = {**observed, "rk2": replace(own, nodes=None, manager=False)}
+    found = planned("rk2", observed)
+    assert kinds(found) == [SetAvailability, Demote, Leave, RemoveEntry]
+    alone = [node(1), half]
+    asked = {**CONVERGED, **swarm(alone), "rk2": observed["rk2"], "rk3": FRESH, "rk4": FRESH}
+    assert Demote in kinds(planned("rk2", asked))
+
+
+def test_a_last_manager_is_only_asked_about_its_own_going() -> None:
+    """A worker goes though one manager of two is missing."""
+    nodes = [node(1), node(2, **DOWN), node(4, "worker")]
+    own = CONVERGED["rk1"]
+    assert own is not None
+    observed = {"rk1": replace(own, nodes=tuple(nodes)), "rk4": CONVERGED["rk4"]}
+    assert kinds(planned("rk4", observed)) == [SetAvailability, Leave, RemoveEntry]
+
+
+def test_margins_are_told_where_one_of_its_entries_has_a_vote() -> None:
+    observed = {**CONVERGED, **swarm([node(1), node(2), node(3), node(3, "worker", id="old3")])}
+    assert margins(SETTINGS, target("rk3", observed))
+    lost = dict.fromkeys(CONVERGED, SILENT)
+    assert margins(SETTINGS, target("rk3", lost)) == []
+    assert margins(SETTINGS, target("rk4", CONVERGED)) == []
+
+
+def test_nothing_runs_on_a_node_that_is_not_alive() -> None:
+    dead = without(nodes_of(SETTINGS), "rk4")
+    assert kinds(planned("rk4", dead, ("web.1",))) == [RemoveEntry]
+
+
+def test_a_drained_node_says_so() -> None:
+    [drain, *_] = planned("rk4", CONVERGED)
+    assert isinstance(drain, SetAvailability)
+    assert drain.availability == "drain"
+
+
+def test_only_votes_are_taken_off_before_an_entry_goes() -> None:
+    twin = node(1, "worker", id="twin", state="down")
+    observed = {**CONVERGED, **swarm([twin, *nodes_of(SETTINGS)])}
+    found = planned("rk1", observed)
+    assert [step.node for step in found if isinstance(step, Demote)] == ["node1"]
+
+
+def test_what_keeps_an_entry_from_being_removed() -> None:
+    assert [type(step) for step in unfinished(target("rk1", CONVERGED))] == [
+        *(SetAvailability, Demote, Leave)
+    ]
+    assert [type(step) for step in unfinished(target("rk4", CONVERGED))] == [SetAvailability, Leave]
+    refused = target("rk1", without(nodes_of(SETTINGS), "rk3"))
+    assert [type(step) for step in unfinished(refused)] == [SetAvailability, Leave]
+    gone = {**without(nodes_of(SETTINGS), "rk4"), "rk4": FRESH}
+    assert unfinished(target("rk4", gone)) == []
+
+
 # What is the owner's
 # -------------------
 
@@ -270,6 +387,12 @@ def test_a_host_that_is_still_declared_would_come_back() -> None:
 
 def test_who_takes_its_place_gets_what_is_declared_and_nothing_by_hand() -> None:
     nodes = [*nodes_of(SETTINGS)[:3], node(4, "worker", labels={"zone": "attic"})]
+    given = {"zone": "attic", "disk": "ssd", "arch": "arm64"}
+    settings = declared(rk4={"labels": {"disk": "nvme"}})
+    labelled = swarm([*nodes[:3], node(4, "worker", labels=given)])
+    assert [finding.what for finding in welcome(target("rk4", labelled, settings))] == [
+        *("label arch", "label zone", "host rk4")
+    ]
     label, stays = welcome(target("rk4", swarm(nodes)))
     assert "label zone: was set by hand, and goes with the entry (found attic)" in label.sentence()
     assert "stays declared, as a worker" in stays.sentence()
