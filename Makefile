@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 LAB_PACKAGES := user-mode-linux mmdebstrap iptables iproute2 e2fsprogs openssh-client tcpdump \
-  apt-utils dpkg-dev gpg gpg-agent gpgv sqv busybox-static curl \
+  apt-utils dpkg-dev gpg gpg-agent gpgv sqv busybox-static curl systemd \
   $(shell grep -qsw amx_tile /proc/cpuinfo && echo gcc) # lab/xstate.c
 BROWSER_PACKAGES := chromium fonts-dejavu-core
 
@@ -25,7 +25,7 @@ lifecycle: $(READY) ## the longer scenarios (five hours)
 unit: $(READY) ## the pure core only (some minutes)
 	@$(BIN)/python -m pytest -q tests/unit -n 2 --dist loadfile
 
-netns: $(READY) ## real iptables in namespaces (three minutes, as root)
+netns: $(READY) ## real iptables, users and mounts in namespaces (some minutes, as root)
 	@$(BIN)/python -m pytest -q tests/netns
 
 engines: $(READY) ## real Docker engines in namespaces (some minutes, as root)

@@ -49,12 +49,18 @@ is-active) [ -e "/run/timers/${1%.timer}" ] ;;
 reload) echo "$*" >> /run/reloaded ;;
 esac
 """
-# What a power cut may leave at the least is what was there at the last of these.
+# What a power cut may leave at the least is what was there at the last of these: kept for those
+# who go through the steps of a script.
 _SYNC = """\
 #!/bin/bash -p
 case ${1-} in '' | -f) ;; *) exit 0 ;; esac
-[ -n "${SYNCED-}" ] || exit 0
-rm -rf "$SYNCED"; cp -a "$DISK" "$SYNCED"
+[ -n "${STEPS-}" ] || exit 0
+read -r syncs < "$STEPS/syncs"
+next=$STEPS/s$((syncs + 1))
+if [ "${1-}" = -f ]; then # the file system of the guard's own files; as if it were one of its own
+  cp -a "$STEPS/s$syncs" "$next"; rm -rf "$next/swarm"; cp -a "$DISK/swarm" "$next"
+else cp -a "$DISK" "$next"; fi
+echo $((syncs + 1)) > "$STEPS/syncs"
 """
 
 
@@ -70,15 +76,19 @@ class Disk:
         script: str,
         *,
         before: str = "",
+        mounted: str = "",
         timeout: float = 60,
         shell: tuple[str, ...] = ("sh",),
         **env: str,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a script on the host. before: what is done in its namespace before that."""
+        """Run a script on the host.
+
+        before, mounted: what is done in its namespace before the disk is there, and after it.
+        """
         mounts = [f"mount --bind {self.folder}/{part} {at}" for part, at in PLACES.items()]
         new = "for at in /var/lib /usr/local/lib; do mount -t tmpfs none $at; done"
         made = f"mkdir {PLACES['swarm']} {PLACES['local']}"
-        inside = "\n".join(["set -e", new, made, before, *mounts])
+        inside = "\n".join(["set -e", new, made, before, *mounts, mounted])
         return subprocess.run(
             ["unshare", "-m", "sh", "-c", f'{inside}\nexec "$@"', "sh", *shell, "-c", script],
             capture_output=True,
@@ -124,15 +134,15 @@ class Disk:
                     break
         return ran
 
-    def boots(self, *, before: str = "", late: str = "") -> tuple[int, int]:
-        """Power comes back; the codes of the two units, before and after all is mounted."""
+    def boots(self, *, late: str = "") -> tuple[int, int]:
+        """Power comes back; the codes of the two units. late: what is mounted between them."""
         for path in (self.folder / "run").iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()
-        early = self.run(f"sh {rollback.RESTORE} --boot", before=before).returncode
-        return early, self.run(f"sh {rollback.RESTORE} --late", before=late).returncode
+        early = self.run(f"sh {rollback.RESTORE} --boot").returncode
+        return early, self.run(f"sh {rollback.RESTORE} --late", mounted=late).returncode
 
     # What is on it
     # -------------
@@ -199,7 +209,7 @@ def disk(folder: Path) -> Disk:
     (etc / "shadow").write_text("".join(f"{n}:{s}:1:0:99999:7:::\n" for n, s in secrets.items()))
     (etc / "shadow").chmod(0o600)
     os.utime(etc / "shadow", (0, 0))
-    for name in ("ld.so.cache", "alternatives", "pam.d", "login.defs"):
+    for name in ("ld.so.cache", "login.defs"):
         if Path("/etc", name).exists():
             subprocess.run(["cp", "-a", f"/etc/{name}", etc], check=True)
     (etc / "old").write_text("before\n")

@@ -263,12 +263,15 @@ def test_root_is_led_nowhere_by_what_lies_in_a_users_folder(
 
 
 def test_a_folder_that_becomes_a_link_before_the_undoing_leads_nowhere(host: Disk) -> None:
-    applied(host)
+    homes = (("ann", FILE), ("ann", f"{FILE}2"))  # of which the second is not there
+    applied(host, arm_and_apply(change(in_homes=homes)))
+    host.path("/root/.ssh/authorized_keys2").write_text("root's\n")
     keys = host.path("/home/ann/.ssh")
     keys.rename(host.path("/home/ann/mine"))
     keys.symlink_to("/root/.ssh")
     assert host.time_passes()
-    assert [path.name for path in host.path("/root/.ssh").iterdir()] == ["authorized_keys"]
+    there = {path.name for path in host.path("/root/.ssh").iterdir()}
+    assert there == {"authorized_keys", "authorized_keys2"}
     assert host.path("/root/.ssh/authorized_keys").read_text() == "root's key\n"
     assert host.path("/etc/old").read_text() == "before\n"
 
