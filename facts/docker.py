@@ -35,8 +35,8 @@ engine_state() {
   if [ -f /run/docker.pid ]; then pid=; read -r pid < /run/docker.pid
   elif [ -e /run/docker.pid ]; then pid=none
   else echo stopped; return; fi
-  case $pid in *[!0-9]*) echo "unreachable: /run/docker.pid holds no number"; return;; esac
-  if [ -z "$pid" ] || [ ! -d "/proc/$pid" ]; then echo stopped; return; fi
+  case $pid in ""|*[!0-9]*) echo "unreachable: /run/docker.pid holds no number"; return;; esac
+  if [ ! -d "/proc/$pid" ]; then echo stopped; return; fi
   if ! command -v curl >/dev/null; then echo "unreachable: curl is not installed"; return; fi
   echo running
 }
@@ -143,6 +143,8 @@ def parse_installation(found: Sections) -> Engine:
         if status == "installed":
             packages[name] = Package(version=version, held=want == "hold")
     unit = dict(line.split("=", 1) for line in found.get("unit", []) if "=" in line)
+    if unit and "ActiveState" not in unit:
+        raise ValueError("systemd does not say whether docker.service is active")
     group = found.get("group", [])
 
     def text(name: str) -> str | None:

@@ -192,8 +192,9 @@ units -p Id,LoadState,ActiveState,UnitFileState,Requires \
   {UNIT} {TIMER} docker.service ssh.socket \
   {" ".join(f"{name}.service" for name in _RIVALS)}
 section listen; units -p Listen --value ssh.socket
-for path in {CONFIG} {DROP_INS}/*.conf; do
-  [ ! -p "$path" ] || {{ show config "$path"; exit 0; }}  # sshd itself would wait for it
+for path in {CONFIG} {DROP_INS}/*.conf; do  # sshd itself would wait for a pipe
+  [ -f "$path" ] || [ ! -e "$path" ] || [ "$path" -ef /dev/null ] ||
+    {{ show config "$path"; exit 0; }}
 done
 section ports; sshd -T 2>/dev/null | grep '^port '
 section ufw; [ ! -f /etc/ufw/ufw.conf ] || grep -as '^ENABLED=' /etc/ufw/ufw.conf

@@ -27,7 +27,12 @@ section boot
 while read -r line; do echo "$line"; done < /proc/sys/kernel/random/boot_id
 read -r up _ < /proc/uptime; echo "$up"
 section engine
-pid=; [ -f /run/docker.pid ] && read -r pid < /run/docker.pid
+[ ! -e /run/docker.pid ] || [ -f /run/docker.pid ] || ! show pid /run/docker.pid || exit 0
+pid=
+if [ -f /run/docker.pid ]; then
+  read -r pid < /run/docker.pid
+  case $pid in ""|*[!0-9]*) odd pid /run/docker.pid "no process's number"; exit 0;; esac
+fi
 [ -n "$pid" ] && [ -r "/proc/$pid/stat" ] && while read -r line; do echo "$line"; done \
 < "/proc/$pid/stat"
 section kernel

@@ -20,8 +20,9 @@ login=${{SUDO_USER:-root}}
 section login; printf '%s\\n' "$login"
 if ! command -v sshd >/dev/null; then section absent; exit 0; fi
 if {pending()}; then section unconfirmed; fi
-for path in {CONFIG} {DROP_INS}/*.conf; do
-  [ ! -p "$path" ] || {{ show config "$path"; exit 0; }}  # sshd itself would wait for it
+for path in {CONFIG} {DROP_INS}/*.conf; do  # sshd itself would wait for a pipe
+  [ -f "$path" ] || [ ! -e "$path" ] || [ "$path" -ef /dev/null ] ||
+    {{ show config "$path"; exit 0; }}
 done
 lines=$(grep -asHniE '^[[:space:]]*({_RELEVANT})[[:space:]="]' {CONFIG} {DROP_INS}/*.conf)
 section lines; printf '%s\\n' "$lines"
