@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra.api import Host, State, StringCommand
 
+from cluster.answer import NoAnswer
 from cluster.autolock import (
     key_missing,
     needs_fingerprint,
@@ -31,7 +32,7 @@ from cluster.swarm import may_restart
 from cluster.unlock_key import is_key
 from facts import swarm as swarm_facts
 from operations import key_file, story
-from operations.connection import UNREACHABLE, why
+from operations.connection import UNREACHABLE, read, why
 from operations.converge import (
     Commands,
     call,
@@ -316,13 +317,10 @@ def _make_private(state: State, host: Host, path: Path) -> bool:
 def _key(host: Host, script: str, doing: str) -> str | None:
     """The unlock key that a script prints, or a message about why there is none."""
     try:
-        status, output = host.run_shell_command(
-            StringCommand(f"set -eu\n{UPDATE_SWARM}{script}"),
-            print_output=False,
-            print_input=False,
-            _sudo=True,
-            _timeout=90,
-        )
+        key = read(host, f"set -eu\n{UPDATE_SWARM}{script}", timeout=90)
+    except NoAnswer as error:
+        story.failed(host, f"{doing}: {error}. It may have happened all the same: run again to see")
+        return None
     except UNREACHABLE as error:  # a time-out is an OSError, and no fault of the file's
         story.failed(
             host,
@@ -330,11 +328,13 @@ def _key(host: Host, script: str, doing: str) -> str | None:
             "all the same: run again before any manager is restarted; that fetches the key",
         )
         return None
-    key = output.stdout.strip() if status else ""
     if is_key(key):
-        return str(key)
-    words = "an answer that is no unlock key" if status else output.stderr.strip() or "no message"
-    story.failed(host, f"{doing}: {words}. It may have happened all the same: run again to see")
+        return key
+    story.failed(
+        host,
+        f"{doing}: an answer that is no unlock key. It may have happened all the same: run again "
+        "to see",
+    )
     return None
 
 

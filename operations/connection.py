@@ -8,8 +8,9 @@ from typing import Any
 
 from gevent.event import AsyncResult
 from paramiko import Transport
-from pyinfra.api import Host, State
+from pyinfra.api import Host, State, StringCommand
 
+from cluster.answer import NoAnswer, asked, sections
 from operations import pyinfra_internals
 from operations.pyinfra_internals import UNREACHABLE
 
@@ -23,6 +24,25 @@ _OPTIONS = (
     ("TCP_KEEPCNT", 4),
     ("TCP_USER_TIMEOUT", 40_000),
 )
+
+
+def read(host: Host, script: str, *, timeout: int, sudo: bool = True) -> str:
+    """What a script prints on a host: all of it. Neither side shows it, for it may be a secret.
+
+    Raises :class:`cluster.answer.NoAnswer` where the script fails or its answer was cut on the way,
+    with the reason, and what :data:`UNREACHABLE` holds. timeout: seconds.
+    """
+    more = {"_sudo": True} if sudo else {}
+    done, output = host.run_shell_command(
+        StringCommand(asked(f"section said\n{script}")),
+        print_output=False,
+        print_input=False,
+        _timeout=timeout,
+        **more,
+    )
+    if not done:
+        raise NoAnswer(output.stderr.strip() or "no message")
+    return "\n".join(sections(output.stdout_lines)["said"])
 
 
 def why(error: Exception) -> str:

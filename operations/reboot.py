@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pyinfra.api import Host, State, StringCommand
+from pyinfra.api import Host, State
 
 from cluster.rolling import jobs
 from cluster.rolling.jobs import Roll
 from cluster.rolling.options import Options
 from facts.rolling import Running
 from operations import story
-from operations.connection import log_in_anew
+from operations.connection import log_in_anew, read
 from operations.converge import Commands, call, job, observe, progress, script
 from operations.rolling import PAUSE, Job, running, turn
 
@@ -51,12 +51,9 @@ def _wait_for_boot(state: State, host: Host, boot: str, seconds: int) -> bool:
 def _boot(host: Host) -> str:
     """The id of the boot that answers; empty where none does."""
     try:
-        done, output = host.run_shell_command(
-            StringCommand("cat /proc/sys/kernel/random/boot_id"), _timeout=15
-        )
+        return read(host, "cat /proc/sys/kernel/random/boot_id", timeout=15, sudo=False)
     except Exception:  # a connection that dies in the middle has many words for it
         return ""
-    return output.stdout.strip() if done else ""
 
 
 JOB = Job("reboot", _roll, _change)

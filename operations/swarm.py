@@ -16,6 +16,7 @@ from pyinfra import logger
 from pyinfra.api import Host, State, StringCommand
 
 from cluster import measures, topology
+from cluster.answer import NoAnswer
 from cluster.identity import node_at, node_of
 from cluster.membership import (
     Membership,
@@ -38,7 +39,7 @@ from cluster.steps import (
     SetLabel,
 )
 from operations import story
-from operations.connection import UNREACHABLE, why
+from operations.connection import UNREACHABLE, read, why
 from operations.converge import (
     Commands,
     call,
@@ -228,15 +229,10 @@ def _look_for_the_ingress(state: State, host: Host, acting: str, address: str) -
 
     Where that is of no use either, the next run says so.
     """
-    status, output = host.run_shell_command(
-        StringCommand(MISSES_INGRESS),
-        print_output=False,
-        print_input=False,
-        _sudo=True,
-        _timeout=60,
-    )
-    node = output.stdout.strip()
-    if status and node:
+    node = ""
+    with suppress(NoAnswer):
+        node = read(host, MISSES_INGRESS, timeout=60)
+    if node:
         host.log("this engine has not joined the ingress network: it is to try again")
         with suppress(*UNREACHABLE):
             look_again = with_values(_LOOK_AGAIN, node=node, address=address)
@@ -273,15 +269,8 @@ def _worker_token(state: State, acting: str) -> str:
     _tokens[acting] = pending
     token = ""
     try:
-        status, output = state.inventory.get_host(acting).run_shell_command(
-            StringCommand(_WORKER_TOKEN),
-            print_output=False,
-            print_input=False,
-            _sudo=True,
-            _timeout=30,
-        )
-        token = output.stdout.strip() if status else ""
-    except UNREACHABLE as error:
+        token = read(state.inventory.get_host(acting), _WORKER_TOKEN, timeout=30)
+    except (*UNREACHABLE, NoAnswer) as error:
         logger.error(f"{acting} gave no answer when it was asked for the join token: {why(error)}")
     finally:
         if not token:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from operations import autolock, key_file, story
+from tests.answers import encoded
 
 KEY = f"SWMKEY-1-{'A' * 43}"
 
@@ -20,6 +21,7 @@ class Manager:
 
     def __init__(self, *, answers_off: bool = True, silent: bool = False) -> None:
         self.on, self.answers_off, self.silent = False, answers_off, silent
+        self.arrives = 10_000
         self.printed: list[bool] = []
 
     def run_shell_command(self, command: Any, **options: Any) -> tuple[bool, Any]:
@@ -31,9 +33,10 @@ class Manager:
             if self.silent:
                 raise TimeoutError
             if not self.answers_off:
-                return False, SimpleNamespace(stdout="", stderr="no answer")
+                return False, SimpleNamespace(stdout_lines=[], stderr="no answer")
             self.on = False
-        return True, SimpleNamespace(stdout=f"{KEY}\n", stderr="")
+        said = encoded(f"#> said\n{KEY}")
+        return True, SimpleNamespace(stdout_lines=[*said[:2], said[2][: self.arrives]], stderr="")
 
 
 @pytest.fixture
@@ -58,6 +61,19 @@ def test_it_is_on_with_its_key_kept(tmp_path: Path, failures: list[str]) -> None
     assert (tmp_path / "key").read_text() == f"{KEY}\n"
     assert not any(manager.printed)
     assert failures == []
+
+
+def test_a_key_that_was_cut_on_the_way_is_not_kept(tmp_path: Path, failures: list[str]) -> None:
+    """It would look like one: keys of several lengths do."""
+    whole = len(encoded(f"#> said\n{KEY}")[2])
+    for arrives in range(whole):
+        manager = Manager()
+        manager.arrives = arrives
+        assert not turn_on(manager, tmp_path / "key")
+        assert not (tmp_path / "key").exists()
+    assert len(failures) == whole
+    assert "cut short" in failures[-1]
+    assert not any(KEY[:30] in told for told in failures)
 
 
 def test_it_is_not_turned_on_where_there_is_no_place(tmp_path: Path, failures: list[str]) -> None:

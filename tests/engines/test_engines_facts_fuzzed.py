@@ -1,0 +1,238 @@
+"""Facts asked of a real host whose files are not what they should be: the truth, or nothing.
+
+Each file that a fact's script names is replaced by what somebody, or a dying disk, could leave in
+its place. No question hangs, none ends in an error that is not the fact's own, and none says of a
+healthy host that its engine does not run, its packages are gone or its swarm is another one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from pyinfra.api.exceptions import FactProcessError
+from pyinfra.api.facts import ShortFactBase
+
+from tests.engines.hosts import Hosts
+from tests.facts_page import ARGUMENTS, facts
+
+ASKED = {name: fact for name, fact in facts().items() if not issubclass(fact, ShortFactBase)}
+ELSEWHERE = {"facts.docker.PublishedKey", "facts.docker.Offered"}
+"""Ask the network and apt; nothing of the host that could lie in their way."""
+
+WITHIN = 25
+"""Seconds: an engine may take 20 to say that it has no leader."""
+
+KINDS: Mapping[str, str] = {
+    "random bytes": "head -c 4000 /dev/urandom > {0}",
+    "10 MB of random bytes": "head -c 10000000 /dev/urandom > {0}",
+    "one line of 10 MB": "head -c 10000000 /dev/zero | tr '\\0' x > {0}",
+    "forged marks": "printf '#> state\\nabsent\\n#. 0\\n\\000\\r\\205#> unit\\nno\\n' > {0}",
+    "empty": ": > {0}",
+    "a directory": "mkdir {0}",
+    "a pipe": "mkfifo {0}",
+    "a link to nothing": "ln -s /nowhere {0}",
+    "an endless device": "ln -s /dev/zero {0}",
+    "unreadable": "ln -s /proc/self/mem {0}",
+}
+
+PEOPLE = ("/home/guest/.ssh", "/home/guest/.ssh/authorized_keys")
+"""What a user who may nothing else decides about."""
+
+AMONG_OTHERS = (
+    "/etc/apt/sources.list.d/odd.list",
+    "/etc/modprobe.d/odd.conf",
+    "/etc/ssh/sshd_config.d/odd.conf",
+    "/usr/share/keyrings/docker-odd.gpg",
+)
+"""Files that are found by a pattern."""
+
+NOT_THERE = re.compile(r"docker\.sock$|/systemd/system$|/netns$|\.d$|/apt$|/rollback|/$")
+
+# As much of systemd as the facts ask for: everything is there, active and enabled.
+SYSTEMCTL = r"""#!/bin/sh
+case "$* " in *"--value "*) echo "[::]:22 (Stream)"; exit;; esac
+first=yes
+for unit in "$@"; do
+  case $unit in *.service|*.socket|*.timer) ;; *) continue;; esac
+  [ $first ] || echo; first=
+  printf 'Id=%s\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n' "$unit"
+  printf 'NeedDaemonReload=no\nRequires=\nStateChangeTimestamp=\n'
+done
+"""
+
+
+def command(name: str) -> str:
+    fact = ASKED[name]()
+    return str(fact.command(**ARGUMENTS.get(name, {})))
+
+
+def named(script: str) -> set[str]:
+    """The files that a script names."""
+    found = re.findall(r"(?<![\w}*])/(?:etc|run|var|boot)/[\w./@+-]*\w", script)
+    return {path for path in found if not NOT_THERE.search(path)}
+
+
+class Patient:
+    """A host, a swarm of its own, and what each fact says of it while it is well."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self._hosts = hosts
+        hosts.form(["rk1"])
+        self.run(
+            "useradd -m guest; mkdir -p /home/guest/.ssh; echo k > /home/guest/.ssh/authorized_keys"
+        )
+        self.run(
+            "mkdir -p /etc/apt/sources.list.d /etc/modprobe.d /etc/ssh/sshd_config.d "
+            "/usr/share/keyrings"
+        )
+        hosts["rk1"].path("/usr/bin/systemctl").write_text(SYSTEMCTL)
+        self.well = {name: self.ask(name) for name in sorted({*ASKED} - ELSEWHERE)}
+
+    def run(self, line: str) -> None:
+        self._hosts.run("rk1", line)
+
+    def ask(self, name: str) -> Any:
+        """What a fact says, as plain data. Only its own error may come, and in time."""
+        begun = time.monotonic()
+        done = self._hosts.run("rk1", command(name), check=False, timeout=WITHIN)
+        assert time.monotonic() - begun < WITHIN
+        assert done.stdout.isascii(), "pyinfra's reader would end there"
+        assert done.stderr == ""
+        assert done.returncode == 0
+        value = ASKED[name]().process(done.stdout.split("\n"))
+        return json.loads(json.dumps(value, default=lambda one: one.to_json()))
+
+    def replaced(self, path: str, make: str) -> Iterator[None]:
+        """The path holds something else for a while."""
+        self.run(
+            f"mkdir -p {path.rpartition('/')[0]}; rm -rf {path}.kept; "
+            f"[ ! -e {path} ] && [ ! -h {path} ] || mv {path} {path}.kept"
+        )
+        try:
+            self.run(make.format(path))
+            yield
+        finally:
+            self.run(
+                f"rm -rf {path}; "
+                f"[ ! -e {path}.kept ] && [ ! -h {path}.kept ] || mv {path}.kept {path}"
+            )
+
+
+@pytest.fixture(scope="module")
+def patient() -> Iterator[Patient]:
+    with Hosts(1) as hosts:
+        yield Patient(hosts)
+
+
+def of_the_engine(well: Any, now: Any) -> None:
+    assert now["engine"] == well["engine"] or now["engine"].startswith("unreachable")
+    if now["engine"] == "running":
+        for key in ("state", "node", "manager", "cluster", "address", "in_ingress"):
+            assert now[key] == well[key]
+        assert {node["id"] for node in now["nodes"]} == {node["id"] for node in well["nodes"]}
+
+
+def of_the_installation(well: Any, now: Any) -> None:
+    for key in ("running", "enabled", "packages", "architecture", "curl", "forwarding"):
+        assert now[key] == well[key]
+
+
+def of_the_times(well: Any, now: Any) -> None:
+    assert now["boot"] == well["boot"]
+    assert now["engine_started"] is not None
+
+
+def of_the_firewall(well: Any, now: Any) -> None:
+    for key in ("ipv4", "ipv6"):
+        assert now.get(key) == well.get(key)
+
+
+def of_the_people(well: Any, now: Any) -> None:
+    assert now["login_user"] == well["login_user"]
+
+
+JUDGES: Mapping[str, Callable[[Any, Any], None]] = {
+    "facts.swarm.State": of_the_engine,
+    "facts.docker.Installation": of_the_installation,
+    "facts.rolling.Running": of_the_times,
+    "facts.firewall.State": of_the_firewall,
+    "facts.firewall.Tables": of_the_firewall,
+    "facts.access.Accounts": of_the_people,
+}
+
+
+def test_a_host_that_is_well_is_told_as_such(patient: Patient) -> None:
+    assert patient.well["facts.swarm.State"]["engine"] == "running"
+    assert patient.well["facts.docker.Installation"]["running"] is True
+    assert [one["name"] for one in patient.well["facts.access.Accounts"]["accounts"]][-1] == "guest"
+
+
+def judged(patient: Patient, name: str) -> int:
+    """Ask a fact, and see that what it says is true of a host that is well."""
+    now = patient.ask(name)
+    if name in JUDGES:
+        JUDGES[name](patient.well[name], now)
+    return 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_lies_at_a_path_no_fact_hangs_or_lies(patient: Patient, kind: str) -> None:
+    scripts = {name: command(name) for name in patient.well}
+    paths = {path for script in scripts.values() for path in named(script)}
+    told = 0
+    for path in sorted({*paths, *PEOPLE, *AMONG_OTHERS}):
+        folder = path.rpartition("/")[0]
+        reads = [
+            name for name, script in scripts.items() if path in script or folder + "/*" in script
+        ]
+        if path in PEOPLE:
+            reads = ["facts.access.Accounts"]
+        if not reads:
+            continue
+        for _ in patient.replaced(path, KINDS[kind]):
+            for name in reads:
+                where = f"{name}, {path} is {kind}"
+                try:
+                    told += judged(patient, name)
+                except (subprocess.TimeoutExpired, AssertionError) as error:
+                    raise AssertionError(f"{where}: {error}") from error
+                except FactProcessError as error:
+                    silence = str(error)
+                    assert silence.isprintable(), where
+                    assert path not in PEOPLE, f"{where}: a user who may nothing stops a fact"
+    assert told, "nothing could be told of anything"
+
+
+NAME = "docker-odd\n#> state\nabsent\n/etc/passwd\n#. 0"
+
+
+def test_names_with_line_ends_are_nothing_but_odd_names(patient: Patient) -> None:
+    folders = {
+        "/etc/apt/sources.list.d": "deb https://download.docker.com/linux/debian trixie stable",
+        "/etc/apt/trusted.gpg.d": "x",
+        "/usr/share/keyrings": "x",
+        "/etc/modprobe.d": "blacklist esp4",
+        "/etc/ssh/sshd_config.d": "Match user x",
+        "/boot": "x",
+    }
+    for folder, text in folders.items():
+        for ending in (".list", ".gpg", ".conf", ""):
+            prefix = "vmlinuz-" if folder == "/boot" else ""
+            path = f"{folder}/{prefix}{NAME}{ending}".replace("'", "")
+            patient.run(f"mkdir -p '{path.rpartition('/')[0]}'; printf '%s\\n' '{text}' > '{path}'")
+            try:
+                for name in patient.well:
+                    with suppress(FactProcessError):
+                        judged(patient, name)
+                with suppress(FactProcessError):
+                    stale = patient.ask("facts.docker.Installation")["stale"]
+                    assert "/etc/passwd" not in stale, "it would be removed"
+            finally:
+                patient.run(f"rm -f '{path}'")
