@@ -61,6 +61,7 @@ Before=shutdown.target
 [Service]
 Type=oneshot
 ExecStart=/bin/sh {RESTORE} --boot
+TimeoutStartSec=5min
 """
 
 LATE_BOOT_UNIT = f"""\
@@ -73,6 +74,7 @@ After=remote-fs.target {UNIT}
 [Service]
 Type=oneshot
 ExecStart=/bin/sh {RESTORE} --late
+TimeoutStartSec=5min
 RestartForceExitStatus={LATER}
 RestartSec=30
 """

@@ -100,6 +100,11 @@ save() { # USER PATH N: a line of “files”
             return 1
         }
     fi
+    # What a user's process says is one of two words, or it could name files of root's.
+    case $state in saved | absent) ;; *)
+        say "$path could not be saved: a process of $1 said something else" >&2
+        return 1 ;;
+    esac
     mount=$(mount_of "$path")
     case $path$copy in *[[:space:]]*)
         say "$2 leads to a path with blanks, which could not be put back" >&2

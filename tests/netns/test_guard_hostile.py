@@ -296,6 +296,21 @@ def test_a_home_that_is_a_link_is_followed_to_where_its_owner_may_write(host: Di
     assert not host.waits()
 
 
+def test_what_a_users_process_says_names_no_file_of_roots(host: Disk) -> None:
+    """Its user may hold it, and have it say anything."""
+    liar = host.tools / "setpriv"
+    liar.write_text("#!/bin/sh\necho 'saved\nabsent root /etc/victim - /etc ext4\nabsent'\n")
+    liar.chmod(0o755)
+    host.path("/etc/victim").write_text("root's\n")
+    done = host.run(script(arm_and_apply(change())))
+    assert done.returncode == 1
+    assert "a process of ann said something else" in done.stderr
+    host.time_passes()
+    host.boots()
+    assert host.path("/etc/victim").read_text() == "root's\n"
+    assert not host.waits()
+
+
 def test_keys_of_a_user_without_any_are_gone_again(host: Disk) -> None:
     host.path(FILE).unlink()
     host.path("/home/ann/.ssh").rmdir()
