@@ -9,7 +9,18 @@ from ipaddress import ip_network
 from typing import Any
 
 from cluster.answer import Sections
-from cluster.firewall.host_files import FILES, LISTS, STATUS, TIMER, UNIT, WANTS, valid
+from cluster.firewall.host_files import (
+    FILES,
+    INTERFACE_LIST,
+    LISTS,
+    STATUS,
+    TIMER,
+    UNIT,
+    WANTS,
+    WATCH,
+    valid,
+)
+from cluster.firewall.interfaces import parse_list
 from cluster.firewall.plan import Host
 from cluster.firewall.plan import Tables as FilterTables
 from cluster.firewall.policy import FAMILIES as EACH
@@ -189,7 +200,7 @@ section links
 for link in {" ".join(WANTS.values())}; do [ ! -h $link ] || echo "${{link##*/}}"; done
 section units
 units -p Id,LoadState,ActiveState,UnitFileState,Requires \
-  {UNIT} {TIMER} docker.service ssh.socket \
+  {UNIT} {WATCH} {TIMER} docker.service ssh.socket \
   {" ".join(f"{name}.service" for name in _RIVALS)}
 section listen; units -p Listen --value ssh.socket
 for path in {CONFIG} {DROP_INS}/*.conf; do  # sshd itself would wait for a pipe
@@ -199,11 +210,11 @@ done
 section ports; sshd -T 2>/dev/null | grep '^port '
 section ufw; [ ! -f /etc/ufw/ufw.conf ] || grep -as '^ENABLED=' /etc/ufw/ufw.conf
 section login; tr '\\0' '\\n' < /proc/$PPID/environ | grep ^SSH_CONNECTION=
-section interfaces; for path in /sys/class/net/*; do echo "${{path##*/}}"; done
 section bridges
 {ENGINE_STATE}
 [ "$(engine_state)" != running ] ||
   api 'http://localhost/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D'
+show interfaces {INTERFACE_LIST} || section interfaces
 if {pending()}; then section unconfirmed; fi
 """
 
@@ -283,7 +294,7 @@ def parse_state(found: Sections) -> Host:
         docker=units.get("docker.service", {}).get("LoadState") == "loaded",
         docker_waits=_waits(units.get("docker.service", {})),
         bridges=_bridges("".join(found["bridges"])),
-        interfaces=tuple(found["interfaces"]),
+        interfaces=parse_list(found["interfaces"]),
         ssh_ports=tuple(sorted(ports)),
         login_from=login[0].partition("%")[0] if login else "",
         rivals=tuple(rivals),

@@ -9,25 +9,26 @@ from typing import TYPE_CHECKING
 from cluster import measures
 from cluster.findings import Change, Finding, Notice, changes, refusals
 from cluster.firewall import clear_text
-from cluster.firewall.chains import FORWARD, INPUT, MANAGEMENT_PORT, PEERS
+from cluster.firewall.chains import INPUT, MANAGEMENT_PORT, PEERS
 from cluster.firewall.host_files import (
     DOCKER_DROP_IN,
     FILES,
+    INTERFACES,
     LISTS,
-    LOCK,
+    LOCKS,
     REFRESH,
     SCRIPT,
     TIMER,
     UNIT,
     WANTS,
+    WATCH,
+    WATCH_FILE,
     unload,
 )
 from cluster.firewall.plan import TITLES, Host, Wanted, declared, plan, plan_ranges
 from cluster.firewall.policy import (
     FAMILIES,
     Policy,
-    docker_bridges,
-    foreign_bridges,
     members,
     policy,
     votes,
@@ -271,14 +272,11 @@ def _wanted(
 
 
 def _policy(settings: Settings, host: Host, *, cut: bool, votes: bool | None = None) -> Policy:
-    of_docker = _named_already(host) if host.bridges is None else host.bridges
     still, voting = _in_the_swarm(settings, host)
     return policy(
         settings,
         current_host().name,
         ssh_ports=host.ssh_ports or (22,),
-        bridges=docker_bridges(of_docker),
-        foreign=foreign_bridges(of_docker, host.interfaces),
         cut_clear_vxlan=cut,
         members=still,
         votes=voting if votes is None else votes,
@@ -314,17 +312,6 @@ def _opened(host: Host) -> bool:
     return any(
         rule.condition("--dport") == str(MANAGEMENT_PORT) and rule.target == PEERS for rule in rules
     )
-
-
-def _named_already(host: Host) -> tuple[str, ...]:
-    """Docker's bridges where the engine does not say, so that the rules stay as they are."""
-    rules = [parse(text) for text in host.tables["ipv4"].chains.get(FORWARD, ())]
-    if not rules:
-        return ()
-    named = {rule.condition("-i") or "" for rule in rules if rule.target == "RETURN"}
-    foreign = {rule.condition("-o") for rule in rules if rule.target == "RETURN"}
-    covered = {name for name in host.interfaces if name.startswith("br-")} - foreign
-    return tuple(name for name in named | covered if name and not name.endswith("+"))
 
 
 def _clear_text_in_use(settings: Settings) -> tuple[dict[str, tuple[str, ...]], bool]:
@@ -386,11 +373,14 @@ def _apply(wanted: Wanted, host: Host, schedule: str) -> list[str]:
         # systemd grants a unit.
         f"systemctl reset-failed {UNIT} 2>/dev/null || :",
         RESET_FAILED,
+        # Before the rules are: containers are not cut off from their own host for a moment.
+        f"sh {SCRIPT} look",
         # The unit's start loads the rules, too, but only its first one.
         f"if systemctl --quiet is-active {UNIT}; then sh {SCRIPT} load\n"
         f"elif ! systemctl start {UNIT}; then\n"
         f"  journalctl -q -o cat -n 5 -u {UNIT} >&2; exit 1\nfi",
     ]
+    commands.append(f"systemctl restart {WATCH}")
     if wanted.refreshed:
         commands.append(f"systemctl start {TIMER}")
     return commands
@@ -400,8 +390,11 @@ _AFTER_RESTORE = f"""\
 systemctl daemon-reload
 if [ -e {SCRIPT} ]; then
     sh {SCRIPT} load
+    # Not waited for: at boot, all of ours come after what undoes a change.
+    if [ -e {WATCH_FILE} ]; then systemctl --no-block restart {WATCH}
+    else systemctl stop {WATCH} 2>/dev/null; fi
 else
-    systemctl stop {UNIT} {TIMER} 2>/dev/null
+    systemctl stop {UNIT} {WATCH} {TIMER} 2>/dev/null
     {unload().rstrip()}
 fi
 """
@@ -410,7 +403,7 @@ fi
 _REMOVE = f"""\
 # A change that nobody has confirmed would be undone later: the firewall would come back.
 {forget("firewall")}
-systemctl --quiet disable --now {TIMER} 2>/dev/null || :
+systemctl --quiet disable --now {TIMER} {WATCH} 2>/dev/null || :
 # Ended, not waited for: it holds the lock while Cloudflare does not answer.
 systemctl stop {REFRESH} 2>/dev/null || :
 systemctl --quiet disable {UNIT} 2>/dev/null || :
@@ -420,6 +413,6 @@ rmdir {DOCKER_DROP_IN.rpartition("/")[0]} 2>/dev/null || :
 systemctl daemon-reload
 systemctl stop {UNIT} 2>/dev/null || :
 {unload()}
-rm -rf {LISTS}
-rm -f {LOCK}
+rm -rf {LISTS} {INTERFACES}
+rm -f {" ".join(LOCKS)}
 """

@@ -4,10 +4,17 @@ Rules are written as ``iptables-save`` prints them, without their chain. What a 
 
 ``SWARM-INPUT``
     everything that is addressed to the host itself; reached from ``INPUT``.
+``SWARM-BRIDGES``
+    containers on Docker's bridges reach their own host.
 ``SWARM-FORWARD``
-    what passes through the host; reached from ``DOCKER-USER``. Only what comes from outside and
-    goes to a container is judged, in ``SWARM-PUBLISHED``. What is allowed returns: Docker's own
-    rules, and other people's, have the last word.
+    what passes through the host; reached from ``DOCKER-USER``.
+``SWARM-CONTAINERS``
+    what of that comes from outside and goes to a container. What is translated goes on to
+    ``SWARM-PUBLISHED``, unless it goes to an interface that is known not to be Docker's; what is
+    sent straight at a container is dropped. All else returns.
+``SWARM-PUBLISHED``
+    who may reach a published port. What is allowed returns: Docker's own rules, and other
+    people's, have the last word.
 ``SWARM-PEERS``
     the swarm's own ports: open to the cluster's addresses, closed to everybody else.
 ``SWARM-WEB``
@@ -20,16 +27,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cluster.firewall.interfaces import DOCKERS_OWN, Interfaces
 from cluster.firewall.policy import CLUSTER, Family, Opening, Policy, of_family
 
 Chains = dict[str, tuple[str, ...]]
 
 INPUT, FORWARD, OUTPUT = "SWARM-INPUT", "SWARM-FORWARD", "SWARM-OUTPUT"
+BRIDGES, CONTAINERS = "SWARM-BRIDGES", "SWARM-CONTAINERS"
 PEERS, PUBLISHED, WEB = "SWARM-PEERS", "SWARM-PUBLISHED", "SWARM-WEB"
-OURS = (INPUT, FORWARD, OUTPUT, PEERS, PUBLISHED, WEB)
+OURS = (INPUT, BRIDGES, FORWARD, CONTAINERS, OUTPUT, PEERS, PUBLISHED, WEB)
 
 JUMPS = {"INPUT": INPUT, "DOCKER-USER": FORWARD, "OUTPUT": OUTPUT}
 """The chain from which each of ours is reached: by one jump, which stands first."""
+
+CALLED = "br-+"
+"""How Docker calls bridges, and not Docker alone: enough to keep somebody out, never to let in."""
 
 MANAGEMENT_PORT = 2377
 GOSSIP_PORT = 7946
@@ -44,11 +56,14 @@ ICMPV6 = (1, 2, 3, 4, 128, 130, 131, 132, 133, 134, 135, 136, 143)
 def chains(policy: Policy, family: Family) -> Chains:
     """Our chains for one family, in the order in which a packet meets them.
 
-    ``SWARM-WEB`` is empty where its content is the refresher's: with ``web = "cloudflare"``.
+    Empty is what the host fills in by itself: ``SWARM-BRIDGES`` and ``SWARM-CONTAINERS``
+    (:func:`interface_rules`), and ``SWARM-WEB`` with ``web = "cloudflare"`` (:func:`web_rules`).
     """
     return {
         INPUT: tuple(_input(policy, family)),
-        FORWARD: tuple(_forward(policy)),
+        BRIDGES: (),
+        FORWARD: ("-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN", f"-g {CONTAINERS}"),
+        CONTAINERS: (),
         OUTPUT: tuple(_output(policy)),
         PEERS: tuple(_peers(policy, family)),
         PUBLISHED: tuple(_published(policy, family)),
@@ -59,6 +74,24 @@ def chains(policy: Policy, family: Family) -> Chains:
 def web_rules(ranges: Iterable[str]) -> tuple[str, ...]:
     """``SWARM-WEB`` for these ranges."""
     return (*(f"-s {network} -j RETURN" for network in ranges), "-j DROP")
+
+
+def interface_rules(interfaces: Interfaces) -> Chains:
+    """``SWARM-BRIDGES`` and ``SWARM-CONTAINERS`` for these interfaces, in either family."""
+    bridges = tuple(dict.fromkeys((*DOCKERS_OWN, *interfaces.docker)))
+    return {
+        BRIDGES: tuple(f"-i {name} -j ACCEPT" for name in bridges),
+        CONTAINERS: (
+            *(f"-i {name} -j RETURN" for name in bridges),
+            *(f"-o {name} -j RETURN" for name in interfaces.outside),
+            # To a container, though its bridge may not be known yet.
+            f"-m conntrack --ctstate DNAT -g {PUBLISHED}",
+            *(f"-o {name} -j DROP" for name in bridges),
+            # Nor to one that Docker has just made and called as it does.
+            f"-i {CALLED} -o {CALLED} -j RETURN",
+            f"-o {CALLED} -j DROP",
+        ),
+    }
 
 
 def _input(policy: Policy, family: Family) -> Iterable[str]:
@@ -93,22 +126,13 @@ def _input(policy: Policy, family: Family) -> Iterable[str]:
     if policy.ssh_sources:
         for port in policy.ssh_ports:
             yield f"-p tcp -m tcp --dport {port} -j DROP"
-    for interface in policy.foreign:
-        yield from _from_outside(policy, f"-i {interface} ")
-        if policy.inbound == "accept":
-            yield f"-i {interface} -j RETURN"
     # Containers reach each other's published ports this way, too: through Docker's proxy.
-    for bridge in policy.bridges:
-        yield f"-i {bridge} -j ACCEPT"
-    yield from _from_outside(policy)
-
-
-def _from_outside(policy: Policy, entered: str = "") -> Iterable[str]:
+    yield f"-j {BRIDGES}"
     for port in policy.web_ports:
-        yield f"{entered}-p tcp -m tcp --dport {port} -j {WEB}"
-        yield f"{entered}-p tcp -m tcp --dport {port} -j ACCEPT"
+        yield f"-p tcp -m tcp --dport {port} -j {WEB}"
+        yield f"-p tcp -m tcp --dport {port} -j ACCEPT"
     if policy.inbound == "deny":
-        yield f"{entered}-j DROP"
+        yield "-j DROP"
 
 
 def _what_networks_need(family: Family) -> Iterable[str]:
@@ -122,22 +146,7 @@ def _what_networks_need(family: Family) -> Iterable[str]:
         yield "-s fe80::/10 -p udp -m udp --sport 547 --dport 546 -j ACCEPT"
 
 
-def _forward(policy: Policy) -> Iterable[str]:
-    yield "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"
-    for interface in policy.foreign:
-        yield f"-o {interface} -j RETURN"
-    for interface in policy.foreign:
-        for bridge in policy.bridges:
-            yield f"-i {interface} -o {bridge} -g {PUBLISHED}"
-    for bridge in policy.bridges:
-        yield f"-i {bridge} -j RETURN"
-    for bridge in policy.bridges:
-        yield f"-o {bridge} -g {PUBLISHED}"
-
-
 def _published(policy: Policy, family: Family) -> Iterable[str]:
-    # Routed straight at a container, past the published port.
-    yield "-m conntrack ! --ctstate DNAT -j DROP"
     for source in _sources(policy.peers, family, everywhere=False):
         yield f"{source}-j RETURN"
     for opening in policy.openings:

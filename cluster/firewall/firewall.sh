@@ -2,6 +2,8 @@
 # pyinfra-swarm: the firewall of this host.
 # usage: firewall load                          put the rules into the kernel
 #        firewall refresh [--accept-shrink]     fetch the ranges that may reach the web ports
+#        firewall look                          find out which interfaces are Docker's bridges
+#        firewall watch                         the same, whenever one comes or goes
 #        firewall unload                        take our rules out of the kernel
 set -u
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
@@ -9,9 +11,12 @@ export PATH LC_ALL
 root=${FIREWALL_ROOT-}
 rules=$root/etc/pyinfra-swarm/firewall
 lists=$root/var/lib/pyinfra-swarm/web-ranges
+interfaces=$root/var/lib/pyinfra-swarm/interfaces
 lock=$root/run/pyinfra-swarm-firewall.lock
+looking=$root/run/pyinfra-swarm-interfaces.lock # a refresh holds the other one for minutes
 
-ours='SWARM-INPUT SWARM-FORWARD SWARM-OUTPUT SWARM-PEERS SWARM-PUBLISHED SWARM-WEB'
+ours='SWARM-INPUT SWARM-BRIDGES SWARM-FORWARD SWARM-CONTAINERS SWARM-OUTPUT SWARM-PEERS
+SWARM-PUBLISHED SWARM-WEB'
 say() { echo "pyinfra-swarm: $*"; }
 
 has() { $1 -w 20 -n -L "$2" >/dev/null 2>&1; } # a chain of the filter table
@@ -23,6 +28,15 @@ command_of() { case $1 in ipv4) echo iptables ;; ipv6) echo ip6tables ;; esac; }
 web() { # FILE: the rules of SWARM-WEB; without a list the door is closed
     tr -d '\r' < "$1" | awk 'NF { print "-A SWARM-WEB -s " $1 " -j RETURN" }'
     echo "-A SWARM-WEB -j DROP"
+}
+
+replace() { # ipv4|ipv6 CHAINS [--test]: these chains, from standard input, at once or not at all
+    {
+        echo '*filter'
+        for chain in $2; do echo ":$chain - [0:0]"; done
+        cat
+        echo COMMIT
+    } | $(command_of "$1")-restore -w 20 --noflush ${3-}
 }
 
 # --- load -------------------------------------------------------------------------------------
@@ -55,6 +69,7 @@ compose() { # ipv4|ipv6: one atomic change of the filter table
                 list=/dev/null
             }
             web "$list" ;;
+        '# interfaces') inside "$interfaces/list" ;;
         COMMIT)
             # Without an answer nothing is known of DOCKER-USER, and naming it would empty it.
             now=$($t -w 20 -S) || { say "$1: iptables does not say what is there" >&2; return 1; }
@@ -73,6 +88,156 @@ load() { # ipv4|ipv6
         say "$1: the rules were not loaded" >&2
         return 1
     }
+}
+
+# --- interfaces -------------------------------------------------------------------------------
+
+inside() { # FILE: the rules of SWARM-BRIDGES and SWARM-CONTAINERS
+    [ -r "$1" ] || set -- /dev/null
+    { printf 'docker docker0\ndocker docker_gwbridge\n' && cat "$1"; } | awk '
+        $1 == "docker" && !known[$2]++ { docker[++n] = $2 }
+        $1 == "outside" { outside[++m] = $2 }
+        END {
+            for (i = 1; i <= n; i++) print "-A SWARM-BRIDGES -i " docker[i] " -j ACCEPT"
+            for (i = 1; i <= n; i++) print "-A SWARM-CONTAINERS -i " docker[i] " -j RETURN"
+            for (i = 1; i <= m; i++) print "-A SWARM-CONTAINERS -o " outside[i] " -j RETURN"
+            print "-A SWARM-CONTAINERS -m conntrack --ctstate DNAT -g SWARM-PUBLISHED"
+            for (i = 1; i <= n; i++) print "-A SWARM-CONTAINERS -o " docker[i] " -j DROP"
+            print "-A SWARM-CONTAINERS -i br-+ -o br-+ -j RETURN"
+            print "-A SWARM-CONTAINERS -o br-+ -j DROP"
+        }'
+}
+
+runs() { # the engine; whoever connects to its socket while it does not would start it
+    pid=
+    read -r pid < /run/docker.pid # which has no end of line
+    [ -n "$pid" ] && [ -d "/proc/$pid" ]
+} 2>/dev/null
+
+engine() { timeout 25 docker -H unix:///run/docker.sock "$@" 2>/dev/null; }
+
+of_docker() { # "answered", then "docker NAME" for each bridge; nothing where the engine is silent
+    runs && ids=$(engine network ls --quiet --no-trunc --filter driver=bridge) || return 0
+    name='json (index .Options "com.docker.network.bridge.name")'
+    # One that was removed in between fails all; an event will tell of it.
+    [ -z "$ids" ] || said=$(engine network inspect --format "{{.ID}} {{$name}}" $ids) || return 0
+    echo answered
+    [ -z "$ids" ] || printf '%s\n' "$said" | awk '
+        NF == 2 {
+            gsub(/"/, "", $2)
+            print "docker", $2 == "" ? "br-" substr($1, 1, 12) : $2
+        }'
+}
+
+of_kernel() { # "bridge NAME", "shared NAME" for one with a port that is no veth, "other NAME"
+    # Which veth is a container's, of which none is told, shows in its name or its bridge.
+    {
+        ip -o link show type bridge | sed 's/^/bridge /'
+        ip -o link show type veth | sed 's/^/veth /'
+        ip -o link show | sed 's/^/link /'
+    } | awk '
+        { name = $3; sub(/:$/, "", name); sub(/@.*/, "", name) }
+        $1 == "bridge" { bridge[name]; print "bridge", name }
+        $1 == "veth" { veth[name] }
+        $1 == "link" {
+            master = ""
+            for (i = 4; i < NF; i++) if ($i == "master") master = $(i + 1)
+            if (name in veth && (master || name ~ /^veth/)) next
+            if (master) print "shared", master
+            if (!(name in bridge) && name != "lo") print "other", name
+        }' | sort -u
+}
+
+judge() { # SETTLED: the new list, from of_kernel, of_docker, and "was WORD NAME" of the old list
+    # A bridge that Docker does not know may be one that it is about to make, and is outside only
+    # once it has settled. A "+" in a name would stand for many.
+    awk -v settled=" $1 " '
+        $1 == "answered" { answered = 1; next }
+        NF < 2 || $NF !~ /^[A-Za-z0-9_.-]+$/ { next }
+        $1 == "docker" { docker[$2] }
+        $1 == "bridge" { bridge[$2] }
+        $1 == "other" { other[$2] }
+        $1 == "shared" { shared[$2] }
+        $1 == "was" && $2 == "outside" { before[$3] }
+        $1 == "was" && $2 != "outside" { dockers[$3] }
+        END {
+            docker["docker0"]; docker["docker_gwbridge"]
+            if (!answered) for (name in dockers) docker[name]
+            for (name in docker) print name in shared ? "shared" : "docker", name
+            for (name in other) if (!(name in docker)) print "outside", name
+            for (name in bridge) if (!(name in docker)) {
+                known = name in before || (answered && index(settled, " " name " "))
+                print known ? "outside" : "unknown", name
+            }
+        }' | sort
+}
+
+look() { # bring the list and the rules up to date
+    mkdir -p "$interfaces" || return 1
+    tries=0 settled=
+    while :; do
+        seen=$(of_kernel)
+        [ -n "$seen" ] || { say "ip does not say which interfaces there are" >&2; return 1; }
+        answer=$(of_docker)
+        new=$({
+            printf '%s\n' "$seen" "$answer"
+            sed 's/^/was /' "$interfaces/list" 2>/dev/null
+        } | judge "$([ $tries -lt 10 ] || echo $settled)")
+        unknown=$(printf '%s\n' "$new" | sed -n 's/^unknown //p')
+        found=$(printf '%s\n' "$new" | grep -v '^unknown ')
+        if [ "$found" != "$(cat "$interfaces/list" 2>/dev/null)" ] || [ -n "$anew" ]; then
+            put "$found" || return 1
+        fi
+        anew=
+        [ $tries -gt 0 ] || settled=$unknown
+        [ -n "$unknown" ] && [ -n "$answer" ] && [ $tries -lt 10 ] || return 0
+        tries=$((tries + 1))
+        sleep 0.3
+    done
+}
+
+put() { # LIST: into both families' rules, then onto the disk
+    printf '%s\n' "$1" > "$interfaces/list.new" || return 1
+    for family in ipv4 ipv6; do
+        speaks $family && has "$(command_of $family)" SWARM-BRIDGES || continue
+        inside "$interfaces/list.new" | replace $family 'SWARM-BRIDGES SWARM-CONTAINERS' || {
+            say "$family: the rules for Docker's bridges were not loaded" >&2
+            return 1
+        }
+    done
+    mv -f "$interfaces/list.new" "$interfaces/list" || return 1
+    say "interfaces:" $(printf '%s\n' "$1" | tr ' ' =)
+}
+
+alone() { flock -w 60 8 && look && flock -u 8; }
+
+events() { # of networks; whoever looks at the line that comes first misses nothing after it
+    since=$(date +%s)
+    echo
+    curl -q -sN --max-time 300 --unix-socket /run/docker.sock -G http://localhost/events \
+        --data-urlencode 'filters={"type":["network"],"event":["create","destroy"]}' \
+        --data-urlencode "since=$since"
+}
+
+watch() {
+    anew=yes # whatever somebody has done to the rules
+    alone || return 1
+    {
+        while :; do
+            if runs; then events; fi
+            sleep 2
+        done &
+        ip -o monitor link
+        echo gone
+    } | while read -r line; do
+        case $line in
+        '' | '{'*) ;;
+        gone) exit 1 ;;
+        *veth*) continue ;; # a container's
+        *) [ "$(of_kernel)" != "$seen" ] || continue ;;
+        esac
+        alone || exit 1
+    done
 }
 
 # --- unload -----------------------------------------------------------------------------------
@@ -142,16 +307,6 @@ valid() { # ipv4|ipv6 FILE: says what is wrong, if anything
 
 count() { grep -c . "$1" 2>/dev/null || :; }
 
-swap() { # ipv4|ipv6 FILE [--test]: the content of SWARM-WEB, at once or not at all
-    t=$(command_of "$1")
-    {
-        echo '*filter'
-        echo ':SWARM-WEB - [0:0]'
-        web "$2"
-        echo COMMIT
-    } | $t-restore -w 20 --noflush ${3-}
-}
-
 fetch() { # ipv4|ipv6 URL: says ok, `failed: why`, or `refused: why` where a list came
     new=$lists/$1.new
     said=$(curl -q -sS --fail -L --max-redirs 3 --proto '=https' --proto-redir '=https' \
@@ -179,7 +334,8 @@ fetch() { # ipv4|ipv6 URL: says ok, `failed: why`, or `refused: why` where a lis
     fi
     sync "$new.clean" || { echo "failed: it could not be written"; return 1; }
     if speaks "$1" && has "$(command_of "$1")" SWARM-INPUT; then
-        said=$(swap "$1" "$new.clean" --test 2>&1 && swap "$1" "$new.clean" 2>&1) || {
+        said=$({ web "$new.clean" | replace "$1" SWARM-WEB --test &&
+            web "$new.clean" | replace "$1" SWARM-WEB; } 2>&1) || {
             echo "refused: iptables does not take it: $said"
             return 1
         }
@@ -220,11 +376,18 @@ refresh() {
 
 shrink=
 [ "${2-}" != --accept-shrink ] || shrink=yes
+anew=
+exec 8> "$looking"
+case ${1-} in
+look) alone; exit ;;
+watch) watch; exit 1 ;;
+esac
 exec 9> "$lock"
 flock -w 300 9 || { say "another one is at work" >&2; exit 1; }
 case ${1-} in
 load)
     failed=0
+    flock -w 60 8 || { say "another one is at work" >&2; exit 1; }
     for family in ipv4 ipv6; do load $family || failed=1; done
     exit $failed ;;
 refresh) refresh ;;
@@ -233,6 +396,6 @@ unload)
     for family in ipv4 ipv6; do ! speaks $family || unload $family || failed=1; done
     exit $failed ;;
 *)
-    echo "usage: firewall load | refresh [--accept-shrink] | unload" >&2
+    echo "usage: firewall load | refresh [--accept-shrink] | look | watch | unload" >&2
     exit 2 ;;
 esac

@@ -1,8 +1,9 @@
 """What lies on a host: the rules, the script that loads and refreshes them, and its units.
 
 The rules are plain input of ``iptables-restore --noflush``; a line ``# web ranges`` stands where
-the script adds ``SWARM-WEB`` from the host's own list. Jumps are the script's business, too: they
-depend on what else is in the tables at that moment.
+the script adds ``SWARM-WEB`` from the host's own list, and ``# interfaces`` where it adds what
+depends on which interfaces are Docker's. Jumps are the script's business, too: they depend on what
+else is in the tables at that moment.
 """
 
 from __future__ import annotations
@@ -21,15 +22,20 @@ RULES: dict[Family, str] = {
 }
 LISTS = "/var/lib/pyinfra-swarm/web-ranges"
 STATUS = f"{LISTS}/status"
-LOCK = "/run/pyinfra-swarm-firewall.lock"
+INTERFACES = "/var/lib/pyinfra-swarm/interfaces"
+INTERFACE_LIST = f"{INTERFACES}/list"
+LOCKS = ("/run/pyinfra-swarm-firewall.lock", "/run/pyinfra-swarm-interfaces.lock")
 
 UNIT = "pyinfra-swarm-firewall.service"
+WATCH = "pyinfra-swarm-interfaces.service"
 REFRESH = "pyinfra-swarm-web-ranges.service"
 TIMER = "pyinfra-swarm-web-ranges.timer"
 _UNITS = "/etc/systemd/system"
+WATCH_FILE = f"{_UNITS}/{WATCH}"
 DOCKER_DROP_IN = f"{_UNITS}/docker.service.d/pyinfra-swarm-firewall.conf"
 
 MARK = "# web ranges"
+INTERFACES_MARK = "# interfaces"
 _HEADER = "# Written by pyinfra-swarm (deploys/firewall.py); changes here are overwritten.\n"
 
 
@@ -40,6 +46,7 @@ def rules_file(chains: Chains, *, refreshed: bool) -> str:
     """
     lines = [*(f":{name} - [0:0]" for name in chains)]
     lines += [f"-A {name} {rule}" for name, rules in chains.items() for rule in rules]
+    lines.append(INTERFACES_MARK)
     if refreshed:
         lines.append(MARK)
     return "\n".join([_HEADER + "*filter", *lines, "COMMIT"]) + "\n"
@@ -54,6 +61,7 @@ def files(rules: dict[Family, Chains], *, refreshed: bool, schedule: str) -> dic
     found = {RULES[family]: rules_file(rules[family], refreshed=refreshed) for family in FAMILIES}
     found[SCRIPT] = script()
     found[f"{_UNITS}/{UNIT}"] = _LOAD_UNIT
+    found[WATCH_FILE] = _WATCH_UNIT
     found[DOCKER_DROP_IN] = _DOCKER_DROP_IN
     if refreshed:
         found[f"{_UNITS}/{REFRESH}"] = _REFRESH_UNIT
@@ -63,6 +71,7 @@ def files(rules: dict[Family, Chains], *, refreshed: bool, schedule: str) -> dic
 
 WANTS = {
     UNIT: f"{_UNITS}/sysinit.target.wants/{UNIT}",
+    WATCH: f"{_UNITS}/multi-user.target.wants/{WATCH}",
     TIMER: f"{_UNITS}/timers.target.wants/{TIMER}",
 }
 """The links by which systemd starts a unit at boot."""
@@ -71,6 +80,7 @@ FILES = (
     *RULES.values(),
     SCRIPT,
     f"{_UNITS}/{UNIT}",
+    WATCH_FILE,
     DOCKER_DROP_IN,
     f"{_UNITS}/{REFRESH}",
     f"{_UNITS}/{TIMER}",
@@ -104,6 +114,29 @@ ExecStart=/bin/sh {SCRIPT} load
 
 [Install]
 WantedBy=sysinit.target
+"""
+
+_WATCH_UNIT = f"""\
+{_HEADER}\
+# Docker makes bridges at any time. While this does not run, the containers of a new network do not
+# reach their own host; their published ports are judged all the same.
+[Unit]
+Description=Tell the firewall which interfaces are Docker's bridges
+After={UNIT}
+
+[Service]
+ExecStart=/bin/sh {SCRIPT} watch
+Restart=always
+RestartSec=5
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+StateDirectory={INTERFACES.removeprefix("/var/lib/")}
+ReadWritePaths=/run
+
+[Install]
+WantedBy=multi-user.target
 """
 
 _DOCKER_DROP_IN = f"""\

@@ -17,9 +17,11 @@ from cluster.firewall.chains import (
     WEB,
     Chains,
     chains,
+    interface_rules,
     web_rules,
 )
-from cluster.firewall.host_files import FILES, TIMER, UNIT, WANTS, files
+from cluster.firewall.host_files import FILES, TIMER, UNIT, WANTS, WATCH, files
+from cluster.firewall.interfaces import Interfaces, plan_interfaces
 from cluster.firewall.placement import FilterTable, above, admits, positions
 from cluster.firewall.policy import FAMILIES, Family, Policy, covers, of_family
 from cluster.firewall.rule import parse
@@ -78,7 +80,7 @@ class Host(Observation):
     links: the units of ours that systemd starts at boot. active: those that run.
     docker: it is installed. docker_waits: it does not start without our unit.
     bridges: the names of Docker's bridges; ``None`` where the engine did not say.
-    interfaces: all of the host's. ssh_ports: where sshd listens.
+    interfaces: what the host's own list takes for Docker's. ssh_ports: where sshd listens.
     login_from: the address that this login comes from, as the host sees it; empty where unknown.
     rivals: other firewalls that are at work: ``ufw``, ``firewalld``, ``netfilter-persistent``,
         ``nftables``.
@@ -92,7 +94,7 @@ class Host(Observation):
     docker: bool = True
     docker_waits: bool = False
     bridges: tuple[str, ...] | None = None
-    interfaces: tuple[str, ...] = ()
+    interfaces: Interfaces = field(default_factory=Interfaces)
     ssh_ports: tuple[int, ...] = ()
     login_from: str = ""
     rivals: tuple[str, ...] = ()
@@ -108,6 +110,7 @@ class Host(Observation):
             "active": [unit for unit in WANTS if unit in self.active],
             "docker waits for it": self.docker_waits,
             "docker's bridges": "the engine does not say" if self.bridges is None else self.bridges,
+            "interfaces": self.interfaces.to_json(),
             "sshd listens on": list(self.ssh_ports),
             "this login comes from": self.login_from or "unknown",
             "other firewalls": list(self.rivals),
@@ -141,7 +144,7 @@ class Wanted:
     @property
     def units(self) -> tuple[str, ...]:
         """Units of ours that start at boot, and run."""
-        return (UNIT, TIMER) if self.refreshed else (UNIT,)
+        return (UNIT, WATCH, TIMER) if self.refreshed else (UNIT, WATCH)
 
 
 def declared(policy: Policy, schedule: str) -> Wanted:
@@ -176,6 +179,8 @@ def plan(wanted: Wanted, host: Host, *, planning: bool = False) -> list[Finding]
             )
         )
     findings += _files(wanted, host)
+    if any(tables.ours for tables in host.tables.values()):
+        findings += plan_interfaces(host.interfaces, host.bridges)
     findings += neighbours(host.rivals)
     return findings
 
@@ -246,7 +251,7 @@ def _family(family: Family, wanted: Wanted, host: Host) -> list[Finding]:
             )
         ]
     findings: list[Finding] = []
-    for name, rules in wanted.chains[family].items():
+    for name, rules in {**wanted.chains[family], **interface_rules(host.interfaces)}.items():
         if name == WEB and wanted.refreshed:
             rules = web_rules(of_family(family, host.web.ranges.get(family, ())))
         findings += _chain(f"{name} ({title})", rules, tables.chains.get(name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,14 +16,6 @@ if TYPE_CHECKING:
 
 Family = Literal["ipv4", "ipv6"]
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
-
-BRIDGES = ("docker0", "docker_gwbridge")
-"""Docker's own bridges that every swarm node has, there already or not yet."""
-
-ALL_DOCKER_NAMED = "br-+"
-"""What Docker calls the bridges of other networks: ``br-`` and the network's id."""
-
-_NAMED_BY_ID = re.compile(r"br-[0-9a-f]{12}")
 
 CLUSTER = "cluster"
 """The word that stands for the cluster's own addresses among the sources of an opening."""
@@ -58,8 +49,6 @@ class Policy:
     web: who may reach the web ports: ``cloudflare`` (the ranges in the host's own list), ``open``,
         ``closed``, or ``listed`` (web_sources).
     inbound: what happens to all else that is addressed to the host: ``deny`` or ``accept``.
-    bridges: interfaces that are Docker's, in iptables' notation; all others are outside.
-    foreign: interfaces that the notation covers, and that are not Docker's: outside as well.
     cut_clear_vxlan: clear-text VXLAN is dropped, in and out.
     """
 
@@ -73,8 +62,6 @@ class Policy:
     web_ports: tuple[int, ...] = (80, 443)
     openings: tuple[Opening, ...] = ()
     inbound: str = "deny"
-    bridges: tuple[str, ...] = (*BRIDGES, ALL_DOCKER_NAMED)
-    foreign: tuple[str, ...] = ()
     cut_clear_vxlan: bool = True
 
 
@@ -83,8 +70,6 @@ def policy(
     name: str,
     *,
     ssh_ports: Iterable[int],
-    bridges: Sequence[str],
-    foreign: Sequence[str] = (),
     cut_clear_vxlan: bool,
     members: Sequence[str] = (),
     votes: bool = False,
@@ -93,8 +78,7 @@ def policy(
 
     members: addresses of nodes that are still in the swarm, declared or not; votes: this host is
     among its managers, declared as one or not.
-    ssh_ports: where its sshd listens; bridges, foreign: see :func:`docker_bridges` and
-    :func:`foreign_bridges`.
+    ssh_ports: where its sshd listens.
     """
     wanted = settings.firewall
     return Policy(
@@ -110,8 +94,6 @@ def policy(
             Opening(opening.port, opening.protocol, opening.sources) for opening in wanted.open
         ),
         inbound=wanted.inbound,
-        bridges=tuple(bridges),
-        foreign=tuple(foreign),
         cut_clear_vxlan=cut_clear_vxlan,
     )
 
@@ -149,31 +131,6 @@ def _is_of_a_host(text: str) -> bool:
     except ValueError:
         return False
     return not (address.is_unspecified or address.is_loopback)
-
-
-def docker_bridges(of_docker: Iterable[str]) -> tuple[str, ...]:
-    """Docker's bridges in iptables' notation, so that new networks are covered at once.
-
-    of_docker: the names that the engine gives for its bridge networks.
-    """
-    custom = sorted(name for name in {*of_docker} - {*BRIDGES} if not name.startswith("br-"))
-    return (*BRIDGES, ALL_DOCKER_NAMED, *custom)
-
-
-def foreign_bridges(of_docker: Iterable[str], interfaces: Iterable[str]) -> tuple[str, ...]:
-    """Bridges that somebody else calls ``br-…`` as well: ``br-lan``, of a router or a hypervisor.
-
-    interfaces: all interfaces of the host. One that is named as Docker names its own is not
-    foreign, though the engine may have forgotten it or not know it yet.
-    """
-    known = {*of_docker}
-    return tuple(
-        sorted(
-            name
-            for name in interfaces
-            if name.startswith("br-") and name not in known and not _NAMED_BY_ID.fullmatch(name)
-        )
-    )
 
 
 def of_family(family: Family, networks: Iterable[str]) -> tuple[str, ...]:

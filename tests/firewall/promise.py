@@ -25,8 +25,9 @@ ICMP_THAT_NETWORKS_NEED = {
 class Place:
     """One host of a cluster, and what it has found out about itself.
 
-    docker: Docker's bridges, also those that it will make later. foreign: bridges called ``br-…``
-    that are not Docker's. cloudflare: the host's own list. cut: clear-text VXLAN is dropped.
+    docker: Docker's bridges, as the host knows them. outside: interfaces that it knows not to be
+    Docker's. Of all others, bridges of Docker's and of other people that came since, it knows
+    nothing. cloudflare: the host's own list. cut: clear-text VXLAN is dropped.
     members: addresses that are in the swarm, whoever is declared. votes: the host is a manager of
     the swarm, whatever it is declared as.
     """
@@ -35,7 +36,7 @@ class Place:
     name: str
     ssh_ports: tuple[int, ...] = (22,)
     docker: tuple[str, ...] = ("docker0", "docker_gwbridge")
-    foreign: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
     cloudflare: tuple[str, ...] = field(default=())
     cut: bool = True
     members: tuple[str, ...] = ()
@@ -83,12 +84,13 @@ def _reaches_the_host(place: Place, packet: Packet) -> bool:
 
 
 def _reaches_a_container(place: Place, packet: Packet) -> bool:
-    if packet.leaves not in place.docker or packet.entered in place.docker:
-        return True
     if packet.state in ("ESTABLISHED", "RELATED"):
         return True
+    if packet.entered in place.docker or packet.leaves in place.outside:
+        return True
     if not packet.dnat:
-        return False
+        may_be_dockers = packet.leaves.startswith("br-") and not packet.entered.startswith("br-")
+        return packet.leaves not in place.docker and not may_be_dockers
     if _from(packet, place.cluster):
         return True
     if _declared_open(place, packet, packet.asked_port):

@@ -8,8 +8,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from cluster.firewall.chains import JUMPS, WEB, Chains, chains, web_rules
-from cluster.firewall.policy import Family, docker_bridges, foreign_bridges, of_family, policy
+from cluster.firewall.chains import JUMPS, WEB, Chains, chains, interface_rules, web_rules
+from cluster.firewall.interfaces import Interfaces
+from cluster.firewall.policy import Family, of_family, policy
 from cluster.settings import Settings
 from tests.firewall.packet import Packet
 from tests.firewall.promise import Place
@@ -36,9 +37,16 @@ PORTS = (1, 22, 80, 443, 2222, 4789, 7946, 2377, 8000, 8443, 51820, 60000, 65535
 SSH = 22
 SWARMS_OWN = {2377, 7946, 4789, 4790}
 
-CUSTOM, OF_A_NETWORK, MADE_LATER = "kuh", "br-0123456789ab", "br-fedcba987654"
-FOREIGN = ("br-lan", "br-0")
-UPLINKS = ("eth0", "end0.7", "wlan0", "wg0", "docker1", "br0", "veth3fa9")
+CUSTOM, OF_A_NETWORK = "kuh", "br-0123456789ab"
+DOCKERS = ("docker0", "docker_gwbridge")
+MADE_LATER = ("br-fedcba987654", "db0")
+"""Bridges that Docker has made since the host has looked."""
+
+FOREIGN = ("br-lan", "br-0", "br-ex", "br-0123456789ac", "docker1", "wg0")
+"""Other people's, which the host knows, or which came since."""
+
+UPLINKS = ("eth0", "end0.7", "wlan0", "br0", "veth3fa9")
+OTHERS = (*UPLINKS, *FOREIGN)
 
 
 @dataclass(frozen=True)
@@ -63,20 +71,18 @@ def printed(rules: Chains) -> str:
 
 def generated(place: Place) -> Case:
     """What the project's code makes of a host."""
-    known = [name for name in place.docker if name != MADE_LATER]
     wanted = policy(
         place.settings,
         place.name,
         ssh_ports=place.ssh_ports,
-        bridges=docker_bridges(known),
-        foreign=foreign_bridges(known, [*known, *place.foreign, "eth0", "lo"]),
         cut_clear_vxlan=place.cut,
         members=place.members,
         votes=place.votes,
     )
     rules: dict[Family, Chains] = {}
     for family in ("ipv4", "ipv6"):
-        rules[family] = chains(wanted, family)
+        known = Interfaces(docker=place.docker, outside=place.outside)
+        rules[family] = {**chains(wanted, family), **interface_rules(known)}
         if wanted.web == "cloudflare":
             rules[family][WEB] = web_rules(of_family(family, place.cloudflare))
     return Case(place, rules)
@@ -140,14 +146,13 @@ def cases(draw: st.DrawFn) -> Case:
             port for port in declared["firewall"]["web_ports"] if port != SSH
         ]
     settings = Settings(**declared)
-    docker = ("docker0", "docker_gwbridge", MADE_LATER)
     return generated(
         Place(
             settings=settings,
             name=draw(st.sampled_from([host.name for host in settings.hosts])),
             ssh_ports=draw(st.sampled_from([(22,), (2222,), (22, 2222)])),
-            docker=(*docker, *draw(st.sampled_from([(), (CUSTOM,), (CUSTOM, OF_A_NETWORK)]))),
-            foreign=draw(st.sampled_from([(), (), FOREIGN[:1], FOREIGN])),
+            docker=(*DOCKERS, *draw(st.sampled_from([(), (CUSTOM,), (CUSTOM, OF_A_NETWORK)]))),
+            outside=draw(st.sampled_from([(), ("eth0",), ("eth0", "br-lan"), OTHERS])),
             cloudflare=tuple(
                 draw(st.lists(st.sampled_from(LISTED_BY_CLOUDFLARE), max_size=4, unique=True))
             ),
@@ -196,7 +201,7 @@ def packets(draw: st.DrawFn, place: Place) -> Packet:
         3000,
     ]
     ports = [port + by for port in named for by in (-1, 0, 0, 0, 1) if 1 <= port + by <= 65535]
-    interfaces = [*place.docker, *place.foreign, *UPLINKS]
+    interfaces = [*place.docker, *MADE_LATER, *OTHERS]
     hook = draw(st.sampled_from(["INPUT", "INPUT", "FORWARD", "FORWARD", "OUTPUT"]))
     source = draw(st.sampled_from(sources))
     icmp = "icmp" if ip_address(source).version == 4 else "ipv6-icmp"
@@ -208,7 +213,7 @@ def packets(draw: st.DrawFn, place: Place) -> Packet:
         port=draw(st.sampled_from(ports)),
         source_port=draw(st.sampled_from([40000, 67, 547, 4789])),
         icmp=draw(st.integers(0, 20) | st.integers(125, 145)),
-        entered="" if hook == "OUTPUT" else draw(st.sampled_from([*interfaces, *UPLINKS, "lo"])),
+        entered="" if hook == "OUTPUT" else draw(st.sampled_from([*interfaces, *OTHERS, "lo"])),
         leaves="" if hook == "INPUT" else draw(st.sampled_from([*interfaces, *place.docker])),
         state=state,
         dnat=state != "INVALID"

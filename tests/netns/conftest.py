@@ -13,6 +13,7 @@ import pytest
 
 from cluster.firewall import host_files
 from cluster.firewall.chains import Chains, chains
+from cluster.firewall.interfaces import Interfaces
 from cluster.firewall.policy import FAMILIES, Family, Opening, Policy
 from cluster.firewall.save import parse_save
 from cluster.firewall.web_ranges import SHIPPED
@@ -27,9 +28,8 @@ POLICY = Policy(
         Opening("51820", "udp"),
         Opening("8000-8010", "tcp", ("192.168.1.0/24", "2001:db8::/32", "cluster")),
     ),
-    bridges=("docker0", "docker_gwbridge", "br-+", "kuh"),
-    foreign=("br-lan",),
 )
+INTERFACES = Interfaces(docker=("kuh",), outside=("br-lan", "eth0"))
 
 
 def _why_not() -> str | None:
@@ -119,10 +119,18 @@ class Host(Namespace):
             place = self.path(path)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text)
+        self.knows(INTERFACES)
         self.path(host_files.LISTS).mkdir(parents=True, exist_ok=True)
         self.path("/run").mkdir(exist_ok=True)
         for family in FAMILIES:
             self.list(family).write_text("\n".join(SHIPPED[family]) + "\n")
+
+    def knows(self, interfaces: Interfaces) -> None:
+        """Write the host's own list of its interfaces."""
+        place = self.path(host_files.INTERFACE_LIST)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        named = {"docker": interfaces.docker, "outside": interfaces.outside}
+        place.write_text("".join(f"{w} {name}\n" for w, names in named.items() for name in names))
 
     def path(self, name: str) -> Path:
         return self.root / name.lstrip("/")

@@ -9,38 +9,44 @@ from typing import Any
 
 import pytest
 
-from cluster.firewall.chains import JUMPS, OURS, WEB, chains, web_rules
-from cluster.firewall.host_files import LISTS, TIMER, UNIT
+from cluster.firewall.chains import JUMPS, OURS, WEB, chains, interface_rules, web_rules
+from cluster.firewall.host_files import INTERFACE_LIST, LISTS, TIMER, UNIT, WATCH
 from cluster.firewall.plan import TITLES, declared, plan
 from cluster.firewall.policy import FAMILIES, Family
 from cluster.firewall.rule import parse
 from cluster.firewall.web_ranges import SHIPPED
 from facts.firewall import State
-from tests.netns.conftest import POLICY, Host
+from tests.netns.conftest import INTERFACES, POLICY, Host
 
 
 def asked(host: Host, login: str = "") -> list[str]:
     """The fact's answer; sshd tells the shell that runs it where the login comes from."""
     inner = host.path("fact.sh")
-    inner.write_text(State().command().replace(LISTS, str(host.path(LISTS))))
+    command = State().command()
+    for path in (LISTS, INTERFACE_LIST):
+        command = command.replace(path, str(host.path(path)))
+    inner.write_text(command)
     return host.run("sh", "-c", f"sh {inner}; :", SSH_CONNECTION=login).stdout.splitlines()
 
 
 def test_both_families_are_read_from_the_back_end_in_use(host: Host) -> None:
     host.install()
     host.firewall("load")
-    host.run("mount -t sysfs sysfs /sys; ip link add br-lan type bridge")
     seen = State().process(asked(host, login="192.0.2.7 50000 192.0.2.1 2222"))
     for family in FAMILIES:
         tables = seen.tables[family]
         assert (tables.spoken, tables.installed, tables.backend) == (True, True, host.backend)
         assert not tables.mixed
-        wanted = {**chains(POLICY, family), WEB: web_rules(SHIPPED[family])}
+        wanted = {
+            **chains(POLICY, family),
+            **interface_rules(INTERFACES),
+            WEB: web_rules(SHIPPED[family]),
+        }
         for name in OURS:
             assert list(map(parse, tables.chains[name])) == list(map(parse, wanted[name]))
         for chain, ours in JUMPS.items():
             assert tables.chains[chain] == (f"-j {ours}",)
-    assert "br-lan" in seen.interfaces
+    assert seen.interfaces == INTERFACES
     assert seen.login_from == "192.0.2.7"
     assert 2222 in seen.ssh_ports
     assert json.dumps(seen.to_json())
@@ -109,8 +115,8 @@ def test_what_the_script_refuses_is_a_difference_that_the_shipped_list_mends(
     wanted = declared(POLICY, "daily")
     lasting: dict[str, Any] = {  # without systemd, and with its files below another root
         "sums": {path: sha256(text.encode()).hexdigest() for path, text in wanted.files.items()},
-        "links": (UNIT, TIMER),
-        "active": (UNIT, TIMER),
+        "links": (UNIT, WATCH, TIMER),
+        "active": (UNIT, WATCH, TIMER),
         "docker_waits": True,
     }
 

@@ -31,12 +31,11 @@ from tests.netns.wires import CONTAINERS_PORT, Wires
 
 INTERFACES = (
     "eth0",
-    "wg0",
     "docker0",
     "docker_gwbridge",
     CUSTOM,
     OF_A_NETWORK,
-    MADE_LATER,
+    *MADE_LATER,
     *FOREIGN,
 )
 NEVER_ON_A_WIRE = tuple(

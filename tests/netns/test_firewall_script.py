@@ -8,14 +8,14 @@ from __future__ import annotations
 import pytest
 
 from cluster.findings import Change
-from cluster.firewall.chains import JUMPS, OURS, WEB, chains, web_rules
+from cluster.firewall.chains import JUMPS, OURS, WEB, chains, interface_rules, web_rules
 from cluster.firewall.host_files import LISTS, RULES, SCRIPT
 from cluster.firewall.plan import Host as Seen
 from cluster.firewall.plan import Tables, declared, plan
 from cluster.firewall.policy import FAMILIES
 from cluster.firewall.rule import parse
 from cluster.firewall.web_ranges import SHIPPED, WebRanges
-from tests.netns.conftest import COMMANDS, POLICY, Host
+from tests.netns.conftest import COMMANDS, INTERFACES, POLICY, Host
 
 DOCKERS = """\
 *filter
@@ -54,7 +54,11 @@ def test_what_is_printed_is_what_was_declared(host: Host) -> None:
     host.install()
     host.firewall("load")
     for family in FAMILIES:
-        expected = {**chains(POLICY, family), WEB: web_rules(SHIPPED[family])}
+        expected = {
+            **chains(POLICY, family),
+            **interface_rules(INTERFACES),
+            WEB: web_rules(SHIPPED[family]),
+        }
         found = host.table(family)
         for name in OURS:
             assert list(map(parse, found[name])) == list(map(parse, expected[name])), name
@@ -68,6 +72,7 @@ def test_a_loaded_host_has_nothing_left_to_mend(host: Host) -> None:
     host.firewall("load")
     seen = Seen(
         tables={family: Tables(chains=host.table(family)) for family in FAMILIES},
+        interfaces=INTERFACES,
         web=WebRanges({family: SHIPPED[family] for family in FAMILIES}),
     )
     left = plan(declared(POLICY, "daily"), seen)

@@ -22,18 +22,16 @@ GONE: dict[str, Any] = {"state": "down"}
 
 def test_nodes_that_nobody_declares_any_more_are_let_in_until_they_have_been_removed() -> None:
     still = members([MANAGER, WORKER])
-    made = policy(SETTINGS, "rk1", ssh_ports=(22,), bridges=(), cut_clear_vxlan=True, members=still)
+    made = policy(SETTINGS, "rk1", ssh_ports=(22,), cut_clear_vxlan=True, members=still)
     assert made.peers == (SETTINGS.hosts[0].address, MANAGER.address, WORKER.address)
 
 
 def test_a_declared_host_is_let_in_once_also_at_the_address_that_the_swarm_still_has() -> None:
     own = replace(node(1), address="192.168.1.99")
-    made = policy(
-        SETTINGS, "rk1", ssh_ports=(22,), bridges=(), cut_clear_vxlan=True, members=members([own])
-    )
+    made = policy(SETTINGS, "rk1", ssh_ports=(22,), cut_clear_vxlan=True, members=members([own]))
     assert made.peers == (SETTINGS.hosts[0].address, "192.168.1.99")
     again = members([node(1)])
-    made = policy(SETTINGS, "rk1", ssh_ports=(22,), bridges=(), cut_clear_vxlan=True, members=again)
+    made = policy(SETTINGS, "rk1", ssh_ports=(22,), cut_clear_vxlan=True, members=again)
     assert made.peers == (SETTINGS.hosts[0].address,)
 
 

@@ -9,7 +9,8 @@ import pytest
 from cluster.findings import Notice
 from cluster.firewall import clear_text
 from cluster.firewall.chains import chains
-from cluster.firewall.policy import FAMILIES, Policy, covers, docker_bridges, foreign_bridges
+from cluster.firewall.interfaces import Interfaces, parse_list, plan_interfaces
+from cluster.firewall.policy import FAMILIES, Policy, covers
 from cluster.firewall.rule import parse
 from cluster.membership import Membership, Overlay, Service
 from cluster.settings import Settings
@@ -70,20 +71,27 @@ class TestARuleAsItIsPrinted:
             parse('-m comment --comment "a -j DROP')
 
 
-class TestDockersBridges:
-    def test_of_a_fresh_engine(self) -> None:
-        assert docker_bridges(["docker0"]) == ("docker0", "docker_gwbridge", "br-+")
+class TestTheHostsListOfItsInterfaces:
+    LISTED = Interfaces(docker=("br-0123456789ab", "kuh"), outside=("eth0",), shared=("br0",))
 
-    def test_named_by_their_owner(self) -> None:
-        named = docker_bridges(["docker0", "br-0123456789ab", "web", "br-web"])
-        assert named == ("docker0", "docker_gwbridge", "br-+", "web")
+    def said(self, *of_docker: str) -> list[str]:
+        return [each.sentence() for each in plan_interfaces(self.LISTED, of_docker)]
 
-    def test_of_nobody_we_know_are_outside(self) -> None:
-        interfaces = ["lo", "br-lan", "br-0123456789ab", "br-web", "br0", "br-0123456789abc"]
-        assert foreign_bridges(["docker0", "br-web"], interfaces) == ("br-0123456789abc", "br-lan")
+    def test_is_read_by_word(self) -> None:
+        lines = ["docker br-0123456789ab", "docker kuh", "outside eth0", "shared br0"]
+        assert parse_list([*lines, "", "docker", "unheard of"]) == self.LISTED
 
-    def test_that_the_engine_does_not_know_yet_are_still_dockers(self) -> None:
-        assert foreign_bridges([], ["br-0123456789ab"]) == ()
+    def test_that_agrees_with_the_engine_is_no_difference(self) -> None:
+        assert self.said("docker0", "br-0123456789ab", "kuh", "br0") == []
+        assert plan_interfaces(self.LISTED, None) == []
+
+    def test_that_lacks_a_bridge_of_dockers(self) -> None:
+        (said,) = self.said("docker0", "br-0123456789ab", "kuh", "br0", "db0")
+        assert said == "Docker's bridges: the host's list of them lacks db0"
+
+    def test_that_trusts_what_docker_does_not_know(self) -> None:
+        (said,) = self.said("docker0", "br-0123456789ab", "br0", "db0")
+        assert said == "Docker's bridges: the host's list of them lacks db0 and still trusts kuh"
 
 
 class TestWhoIsCovered:

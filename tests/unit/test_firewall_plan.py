@@ -8,8 +8,19 @@ from hashlib import sha256
 import pytest
 
 from cluster.findings import Change, Finding, Notice, Refusal
-from cluster.firewall.chains import INPUT, JUMPS, OUTPUT, PUBLISHED, WEB, web_rules
-from cluster.firewall.host_files import RULES, SCRIPT, TIMER, UNIT
+from cluster.firewall.chains import (
+    BRIDGES,
+    CONTAINERS,
+    INPUT,
+    JUMPS,
+    OUTPUT,
+    PUBLISHED,
+    WEB,
+    interface_rules,
+    web_rules,
+)
+from cluster.firewall.host_files import RULES, SCRIPT, TIMER, UNIT, WATCH
+from cluster.firewall.interfaces import Interfaces
 from cluster.firewall.plan import Host, Tables, declared, plan, plan_ranges
 from cluster.firewall.policy import FAMILIES, Family, Policy
 from cluster.firewall.web_ranges import SHIPPED, WebRanges
@@ -17,6 +28,7 @@ from cluster.firewall.web_ranges import SHIPPED, WebRanges
 DAY = 86400
 POLICY = Policy(peers=("192.168.1.11", "192.168.1.12"), manager=True)
 WANTED = declared(POLICY, "daily")
+INTERFACES = Interfaces(docker=("br-0123456789ab",), outside=("eth0",))
 LISTS = WebRanges({family: SHIPPED[family] for family in FAMILIES}, age=DAY, last_result="ok")
 
 Chains = dict[str, tuple[str, ...]]
@@ -24,6 +36,7 @@ Chains = dict[str, tuple[str, ...]]
 
 def _tables(family: Family) -> Tables:
     chains: Chains = dict(WANTED.chains[family])
+    chains |= interface_rules(INTERFACES)
     chains[WEB] = web_rules(SHIPPED[family])
     chains |= {at: (f"-j {ours}",) for at, ours in JUMPS.items()}
     chains["FORWARD"] = ("-j DOCKER-USER", "-o docker0 -j ACCEPT")
@@ -33,10 +46,11 @@ def _tables(family: Family) -> Tables:
 CONVERGED = Host(
     tables={family: _tables(family) for family in FAMILIES},
     sums={path: sha256(text.encode()).hexdigest() for path, text in WANTED.files.items()},
-    links=(UNIT, TIMER),
-    active=(UNIT, TIMER),
+    links=(UNIT, WATCH, TIMER),
+    active=(UNIT, WATCH, TIMER),
     docker_waits=True,
-    bridges=("docker0",),
+    bridges=("br-0123456789ab", "docker0"),
+    interfaces=INTERFACES,
     ssh_ports=(22,),
     login_from="192.168.1.50",
     web=LISTS,
@@ -76,7 +90,24 @@ def test_a_host_that_is_as_declared_is_left_alone() -> None:
     assert plan(WANTED, CONVERGED) == []
 
 
+def test_a_list_of_bridges_that_is_behind_the_engine_is_a_difference() -> None:
+    more = replace(CONVERGED, bridges=("br-0123456789ab", "db0", "docker0"))
+    assert the_one(more) == "Docker's bridges: the host's list of them lacks db0"
+    fewer = replace(CONVERGED, bridges=("docker0",))
+    assert (
+        the_one(fewer) == "Docker's bridges: the host's list of them still trusts br-0123456789ab"
+    )
+    assert plan(WANTED, replace(CONVERGED, bridges=None)) == []
+
+
 class TestOurChains:
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_a_bridge_that_is_let_in_and_not_in_the_hosts_list(self, family: Family) -> None:
+        more = (*rules(BRIDGES, family), "-i br-lan -j ACCEPT")
+        assert "SWARM-BRIDGES" in the_one(with_chains(family, SWARM_BRIDGES=more))
+        more = ("-o db0 -j RETURN", *rules(CONTAINERS, family))
+        assert "SWARM-CONTAINERS" in the_one(with_chains(family, SWARM_CONTAINERS=more))
+
     def test_one_is_gone(self) -> None:
         assert the_one(with_chains("ipv4", SWARM_PUBLISHED=None)) == (
             "SWARM-PUBLISHED (IPv4): the chain is gone"
@@ -100,7 +131,7 @@ class TestOurChains:
         more = ("-s 8.8.8.8/32 -j RETURN", "-j RETURN", *rules(PUBLISHED)[1:])
         assert the_one(with_chains("ipv4", SWARM_PUBLISHED=more)) == (
             "SWARM-PUBLISHED (IPv4): lacks a rule and has 2 rules that are not declared "
-            "(-s 8.8.8.8/32 -j RETURN → -m conntrack ! --ctstate DNAT -j DROP)"
+            "(-s 8.8.8.8/32 -j RETURN → -s 192.168.1.11/32 -j RETURN)"
         )
 
     def test_two_changed_places(self) -> None:
@@ -230,14 +261,14 @@ class TestWhatLasts:
         host = replace(CONVERGED, sums={**CONVERGED.sums, path: "0" * 64})
         assert the_one(host) == f"{path}: is not as declared"
 
-    @pytest.mark.parametrize("unit", [UNIT, TIMER])
+    @pytest.mark.parametrize("unit", [UNIT, WATCH, TIMER])
     def test_a_unit_does_not_start_at_boot(self, unit: str) -> None:
-        host = replace(CONVERGED, links=tuple({UNIT, TIMER} - {unit}))
+        host = replace(CONVERGED, links=tuple({UNIT, WATCH, TIMER} - {unit}))
         assert the_one(host) == f"{unit}: is not started at boot"
 
-    @pytest.mark.parametrize("unit", [UNIT, TIMER])
+    @pytest.mark.parametrize("unit", [UNIT, WATCH, TIMER])
     def test_a_unit_does_not_run(self, unit: str) -> None:
-        host = replace(CONVERGED, active=tuple({UNIT, TIMER} - {unit}))
+        host = replace(CONVERGED, active=tuple({UNIT, WATCH, TIMER} - {unit}))
         assert the_one(host) == f"{unit}: is not active"
 
     def test_docker_would_not_wait(self) -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from cluster.firewall.host_files import SCRIPT, TIMER, UNIT
+from cluster.firewall.interfaces import Interfaces
 from cluster.firewall.plan import Host
 from facts.firewall import parse_state
 from tests.answers import sections as sections_of
@@ -69,7 +70,7 @@ SECTIONS = {
     "ports": "port 22\nport 2022",
     "ufw": "ENABLED=no",
     "login": "SSH_CONNECTION=192.168.1.50 50000 192.168.1.11 22",
-    "interfaces": "br-lan\ndocker0\neth0\nlo",
+    "interfaces": "docker br-fedcba987654\noutside br-lan\noutside eth0",
     "bridges": json.dumps(NETWORKS),
     "now": "1000000",
     "list ipv4": "104.16.0.0/13\n131.0.72.0/22",
@@ -96,7 +97,7 @@ def test_a_host_with_our_firewall() -> None:
     assert {UNIT, TIMER} <= {*host.active}
     assert host.docker_waits
     assert host.bridges == ("br-fedcba987654", "docker0", "web0")
-    assert host.interfaces == ("br-lan", "docker0", "eth0", "lo")
+    assert host.interfaces == Interfaces(("br-fedcba987654",), ("br-lan", "eth0"))
     assert host.ssh_ports == (22, 2022)
     assert host.login_from == "192.168.1.50"
     assert host.rivals == ()
