@@ -94,6 +94,11 @@ def quoted(word: object) -> str:
     return shlex.quote(plain(word, WORD_LIMIT).replace("`", "?"))
 
 
+def setting(text: object) -> str:
+    """A value for ``cluster.toml``, in its quotes: it ends neither them nor a command."""
+    return '"' + re.sub(r"[`\"\\]", "?", plain(text, WORD_LIMIT)) + '"'
+
+
 def quoted_name(name: str, number: str) -> str:
     """What to call a node in a command: its name, or its id where the name is no ordinary one."""
     return quoted(name if _ORDINARY.fullmatch(name) else number)

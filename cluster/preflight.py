@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from cluster.findings import Finding, Notice, Refusal
 from cluster.firewall.plan import neighbours
 from cluster.host import Host, Kernel, Module
-from cluster.plain import quoted
+from cluster.plain import quoted, setting
 from cluster.settings import Settings
 from cluster.versions import encrypt_alike, order
 
@@ -384,8 +384,8 @@ def _engines(settings: Settings, hosts: Mapping[str, Host]) -> Iterator[Finding]
             "Docker Engine",
             f"the swarm's nodes run different releases ({versions}), which may not understand"
             " each other over encrypted networks (moby #51798)",
-            remedy=f'Declare docker.version = "{newest}", and bring the others to it, one node at a'
-            " time: deploys/upgrade.py",
+            remedy=f"Declare docker.version = {setting(newest)}, and bring the others to it, one"
+            " node at a time: deploys/upgrade.py",
         )
     elif len(set(map(_release, others.values()))) > 1 and not wanted:
         yield Refusal(

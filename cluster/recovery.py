@@ -17,7 +17,7 @@ from cluster.backup_archive import Backup
 from cluster.findings import Change, Finding, Notice, Refusal
 from cluster.membership import Membership, Node, Observed, managers_of, quorum, reachable
 from cluster.observation import Observation
-from cluster.plain import quoted
+from cluster.plain import quoted, setting
 from cluster.versions import order
 from cluster.words import in_words
 
@@ -200,7 +200,8 @@ def _unfit(
                 "restore",
                 f"{target.name} runs Docker {remains.engine}, and the state is from "
                 f"{backup.engine}: an older engine may not understand it",
-                f'Declare docker.version = "{backup.engine}" or newer, and run deploys/docker.py',
+                f"Declare docker.version = {setting(backup.engine)} or newer, and run "
+                "deploys/docker.py",
             )
         )
     if remains.addresses and target.address not in remains.addresses:

@@ -25,7 +25,7 @@ from cluster.membership import (
     reachable,
     view,
 )
-from cluster.plain import quoted, quoted_name
+from cluster.plain import quoted, quoted_name, setting
 from cluster.rolling.nodes import BEFORE, OURS
 from cluster.steps import (
     AwaitJoin,
@@ -548,7 +548,7 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
                 "was set by hand",
                 expected="active",
                 found=node.availability,
-                remedy=f"Declare availability = “{node.availability}”, or put it back: "
+                remedy=f"Declare availability = {setting(node.availability)}, or put it back: "
                 f"`docker node update --availability active {quoted_name(node.hostname, node.id)}`",
             )
         )

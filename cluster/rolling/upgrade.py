@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cluster.findings import Refusal
 from cluster.identity import node_of
 from cluster.membership import Membership, Observed, view
+from cluster.plain import setting
 from cluster.rolling.jobs import Roll, Work
 from cluster.rolling.nodes import entry
 from cluster.rolling.options import Options
@@ -107,8 +108,8 @@ def _undeclared(
         "docker.version",
         "is not declared, so there is nothing to upgrade to",
         found=f"running: {', '.join(running)}",
-        remedy=f'Declare docker.version = "{can[0]}", the newest that all hosts can have by their '
-        "package lists"
+        remedy=f"Declare docker.version = {setting(can[0])}, the newest that all hosts can have by "
+        "their package lists"
         if can
         else "Declare it; what there is: `apt-cache madison docker-ce` on a host",
     )
