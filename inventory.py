@@ -7,7 +7,6 @@ from fnmatch import fnmatch as _fnmatch
 from importlib.util import find_spec as _find_spec
 from pathlib import Path as _Path
 
-import click as _click
 from pyinfra import logger as _logger
 
 _ROOT = _Path(__file__).resolve().parent
@@ -55,8 +54,7 @@ def _load():
 
 def _refuse_a_limit_to_nobody():
     # pyinfra would run on no host at all, and end with exit code 0.
-    _context = _click.get_current_context(silent=True)
-    _given = _context.params if _context else {}
+    _given = _internals.given_options()
     _names = [_host.name for _host in _settings.hosts]
     _groups = {
         "inventory": _names,
@@ -106,10 +104,12 @@ def _entry(_host, _ssh):
 
 _refuse_strangers()
 _settings, _source = _load()
-_refuse_a_limit_to_nobody()
 
 from operations import command_line as _command_line  # noqa: E402  (only now is it certainly ours)
+from operations import pyinfra_internals as _internals  # noqa: E402
 from operations import story as _story  # noqa: E402
+
+_refuse_a_limit_to_nobody()
 
 _command_line.refuse_elsewhere()
 _command_line.refuse_slips([_host.name for _host in _settings.hosts])

@@ -7,15 +7,19 @@ of the run's own connection: it goes with the run, whatever ends that.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from cluster.plain import WORD_LIMIT, plain
+from cluster.words import in_words, verb
 
 FILE = "/run/pyinfra-swarm.lock"
 """Empty unless a run holds the lock, or its shell was killed: the kernel alone knows. A reboot
 empties it."""
+
+LAST = "/run/pyinfra-swarm.last"
+"""Who held the lock last. A run that has slept sees here whether another was at work meanwhile."""
 
 SILENCE = 60
 """Seconds without a sign of the run after which a manager lets go of the lock: a run whose
@@ -23,6 +27,10 @@ computer lost its power or its network says no good-bye. Longer than a connectio
 
 HEARTBEAT = 15
 """Seconds between two signs."""
+
+CERTAIN = 30
+"""Seconds after a sign that was answered in which nobody else can have the lock; asked again after
+that. A manager counts from when it got the sign, and lets go after :data:`SILENCE`."""
 
 _PATIENCE = 2
 """Seconds: a run that has just ended, or a check that looks, may still be in the way."""
@@ -46,13 +54,16 @@ if ! flock -w {_PATIENCE} 9; then
   exit
 fi
 IFS= read -r -t {SILENCE} holder || exit
-printf '%s\\n' "$holder" > {FILE}
-echo held
-while read -r -t {SILENCE} _; do :; done
+last=
+[ ! -s {LAST} ] || IFS= read -r last < {LAST}
+printf '%s\\n' "$holder" > {LAST} && printf '%s\\n' "$holder" > {FILE} || exit
+echo "held $last"
+while read -r -t {SILENCE} _; do echo; done
 : > {FILE}
 """
 """Shell (bash, whose ``read`` knows a time limit): hold the lock until standard input ends or
-falls silent. Its first line is who holds it. Says ``held``, or ``busy`` as :func:`met` reads it."""
+falls silent. Its first line is who holds it; it answers each later one with an empty line. Says
+``held`` and who held it before, as :func:`before` reads it, or ``busy``, as :func:`met` does."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,10 @@ class Holder:
     process: int
     deploys: str
     run: str
+
+
+_SOMEBODY = Holder("somebody", "another computer", 0, "", "")
+"""Whoever has left what cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -124,19 +139,32 @@ def met(said: str) -> Met:
     word, seconds, *rest = said.split(" ", 2)
     if word != "busy":
         raise ValueError(f"nothing that a lock says: {_word(said)}")
-    holder: Holder | None
+    return Met(min(max(int(seconds), 0), _LONGEST), _holder(rest[0] if rest else ""))
+
+
+def before(said: str) -> Holder | None:
+    """Who held the lock before this run got it: ``held {…}``; None where nobody has since the boot.
+
+    Raises ``ValueError`` where it is nothing of that kind.
+    """
+    word, _, rest = said.partition(" ")
+    if word != "held":
+        raise ValueError(f"nothing that a lock says: {_word(said)}")
+    return (_holder(rest) or _SOMEBODY) if rest else None
+
+
+def _holder(said: str) -> Holder | None:
     try:
-        told = json.loads(rest[0])
-        holder = Holder(
+        told = json.loads(said)
+        return Holder(
             user=_word(told["user"]),
             computer=_word(told["computer"]),
             process=int(told["process"]),
             deploys=_word(told["deploys"]),
             run=_word(told["run"]),
         )
-    except (IndexError, KeyError, TypeError, ValueError):
-        holder = None
-    return Met(min(max(int(seconds), 0), _LONGEST), holder)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _word(said: object) -> str:
@@ -163,6 +191,47 @@ def overtaken(found: Met, now: datetime) -> str:
     return (
         "this run was silent for too long to keep the cluster's lock, and another run has begun: "
         f"{found.description(now)}. Wait until it has ended, then run again"
+    )
+
+
+def replaced(by: Holder) -> str:
+    """What a run says that wakes up when another one has come and gone."""
+    deploys = f" ({by.deploys})" if by.deploys else ""
+    return (
+        "this run was silent for too long to keep the cluster's lock, and another run has been at "
+        f"work meanwhile: {by.user}@{by.computer}{deploys}. Nothing more is changed by this one, "
+        "which has planned before that. Run again: it looks anew"
+    )
+
+
+def unheld(names: Sequence[str]) -> str:
+    """What a run says that cannot tell whether it still has the lock. names: who held it for it."""
+    return (
+        f"{in_words(names)} held the cluster's lock for this run and cannot be reached any more, "
+        "so another run may have begun. Nothing more is changed by this one. Run again once a "
+        "manager answers, or to go on without"
+    )
+
+
+def not_held(reasons: Mapping[str, str]) -> str:
+    """What a run says that managers answer, and none of which can hold the lock.
+
+    reasons: why not, by the manager's name.
+    """
+    said = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    return (
+        "no manager could hold the cluster's lock, so another run might change the same things at "
+        f"the same time. Nothing was changed. {said}. It needs bash, flock, sudo without a "
+        "password, and room in /run"
+    )
+
+
+def nobody_there(names: Sequence[str]) -> str:
+    """What a run says that goes on without the lock. names: the declared managers."""
+    return (
+        f"the cluster's lock is held by nobody: {in_words(names)} {verb(names, 'is', 'are')} not "
+        "reached by SSH. The hosts that answer are worked on all the same: see that nobody else "
+        "does so now"
     )
 
 

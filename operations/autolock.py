@@ -7,7 +7,6 @@ To a locked manager it travels through standard input. It is in no argument list
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,7 +30,7 @@ from cluster.shell import arrives_whole
 from cluster.swarm import may_restart
 from cluster.unlock_key import is_key
 from facts import swarm as swarm_facts
-from operations import key_file, story
+from operations import clock, key_file, story
 from operations.connection import UNREACHABLE, read, why
 from operations.converge import (
     Commands,
@@ -44,6 +43,7 @@ from operations.converge import (
     job,
     observe,
     observe_all,
+    pause,
     progress,
     script,
     tell,
@@ -209,14 +209,14 @@ def _connect(settings: Settings) -> Commands:
 
 def wait_for_networks() -> bool:
     """Whether this manager gets its end of the ingress network; it takes a moment at most."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = clock.now() + PATIENCE
     while True:
         own = observe(swarm_facts.State)
         if not own.controls or own.in_ingress is not False:
             return own.in_ingress is True
-        if time.monotonic() > deadline:
+        if clock.now() > deadline:
             return False
-        time.sleep(1)
+        pause(1)
         forget_observations()
 
 

@@ -18,6 +18,7 @@ from cluster.certificates import (
 from cluster.membership import Membership, acting_manager, view
 from cluster.words import in_words
 from facts.swarm import State
+from operations import clock
 from operations.converge import (
     Commands,
     Unobserved,
@@ -27,6 +28,7 @@ from operations.converge import (
     job,
     observe_all,
     observe_on,
+    pause,
     progress,
     tell,
 )
@@ -80,7 +82,7 @@ def authority_rotated(settings: Settings) -> Commands:
     if not tell("swarm", acting_left_out(settings, observed) or plan):
         return
     yield on(me.name, "true" if awaited else _BEGIN, "replacing the root CA")
-    last, deadline = "", time.monotonic() + PATIENCE
+    last, deadline = "", clock.now() + PATIENCE
     while True:
         cluster = _now(settings, me.name)
         if cluster is not None and cluster.terms and not cluster.terms.rotating:
@@ -89,8 +91,8 @@ def authority_rotated(settings: Settings) -> Commands:
         said = progress_of(cluster) if cluster else "no manager answers at this moment"
         if said != last:
             progress(f"root CA: {said}")
-            last, deadline = said, time.monotonic() + PATIENCE
-        if time.monotonic() > deadline:
+            last, deadline = said, clock.now() + PATIENCE
+        if clock.now() > deadline:
             behind = [node.hostname for node in pending(cluster)] if cluster else []
             yield fail(
                 f"root CA: after {PATIENCE} s the replacement has not ended ({said}"
@@ -99,7 +101,7 @@ def authority_rotated(settings: Settings) -> Commands:
                 "run again to wait for its end"
             )
             return
-        time.sleep(2)
+        pause(2)
 
 
 _found_under_way: set[str] = set()

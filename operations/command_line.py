@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 from pyinfra import logger
 from pyinfra.api import FactBase, ShortFactBase
 
 from cluster.settings_errors import nearest
 from cluster.settings_sources import ROOT
-from operations.pyinfra_internals import known_data_keys
+from operations.pyinfra_internals import given_options, known_data_keys
 
 _ROLLING = ("reboot", "restart", "upgrade")
 _CONFIRMED = ("backup", "recover", "remove", "replace", "reset", "restore")
@@ -90,16 +89,26 @@ def refuse_slips(hosts: Collection[str] | None = None) -> None:
 
     hosts: the names of the declared ones, once the settings are read.
     """
-    context = click.get_current_context(silent=True)
-    given: Mapping[str, Any] = context.params if context else {}
+    given = given_options()
     words = given.get("operations") or ()
     found = [
+        *order_slips(given),
         *inventory_slips(given.get("inventory") or "inventory.py", words),
         *fact_slips(words),
         *data_slips(given.get("data") or (), deploys(words), hosts),
     ]
     if found:
         _stop("\n\n".join(found))
+
+
+def order_slips(given: Mapping[str, Any]) -> list[str]:
+    """Options of pyinfra's by which hosts do not take each operation together."""
+    return [
+        f"--{option} has hosts not wait for each other, and a swarm is built in one order\n\n"
+        "    instead: leave it out; what has to be done on one host at a time is done so anyway"
+        for option, name in (("no-wait", "no_wait"), ("serial", "serial"))
+        if given.get(name) and deploys(given.get("operations") or ()) is not None
+    ]
 
 
 def refuse_elsewhere() -> None:

@@ -8,6 +8,7 @@ first yield), once to carry out; so everything a person should know is told befo
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -43,6 +44,10 @@ class Unobserved(Exception):
 
 class Refused(Exception):
     """The plan holds a refusal; it has been told already."""
+
+
+class Overtaken(Refused):
+    """This run may change nothing more: another one has, or may have, the cluster's lock."""
 
 
 def current_host() -> Host:
@@ -288,6 +293,26 @@ def script(text: str, *, stdin: str | None = None, timeout: int = 60) -> StringC
     return StringCommand(f"set -eu\n{whole}", _stdin=sent, _timeout=timeout)
 
 
+def still_ours(*, waiting: bool = False) -> None:
+    """Before something is changed: this run still has the cluster's lock.
+
+    Commands of a body and functions that are a command are asked for already; it is for the steps
+    within a function. waiting: only something is awaited. Raises :class:`Overtaken`.
+    """
+    if is_executing() and (taken := _taken(waiting=waiting)):
+        raise Overtaken(taken)
+
+
+def _taken(*, waiting: bool = False) -> str:
+    return lock.problem(story.state(), forget_everywhere, waiting=waiting)
+
+
+def pause(seconds: float) -> None:
+    """Wait between two looks. Raises :class:`Overtaken` where another run has begun meanwhile."""
+    time.sleep(seconds)
+    still_ours(waiting=True)
+
+
 def call(work: Callable[..., bool], *arguments: Any) -> FunctionCommand:
     """A function of ours as a command: ``work(state, host, *arguments)``, false where it fails.
 
@@ -302,7 +327,11 @@ def _call(state: State, host: Host, work: Callable[..., bool], arguments: tuple[
     def run() -> bool:
         with pyinfra_internals.in_the_name_of(state, host):
             try:
+                if work is not _fail:
+                    still_ours()
                 return work(state, host, *arguments)
+            except Overtaken as overtaken:
+                problem = str(overtaken)
             except UNREACHABLE as error:
                 problem = f"no answer in the middle of it ({why(error)}). {_GOES_ON}"
             except Unobserved as unobserved:
@@ -374,23 +403,29 @@ def _operation(
         @wraps(body)
         def converge(*args: P.args, **kwargs: P.kwargs) -> Commands:
             state, host = story.state(), current_host()
-            story.begin(state, host)
             if asked_for:
                 story.asked_for(host, part)
             if host in pyinfra_internals.failed_hosts(state):
                 return
             with _beside_others(host):
-                if is_executing() and (refused := lock.problem(state, forget_observations)):
-                    yield fail(refused)
-                    return
                 problem, told = "", False
                 try:
-                    for command in body(*args, **kwargs):
+                    story.begin(state, host)
+                    still_ours()
+                    commands = body(*args, **kwargs)
+                    for command in commands:
                         if is_executing():
+                            if taken := _taken():
+                                commands.throw(Overtaken(taken))  # the body has its last words
+                                raise Overtaken(taken)
                             forget_observations()  # a command that fails may have changed much
                         story.looked(host, part)  # pyinfra goes no further while it plans
                         yield command
                         forget_observations()
+                except Overtaken as overtaken:
+                    problem = str(overtaken)
+                except pyinfra_internals.NoConnectionFound as error:
+                    problem = str(error)
                 except Refused as refused:
                     problem, told = str(refused), True
                     story.looked(host, part)

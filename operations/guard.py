@@ -19,7 +19,7 @@ from pyinfra.api import Host, State, StringCommand
 
 from cluster.rollback import Guarded, arm_and_apply, confirm, outcome, undo, undo_all
 from cluster.shell import arrives_whole
-from operations import story
+from operations import clock, story
 from operations.connection import UNREACHABLE, why
 from operations.converge import Commands, call, current_host, progress, script
 from operations.pyinfra_internals import another_login, operation_arguments
@@ -106,7 +106,7 @@ def _change(
     state: State, host: Host, change: Guarded, verify: Verify | None, arguments: dict[str, Any]
 ) -> bool:
     applied, output = _run(host, arm_and_apply(change), arguments, timeout=120)
-    deadline = time.monotonic() + change.seconds
+    deadline = clock.now() + change.seconds
     problem = _works(state, host, verify, arguments) if applied else f"it failed: {output}"
     if problem is None:
         kept, output = _run(host, confirm(change.subject), arguments)
@@ -114,7 +114,7 @@ def _change(
             return True
         problem = (
             f"no new login worked within {change.seconds} seconds"
-            if time.monotonic() > deadline
+            if clock.now() > deadline
             else f"a new login worked, but the change could not be confirmed: {output}"
         )
     progress(f"{change.subject}: {problem}; the change is being undone")
@@ -122,7 +122,7 @@ def _change(
     # not, the host's own timer does the same.
     undone, _ = _run(host, undo(change.subject), arguments)
     if not undone:
-        time.sleep(max(0, deadline + 2 - time.monotonic()))
+        time.sleep(max(0, deadline + 2 - clock.now()))
     ending = _ending(state, host, change, arguments, deadline + _MARGIN)
     story.failed(host, f"{change.subject}: {problem}. {ending}")
     return False
@@ -143,7 +143,7 @@ def _ending(
             )
         if answered and said == "nothing":
             return "A new login found no change waiting: it was not made, or it was kept"
-        if time.monotonic() > deadline:
+        if clock.now() > deadline:
             return (
                 "Could not confirm that the host has put back what was there before "
                 f"({said}); it does so by itself, at the latest when it is switched off and on"

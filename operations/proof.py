@@ -7,7 +7,6 @@ on each host, whatever the number of hosts.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ from cluster.proof.verdict import Proof, judge, table
 from cluster.shell import arrives_whole
 from facts import overlays
 from facts import swarm as swarm_facts
-from operations import story
+from operations import clock, story
 from operations.connection import UNREACHABLE, why
 from operations.converge import (
     Commands,
@@ -36,7 +35,9 @@ from operations.converge import (
     is_executing,
     job,
     observe_all,
+    pause,
     progress,
+    still_ours,
     tell,
 )
 from operations.pyinfra_internals import in_the_name_of
@@ -224,6 +225,7 @@ def prove(state: State, settings: Settings, *, focus: Sequence[str] = ()) -> Pro
             silent,
         ).items()
     }
+    still_ours()
     progress("sending frames in clear text, which must not get in")
     forged = {
         name: exchange.read_forged(found)
@@ -255,15 +257,15 @@ def _look() -> tuple[Observed, Ends]:
 
 def _settled(settings: Settings) -> tuple[Observed, Ends]:
     """What the hosts say, once every ready node is in the ingress network, or has had the time."""
-    deadline = time.monotonic() + SETTLING
+    deadline = clock.now() + SETTLING
     while True:
         observed, ends = _look()
         waiting = NO_INGRESS in unproven(settings, observed, ends).values()
         no_manager = acting_manager(settings, observed) is None
-        if not waiting or no_manager or time.monotonic() > deadline:
+        if not waiting or no_manager or clock.now() > deadline:
             return observed, ends
         progress("waiting until every ready node has joined the ingress network")
-        time.sleep(2)
+        pause(2)
         forget_observations()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+import click
 import pyinfra.progress
 from paramiko import PKey, SSHException, Transport
 from pyinfra.api import FactBase, Host, State, StringCommand
@@ -68,6 +69,19 @@ def in_the_name_of(state: State, host: Host) -> Iterator[None]:
     """Run the block as pyinfra runs an operation of this host."""
     with ctx_state.use(state), ctx_host.use(host):
         yield
+
+
+def given_options() -> Mapping[str, Any]:
+    """What pyinfra's command line was given, by the names of its parameters; {} without one."""
+    context = click.get_current_context(silent=True)
+    return context.params if context else {}
+
+
+def at_the_end(work: Callable[[], None]) -> None:
+    """Have a function called when pyinfra's command line ends, with the error that ends it set."""
+    context = click.get_current_context(silent=True)
+    if context:
+        context.call_on_close(work)
 
 
 def data_of_the_command_line(state: State) -> Mapping[str, Any]:
@@ -249,9 +263,9 @@ def connect_anew(host: Host) -> bool:
     """Replace the connection to a host by a new one, without a word where that fails."""
     _util.clear_askpass_cache(host)  # what was left there for sudo may be gone with the old boot
     connector = _by_ssh(host)
+    host.disconnect()
     if connector is not None and connector.client is not None:
         connector.client.close()
-    host.disconnect()
     host.connect(show_errors=False)
     return is_connected(host)
 
@@ -328,6 +342,13 @@ def another_login(state: State, host: Host) -> Iterator[Any]:
         client = connector.client if is_ssh(host) else None
         if client is not None:
             client.close()
+
+
+@contextmanager
+def another_connection(state: State, host: Host) -> Iterator[Transport]:
+    """An SSH connection of its own to a host, beside the run's; closed at the end."""
+    with another_login(state, host) as login:
+        yield login.client.get_transport()
 
 
 @contextmanager

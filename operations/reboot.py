@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from pyinfra.api import Host, State
@@ -11,9 +10,9 @@ from cluster.rolling import jobs
 from cluster.rolling.jobs import Roll
 from cluster.rolling.options import Options
 from facts.rolling import Running
-from operations import story
+from operations import clock, story
 from operations.connection import log_in_anew, read
-from operations.converge import Commands, call, job, observe, progress, script
+from operations.converge import Commands, call, job, observe, pause, progress, script
 from operations.rolling import PAUSE, Job, running, turn
 
 if TYPE_CHECKING:
@@ -34,9 +33,9 @@ def _change(settings: Settings, given: Options) -> Commands:
 
 def _wait_for_boot(state: State, host: Host, boot: str, seconds: int) -> bool:
     """Until another boot answers over a new connection: the old one ends with the old boot."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        time.sleep(PAUSE)
+    deadline = clock.now() + seconds
+    while clock.now() < deadline:
+        pause(PAUSE)
         if log_in_anew(host) and _boot(host) not in ("", boot):
             return True
     story.failed(

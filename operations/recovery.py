@@ -41,6 +41,7 @@ from operations.converge import (
     observe_all,
     progress,
     script,
+    still_ours,
     tell,
 )
 from operations.engine_api import API, RESTART, UNLESS_GONE, WITHIN, updating
@@ -310,6 +311,7 @@ def _take_lock_off(state: State, host: Host, settings: Settings) -> bool:
             digest, *lines = output.stdout_lines
             locked = "".join(f"{line}\n" for line in lines).encode()
             key = unlocked(locked, fitting(locked, unlock_keys)).decode()
+            still_ours()
             done, output = run(with_values(_REPLACE_KEY, digest=digest), key)
     except NotUnlocked as error:
         story.failed(host, f"the state could not be unlocked: {error}; nothing was changed")

@@ -20,11 +20,11 @@ from cluster.rolling import nodes, options, turns, waiting
 from cluster.rolling.jobs import Roll, Running
 from cluster.rolling.nodes import BEFORE, STAGES
 from cluster.rolling.options import Options
-from cluster.rolling.plan import plan
+from cluster.rolling.plan import plan, still_due
 from cluster.rolling.waiting import Replicas
 from facts import rolling as rolling_facts
 from facts import swarm as swarm_facts
-from operations import proof, story
+from operations import clock, proof, story
 from operations.autolock import after_restart, unlockable
 from operations.connection import connection_broke, log_in_anew
 from operations.converge import (
@@ -39,6 +39,7 @@ from operations.converge import (
     is_executing,
     observe_all,
     observe_on,
+    pause,
     progress,
     script,
     tell,
@@ -212,6 +213,7 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
         progress("waiting until its tasks have gone, and run elsewhere")
         yield script(_left(chosen.wait), timeout=chosen.wait + 60)
         yield call(_wait_until_whole, keeper, before, chosen.wait)
+        _still_due(settings, job)
         yield from job.change(settings, chosen)
     progress("waiting until it is back")
     if node.role == "manager":
@@ -237,6 +239,16 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
     yield on(keeper, "\n".join(lines), "giving it back its availability")
     yield call(_wait_until_back, back, True)
     yield call(_wait_until_whole, keeper, before, chosen.wait)
+
+
+def _still_due(settings: Settings, job: Job) -> None:
+    """Right before the node is changed: it still may be, and has to be. Raises, told already.
+
+    Draining takes minutes, and the world goes on: another manager may have been lost since the turn
+    began, or somebody has changed or put back this node.
+    """
+    now = look(settings, job)
+    tell(job.name, [*still_due(settings, now.observed, now.roll, now.me, now.among)])
 
 
 def _keeper(settings: Settings, observed: Observed, me: str) -> str | None:
@@ -272,7 +284,7 @@ def _wait_until_whole(
     state: State, host: Host, keeper: str, before: Sequence[Replicas], seconds: int
 ) -> bool:
     """Until services that were whole are whole again, but for tasks that no node may take."""
-    deadline = time.monotonic() + seconds
+    deadline = clock.now() + seconds
     while True:
         forget_observations()
         try:
@@ -285,27 +297,27 @@ def _wait_until_whole(
                 for name in waiting.interrupted(now):
                     host.log(f"service {name} waits for this node: no other may run it")
                 return True
-        if time.monotonic() > deadline:
+        if clock.now() > deadline:
             story.failed(
                 host,
                 f"after {seconds} s services that were whole are not: {', '.join(lacking)}. Look "
                 "at `docker service ps`, then run the same command again",
             )
             return False
-        time.sleep(PAUSE)
+        pause(PAUSE)
 
 
 def _wait_until_engine_runs(state: State, host: Host, seconds: int) -> bool:
     """Until the engine can say where it belongs; that it does not is told by whoever waits next."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    deadline = clock.now() + seconds
+    while clock.now() < deadline:
         forget_observations()
         own = _says(host.name)
         if own is not None and own.engine == "running":
             break
         if own is None:
             log_in_anew(host)
-        time.sleep(PAUSE)
+        pause(PAUSE)
     return True
 
 
@@ -329,7 +341,7 @@ def _wait_until_back(state: State, host: Host, back: Back, restored: bool) -> bo
 
     restored: it may have tasks again, so published ports have to answer on it.
     """
-    deadline = time.monotonic() + back.seconds
+    deadline = clock.now() + back.seconds
     while True:
         forget_observations()
         own = _says(host.name)
@@ -340,7 +352,7 @@ def _wait_until_back(state: State, host: Host, back: Back, restored: bool) -> bo
         )
         if not lacking:
             return True
-        if time.monotonic() > deadline:
+        if clock.now() > deadline:
             drained = "" if restored else ". It is still drained"
             story.failed(
                 host,
@@ -350,7 +362,7 @@ def _wait_until_back(state: State, host: Host, back: Back, restored: bool) -> bo
             return False
         if own is None:
             log_in_anew(host)
-        time.sleep(PAUSE)
+        pause(PAUSE)
 
 
 def _says(name: str) -> Membership | None:

@@ -279,9 +279,7 @@ def install() -> None:
     pyinfra_internals.never_ask_for_sudo_passwords(_wants_a_password)
     if not sys.stdin.isatty():
         _ask_nothing()
-    context = click.get_current_context(silent=True)
-    if context:
-        context.call_on_close(_notice_how_it_ends)
+    pyinfra_internals.at_the_end(_notice_how_it_ends)
     atexit.register(_close)
 
 
@@ -310,8 +308,7 @@ def _ask_nothing() -> None:
     """Nobody is there to answer pyinfra's questions, which would end in an ``EOFError``."""
     # Whether to go on without the hosts that failed: what the others do does not depend on them.
     pyinfra_internals.go_on_without_failed_hosts(state())
-    context = click.get_current_context(silent=True)
-    given: dict[str, Any] = context.params if context else {}
+    given = pyinfra_internals.given_options()
     answered = any(given.get(flag) for flag in ("yes", "dry", "json_output", "debug_operations"))
     asking = any(word.endswith(".py") for word in given.get("operations") or ())
     if asking and not answered:

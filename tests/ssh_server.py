@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import paramiko
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
@@ -48,7 +51,8 @@ class Server:
         }
 
     def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)  # else the thread that waits at it keeps it open
+        with suppress(OSError):  # closed already
+            self._socket.shutdown(socket.SHUT_RDWR)  # else the thread that waits keeps it open
         self._socket.close()
         self.cut()
 
@@ -74,18 +78,41 @@ class Server:
 
     def run(self, command: str, channel: paramiko.Channel) -> None:
         self.commands.append(command)
-        given = channel.makefile("rb").read() if _reads(command) else b""
-        done = subprocess.run(
-            ["sh", "-c", command], input=given, capture_output=True, env=self.environment
+        shell = subprocess.Popen(
+            ["sh", "-c", command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.environment,
         )
-        channel.sendall(done.stdout)
-        channel.sendall_stderr(done.stderr)
-        channel.send_exit_status(done.returncode)
-        channel.close()
+        threading.Thread(target=_fed, args=(shell, channel), daemon=True).start()
+        errors = threading.Thread(
+            target=_passed_on, args=(shell.stderr, channel.sendall_stderr), daemon=True
+        )
+        errors.start()
+        _passed_on(shell.stdout, channel.sendall)
+        errors.join()
+        with suppress(OSError, EOFError):
+            channel.send_exit_status(shell.wait())
+            channel.close()
 
 
-def _reads(command: str) -> bool:
-    return "cat" in command
+def _passed_on(pipe: Any, send: Callable[[bytes], object]) -> None:
+    """What a process says, until it says nothing more."""
+    with suppress(OSError, EOFError):
+        while said := os.read(pipe.fileno(), 65536):
+            send(said)
+
+
+def _fed(shell: subprocess.Popen[bytes], channel: paramiko.Channel) -> None:
+    """What the other side says, until it ends."""
+    assert shell.stdin is not None
+    with suppress(OSError, EOFError):
+        while said := channel.recv(65536):
+            shell.stdin.write(said)
+            shell.stdin.flush()
+    with suppress(OSError):
+        shell.stdin.close()
 
 
 class _Session(paramiko.ServerInterface):
@@ -103,7 +130,8 @@ class _Session(paramiko.ServerInterface):
         return OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        threading.Thread(
-            target=self._server.run, args=(command.decode(), channel), daemon=True
-        ).start()
+        # Not at once: paramiko has not said yes yet, and an end before that is an error.
+        run = threading.Timer(0.05, self._server.run, args=(command.decode(), channel))
+        run.daemon = True
+        run.start()
         return True

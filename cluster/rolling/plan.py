@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from cluster.findings import Change, Finding, Notice, Refusal
+from cluster.findings import Change, Finding, Notice, Refusal, refusals
 from cluster.identity import contradiction, doubt
 from cluster.membership import Membership, Node, Observed, managers_of, quorum, view
 from cluster.rolling.jobs import Roll
@@ -70,6 +70,40 @@ def plan(
     work = roll.work[host.name]
     reason = work.doing + place + (f": {work.why}" if work.why else "")
     return [Change(work.what, reason, expected=work.expected, found=work.found)]
+
+
+def still_due(
+    settings: Settings, observed: Observed, roll: Roll, host: Host, among: Sequence[str]
+) -> list[Refusal]:
+    """Why a node that was drained in its turn must not be changed now; looked at right before.
+
+    Draining takes minutes, and the world goes on: another manager may have been lost since the turn
+    began, and the node may have been changed or put back by somebody.
+    """
+    cluster = view(settings, observed)
+    found = list(roll.refusals)
+    if not found and cluster is None:
+        found = refusals(_no_swarm(observed))
+    if found or cluster is None:
+        return found
+    node = entry(settings, observed, cluster, host.name)
+    if (
+        node is None
+        or "change" not in steps(roll, host.name, node)
+        or BEFORE not in node.labels
+        or node.availability != "drain"
+    ):
+        return [
+            Refusal(
+                roll.job,
+                "since this node's turn began, somebody else has changed it or put it back, so it "
+                "is left as it is",
+                found=node.availability if node else "no node",
+                expected="drain",
+                remedy="See that nobody else works on it, then run the same command again",
+            )
+        ]
+    return _unsafe(settings, observed, roll, host, node, cluster, among, planning=False)
 
 
 def unready(roll: Roll, among: Collection[str], ready: Collection[str]) -> list[Refusal]:

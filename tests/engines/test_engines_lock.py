@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from cluster.lock import FILE, SILENCE
-from tests.engines.hosts import Hosts
+from tests.engines.hosts import EngineError, Hosts
 from tests.lab.conftest import ROOT, Run, changes_in, wait_for
 
 MANAGERS, WORKERS = ("rk1", "rk2", "rk3"), ("rk4",)
@@ -294,6 +294,87 @@ def test_where_no_manager_can_be_reached_there_is_no_lock_and_no_harm(runs: Runs
     after = second(runs, "--limit", "rk4")
     assert after.returncode == 0, after.output
     assert runs.history("rk4") == ["ended"]
+
+
+# A run that wakes up inside of an operation
+# ------------------------------------------
+
+RESTART = ("inventory.py", str(Path(__file__).parent / "deploys/restart.py"))
+
+
+def engine(hosts: Hosts, name: str) -> str:
+    """A word that is another one for each start of a host's engine."""
+    return hosts.run(name, "cut -d ' ' -f 22 /proc/$(cat /run/docker.pid)/stat").stdout.strip()
+
+
+def reachable(hosts: Hosts, asked: str, manager: str) -> bool:
+    """Whether the others reach a manager; so it is called, too, while they have no leader."""
+    try:
+        return hosts.nodes(asked)[manager].reachability == "reachable"
+    except EngineError:
+        return True
+
+
+def silenced_at(runs: Runs, words: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
+    """A run that falls asleep when it says these words of a host, and that host's name."""
+    started = runs.start(*arguments)
+    assert started.stdout is not None
+    said = []
+    for line in started.stdout:
+        said.append(line)
+        if words in line and (host := re.search(r"\[(rk\d)\]", line)):
+            started.send_signal(signal.SIGSTOP)
+            wait_for(lambda: not runs.held(), "the managers to lose patience", SILENCE + 15)
+            return started, host[1]
+    raise AssertionError(f"it never said {words!r}:\n" + "".join(said))
+
+
+@pytest.fixture
+def swarm(runs: Runs) -> Iterator[Runs]:
+    """Three managers and a worker in a swarm."""
+    runs.hosts.form(MANAGERS, WORKERS)
+    yield runs
+    runs.hosts.reset()
+
+
+@pytest.mark.parametrize("other", ["at work", "come and gone"])
+def test_a_run_that_wakes_up_in_the_middle_of_a_nodes_turn_stops_no_second_manager(
+    swarm: Runs, other: str
+) -> None:
+    hosts = swarm.hosts
+    first, name = silenced_at(swarm, "waiting until its tasks have gone", "-y", *RESTART)
+    begun = {manager: engine(hosts, manager) for manager in MANAGERS}
+    second = swarm.start("-y", *swarm.deploy(BEGIN, name="other.py"))
+    wait_for(lambda: swarm.history("rk4") == ["begun"], "another run to begin", 30)
+    away = next(manager for manager in MANAGERS if manager != name)
+    hosts.run(away, "systemctl stop docker.service")
+    if other == "come and gone":
+        swarm.let_go()
+        assert ended(second)[0] == 0
+    first.send_signal(signal.SIGCONT)
+    code, said = ended(first)
+    running = [manager for manager in MANAGERS if manager != away]
+    assert {m: engine(hosts, m) for m in running} == {m: begun[m] for m in running}, said
+    assert code == 1
+    assert "this run was silent for too long to keep the cluster's lock" in said
+    assert "other.py" in said
+    swarm.let_go()
+    hosts.run(away, "systemctl start docker.service")
+
+
+def test_a_run_that_wakes_up_alone_looks_again_before_it_stops_an_engine(swarm: Runs) -> None:
+    """Nobody has taken the lock, and another manager has lost its power meanwhile."""
+    hosts = swarm.hosts
+    first, name = silenced_at(swarm, "waiting until its tasks have gone", "-y", *RESTART)
+    before = engine(hosts, name)
+    asked, away = (manager for manager in MANAGERS if manager != name)
+    hosts.power_cut(away)
+    wait_for(lambda: not reachable(hosts, asked, away), "the others to notice", 60)
+    first.send_signal(signal.SIGCONT)
+    code, said = ended(first)
+    assert engine(hosts, name) == before, said
+    assert code == 1
+    assert "of 3 managers 2 must stay reachable, and without this one only 1 would be" in said
 
 
 def test_a_run_that_falls_silent_loses_the_lock_and_finds_out(runs: Runs) -> None:

@@ -114,6 +114,7 @@ def test_one_module_uses_what_pyinfra_promises_nobody(path: Path) -> None:
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) != INTERNALS.stem
     }
     assert path.parts[-2] == "deploys" or not used & PRIVATE_ATTRIBUTES
+    assert "get_current_context" not in used, "pyinfra_internals.given_options is the place for it"
 
 
 ASKING = {
@@ -134,6 +135,25 @@ def test_nobody_is_asked_beside_the_one_function_that_plans_anew(path: Path) -> 
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name)
     }
     assert called & asking == ASKING.get(str(path.relative_to(ROOT)), set())
+
+
+WAITING = {
+    "operations/clock.py": {"clock_gettime"},
+    # One wait for all that wait: it notices that another run has begun.
+    "operations/converge.py": {"sleep"},
+    # Signs of life themselves, and the spinner's last turn before a question.
+    "operations/lock.py": {"sleep"},
+    "operations/confirmation.py": {"sleep"},
+    # An armed change is always seen through: it is kept, or the host undoes it by itself.
+    "operations/guard.py": {"sleep"},
+}
+
+
+@each("operations")
+def test_who_waits_asks_for_the_lock_by_a_clock_that_never_stands_still(path: Path) -> None:
+    clocks = {"sleep", "monotonic", "perf_counter", "clock_gettime"}
+    used = {n.attr for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute)}
+    assert used & clocks == WAITING.get(str(path.relative_to(ROOT)), set())
 
 
 @each("lab")

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from cluster.settings_sources import ROOT
-from operations.command_line import OPTIONS, data_slips, deploys, fact_slips, inventory_slips
+from operations.command_line import (
+    OPTIONS,
+    data_slips,
+    deploys,
+    fact_slips,
+    inventory_slips,
+    order_slips,
+)
 from operations.rolling import OPTIONS as OF_ROLLING_JOBS
 from tests.unit.test_inventory import BOARDS, pyinfra
 
@@ -65,6 +72,19 @@ def test_every_option_is_documented() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     for option in OPTIONS:
         assert re.search(rf"--data {option.key}=|`{option.key}=", text), option
+
+
+# The order of a run
+# ------------------
+
+
+@pytest.mark.parametrize("option", ["no-wait", "serial"])
+def test_hosts_that_do_not_wait_for_each_other_are_refused(option: str) -> None:
+    given = {option.replace("-", "_"): True, "operations": ("deploys/site.py",)}
+    [slip] = order_slips(given)
+    assert slip.startswith(f"--{option} has hosts not wait for each other")
+    assert order_slips(given | {option.replace("-", "_"): False}) == []
+    assert order_slips(given | {"operations": ("server.shell", "uptime")}) == []
 
 
 # Data

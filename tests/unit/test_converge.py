@@ -22,10 +22,12 @@ SUBJECT = '''
 from dataclasses import dataclass
 
 import gevent
+from pyinfra.api import StringCommand
 
 from cluster.findings import Change, Notice, Refusal
 from cluster.observation import Observation
 from facts.subject import SubjectFact
+from operations import lock
 from operations.converge import (
     call,
     converges,
@@ -33,8 +35,11 @@ from operations.converge import (
     is_executing,
     observe,
     observe_all,
+    pause,
     script,
+    still_ours,
     tell,
+    Refused,
 )
 
 
@@ -132,6 +137,35 @@ def break_off(state, host, number):
 @converges("word")
 def broken_off():
     yield call(break_off, int(current_host().name[-1]))
+
+
+def overtake():
+    """As when this computer has slept, and another run has begun."""
+    lock.problem = lambda *_, **__: "another run has begun"
+
+
+def wait_then_break(state, host, between):
+    overtake()
+    between()
+    host.run_shell_command(StringCommand("break the word"))
+    return True
+
+
+@converges("word")
+def overtaken_inside(where):
+    yield script("mend the word")
+    if where == "a command":
+        overtake()
+        try:
+            yield script("break the word")
+        except Refused:
+            current_host().log("its last words")
+            raise
+    elif where == "a wait":
+        yield call(wait_then_break, lambda: pause(0.1))
+    else:
+        yield call(wait_then_break, still_ours)
+    yield script("break the word")
 
 
 turns = []
@@ -338,6 +372,18 @@ def test_a_host_that_falls_silent_in_the_middle_of_a_function_is_named(run: Runs
             f"not done: @fake/{name}: no answer in the middle of it ({kind}). Once" in ran.closing
         )
     assert "not done: @fake/rk4: ValueError: boom (--debug shows where)" in ran.closing
+    assert "Traceback" not in ran.text
+
+
+@pytest.mark.parametrize("where", ["a command", "a wait", "a step"])
+def test_a_run_that_is_overtaken_in_the_middle_of_an_operation_does_no_more_of_it(
+    run: Runs, where: str
+) -> None:
+    ran = run({"rk1": "fine"}, f"subject.overtaken_inside({where!r}, name='Mend')", MEND)
+    assert ran.code == 1
+    assert (ran.count("rk1", "mend the word"), ran.count("rk1", "break the word")) == (1, 0)
+    assert "not done: @fake/rk1: another run has begun" in ran.closing
+    assert ("its last words" in ran.text) == (where == "a command")
     assert "Traceback" not in ran.text
 
 

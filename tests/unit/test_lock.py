@@ -13,17 +13,20 @@ import pytest
 
 from cluster.lock import (
     FILE,
+    LAST,
     LOOK,
     SILENCE,
     TAKE,
     Holder,
     Met,
     announcement,
+    before,
     deploys_in,
     in_progress,
     met,
     overtaken,
     refusal,
+    replaced,
 )
 
 ADA = Holder("ada", "desk", 4711, "deploys/upgrade.py", "5f3c")
@@ -62,6 +65,28 @@ def test_how_long_it_is_ago_is_said(seconds: int, words: str) -> None:
 
 def test_what_a_run_leaves_is_what_the_next_one_reads() -> None:
     assert met(f"busy 5 {announcement(ADA)}") == Met(5, ADA)
+
+
+@pytest.mark.parametrize(
+    ("said", "last"),
+    [("held", None), ("held ", None), (f"held {announcement(ADA)}", ADA)],
+)
+def test_who_gets_it_learns_who_had_it_before(said: str, last: Holder | None) -> None:
+    assert before(said) == last
+
+
+def test_what_cannot_be_read_was_somebody_all_the_same() -> None:
+    last = before("held {half a li")
+    assert last is not None
+    assert "another run has been at work meanwhile: somebody@another computer." in replaced(last)
+
+
+def test_a_run_that_wakes_up_after_another_is_told_who_that_was() -> None:
+    assert replaced(ADA) == (
+        "this run was silent for too long to keep the cluster's lock, and another run has been at "
+        "work meanwhile: ada@desk (deploys/upgrade.py). Nothing more is changed by this one, which "
+        "has planned before that. Run again: it looks anew"
+    )
 
 
 @pytest.mark.parametrize("left", ["", " ", " {", " 5", ' {"user": "ada"}', ' {"process": "x"}'])
@@ -112,7 +137,7 @@ class Managers:
 
     def _here(self, script: str) -> str:
         assert FILE in script
-        return script.replace(FILE, str(self.file))
+        return script.replace(FILE, str(self.file)).replace(LAST, f"{self.file}.last")
 
     def take(self, *, silence: int = SILENCE) -> tuple[subprocess.Popen[str], str]:
         """A run's channel, and what it is told."""
@@ -156,7 +181,7 @@ def manager(tmp_path: Path) -> Iterator[Managers]:
 def test_one_holds_it_and_others_are_told_who(manager: Managers) -> None:
     assert manager.look() == ""
     _, said = manager.take()
-    assert said == "held"
+    assert before(said) is None
     for _ in range(2):
         other, said = manager.take()
         assert met(said).holder == ADA
@@ -182,23 +207,25 @@ def test_it_ends_with_its_shell(
     end(shell)
     shell.wait(5)
     assert manager.look() == ""
-    assert manager.take()[1] == "held"
+    assert before(manager.take()[1]) == ADA
 
 
 def test_who_has_ended_a_moment_ago_is_not_in_the_way(manager: Managers) -> None:
     shell, _ = manager.take()
     ending = subprocess.Popen(["sh", "-c", f"sleep 0.5; kill {shell.pid}"])
-    assert manager.take()[1] == "held"
+    assert before(manager.take()[1]) == ADA
     ending.wait(5)
 
 
 def test_it_is_let_go_when_the_run_falls_silent(manager: Managers) -> None:
     shell, _ = manager.take(silence=1)
     assert shell.stdin is not None
+    assert shell.stdout is not None
     for _ in range(3):
         with pytest.raises(subprocess.TimeoutExpired):
             shell.wait(0.7)
         shell.stdin.write("\n")
+        assert shell.stdout.readline() == "\n", "a sign of life has no answer"
     assert manager.look() != ""
     assert shell.wait(5) == 0
     assert manager.look() == ""

@@ -94,6 +94,9 @@ class TestTheRun:
     def test_no_context(self) -> None:
         assert not pyinfra_internals.has_run_state()
 
+    def test_without_a_command_line_nothing_was_given(self) -> None:
+        assert pyinfra_internals.given_options() == {}
+
     def test_override_data_is_the_command_lines(self, run: State) -> None:
         assert pyinfra_internals.data_of_the_command_line(run) == {"host": "rk9"}
 
@@ -411,8 +414,29 @@ looked(3, name="The third")
 """
 
 LOOKED_INVENTORY = """
+import json as _json
+import sys as _sys
+
+from operations import pyinfra_internals as _internals
+
+
+def _record(**what):
+    with open({seen!r}, "a") as file:
+        file.write(_json.dumps(what) + "\\n")
+
+
+def _end():
+    _record(what="end", error=repr(_sys.exc_info()[1]))
+
+
+_given = _internals.given_options()
+_record(
+    what="given", names=[*_given], operations=[*_given["operations"]], limit=[*_given["limit"]]
+)
+_internals.at_the_end(_end)
+
 hosts = [
-    (f"@fake/rk{number}", {"fake_delay": 0, "takes": takes})
+    (f"@fake/rk{{number}}", {{"fake_delay": 0, "takes": takes}})
     for number, takes in enumerate((0.4, 0.0, 0.2), start=1)
 ]
 """
@@ -422,9 +446,9 @@ hosts = [
 def seen(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("looked")
     (folder / "deploy.py").write_text(LOOKED.format(seen=str(folder / "seen")))
-    (folder / "inventory.py").write_text(LOOKED_INVENTORY)
+    (folder / "inventory.py").write_text(LOOKED_INVENTORY.format(seen=str(folder / "seen")))
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "pyinfra", "inventory.py", "deploy.py"],
+        [sys.executable, "-P", "-m", "pyinfra", "--limit", "@fake/*", "inventory.py", "deploy.py"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         input="\n",  # to pyinfra's question; with -y it would plan nothing
@@ -436,6 +460,20 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "seen").read_text().splitlines()]
 
 
+def test_parameters_of_the_command_line(seen: list[dict[str, Any]]) -> None:
+    given = next(entry for entry in seen if entry["what"] == "given")
+    assert {"data", "exclude", "inventory", "limit", "operations"} <= {*given["names"]}
+    flags = {"debug_operations", "dry", "json_output", "no_wait", "serial", "yes"}
+    assert flags <= {*given["names"]}
+    assert (given["operations"], given["limit"]) == (["deploy.py"], ["@fake/*"])
+
+
+def test_what_is_called_at_the_end_sees_how_it_ends(seen: list[dict[str, Any]]) -> None:
+    ends = [entry["error"] for entry in seen if entry["what"] == "end"]
+    assert ends
+    assert {*ends} == {"SystemExit(0)"}
+
+
 def test_operations_run_in_lockstep(seen: list[dict[str, Any]]) -> None:
     """None begins anywhere before the one before has ended everywhere, however long one takes."""
     order = [entry["number"] for entry in seen if entry["what"] in ("begun", "ended", "behind")]
@@ -444,12 +482,12 @@ def test_operations_run_in_lockstep(seen: list[dict[str, Any]]) -> None:
 
 
 def test_hosts_are_at_an_operation_at_the_same_time(seen: list[dict[str, Any]]) -> None:
-    carried_out = [e for e in seen if e["number"] == 1 and e["what"] in ("begun", "ended")]
+    carried_out = [e for e in seen if e.get("number") == 1 and e["what"] in ("begun", "ended")]
     assert [entry["what"] for entry in carried_out[:3]] == ["begun"] * 3
 
 
 def test_serial_operations_run_one_host_after_the_other(seen: list[dict[str, Any]]) -> None:
-    second = [entry for entry in seen if entry["number"] == 2 and entry["what"] != "body"]
+    second = [entry for entry in seen if entry.get("number") == 2 and entry["what"] != "body"]
     assert [entry["what"] for entry in second] == ["begun", "ended", "behind"] * 3
 
 
@@ -457,7 +495,7 @@ def test_a_body_is_run_twice_and_not_past_its_first_command_while_it_is_planned(
     seen: list[dict[str, Any]],
 ) -> None:
     for number in (1, 2, 3):
-        own = [e for e in seen if e["number"] == number and e["host"].endswith("rk1")]
+        own = [e for e in seen if e.get("number") == number and e["host"].endswith("rk1")]
         assert [(e["what"], e.get("executing")) for e in own] == [
             ("body", False),
             ("body", True),

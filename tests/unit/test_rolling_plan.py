@@ -14,7 +14,7 @@ from cluster.membership import Membership, Node, Observed
 from cluster.rolling.jobs import ABANDONED_AFTER, Roll, Running, Work, needs_reboot, reboot, restart
 from cluster.rolling.nodes import BEFORE, drained, restored
 from cluster.rolling.options import Options, options
-from cluster.rolling.plan import ordinal, plan, unready
+from cluster.rolling.plan import ordinal, plan, still_due, unready
 from cluster.rolling.turns import bearers, marks, steps, turns
 from cluster.rolling.upgrade import upgrade
 from cluster.rolling.waiting import Replicas, absent, company, interrupted, missing, provable
@@ -1005,3 +1005,54 @@ def test_the_site_leaves_a_node_that_is_worked_on_as_it_is() -> None:
     hosts[1]["availability"] = "active"
     active = Settings(hosts=hosts)
     assert plan_labels(active, observed, active.host("rk2")) == [notice]
+
+
+# Right before a node is changed
+# ------------------------------
+
+DRAINED = replace(node(1), availability="drain", labels={BEFORE: "active"})
+DUE = Roll("restart", {"rk1": Work("the Docker daemon", "is restarted")}, mark=MARK, begun=NOW)
+
+
+def due(*nodes: Node, roll: Roll = DUE, silent: Sequence[str] = ()) -> list[str]:
+    observed = swarm(*nodes, silent=silent)
+    found = still_due(SETTINGS, observed, roll, SETTINGS.host("rk1"), NAMES)
+    return [refusal.sentence() for refusal in found]
+
+
+def test_a_drained_node_is_changed() -> None:
+    assert due(DRAINED, *NODES[1:]) == []
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        node(1),
+        replace(DRAINED, availability="active"),
+        replace(DRAINED, labels={}),
+    ],
+    ids=["put back", "active", "not ours any more"],
+)
+def test_a_node_that_was_put_back_meanwhile_is_left_alone(now: Node) -> None:
+    [said] = due(now, *NODES[1:])
+    assert said.startswith("restart: since this node's turn began, somebody else has changed it")
+
+
+def test_a_node_that_somebody_else_has_changed_meanwhile_is_left_alone() -> None:
+    [said] = due(DRAINED, *NODES[1:], roll=replace(DUE, work={}))
+    assert "somebody else has changed it" in said
+
+
+def test_a_node_is_not_changed_where_another_manager_was_lost_meanwhile() -> None:
+    lost = replace(node(2), state="down", reachability="unreachable")
+    [said] = due(DRAINED, lost, *NODES[2:])
+    assert "of 3 managers 2 must stay reachable, and without this one only 1 would be" in said
+
+
+def test_a_node_is_not_changed_while_nobody_answers_for_the_swarm() -> None:
+    nodes = (DRAINED, *NODES[1:])
+    observed = {
+        name: replace(own, nodes=None) if own else None for name, own in swarm(*nodes).items()
+    }
+    [said] = still_due(SETTINGS, observed, DUE, SETTINGS.host("rk1"), NAMES)
+    assert "no manager can answer for it" in said.sentence()

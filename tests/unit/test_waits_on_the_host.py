@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cluster.shell import with_values
-from operations import autolock, networks, removal, swarm
+from operations import autolock, clock, networks, removal, swarm
 from operations import docker as docker_operations
 from operations.engine_api import UNLESS_GONE
 from tests.hostile import CANARY
@@ -216,8 +216,8 @@ def test_networks_that_do_not_come_are_waited_for_by_the_clock(
 
     monkeypatch.setattr(autolock, "observe", look)
     monkeypatch.setattr(autolock, "forget_observations", lambda: None)
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(clock, "now", lambda: now[0])
+    monkeypatch.setattr(autolock, "pause", lambda seconds: now.__setitem__(0, now[0] + seconds))
     assert not autolock.wait_for_networks()
     assert len(looks) == 3
 
