@@ -216,7 +216,10 @@ def installation(version: str, *, only_fetch: bool = False) -> str:
 
 def _wanted(settings: Settings, engine: Engine) -> str | None:
     """The version this host is to have; asks every host what it can have only where it must."""
-    engines = {name: found for name, found in observe_all(Installation).items() if found}
+    said = {name: found for name, found in observe_all(Installation).items() if found}
+    # What one worker says must not choose the version of all hosts that have none yet.
+    ours = {host.name: said[host.name] for host in settings.managers if host.name in said}
+    engines = ours if any(found.complete and found.version for found in ours.values()) else said
     if engine.complete or settings.docker.version:
         return wanted_version(settings, engine, engines.values(), [])
     known = wanted_version(settings, engine, engines.values(), [])

@@ -199,6 +199,7 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
     back = Back(
         keeper,
         node.id,
+        node.role == "manager",
         job.version(settings),
         waiting.company(cluster, node) if cluster else (),
         chosen.wait,
@@ -325,12 +326,14 @@ def _wait_until_engine_runs(state: State, host: Host, seconds: int) -> bool:
 class Back:
     """What it means that a node is back.
 
-    keeper: the manager that is asked; node: its id; version: the engine that is to run, "" for
-    any; company: the nodes that were there before; seconds: how long is waited.
+    keeper: the manager that is asked; node: its id; manager: it is one.
+    version: the engine that is to run, "" for any; company: the nodes that were there before.
+    seconds: how long is waited.
     """
 
     keeper: str
     node: str
+    manager: bool
     version: str
     company: tuple[str, ...]
     seconds: int
@@ -346,7 +349,9 @@ def _wait_until_back(state: State, host: Host, back: Back, restored: bool) -> bo
         forget_observations()
         own = _says(host.name)
         seen = own if back.keeper == host.name else _says(back.keeper)
-        cluster = next((m for m in (seen, own) if m and m.controls), None)
+        # Its own word for the swarm counts where the managers had it for one of them.
+        able = (seen, own) if back.manager else (seen,)
+        cluster = next((m for m in able if m and m.controls), None)
         lacking = waiting.absent(
             own, cluster, back.node, back.version, back.company, ingress=restored
         )

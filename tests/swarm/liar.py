@@ -9,12 +9,19 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cluster.membership import Membership, Node, Observed, Overlay
 
 if TYPE_CHECKING:
-    from tests.swarm.world import World
+    from tests.swarm.world import Swarm
+
+
+class World(Protocol):
+    """What a liar can know of: every swarm that there is."""
+
+    def swarms(self) -> list[Swarm]: ...
+
 
 FOREIGN = "203.0.113.66"
 """Where the swarm is that a liar would have everybody join."""
@@ -125,7 +132,7 @@ def _an_engine(liar: Liar, world: World, truth: Membership, others: Observed) ->
     return Membership(liar.random.choice(["absent", "stopped", "running", "unreachable: no"]))
 
 
-Lie = Callable[[Liar, "World", Membership, Observed], Membership | None]
+Lie = Callable[[Liar, World, Membership, Observed], Membership | None]
 LIES: dict[str, Lie] = {
     "a swarm of its own": _its_own_swarm,
     "another's id": _another_s_id,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cluster.backup import Choice, choose
+from cluster.docker import Engine
 from cluster.findings import Refusal, changes
 from cluster.firewall.policy import members, votes
 from cluster.identity import contradiction, doubt, entries_of, likely_node, node_at, owners
@@ -26,8 +27,10 @@ from cluster.settings import Settings
 from cluster.steps import Clear, Demote, Leave, RemoveEntry, SetAvailability
 from cluster.swarm import plan_demotion, plan_join, plan_labels, plan_promotion, plan_swarm
 from cluster.topology import Seen, plan
+from operations import docker
 from operations.rolling import _keeper
 from operations.swarm import _addresses
+from tests.unit.test_rolling_simulation import Board, engine
 from tests.unit.test_swarm_plan import (
     CONVERGED,
     FRESH,
@@ -424,3 +427,22 @@ def test_without_a_swarm_there_is_nothing_to_doubt() -> None:
     alone: Observed = {**dict.fromkeys(CONVERGED, SILENT), "rk4": CONVERGED["rk4"]}
     assert doubt(SETTINGS, alone, "rk4") is None
     assert contradiction(SETTINGS, alone, "rk4") is None
+
+
+# What all hosts are given
+# ------------------------
+
+
+def test_what_a_worker_says_it_runs_is_not_what_all_others_get(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs, fresh = engine(Board(0.0, "28.5.2")), replace(engine(Board(0.0, "28.5.2")), packages={})
+    evil = engine(Board(0.0, "99.0.0"))
+
+    def wanted(**said: Engine) -> str | None:
+        monkeypatch.setattr(docker, "observe_all", lambda fact: said)
+        monkeypatch.setattr(docker, "is_executing", lambda: False)
+        return docker._wanted(SETTINGS, fresh)
+
+    assert wanted(rk1=runs, rk2=fresh, rk3=fresh, rk4=evil) == "28.5.2"
+    assert wanted(rk1=fresh, rk4=runs) == "28.5.2"  # a cluster whose managers are all made anew

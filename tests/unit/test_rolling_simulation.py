@@ -13,11 +13,12 @@ The plan decides, the simulation carries out, by the rules of Docker's documenta
 from __future__ import annotations
 
 import functools
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hypothesis import event, given
+from hypothesis import assume, event, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,8 @@ from cluster.rolling.turns import bearers, marks, steps, turns
 from cluster.rolling.upgrade import upgrade
 from cluster.rolling.waiting import absent, company
 from cluster.settings import Settings
+from tests.swarm.liar import Liar
+from tests.swarm.world import Swarm
 
 START = 1_800_000_000.0
 OLD, NEW = "26.1.5", "28.5.2"
@@ -66,6 +69,7 @@ class World:
     crash_after: int = -1
     steps: int = 0
     worked_on: list[str] = field(default_factory=list)
+    liar: Liar | None = None
 
     def listed(self) -> tuple[Node, ...]:
         seen = []
@@ -103,8 +107,15 @@ class World:
             in_ingress=True,
         )
 
+    def swarms(self) -> list[Swarm]:
+        return [Swarm("swarm", nodes={node.id: node for node in self.listed()})]
+
     def observe(self) -> dict[str, Membership | None]:
-        return {name: self.says(name) for name in self.nodes}
+        said: dict[str, Membership | None] = {name: self.says(name) for name in self.nodes}
+        if self.liar is not None:
+            own = said.pop(self.liar.name)
+            said[self.liar.name] = self.liar.says(self, own, dict(said))
+        return said
 
     def running(self) -> dict[str, Running | None]:
         return {
@@ -136,8 +147,9 @@ class World:
         if len(managers_of(Membership("running", nodes=self.listed()))) > 2:
             assert self.quorate(), "our own step has cost the swarm its quorum"
 
-    def update(self, name: str, options: list[str]) -> None:
-        """``docker node update`` with these options."""
+    def update(self, name: str, node_id: str, options: list[str]) -> None:
+        """``docker node update`` with these options, in the name of a host."""
+        assert node_id == self.nodes[name].id, f"{node_id} is changed in the name of {name}"
 
         def does() -> None:
             assert self.quorate(), "a swarm without a quorum changes nothing"
@@ -278,17 +290,19 @@ class Run:
         world = self.world
         todo = steps(roll, name, node)
         if todo == ("forget",):
-            world.update(name, ["--label-rm", roll.mark])
+            world.update(name, node.id, ["--label-rm", roll.mark])
             self.stopped_at = ""
             return
         if "drain" in todo:
-            world.update(name, drained(node, marks(roll, names)))
+            world.update(name, node.id, drained(node, marks(roll, names)))
             world.stop(name)
             world.begin_again(name, self.job)
         observed = world.observe()
         seen = view(world.settings, observed)
         version = NEW if self.job == "upgrade" else ""
         lacking = absent(observed[name], seen, node.id, version, company(cluster, node))
+        if world.liar is not None and name == world.liar.name:
+            lacking = lacking or "it says now this, now that"
         if lacking:
             self.refusals[name] = lacking
             return
@@ -296,10 +310,11 @@ class Run:
         fresh = entry(world.settings, observed, seen, name)
         assert fresh is not None
         last = bearers(self.roll(), seen, name)
-        world.update(name, restored(fresh, [roll.mark] if last else []))
+        world.update(name, fresh.id, restored(fresh, [roll.mark] if last else []))
         for other in last:
             if other.id != fresh.id:
-                world.update(other.hostname, ["--label-rm", roll.mark])
+                [bearer] = [n for n, found in world.nodes.items() if found.id == other.id]
+                world.update(bearer, other.id, ["--label-rm", roll.mark])
         self.stopped_at = ""
 
 
@@ -512,3 +527,28 @@ def test_two_managers_are_not_touched_unless_it_is_accepted() -> None:
         settings, world.observe(), refused.roll(), settings.host("rk3"), (), list(nodes)
     )
     assert "--data interruption=accepted" in findings[0].remedy
+
+
+@given(world=worlds(), job=jobs, seed=st.integers(0, 2**32))
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_a_worker_that_lies_takes_no_other_node_away(
+    world: World, job: tuple[str, Options], seed: int
+) -> None:
+    """Each update asserts that it is of the node of the host in whose name it is made."""
+    assume(world.settings.workers)
+    before, wanted = availabilities(world), due(world, *job)
+    chance = random.Random(seed)
+    liar = chance.choice(world.settings.workers).name
+    world.liar = Liar(liar, random.Random(seed + 1), chance.choice(["", *world.nodes]))
+    if world.liar.alias:
+        world.nodes[liar] = replace(world.nodes[liar], hostname=world.liar.alias)
+    for _ in range(2):
+        run(world, *job)
+    for kind in set(world.liar.told):
+        event(kind)
+    for name, node in world.nodes.items():
+        if name != liar:
+            assert BEFORE not in node.labels
+            assert node.availability == before[name]
+            assert world.boards[name].started is not None
+            assert not world.boards[name].changed or name in wanted
