@@ -281,6 +281,16 @@ FIREWALL = (
         "systemctl stop pyinfra-swarm-web-ranges.timer",
     ),
     Kind(
+        "new bridges of Docker's that nobody sees",
+        *("firewall", "pyinfra-swarm-interfaces.service", "is not active"),
+        "systemctl stop pyinfra-swarm-interfaces.service",
+    ),
+    Kind(
+        "a network that is let in as if it were Docker's",
+        *("firewall", "SWARM-BRIDGES (IPv4)", "has a rule that"),
+        "iptables -A SWARM-BRIDGES -i br-lan -j ACCEPT",
+    ),
+    Kind(
         "a stale range list",
         *("firewall", "web ranges", "9 days ago"),
         "touch -d '9 days ago' /var/lib/pyinfra-swarm/web-ranges/ipv4",

@@ -176,6 +176,7 @@ def test_other_peoples_rules_are_left_alone_and_those_above_ours_are_named(
         ("iptables -I SWARM-WEB -j RETURN", "SWARM-WEB (IPv4): has a rule that"),
         ("systemctl disable --quiet pyinfra-swarm-firewall", "is not started at boot"),
         ("systemctl stop pyinfra-swarm-web-ranges.timer", "timer: is not active"),
+        ("systemctl stop pyinfra-swarm-interfaces", "interfaces.service: is not active"),
         ("touch -d '9 days ago' /var/lib/pyinfra-swarm/web-ranges/ipv4", "confirmed 9 days ago"),
         ("rm /var/lib/pyinfra-swarm/web-ranges/ipv6", "no list for IPv6"),
         (
