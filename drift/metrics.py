@@ -132,7 +132,7 @@ def _of_hosts(report: Report, what: str, name: str, meaning: str, convert: Any) 
     samples = [
         Sample(convert(float(value)), {"cluster": report.cluster, "host": host.name})
         for host in report.hosts
-        if _is_number(value := host.measures.get(what, ""))
+        if is_number(value := host.measures.get(what, ""))
     ]
     return Metric(name, meaning, tuple(samples))
 
@@ -147,13 +147,20 @@ def _others(report: Report) -> Iterator[Sample]:
     ]
     for host, values in places:
         for what, value in values.items():
-            if _is_number(value) and what not in _OWN:
+            if is_number(value) and what not in _OWN:
                 labels = {"cluster": report.cluster, "host": host, "what": what}
                 yield Sample(float(value), labels)
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+_LARGEST = 2**53
+"""No number that anything here measures comes near it; one that does is a host's invention."""
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a measure is a number that can be counted with."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -_LARGEST < value < _LARGEST  # false for what is no number (NaN), too
 
 
 def _text(metric: Metric) -> str:

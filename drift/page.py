@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from drift import terminal
 from drift.memory import DAYS, Memory, hour
+from drift.metrics import is_number
 from drift.picture import CARD_HEIGHT, CARD_WIDTH, picture
 from drift.report import HostReport, Report, State, stamp
 
@@ -56,8 +57,15 @@ def render(report: Report, memory: Memory) -> str:
         ago=lambda since: terminal.ago(report.at, since),
         now=stamp(report.at),
         mending=terminal.mending,
-        expires=lambda moment: (moment - report.at.timestamp()) / _DAY,
+        days_left=lambda host: _days_left(host, report),
     )
+
+
+def _days_left(host: HostReport, report: Report) -> str:
+    expires = host.measures.get("certificate expires")
+    if not is_number(expires):
+        return "not known"
+    return f"{int((expires - report.at.timestamp()) / _DAY)} days left"
 
 
 @cache

@@ -208,6 +208,19 @@ def test_metrics_are_read_as_so_many_and_no_more(text: str) -> None:
     assert sum(len(one.samples) for one in families) == sum(len(one.samples) for one in harmless)
 
 
+@pytest.mark.parametrize("number", [10**400, -(10**400), 1e308, float("inf"), float("nan"), True])
+def test_a_number_that_is_none_is_left_out(number: float) -> None:
+    records = [
+        measure("certificate expires", number, host="rk1"),
+        measure("range list fetched", number, host="rk1"),
+        measure("height", number, host="rk1"),
+    ]
+    report = reported(run_of([*all_looked(), *records]))
+    assert "swarm_certificate_days_left" not in metrics.render(report)
+    assert 'what="height"' not in metrics.render(report)
+    assert "not known" in page.render(report, Memory())
+
+
 # Notifications, as the real channels send them
 # ---------------------------------------------
 

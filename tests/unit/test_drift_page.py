@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from xml.etree import ElementTree
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drift import page
+from drift.cli import _write, parser
 from drift.memory import DAYS, Memory, hour, learn
 from drift.picture import CARD_HEIGHT, CARD_WIDTH, picture
 from drift.report import Host, Report
@@ -173,6 +175,15 @@ def test_a_check_that_measured_nothing_says_so() -> None:
     text = page.render(busy(), Memory())
     assert "a run is in progress, nothing was measured: held by ada" in text
     assert "<svg" not in text
+
+
+def test_the_page_is_written_while_a_run_is_in_progress(tmp_path: Path) -> None:
+    """One that went on showing yesterday would look as if all were well."""
+    path = tmp_path / "drift.html"
+    path.write_text("every host is as declared")
+    _write(parser().parse_args(["--html", str(path)]), busy(), Memory())
+    assert "a run is in progress" in path.read_text()
+    assert "as declared" not in path.read_text()
 
 
 def test_while_a_run_is_in_progress_the_page_shows_what_was_known_and_says_so() -> None:

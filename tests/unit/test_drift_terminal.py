@@ -103,3 +103,9 @@ def test_a_run_that_goes_on_for_too_long_is_said_with_what_to_do() -> None:
     assert "end it where it was started" in text
     assert "end it where" not in render(busy(seconds=2 * 3600 - 1))
     assert "sync" not in text
+
+
+def test_what_to_type_is_quoted_for_a_shell() -> None:
+    run = run_of([*all_looked(), found("rk1", "mine", "x")])
+    text = render(reported(run, deploy="my deploys/of $HOME.py"))
+    assert "pyinfra --limit rk1 inventory.py 'my deploys/of $HOME.py'\n" in text
