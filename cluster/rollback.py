@@ -222,7 +222,8 @@ def forget(subject: str) -> str:
 
     For a job that takes the subject off the host: what was there before is not to come back.
     """
-    return f"[ ! -d {ROOT}/{subject} ] || /bin/sh {RESTORE} --forget {subject}"
+    there = f"[ -d {ROOT}/{subject} ] && [ -e {RESTORE} ]"
+    return f"if {there}; then /bin/sh {RESTORE} --forget {subject}; fi; rm -rf {ROOT}/{subject}"
 
 
 def confirm(subject: str) -> str:

@@ -61,8 +61,7 @@ def test_a_full_disk_does_not_keep_the_host_from_undoing(
         "the boot": f"{restore} --boot",
         "a power cut in it, then the boot": (
             f"mv {rollback.ROOT}/access/armed {rollback.ROOT}/access/firing; "
-            f"ln {rollback.ROOT}/access/saved/0 {rollback.ROOT}/access/saved/0.now; "
-            f"mv -f {rollback.ROOT}/access/saved/0.now /etc/old; {restore} --boot"
+            f"mv -f {rollback.ROOT}/access/saved/0.spare /etc/old; {restore} --boot"
         ),
     }[undoes]
     there = Disk(small, host.tools)
