@@ -43,9 +43,7 @@ while IFS=: read -r name x gid members; do
   [ -z "$members" ] || printf '%s:%s:%s\\n' "$name" "$gid" "$members"
 done < /etc/group
 section sudoers
-while read -r word rest; do
-  case $word in '#includedir'|'@includedir') printf '%s %s\\n' "$word" "$rest";; esac
-done < /etc/sudoers 2>/dev/null
+grep -asE '^[[:space:]]*[#@]includedir[[:space:]]' /etc/sudoers
 show sudoers-ours {SUDOERS}
 section accounts
 people=

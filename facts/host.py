@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 from cluster import host as observed
-from cluster.answer import Sections
+from cluster.answer import LIMIT, Sections
 from cluster.versions import engine_version
 from facts import kernel
 from facts.packages import PACKAGE_ROWS
@@ -47,9 +47,8 @@ for path in /var/lib/snapd/snaps/docker_*.snap; do
   [ ! -e "$path" ] || echo "snap_docker $path"
 done
 [ ! -s /var/lib/docker/swarm/docker-state.json ] || echo "in_swarm yes"
-[ ! -x /usr/sbin/ufw ] || [ ! -f /etc/ufw/ufw.conf ] || while IFS='= ' read -r key value; do
-  case "$key=$value" in ENABLED=[Yy]*) echo "firewall ufw" ;; esac
-done < /etc/ufw/ufw.conf
+[ ! -x /usr/sbin/ufw ] || [ ! -f /etc/ufw/ufw.conf ] ||
+  ! grep -aqs '^ENABLED *= *[Yy]' /etc/ufw/ufw.conf || echo "firewall ufw"
 [ ! -d /sys/fs/cgroup/system.slice/firewalld.service ] || echo "firewall firewalld"
 if [ -x /usr/sbin/netfilter-persistent ]; then
   for path in /etc/iptables/rules.v4 /etc/iptables/rules.v6; do
@@ -60,7 +59,7 @@ for path in {" ".join(OUR_FILES)}; do
   if [ -L $path ]; then
     echo "managed $path it is a symbolic link"
   elif [ -f $path ]; then
-    while read -r line; do
+    head -c {LIMIT} $path | while read -r line; do
       case "$line" in
         *[Mm]anaged*by*[Aa]nsible*|*[Aa]nsible[\\ -]managed*) by=Ansible ;;
         *[Mm]anaged*by*[Pp]uppet*) by=Puppet ;;
@@ -69,7 +68,7 @@ for path in {" ".join(OUR_FILES)}; do
         *) by= ;;
       esac
       [ -z "$by" ] || {{ echo "managed $path it says that $by manages it"; break; }}
-    done < $path
+    done
   fi
 done
 section packages

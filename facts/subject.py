@@ -113,11 +113,18 @@ def _show(name: str, said: Sections) -> None:
 
 
 def plain_files(*paths: str) -> str:
-    """Shell: what the script reads itself are files; anything else in their place is told, and all
-    else is left unasked: a pipe would be waited for, a directory read as an empty file."""
+    """Shell: what the script reads by itself are files of at most 1 MiB; anything else in their
+    place is told, and all else is left unasked. A pipe would be waited for, a directory read as an
+    empty file; and the shell reads byte by byte."""
+    names = " ".join(paths)
     return f"""\
-for path in {" ".join(paths)}; do
+for path in {names}; do
   [ -f "$path" ] || {{ show "$path" "$path" || odd "$path" "$path" "not there"; exit 0; }}
+done
+set -- $(stat -L -c %s {names})
+for path in {names}; do
+  [ "${{1:-0}}" -le 1048576 ] || {{ odd "$path" "$path" "larger than 1 MiB"; exit 0; }}
+  shift
 done
 """
 

@@ -53,6 +53,10 @@ AMONG_OTHERS = (
 )
 """Files that are found by a pattern."""
 
+SHORT = ("/run/docker.pid", "/etc/machine-id")
+"""Numbers that nobody but root's own programs write: they are not replaced by 10 MB, of which the
+shell, which reads them by itself, would read byte by byte."""
+
 NOT_THERE = re.compile(r"docker\.sock$|/systemd/system$|/netns$|\.d$|/apt$|/rollback|/$")
 
 # As much of systemd as the facts ask for: everything is there, active and enabled.
@@ -194,7 +198,7 @@ def test_whatever_lies_at_a_path_no_fact_hangs_or_lies(patient: Patient, kind: s
         ]
         if path in PEOPLE:
             reads = ["facts.access.Accounts"]
-        if not reads:
+        if not reads or (path in SHORT and "10 MB" in kind):
             continue
         for _ in patient.replaced(path, KINDS[kind]):
             for name in reads:
