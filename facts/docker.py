@@ -33,7 +33,7 @@ ENGINE_STATE = """\
 engine_state() {
   if [ ! -S /run/docker.sock ] && [ ! -x /usr/bin/dockerd ]; then echo absent; return; fi
   if [ -f /run/docker.pid ]; then pid=; read -r pid < /run/docker.pid
-  elif [ -e /run/docker.pid ]; then pid=none
+  elif [ -e /run/docker.pid ] || [ -h /run/docker.pid ]; then pid=none
   else echo stopped; return; fi
   case $pid in ""|*[!0-9]*) echo "unreachable: /run/docker.pid holds no number"; return;; esac
   if [ ! -d "/proc/$pid" ]; then echo stopped; return; fi

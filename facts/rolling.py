@@ -27,7 +27,7 @@ section boot
 while read -r line; do echo "$line"; done < /proc/sys/kernel/random/boot_id
 read -r up _ < /proc/uptime; echo "$up"
 section engine
-[ ! -e /run/docker.pid ] || [ -f /run/docker.pid ] || ! show pid /run/docker.pid || exit 0
+[ -f /run/docker.pid ] || ! show pid /run/docker.pid || exit 0
 pid=
 if [ -f /run/docker.pid ]; then
   read -r pid < /run/docker.pid
