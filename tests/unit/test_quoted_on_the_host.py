@@ -121,8 +121,9 @@ CARRIERS = {"on": 1, "script": 0, "StringCommand": 0}
 SAFE = {
     "access.py": {"commands": "lines that are judged themselves"},
     "backup.py": {"drain": "one of two of our own lines"},
-    "autolock.py": {"command": "a script, judged where it is made", "script": "likewise"},
+    "autolock.py": {"command": "a script, judged where it is made"},
     "certificates.py": {"edit": "our own text", "nanoseconds": "a number"},
+    "connection.py": {"script": "a script, judged where it is made"},
     "converge.py": {"text": "a script, judged where it is made", "whole": "likewise"},
     "docker.py": {
         "name": "a declared login, or a package of ours",
