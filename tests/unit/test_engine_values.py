@@ -17,6 +17,7 @@ from facts import engine_values as judged
 from facts.overlays import Ends
 from facts.swarm import State
 from tests import hostile
+from tests.answers import encoded
 
 FIXTURES = Path(__file__).parent / "fixtures"
 MANAGER = (FIXTURES / "swarm-state-manager-28.5.2.txt").read_text().splitlines()
@@ -120,7 +121,7 @@ LIES: dict[str, Callable[[Any, Any, Any], object]] = {
 @pytest.mark.parametrize("lie", LIES)
 def test_a_host_that_says_what_no_engine_does_has_said_nothing(lie: str) -> None:
     with pytest.raises(FactProcessError, match="ValueError"):
-        State().process(changed(LIES[lie]))
+        State().process(encoded(changed(LIES[lie])))
 
 
 @given(hostile.texts(), hostile.texts())
@@ -131,7 +132,7 @@ def test_what_another_calls_itself_does_not_silence_the_manager(name: str, versi
         nodes[3]["Description"]["Hostname"] = name
         nodes[3]["Description"]["Engine"]["EngineVersion"] = version
 
-    told: Membership = State().process(changed(change))
+    told: Membership = State().process(encoded(changed(change)))
     assert told.controls
     by_id = {node.id: node for node in told.nodes or ()}
     assert len(by_id) == 4
@@ -147,4 +148,4 @@ def test_an_end_of_a_network_that_no_engine_makes_is_none(what: str, instead: st
     text = "\n".join(ENDS)
     assert what in text
     with pytest.raises(FactProcessError, match="ValueError"):
-        Ends().process(text.replace(what, instead).splitlines())
+        Ends().process(encoded(text.replace(what, instead)))
