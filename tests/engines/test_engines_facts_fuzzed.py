@@ -87,7 +87,7 @@ class Patient:
     """A host, a swarm of its own, and what each fact says of it while it is well."""
 
     def __init__(self, hosts: Hosts) -> None:
-        self._hosts = hosts
+        self.hosts = hosts
         hosts.form(["rk1"])
         self.run(
             "useradd -m guest; mkdir -p /home/guest/.ssh; echo k > /home/guest/.ssh/authorized_keys"
@@ -100,12 +100,12 @@ class Patient:
         self.well = {name: self.ask(name) for name in sorted({*ASKED} - ELSEWHERE)}
 
     def run(self, line: str) -> None:
-        self._hosts.run("rk1", line)
+        self.hosts.run("rk1", line)
 
     def ask(self, name: str) -> Any:
         """What a fact says, as plain data. Only its own error may come, and in time."""
         begun = time.monotonic()
-        done = self._hosts.run("rk1", command(name), check=False, timeout=WITHIN)
+        done = self.hosts.run("rk1", command(name), check=False, timeout=WITHIN)
         assert time.monotonic() - begun < WITHIN
         assert done.stdout.isascii(), "pyinfra's reader would end there"
         assert done.stderr == ""
@@ -240,3 +240,18 @@ def test_names_with_line_ends_are_nothing_but_odd_names(patient: Patient) -> Non
                     assert "/etc/passwd" not in stale, "it would be removed"
             finally:
                 patient.run(f"rm -f '{path}'")
+
+
+def test_pyinfra_reads_an_answer_with_any_bytes_in_it_to_its_end(patient: Patient) -> None:
+    """Over SSH: its reader would die of the first byte that is no UTF-8, with a traceback."""
+    patient.run(
+        "printf 'ssh-rsa AAAA \\377\\205\\342\\200\\250\\n' > /home/guest/.ssh/authorized_keys"
+    )
+    patient.hosts.settings(["rk1"])
+    ran = patient.hosts.pyinfra("--json", "inventory.py", "fact", "facts.access.Accounts")
+    assert "Traceback" not in ran.stderr
+    assert "UnicodeDecodeError" not in ran.stderr
+    assert ran.returncode == 0
+    assert "ssh-rsa AAAA \\\\xff\\\\x85" in ran.stdout
+    assert '"login_user": "admin"' in ran.stdout
+    assert '"sudoers_included"' in ran.stdout, "what comes after the keys"
