@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra.api import Host, State, StringCommand
 
+from cluster.answer import NoAnswer
 from cluster.backup_archive import written_anew
 from cluster.backup_record import asked_before_restore
 from cluster.findings import Refusal, changes, refusals
@@ -29,7 +30,7 @@ from operations import backup_file, story
 from operations.autolock import wait_for_networks
 from operations.backup import ENGINE
 from operations.confirmation import Proposal, confirmed
-from operations.connection import UNREACHABLE, why
+from operations.connection import UNREACHABLE, read, why
 from operations.converge import (
     Commands,
     call,
@@ -288,31 +289,29 @@ def _is_in_its_networks() -> bool:
 def _take_lock_off(state: State, host: Host, settings: Settings) -> bool:
     """The node's private key passes through this program's memory, and is nowhere else."""
 
-    def run(text: str, stdin: str | None = None) -> tuple[bool, CommandOutput]:
-        more = {}
-        if stdin is not None:
-            text, sent = arrives_whole(text, stdin)
-            more = {"_stdin": sent}
+    def run(text: str, stdin: str) -> tuple[bool, CommandOutput]:
+        text, sent = arrives_whole(text, stdin)
         return host.run_shell_command(
             StringCommand(f"set -eu\n{text}"),
             print_output=False,
             print_input=False,
             _sudo=True,
             _timeout=300,
-            **more,
+            _stdin=sent,
         )
 
     unlock_keys = backup_file.unlock_keys(settings)
     assert not isinstance(unlock_keys, Refusal)  # told before
     try:
-        done, output = run(_READ_KEY)
-        if done:
-            # Read line by line, the file's last empty line may be lost: the host says its digest.
-            digest, *lines = output.stdout_lines
-            locked = "".join(f"{line}\n" for line in lines).encode()
-            key = unlocked(locked, fitting(locked, unlock_keys)).decode()
-            still_ours()
-            done, output = run(with_values(_REPLACE_KEY, digest=digest), key)
+        # Its last empty line may be lost on the way: the host says the file's digest.
+        digest, *lines = read(host, f"set -eu\n{_READ_KEY}", timeout=300).split("\n")
+        locked = "".join(f"{line}\n" for line in lines).encode()
+        key = unlocked(locked, fitting(locked, unlock_keys)).decode()
+        still_ours()
+        done, output = run(with_values(_REPLACE_KEY, digest=digest), key)
+    except NoAnswer as error:
+        story.failed(host, f"the node's key could not be read: {error}; nothing was changed")
+        return False
     except NotUnlocked as error:
         story.failed(host, f"the state could not be unlocked: {error}; nothing was changed")
         return False

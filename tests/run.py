@@ -110,7 +110,7 @@ SUITES = {
             "engines_daemon",
         ),
         _engines("engines-firewall", 70, 300, "engines_firewall"),
-        _engines("engines-facts", 150, 400, "engines_facts_fuzzed"),
+        _engines("engines-facts", 100, 300, "engines_facts_fuzzed"),
         _scenarios("roles", 180, 600, "roles"),
         _scenarios("firewall", 1500, 2100, "firewall_lockout", "firewall_lasts", "firewall_vxlan"),
         _scenarios("proof", 500, 900, "prove"),

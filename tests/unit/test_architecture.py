@@ -319,3 +319,13 @@ def test_there_is_no_fact_beside_those() -> None:
     assert {one for one in found if not one.__dict__.get("abstract", False)} == {*facts()}
     for path in files("deploys"):
         assert "FactBase" not in path.read_text()
+
+
+@each("operations")
+def test_what_a_host_prints_is_read_only_where_it_is_known_to_be_whole(path: Path) -> None:
+    """A cut answer looks like an answer: half an unlock key, half a boot's id."""
+    text = path.read_text()
+    taken = len(re.findall(r"\.stdout(?:_lines)?\b", text))
+    known = len(re.findall(r"\bsections\(output\.stdout_lines\)", text))
+    words = text.count("output.stderr_lines or output.stdout_lines")  # last words, for a person
+    assert taken == known + words
