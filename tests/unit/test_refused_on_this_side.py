@@ -400,3 +400,65 @@ def test_an_error_without_words_is_told_by_its_kind(
     connector = SimpleNamespace(run_shell_command=dying.host.run_shell_command)
     assert guard._run(connector, "true", {}) == (False, "the connection was lost: EOFError")
     assert proof._on(dying, "rk1", "true", "", 5) == "the connection was lost: EOFError"
+
+
+# What cannot be taken back looks once more on the host
+# -----------------------------------------------------
+
+FORCED = recovery._Forced(force=True, cluster="abc", autolock=False)
+
+
+def first(commands: object) -> str:
+    """What an operation has its host do first."""
+    return str(next(iter(commands)).get_raw_value())  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def _agreed(monkeypatch: pytest.MonkeyPatch, say: Say) -> None:
+    """The owner has said yes, and the plan is still the same."""
+    say()
+    for job in (recovery, removal, reset):
+        monkeypatch.setattr(job, "current_host", lambda: SimpleNamespace(name="rk1"))
+    monkeypatch.setattr(recovery, "progress", lambda message: None)
+    monkeypatch.setattr(backup_file, "unlock_keys", lambda settings: ())
+
+
+@pytest.mark.usefixtures("_agreed")
+def test_a_new_cluster_is_forced_only_where_the_manager_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recovery, "confirmed", lambda propose: ("rk1", FORCED))
+    script = first(inspect.unwrap(recovery.recovered)(FOUR))
+    assert script.index(recovery._ANSWERS) < script.index("/swarm/init")
+
+
+@pytest.mark.usefixtures("_agreed")
+def test_a_restored_swarm_is_forced_only_where_no_other_manager_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    about = SimpleNamespace(about=SimpleNamespace(time="", availability=""), state=b"")
+    monkeypatch.setattr(recovery, "confirmed", lambda propose: FORCED)
+    monkeypatch.setattr(backup_file, "opened", lambda file, identity: about)
+    monkeypatch.setattr(backup_file, "unlocked", lambda opened, unlock: opened)
+    monkeypatch.setattr(recovery, "restore_target", lambda *_: FOUR.host("rk1"))
+    script = first(inspect.unwrap(recovery.restored)(FOUR))
+    assert script.index(recovery._OTHERS_ANSWER) < script.index("/swarm/init")
+
+
+@pytest.mark.usefixtures("_agreed")
+def test_an_engine_leaves_only_while_it_is_the_node_that_was_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = SimpleNamespace(node="node1")
+    target = SimpleNamespace(name="rk1", nodes=[], own=own)
+    monkeypatch.setattr(removal, "_target", lambda settings: target)
+    monkeypatch.setattr(removal, "plan_leaving", lambda target: [])
+    monkeypatch.setattr(removal, "_steps", lambda target, findings: [Leave("node rk1", "leaves")])
+    script = first(inspect.unwrap(removal.left)(FOUR))
+    assert script.index(engine_api.still_node("node1")) < script.index("/swarm/leave")
+    monkeypatch.setattr(reset, "this_host", lambda settings: FOUR.host("rk1"))
+    monkeypatch.setattr(reset, "memberships", lambda: {"rk1": own})
+    monkeypatch.setattr(reset, "plan_leaving", lambda *_, turn: [])
+    monkeypatch.setattr(reset, "tell", lambda part, findings: True)
+    script = first(inspect.unwrap(reset.workers_left)(FOUR))
+    assert script.index(engine_api.still_node("node1")) < script.index("/swarm/leave?force=1")
