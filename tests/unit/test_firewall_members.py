@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cluster.firewall.plan import Host, Tables
-from cluster.firewall.policy import members, policy
+from cluster.firewall.policy import Opening, Policy, docker_bridges, members, policy, votes
 from cluster.membership import Membership, Node
 from operations import firewall, topology
 from tests.unit.test_swarm_plan import declared, node, swarm
@@ -41,6 +41,93 @@ def test_a_worker_that_is_down_is_not_waited_for_but_a_manager_has_its_vote() ->
 
 def test_an_address_that_an_engine_does_not_know_opens_nothing() -> None:
     assert members([replace(WORKER, address=text) for text in ("", "0.0.0.0", "127.0.0.1")]) == ()
+
+
+def test_addresses_are_in_one_order_whoever_lists_them() -> None:
+    assert (
+        members([WORKER, MANAGER])
+        == members([MANAGER, WORKER])
+        == (
+            MANAGER.address,
+            WORKER.address,
+        )
+    )
+
+
+def test_everything_that_is_declared_is_in_the_policy() -> None:
+    settings = declared(
+        2,
+        1,
+        swarm={"data_path_port": 4790},
+        firewall={
+            "ssh_sources": ["10.0.0.0/8"],
+            "web": "listed",
+            "web_sources": ["203.0.113.0/24"],
+            "web_ports": [8443],
+            "open": [{"port": "5432-5440", "protocol": "tcp", "sources": ["10.1.0.0/16"]}],
+            "inbound": "accept",
+        },
+    )
+    made = policy(
+        settings,
+        "rk3",
+        ssh_ports=(2222, 22, 2222),
+        bridges=("docker0", "web"),
+        foreign=("br-lan",),
+        cut_clear_vxlan=False,
+        members=("192.168.1.99",),
+    )
+    assert made == Policy(
+        peers=("192.168.1.11", "192.168.1.12", "192.168.1.13", "192.168.1.99"),
+        manager=False,
+        vxlan_port=4790,
+        ssh_ports=(22, 2222),
+        ssh_sources=("10.0.0.0/8",),
+        web="listed",
+        web_sources=("203.0.113.0/24",),
+        web_ports=(8443,),
+        openings=(Opening("5432-5440", "tcp", ("10.1.0.0/16",)),),
+        inbound="accept",
+        bridges=("docker0", "web"),
+        foreign=("br-lan",),
+        cut_clear_vxlan=False,
+    )
+    assert made.openings[0].ports == (5432, 5440)
+    assert Opening("53", "udp").ports == (53, 53)
+
+
+def test_what_is_not_said_of_a_policy_is_what_the_documentation_promises() -> None:
+    bare = Policy((), manager=False)
+    assert (bare.vxlan_port, bare.ssh_ports, bare.web_ports) == (4789, (22,), (80, 443))
+    assert (bare.ssh_sources, bare.web, bare.inbound) == ((), "cloudflare", "deny")
+    assert bare.cut_clear_vxlan
+    made = policy(SETTINGS, "rk1", ssh_ports=(22,), bridges=(), cut_clear_vxlan=True)
+    assert made.manager
+    workers = declared(1, 1)
+    assert not policy(workers, "rk2", ssh_ports=(), bridges=(), cut_clear_vxlan=True).manager
+    assert policy(
+        workers, "rk2", ssh_ports=(), bridges=(), cut_clear_vxlan=True, votes=True
+    ).manager
+
+
+def test_a_host_votes_by_the_node_that_it_is_and_else_by_its_address() -> None:
+    settings = declared(2, 1)
+    nodes = [node(1), node(2), node(3, "worker")]
+    said = swarm(nodes)
+    seen = said["rk1"]
+    assert seen is not None
+    assert [votes(settings, said, seen, f"rk{n}") for n in (1, 2, 3)] == [True, True, False]
+    # Its engine says that it is the entry that was promoted; a dead one at its address has no vote.
+    twin = replace(seen, nodes=(*nodes[:2], node(3, "worker"), node(3, id="promoted")))
+    own = said["rk3"]
+    assert own is not None
+    assert votes(settings, {**said, "rk3": replace(own, node="promoted")}, twin, "rk3")
+    assert not votes(settings, {**said, "rk3": replace(own, node="node3")}, twin, "rk3")
+    assert not votes(settings, said, replace(seen, nodes=tuple(nodes[:2])), "rk3")
+
+
+def test_custom_bridges_are_named_in_one_order() -> None:
+    assert docker_bridges(["web", "docker0", "alpha", "mid"])[3:] == ("alpha", "mid", "web")
 
 
 RULES = (

@@ -183,6 +183,76 @@ def test_a_picture_in_a_key_stays_in_it() -> None:
     assert read_key(key.armoured) == key
 
 
+def long_name(length: int, header: bytes) -> str:
+    """The key with a name of so many bytes, whose packet begins in this way."""
+    return armoured(PRIMARY + header + bytes(length) + SIGNATURE)
+
+
+@pytest.mark.parametrize(
+    ("length", "read", "written"),
+    [
+        (191, bytes([0xCD, 191]), bytes([0xB4, 191])),
+        (192, bytes([0xCD, 192, 0]), bytes([0xB4, 192])),
+        (255, bytes([0xCD, 192, 63]), bytes([0xB4, 255])),
+        (256, bytes([0xCD, 192, 64]), bytes([0xB5, 1, 0])),
+        (8383, bytes([0xCD, 223, 255]), bytes([0xB5, 0x20, 0xBF])),
+        (8384, bytes([0xCD, 255]) + (8384).to_bytes(4, "big"), bytes([0xB5, 0x20, 0xC0])),
+    ],
+)
+def test_lengths_are_read_in_each_form_and_written_in_one(
+    length: int, read: bytes, written: bytes
+) -> None:
+    key = read_key(long_name(length, read))
+    assert packets(key.armoured) == PRIMARY + written + bytes(length) + SIGNATURE
+
+
+def test_a_packet_in_parts_is_known_by_the_first_such_length() -> None:
+    assert refused(long_name(200, bytes([0xCD, 224, 0]))) == "holds a packet in parts"
+
+
+def test_a_key_has_its_subkeys_with_their_signatures() -> None:
+    data = packets() + packet(14, BODY) + SIGNATURE
+    assert [tag for tag, _ in taken_apart(packets(read_key(armoured(data)).armoured))] == [
+        *(6, 13, 2, 14, 2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tag", "name"),
+    [
+        (5, "a secret key"),
+        (7, "a secret subkey"),
+        (10, "a marker"),
+        (21, "padding"),
+        (9, "neither key, name nor signature"),
+    ],
+)
+def test_what_does_not_belong_in_a_key_is_called_by_its_name(tag: int, name: str) -> None:
+    assert refused(armoured(packets() + packet(tag, b""))).endswith(f": {name} (tag {tag})")
+
+
+def test_sixty_four_kilobytes_are_read() -> None:
+    assert read_key(KEY + "\n" * (64 * 1024 - len(KEY))).armoured == KEY
+    assert refused(KEY + "\n" * (64 * 1024 - len(KEY) + 1)) == "is longer than 64 KiB"
+
+
+def test_blanks_at_the_ends_of_lines_and_blank_lines_are_no_matter() -> None:
+    for text in (
+        KEY.replace("\n", " \t\r\n"),
+        KEY.replace("\n", "\n\t "),
+        KEY.replace(END, f"\n{END}"),
+        KEY.replace("\nmQINB", "\n\nmQINB"),
+    ):
+        assert read_key(text).armoured == KEY
+
+
+def test_a_byte_that_begins_no_packet_is_refused() -> None:
+    for first in (0x00, 0x01, 0x7F):
+        assert refused(armoured(packets() + bytes([first, 0]))) == (
+            "holds something else than packets"
+        )
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_judged_without_an_error(data: bytes) -> None:
     try:
