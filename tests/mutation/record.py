@@ -63,8 +63,13 @@ def entry(module: str, mutant: Mutant) -> str:
 
 
 def unexplained(text: str, module: str, survivors: Iterable[Mutant]) -> list[Mutant]:
-    """Survivors that the page does not explain."""
-    return [mutant for mutant in survivors if entry(module, mutant) + ": " not in text]
+    """Survivors that the page explains neither by their place nor for every place."""
+    return [
+        mutant
+        for mutant in survivors
+        if entry(module, mutant) + ": " not in text
+        and f"- anywhere: `{mutant.old}` → `{mutant.new}`: " not in text
+    ]
 
 
 def told(module: str, outcome: Outcome, text: str) -> str:

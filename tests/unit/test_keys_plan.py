@@ -407,7 +407,8 @@ def test_it_is_told_by_the_first_manager_that_could_found_the_swarm() -> None:
 
 
 def test_a_key_that_was_not_asked_for_is_not_judged() -> None:
-    assert autolock(LOCKING, AUTOLOCKED, NO_FILE_YET, "") == []
+    for file in (NO_FILE_YET, FILE):
+        assert autolock(LOCKING, AUTOLOCKED, file, "") == []
 
 
 # Unlocking

@@ -200,6 +200,9 @@ def test_the_page_keeps_scores_and_explanations(tmp_path: Path) -> None:
     one, other = mutants(path)
     explained = f"{text}\n{entry('cluster/a.py', one)}: nobody reads it.\n"
     assert unexplained(explained, "cluster/a.py", [one, other]) == [other]
+    assert unexplained(explained, "cluster/b.py", [one, other]) == [one, other]
+    anywhere = f"{text}\n- anywhere: `{other.old}` → `{other.new}`: of no use.\n"
+    assert unexplained(anywhere, "cluster/b.py", [one, other]) == [one]
 
 
 def test_modules_are_run_in_portions_that_fit() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from cluster.proof.crossings import Crossing, crossings
 from cluster.proof.exchange import FRAMES, SMALL, Counters, Exchanged, Probe
-from cluster.proof.verdict import Pair, Proof, judge, table
+from cluster.proof.verdict import Pair, Proof, _strange, judge, table
 from tests.unit.test_proof_plan import FOUR, NAMES, declared, end, everywhere, node, swarm
 
 FULL = 1424 - 28
@@ -463,6 +463,13 @@ def test_packets_without_a_key_are_counted_from_the_beginning() -> None:
     assert "none came back" in only(told.proof(), ("rk1", "rk2"))
     told.after["rk2"] = {"strange": 8}
     assert "it has no key for" in only(told.proof(), ("rk1", "rk2"))
+
+
+def test_packets_without_a_key_are_those_of_all_networks_together() -> None:
+    begun = Counters({}, strange=7)
+    after = {"a": Counters({}, strange=7), "b": Counters({}, strange=9), "c": begun}
+    assert _strange(Exchanged(begun, {}, after, {})) == 2
+    assert _strange(Exchanged(Counters({}), {}, {}, {})) == 0, "nothing was tried"
 
 
 def test_a_receiver_that_tells_nothing_is_not_said_to_have_got_nothing() -> None:
