@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cluster.firewall.plan import Host, Tables
-from cluster.firewall.policy import Opening, Policy, docker_bridges, members, policy, votes
+from cluster.firewall.policy import Opening, Policy, members, policy, votes
 from cluster.membership import Membership, Node
 from operations import firewall, topology
 from tests.unit.test_swarm_plan import declared, node, swarm
@@ -44,14 +44,8 @@ def test_an_address_that_an_engine_does_not_know_opens_nothing() -> None:
 
 
 def test_addresses_are_in_one_order_whoever_lists_them() -> None:
-    assert (
-        members([WORKER, MANAGER])
-        == members([MANAGER, WORKER])
-        == (
-            MANAGER.address,
-            WORKER.address,
-        )
-    )
+    for nodes in ([WORKER, MANAGER], [MANAGER, WORKER]):
+        assert members(nodes) == (MANAGER.address, WORKER.address)
 
 
 def test_everything_that_is_declared_is_in_the_policy() -> None:
@@ -72,8 +66,6 @@ def test_everything_that_is_declared_is_in_the_policy() -> None:
         settings,
         "rk3",
         ssh_ports=(2222, 22, 2222),
-        bridges=("docker0", "web"),
-        foreign=("br-lan",),
         cut_clear_vxlan=False,
         members=("192.168.1.99",),
     )
@@ -88,8 +80,6 @@ def test_everything_that_is_declared_is_in_the_policy() -> None:
         web_ports=(8443,),
         openings=(Opening("5432-5440", "tcp", ("10.1.0.0/16",)),),
         inbound="accept",
-        bridges=("docker0", "web"),
-        foreign=("br-lan",),
         cut_clear_vxlan=False,
     )
     assert made.openings[0].ports == (5432, 5440)
@@ -101,13 +91,11 @@ def test_what_is_not_said_of_a_policy_is_what_the_documentation_promises() -> No
     assert (bare.vxlan_port, bare.ssh_ports, bare.web_ports) == (4789, (22,), (80, 443))
     assert (bare.ssh_sources, bare.web, bare.inbound) == ((), "cloudflare", "deny")
     assert bare.cut_clear_vxlan
-    made = policy(SETTINGS, "rk1", ssh_ports=(22,), bridges=(), cut_clear_vxlan=True)
+    made = policy(SETTINGS, "rk1", ssh_ports=(22,), cut_clear_vxlan=True)
     assert made.manager
     workers = declared(1, 1)
-    assert not policy(workers, "rk2", ssh_ports=(), bridges=(), cut_clear_vxlan=True).manager
-    assert policy(
-        workers, "rk2", ssh_ports=(), bridges=(), cut_clear_vxlan=True, votes=True
-    ).manager
+    assert not policy(workers, "rk2", ssh_ports=(), cut_clear_vxlan=True).manager
+    assert policy(workers, "rk2", ssh_ports=(), cut_clear_vxlan=True, votes=True).manager
 
 
 def test_a_host_votes_by_the_node_that_it_is_and_else_by_its_address() -> None:
@@ -124,10 +112,6 @@ def test_a_host_votes_by_the_node_that_it_is_and_else_by_its_address() -> None:
     assert votes(settings, {**said, "rk3": replace(own, node="promoted")}, twin, "rk3")
     assert not votes(settings, {**said, "rk3": replace(own, node="node3")}, twin, "rk3")
     assert not votes(settings, said, replace(seen, nodes=tuple(nodes[:2])), "rk3")
-
-
-def test_custom_bridges_are_named_in_one_order() -> None:
-    assert docker_bridges(["web", "docker0", "alpha", "mid"])[3:] == ("alpha", "mid", "web")
 
 
 RULES = (
