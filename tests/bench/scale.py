@@ -129,7 +129,7 @@ def _membership(text: str, number: int) -> str:
         at += len(rest[at:]) - len(rest[at:].lstrip()) + end
         documents.append(document)
     info, nodes, networks = documents
-    info["Swarm"] |= {"NodeID": f"id{number}", "NodeAddr": address(number)}
+    info["Swarm"] |= {"NodeID": f"id{number:023}", "NodeAddr": address(number)}
     if isinstance(nodes, list):
         nodes = _nodes(nodes)
     lines = "\n".join(json.dumps(document) for document in (info, nodes, networks))
@@ -142,7 +142,7 @@ def _nodes(recorded: list[Any]) -> list[Any]:
     made = []
     for n, _ in enumerate(load().hosts):
         node = json.loads(json.dumps(worker if n else leader))
-        node["ID"], node["Description"]["Hostname"] = f"id{n}", f"h{n}"
+        node["ID"], node["Description"]["Hostname"] = f"id{n:023}", f"h{n}"
         node["Status"]["Addr"] = address(n)
         if not n:
             node["ManagerStatus"]["Addr"] = f"{address(n)}:2377"
