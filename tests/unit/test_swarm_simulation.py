@@ -553,7 +553,7 @@ def told_of(world: World, observed: Observed) -> dict[str, set[tuple[str, str]]]
 
 
 @given(with_a_liar())
-@hypothesis_settings(max_examples=600, deadline=None)
+@hypothesis_settings(max_examples=300, deadline=None)
 def test_a_worker_that_lies_keeps_nothing_silent_of_others(world: World) -> None:
     assert world.liar is not None
     answers, truth = bool(believed(world)), dict(world.truth())
@@ -571,7 +571,7 @@ def test_a_worker_that_lies_keeps_nothing_silent_of_others(world: World) -> None
 
 
 @given(with_a_liar())
-@hypothesis_settings(max_examples=800, deadline=None)
+@hypothesis_settings(max_examples=400, deadline=None)
 def test_a_worker_that_lies_harms_nobody_but_itself(world: World) -> None:
     """The world asserts at each step that a node is changed in its own host's name only."""
     assert world.liar is not None
@@ -597,7 +597,7 @@ def test_a_worker_that_lies_harms_nobody_but_itself(world: World) -> None:
 
 
 @given(with_a_liar(), st.integers(0, 2**32))
-@hypothesis_settings(max_examples=800, deadline=None)
+@hypothesis_settings(max_examples=400, deadline=None)
 def test_whoever_is_taken_out_while_a_worker_lies_goes_alone(world: World, seed: int) -> None:
     """The liar itself, whom its owner does not trust any more, or another."""
     assert world.liar is not None

@@ -236,3 +236,14 @@ def test_an_entry_that_cannot_be_removed_is_told_in_the_engines_words(tmp_path: 
     done = run(tmp_path, f"docker() {{ nowhere; }}\n{script}")
     assert done.returncode == 1
     assert "nowhere: not found" in done.stderr
+
+
+@pytest.mark.parametrize(("at", "asked"), [("10.0.0.4", True), ("10.0.0.2", False), ("", False)])
+def test_a_host_that_has_joined_has_only_its_own_node_looked_at_again(
+    tmp_path: Path, at: str, asked: bool
+) -> None:
+    """It says itself which node it is; the managers know where that is."""
+    script = with_values(swarm._LOOK_AGAIN, node=WORKER["ID"], address="10.0.0.4")
+    done = ends(tmp_path, script, {**docker(at), "node": WORKER})
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "asked").exists() == asked
