@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from pyinfra.connectors.ssh import SSHConnector
@@ -68,7 +69,8 @@ def pretend() -> None:
     """Have every host answer without being asked."""
 
     def connect(self: Any) -> None:
-        self.client = None
+        connection = SimpleNamespace(is_active=lambda: True, sock=None)
+        self.client = SimpleNamespace(get_transport=lambda: connection)
 
     asked: Counter[str] = Counter()
     atexit.register(lambda: Path(os.environ[ASKED]).write_text(json.dumps(asked)))
