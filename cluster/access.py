@@ -10,6 +10,7 @@ from typing import Literal
 from cluster.findings import Change, Finding, Notice, Refusal
 from cluster.observation import Observation
 from cluster.plain import quoted
+from cluster.rollback import undone_first
 
 SUDOERS = "/etc/sudoers.d/zz-pyinfra-swarm"
 """Sorts last, since the last rule that matches a user wins; other tools' rules stay."""
@@ -124,13 +125,7 @@ def plan(wanted: Wanted, seen: Accounts, used_key: str | None = None) -> Plan:
     if made.findings:
         return made
     if seen.unconfirmed:
-        made.findings.append(
-            Change(
-                "access",
-                "an earlier change to this host was never confirmed, and is about to be undone; "
-                "that is done first, then what differs is changed again",
-            )
-        )
+        made.findings.append(undone_first("access"))
     for admin in wanted.admins:
         _admin(admin, seen, made)
     _sudo(wanted, seen, made)

@@ -14,6 +14,8 @@ import binascii
 import re
 from collections.abc import Iterable
 
+from cluster.plain import plain
+
 
 class Sections(dict[str, list[str]]):
     """Section name to its lines, outer blank lines removed.
@@ -88,8 +90,8 @@ def sections(lines: Iterable[str]) -> Sections:
     if not said or not end or not re.fullmatch(rb"[0-9]{1,3}\n", status):
         raise NoAnswer(_CUT.format(len(answer)))
     if int(status):
-        told = " / ".join(printable(_text(words)).split("\n")).strip() or "it did not say why"
-        raise NoAnswer(f"the question failed there (exit status {int(status)}): {told}")
+        told = plain(" / ".join(_text(words).strip().split("\n"))) or "it did not say why"
+        raise NoAnswer(f"its script failed there (exit status {int(status)}): {told}")
     found = Sections()
     _, *parts = re.split(rb"\n#([>=-]) %b " % re.escape(mark), content)
     for kind, part in zip(parts[::2], parts[1::2], strict=True):
@@ -100,14 +102,14 @@ def sections(lines: Iterable[str]) -> Sections:
 
 def _take(found: Sections, kind: bytes, name: str, body: bytes) -> None:
     if kind == b"-":
-        found.odd[name] = printable(_text(body).strip())
+        found.odd[name] = plain(_text(body).strip())
         return
     if name in found:
-        raise NoAnswer(f"its answer has two sections {printable(name)!r}")
+        raise NoAnswer(f"its answer has two sections {plain(name)!r}")
     if kind == b"=":
         path, _, body = body.partition(b"\n")
         if len(body) > LIMIT:
-            found.odd[name] = f"{printable(_text(path))} is larger than {LIMIT >> 10} KiB"
+            found.odd[name] = f"{plain(_text(path))} is larger than {LIMIT >> 10} KiB"
     lines = _text(body).split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
@@ -121,8 +123,8 @@ def _text(said: bytes) -> str:
 
 
 _CUT = (
-    "its answer was cut short after {} bytes: the connection or the program there ended in the "
-    "middle. Look at the host's memory, its disks and its log (journalctl -e), then ask again"
+    "its answer was cut short after {} bytes: the connection broke, or a program on the host was "
+    "killed. Look at the host's memory, disks and log (`journalctl -e`), then run again"
 )
 
 
@@ -144,17 +146,6 @@ def _decoded(lines: Iterable[str]) -> tuple[bytes, bytes]:
 
 
 _NOT_OURS = (
-    "its answer has other words in the middle. Something on the host writes into what commands "
-    "print: look at the files that its shell reads at a login"
+    "its answer has other words in the middle. Something on the host writes into the output of "
+    "every command: look at the files that its shell reads at a login"
 )
-
-
-def printable(text: str) -> str:
-    """Text of a host for a terminal: lines stay, everything else that is no letter is escaped."""
-    return "\n".join(
-        "".join(
-            letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-            for letter in line
-        )
-        for line in text.split("\n")
-    )

@@ -18,11 +18,11 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 from cluster.unlock_key import is_key
+from cluster.words import moment
 
 FORMAT = 1
 """Of the archive; a reader refuses a newer one."""
@@ -93,7 +93,7 @@ class Backup:
     @property
     def time(self) -> str:
         """When it was taken, as a person reads it."""
-        return datetime.fromtimestamp(self.taken, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return moment(self.taken)
 
 
 @dataclass(frozen=True)

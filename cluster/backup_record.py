@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cluster.findings import Finding, Notice
-from cluster.words import in_words, verb
+from cluster.words import in_words, moment, verb
 
 if TYPE_CHECKING:
     from cluster.backup_archive import Backup
@@ -45,7 +45,7 @@ class Written:
     @property
     def time(self) -> str:
         """When it was taken, as a person reads it."""
-        return datetime.fromtimestamp(self.taken, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return moment(self.taken)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
+from cluster.findings import Change
+
 ROOT = "/var/lib/pyinfra-swarm/rollback"
 RESTORE = "/usr/local/lib/pyinfra-swarm/restore"
 UNIT = "pyinfra-swarm-rollback.service"
@@ -124,6 +126,15 @@ class Guarded:
             *(f"file:root:{path}" for path in self.files),
             *(f"file:{user}:{path}" for user, path in self.in_homes),
         ]
+
+
+def undone_first(what: str) -> Change:
+    """What is told of a host that has an unconfirmed change."""
+    return Change(
+        what,
+        "an earlier change was never confirmed, so it is undone first; what still differs after "
+        "that is changed again",
+    )
 
 
 def pending(subject: str = "*") -> str:

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 
 from cluster.findings import Change, Finding, Notice, Refusal
 from cluster.observation import Observation
+from cluster.rollback import undone_first
 
 CONFIG = "/etc/ssh/sshd_config"
 DROP_INS = "/etc/ssh/sshd_config.d"
@@ -195,13 +196,7 @@ def plan(wanted: Wanted, seen: Sshd) -> list[Finding]:
 def _unconfirmed(seen: Sshd) -> list[Finding]:
     if not seen.unconfirmed:
         return []
-    return [
-        Change(
-            "sshd",
-            "an earlier change to this host was never confirmed, and is about to be undone; that "
-            "is done first, then what differs is changed again",
-        )
-    ]
+    return [undone_first("sshd")]
 
 
 def _differences(wanted: Wanted, seen: Sshd) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 
 def in_words(names: Sequence[str]) -> str:
@@ -13,3 +14,8 @@ def in_words(names: Sequence[str]) -> str:
 def verb(names: Sequence[str], one: str, many: str) -> str:
     """The verb after an enumeration: ``one`` after a single name, else ``many``."""
     return one if len(names) == 1 else many
+
+
+def moment(seconds: float) -> str:
+    """A moment, in seconds since 1970, as a person reads it: ``2026-11-24 03:15 UTC``."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

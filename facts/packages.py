@@ -1,6 +1,8 @@
-"""How packages are asked for."""
+"""How packages are asked for, and whether they wait for a reboot."""
 
 from __future__ import annotations
+
+from cluster.answer import LIMIT
 
 PACKAGE_ROWS = """\
 dpkg-query -W -f '{fields}\\n' {names} 2>/dev/null || [ $? = 1 ] ||
@@ -10,3 +12,13 @@ dpkg-query -W -f '{fields}\\n' {names} 2>/dev/null || [ $? = 1 ] ||
 
 Status 1 says that it does not know some; what else it may be is no answer.
 """
+
+REBOOT = f"""\
+section reboot
+if [ -e /run/reboot-required ]; then
+  echo required
+  [ ! -f /run/reboot-required.pkgs ] || head -c {LIMIT} /run/reboot-required.pkgs
+fi
+"""
+"""Shell: a section ``reboot``: ``required`` where the host waits for one, then for which packages,
+a line each."""

@@ -9,6 +9,7 @@ import time
 from cluster.answer import Sections
 from cluster.rolling import jobs, waiting
 from facts.docker import ENGINE_STATE
+from facts.packages import REBOOT
 from facts.subject import SubjectFact
 
 _TICKS = 100
@@ -22,7 +23,8 @@ class Running(SubjectFact[jobs.Running]):
     """
 
     def script(self) -> str:
-        return """\
+        return (
+            """\
 section boot
 while read -r line; do echo "$line"; done < /proc/sys/kernel/random/boot_id
 read -r up _ < /proc/uptime; echo "$up"
@@ -41,13 +43,10 @@ for path in /boot/vmlinuz-*; do
   case $path in *[!A-Za-z0-9/_.+~-]*) continue;; esac
   [ -e "$path" ] && echo "${path#/boot/vmlinuz-}"
 done
-section reboot
-if [ -e /run/reboot-required ]; then
-  echo required
-  [ ! -f /run/reboot-required.pkgs ] || head -c 65536 /run/reboot-required.pkgs
-fi
-exit 0
 """
+            + REBOOT
+            + "exit 0\n"
+        )
 
     def parse(self, said: Sections) -> jobs.Running:
         return parse_running(said, answered_at=time.time())

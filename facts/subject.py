@@ -20,7 +20,8 @@ from pyinfra.api import FactBase
 from pyinfra.api.exceptions import FactProcessError
 
 from cluster import lock
-from cluster.answer import NoAnswer, Sections, asked, printable, sections
+from cluster.answer import NoAnswer, Sections, asked, sections
+from cluster.plain import plain, plain_lines
 
 T = TypeVar("T")
 
@@ -90,15 +91,15 @@ class SubjectFact(FactBase[T], Generic[T]):
 
 
 _ODD = (
-    "{what}: what it should hold cannot be told, and nothing is guessed. Look there (ls -ld), "
-    "and put a plain file in its place, or move it away"
+    "{what}, so its content is not known, and nothing is guessed. Look at it on the host (`ls -ld`)"
+    ", and put a plain file in its place, or move it away"
 )
 
 
 def _words(error: Exception) -> str:
     if isinstance(error, NoAnswer):
         return str(error)
-    words = printable(f"{type(error).__name__}: {error}")[:_LONGEST]
+    words = plain(f"{type(error).__name__}: {error}", _LONGEST)
     return f"its answer is not understood ({words})"
 
 
@@ -109,7 +110,7 @@ def _show(name: str, said: Sections) -> None:
     """What a host has said, readable, with ``--debug``: pyinfra itself shows it encoded."""
     if logger.isEnabledFor(logging.DEBUG):
         for section, lines in said.items():
-            logger.debug(printable("\n".join([f"{name}: {section}", *lines])))
+            logger.debug(plain_lines("\n".join([f"{name}: {section}", *lines])))
 
 
 def plain_files(*paths: str) -> str:

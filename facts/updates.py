@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from cluster import updates as observed
-from cluster.answer import LIMIT, Sections
+from cluster.answer import Sections
 from cluster.updates import CONFIGURATION, PACKAGE_OF, TIME_SERVICES, TIMERS, Unit
 from facts.kernel import PATH
-from facts.packages import PACKAGE_ROWS
+from facts.packages import PACKAGE_ROWS, REBOOT
 from facts.subject import SubjectFact
 from facts.units import UNITS
 
@@ -25,12 +25,7 @@ show own_file {CONFIGURATION} || section own_file
 section units
 units -p Id -p LoadState -p ActiveState -p UnitFileState \
 {" ".join(TIMERS + TIME_SERVICES)}
-section reboot
-if [ -e /run/reboot-required ]; then
-  echo required
-  [ ! -f /run/reboot-required.pkgs ] || head -c {LIMIT} /run/reboot-required.pkgs
-fi
-exit 0
+{REBOOT}exit 0
 """
 
 

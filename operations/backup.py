@@ -167,16 +167,10 @@ def _about(settings: Settings, chosen: Choice, cluster: Membership) -> Backup:
         address=chosen.node.address,
         engine=chosen.node.engine_version,
         managers=tuple(
-            Manager(node.id, _printable(node.hostname), node.address)
-            for node in managers_of(cluster)
+            Manager(node.id, node.hostname, node.address) for node in managers_of(cluster)
         ),
         availability=chosen.node.availability if chosen.drains else "",
     )
-
-
-def _printable(name: str) -> str:
-    """A host's own name for itself, which may be anything, as a backup takes it."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name[:255])
 
 
 def _save(

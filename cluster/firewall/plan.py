@@ -27,6 +27,7 @@ from cluster.firewall.policy import FAMILIES, Family, Policy, covers, of_family
 from cluster.firewall.rule import parse
 from cluster.firewall.web_ranges import WebRanges
 from cluster.observation import Observation
+from cluster.rollback import undone_first
 
 TITLES: dict[Family, str] = {"ipv4": "IPv4", "ipv6": "IPv6"}
 
@@ -171,13 +172,7 @@ def plan(wanted: Wanted, host: Host, *, planning: bool = False) -> list[Finding]
         if host.tables[family].spoken:
             findings += _family(family, wanted, host)
     if host.unconfirmed:
-        findings.append(
-            Change(
-                "firewall",
-                "an earlier change to this host was never confirmed, and is about to be undone; "
-                "that is done first, then what differs is changed again",
-            )
-        )
+        findings.append(undone_first("firewall"))
     findings += _files(wanted, host)
     if any(tables.ours for tables in host.tables.values()):
         findings += plan_interfaces(host.interfaces, host.bridges)

@@ -80,12 +80,11 @@ def still_due(
     Draining takes minutes, and the world goes on: another manager may have been lost since the turn
     began, and the node may have been changed or put back by somebody.
     """
+    if roll.refusals:
+        return [*roll.refusals]
     cluster = view(settings, observed)
-    found = list(roll.refusals)
-    if not found and cluster is None:
-        found = refusals(_no_swarm(observed))
-    if found or cluster is None:
-        return found
+    if cluster is None:
+        return refusals(_no_swarm(observed))
     node = entry(settings, observed, cluster, host.name)
     if (
         node is None

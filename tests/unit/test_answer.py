@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.answer import NoAnswer, Sections, asked, printable, sections
+from cluster.answer import NoAnswer, Sections, asked, sections
 from tests.answers import MARK, encoded
 
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
@@ -139,7 +139,7 @@ def test_an_answer_that_is_cut_anywhere_is_none() -> None:
 
 def test_a_cut_is_told_in_words() -> None:
     head, mark, line = encoded(["#> a", "1"])
-    with pytest.raises(NoAnswer, match=r"cut short after \d+ bytes: .*log \(journalctl -e\)"):
+    with pytest.raises(NoAnswer, match=r"cut short after \d+ bytes: .*log \(`journalctl -e`\)"):
         sections([head, mark, line[:40]])
     with pytest.raises(NoAnswer, match="cut short after 0 bytes"):
         sections([])
@@ -178,7 +178,9 @@ def test_anything_else_that_comes_is_no_answer(lines: list[str]) -> None:
         sections(lines)
 
 
-@given(st.text())
-def test_words_of_a_host_do_nothing_to_a_terminal(text: str) -> None:
-    assert all(letter.isprintable() or letter == "\n" for letter in printable(text))
-    assert printable(text).count("\n") == text.count("\n")
+@given(st.binary(max_size=300))
+def test_what_a_failed_script_says_is_told_in_one_printable_line(words: bytes) -> None:
+    text = b"\n#! M\n" + words + b"\n#. M 1\n"
+    with pytest.raises(NoAnswer) as error:
+        sections(["#> M", base64.b64encode(text).decode()])
+    assert str(error.value).isprintable()
