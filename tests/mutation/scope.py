@@ -6,7 +6,7 @@ from __future__ import annotations
 _SWARM = ("swarm_plan", "swarm_limits", "swarm_topology", "keys_plan", "removal_plan", "identity")
 _ROLLING = ("rolling_plan", "identity")
 _FIREWALL = ("firewall_plan", "firewall_parts", "firewall_members", "firewall_policy", "identity")
-_DRIFT = ("drift_report", "drift_memory", "drift_run", "drift_terminal", "drift_notify")
+_DRIFT = ("drift_report", "drift_memory", "drift_terminal")
 
 _SCOPE = {
     "cluster/access": ("access_plan", "access_fact"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -126,6 +127,10 @@ def restoring(backup: Backup = BACKUP, host: str = "rk2", **some: Any) -> list[F
 def only_refused(findings: list[Finding], words: str) -> None:
     assert findings
     assert refusals(findings) == findings, "something would be changed"
+    assert {finding.what for finding in findings} <= {
+        "the swarm's restore",
+        "the swarm's recovery",
+    }
     assert words in sentences(findings)
 
 
@@ -402,3 +407,176 @@ def test_who_goes_on(asked: str | None, some: dict[str, Any], expected: str) -> 
         assert expected in target.sentence()
     else:
         assert target.name == expected
+
+
+# At the limits
+# -------------
+
+
+def whats(findings: Sequence[Finding]) -> list[str]:
+    return [finding.what for finding in findings]
+
+
+MINE: dict[str, Any] = {"rk2": (manager("rk2"), member("rk2"))}
+"""The backup's own host, with the backup's own state on it, and nobody who answers."""
+
+
+def test_a_host_that_tells_only_half_is_silent() -> None:
+    for half in ((None, remains("rk2")), (FRESH, None)):
+        only_refused(restoring(rk2=half), "rk2 does not answer")
+    for half in ((None, member("rk1")), (manager("rk1"), None)):
+        only_refused(recovering(**{**ALONE, "rk1": half}), "rk1 does not answer")
+
+
+def test_a_state_is_the_backups_own_where_it_is_there_and_of_the_same_node() -> None:
+    assert "the swarm's state" not in whats(restoring(**MINE))
+    for other in (member("rk2", node="another"), member("rk2", state=False)):
+        own = manager("rk2", node="another")
+        told = restoring(rk2=(own, other))
+        only_refused(told, "rk2 is in a swarm already")
+
+
+def test_a_manager_of_another_swarm_that_answers_is_no_interrupted_restore() -> None:
+    own = manager("rk2", (node("rk2"),), cluster="swarm-2", node="another")
+    told = restoring(rk2=(own, member("rk2", node="another", cluster="swarm-2")))
+    only_refused(told, "rk2 is in a swarm already (swarm-2)")
+
+
+def test_a_restored_manager_that_answers_is_left_alone_whoever_is_silent() -> None:
+    living = (manager("rk2", (node("rk2"),)), member("rk2"))
+    [notice] = restoring(rk2=living, rk3=None, rk4=None)
+    assert isinstance(notice, Notice)
+    assert "nothing is restored" in notice.reason
+
+
+def test_what_was_put_back_of_an_autolocked_swarm_needs_no_key_again() -> None:
+    locked = replace(BACKUP, autolock=True)
+    assert not refusals(restoring(locked, **MINE))
+
+
+def test_a_swarm_of_two_managers_is_forced_and_the_other_is_cleared() -> None:
+    two = replace(BACKUP, managers=BACKUP.managers[:2])
+    assert whats(restoring(two)) == ["the swarm's state", "the swarm", "node rk1"]
+
+
+def test_a_host_that_is_declared_a_manager_since_counts_as_one() -> None:
+    alone = replace(BACKUP, managers=BACKUP.managers[1:2])
+    only_refused(restoring(alone, rk3=None), "rk3 did not answer")
+    assert not refusals(restoring(alone, rk4=None))
+    worker = replace(BACKUP, managers=(*BACKUP.managers, Manager("x", "rk4", "192.168.1.14")))
+    only_refused(restoring(worker, rk4=None), "rk4 did not answer")
+
+
+def test_silent_managers_are_named_in_one_order_and_the_unreachable_among_them() -> None:
+    for unreachable in ("unreachable: curl: (28) timed out", "unreachable"):
+        told = restoring(rk3=None, rk1=(Membership(unreachable), remains("rk1")))
+        only_refused(told, "rk1 and rk3 did not answer")
+        assert "`--data gone=rk1,rk3`" in sentences(told)
+    assert not refusals(restoring(rk1=(Membership("stopped"), remains("rk1"))))
+    assert not refusals(restoring(rk1=(Membership("not unreachable"), remains("rk1"))))
+
+
+def test_the_target_itself_is_not_waited_for() -> None:
+    told = restoring(rk2=(Membership("unreachable: x"), remains("rk2")))
+    assert "did not answer" not in sentences(told)
+
+
+@pytest.mark.parametrize(
+    ("own", "more", "fit"),
+    [
+        (Membership("absent"), {}, False),
+        (FRESH, {"engine": ""}, False),
+        (FRESH, {"addresses": ()}, True),
+        (FRESH, {"addresses": ("10.0.0.1", "192.168.1.12")}, True),
+        (FRESH, {"addresses": ("10.0.0.1",)}, False),
+        (Membership("running", state="active"), {}, False),
+        (FRESH, {"state": True, "node": "x"}, False),
+        (FRESH, {"engine": "9.0.1"}, False),
+    ],
+)
+def test_what_makes_a_host_fit_for_a_restore(
+    own: Membership, more: dict[str, Any], fit: bool
+) -> None:
+    assert bool(refusals(restoring(rk2=(own, remains("rk2", **more))))) is not fit
+
+
+def goes_on(**some: Any) -> str:
+    target = recovery_target(SETTINGS, *everywhere(**some), None)
+    return target.what if isinstance(target, Refusal) else target.name
+
+
+def test_who_could_go_on_is_a_manager_in_a_swarm_that_answers_or_is_locked() -> None:
+    assert goes_on(rk1=(manager("rk1"), member("rk1"))) == "rk1"
+    locked = Membership("running", state="locked")
+    assert goes_on(rk1=(locked, member("rk1"))) == "rk1"
+    worker = Membership("running", state="active", node="x")
+    outside = replace(FRESH, manager=True)
+    for other in (worker, outside):
+        assert goes_on(rk1=(other, member("rk1"))) == "the swarm's recovery"
+    assert goes_on(rk1=(locked, member("rk1")), rk3=(manager("rk3"), member("rk3"))) == (
+        "the swarm's recovery"
+    )
+
+
+def test_a_host_that_has_left_its_swarm_cannot_go_on_for_it() -> None:
+    left = replace(FRESH, manager=True)
+    only_refused(recovering(**{**ALONE, "rk1": (left, member("rk1"))}), "it is no manager")
+
+
+def test_a_worker_or_stranger_with_a_list_of_nodes_is_no_quorum() -> None:
+    odd = Membership("running", state="active", nodes=(node("rk1"), node("rk2")), node="node-rk4")
+    assert not refusals(recovering(**{**ALONE, "rk4": (odd, member("rk4"))}))
+
+
+def test_another_whose_recovery_was_interrupted_is_told_of_and_not_cleared_here() -> None:
+    left = (node("rk3"), node("rk2", reachability="", state="unknown"))
+    both = {**ALONE, "rk3": (manager("rk3", left), member("rk3"))}
+    only_refused(recovering(**both), "the swarm has its quorum: 1 of 1")
+
+
+def test_the_lost_are_those_at_other_addresses_in_one_order() -> None:
+    at = {
+        "z": "192.168.1.12:2377",
+        "a": "192.168.1.13:2377",
+        "m": "[fd00::9]:2377",
+        "node-rk1": "192.168.1.11:2377",
+    }
+    alone = {**ALONE, "rk1": (replace(manager("rk1"), remote_managers=at), member("rk1"))}
+    told = changes(recovering(**alone))
+    assert [(change.what, change.found) for change in told[1:]] == [
+        ("node [fd00::9]", "m, [fd00::9]"),
+        ("node rk2", "z, 192.168.1.12"),
+        ("node rk3", "a, 192.168.1.13"),
+    ]
+    nobody = {**ALONE, "rk1": (replace(manager("rk1"), remote_managers=None), member("rk1"))}
+    assert whats(changes(recovering(**nobody))) == ["the swarm"]
+
+
+def test_only_who_has_something_of_a_swarm_stands_in_its_way() -> None:
+    free = replace(FRESH, manager=True)
+    assert not refusals(recovering(**{**ALONE, "rk2": (free, remains("rk2", manager=True))}))
+    inside = Membership("running", state="active", manager=True, node="x")
+    only_refused(recovering(**{**ALONE, "rk2": (inside, remains("rk2"))}), "is still a manager")
+    assert not refusals(recovering(**{**ALONE, "rk2": (inside, None)}))
+    assert not refusals(recovering(**{**ALONE, "rk2": (None, member("rk2"))}))
+
+
+def test_a_swarm_is_another_only_where_both_are_known() -> None:
+    for mine, theirs, refused in (
+        ("", "swarm-2", False),
+        ("swarm-1", "", False),
+        ("swarm-1", "swarm-2", True),
+    ):
+        worker = Membership("running", state="active", node="x")
+        some = {
+            **ALONE,
+            "rk1": (manager("rk1"), member("rk1", cluster=mine)),
+            "rk4": (worker, member("rk4", cluster=theirs)),
+        }
+        assert bool(refusals(recovering(**some))) is refused
+
+
+def test_an_entry_of_the_one_that_goes_on_is_no_ghost() -> None:
+    """Its own status may be missing for a moment."""
+    own = manager("rk1", (node("rk1", reachability=""), node("rk2", reachability="", state="down")))
+    assert [entry.id for entry in ghosts(own)] == ["node-rk2"]
