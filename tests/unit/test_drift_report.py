@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -11,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.settings_sources import ROOT
-from drift.report import COULD_NOT_TELL, DRIFT, IN_SYNC, as_json
+from drift.report import COULD_NOT_TELL, DRIFT, IN_SYNC, Difference, Report, as_json
 from drift.run import Operation, Run
 from tests.unit.drift_examples import (
+    AT,
     HOSTS,
     OPERATIONS,
     all_looked,
@@ -244,3 +246,183 @@ def test_the_schema_refuses_what_no_report_is() -> None:
     for wrong in ({"exit_code": 3}, {"version": 2}, {"at": "yesterday"}, {"colour": "red"}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**data, **wrong}, SCHEMA)
+
+
+# At the limits
+# -------------
+
+
+def busy_for(seconds: Any, *, since: bool = True) -> Report:
+    record = {"kind": "busy", "host": "rk1", "what": "cluster lock", "seconds": seconds}
+    report = reported(run_of([record]))
+    return report if since else replace(report, busy_since="")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "since"),
+    [
+        (60, "2026-11-24T06:11:30Z"),
+        (1, "2026-11-24T06:12:29Z"),
+        (0, "2026-11-24T06:12:30Z"),
+        (-60, "2026-11-24T06:12:30Z"),
+        ("long", "2026-11-24T06:12:30Z"),
+        (None, "2026-11-24T06:12:30Z"),
+        (1e9, "2026-11-24T06:12:30Z"),
+        (float("nan"), "2026-11-24T06:12:30Z"),
+        (999_999_999.0, "1995-03-18T04:25:51Z"),
+    ],
+)
+def test_since_when_a_run_is_in_progress_is_what_can_be_true(seconds: Any, since: str) -> None:
+    report = busy_for(seconds)
+    assert (report.busy, report.busy_since) == ("by somebody", since)
+    assert report.exit_code == COULD_NOT_TELL
+
+
+def test_a_run_is_stuck_after_two_hours_and_only_where_it_is_known_since_when() -> None:
+    assert busy_for(7200).stuck
+    assert not busy_for(7199).stuck
+    assert not busy_for(7200, since=False).stuck
+    assert not replace(busy_for(7200), busy="").stuck
+
+
+def test_what_is_said_of_a_run_is_in_its_report() -> None:
+    report = reported(
+        run_of(all_looked(), seconds=1.234), source="cluster.toml", limit=("rk1", "rk2")
+    )
+    assert (report.cluster, report.at, report.source) == ("home", AT, "cluster.toml")
+    assert (report.deploy, report.limit, report.seconds) == (
+        *("deploys/site.py", ("rk1", "rk2"), 1.23),
+    )
+    rk1 = host_in(report, "rk1")
+    assert (rk1.role, rk1.address) == ("manager", "192.168.1.11")
+    assert report.problem == ""
+    assert report.incomplete == ()
+
+
+def test_hosts_that_were_not_expected_come_last_in_one_order() -> None:
+    records = [*looked("rk9"), *looked("rk8"), *all_looked()]
+    report = reported(run_of(records, {"SSH": ("rk7",)}))
+    assert [host.name for host in report.hosts] == ["rk1", "rk2", "rk3", "rk7", "rk8", "rk9"]
+
+
+def test_nobody_looked_at_is_no_host_in_sync() -> None:
+    assert reported(run_of([]), hosts=()).exit_code == COULD_NOT_TELL
+    assert replace(reported(run_of(all_looked())), hosts=()).exit_code == COULD_NOT_TELL
+
+
+def test_records_that_cannot_be_read_make_everybody_unknown() -> None:
+    run = run_of(all_looked(), unreadable="record 3 cannot be read")
+    report = reported(run)
+    assert report.problem == "record 3 cannot be read"
+    assert {(host.unknown, host.parts) for host in report.hosts} == {
+        ("record 3 cannot be read", ())
+    }
+
+
+def last_words(log: str, status: int = 1) -> str:
+    return reported(Run(status, None, (), log)).problem
+
+
+def test_the_last_words_are_those_from_the_last_error() -> None:
+    assert last_words("") == "pyinfra ended with status 1 and said nothing"
+    assert last_words(" \n\n", 3) == "pyinfra ended with status 3 and said nothing"
+    assert last_words("--> One\n    a\n--> Two\n    b  \n") == "Two\n    b"
+    assert last_words("--> One\n--> Loading...\n    c") == "One\n--> Loading...\n    c"
+    lines = [f"line {number}" for number in range(12)]
+    assert last_words("\n".join(lines)) == "\n".join(lines[2:])
+    assert last_words("\n".join(lines[:3])) == "\n".join(lines[:3])
+    long = ["--> Error", *(f"line {number}" for number in range(60))]
+    assert last_words("\n".join(long)).split("\n") == ["Error", *long[1:40]]
+
+
+def test_where_something_was_told_pyinfras_log_is_no_problem_of_all() -> None:
+    report = reported(Run(1, None, tuple(looked("rk1")), "--> Stopped"))
+    assert report.problem == ""
+    assert host_in(report, "rk1").unknown == "pyinfra did not finish its plan"
+    assert host_in(report, "rk2").unknown == "nothing was heard of it"
+
+
+def unknown(*records: dict[str, Any], **more: Any) -> str:
+    return host_in(reported(run_of([*records], **more)), "rk2").unknown
+
+
+def test_why_a_host_is_not_known_is_what_is_known_of_it() -> None:
+    some = looked("rk2", "SSH", "Swarm")
+    assert unknown(*looked("rk2")) == ""
+    assert unknown(*some) == "not looked at: Docker, Docker daemon"
+    assert unknown(*some, failed("rk2", "")) == "it failed, and did not say why"
+    assert unknown(*some, failed("rk1", "no answer")) == "not looked at: Docker, Docker daemon"
+    assert unknown(*looked("rk2"), failed("rk2", "late")) == ""
+    refusal = found("rk2", "ssh", "x", "refusal")
+    assert unknown(*some, failed("rk2", "no answer"), refusal).startswith("it was refused")
+    assert unknown(*some, found("rk2", "ssh", "x", "notice")).startswith("not looked at")
+    assert unknown(*some, status=None) == "the check was ended after 300 seconds"
+    strange = unknown(failed("rk2", "No host key for 192.168.1.12 found in known_hosts"))
+    assert strange.startswith("No host key for 192.168.1.12")
+    assert "log in once by hand" in strange
+    assert "log in once" not in unknown(failed("rk2", "no answer"))
+
+
+def test_a_part_is_looked_at_where_each_of_its_operations_was() -> None:
+    report = reported(run_of([*looked("rk1", "SSH", "Docker"), *looked("rk2"), *looked("rk3")]))
+    assert host_in(report, "rk1").parts == ("ssh",)
+    assert host_in(report, "rk2").parts == ("ssh", "docker", "swarm")
+    assert host_in(reported(Run(0, None, tuple(all_looked()))), "rk2").parts == ()
+
+
+def test_a_change_that_was_found_before_explains_what_pyinfra_would_do() -> None:
+    """Operations that look once say later how many changes there were."""
+    explained = {**looked("rk2", "Docker daemon")[0], "kind": "told", "changes": 2}
+    assert reported(run_of([*all_looked(), explained], {"Docker": ("rk2",)})).differences == ()
+    none = {**explained, "changes": 0}
+    [difference] = reported(run_of([*all_looked(), none], {"Docker": ("rk2",)})).differences
+    assert (difference.host, difference.part, difference.kind) == ("rk2", "docker", "change")
+    assert (difference.what, difference.mended_by) == ("Docker", "deploys/docker.py")
+    notice = found("rk2", "docker", "x", "notice")
+    told = reported(run_of([*all_looked(), notice], {"Docker": ("rk2",)})).differences
+    assert [difference.kind for difference in told] == ["notice", "change"]
+
+
+def test_an_operation_that_nobody_has_looked_at_is_told_without_a_part() -> None:
+    records = [record for record in all_looked() if record["what"] != "Docker"]
+    [difference] = reported(run_of(records, {"Docker": ("rk2",)})).differences
+    assert (difference.part, difference.mended_by) == ("", "deploys/site.py")
+
+
+def test_a_record_without_texts_is_a_difference_without_them() -> None:
+    bare = {"host": "rk2", "kind": "notice"}
+    [difference] = reported(run_of([*all_looked(), bare])).differences
+    assert (difference.part, difference.what, difference.reason) == ("", "", "")
+    assert (difference.expected, difference.found, difference.remedy) == ("", "", "")
+    assert difference.since == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"found": "3 days"}, {"found": "12 days"}, True),
+        ({"found": "3 days"}, {"found": "3 nodes"}, False),
+        ({"found": "7"}, {"found": "8"}, True),
+        ({"found": "7 x"}, {"found": "8 x"}, False),
+        ({"reason": "is late (2 hours)"}, {"reason": "is late (rk1)"}, True),
+        ({"reason": "waits: rk1"}, {"reason": "waits: rk2"}, True),
+        ({"reason": "waits"}, {"reason": "is late"}, False),
+        ({"expected": "1.5 GiB"}, {"expected": "2 GiB"}, True),
+        ({"expected": "a"}, {"expected": "b"}, False),
+        ({"kind": "notice"}, {"kind": "change"}, False),
+    ],
+)
+def test_another_amount_is_no_other_fault(
+    one: dict[str, str], other: dict[str, str], same: bool
+) -> None:
+    faults = [
+        Difference(**{"host": "a", "part": "b", "kind": "notice", "what": "c", "reason": "d", **x})
+        for x in (one, other)
+    ]
+    assert (faults[0].fault == faults[1].fault) is same
+
+
+def test_a_host_is_refused_by_a_refusal_alone() -> None:
+    for kind, refused in (("refusal", True), ("change", False), ("notice", False)):
+        records = [*all_looked(), found("rk2", "ssh", "x"), found("rk2", "ssh", "y", kind)]
+        assert host_in(reported(run_of(records)), "rk2").refused is refused
