@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 from cluster.access import SUDOERS
-from cluster.docker import DAEMON_JSON, KEYRING, SOURCES
+from cluster.docker import DAEMON_JSON, KEYRING, SOURCES, UNIT_DROP_IN
 from cluster.findings import Change, Notice, Refusal
 from cluster.membership import Membership
 from cluster.reset import (
     GUARD,
+    OF_DOCKER,
     UNREAD,
+    WATCHED,
     Traces,
     consequence,
     plan_file,
@@ -25,6 +27,8 @@ from cluster.reset import (
     taken_apart,
 )
 from cluster.sshd import DROP_IN
+from cluster.steps import Leave
+from cluster.updates import CONFIGURATION
 from facts.traces import Left
 from tests.answers import sections
 from tests.unit.test_swarm_plan import (
@@ -176,3 +180,111 @@ def test_what_is_left_on_a_host_is_read() -> None:
         (DROP_IN,), ("docker-ce",), ("docker-ce", "containerd.io")
     )
     assert Left().parse(sections(["#> files", "#> packages"])) == CLEAN
+
+
+# At the limits
+# -------------
+
+
+def test_everything_of_ours_is_looked_for() -> None:
+    assert UNREAD == "/etc/docker/daemon.json.removed"
+    assert set(OF_DOCKER) == {DAEMON_JSON, UNIT_DROP_IN, UNREAD}
+    assert {*OF_DOCKER, SOURCES, KEYRING, CONFIGURATION, DROP_IN, SUDOERS, *GUARD} < set(WATCHED)
+
+
+@pytest.mark.parametrize("path", [DAEMON_JSON, UNIT_DROP_IN, UNREAD, CONFIGURATION])
+def test_each_file_goes_where_it_is(path: str) -> None:
+    for purge in (False, True):
+        [change] = plan_settings(replace(CLEAN, files=(path,)), purge=purge)
+        assert isinstance(change, Change)
+        assert change.what == path
+        assert replace(CLEAN, files=(path,)).goes(purge=purge)
+
+
+@pytest.mark.parametrize("path", [SOURCES, KEYRING])
+def test_dockers_repository_goes_with_docker_only(path: str) -> None:
+    alone = replace(CLEAN, files=(path,))
+    assert plan_settings(alone, purge=False) == []
+    assert not alone.goes(purge=False)
+    assert [change.what for change in plan_settings(alone, purge=True)] == [path]
+    assert alone.goes(purge=True)
+
+
+def test_packages_that_are_held_are_freed_or_removed() -> None:
+    held = Traces((), ("docker-ce", "containerd.io"), ("docker-ce", "containerd.io"))
+    [freed] = plan_settings(held, purge=False)
+    assert freed.found == "docker-ce, containerd.io held"
+    [removed] = plan_settings(held, purge=True)
+    assert (removed.what, removed.found) == ("Docker", "docker-ce, containerd.io")
+    installed = replace(held, held=())
+    assert plan_settings(installed, purge=False) == []
+    assert not installed.goes(purge=False)
+    assert installed.goes(purge=True)
+    assert held.goes(purge=False)
+    odd = replace(held, installed=())
+    assert [change.what for change in plan_settings(odd, purge=True)] == ["Docker's packages"]
+
+
+def test_docker_stays_only_where_it_is() -> None:
+    assert stays(CLEAN, purge=False) == []
+    [notice] = stays(FULL, purge=False)
+    assert isinstance(notice, Notice)
+    assert stays(FULL, purge=True) == []
+
+
+@pytest.mark.parametrize("path", [DROP_IN, SUDOERS])
+def test_a_file_that_could_lock_the_owner_out_goes_with_what_that_means(path: str) -> None:
+    [change] = plan_file(FULL, path)
+    assert (change.what, change.expected) == (path, "gone")
+    assert plan_file(CLEAN, path) == []
+
+
+def test_the_guard_stays_as_long_as_anything_does() -> None:
+    [change] = plan_guard(replace(CLEAN, files=GUARD[:1]), [])
+    assert change.what == "rollback"
+    assert plan_guard(replace(CLEAN, files=GUARD), ["x"]) == []
+    assert plan_guard(replace(CLEAN, files=("x",)), []) == []
+
+
+def test_services_and_hosts_are_told_in_their_order() -> None:
+    assert "with the services db and web;" in consequence(["rk1"], ("web", "db"))
+    assert "ends without services;" in consequence(["rk1"], ())
+    names = [host.name for host in SETTINGS.hosts]
+    assert taken_apart(SETTINGS, names, "").startswith("cluster home is taken apart: what was set")
+    some = taken_apart(SETTINGS, names[:3], "the swarm ends")
+    assert some.startswith("rk1, rk2 and rk3 of cluster home are taken apart: the swarm ends; what")
+    assert taken_apart(SETTINGS, names[:1], "").startswith("rk1 of cluster home is taken apart")
+
+
+def test_hosts_that_say_nothing_or_are_in_no_swarm_hold_up_no_limit() -> None:
+    observed = {**CONVERGED, "rk2": SILENT, "rk3": FRESH}
+    assert plan_limit(observed, ["rk1", "rk4"]) == []
+    [refusal] = plan_limit(observed, ["rk1", "rk2"])
+    assert "leaves out rk4:" in refusal.reason
+    assert plan_limit(observed, ["rk2", "rk3"]) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "refused"),
+    [(STOPPED, True), (Membership("unreachable: x"), True), (ABSENT, False), (FRESH, False)],
+)
+def test_who_cannot_leave_is_told_in_every_turn(own: Membership, refused: bool) -> None:
+    for turn in ("workers", "managers", "last"):
+        found = plan_leaving(SETTINGS, {**CONVERGED, "rk4": own}, RK4, turn=turn)
+        assert [type(finding) for finding in found] == [Refusal] * refused
+    assert plan_leaving(SETTINGS, {**CONVERGED, "rk4": SILENT}, RK4, turn="workers") == []
+
+
+def test_a_host_leaves_as_what_it_is() -> None:
+    [worker] = plan_leaving(SETTINGS, CONVERGED, RK4, turn="workers")
+    [manager] = plan_leaving(SETTINGS, CONVERGED, RK2, turn="managers")
+    assert (worker.found, manager.found) == ("a worker", "a manager")
+    assert isinstance(worker, Leave)
+
+
+def test_strangers_are_named_by_id_where_they_have_no_name() -> None:
+    nameless = node(9, "worker", hostname="")
+    [notice] = plan_strangers(SETTINGS, swarm([*nodes_of(SETTINGS), nameless]))
+    assert notice.what == "node node9"
+    assert plan_strangers(SETTINGS, dict.fromkeys(CONVERGED, FRESH)) == []
+    assert plan_strangers(SETTINGS, CONVERGED) == []
