@@ -242,3 +242,75 @@ def test_a_key_that_is_not_ours_to_keep_is_missed_in_words() -> None:
     [notice] = plan_unlock_key(autolocked(), None, "")
     assert isinstance(notice, Notice)
     assert "cannot be restored without it" in notice.reason
+
+
+def changed(
+    observed: dict[str, Membership | None], name: str, **more: Any
+) -> dict[str, Membership | None]:
+    """The same, but one node is listed otherwise by all managers."""
+
+    def listed(said: Membership) -> Membership:
+        nodes = said.nodes and tuple(
+            dataclasses.replace(node, **more) if node.hostname == name else node
+            for node in said.nodes
+        )
+        return dataclasses.replace(said, nodes=nodes)
+
+    return {host: listed(said) if said else None for host, said in observed.items()}
+
+
+def test_one_that_is_being_demoted_or_is_cut_off_is_not_chosen() -> None:
+    declared = settings()
+    three = swarm(declared)
+    demoted = choose(declared, changed(three, "rk2", role="worker"))
+    assert isinstance(demoted, Choice)
+    assert demoted.host == "rk3"
+    cut = choose(declared, changed(three, "rk2", reachability="unreachable"), "rk2")
+    assert isinstance(cut, Refusal)
+    assert cut.remedy == "One of rk1, rk3"
+    nobody = changed(
+        changed(changed(three, "rk1", role="worker"), "rk2", role="worker"), "rk3", role="worker"
+    )
+    none = choose(declared, nobody)
+    assert isinstance(none, Refusal)
+    assert none.what == "the swarm's backup"
+    asked = choose(declared, nobody, "rk1")
+    assert isinstance(asked, Refusal)
+    assert (asked.reason, asked.remedy) == ("rk1 is no reachable manager of the swarm", "")
+
+
+@pytest.mark.parametrize(
+    ("more", "drain", "moved"),
+    [
+        ({}, None, True),
+        ({}, "no", False),
+        ({"state": "down"}, None, False),
+        ({"availability": "pause"}, None, False),
+        ({"availability": "drain"}, None, False),
+    ],
+)
+def test_tasks_move_where_one_other_node_takes_them(
+    more: dict[str, Any], drain: str | None, moved: bool
+) -> None:
+    declared = settings(1, 1)
+    choice = choose(declared, changed(swarm(declared), "rk2", **more), None, drain)
+    assert isinstance(choice, Choice)
+    assert choice.drains is moved
+    alone = choose(declared, changed(swarm(declared), "rk1", availability="drain"))
+    assert isinstance(alone, Choice)
+    assert not alone.drains
+
+
+def test_a_plan_says_what_is_not_asked_for_only_where_it_is() -> None:
+    bare = Choice("rk1", node=_node())
+    assert (bare.interrupts, bare.drains) == ("", False)
+    assert [finding.what for finding in plan_backup(bare, to="/b")] == [
+        *("the Docker engine", "the swarm's backup")
+    ]
+
+
+def _node() -> Node:
+    said = swarm(settings())["rk1"]
+    assert said is not None
+    assert said.nodes
+    return said.nodes[0]
