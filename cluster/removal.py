@@ -68,7 +68,12 @@ def find(settings: Settings, observed: Observed, name: str) -> Target | Refusal:
     else:
         nodes = [node for node in entries if name in (node.hostname, node.id)]
         nodes = [node for node in nodes if node.id not in known] or nodes
-        theirs = [known[node.id] for node in nodes if node.id in known]
+        theirs = [
+            known[node.id]
+            for node in nodes
+            if node.id in known
+            and not (name == node.id and _only_called(settings, observed, node, known[node.id]))
+        ]
         if theirs:
             return Refusal(
                 "host",
@@ -84,6 +89,13 @@ def find(settings: Settings, observed: Observed, name: str) -> Target | Refusal:
     mine = own.node if own else ""
     nodes.sort(key=lambda node: (node.state != "down", node.id == mine))
     return Target(name, host, own, tuple(nodes), cluster, by, ask)
+
+
+def _only_called(settings: Settings, observed: Observed, node: Node, name: str) -> bool:
+    """Whether nothing but its name makes a node a declared host's: anybody can take a name."""
+    own = observed.get(name)
+    itself = own is not None and own.in_swarm and own.node == node.id
+    return node.address != settings.host(name).address and not itself
 
 
 def _nobody(

@@ -585,26 +585,33 @@ def _strangers(settings: Settings, observed: Observed, cluster: Membership) -> l
         elif (likely := likely_node(settings, observed, cluster, name)) is not None:
             claimed[likely.id] = name
     # A host or an engine that is silent does not say which node it is; the managers need some
-    # seconds to notice that one has left; and a dead twin is the joining's to clear.
+    # seconds to notice that one has left; and a dead twin is the joining's to clear. But a name
+    # alone is anybody's to take: a living node under the name of a silent host is told.
     of = owners(settings, cluster)
     mute = {
-        n for n in names if (m := observed.get(n)) is None or m.engine != "running" or m.in_none
+        settings.host(n).address: n
+        for n in names
+        if (m := observed.get(n)) is None or m.engine != "running" or m.in_none
     }
+
+    def doubted(node: Node) -> str:
+        if node.id in claimed:
+            return f": only {claimed[node.id]} itself says that this is it"
+        if of.get(node.id) in mute.values():
+            return f": it is called as {of[node.id]}, which does not say that this is it"
+        return ""
+
     return [
         Notice(
             f"node {node.hostname}",
-            "is in the swarm, but not declared"
-            + (
-                f": only {claimed[node.id]} itself says that this is it"
-                if node.id in claimed
-                else ""
-            ),
+            f"is in the swarm, but not declared{doubted(node)}",
             found=f"{node.role}, {node.state}, {node.address}",
             remedy="Declare it, or take it out: `pyinfra inventory.py deploys/remove.py --data "
-            f"host={quoted_name(node.hostname, node.id)}`",
+            # By its name, a declared host would go that has the same.
+            f"host={quoted_name('' if node.hostname in names else node.hostname, node.id)}`",
         )
         for node in cluster.nodes or ()
         if node.id not in known
-        and of.get(node.id) not in mute
+        and node.address not in mute
         and not (node.state != "ready" and node.id in of)
     ]

@@ -241,12 +241,19 @@ def remembered(path: Path) -> Iterator[Memory]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path.with_name(f".{path.name}.lock"), "w")  # noqa: SIM115
+        lock = open(path.with_name(f".{path.name}.lock"), "w", opener=_private)  # noqa: SIM115
     except OSError as error:
         raise Unreadable(f"{path}: cannot be used: {error.strerror}") from error
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield load(path)
+
+
+def _private(path: str, flags: int) -> int:
+    """Whoever can open a lock, if only to read, can hold it for ever: no other user may."""
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def load(path: Path) -> Memory:

@@ -373,6 +373,8 @@ def _apply(wanted: Wanted, host: Host, schedule: str) -> list[str]:
         # systemd grants a unit.
         f"systemctl reset-failed {UNIT} 2>/dev/null || :",
         RESET_FAILED,
+        # An earlier version let every user open them, and whoever can open a lock can hold it.
+        f"chmod -f 600 {' '.join(LOCKS)} || :",
         # Before the rules are: containers are not cut off from their own host for a moment.
         f"sh {SCRIPT} look",
         # The unit's start loads the rules, too, but only its first one.

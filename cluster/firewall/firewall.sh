@@ -374,6 +374,7 @@ refresh() {
 
 # ----------------------------------------------------------------------------------------------
 
+umask 077 # whoever can open a lock can hold it, and keep the rules from being loaded
 shrink=
 [ "${2-}" != --accept-shrink ] || shrink=yes
 anew=

@@ -9,7 +9,7 @@ import pytest
 
 from cluster.findings import Change
 from cluster.firewall.chains import JUMPS, OURS, WEB, chains, interface_rules, web_rules
-from cluster.firewall.host_files import LISTS, RULES, SCRIPT
+from cluster.firewall.host_files import LISTS, LOCKS, RULES, SCRIPT
 from cluster.firewall.plan import Host as Seen
 from cluster.firewall.plan import Tables, declared, plan
 from cluster.firewall.policy import FAMILIES
@@ -243,3 +243,16 @@ def test_two_at_once_come_one_after_the_other(host: Host) -> None:
     once = host.saved()
     host.firewall("load")
     assert host.saved() == once
+
+
+AS_NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+
+
+def test_a_user_without_sudo_cannot_hold_its_locks(host: Host) -> None:
+    with_docker(host)
+    host.run(f"mount --bind {host.path('/run')} /run")
+    host.firewall("load")
+    for lock in LOCKS:
+        host.run(f"test -e {lock}")
+        held = host.run(*AS_NOBODY, "flock", "--nonblock", lock, "true", check=False)
+        assert "Permission denied" in held.stderr, held

@@ -385,6 +385,15 @@ def test_a_memory_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert {file.name for file in path.parent.iterdir()} == {"drift.json", ".drift.json.lock"}
 
 
+def test_another_user_of_this_computer_cannot_keep_checks_waiting(tmp_path: Path) -> None:
+    lock = tmp_path / ".drift.json.lock"
+    for before in (None, 0o644):
+        if before:
+            lock.chmod(before)
+        with remembered(tmp_path / "drift.json"):
+            assert lock.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"version": 7}', '{"version": 1, "cluster": "x"}', "\x00"]
 )

@@ -241,6 +241,38 @@ def test_a_node_that_nobody_declared_is_not_hidden_by_who_claims_it() -> None:
     assert "node9" in unproven(SETTINGS, lied, {})
 
 
+@pytest.mark.parametrize("rk4", [SILENT, FRESH, Membership("stopped"), Membership("absent")])
+def test_a_node_that_takes_the_name_of_a_host_that_is_silent_is_told(rk4: Membership) -> None:
+    stranger = node(9, "worker", hostname="rk4", address="203.0.113.9")
+    for others in ([], [node(4, "worker", state="down")]):
+        observed = {**swarm([*nodes_of(SETTINGS)[:3], *others, stranger]), "rk4": rk4}
+        (told,) = plan_labels(SETTINGS, observed, RK1)
+        assert "203.0.113.9" in told.sentence()
+        assert "called as rk4, which does not say that this is it" in told.sentence()
+        assert "deploys/remove.py --data host=node9`" in told.sentence()
+
+
+@pytest.mark.parametrize("name", ["rk2", "rk4"])
+def test_to_take_out_what_has_a_declared_name_takes_no_declared_host_along(name: str) -> None:
+    stranger = node(9, "worker", hostname=name, address="203.0.113.9")
+    lie = replace(CONVERGED["rk4"], node="node9")
+    for said in ({}, {name: SILENT}, {"rk4": lie} if name == "rk2" else {}):
+        observed = {**swarm([*nodes_of(SETTINGS), stranger]), name: CONVERGED[name], **said}
+        told = [notice.sentence() for notice in plan_labels(SETTINGS, observed, RK1)]
+        assert any("deploys/remove.py --data host=node9`" in sentence for sentence in told)
+        target = find(SETTINGS, observed, "node9")
+        assert not isinstance(target, Refusal)
+        assert {node.id for node in target.nodes} == {"node9"}
+        gone = changes(plan_removal(SETTINGS, observed, target, []))
+        assert {step.node for step in gone if isinstance(step, RemoveEntry)} == {"node9"}
+
+
+def test_a_node_that_its_host_says_it_is_does_not_go_as_a_stranger() -> None:
+    for address in ("203.0.113.4", RK4.address):
+        observed = swarm([*nodes_of(SETTINGS)[:3], node(4, "worker", address=address)])
+        assert "declared under another name: rk4" in str(find(SETTINGS, observed, "node4"))
+
+
 # Another's name
 # --------------
 
