@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import click
+import gevent
 import pyinfra.progress
 from paramiko import PKey, SSHException, Transport
 from pyinfra.api import FactBase, Host, State, StringCommand
@@ -406,3 +407,25 @@ def never_ask_for_sudo_passwords(told: Callable[[Host], str]) -> None:
         replaced = "execute_command_with_sudo_retry"
         getattr(connector, replaced)  # an error where pyinfra asks in another place
         setattr(connector, replaced, only_once)
+
+
+def end_commands_in_time(grace: float = 30) -> None:
+    """Have a remote command that has a time limit end soon after it, whatever the host does.
+
+    grace: seconds beside the limit, for connections that are slow.
+
+    pyinfra counts only while it reads what the command prints. A host that never says that it has
+    begun, does not take what is sent to it, or never says how the command has ended, would be
+    waited for without an end, and with it all others.
+    """
+    run = _ssh.SSHConnector.run_shell_command
+
+    def in_time(
+        connector: _ssh.SSHConnector, command: StringCommand, *args: Any, **arguments: Any
+    ) -> tuple[bool, CommandOutput]:
+        limit: float | None = arguments.get("_timeout")
+        said = TimeoutError(f"the host did not end the command, which had {limit} seconds")
+        with gevent.Timeout(limit + grace if limit else None, said):
+            return run(connector, command, *args, **arguments)
+
+    _ssh.SSHConnector.run_shell_command = in_time  # type: ignore[method-assign,assignment]

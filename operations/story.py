@@ -277,6 +277,7 @@ def install() -> None:
     # pyinfra ends with status 0 when it is interrupted.
     signal.signal(signal.SIGINT, _interrupt)
     pyinfra_internals.never_ask_for_sudo_passwords(_wants_a_password)
+    pyinfra_internals.end_commands_in_time()
     if not sys.stdin.isatty():
         _ask_nothing()
     pyinfra_internals.at_the_end(_notice_how_it_ends)

@@ -255,7 +255,7 @@ def test_a_node_that_takes_the_name_of_a_host_that_is_silent_is_told(rk4: Member
 @pytest.mark.parametrize("name", ["rk2", "rk4"])
 def test_to_take_out_what_has_a_declared_name_takes_no_declared_host_along(name: str) -> None:
     stranger = node(9, "worker", hostname=name, address="203.0.113.9")
-    lie = replace(CONVERGED["rk4"], node="node9")
+    lie = lying(node="node9")["rk4"]
     for said in ({}, {name: SILENT}, {"rk4": lie} if name == "rk2" else {}):
         observed = {**swarm([*nodes_of(SETTINGS), stranger]), name: CONVERGED[name], **said}
         told = [notice.sentence() for notice in plan_labels(SETTINGS, observed, RK1)]

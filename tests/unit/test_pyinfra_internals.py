@@ -366,6 +366,59 @@ def _asked(prompt: str) -> str:
     raise AssertionError(f"the owner was asked: {prompt}")
 
 
+STAYS_SILENT = """
+from gevent import monkey
+
+monkey.patch_all()
+
+import sys
+import time
+from pathlib import Path
+
+from pyinfra.api import Config, State, StringCommand
+from pyinfra.api.inventory import Inventory
+
+from operations import pyinfra_internals
+from tests import ssh_server
+
+
+class Silent(ssh_server.Server):
+    def run(self, command, channel):
+        self.kept = channel
+        if {said!r} == "no exit status":
+            channel.shutdown_write()
+
+
+if {said!r} == "nothing":
+    ssh_server._Session.check_channel_exec_request = lambda *_: time.sleep(30) or True
+pyinfra_internals.end_commands_in_time(grace=1)
+server = Silent(Path({folder!r}))
+host = next(iter(State(Inventory(([("rk1", server.data)], {{}})), Config()).inventory))
+host.connect(raise_exceptions=True)
+begun = time.monotonic()
+try:
+    sent = {{"_stdin": "x" * 10_000_000}} if {said!r} == "takes nothing" else {{}}
+    host.run_shell_command(StringCommand("true"), _timeout=1, **sent)
+except pyinfra_internals.UNREACHABLE as error:
+    print(type(error).__name__, round(time.monotonic() - begun))
+sys.stdout.flush()
+"""
+
+
+@pytest.mark.parametrize("said", ["nothing", "no exit status", "takes nothing"])
+def test_a_host_that_does_not_end_a_command_is_not_waited_for(said: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STAYS_SILENT.format(said=said, folder=str(tmp_path))],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    kind, _, seconds = done.stdout.strip().partition(" ")
+    assert kind == "TimeoutError", done.stderr
+    assert 1 <= int(seconds) < 10
+
+
 # What operations rest on, seen from inside of a run of pyinfra's command line
 # ----------------------------------------------------------------------------
 
