@@ -26,7 +26,6 @@ def main(words: list[str]) -> int:
         parser.error(f"not in tests/mutation/scope.py: {', '.join(unknown)}")
     worse = 0
     for module in options.modules or TESTS:
-        scores = recorded(PAGE.read_text())
         try:
             outcome = run(module, TESTS[module], options.workers)
         except Broken as error:
@@ -35,6 +34,7 @@ def main(words: list[str]) -> int:
             continue
         print(told(module, outcome, PAGE.read_text()), flush=True)
         score = Score.of(outcome)
+        scores = recorded(PAGE.read_text())  # another run may have written meanwhile
         if options.record:
             PAGE.write_text(with_scores(PAGE.read_text(), scores | {module: score}))
         elif module in scores and score.percent < scores[module].percent - 0.05:

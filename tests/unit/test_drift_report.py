@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.settings_sources import ROOT
-from drift.report import COULD_NOT_TELL, DRIFT, IN_SYNC, Difference, Report, as_json
+from drift.report import (
+    COULD_NOT_TELL,
+    DRIFT,
+    IN_SYNC,
+    Difference,
+    Host,
+    HostReport,
+    Report,
+    as_json,
+    report,
+)
 from drift.run import Operation, Run
 from tests.unit.drift_examples import (
     AT,
@@ -426,3 +436,53 @@ def test_a_host_is_refused_by_a_refusal_alone() -> None:
     for kind, refused in (("refusal", True), ("change", False), ("notice", False)):
         records = [*all_looked(), found("rk2", "ssh", "x"), found("rk2", "ssh", "y", kind)]
         assert host_in(reported(run_of(records)), "rk2").refused is refused
+
+
+def test_texts_of_hosts_are_plain_wherever_they_stand_in_a_report() -> None:
+    escape = "\x1b[2J"
+    one = Difference("a", "b", "notice", "c", escape, found=escape)
+    assert "\x1b" not in one.reason + one.found
+    host = HostReport("a", unknown=escape, measures={"x": escape})
+    assert "\x1b" not in host.unknown + str(host.measures["x"])
+    whole = Report("home", AT, (), busy=escape, problem=f"one{escape}\ntwo", measures={"x": escape})
+    assert "\x1b" not in whole.busy + whole.problem + str(whole.measures["x"])
+    assert whole.problem.endswith("\ntwo")
+
+
+def test_what_is_not_said_in_a_report_is_nothing() -> None:
+    one, host = Difference("a", "b", "notice", "c", "d"), HostReport("a")
+    assert (one.expected, one.found, one.remedy, one.mended_by, one.since) == ("",) * 5
+    assert (host.role, host.address, host.unknown, host.since) == ("",) * 4
+    assert (Host("a").role, Host("a").address) == ("", "")
+    bare = report(run_of(all_looked()), HOSTS, at=AT)
+    assert (bare.cluster, bare.source, bare.deploy, bare.problem, bare.busy) == ("",) * 5
+    empty = Report("home", AT, ())
+    assert (empty.source, empty.deploy, empty.busy, empty.busy_since) == ("",) * 4
+    assert empty.seconds == 0.0
+    late = report(run_of([], status=None, operations=None), HOSTS, at=AT)
+    assert late.problem.endswith("after 0 seconds")
+
+
+def test_a_record_of_no_host_makes_no_host() -> None:
+    made = reported(run_of([*all_looked(), measure("managers", 1), {"kind": "told"}]))
+    assert [host.name for host in made.hosts] == ["rk1", "rk2", "rk3"]
+
+
+def test_the_last_error_is_found_in_a_long_log_and_told_without_blanks() -> None:
+    log = "\n".join([*("line",) * 50, "--> Error  ", "   why", "", " "])
+    assert last_words(log) == "Error\n   why"
+    assert last_words("\n\nalone\n") == "alone"
+
+
+def test_an_operation_without_a_part_makes_no_part() -> None:
+    records = [record for record in all_looked() if record["what"] != "Swarm"]
+    assert host_in(reported(run_of(records)), "rk1").parts == ("ssh", "docker")
+    nameless = {"host": "rk1", "kind": "looked", "what": "Swarm"}
+    assert host_in(reported(run_of([*records, nameless])), "rk1").parts == ("ssh", "docker")
+
+
+def test_a_busy_report_with_hosts_is_no_drift() -> None:
+    drifted = reported(run_of([*all_looked(), found("rk1", "ssh", "x")]))
+    assert drifted.exit_code == DRIFT
+    assert replace(drifted, busy="by ada").exit_code == COULD_NOT_TELL
+    assert replace(drifted, problem="it ended").exit_code == COULD_NOT_TELL

@@ -468,3 +468,25 @@ def test_keys_that_sshd_looks_for_elsewhere_are_told(files: str, told_of: bool) 
 
 def test_the_rules_that_are_asked_for_are_those_that_decide_who_gets_in() -> None:
     assert set(ACCESS_RULES) == {"denyusers", "allowgroups", "denygroups", "authorizedkeysfile"}
+
+
+def test_a_user_of_the_run_who_is_not_declared_is_shut_out_by_nothing_but_the_rule() -> None:
+    assert not refusals(plan(Wanted(users=("ann",)), FRESH))
+
+
+def test_a_match_block_for_others_above_the_include_wins_over_nothing_of_ours() -> None:
+    block = Line(CONFIG, 1, "Match User eve"), Line(CONFIG, 2, PASSWORDS)
+    assert winners(*block, INCLUDE) == []
+
+
+def test_a_line_outside_of_match_blocks_is_no_exception_for_some() -> None:
+    """What sshd says for all is asked of it; where that is right, the line has lost."""
+    seen = hardened()
+    assert plan(WANTED, replace(seen, lines=(Line(CONFIG, 1, PASSWORDS), INCLUDE))) == []
+
+
+def test_another_include_or_a_line_that_names_the_folder_does_not_bring_the_drop_ins() -> None:
+    early = f"{DROP_INS}/00-a.conf"
+    others = Line(CONFIG, 1, "Include /etc/ssh/x/*.conf"), Line(CONFIG, 2, f"DenyUsers {DROP_INS}")
+    lines = (*others, Line(CONFIG, 3, PASSWORDS), INCLUDE, Line(early, 1, PASSWORDS))
+    assert winners(*lines) == [f"{CONFIG} line 3", f"{early} line 1"]
