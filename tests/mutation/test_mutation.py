@@ -21,8 +21,9 @@ A_DAY = 360
 RECORDED = recorded(PAGE.read_text())
 
 
-def test_every_module_that_decides_has_its_score() -> None:
-    assert set(RECORDED) == set(TESTS), "make mutation MODULE=… RECORD=1"
+def test_every_score_is_of_a_module_that_is_run() -> None:
+    assert RECORDED
+    assert set(RECORDED) <= set(TESTS)
 
 
 def of_today() -> list[str]:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from cluster.docker import (
     FORWARDING,
     PACKAGES,
+    UNIT_DROP_IN,
     Engine,
     Package,
     accepted_key,
@@ -301,6 +302,13 @@ def test_packages_that_are_free_are_held() -> None:
     change = the(Change, packages_of(differing(packages=packages)))
     assert "are not held" in change.sentence()
     assert "free: docker-ce" in change.sentence()
+
+
+def test_systemd_reads_our_drop_in_for_dockers_own_unit() -> None:
+    folder, _, name = UNIT_DROP_IN.rpartition("/")
+    assert folder == "/etc/systemd/system/docker.service.d"
+    assert name.endswith(".conf")
+    assert packages_of(differing(running=False, reload_needed=True)) == []
 
 
 @pytest.mark.parametrize("engine", [differing(drop_in=""), differing(reload_needed=True)])
