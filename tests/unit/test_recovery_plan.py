@@ -580,3 +580,19 @@ def test_an_entry_of_the_one_that_goes_on_is_no_ghost() -> None:
     """Its own status may be missing for a moment."""
     own = manager("rk1", (node("rk1", reachability=""), node("rk2", reachability="", state="down")))
     assert [entry.id for entry in ghosts(own)] == ["node-rk2"]
+
+
+def test_a_worker_of_another_swarm_is_in_no_restores_way() -> None:
+    worker = Membership("running", state="active", node="x")
+    assert not refusals(restoring(rk4=(worker, member("rk4", cluster="swarm-2"))))
+    at_a_managers = replace(
+        BACKUP, managers=(*BACKUP.managers, Manager("x", "rk4", "192.168.1.14"))
+    )
+    told = restoring(at_a_managers, rk4=(worker, member("rk4", cluster="swarm-2")))
+    only_refused(told, "rk4 is in another swarm (swarm-2)")
+
+
+def test_a_host_without_docker_is_told_so_whatever_is_left_on_its_disk() -> None:
+    for own, engine in ((Membership("absent"), "28.5.2"), (FRESH, "")):
+        told = restoring(rk2=(own, remains("rk2", engine=engine)))
+        only_refused(told, "rk2 has no Docker yet")
