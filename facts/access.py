@@ -13,10 +13,23 @@ from facts.subject import SubjectFact, plain_files
 # A user decides what lies at a path in a home, at any moment: a link to somebody else's file, a
 # pipe that nobody writes to, 20 GB. So the folder is entered first, and the file opened in it
 # without following a link, without waiting, and not read to its end.
+# What a user has mounted (FUSE) not even root may look at, while sshd reads the keys there as that
+# user: to root nothing seems to be there, but the folder above has its name in its list.
 _SCRIPT = f"""\
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+hidden() {{
+  if [ -d "$1" ]; then [ ! -x "$1" ]; return; fi
+  [ ! -e "$1" ] && [ ! -h "$1" ] || return
+  set -- "$1" "${{1%?}}"
+  last=${{1#"$2"}}
+  for one in "$2"[$last]; do [ "$one" != "$1" ] || return 0; done
+  return 1
+}}
 own() (
   path=$2/.ssh/$3
+  for place in "$2" "$2/.ssh" "$path"; do
+    ! hidden "$place" || {{ odd "$3 $1" "$place" "hidden from root by what is mounted"; exit; }}
+  done
   if [ -h "$2/.ssh" ]; then odd "$3 $1" "$2/.ssh" "a link"
   elif [ -h "$path" ]; then odd "$3 $1" "$path" "a link"
   elif [ -d "$path" ]; then odd "$3 $1" "$path" "a directory"
@@ -50,8 +63,9 @@ people=
 while IFS=: read -r name x uid gid gecos home shell; do
   keys=
   for file in "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"; do
-    if [ -s "$file" ] || [ -p "$file" ] || [ -h "$file" ]; then keys=yes; fi
+    if [ -s "$file" ] || [ -p "$file" ] || [ -h "$file" ] || hidden "$file"; then keys=yes; fi
   done
+  if hidden "$home" || hidden "$home/.ssh"; then keys=yes; fi
   if [ "$uid" = 0 ] || [ "$uid" -ge 1000 ] && [ "$uid" != 65534 ] || [ -n "$keys" ]; then
     printf '%s:%s:%s:%s\\n' "$name" "$uid" "$home" "$shell"
     [ -z "$keys" ] || people="$people$name:$home
@@ -92,7 +106,8 @@ class Accounts(SubjectFact[cluster.access.Accounts]):
     Passwords stay on the host; only whether there is one, or it is locked, is said. Only local
     accounts (``/etc/passwd``) and sshd's default places for keys are looked at. The shell's own
     words do nearly all of it, since a board takes longer to start programs than to read such files.
-    A file of keys that is none, or larger than 64 KiB, is ``unread``: ``["… is a link"]``.
+    A file of keys that is none, larger than 64 KiB, or hidden by a mount, is ``unread``:
+    ``["… is a link"]``.
     """
 
     bears = frozenset({"authorized_keys", "authorized_keys2"})

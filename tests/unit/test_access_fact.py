@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -201,3 +202,36 @@ def test_without_the_hosts_own_lists_nothing_is_told_of_anybody(
     make(root / "etc" / name)
     with pytest.raises(FactProcessError, match=f"{root}/etc/{name} is a .* nothing is guessed"):
         Accounts().process(told(root))
+
+
+MOUNTED = """
+import ctypes, os, sys
+stat = os.stat(sys.argv[1])
+fuse = os.open("/dev/fuse", os.O_RDWR)
+options = f"fd={{fuse}},rootmode={{stat.st_mode & 0o170000:o}},user_id=65534,group_id=65534"
+assert ctypes.CDLL(None).mount(b"fuse", sys.argv[1].encode(), b"fuse", 6, options.encode()) == 0
+os.set_inheritable(fuse, True)
+os.execv("/bin/sh", ["sh", "-c", {script!r}])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+@pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="there is no FUSE here")
+@pytest.mark.parametrize("place", ["", ".ssh", ".ssh/authorized_keys"])
+def test_what_a_user_mounts_over_its_keys_hides_them_from_nobody(
+    place: str, tmp_path: Path
+) -> None:
+    root = host(tmp_path)
+    (root / "srv/git/.ssh/authorized_keys").write_text("ssh-rsa AAAAz git\n")
+    mounted = str(root / "srv/git" / place).rstrip("/")
+    begin = [*("unshare", "-m", "--propagation", "private", sys.executable, "-c")]
+    done = subprocess.run(
+        [*begin, MOUNTED.format(script=_on_files_of(root)), mounted],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    git = Accounts().process(done.stdout.splitlines()).account("git")
+    assert git is not None
+    assert f"{mounted} is hidden from root by what is mounted" in git.unread
