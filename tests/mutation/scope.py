@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # The simulations of whole runs are left out: what they alone would notice takes minutes to see.
+# Only what foresees a run (topology) is theirs to judge.
 _SWARM = ("swarm_plan", "swarm_limits", "swarm_topology", "keys_plan", "removal_plan", "identity")
 _ROLLING = ("rolling_plan", "identity")
 _FIREWALL = ("firewall_plan", "firewall_parts", "firewall_members", "firewall_policy", "identity")
@@ -39,7 +40,7 @@ _SCOPE = {
     "cluster/settings_consistency": ("settings",),
     "cluster/sshd": ("sshd_plan",),
     "cluster/swarm": _SWARM,
-    "cluster/topology": _SWARM,
+    "cluster/topology": (*_SWARM, "swarm_simulation"),
     "cluster/updates": ("updates_plan",),
     "drift/memory": _DRIFT,
     "drift/report": _DRIFT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -198,6 +199,13 @@ class TestClearText:
 
     def test_without_a_swarm_there_is_none(self) -> None:
         assert clear_text.in_use(None, [], {}) == {}
+
+    def test_each_network_is_looked_at_and_all_are_told_in_one_order(self) -> None:
+        swarm = replace(self.SWARM, overlays=tuple(reversed(self.SWARM.overlays or ())))
+        used = clear_text.in_use(swarm, [service("web", mesh=True), service("db", "p")], {})
+        assert used == {"plain": ("db",), "ingress": ("web",)}
+        told = clear_text.notices(used, Settings(**four_boards()))
+        assert [notice.what for notice in told] == ["overlay ingress", "overlay plain"]
 
     def test_in_use_is_named_unless_it_is_cut(self) -> None:
         used = {"plain": ("db", "container shell")}
