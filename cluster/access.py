@@ -189,7 +189,7 @@ def _admin(admin: Declared, seen: Accounts, made: Plan) -> None:
                 f"user {admin.name}",
                 "its shell lets nobody in",
                 found=account.shell,
-                remedy=f"`usermod -s /bin/bash {quoted(admin.name)}` on it",
+                remedy=f"On the host: `usermod -s /bin/bash {quoted(admin.name)}`",
             )
         )
     if account.unread:
@@ -301,7 +301,7 @@ def shut_out(seen: Accounts, names: Sequence[str] | set[str]) -> list[Finding]:
             f"password of {account.name}",
             "it is locked, so sshd without PAM (ssh.use_pam = false) refuses this account's keys",
             found="!",
-            remedy=f"`usermod -p '*' {quoted(account.name)}` on it, if it is to log in",
+            remedy=f"If it is to log in, on the host: `usermod -p '*' {quoted(account.name)}`",
         )
         for account in seen.accounts
         if account.name not in names
@@ -314,21 +314,22 @@ def shut_out(seen: Accounts, names: Sequence[str] | set[str]) -> list[Finding]:
 def _unread(account: Account, *, ours: bool) -> Finding:
     """Keys that are not known. ours: they are declared, and a file of ours would take the place."""
     what, place = f"keys of {account.name}", " and ".join(account.unread)
+    look = f"`ls -la {quoted(f'{account.home}/.ssh')}`"
     if ours:
         return Refusal(
             what,
-            "what is there is not known, so it is not overwritten",
+            "what they are cannot be read, so they are not overwritten",
             expected="a plain file of at most 64 KiB, or none",
             found=place,
-            remedy=f"Look at it on the host (ls -la {account.home}/.ssh) and move it away; keep a "
-            "second login open meanwhile",
+            remedy=f"Look at it on the host ({look}) and move it away; keep a second login open "
+            "meanwhile",
         )
     return Notice(
         what,
-        "who can log in by them is not known",
+        "what they are cannot be read, so nobody knows who can log in with them",
         expected="a plain file of at most 64 KiB, or none",
         found=place,
-        remedy=f"Look at it on the host: ls -la {account.home}/.ssh",
+        remedy=f"Look at it on the host: {look}",
     )
 
 

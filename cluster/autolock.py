@@ -171,10 +171,10 @@ def plan_unlock(
         return [
             Refusal(
                 "the swarm",
-                f"{host.name} says that it is a locked manager, and neither is it declared as one "
-                "nor do the managers list one at its address: it is not given the unlock key",
-                remedy="If it is to be a manager, declare it as one; else let it leave: "
-                "`docker swarm leave --force` on it, then run the site",
+                f"{host.name} says that it is a locked manager. It is not declared as one, and the "
+                "managers list none at its address, so it does not get the unlock key",
+                remedy="If it is to be a manager, declare it as one. If not, make it leave: "
+                "`docker swarm leave --force` on it, then run deploys/site.py",
             )
         ]
     if file is None:

@@ -120,10 +120,10 @@ def plan_folder(folder: str, found: Collection[Found], now: float) -> list[Findi
         findings.append(
             Notice(
                 "the folder of backups",
-                f"this computer has not written {_named(strangers)} in {folder}, or {it} {was} "
+                f"this computer did not write {_named(strangers)} in {folder}, or {it} {was} "
                 f"changed since: nothing proves what {it} {is_}, so {it} {is_} neither counted "
                 "nor removed",
-                remedy="If no other computer of yours writes there, look who can",
+                remedy="If no other computer of yours writes to this folder, find out who can",
             )
         )
     ahead = [file.name for file in found if file.written and file.written.taken > now]
@@ -133,7 +133,7 @@ def plan_folder(folder: str, found: Collection[Found], now: float) -> list[Findi
                 "the folder of backups",
                 f"{_named(ahead)} in {folder} {verb(ahead, *_IS)} dated in the future, so neither "
                 "counted nor removed",
-                remedy="See that this computer's clock is right, and remove what is dated wrongly",
+                remedy="Check this computer's clock (`date`); if it is right, remove these files",
             )
         )
     return findings
@@ -176,7 +176,8 @@ def plan_origin(
                 "the backup",
                 f"{file} is of {written.time}, and this computer has written a newer one of the "
                 f"same swarm: {newest.file}, of {newest.time}",
-                remedy="If that file is gone or differs, look who can write to its folder",
+                remedy="If the newer one is gone or was changed, find out who can write to its "
+                "folder",
             )
         )
     return findings

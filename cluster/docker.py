@@ -205,10 +205,10 @@ def plan_repository(settings: Settings, engine: Engine) -> list[Finding]:
         findings.append(
             Notice(
                 "apt sources",
-                "a keyring that older instructions made for Docker is what other sources trust, so "
-                "it stays; ours does not use it",
+                "other sources use an old keyring of Docker's, so it stays; Docker's own source "
+                "does not use it any more",
                 found=", ".join(engine.shared),
-                remedy="If those sources are not Docker's, give them a keyring of their own",
+                remedy="Give those other sources a keyring of their own, then remove this one",
             )
         )
     return findings
@@ -228,7 +228,7 @@ def _plan_keyring(keyring: str, settings: Settings) -> list[Finding]:
             if found != settings.docker.key_fingerprint:
                 reason = "is not the one that is pinned"
             elif key.armoured != keyring:
-                reason = "is the one that is pinned, in another form than it is written there"
+                reason = "is the one that is pinned, but its file is not as it was written"
             else:
                 return []
     pinned = settings.docker.key_fingerprint

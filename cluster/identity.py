@@ -111,14 +111,13 @@ def doubt(settings: Settings, observed: Observed, name: str) -> Refusal | None:
     address = settings.host(name).address
     return Refusal(
         "the swarm",
-        f"nothing is changed in the name of this host: it says that it is node {node.id}, and the "
-        "managers list that under neither its declared address nor its declared name",
+        f"it says that it is node {node.id}, but the managers list that node under another address "
+        "and another name than are declared for this host, so nothing is changed for it",
         expected=f"{name} at {address}",
         found=f"{node.hostname or 'no name'} at {node.address or 'no address'}",
-        remedy=f"Declare the address that the swarm uses (hosts.address; another one for logins: "
-        f"hosts.ssh_host), or name the host as declared: `sudo hostnamectl set-hostname "
-        f"{quoted(name)}`, "
-        "and restart Docker",
+        remedy="Declare the address that the swarm uses (hosts.address; another one for logins: "
+        "hosts.ssh_host). Or give the host its declared name, `sudo hostnamectl set-hostname "
+        f"{quoted(name)}`, and restart Docker",
     )
 
 
@@ -136,9 +135,9 @@ def _rivals(observed: Observed, node: Node, name: str) -> list[str]:
 def _refusal(name: str, reason: str) -> Refusal:
     return Refusal(
         "the swarm",
-        f"{name} {reason}: nothing is done in its name",
-        remedy="Look at the addresses in cluster.toml. If one host was copied from another's disk, "
-        f"or {name} was given its data: `docker swarm leave --force` on {name}, then run again. If "
-        "neither is so, it lies, and somebody else may be root there: take it out, `pyinfra "
-        f"inventory.py deploys/remove.py --data host={quoted(name)}`, and install it anew",
+        f"{name} {reason}: nothing is done for it",
+        remedy=f"Check the addresses in cluster.toml. If {name} is a copy of another host's disk, "
+        f"or has its data: `docker swarm leave --force` on {name}, then run again. If not, {name} "
+        "lies, and somebody else may be root there: take it out, `pyinfra inventory.py "
+        f"deploys/remove.py --data host={quoted(name)}`, and install it anew",
     )

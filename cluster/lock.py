@@ -198,9 +198,9 @@ def replaced(by: Holder) -> str:
     """What a run says that wakes up when another one has come and gone."""
     deploys = f" ({by.deploys})" if by.deploys else ""
     return (
-        "this run was silent for too long to keep the cluster's lock, and another run has been at "
-        f"work meanwhile: {by.user}@{by.computer}{deploys}. Nothing more is changed by this one, "
-        "which has planned before that. Run again: it looks anew"
+        "this run was silent for too long to keep the cluster's lock, and another run has worked "
+        f"meanwhile: {by.user}@{by.computer}{deploys}. This run changes nothing more, since its "
+        "plan is older than that. Run again: it looks anew"
     )
 
 
@@ -208,8 +208,8 @@ def unheld(names: Sequence[str]) -> str:
     """What a run says that cannot tell whether it still has the lock. names: who held it for it."""
     return (
         f"{in_words(names)} held the cluster's lock for this run and cannot be reached any more, "
-        "so another run may have begun. Nothing more is changed by this one. Run again once a "
-        "manager answers, or to go on without"
+        "so another run may have begun. This run changes nothing more. Run again when a manager "
+        "answers; if you run again before that, it goes on without the lock"
     )
 
 
@@ -221,7 +221,7 @@ def not_held(reasons: Mapping[str, str]) -> str:
     said = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     return (
         "no manager could hold the cluster's lock, so another run might change the same things at "
-        f"the same time. Nothing was changed. {said}. It needs bash, flock, sudo without a "
+        f"the same time. Nothing was changed. {said}. The lock needs bash, flock, sudo without a "
         "password, and room in /run"
     )
 
@@ -229,9 +229,9 @@ def not_held(reasons: Mapping[str, str]) -> str:
 def nobody_there(names: Sequence[str]) -> str:
     """What a run says that goes on without the lock. names: the declared managers."""
     return (
-        f"the cluster's lock is held by nobody: {in_words(names)} {verb(names, 'is', 'are')} not "
-        "reached by SSH. The hosts that answer are worked on all the same: see that nobody else "
-        "does so now"
+        f"this run goes on without the cluster's lock: {in_words(names)} {verb(names, 'is', 'are')}"
+        " not reached by SSH, and only a manager can hold it. Make sure that nobody else works on "
+        "these hosts now"
     )
 
 

@@ -209,7 +209,7 @@ def _not_ours(settings: Settings, observed: Observed, target: Target) -> Refusal
         unsure = doubt(settings, observed, target.name)
         if unsure is None:
             return None
-        by_id = f"Or, if you know that node to be it: --data host={own.node}"
+        by_id = f"Or, if you know that this node is the host: `--data host={quoted(own.node)}`"
         return replace(unsure, remedy=f"{unsure.remedy}. {by_id}")
     listed = in_words([node.id for node in target.nodes])
     return Refusal(
@@ -218,8 +218,8 @@ def _not_ours(settings: Settings, observed: Observed, target: Target) -> Refusal
         f"id was {own.node})",
         remedy="Make it leave: `docker swarm leave --force` on it"
         + (
-            f". Where it is not to be trusted: take it out of cluster.toml, and take out {listed}, "
-            "which the managers list for it: `--data host=ID`"
+            f". If you do not trust it: delete it from cluster.toml, then take out {listed}, which "
+            "the managers list for it: `--data host=ID`"
             if listed
             else ""
         ),

@@ -66,7 +66,7 @@ def write_in_home(
     folder: made if it is not there, but not its parent; instead_of: other paths in it that go then.
     """
     words = " ".join(map(quote, (folder, name, *instead_of)))
-    refused = f"{user} cannot write {folder}/{name}: the file and its folder have to be that user's"
+    refused = f"user {user} cannot write {folder}/{name}: both have to belong to that user"
     return (
         f'timeout -k 5 30 setpriv --reuid {quote(user)} --regid "$(id -g {quote(user)})" '
         f"--init-groups sh -euc {quote(_AS_USER)} write {words} <<'END-OF-FILE' || {{\n"
@@ -108,7 +108,7 @@ def arrives_whole(text: str, stdin: str) -> tuple[str, str]:
     script = (
         "input=$(cat)\n"
         f"case $input in *'{mark}') ;;\n"
-        '*) echo "the connection broke in the middle of it; nothing was done" >&2; exit 1 ;;\n'
+        '*) echo "the connection broke before all was sent; nothing was done" >&2; exit 1 ;;\n'
         "esac\n"
         f"printf '%s' \"${{input%'{mark}'}}\" | {{\n{text.rstrip()}\n}}"
     )

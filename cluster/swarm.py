@@ -183,11 +183,11 @@ def _of_workers(settings: Settings, inside: Mapping[str, Membership]) -> Refusal
     return Refusal(
         "the swarm",
         f"only {in_words(ruling)} {verb(ruling, 'says that it is', 'say that they are')} a manager "
-        f"of one, and {verb(ruling, 'is', 'are')} declared a worker: a worker is not believed "
-        "where no declared manager says the same, since all others would join what it names",
+        f"of one, and {verb(ruling, 'is', 'are')} declared a worker. A worker alone is not "
+        "believed, since all other hosts would join its swarm",
         found=f"swarm {in_words(ids)}",
         remedy="If that is the cluster's swarm, declare one of them a manager until the others are "
-        "managers, too; if it is not, let it leave (`docker swarm leave --force`), and run again",
+        "managers, too. If not, make it leave (`docker swarm leave --force`), and run again",
     )
 
 
@@ -596,9 +596,9 @@ def _strangers(settings: Settings, observed: Observed, cluster: Membership) -> l
 
     def doubted(node: Node) -> str:
         if node.id in claimed:
-            return f": only {claimed[node.id]} itself says that this is it"
+            return f": {claimed[node.id]} says that this is its node, and nothing else does"
         if of.get(node.id) in mute.values():
-            return f": it is called as {of[node.id]}, which does not say that this is it"
+            return f": it has the name of {of[node.id]}, which does not say that this is its node"
         return ""
 
     return [

@@ -298,8 +298,8 @@ valid() { # ipv4|ipv6 FILE: says what is wrong, if anything
             if (!lines) { print "it is empty"; exit 1 }
             shipped = family == "ipv4" ? @COVERED4@ : @COVERED6@
             if (covered > 16 * shipped) {
-                printf "it covers %.0f times as many addresses as the list of this version," \
-                    " where 16 times is the most\n", covered / shipped
+                printf "it covers %.0f times as many addresses as the list in this version;" \
+                    " at most 16 times is accepted\n", covered / shipped
                 exit 1
             }
         }' "$2"
@@ -384,11 +384,11 @@ look) alone; exit ;;
 watch) watch; exit 1 ;;
 esac
 exec 9> "$lock"
-flock -w 300 9 || { say "another one is at work" >&2; exit 1; }
+flock -w 300 9 || { say "this script is at work already, and does not end" >&2; exit 1; }
 case ${1-} in
 load)
     failed=0
-    flock -w 60 8 || { say "another one is at work" >&2; exit 1; }
+    flock -w 60 8 || { say "this script is at work already, and does not end" >&2; exit 1; }
     for family in ipv4 ipv6; do load $family || failed=1; done
     exit $failed ;;
 refresh) refresh ;;

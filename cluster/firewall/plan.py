@@ -202,10 +202,10 @@ def plan_ranges(web: WebRanges, max_age: int) -> list[Finding]:
 def _refused(web: WebRanges) -> Notice:
     return Notice(
         "web ranges",
-        f"the host was given a list that it did not use: {web.last_result}; "
-        "what was in force stays in force",
-        remedy="Compare with https://www.cloudflare.com/ips; if Cloudflare's list is right and "
-        "this one is not, somebody stands between the host and Cloudflare",
+        f"the host got a list that it does not use: {web.last_result}; what was in "
+        "force stays in force",
+        remedy="Look at https://www.cloudflare.com/ips. If the list there is right, somebody "
+        "between the host and Cloudflare changes what the host gets",
     )
 
 

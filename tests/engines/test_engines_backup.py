@@ -196,7 +196,7 @@ def test_as_many_backups_are_kept_as_declared_and_nothing_else_goes(
         written.append(file)
         for stranger in strangers:
             assert stranger.name in run.output
-        assert "this computer has not written" in run.output
+        assert "this computer did not write" in run.output
     assert {*folder.iterdir()} == {*strangers, *written[1:]}
 
 

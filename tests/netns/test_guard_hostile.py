@@ -326,7 +326,7 @@ def test_a_folder_of_roots_is_told_in_words(host: Disk) -> None:
     text = write_in_home("ann", "/home/ann/.ssh", "authorized_keys", "x")
     done = host.run(script(text))
     assert done.returncode == 1
-    assert "the file and its folder have to be that user's" in done.stderr
+    assert "both have to belong to that user" in done.stderr
 
 
 def test_taking_the_guard_off_leaves_nothing_of_it(host: Disk) -> None:

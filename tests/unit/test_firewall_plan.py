@@ -364,7 +364,7 @@ class TestTheAgeOfTheRanges:
         assert "; the last refresh failed: ipv4: it is empty" in found.sentence()
 
     def test_a_list_that_was_refused_is_told_whatever_the_age(self) -> None:
-        said = "ipv4: refused: it covers 221 times as many addresses as the list of this version"
+        said = "ipv4: refused: it covers 221 times as many addresses as the list in this version"
         for age in (60, 7 * DAY):
             (found,) = plan_ranges(WebRanges({}, age, said, refused=True), 7 * DAY)
             assert isinstance(found, Notice)

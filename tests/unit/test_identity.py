@@ -86,11 +86,11 @@ def test_what_a_declared_worker_calls_the_swarm_nobody_joins(others: Membership 
         [refusal] = plan_swarm(SETTINGS, observed, host)
         assert isinstance(refusal, Refusal)
         assert refusal.sentence() == (
-            "the swarm: only rk4 says that it is a manager of one, and is declared a worker: a "
-            "worker is not believed where no declared manager says the same, since all others "
-            "would join what it names (found swarm evil). If that is the cluster's swarm, declare "
-            "one of them a manager until the others are managers, too; if it is not, let it leave "
-            "(`docker swarm leave --force`), and run again"
+            "the swarm: only rk4 says that it is a manager of one, and is declared a worker. A "
+            "worker alone is not believed, since all other hosts would join its swarm (found "
+            "swarm evil). If that is the cluster's swarm, declare one of them a manager until the "
+            "others are managers, too. If not, make it leave (`docker swarm leave --force`), and "
+            "run again"
         )
     assert steps_of(observed) == []
 
@@ -163,8 +163,7 @@ def test_a_host_that_says_it_is_another_s_node_stops_itself(victim: str) -> None
     at = SETTINGS.host(of).address
     assert said["rk4"].startswith(
         f"the swarm: rk4 says that it is node {victim}, which the managers list at {at}, the "
-        f"declared address of {of}: nothing is done in its name. Look at the addresses in "
-        "cluster.toml"
+        f"declared address of {of}: nothing is done for it. Check the addresses in cluster.toml"
     )
     assert steps_of(observed) == []
     for leader in (False, True):
@@ -237,7 +236,7 @@ def test_a_node_that_nobody_declared_is_not_hidden_by_who_claims_it() -> None:
     said = [finding.what for finding in plan_labels(SETTINGS, observed, RK1)]
     assert said == ["node rk2"]
     lied = lying(observed, node="node9")
-    assert "as rk2: nothing is done in its name" in refused(lied)["rk4"]
+    assert "as rk2: nothing is done for it" in refused(lied)["rk4"]
     assert "node9" in unproven(SETTINGS, lied, {})
 
 
@@ -371,10 +370,7 @@ def test_one_of_another_name_as_well_is_only_not_changed(address: str) -> None:
     settings = declared(rk4={"availability": "drain"})
     said = refused(observed, settings)
     assert said.keys() == {"rk4"}
-    assert (
-        "the managers list that under neither its declared address nor its declared name"
-        in (said["rk4"])
-    )
+    assert "the managers list that node under another address and another name" in (said["rk4"])
     assert "(attic at" in said["rk4"]
     assert "sudo hostnamectl set-hostname rk4" in said["rk4"]
     assert doubt(settings, observed, "rk4")

@@ -431,9 +431,9 @@ def test_only_a_locked_manager_is_unlocked() -> None:
 def test_a_worker_that_says_it_is_locked_is_not_given_the_key() -> None:
     lying: Observed = {**AUTOLOCKED, "rk4": replace(LOCKED, hostname="rk4")}
     sentence = the(Refusal, plan_unlock(LOCKING, lying, RK4, FILE))
-    assert "it is not given the unlock key" in sentence
+    assert "it does not get the unlock key" in sentence
     alone: Observed = {**ALL_LOCKED, "rk4": replace(LOCKED, hostname="rk4")}
-    assert "is not given" in the(Refusal, plan_unlock(LOCKING, alone, RK4, FILE))
+    assert "does not get the unlock key" in the(Refusal, plan_unlock(LOCKING, alone, RK4, FILE))
 
 
 def test_one_that_is_still_a_manager_and_not_declared_so_any_more_is_unlocked() -> None:
