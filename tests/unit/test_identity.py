@@ -247,7 +247,7 @@ def test_a_node_that_takes_the_name_of_a_host_that_is_silent_is_told(rk4: Member
         observed = {**swarm([*nodes_of(SETTINGS)[:3], *others, stranger]), "rk4": rk4}
         (told,) = plan_labels(SETTINGS, observed, RK1)
         assert "203.0.113.9" in told.sentence()
-        assert "called as rk4, which does not say that this is it" in told.sentence()
+        assert "has the name of rk4, which does not say that this is its node" in told.sentence()
         assert "deploys/remove.py --data host=node9`" in told.sentence()
 
 
