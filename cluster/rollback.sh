@@ -168,7 +168,7 @@ restore() ( # SUBJECT now|failed|boot|late
     place=$root/$1
     [ -d "$place" ] || exit 0
     exec 9< "$root"
-    flock -w 120 9 || { say "another one is still undoing something" >&2; exit $LATER; }
+    flock -w 120 9 || { say "another change is still being undone" >&2; exit $LATER; }
     mv "$place/armed" "$place/firing" 2>/dev/null || [ -e "$place/firing" ] || exit 0
     say "the change to $1 was not confirmed; putting back what was there"
     lost='' later=''
@@ -199,7 +199,7 @@ restore() ( # SUBJECT now|failed|boot|late
     fi
     [ -z "$later" ] || { say "could not be put back yet:$later" >&2; exit $LATER; }
     [ -z "$lost" ] || {
-        say "cannot be put back:$lost. See to it by hand, then: rm -r $place" >&2
+        say "cannot be put back:$lost. Mend it by hand, then: rm -r $place" >&2
         exit 1
     }
     if [ $code = 0 ]; then mv "$place/firing" "$place/restored"
@@ -227,7 +227,7 @@ arm() ( # SUBJECT SECONDS AFTER WORD...
     # What is saved, and the login that confirms, must not rest on a change that may be undone.
     pending=$(waiting)
     [ -z "$pending" ] || {
-        say "an earlier change is still to be undone:" $pending >&2
+        say "an earlier change is not undone yet, so nothing is changed:" $pending >&2
         exit 1
     }
     stop "$subject"

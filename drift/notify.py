@@ -170,8 +170,8 @@ def tell(where: Channels, what: Message, say: Callable[[str], None]) -> bool:
 def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:
     """Tell the dead man's switch ``success`` or ``fail``, or nothing; what goes wrong is said.
 
-    It is told of no start: whether a check measures anything is known at its end, and one that
-    does not must not look alive.
+    It is not told when a check starts: only at its end is it known whether it has measured
+    anything, and a check that has not must not look alive.
     """
     if not (where.ping and event):
         return

@@ -91,7 +91,7 @@ def remembered(memory: Memory) -> tuple[HostReport, ...]:
         HostReport(
             name,
             differences=tuple(one for one in memory.differences if one.host == name),
-            unknown="it could not be looked at, either" if state == "unknown" else "",
+            unknown="it could not be looked at then, either" if state == "unknown" else "",
             since=since,
         )
         for name, (state, since) in memory.states.items()

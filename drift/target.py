@@ -91,7 +91,7 @@ def deploys() -> tuple[str, ...]:
 
 
 def a_job(given: str, jobs: Sequence[str]) -> Unusable:
-    """Why a deploy with jobs in it is not checked."""
+    """The refusal to check a deploy that has jobs in it."""
     what = ", ".join(jobs[:3]) + (", …" if len(jobs) > 3 else "")
     return Unusable(
         f"--deploy {given}: is a job ({what}), and describes no state that hosts could differ "

@@ -120,8 +120,8 @@ def hint(report: Report) -> str:
     if not report.stuck:
         return ""
     return (
-        "Look whether that run still does something. If it hangs, at a question or in a terminal "
-        "that nobody looks at, end it where it was started. Until then nobody knows what differs."
+        "Look whether that run still works. If it hangs (at a question, in a forgotten terminal), "
+        "end it where it was started. Until then nobody knows what differs."
     )
 
 

@@ -32,7 +32,7 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 def swarm_id(text: object) -> str:
     """The id of a node, a service, a task or a swarm."""
-    return _matching(_SWARM_ID, text, "an id of swarm's")
+    return _matching(_SWARM_ID, text, "a swarm's id")
 
 
 def swarm_id_if_any(text: object) -> str:

@@ -332,8 +332,8 @@ def _key(host: Host, script: str, doing: str) -> str | None:
         return key
     story.failed(
         host,
-        f"{doing}: an answer that is no unlock key. It may have happened all the same: run again "
-        "to see",
+        f"{doing}: the answer is no unlock key. It may have happened all the same: run again to "
+        "see",
     )
     return None
 

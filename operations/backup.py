@@ -153,8 +153,8 @@ def _unwritable(place: Path) -> Refusal | None:
         elif not os.access(nearest, os.W_OK | os.X_OK):
             reason, remedy = f"{nearest} cannot be written to", "Name another in backup.folder"
     if not reason and (unrecorded := backup_record.problem()):
-        reason = f"the record of what this computer has written cannot be kept: {unrecorded}"
-        remedy = "It is what tells a backup of your own from a stranger's: docs/backup.md"
+        reason = f"the record of this computer's backups cannot be written: {unrecorded}"
+        remedy = "Without it, a backup of yours looks like a stranger's later: docs/backup.md"
     return Refusal("the swarm's backup", reason, remedy=remedy) if reason else None
 
 

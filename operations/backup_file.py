@@ -61,7 +61,7 @@ def origin(settings: Settings, file: str, backup: Backup) -> tuple[bool, list[Fi
         return False, [
             Notice(
                 "the backup",
-                "whether this computer wrote it cannot be told: its record "
+                "nobody can tell whether this computer wrote it, since the record of backups "
                 f"({backup_record.place()}) cannot be used: {error}",
             ),
             *plan_origin(Path(file).name, None, backup, ()),

@@ -102,10 +102,11 @@ def refuse_slips(hosts: Collection[str] | None = None) -> None:
 
 
 def order_slips(given: Mapping[str, Any]) -> list[str]:
-    """Options of pyinfra's by which hosts do not take each operation together."""
+    """Options of pyinfra's with which hosts do not go through the operations together."""
     return [
-        f"--{option} has hosts not wait for each other, and a swarm is built in one order\n\n"
-        "    instead: leave it out; what has to be done on one host at a time is done so anyway"
+        f"--{option} lets one host run ahead of the others, but a swarm is built step by step, on "
+        "all hosts\n\n"
+        "    instead: leave it out; steps that take one host at a time do so anyway"
         for option, name in (("no-wait", "no_wait"), ("serial", "serial"))
         if given.get(name) and deploys(given.get("operations") or ()) is not None
     ]

@@ -99,12 +99,12 @@ def differences(shown: Proposal[T], now: Proposal[T]) -> list[str]:
     if forbidden:
         return [finding.sentence() for finding in forbidden]
     before, after = [*shown.findings, *shown.whole], [*now.findings, *now.whole]
-    found = [f"not any more: {finding.sentence()}" for finding in before if finding not in after]
+    found = [f"no longer: {finding.sentence()}" for finding in before if finding not in after]
     found += [f"now: {finding.sentence()}" for finding in after if finding not in before]
     if now.consequence != shown.consequence:
         found.append(_now(now.consequence))
     if not found and (now.plan, now.word) != (shown.plan, shown.word):
-        found.append("what the work rests on is not what it was")
+        found.append("what the plan was made from is not the same any more")
     return found
 
 
@@ -116,7 +116,7 @@ def changed_meanwhile(different: Sequence[str]) -> Refusal:
     """Why nothing is done although it was confirmed."""
     return Refusal(
         PART,
-        "while the question waited, things have changed, so nothing was done: "
+        "things have changed while the question waited, so nothing was done: "
         + "; ".join(one.rstrip(".") for one in different),
         remedy="Run the same command again: it shows what is the case now, and asks anew",
     )

@@ -68,10 +68,10 @@ LEAVE = "http://localhost/swarm/leave"
 
 
 def still_node(node: str) -> str:
-    """Shell, after :data:`API`: ends where this engine is not the node any more that is meant.
+    """Shell, after :data:`API`: ends where this engine is no longer the node that is meant.
 
-    node: its id. Said on the host, right before what cannot be taken back: it may have been made a
-    member of another swarm while somebody was asked.
+    node: its id. Looked at on the host, right before what cannot be taken back: it may have joined
+    another swarm while the owner was asked.
     """
     return with_values(_STILL_NODE, node=node)
 
@@ -79,8 +79,7 @@ def still_node(node: str) -> str:
 _STILL_NODE = """\
 api http://localhost/info
 case $answer in *'"NodeID":"'"$node"'"'*) ;; *)
-  echo "this engine is not the node any more that it was ($node), so nothing was done. Run again:" \
-    "it looks anew" >&2
+  echo "this engine is no longer node $node, so nothing was done. Run again: it looks anew" >&2
   exit 1 ;;
 esac
 """

@@ -138,8 +138,8 @@ def _ending(
             return "The host has put back what was there before; a new login confirmed it"
         if answered and said == "unread":
             return (
-                "The host has put back the files that were there before, and the running system "
-                "does not take them: they were broken already"
+                "The host has put back the files that were there before, but the running system "
+                "refuses them: they were broken already"
             )
         if answered and said == "nothing":
             return "A new login found no change waiting: it was not made, or it was kept"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
-    """A plain file's descriptor; one that is made (``O_CREAT``) is its owner's alone.
+    """A plain file's descriptor; a new one (``O_CREAT``) can be read by its owner alone.
 
     Raises ``OSError`` for anything else: no link is followed, and nothing waits for the other end
     of a pipe.

@@ -1,9 +1,9 @@
-"""pyinfra's private parts: what it promises nobody is used here, and nowhere else.
+"""pyinfra's private parts: what its documentation does not promise is used here, and only here.
 
 Facts and operations are written against what pyinfra documents (``pyinfra.api``, ``host.log``,
-``host.run_shell_command`` and the like). All else may change with any release, so each function
-here has a test that fails by its name when it does (``tests/unit/test_pyinfra_internals.py``), and
-no other module touches what is behind it. docs/decisions/pyinfra.md says what is used, and why.
+``host.run_shell_command`` and the like). All else may change with any release. So each function
+here has a test of the same name (``tests/unit/test_pyinfra_internals.py``), and no other module
+touches what is behind it. docs/decisions/pyinfra.md says what is used, and why.
 """
 
 from __future__ import annotations
@@ -297,9 +297,9 @@ def transport(host: Host) -> Transport | None:
     found: Transport | None = client.get_transport() if client is not None else None
     if found is None and is_connected(host):
         raise NoConnectionFound(
-            f"pyinfra {pyinfra.__version__} is connected to {host.name} by SSH and does not say by "
-            "which connection. Nothing is changed without it. Take a version of pyinfra that this "
-            "project was tested with (requirements.txt)"
+            f"pyinfra {pyinfra.__version__} is connected to {host.name} by SSH, but its connection "
+            "is not found where it was. Nothing is changed without it. Install a version of "
+            "pyinfra that this project was tested with (requirements.txt)"
         )
     return found
 

@@ -392,8 +392,8 @@ answers() { api --max-time 20 http://localhost/nodes 2>/dev/null; }
 )
 """Shell: ends where this manager answers for the swarm, as it does with a quorum only.
 
-On the host and in the same breath as what it forbids: a switch may have come back a moment ago. An
-engine that has just been started finds the others within seconds.
+It runs on the host, in the same script as what it forbids: a switch may have come back a moment
+ago. An engine that has just been started finds the others within seconds.
 """
 
 _OTHERS_ANSWER = (
@@ -405,8 +405,8 @@ others() {
   [ "$(printf '%s' "$answer" | grep -o "$able" | wc -l)" -gt 1 ]
 }
 ! within 10 others || {
-  echo "other managers of this swarm answer: two of them with its old state would be a second" \
-    "swarm beside this one. Nothing was forced. Let them leave, or switch them off" >&2
+  echo "other managers of this swarm answer. They would go on as a second swarm beside the" \
+    "restored one, so nothing was forced. Make them leave, or switch them off" >&2
   exit 1; }
 """
 )

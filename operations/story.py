@@ -219,8 +219,8 @@ def _operation_failed(run: State, host: Host, operation: str) -> None:
 def _wants_a_password(host: Host) -> str:
     user = _login(host.name).get("ssh_user") or "USER"
     said = (
-        f"sudo on {host.name} wants a password, and a run asks its owner for none. Let {user} use "
-        f"it without one. Type there: echo '{user} ALL=(ALL:ALL) NOPASSWD: ALL' | "
+        f"sudo on {host.name} wants a password, and a run never asks for one. Let {user} use sudo "
+        f"without a password. Type there: echo '{user} ALL=(ALL:ALL) NOPASSWD: ALL' | "
         f"sudo tee /etc/sudoers.d/{user}"
     )
     _without_sudo[host.name] = said

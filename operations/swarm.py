@@ -179,7 +179,7 @@ within 90 joined || {
 _STILL_WAITS = """\
 api http://localhost/info
 case $answer in *'"LocalNodeState":"pending"'*) ;; *)
-  echo "its joining has been decided meanwhile, so it did not leave. Run again" >&2; exit 1 ;;
+  echo "it does not wait to join any more, so it was not made to leave. Run again" >&2; exit 1 ;;
 esac
 """
 """Shell, after :data:`API`: ends where this engine does not wait to be let in any more."""

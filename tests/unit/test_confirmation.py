@@ -194,12 +194,12 @@ def test_the_word_typed_at_a_terminal_has_it_done_and_is_asked_for_once(
         ("quorum", "so nothing was done: the swarm: has its quorum. Run the same command again"),
         (
             "secrets",
-            "not any more: the data: is not wanted any more (found volumes); now: the data: is not "
+            "no longer: the data: is not wanted any more (found volumes); now: the data: is not "
             "wanted any more (found secrets); now: rk4 leaves the swarm, and its secrets are lost",
         ),
         (
             "nothing",
-            "not any more: the data: is not wanted any more (found volumes); now: nothing is to be "
+            "no longer: the data: is not wanted any more (found volumes); now: nothing is to be "
             "done",
         ),
     ],
@@ -214,7 +214,7 @@ def test_what_changes_while_the_question_waits_is_told_and_nothing_is_done(
     shown.type("rk4\n")
     assert shown.finish() == 1
     assert job.erased == 0
-    assert "while the question waited, things have changed, so nothing was done" in shown.words
+    assert "things have changed while the question waited, so nothing was done" in shown.words
     assert told in shown.words
     assert "0 of 3 hosts are done" in shown.words
 
@@ -331,11 +331,11 @@ def test_a_dry_run_asks_nothing(tmp_path: Path, terminal: Callable[..., Terminal
     ("shown", "now", "told"),
     [
         ({}, {}, []),
-        ({}, {"plan": 2}, ["what the work rests on is not what it was"]),
-        ({}, {"word": "rk5"}, ["what the work rests on is not what it was"]),
+        ({}, {"plan": 2}, ["what the plan was made from is not the same any more"]),
+        ({}, {"word": "rk5"}, ["what the plan was made from is not the same any more"]),
         ({}, {"consequence": "rk4 stays"}, ["now: rk4 stays"]),
         ({}, {"whole": [Change("rk4", "goes")]}, ["now: rk4: goes"]),
-        ({"whole": [Change("rk4", "goes")]}, {}, ["not any more: rk4: goes"]),
+        ({"whole": [Change("rk4", "goes")]}, {}, ["no longer: rk4: goes"]),
         (
             {"findings": [Change("rk4", "goes")]},
             {"findings": [Refusal("the quorum", "is there again")]},

@@ -177,7 +177,7 @@ def test_nothing_is_changed_on_top_of_what_nobody_has_confirmed(
     second = change(machine, f"echo other > {machine.path('old')}")
     done = machine.run(arm_and_apply(second))
     assert done.returncode == 1
-    assert f"an earlier change is still to be undone: {first}" in done.stderr
+    assert f"an earlier change is not undone yet, so nothing is changed: {first}" in done.stderr
     assert machine.path("old").read_text() == "after\n"
 
     assert machine.run(undo_all()).returncode == 0
@@ -236,7 +236,7 @@ def test_files_that_could_not_be_put_back_are_not_given_up_for_a_new_change(
     (machine.place() / "saved/0").unlink()
     done = machine.run(undo_all())
     assert done.returncode == 1
-    assert f"See to it by hand, then: rm -r {machine.place()}" in done.stderr
+    assert f"Mend it by hand, then: rm -r {machine.place()}" in done.stderr
     assert machine.run(arm_and_apply(change(machine))).returncode == 1
     assert (machine.place() / "firing").exists()
 

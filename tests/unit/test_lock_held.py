@@ -293,7 +293,7 @@ def test_a_connection_that_pyinfra_keeps_elsewhere_is_said_and_nothing_is_change
 ) -> None:
     for host in run.inventory:
         vars(host.connector)["moved"] = vars(host.connector).pop("client")
-    assert "is connected to rk1 by SSH and does not say by which connection" in problem(run)
+    assert "is connected to rk1 by SSH, but its connection is not found" in problem(run)
 
 
 def test_where_no_manager_is_reached_the_run_says_that_nobody_holds_it(

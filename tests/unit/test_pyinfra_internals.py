@@ -244,7 +244,7 @@ class TestConnections:
             connector.client._transport = None
         with pytest.raises(pyinfra_internals.NoConnectionFound) as error:
             connection.transport(rk1)
-        assert f"pyinfra {pyinfra.__version__} is connected to rk1 by SSH and does not say" in str(
+        assert f"pyinfra {pyinfra.__version__} is connected to rk1 by SSH, but its conn" in str(
             error.value
         )
 

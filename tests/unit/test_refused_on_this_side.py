@@ -214,7 +214,7 @@ def test_nothing_is_stopped_where_it_could_not_be_told_afterwards_who_wrote_the_
     record.write_text("")
     assert backup._unwritable(tmp_path) is None
     record.chmod(0o666)
-    assert "cannot be kept: others can write to" in said(backup._unwritable(tmp_path))
+    assert "cannot be written: others can write to" in said(backup._unwritable(tmp_path))
     record.chmod(0o600)
     record.parent.chmod(0o777)
     assert f"others can write to {record.parent}" in said(backup._unwritable(tmp_path))

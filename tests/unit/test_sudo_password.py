@@ -47,8 +47,9 @@ _story.install()
 """
 
 REMEDY = (
-    f"sudo on rk1 wants a password, and a run asks its owner for none. Let {USER} use it without "
-    f"one. Type there: echo '{USER} ALL=(ALL:ALL) NOPASSWD: ALL' | sudo tee /etc/sudoers.d/{USER}"
+    f"sudo on rk1 wants a password, and a run never asks for one. Let {USER} use sudo without a "
+    f"password. Type there: echo '{USER} ALL=(ALL:ALL) NOPASSWD: ALL' | "
+    f"sudo tee /etc/sudoers.d/{USER}"
 )
 
 
