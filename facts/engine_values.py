@@ -25,6 +25,7 @@ LOCAL_STATES = ("inactive", "pending", "active", "error", "locked")
 _SWARM_ID = re.compile(r"[0-9a-z]{25}")
 _NETWORK_ID = re.compile(r"[0-9a-z]{25}|[0-9a-f]{64}")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")  # 64 bytes is the kernel's limit
+_DNS_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~:_-]{0,63}")
 _SANDBOX = re.compile(r"ingress_sbox|lb_[0-9a-z]{1,25}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -79,10 +80,16 @@ def address(text: object) -> str:
 
 
 def endpoint(text: object) -> str:
-    """An IP address and a port, ``192.168.1.11:2377`` or ``[fd00::1]:2377``."""
+    """An address and a port, ``192.168.1.11:2377`` or ``[fd00::1]:2377``.
+
+    Or a name and a port: whoever was told by hand to join through a name, and waits to be let in,
+    knows the manager by that only.
+    """
     host, _, port = str(text).rpartition(":")
     if not port.isascii() or not port.isdigit() or int(port) > 65535 or not host:
         raise ValueError(f"not an address and a port: {_shown(text)}")
+    if _DNS_NAME.fullmatch(host) and not host.replace(".", "").isdigit():
+        return f"{host}:{int(port)}"
     found = address(host)
     return f"[{found}]:{int(port)}" if ":" in found else f"{found}:{int(port)}"
 

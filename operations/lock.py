@@ -204,7 +204,8 @@ def _take(state: State, host: Host) -> Met | str:
         click.echo(f"{host.print_prefix}>>> {shown}", err=True)
     former, stack = _holds.get(host.name), ExitStack()
     try:
-        with stack:
+        # Nothing else ends it where a host takes the connection and never answers the command.
+        with stack, gevent.Timeout(3 * _ANSWER, TimeoutError(f"no answer in {3 * _ANSWER} s")):
             connection = transport(host)
             if connection is None or not connection.is_active():
                 # The run's own has ended: by a sleep, or with the host, which may be back.

@@ -30,7 +30,7 @@ SHAPES: dict[Callable[[object], str], list[str]] = {
     judged.host_name: ["rk1", "node_1.home-lan.example", "A" * 64, ""],
     judged.mac: ["02:42:0a:c9:00:02"],
     judged.address: ["192.168.1.11", "fd00::1", ""],
-    judged.endpoint: ["192.168.1.11:2377", "[fd00::1]:2377"],
+    judged.endpoint: ["192.168.1.11:2377", "[fd00::1]:2377", "manager-1.example.org:2377"],
 }
 SAFE = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:[]-")
 
@@ -70,7 +70,7 @@ def test_the_zone_of_an_address_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "10.0.0.1", "10.0.0.1:", "10.0.0.1:99999", "10.0.0.1:２", ":1"]
+    "text", ["", "10.0.0.1", "10.0.0.1:", "10.0.0.1:99999", "10.0.0.1:２", ":1", "10.0.0:1", "-x:1"]
 )
 def test_an_endpoint_is_both(text: str) -> None:
     with pytest.raises(ValueError, match="not an address"):

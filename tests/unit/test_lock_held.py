@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pyinfra.api import Config, State
 from pyinfra.api.inventory import Inventory
 
 from cluster.lock import FILE, LAST, SILENCE, TAKE, Holder, announcement
+from cluster.settings_sources import ROOT
 from operations import clock, connection, lock, pyinfra_internals
 from tests.ssh_server import Server
 
@@ -319,3 +321,39 @@ def test_an_inventory_that_is_not_this_projects_has_no_lock(
     state = State(Inventory((["@fake/rk1"], {}), override_data={}), Config())
     assert problem(state) == ""
     assert not caplog.text
+
+
+TAKES_AND_IS_SILENT = """
+from gevent import monkey
+
+monkey.patch_all()
+
+import time
+from pathlib import Path
+
+from pyinfra.api import Config, State
+from pyinfra.api.inventory import Inventory
+
+from operations import lock
+from tests import ssh_server
+
+ssh_server._Session.check_channel_exec_request = lambda *_: time.sleep(60) or True
+lock._ANSWER = 0.5
+server = ssh_server.Server(Path({folder!r}))
+inventory = Inventory(([("rk1", server.data)], {{}}), managers=(["rk1"], {{}}), override_data={{}})
+state = State(inventory, Config(CONNECT_TIMEOUT=3))
+host = inventory.get_host("rk1")
+host.connect(raise_exceptions=True)
+print(lock._take(state, host), flush=True)
+"""
+
+
+def test_a_manager_that_never_answers_the_command_holds_nobody_up(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TAKES_AND_IS_SILENT.format(folder=str(tmp_path))],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=40,
+    )
+    assert "no answer in 1.5 s" in done.stdout, done.stderr
