@@ -15,7 +15,7 @@ from pyinfra import logger
 from cluster.plain import visible
 from operations.pyinfra_internals import print_by
 
-_COLOUR = re.compile(r"(\x1b\[(?:0|1|3[1-7])m)")
+_COLOUR = re.compile(r"(\x1b\[(?:0|1|3[1-6])m)")
 """The colours that pyinfra and this project use; none that hides text."""
 
 

@@ -17,7 +17,7 @@ from operations import story
 from operations.printed import fit
 from tests import hostile
 
-COLOURS = re.compile(r"\x1b\[(0|1|3[1-7])m")
+COLOURS = re.compile(r"\x1b\[(0|1|3[1-6])m")
 
 
 def assert_fit(text: str) -> None:
@@ -38,6 +38,7 @@ def test_what_is_fit_stays_as_it_is(text: str) -> None:
 
 def test_lines_blanks_and_colours_stay_and_nothing_that_hides_text() -> None:
     assert fit("\x1b[31m[rk1]\x1b[0m   a\n    b") == "\x1b[31m[rk1]\x1b[0m   a\n    b"
+    assert fit("\x1b[37mwhite on white\x1b[0m") == "\\x1b[37mwhite on white\x1b[0m"
     assert fit("\x1b[8mhidden\x1b[30m\r\nb\rc") == "\\x1b[8mhidden\\x1b[30m\nb c"
 
 
