@@ -30,7 +30,6 @@ _SCOPE = {
     "cluster/recovery": ("recovery_plan",),
     "cluster/removal": ("removal_plan", "identity"),
     "cluster/reset": ("reset_plan",),
-    "cluster/rollback": ("guard_on_the_host",),
     "cluster/rolling/jobs": _ROLLING,
     "cluster/rolling/nodes": _ROLLING,
     "cluster/rolling/plan": _ROLLING,
