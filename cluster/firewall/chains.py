@@ -78,7 +78,8 @@ def web_rules(ranges: Iterable[str]) -> tuple[str, ...]:
 
 def interface_rules(interfaces: Interfaces) -> Chains:
     """``SWARM-BRIDGES`` and ``SWARM-CONTAINERS`` for these interfaces, in either family."""
-    bridges = tuple(dict.fromkeys((*DOCKERS_OWN, *interfaces.docker)))
+    own = (name for name in DOCKERS_OWN if name not in interfaces.shared)
+    bridges = tuple(dict.fromkeys((*own, *interfaces.docker)))
     return {
         BRIDGES: tuple(f"-i {name} -j ACCEPT" for name in bridges),
         CONTAINERS: (

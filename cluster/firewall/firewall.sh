@@ -95,9 +95,11 @@ load() { # ipv4|ipv6
 inside() { # FILE: the rules of SWARM-BRIDGES and SWARM-CONTAINERS
     [ -r "$1" ] || set -- /dev/null
     { printf 'docker docker0\ndocker docker_gwbridge\n' && cat "$1"; } | awk '
-        $1 == "docker" && !known[$2]++ { docker[++n] = $2 }
+        $1 == "docker" && !known[$2]++ { all[++k] = $2 }
         $1 == "outside" { outside[++m] = $2 }
+        $1 == "shared" { shared[$2] }
         END {
+            for (i = 1; i <= k; i++) if (!(all[i] in shared)) docker[++n] = all[i]
             for (i = 1; i <= n; i++) print "-A SWARM-BRIDGES -i " docker[i] " -j ACCEPT"
             for (i = 1; i <= n; i++) print "-A SWARM-CONTAINERS -i " docker[i] " -j RETURN"
             for (i = 1; i <= m; i++) print "-A SWARM-CONTAINERS -o " outside[i] " -j RETURN"

@@ -16,7 +16,7 @@ import pytest
 
 from cluster.firewall.chains import BRIDGES, CONTAINERS, interface_rules
 from cluster.firewall.host_files import INTERFACE_LIST, LOCKS, SCRIPT
-from cluster.firewall.interfaces import Interfaces, parse_list
+from cluster.firewall.interfaces import DOCKERS_OWN, Interfaces, parse_list
 from cluster.firewall.policy import FAMILIES
 from tests.netns.conftest import COMMANDS, Host
 
@@ -118,6 +118,23 @@ def test_a_network_that_is_made_on_a_bridge_with_a_network_card_trusts_nobody(
     host.firewall("look")
     assert listed(host).shared == ("br0",)
     assert not any("br0" in rule for rule in (*host.table()[BRIDGES], *host.table()[CONTAINERS]))
+
+
+@pytest.mark.parametrize("name", DOCKERS_OWN)
+def test_a_network_card_in_a_bridge_of_dockers_own_ends_its_trust(
+    host: Host, engine: Engine, name: str
+) -> None:
+    host.run(f"ip link show {name} >/dev/null 2>&1 || ip link add {name} type bridge")
+    host.run(f"ip link set eth0 master {name}")
+    for command in ("look", "load"):
+        host.firewall(command)
+        assert listed(host).shared == (name,)
+        assert not any(name in rule for rule in (*host.table()[BRIDGES], *host.table()[CONTAINERS]))
+        assert in_force(host, listed(host))
+    host.run("ip link set eth0 nomaster")
+    host.firewall("look")
+    assert f"-i {name} -j ACCEPT" in host.table()[BRIDGES]
+    assert in_force(host, listed(host))
 
 
 @before_iptables
