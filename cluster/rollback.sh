@@ -183,7 +183,7 @@ restore() ( # SUBJECT now|failed|boot|late
                 say "$path is left for later: ${mount% *} is not mounted" >&2
                 later="$later $path"
             fi ;;
-        password) sign "$user" '*' '!' || later="$later /etc/shadow" ;;
+        password) ;;
         *) lost="$lost $path" ;;
         esac
     done < "$place/files"
@@ -191,6 +191,15 @@ restore() ( # SUBJECT now|failed|boot|late
     code=0
     if [ "$2" != boot ] && [ -s "$place/after" ]; then
         sh "$place/after" 9<&- || code=$UNREAD
+    fi
+    # Last, and only where all is back and read: a running sshd without PAM refuses whoever is
+    # locked.
+    if [ "$lost$later$code" = 0 ]; then
+        while read -r state user _; do
+            [ "$state" = password ] || continue
+            sign "$user" '*' '!' || later=" /etc/shadow"
+            sync
+        done < "$place/files"
     fi
     # Whoever makes the change holds this lock: what it writes from now on has to be undone, too.
     if [ "$2" != failed ] && ! flock -n "$place/files" true; then

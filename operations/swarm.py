@@ -123,7 +123,7 @@ def joined(settings: Settings) -> Commands:
             yield on(me.name, _JOINED, "joining", timeout=120)
         elif isinstance(step, Join):
             if step.leave:
-                yield script(f"{API}{_STILL_WAITS}api -X POST '{LEAVE}?force=1'")
+                yield script(f"{API}{_NOT_LET_IN}api -X POST '{LEAVE}?force=1'")
             yield call(_join, acting, me.address, managers)
 
 
@@ -176,13 +176,18 @@ within 90 joined || {
 )
 
 
-_STILL_WAITS = """\
+_NOT_LET_IN = """\
 api http://localhost/info
-case $answer in *'"LocalNodeState":"pending"'*) ;; *)
-  echo "it does not wait to join any more, so it was not made to leave. Run again" >&2; exit 1 ;;
+case $answer in
+*'"LocalNodeState":"active"'*)
+  echo "this host has been let in meanwhile, so it did not leave. Run again" >&2; exit 1 ;;
+*'"LocalNodeState":"inactive"'*) exit 0 ;;
 esac
 """
-"""Shell, after :data:`API`: ends where this engine does not wait to be let in any more."""
+"""Shell, after :data:`API`: ends where this engine has been let in meanwhile, or has given up.
+
+One that cannot reach its manager calls itself ``pending``, then ``error``: it has to leave.
+"""
 
 
 def _join(state: State, host: Host, acting: str, address: str, managers: list[str]) -> bool:

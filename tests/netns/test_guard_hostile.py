@@ -149,6 +149,23 @@ def test_a_password_that_was_set_meanwhile_stays(host: Disk) -> None:
     assert not host.waits()
 
 
+def test_a_password_is_locked_again_only_when_sshd_has_read_the_old_files(host: Disk) -> None:
+    """Before, an sshd without PAM would refuse the right key."""
+    shadow, seen = host.path("/etc/shadow"), host.path("/etc/seen")
+    asked = "cp /etc/shadow /etc/seen"
+    applied(host, arm_and_apply(change(after_restore=asked)))
+    host.time_passes()
+    assert f"ann:*{SECRET}:" in seen.read_text()
+    assert f"ann:!{SECRET}:" in shadow.read_text()
+    assert not host.waits()
+
+
+def test_a_password_stays_open_where_the_old_files_are_not_taken(host: Disk) -> None:
+    applied(host, arm_and_apply(change(after_restore="false")))
+    host.time_passes()
+    assert f"ann:*{SECRET}:" in host.path("/etc/shadow").read_text()
+
+
 @pytest.mark.parametrize("field", ["!", "!!", "!*", "*", "", "$6$a$b"])
 def test_only_a_locked_password_is_touched_and_every_one_comes_back(host: Disk, field: str) -> None:
     shadow = host.path("/etc/shadow")

@@ -388,13 +388,21 @@ def test_an_engine_that_is_another_node_by_now_does_not_leave(
     assert leaves or f"is no longer node {node}, so nothing was done" in (done.stderr)
 
 
-@pytest.mark.parametrize(("state", "leaves"), [("pending", True), ("active", False)])
+@pytest.mark.parametrize(
+    ("state", "leaves", "goes_on"),
+    [
+        ("pending", True, True),
+        ("error", True, True),
+        ("inactive", False, True),  # it has given up by itself
+        ("active", False, False),
+    ],
+)
 def test_a_host_that_was_let_in_meanwhile_does_not_leave(
-    engine: Machine, state: str, leaves: bool
+    engine: Machine, state: str, leaves: bool, goes_on: bool
 ) -> None:
     (engine.here / "info").write_text(f'{{"Swarm":{{"LocalNodeState":"{state}"}}}}')
-    done = engine.run(f"{API}{swarm._STILL_WAITS}api -X POST '{LEAVE}?force=1'")
-    assert (done.returncode == 0) == leaves
+    done = engine.run(f"{API}{swarm._NOT_LET_IN}api -X POST '{LEAVE}?force=1'")
+    assert (done.returncode == 0) == goes_on
     assert bool((engine.here / "destroyed").read_text()) == leaves
 
 
