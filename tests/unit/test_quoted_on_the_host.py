@@ -104,6 +104,13 @@ def test_a_program_gets_it_as_one_argument(tmp_path: Path, name: str) -> None:
         assert text in first
 
 
+@pytest.mark.parametrize("name", ["promote", "demote", "update_node"])
+def test_the_engine_is_asked_for_all_of_it_and_told_nothing_else(tmp_path: Path, name: str) -> None:
+    for text in [text for text in HOSTILE if text]:
+        first, *_ = run(tmp_path, SCRIPTS[name](text))
+        assert first[-1] == f"http://localhost/nodes/{text}"
+
+
 def test_no_shell_could_hold_a_nul() -> None:
     with pytest.raises(ValueError, match="NUL"):
         with_values(":", node="a\0b")
