@@ -27,6 +27,8 @@ def nodes(settings: Settings, observed: Observed) -> dict[str, dict[str, Any]]:
         own = likely_node(settings, observed, cluster, host.name)
         if own is None and ((said := observed.get(host.name)) is None or not said.in_none):
             own = node_at(settings, cluster, host.name)  # it does not say which it is, or another's
+            if own and own.state == "ready" and own.address != host.address:
+                own = None  # only called so, as anybody may be
         names |= {own.id: host.name} if own else {}
     declared = {host.name for host in settings.hosts}
     found = {}

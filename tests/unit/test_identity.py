@@ -249,6 +249,7 @@ def test_a_node_that_takes_the_name_of_a_host_that_is_silent_is_told(rk4: Member
         assert "203.0.113.9" in told.sentence()
         assert "has the name of rk4, which does not say that this is its node" in told.sentence()
         assert "deploys/remove.py --data host=node9`" in told.sentence()
+        assert not measured(SETTINGS, observed)["node9"]["declared"]
 
 
 @pytest.mark.parametrize("name", ["rk2", "rk4"])
