@@ -76,7 +76,8 @@ def node_at(settings: Settings, cluster: Membership, name: str) -> Node | None:
 def likely_node(
     settings: Settings, observed: Observed, cluster: Membership, name: str
 ) -> Node | None:
-    """The same as :func:`node_of`, and where nothing but its own word says so: only for reading."""
+    """The same as :func:`node_of`, also where only the host's own word says so: to show, not to
+    change."""
     claimed = _claimed(observed.get(name), cluster)
     if claimed is None or (of := owner(settings, claimed)) == name:
         return claimed

@@ -177,7 +177,8 @@ def controlling(settings: Settings, observed: Observed) -> Iterator[str]:
     nothing.
     """
     attested = set()
-    for host in settings.managers:
+    # Most callers want the first one only, so no list of all managers is made for them.
+    for host in (host for host in settings.hosts if host.is_manager):
         own = observed.get(host.name)
         if own is not None and own.in_swarm and own.node:
             said = (own.remote_managers or {}).items()

@@ -1,4 +1,4 @@
-"""The record of backups, on this computer: beside nothing that others can write to."""
+"""The record of backups on this computer, in a folder that only its user can write to."""
 
 from __future__ import annotations
 
