@@ -10,6 +10,7 @@ word: every field has a shape, and the state holds plain files and folders only.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -19,7 +20,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any, cast
 
 from cluster.unlock_key import is_key
 from cluster.words import moment
@@ -46,6 +47,8 @@ HEADER = b"age-encryption.org/v1\n"
 _LONGEST = {ABOUT: 1 << 20, UNLOCK_KEY: 1 << 10}
 _LARGEST_STATE = 8 << 30
 """Bytes, unpacked. That of a small swarm is 64 MB, most of it preallocated log."""
+_LONGEST_HEADERS = 64 << 20
+"""Bytes: of a hundred thousand files. A state has some dozens."""
 
 _BROKEN = (
     *(tarfile.TarError, EOFError, OSError, zlib.error, RecursionError),
@@ -225,7 +228,10 @@ def examine(state: bytes) -> None:
     Raises :class:`Unusable`.
     """
     try:
-        with tarfile.open(fileobj=io.BytesIO(state), mode="r:gz") as archive:
+        with (
+            gzip.GzipFile(fileobj=io.BytesIO(state)) as unpacked,
+            tarfile.open(fileobj=cast(IO[bytes], _Headers(unpacked)), mode="r:") as archive,
+        ):
             names = [name for name, entry in _entries(archive) if entry.isfile()]
     except Unusable:
         raise
@@ -236,6 +242,24 @@ def examine(state: bytes) -> None:
         missing.append("the raft log")
     if missing:
         raise Unusable(f"the state is not a manager's, or not whole: {', '.join(missing)} missing")
+
+
+class _Headers:
+    """An unpacked archive of which nothing but headers is read, and no more than any has.
+
+    A few kilobytes can unpack to any number of them, and to one of any size, which tarfile takes
+    into memory at once.
+    """
+
+    def __init__(self, unpacked: gzip.GzipFile) -> None:
+        self._unpacked, self._left = unpacked, _LONGEST_HEADERS
+        self.seek, self.tell = unpacked.seek, unpacked.tell
+
+    def read(self, size: int) -> bytes:
+        self._left -= size
+        if self._left < 0:
+            raise Unusable(f"the state has more than {_LONGEST_HEADERS >> 20} MiB of headers")
+        return self._unpacked.read(size)
 
 
 def written_anew(state: bytes, replaced: Mapping[str, bytes] = MappingProxyType({})) -> bytes:

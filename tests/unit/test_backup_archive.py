@@ -9,6 +9,7 @@ import json
 import shutil
 import subprocess
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -248,6 +249,35 @@ def test_a_state_that_unpacks_to_more_than_any_is_refused(monkeypatch: pytest.Mo
     monkeypatch.setattr(backup_archive, "_LARGEST_STATE", 1 << 20)
     with pytest.raises(Unusable, match="unpacks to more than"):
         examine(state(added=lambda a: add(a, "swarm/x", bytes(1 << 20))))
+
+
+def test_a_header_of_half_a_gigabyte_is_not_taken_into_memory() -> None:
+    header = tarfile.TarInfo("swarm/x")
+    header.type, header.size = tarfile.XHDTYPE, 1 << 29
+    bomb = io.BytesIO()
+    with gzip.GzipFile(fileobj=bomb, mode="wb", compresslevel=1) as file:
+        file.write(header.tobuf())
+        for _ in range(512):
+            file.write(bytes(1 << 20))
+    tracemalloc.start()
+    with pytest.raises(Unusable, match="more than 64 MiB of headers"):
+        examine(bomb.getvalue())
+    assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()
+
+
+def test_nor_are_more_files_than_any_state_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_files(many: int) -> bytes:
+        def files(archive: tarfile.TarFile) -> None:
+            for number in range(many):
+                add(archive, f"swarm/{number}")
+
+        return state(added=files)
+
+    monkeypatch.setattr(backup_archive, "_LONGEST_HEADERS", 1 << 20)
+    examine(with_files(1000))
+    with pytest.raises(Unusable, match="of headers"):
+        examine(with_files(3000))
 
 
 def test_a_state_as_tar_writes_it_is_taken() -> None:
