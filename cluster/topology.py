@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cluster import steps as step
 from cluster.findings import Finding, Refusal, changes, refusals
 from cluster.identity import contradiction, doubt, node_at
+from cluster.labels import plan_labels
 from cluster.membership import (
     Membership,
     Node,
@@ -26,7 +27,7 @@ from cluster.membership import (
 )
 from cluster.overlays import plan_ingress, plan_overlays
 from cluster.steps import Step, steps
-from cluster.swarm import plan_demotion, plan_join, plan_labels, plan_promotion, plan_swarm
+from cluster.swarm import plan_demotion, plan_join, plan_promotion, plan_swarm
 
 if TYPE_CHECKING:
     from cluster.settings import Host, Settings

@@ -21,6 +21,7 @@ _SCOPE = {
     "cluster/firewall/policy": _FIREWALL,
     "cluster/firewall/rule": ("firewall_parts", "firewall_plan", "firewall_fact"),
     "cluster/identity": _SWARM,
+    "cluster/labels": _SWARM,
     "cluster/membership": (*_SWARM, "swarm_fact", "measures"),
     "cluster/openpgp": ("openpgp", "docker_fact"),
     "cluster/overlays": ("swarm_plan",),

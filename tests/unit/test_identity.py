@@ -15,6 +15,7 @@ from cluster.docker import Engine
 from cluster.findings import Refusal, changes
 from cluster.firewall.policy import members, votes
 from cluster.identity import contradiction, doubt, entries_of, likely_node, node_at, owners
+from cluster.labels import plan_labels
 from cluster.measures import nodes as measured
 from cluster.membership import Membership, Observed, acting_manager, controlling, view
 from cluster.proof.crossings import unproven
@@ -25,7 +26,7 @@ from cluster.rolling.options import Options
 from cluster.rolling.plan import plan as rolling_plan
 from cluster.settings import Settings
 from cluster.steps import Clear, Demote, Leave, RemoveEntry, SetAvailability
-from cluster.swarm import plan_demotion, plan_join, plan_labels, plan_promotion, plan_swarm
+from cluster.swarm import plan_demotion, plan_join, plan_promotion, plan_swarm
 from cluster.topology import Seen, plan
 from operations import docker
 from operations.rolling import _keeper

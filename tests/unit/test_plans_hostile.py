@@ -86,7 +86,7 @@ def test_the_plans_are_found() -> None:
         "firewall.plan.plan",
         "preflight.plan",
         "sshd.plan",
-        "swarm.plan_labels",
+        "labels.plan_labels",
         "swarm.plan_swarm",
         "updates.plan",
     } <= set(PLANS)

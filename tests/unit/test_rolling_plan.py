@@ -10,6 +10,7 @@ import pytest
 
 from cluster.docker import PACKAGES, Engine, Package
 from cluster.findings import Change, Finding, Notice, Refusal
+from cluster.labels import plan_labels
 from cluster.membership import Membership, Node, Observed
 from cluster.rolling.jobs import ABANDONED_AFTER, Roll, Running, Work, needs_reboot, reboot, restart
 from cluster.rolling.nodes import BEFORE, drained, restored
@@ -19,7 +20,6 @@ from cluster.rolling.turns import bearers, marks, steps, turns
 from cluster.rolling.upgrade import upgrade
 from cluster.rolling.waiting import Replicas, absent, company, interrupted, missing, provable
 from cluster.settings import Settings
-from cluster.swarm import plan_labels
 from cluster.versions import encrypt_alike
 from tests.unit.test_swarm_plan import declared, node
 

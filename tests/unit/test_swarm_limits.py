@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cluster.findings import Change, Finding, Notice, Refusal
+from cluster.labels import plan_labels
 from cluster.membership import Membership, Node, Observed, view
 from cluster.rolling.nodes import BEFORE
 from cluster.settings import Settings
@@ -16,7 +17,6 @@ from cluster.swarm import (
     may_restart,
     plan_demotion,
     plan_join,
-    plan_labels,
     plan_promotion,
     plan_swarm,
     stale_entries,

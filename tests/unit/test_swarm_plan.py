@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cluster.findings import Change, Finding, Notice, Refusal
+from cluster.labels import plan_labels
 from cluster.membership import (
     Membership,
     Node,
@@ -28,7 +29,6 @@ from cluster.settings import Host, Settings
 from cluster.swarm import (
     may_restart,
     plan_join,
-    plan_labels,
     plan_promotion,
     plan_swarm,
 )
