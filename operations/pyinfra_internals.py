@@ -409,10 +409,11 @@ def never_ask_for_sudo_passwords(told: Callable[[Host], str]) -> None:
         setattr(connector, replaced, only_once)
 
 
-def end_commands_in_time(grace: float = 30) -> None:
+def end_commands_in_time(grace: float = 30, pace: int = 1 << 17) -> None:
     """Have a remote command that has a time limit end soon after it, whatever the host does.
 
-    grace: seconds beside the limit, for connections that are slow.
+    grace: seconds beside the limit; pace: bytes a second that a slow connection takes at least, of
+    what is sent to the command.
 
     pyinfra counts only while it reads what the command prints. A host that never says that it has
     begun, does not take what is sent to it, or never says how the command has ended, would be
@@ -425,7 +426,8 @@ def end_commands_in_time(grace: float = 30) -> None:
     ) -> tuple[bool, CommandOutput]:
         limit: float | None = arguments.get("_timeout")
         said = TimeoutError(f"the host did not end the command, which had {limit} seconds")
-        with gevent.Timeout(limit + grace if limit else None, said):
+        sending = len(str(arguments.get("_stdin") or "")) / pace
+        with gevent.Timeout(limit + grace + sending if limit else None, said):
             return run(connector, command, *args, **arguments)
 
     _ssh.SSHConnector.run_shell_command = in_time  # type: ignore[method-assign,assignment]

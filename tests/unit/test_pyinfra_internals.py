@@ -16,12 +16,14 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pyinfra
 import pytest
 from paramiko import SSHException
 from pyinfra.api import Config, FactBase, Host, State
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import StateStage
+from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.context import ctx_state
 
 from cluster.settings_sources import ROOT
@@ -391,7 +393,7 @@ class Silent(ssh_server.Server):
 
 if {said!r} == "nothing":
     ssh_server._Session.check_channel_exec_request = lambda *_: time.sleep(30) or True
-pyinfra_internals.end_commands_in_time(grace=1)
+pyinfra_internals.end_commands_in_time(grace=1, pace=1 << 30)
 server = Silent(Path({folder!r}))
 host = next(iter(State(Inventory(([("rk1", server.data)], {{}})), Config()).inventory))
 host.connect(raise_exceptions=True)
@@ -417,6 +419,25 @@ def test_a_host_that_does_not_end_a_command_is_not_waited_for(said: str, tmp_pat
     kind, _, seconds = done.stdout.strip().partition(" ")
     assert kind == "TimeoutError", done.stderr
     assert 1 <= int(seconds) < 10
+
+
+def test_what_is_sent_over_a_slow_connection_has_its_time(
+    rk1: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float | None] = []
+    timeout = gevent.Timeout
+
+    def noted(seconds: float | None, error: Exception) -> object:
+        limits.append(seconds)
+        return timeout(seconds, error)
+
+    monkeypatch.setattr(gevent, "Timeout", noted)
+    connector = SSHConnector
+    monkeypatch.setattr(connector, "run_shell_command", connector.run_shell_command)
+    pyinfra_internals.end_commands_in_time()
+    for given in ({}, {"_timeout": 10}, {"_timeout": 10, "_stdin": "x" * (1 << 20)}):
+        rk1.run_shell_command(pyinfra.api.StringCommand("cat >/dev/null"), **given)
+    assert limits == [None, 40, 48]
 
 
 # What operations rest on, seen from inside of a run of pyinfra's command line
