@@ -18,7 +18,6 @@ from facts.subject import SubjectFact, plain_files
 _SCRIPT = f"""\
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 hidden() {{
-  if [ -d "$1" ]; then [ ! -x "$1" ]; return; fi
   [ ! -e "$1" ] && [ ! -h "$1" ] || return
   set -- "$1" "${{1%?}}"
   last=${{1#"$2"}}
