@@ -142,6 +142,16 @@ def met(said: str) -> Met:
     return Met(min(max(int(seconds), 0), _LONGEST), _holder(rest[0] if rest else ""))
 
 
+def believed(managers: Sequence[str], said: Mapping[str, Met | None]) -> Met | None:
+    """The run in progress that counts; None where there is none.
+
+    managers: the declared ones' names, the first of which is believed before the others; said: what
+    each host that was asked says of the lock, by its name. A run holds it on declared managers and
+    nowhere else, so no other host's word counts, whatever it says.
+    """
+    return next((found for name in managers if (found := said.get(name))), None)
+
+
 def before(said: str) -> Holder | None:
     """Who held the lock before this run got it: ``held {…}``; None where nobody has since the boot.
 

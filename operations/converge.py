@@ -22,7 +22,7 @@ from pyinfra import logger
 from pyinfra.api import FactBase, FunctionCommand, Host, State, StringCommand, operation
 
 from cluster.findings import Finding, changes, refusals
-from cluster.lock import Met
+from cluster.lock import Met, believed
 from cluster.shell import arrives_whole
 from facts.subject import Beside, beside
 from operations import lock, pyinfra_internals, story
@@ -77,8 +77,9 @@ _observations: dict[tuple[Any, ...], AsyncResult[Any]] = {}
 _problems: dict[tuple[str, str], str] = {}
 """Why a host's last answer to a fact was none, by the names of both; "" where it was silent."""
 
-_met: list[Met] = []
-"""Runs that hold the cluster's lock, as declared managers say; also this process's own."""
+_met: dict[str, Met] = {}
+"""The first run that each host has told of as holding the cluster's lock, by the host's name; also
+this process's own."""
 
 _views: dict[tuple[Any, ...], gevent.Greenlet[..., Mapping[str, Any]]] = {}
 _generation = 0
@@ -210,8 +211,11 @@ def _view(fact: type[FactBase[T]], kwargs: dict[str, Any]) -> Mapping[str, T | N
 
 def _notice_other_runs() -> None:
     """A plan that another run may be changing the hosts under is told as such."""
-    if _met and not is_executing():  # while it is carried out, the lock is this run's own
-        story.busy(current_host(), _met[0])
+    if not _met or is_executing():  # while it is carried out, the lock is this run's own
+        return
+    managers = pyinfra_internals.hosts_in_group(story.state(), "managers")
+    if found := believed([host.name for host in managers], _met):
+        story.busy(current_host(), found)
 
 
 def _observed(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | None:
@@ -243,8 +247,8 @@ def _ask(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | Non
     finally:
         beside.reset(asking)
         _problems[host.name, fact.name] = answer.problem
-    if answer.met and "managers" in host.groups:  # a run holds the lock on these, no others
-        _met.append(answer.met)
+    if answer.met:
+        _met.setdefault(host.name, answer.met)
     return value
 
 

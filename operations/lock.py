@@ -33,6 +33,7 @@ from cluster.lock import (
     Met,
     announcement,
     before,
+    believed,
     deploys_in,
     met,
     nobody_there,
@@ -170,7 +171,8 @@ def _take_everywhere(state: State) -> str:
         waiting = {host.name: gevent.spawn(_take, state, host) for host in managers}
         gevent.joinall(list(waiting.values()))
         answers |= {name: one.get() for name, one in waiting.items()}
-    found = next((answer for answer in answers.values() if isinstance(answer, Met)), None)
+    met_at = {name: answer for name, answer in answers.items() if isinstance(answer, Met)}
+    found = believed([host.name for host in declared], met_at)
     reasons = {name: said for name, said in answers.items() if isinstance(said, str) and said}
     if found is not None:
         for hold in _holds.values():

@@ -40,7 +40,7 @@ _SCOPE = {
     "cluster/settings_consistency": ("settings",),
     "cluster/sshd": ("sshd_plan",),
     "cluster/swarm": _SWARM,
-    "cluster/topology": (*_SWARM, "swarm_simulation"),
+    "cluster/topology": (*_SWARM, "swarm_simulation", "swarm_liar"),
     "cluster/updates": ("updates_plan",),
     "drift/memory": _DRIFT,
     "drift/report": _DRIFT,

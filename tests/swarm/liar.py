@@ -7,10 +7,11 @@ answers each look as it likes. It is no manager: who is one is root on every nod
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
+from cluster.lock import Holder, Met
 from cluster.membership import Membership, Node, Observed, Overlay
 
 if TYPE_CHECKING:
@@ -48,6 +49,18 @@ class Liar:
         kind = self.random.choice([*LIES])
         self.told.append(kind)
         return LIES[kind](self, world, truth or Membership("running"), others)
+
+    def says_of_the_lock(self, truth: Mapping[str, Met | None]) -> Met | None:
+        """A run in progress: one that is not, the true one at another age; or that there is none.
+
+        truth: what every host would say that does not lie.
+        """
+        ages = [0, 59, 3600, 2 * 86400, 10 * 365 * 86400, self.random.randrange(10**8)]
+        age = self.random.choice(ages)
+        true = [found.holder for found in truth.values() if found]
+        of_its_own = Holder("mallory", self.name, age, "deploys/site.py", "never")
+        lies = [Met(age, of_its_own), Met(age), *(Met(age, holder) for holder in true)]
+        return self.random.choice([*lies, *lies, None])
 
     def another(self, world: World) -> Node:
         """A node of any swarm, whoever's it is."""

@@ -34,6 +34,7 @@ from typing import Any
 
 from cluster import steps
 from cluster.identity import node_of
+from cluster.lock import Holder, Met
 from cluster.membership import Membership, Node, Observed, Overlay, Service, quorum
 from cluster.settings import Settings
 from tests.swarm.liar import Liar
@@ -70,6 +71,8 @@ class World:
     on: names of the boards that have power; undeclared ones (that the settings do not know) too.
     liar: a board whose answers are not true. boards: whose each node is, in truth, by its id.
     meanwhile: called before each step: what else happens in the world.
+    holder: another run that changes the cluster, None where there is none; held: since how many
+    seconds it holds the lock on which boards.
     """
 
     settings: Settings
@@ -83,6 +86,8 @@ class World:
     addresses: dict[str, str] = field(default_factory=dict)
     seen: Observed | None = None
     liar: Liar | None = None
+    holder: Holder | None = None
+    held: dict[str, int] = field(default_factory=dict)
     boards: dict[str, str] = field(default_factory=dict)
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -152,8 +157,7 @@ class World:
             return self.seen
         name = self.liar.name
         others = {other: own for other, own in self.seen.items() if other != name}
-        lie = self.liar.says(self, self.seen[name], others)
-        return {other: lie if other == name else own for other, own in self.seen.items()}
+        return {**self.seen, name: self.liar.says(self, self.seen[name], others)}
 
     def truth(self) -> Observed:
         """The same without lies."""
@@ -162,6 +166,15 @@ class World:
             for swarm in self.swarms()
         }
         return {h.name: self._says(h.name, answers) for h in self.settings.hosts}
+
+    def lock(self) -> dict[str, Met | None]:
+        """What every declared host that has power says of the cluster's lock."""
+        said: dict[str, Met | None] = {h.name: None for h in self.settings.hosts}
+        if self.holder:
+            said |= {name: Met(seconds, self.holder) for name, seconds in self.held.items()}
+        if self.liar is not None:
+            said[self.liar.name] = self.liar.says_of_the_lock(said)
+        return {name: one for name, one in said.items() if name in self.on}
 
     def _says(self, name: str, answers: dict[int, tuple[Node, ...] | None]) -> Membership | None:
         if name not in self.on:

@@ -21,6 +21,7 @@ from cluster.lock import (
     Met,
     announcement,
     before,
+    believed,
     deploys_in,
     in_progress,
     met,
@@ -61,6 +62,14 @@ def test_a_report_names_the_run() -> None:
 def test_how_long_it_is_ago_is_said(seconds: int, words: str) -> None:
     for say in (refusal, overtaken, in_progress):
         assert words in say(Met(seconds, ADA), NOW)
+
+
+def test_a_run_in_progress_is_believed_from_declared_managers_only() -> None:
+    theirs, own = Met(9, ADA), Met(5, None)
+    assert believed(["rk1", "rk2"], {"rk3": own, "rk1": None}) is None
+    assert believed(["rk1", "rk2"], {"rk3": own, "rk1": None, "rk2": theirs}) == theirs
+    assert believed(["rk1", "rk2"], {"rk2": own, "rk1": theirs}) == theirs  # the first declared
+    assert believed([], {"rk3": own}) is None
 
 
 def test_what_a_run_leaves_is_what_the_next_one_reads() -> None:
