@@ -12,6 +12,7 @@ from tests.mutation.running import Outcome
 
 PAGE = ROOT / "tests/mutation.md"
 _ROW = re.compile(r"^\| `(?P<module>[^`]+)` \| (?P<killed>\d+) of (?P<total>\d+) \| .* \|$")
+_NOT_YET = re.compile(r"^- `(?P<module>[^`]+)`: not measured yet: \S")
 _HEAD = "| module | killed | score | seconds |\n|---|---|---|---|\n"
 
 
@@ -42,8 +43,18 @@ def recorded(text: str) -> dict[str, Score]:
     return found
 
 
+def unmeasured(text: str) -> set[str]:
+    """The modules of which the page says that they have no score yet, and why."""
+    return {row["module"] for line in text.splitlines() if (row := _NOT_YET.match(line))}
+
+
 def with_scores(text: str, scores: Mapping[str, Score]) -> str:
-    """The page with its table written anew."""
+    """The page with its table written anew; what has a score is no longer without one."""
+    text = "".join(
+        line
+        for line in text.splitlines(keepends=True)
+        if not ((row := _NOT_YET.match(line)) and row["module"] in scores)
+    )
     before, _, rest = text.partition(_HEAD)
     after = dropwhile(lambda line: line.startswith("|"), rest.splitlines(keepends=True))
     rows = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 # The simulations of whole runs are left out: what they alone would notice takes minutes to see.
-# Only what foresees a run (topology) is theirs to judge.
 _SWARM = ("swarm_plan", "swarm_limits", "swarm_topology", "keys_plan", "removal_plan", "identity")
 _ROLLING = ("rolling_plan", "identity")
 _FIREWALL = ("firewall_plan", "firewall_parts", "firewall_members", "firewall_policy", "identity")
@@ -11,22 +10,27 @@ _DRIFT = ("drift_report", "drift_memory", "drift_terminal")
 
 _SCOPE = {
     "cluster/access": ("access_plan", "access_fact"),
+    "cluster/answer": ("answer",),
     "cluster/autolock": ("keys_plan",),
     "cluster/backup": ("backup_plan", "recovery_plan", "refused_on_this_side", "identity"),
+    "cluster/backup_archive": ("backup_archive",),
+    "cluster/backup_record": ("backup_record",),
     "cluster/certificates": ("keys_plan",),
     "cluster/docker": ("docker_plan", "docker_fact"),
     "cluster/firewall/chains": _FIREWALL,
     "cluster/firewall/clear_text": ("firewall_parts",),
+    "cluster/firewall/interfaces": ("firewall_parts",),
     "cluster/firewall/plan": (*_FIREWALL, "firewall_state"),
     "cluster/firewall/policy": _FIREWALL,
-    "cluster/firewall/rule": ("firewall_parts", "firewall_plan", "firewall_fact"),
+    "cluster/firewall/rule": ("firewall_parts",),
     "cluster/identity": _SWARM,
     "cluster/labels": _SWARM,
     "cluster/membership": (*_SWARM, "swarm_fact", "measures"),
     "cluster/openpgp": ("openpgp", "docker_fact"),
     "cluster/overlays": ("swarm_plan",),
+    "cluster/plain": ("plain",),
     "cluster/preflight": ("preflight_plan",),
-    "cluster/proof/crossings": ("proof_plan", "proof_verdict"),
+    "cluster/proof/crossings": ("proof_plan", "proof_verdict", "overlays_fact"),
     "cluster/proof/verdict": ("proof_verdict", "proof_plan"),
     "cluster/recovery": ("recovery_plan",),
     "cluster/removal": ("removal_plan", "identity"),
@@ -40,7 +44,7 @@ _SCOPE = {
     "cluster/settings_consistency": ("settings",),
     "cluster/sshd": ("sshd_plan",),
     "cluster/swarm": _SWARM,
-    "cluster/topology": (*_SWARM, "swarm_simulation", "swarm_liar"),
+    "cluster/topology": (*_SWARM, "swarm_foreseen"),
     "cluster/updates": ("updates_plan",),
     "drift/memory": _DRIFT,
     "drift/report": _DRIFT,

@@ -12,10 +12,13 @@ from cluster.firewall import clear_text
 from cluster.firewall.chains import chains
 from cluster.firewall.interfaces import Interfaces, parse_list, plan_interfaces
 from cluster.firewall.policy import FAMILIES, Policy, covers
-from cluster.firewall.rule import parse
+from cluster.firewall.rule import Rule, parse
 from cluster.membership import Membership, Overlay, Service
 from cluster.settings import Settings
 from tests.unit.test_settings import four_boards, put, the_problem
+
+EVERYWHERE = ("0.0.0.0/0", "::/0")
+WITHOUT_VALUE = ("--syn", "--strict", "--fragment", "-f", "--random", "--random-fully")
 
 
 class TestARuleAsItIsPrinted:
@@ -61,6 +64,72 @@ class TestARuleAsItIsPrinted:
     def test_does_not_mean_the_same(self, one: str, other: str) -> None:
         assert parse(one) != parse(other)
 
+    @pytest.mark.parametrize(
+        ("text", "conditions"),
+        [
+            *(
+                (f"{option} {value}", {(short, value)})
+                for long, short, value in (
+                    ("--source", "-s", "10.0.0.1/32"),
+                    ("--destination", "-d", "2001:db8::/32"),
+                    ("--in-interface", "-i", "eth0"),
+                    ("--out-interface", "-o", "br-+"),
+                    ("--protocol", "-p", "sctp"),
+                    ("--match", "-m", "conntrack"),
+                    ("--destination-port", "--dport", "80:90"),
+                    ("--source-port", "--sport", "67"),
+                )
+                for option in (long, short)
+            ),
+            ("-d 10.0.0.7/255.0.0.0", {("-d", "10.0.0.0/8")}),
+            ("-s nowhere", {("-s", "nowhere")}),
+            *(
+                (f"-p {number}", {("-p", name)})
+                for number, name in (
+                    *(("1", "icmp"), ("6", "tcp"), ("17", "udp"), ("50", "esp")),
+                    *(("58", "ipv6-icmp"), ("ICMPv6", "ipv6-icmp"), ("UDP", "udp")),
+                )
+            ),
+            *((f"-m {name}", set()) for name in ("tcp", "udp", "icmp", "icmp6", "esp")),
+            *((f"{option} {all_}", set()) for option in ("-s", "-d") for all_ in EVERYWHERE),
+            *((f"--to {all_}", {("--to", all_)}) for all_ in EVERYWHERE),
+            *(
+                (f"{option} words -i eth0", {(option, ""), ("words", ""), ("-i", "eth0")})
+                for option in WITHOUT_VALUE
+            ),
+            ("! -i eth0 -o eth1", {("! -i", "eth0"), ("-o", "eth1")}),
+            ("-i ! eth0", {("-i", ""), ("! eth0", "")}),
+            ("--ctstate RELATED,DNAT,ESTABLISHED", {("--ctstate", "DNAT,ESTABLISHED,RELATED")}),
+            ("--name b,a", {("--name", "b,a")}),
+            ("--set-priority -1 --to -", {("--set-priority", "-1"), ("--to", "-")}),
+            ("--rsource --name x", {("--rsource", ""), ("--name", "x")}),
+            ("--name", {("--name", "")}),
+            ("", set()),
+        ],
+    )
+    def test_asks_for(self, text: str, conditions: set[tuple[str, str]]) -> None:
+        assert parse(text) == Rule(frozenset(conditions), target="", goto=False, options=())
+        assert parse(f"{text} -j DROP") == Rule(frozenset(conditions), "DROP")
+
+    @pytest.mark.parametrize(
+        ("text", "target", "goto", "options"),
+        [
+            *((f"{option} X", "X", False, ()) for option in ("-j", "--jump")),
+            *((f"{option} X", "X", True, ()) for option in ("-g", "--goto")),
+            ("-j LOG --log-prefix '! -i' -j", "LOG", False, ("--log-prefix", "! -i", "-j")),
+            ("-j", "", False, ()),
+            ("-g", "", True, ()),
+        ],
+    )
+    def test_leads_to(self, text: str, target: str, goto: bool, options: tuple[str, ...]) -> None:
+        assert parse(text) == Rule(frozenset(), target, goto, options)
+        assert parse(f"-i lo {text}").conditions == {("-i", "lo")}
+
+    def test_is_asked_for_one_condition(self) -> None:
+        rule = parse("-i lo ! -s 10.0.0.0/8 -j DROP")
+        assert (rule.condition("-i"), rule.condition("! -s")) == ("lo", "10.0.0.0/8")
+        assert (rule.condition("-s"), rule.condition("-o")) == (None, None)
+
     def test_each_of_ours_is_told_from_the_others(self) -> None:
         policy = Policy(peers=("192.168.1.11",), manager=True, ssh_sources=("10.0.0.0/8",))
         for family in FAMILIES:
@@ -93,6 +162,15 @@ class TestTheHostsListOfItsInterfaces:
     def test_that_trusts_what_docker_does_not_know(self) -> None:
         (said,) = self.said("docker0", "br-0123456789ab", "br0", "db0")
         assert said == "Docker's bridges: the host's list of them lacks db0 and still trusts kuh"
+
+    def test_names_all_that_differ_in_one_order(self) -> None:
+        (said,) = self.said(*(f"db{number}" for number in (7, 3, 9, 1, 5)))
+        assert said.endswith("lacks db1, db3, db5, db7, db9 and still trusts br-0123456789ab, kuh")
+
+    def test_may_or_may_not_hold_the_bridges_that_docker_always_calls_the_same(self) -> None:
+        always = ("docker0", "docker_gwbridge")
+        assert plan_interfaces(Interfaces(), always) == []
+        assert plan_interfaces(Interfaces(docker=always), ()) == []
 
 
 class TestWhoIsCovered:

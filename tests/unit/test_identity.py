@@ -102,7 +102,12 @@ def test_a_manager_on_its_way_to_a_worker_speaks_where_a_declared_one_says_the_s
     observed = swarm([node(1, "worker"), node(2, leader=True), node(3, "worker")])
     assert list(controlling(settings, observed)) == ["rk2"]
     assert steps_of(observed, settings)[-2:] == [("rk1", "Promote"), ("rk2", "Demote")]
-    for silent in (SILENT, FRESH, replace(observed["rk1"] or FRESH, remote_managers={})):
+    said = lie(observed, "rk1")
+    for silent in (
+        *(SILENT, FRESH, replace(said, remote_managers={}), replace(said, remote_managers=None)),
+        # What it said before it was in no swarm, or stopped, is no word of now.
+        *(replace(said, state="inactive"), replace(said, engine="stopped"), replace(said, node="")),
+    ):
         assert list(controlling(settings, {**observed, "rk1": silent})) == []
     # Nor does another that says so, or that says so of another address.
     assert list(controlling(settings, {**observed, "rk3": lie(observed, "rk2")})) == ["rk2"]

@@ -13,7 +13,15 @@ import pytest
 from tests.mutation import running
 from tests.mutation.forks import ENDED_BADLY, Job, ends
 from tests.mutation.mutants import finding_names, mutants
-from tests.mutation.record import Score, entry, portions, recorded, unexplained, with_scores
+from tests.mutation.record import (
+    Score,
+    entry,
+    portions,
+    recorded,
+    unexplained,
+    unmeasured,
+    with_scores,
+)
 
 MODULE = '''
 """A module that decides."""
@@ -203,6 +211,20 @@ def test_the_page_keeps_scores_and_explanations(tmp_path: Path) -> None:
     assert unexplained(explained, "cluster/b.py", [one, other]) == [one, other]
     anywhere = f"{text}\n- anywhere: `{other.old}` → `{other.new}`: of no use.\n"
     assert unexplained(anywhere, "cluster/b.py", [one, other]) == [one]
+
+
+def test_what_has_no_score_says_why_until_it_has_one() -> None:
+    page = (
+        "| module | killed | score | seconds |\n|---|---|---|---|\n\n"
+        "- `cluster/a.py`: not measured yet: its tests are too slow.\n"
+        "- `cluster/b.py`: not measured yet: it is new.\n"
+        "- `cluster/c.py`: not measured yet:\n"
+    )
+    assert unmeasured(page) == {"cluster/a.py", "cluster/b.py"}
+    scored = with_scores(page, {"cluster/b.py": Score(9, 10, 12)})
+    assert unmeasured(scored) == {"cluster/a.py"}
+    assert "it is new" not in scored
+    assert "cluster/c.py" in scored
 
 
 def test_modules_are_run_in_portions_that_fit() -> None:

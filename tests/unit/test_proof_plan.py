@@ -9,7 +9,14 @@ import pytest
 
 from cluster.findings import Notice, Refusal, refusals
 from cluster.membership import Membership, Node, Overlay
-from cluster.proof.crossings import NO_INGRESS, End, crossings, plan_proof, unproven
+from cluster.proof.crossings import (
+    NO_INGRESS,
+    End,
+    crossings,
+    has_ingress,
+    plan_proof,
+    unproven,
+)
 from cluster.settings import Settings
 
 INGRESS = Overlay("net-ingress", "ingress", True, True, ("10.201.0.0/24",))
@@ -118,6 +125,15 @@ def test_of_a_network_in_clear_text_nothing_is_proven_and_it_is_named_once() -> 
     assert plan_proof(declared(), observed, ends, "rk2") == []
 
 
+@pytest.mark.parametrize("clear", ["rk2", "rk3"])
+def test_a_network_that_one_of_two_ends_says_is_in_clear_text_is_not_crossed(clear: str) -> None:
+    ends = everywhere()
+    for name in ("rk2", "rk3"):
+        number = int(name[-1])
+        ends[name] = (end(number), end(number, "app", encrypted=name != clear))
+    assert {network for network, *_ in pairs(crossings(declared(), FOUR, ends))} == {"ingress"}
+
+
 def test_with_a_focus_only_pairs_with_that_host_meet() -> None:
     found = crossings(declared(), FOUR, everywhere(), ["rk3"])
     assert pairs(found) == {("ingress", a, "rk3") for a in NAMES if a != "rk3"} | {
@@ -166,9 +182,47 @@ def test_a_host_that_is_not_a_running_node_takes_no_part(
     assert notice.sentence() == f"node rk2: takes no part in the proof: {reason}"
 
 
+NOT_DECLARED = "is in the swarm, but not declared, so it could not be asked"
+
+
+@pytest.mark.parametrize("own", [None, Membership("stopped"), Membership("absent")])
+def test_a_node_whose_own_host_is_silent_is_no_stranger(own: Membership | None) -> None:
+    assert [*unproven(declared(), {**FOUR, "rk2": own}, everywhere())] == ["rk2"]
+
+
+def test_an_entry_of_a_host_s_earlier_life_is_told_by_its_id() -> None:
+    """The host answers, and says that it is another node, or none: its name would say too much."""
+    observed = {**FOUR, "rk2": Membership("running", hostname="rk2")}
+    assert unproven(declared(), observed, everywhere()) == {
+        "rk2": "is not in the swarm",
+        "node2": NOT_DECLARED,
+    }
+
+
+def test_each_is_told_once_by_itself_or_by_the_manager_that_speaks_for_it() -> None:
+    observed = {**swarm(*map(node, range(1, 6))), "rk2": Membership("stopped"), "rk3": None}
+    del observed["rk5"]
+    told = {
+        name: [finding.what for finding in plan_proof(declared(), observed, everywhere(), name)]
+        for name in NAMES
+    }
+    assert told == {
+        "rk1": ["node rk3", "node rk5"],
+        "rk2": ["node rk2"],
+        "rk3": ["node rk3"],
+        "rk4": [],
+    }
+
+
+def test_a_host_that_gave_no_answer_has_no_end_of_the_ingress() -> None:
+    ends = {"rk1": None, "rk2": (end(2, "app"),), "rk3": (end(3, "app"), end(3))}
+    assert [has_ingress(ends, name) for name in NAMES] == [False, False, True, False]
+
+
 def test_a_node_that_is_not_declared_is_named_by_the_manager_that_knows_it() -> None:
     observed = swarm(*map(node, range(1, 6)))
     del observed["rk5"]
+    assert unproven(declared(), observed, everywhere()) == {"rk5": NOT_DECLARED}
     [notice] = plan_proof(declared(), observed, everywhere(), "rk1")
     assert "is in the swarm, but not declared" in notice.reason
     assert plan_proof(declared(), observed, everywhere(), "rk2") == []

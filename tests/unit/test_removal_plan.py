@@ -408,3 +408,21 @@ def test_no_removal_is_planned_that_costs_the_quorum(name: str) -> None:
         refused = refusals(plan_removal(SETTINGS, observed, found, ()))
         assert bool(refused) == (bool(down) and name not in down)
         assert all(isinstance(one, Refusal) for one in refused)
+
+
+def test_only_a_node_with_both_role_and_vote_has_to_be_spared_by_the_other_managers() -> None:
+    """Without the role its demotion is decided; without a vote it is not in the raft group."""
+    others = (node(1), node(2, **DOWN))
+    said = swarm([*others, node(4)])
+    own = said["rk1"]
+    assert own is not None
+
+    def with_(left: Node) -> Observed:
+        return {"rk1": replace(own, nodes=(*others, left)), "rk2": SILENT, "rk4": SILENT}
+
+    assert "cannot be taken out: of the 2 other managers 2 would" in refusal("rk4", with_(node(4)))
+    for left in (
+        node(4, "worker", reachability="reachable"),
+        node(4, "manager", state="down", reachability=""),
+    ):
+        assert not refusals(planned("rk4", with_(left))), left

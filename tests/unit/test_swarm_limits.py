@@ -134,14 +134,14 @@ def test_who_was_removed_is_told_from_who_is_elsewhere(
         assert f"(its managers: {at})" in sentence
 
 
-def of_a_worker(*rulers: str, **declared_managers: Membership | None) -> str:
-    """What is said where only these declared workers control a swarm."""
+def of_a_worker(*rulers: str, to: str = "rk1", **declared_managers: Membership | None) -> str:
+    """What a host is told where only these declared workers control a swarm."""
     settings = declared(2, 2)
     observed: dict[str, Membership | None] = {"rk1": FRESH, "rk2": FRESH, **declared_managers}
     for name in ("rk3", "rk4"):
         evil = own("rk1", hostname=name, cluster=f"of-{name}", nodes=(node(int(name[2:])),))
         observed[name] = evil if name in rulers else FRESH
-    return the(Refusal, plan_swarm(settings, observed, settings.host("rk1")))
+    return the(Refusal, plan_swarm(settings, observed, settings.host(to)))
 
 
 def test_a_swarm_of_workers_is_named_and_not_believed() -> None:
@@ -161,7 +161,9 @@ def test_a_declared_manager_that_has_lost_its_quorum_speaks_for_the_swarm(
     lost = own("rk1", nodes=None, manager=manager, state=state)
     worker = own("rk2", nodes=None, manager=False)
     for managers in ({"rk1": lost, "rk2": FRESH}, {"rk1": lost, "rk2": worker}):
-        assert ("is not believed" in of_a_worker("rk3", **managers)) is not believed
+        for to in ("rk1", "rk2", "rk4"):
+            told = of_a_worker("rk3", to=to, **managers)
+            assert ("is not believed" in told) is not believed
 
 
 def test_a_manager_without_a_quorum_says_why_in_its_engines_words() -> None:
@@ -348,6 +350,9 @@ def test_declared_managers_lead_before_others_are_demoted() -> None:
     # One that is cut off does not lead, nor does one that nobody declared.
     cut = [node(1), node(2, leader=False, reachability="unreachable"), node(4), node(9)]
     assert "rk2 and rk3 are" in demoted(cut)[0].reason
+    # Nor does one that is asked to be a worker, and is not through with it.
+    leaving = node(2, "worker", reachability="reachable")
+    assert "rk2 and rk3 are" in demoted([node(1), leaving, node(3, "worker"), node(4)])[0].reason
     # One that is silent is known by its address, and leads where the managers reach it.
     silent = [node(1), node(2), node(3, "worker"), node(4)]
     assert isinstance(demoted(silent, rk2=SILENT)[0], Demote)

@@ -633,6 +633,17 @@ def test_a_manager_the_quorum_depends_on_is_not_restarted() -> None:
     assert "of 3 managers 2 must stay reachable, and without this one only 1" in refusal.sentence()
 
 
+def test_a_manager_that_is_declared_a_worker_is_believed_of_its_own_restart() -> None:
+    """It may be the only one that answers, and no declared manager says what it is."""
+    settings = declared(1, 3)
+    nodes = [node(1, state="down", reachability="unreachable", leader=False), node(2), node(3)]
+    observed = {"rk1": SILENT, "rk2": swarm(nodes)["rk2"]}
+    assert acting_manager(settings, observed) is None
+    refusal = may_restart(settings, observed, "rk2")
+    assert refusal is not None
+    assert "of 3 managers 2 must stay reachable" in refusal.sentence()
+
+
 def test_a_worker_and_a_host_in_no_swarm_may_always_be_restarted() -> None:
     assert may_restart(SETTINGS, CONVERGED, "rk4") is None
     assert may_restart(SETTINGS, {"rk1": FRESH}, "rk1") is None
