@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cluster.findings import Finding, Notice, Refusal
 from cluster.identity import likely_node
 from cluster.membership import Membership, Observed, Overlay, Service, acting_manager, view
+from cluster.settings_values import SMALLEST_MTU
 from cluster.steps import CreateOverlay, EnterIngress, ReplaceIngress
 
 if TYPE_CHECKING:
@@ -135,6 +136,27 @@ def plan_overlays(
             )
         )
     return findings
+
+
+def mtu_refusals(uplinks: Mapping[str, int | None]) -> list[Finding]:
+    """What speaks against making networks for the smallest of the hosts' uplinks.
+
+    uplinks: the MTU in bytes of each host's uplink, by its name; 0 or ``None`` where it has none or
+    is silent. A network keeps for good what it is made for, on all hosts, so what hardly any link
+    has is taken from none of them: one host's word would slow all others down.
+    """
+    return [
+        Refusal(
+            "networks.mtu",
+            f"is not declared, and {name} says that its uplink has an MTU of {mtu}. Networks are "
+            "made for the smallest, on all hosts and for good, and less than "
+            f"{SMALLEST_MTU} is not taken",
+            remedy=f"Look at the link on {name} (`ip link`) and mend it, or set networks.mtu to "
+            "what the links between the hosts carry",
+        )
+        for name, mtu in uplinks.items()
+        if mtu and mtu < SMALLEST_MTU
+    ]
 
 
 def _ports(service: Service) -> str:

@@ -468,12 +468,16 @@ def _no_boolean(value: Any) -> Any:
     return value
 
 
+SMALLEST_MTU = 1280
+"""Bytes; every link that carries IPv6 has at least that (RFC 8200)."""
+
+
 def _mtu(number: int) -> int:
-    if number and not 1280 <= number <= 65535:
+    if number and not SMALLEST_MTU <= number <= 65535:
         raise wrong(
             "is not the MTU of a network between hosts",
-            "0 (the smallest the hosts' uplinks have), or 1280 to 65535; it is the MTU of the "
-            "network underneath: Docker subtracts what encryption takes by itself",
+            f"0 (the smallest the hosts' uplinks have), or {SMALLEST_MTU} to 65535; it is the MTU "
+            "of the network underneath: Docker subtracts what encryption takes by itself",
         )
     return number
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from cluster import topology
 from cluster.membership import acting_manager
+from cluster.overlays import mtu_refusals
 from cluster.shell import with_values
 from cluster.steps import CreateOverlay, EnterIngress
+from cluster.words import in_words, verb
 from facts import host as host_facts
-from operations.converge import Commands, converges, observe_all, progress, script
+from operations.converge import Commands, converges, observe_all, progress, script, tell
 from operations.engine_api import API, IN_INGRESS, UPDATE_NODE, WITHIN, on
 from operations.topology import memberships, this_host, to_do
 
@@ -142,5 +144,16 @@ def _overlay(name: str, settings: Settings, subnet: str) -> dict[str, Any]:
     return body
 
 
-def _smallest_mtu() -> int | None:
-    return min(filter(None, observe_all(host_facts.UplinkMtu).values()), default=None)
+def _smallest_mtu() -> int:
+    """That of the hosts' uplinks, in bytes; 0 where none has said. Raises where one is absurd."""
+    uplinks = observe_all(host_facts.UplinkMtu)
+    if too_small := mtu_refusals(uplinks):
+        tell("swarm", too_small)
+    smallest = min(filter(None, uplinks.values()), default=0)
+    if smallest and smallest < 1500:
+        names = [name for name, mtu in uplinks.items() if mtu == smallest]
+        progress(
+            f"it is made for an MTU of {smallest}, the smallest, which "
+            f"{in_words(names)} {verb(names, 'says', 'say')}"
+        )
+    return smallest
