@@ -212,7 +212,6 @@ def _foresee(
             _agree(observed, nodes=lambda old: tuple(n for n in old if n.id != gone.id))
         case step.Promote(node=node_id):
             cluster = view(settings, observed)
-            _change(observed, node_id, role="manager", reachability="reachable")
             if cluster and node_id:
                 answers = replace(own, manager=True, cluster=cluster.cluster, nodes=cluster.nodes)
                 observed[host.name] = replace(answers, overlays=cluster.overlays)

@@ -75,9 +75,14 @@ class Reach:
     seconds: dict[str, float]
 
     def tests(self, mutant: Mutant) -> list[str]:
-        """Those that could notice a mutant, the quickest first; all, where none can be told."""
-        touching = [test for test, lines in self.lines.items() if lines & {*mutant.statement}]
-        return sorted(touching or self.lines, key=lambda test: self.seconds[test])
+        """Those that could notice a mutant, the quickest first; all, where none can be told.
+
+        A module's own statement is read by tests that run no line of it, though others do, where it
+        has a function in it: then the others come first.
+        """
+        touching = {test for test, lines in self.lines.items() if lines & {*mutant.statement}}
+        told = touching if touching and mutant.place else self.lines
+        return sorted(told, key=lambda test: (test not in touching, self.seconds[test]))
 
     def job(self, work: Any, mutant: Mutant | None = None) -> Job:
         """Some work on the tests for a mutant, or on all."""

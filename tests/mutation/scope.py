@@ -17,7 +17,7 @@ _SCOPE = {
     "cluster/backup_record": ("backup_record",),
     "cluster/certificates": ("keys_plan",),
     "cluster/docker": ("docker_plan", "docker_fact"),
-    "cluster/firewall/chains": _FIREWALL,
+    "cluster/firewall/chains": ("firewall_chains",),
     "cluster/firewall/clear_text": ("firewall_parts",),
     "cluster/firewall/interfaces": ("firewall_parts",),
     "cluster/firewall/plan": (*_FIREWALL, "firewall_state"),

@@ -22,6 +22,7 @@ from tests.mutation.record import (
     unmeasured,
     with_scores,
 )
+from tests.mutation.running import Reach
 
 MODULE = '''
 """A module that decides."""
@@ -148,6 +149,20 @@ def test_survivors_are_what_no_test_notices(
     (tmp_path / "test_module.py").write_text(TESTS.replace("22 in", "23 in"))
     with pytest.raises(running.Broken, match="test_ssh_is_a_port does not pass"):
         running.run("module.py", ["test_module.py"])
+
+
+def test_what_a_module_states_is_seen_by_tests_that_run_no_line_of_it(tmp_path: Path) -> None:
+    """A name beside a function, say: who runs the function need not look at the name."""
+    path = tmp_path / "module.py"
+    path.write_text('STAGE = ("first", lambda: 1)\n\n\ndef two() -> int:\n    return 2\n')
+    one, *_, two = mutants(path)
+    reach = Reach(
+        lines={"runs": {1}, "looks": set(), "calls": {5}},
+        seconds={"runs": 3.0, "looks": 2.0, "calls": 1.0},
+    )
+    assert (one.line, two.line) == (1, 5)
+    assert reach.tests(one) == ["runs", "calls", "looks"]
+    assert reach.tests(two) == ["calls"]
 
 
 def _dies() -> int:

@@ -9,7 +9,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cluster.findings import Change, Finding, Notice, Refusal
-from cluster.plain import LIMIT, WORD_LIMIT, plain, quoted
+from cluster.plain import (
+    LIMIT,
+    WORD_LIMIT,
+    plain,
+    plain_lines,
+    plain_values,
+    quoted,
+    quoted_name,
+    setting,
+    visible,
+)
 from cluster.steps import SetLabel
 from tests import hostile
 
@@ -48,6 +58,82 @@ def test_ordinary_words_are_not_touched(text: str) -> None:
 )
 def test_what_cannot_be_seen_is_shown(text: str, said: str) -> None:
     assert plain(text) == said
+
+
+_UNSEEN = (
+    *range(0x180B, 0x1810),
+    *range(0xFE00, 0xFE10),
+    *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
+)
+
+
+@pytest.mark.parametrize("number", _UNSEEN)
+def test_what_counts_as_printable_and_shows_nothing_is_its_number(number: int) -> None:
+    assert plain(f"a{chr(number)}b") == f"a\\u{number:04x}b"
+
+
+@pytest.mark.parametrize("number", [0xE0100, 0xE01EF])
+def test_a_number_of_more_than_four_digits_is_written_with_eight(number: int) -> None:
+    assert visible(chr(number)) == f"\\U{number:08x}"
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [(0x1F, r"\x1f"), (0xFF, "ÿ"), (0xAD, r"\xad"), (0x0605, r"\u0605"), (0xFFFF, r"\uffff")],
+)
+def test_letters_at_the_ends_of_what_is_written_in_one_way(number: int, written: str) -> None:
+    assert visible(chr(number)) == written
+
+
+_BLANKS = "\t\n\v\f\r\u00a0\u1680\u2000\u2005\u200a\u202f\u205f\u3000"
+
+
+@pytest.mark.parametrize("blank", [*_BLANKS, "  ", _BLANKS])
+def test_blanks_of_any_width_and_number_are_one(blank: str) -> None:
+    assert plain(f"a{blank}b") == "a b"
+
+
+def test_of_several_lines_the_ends_stay_and_what_they_begin_with() -> None:
+    assert plain_lines("a\n  b  c\n\n\td\x1b") == "a\n  b c\n\n d\\x1b"
+    assert plain_lines(" " * 100 + "x") == " " * 40 + "x"
+
+
+def test_every_text_in_a_value_is_plain_and_nothing_else_is_touched() -> None:
+    said = {"a\x1b": ["b\n", ("c\r\n", 1)], "d": {"e": None}, "f": True, "g": 1.5}
+    assert plain_values(said) == {
+        "a\\x1b": ["b ", ["c ", 1]],
+        "d": {"e": None},
+        "f": True,
+        "g": 1.5,
+    }
+
+
+def test_a_value_for_the_settings_ends_neither_its_quotes_nor_a_command() -> None:
+    assert setting("192.168.1.11") == '"192.168.1.11"'
+    assert setting('a"b`c\\d\ne') == '"a?b?c?d e"'
+    assert len(setting("x" * 1000)) == WORD_LIMIT + 2
+
+
+def test_a_word_without_backticks_is_quoted_only_where_a_shell_would_split_it() -> None:
+    assert (quoted("a b"), quoted("a`b"), quoted("")) == ("'a b'", "'a?b'", "''")
+    assert len(quoted("x" * 1000)) == len("''") + WORD_LIMIT
+
+
+def test_a_node_is_called_by_its_name_where_that_is_an_ordinary_one() -> None:
+    for name in ("rk1", "0", "Attic_2.lan-x", "x" * 63):
+        assert quoted_name(name, "node1") == name
+    for name in ("", "-rf", "_x", ".x", "a b", "rk1\n", "größer", "x" * 64):
+        assert quoted_name(name, "node1") == "node1"
+
+
+def test_what_is_cut_has_room_for_the_words_that_say_so() -> None:
+    assert plain("abcdefghijklmnopqrstu", 20) == "abcdef … (shortened)"
+    assert plain("ab  cdefghijklmnopqrstu", 20) == "ab cde … (shortened)"
+    assert plain("abcde fghijklmnopqrstu", 20) == "abcde … (shortened)"
+    assert plain("abcdefghijklmnopqrst", 20) == "abcdefghijklmnopqrst"
+    # Cut though what is left is short: the rest was not looked at.
+    assert plain(" " * 21 + "x", 20) == "  … (shortened)".replace("  ", " ")
+    assert (LIMIT, WORD_LIMIT) == (2000, 200)
 
 
 def test_what_is_cut_says_so() -> None:

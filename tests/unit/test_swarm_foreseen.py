@@ -148,6 +148,9 @@ def test_a_network_that_is_made_is_encrypted_and_known_to_all_managers() -> None
     for name in ("rk1", "rk2", "rk3"):
         assert told(seen, name).overlays == (INGRESS, made)
     assert told(seen, "rk4").overlays is None
+    none = everywhere(CONVERGED, overlays=None)
+    seen = after(none, "rk1", step.CreateOverlay(*WORDS, name="app"))
+    assert told(seen, "rk1").overlays == (made,)
 
 
 # Nodes
@@ -218,9 +221,21 @@ def test_a_label_is_added_to_those_of_the_hosts_own_node() -> None:
     assert after(gone, "rk4", step.SetLabel(*WORDS, key="disk", value="nvme")) == gone
 
 
+def test_where_no_manager_answers_a_label_changes_nothing_that_is_known() -> None:
+    observed = {"rk1": SILENT, "rk4": CONVERGED["rk4"]}
+    assert after(observed, "rk4", step.SetLabel(*WORDS, key="disk", value="nvme")) == observed
+
+
 def test_an_availability_is_set_on_the_hosts_own_node() -> None:
     seen = after(CONVERGED, "rk4", step.SetAvailability(*WORDS, availability="drain"))
     assert told(seen, "rk2").nodes == (*NODES[:3], replace(NODES[3], availability="drain"))
+
+
+def test_what_managers_share_is_not_made_anew_for_each() -> None:
+    """There may be many of them, and many steps."""
+    drained = step.SetAvailability(*WORDS, availability="drain")
+    seen = after(everywhere(CONVERGED, nodes=NODES), "rk4", drained)
+    assert told(seen, "rk1").nodes is told(seen, "rk3").nodes
 
 
 def test_a_manager_that_cannot_answer_learns_nothing() -> None:

@@ -23,6 +23,7 @@ from tests.unit.test_swarm_plan import (
     FRESH,
     SETTINGS,
     SILENT,
+    STOPPED,
     declared,
     node,
     nodes_of,
@@ -117,6 +118,23 @@ def test_two_swarms_stop_all_hosts() -> None:
     assert outline(found) == []
     assert [*words(found)] == ["rk1", "rk2", "rk3", "rk4"]
     assert "rk1 in swarm swarm1; rk2 in swarm swarm2" in words(found)["rk3"]
+
+
+def test_a_host_that_is_silent_has_no_part_in_the_plan() -> None:
+    far = swarm([node(2, id="far")], cluster="swarm2")
+    found = planned({**swarm([node(1)]), **far, "rk3": SILENT, "rk4": FRESH})
+    assert [*words(found)] == ["rk1", "rk2", "rk4"]
+    assert not [entry for entry in found.entries if entry.host == "rk3"]
+
+
+def test_a_stopped_engine_stands_in_the_way_only_when_it_is_the_swarms_turn() -> None:
+    """Before, a run will have started it: nothing is said of what it will be then."""
+    observed = {**swarm(nodes_of(SETTINGS)[:3]), "rk4": STOPPED}
+    assert planned(observed).entries == ()
+    assert words(plan(Seen(SETTINGS, observed)))["rk4"].startswith("the swarm: Docker is stopped")
+    nobody = {host.name: STOPPED for host in SETTINGS.hosts}
+    assert planned(nobody).refusals == []
+    assert "was not founded" in words(plan(Seen(SETTINGS, nobody)))["rk1"]
 
 
 def test_a_manager_that_is_down_keeps_nobody_from_joining() -> None:
@@ -225,6 +243,13 @@ def test_a_refused_host_is_out_of_the_stages_after() -> None:
 
 def managers(*numbers: int, leader: int = 1) -> list[Node]:
     return [node(n, leader=n == leader) for n in numbers]
+
+
+def test_of_two_demotions_the_second_is_judged_by_what_the_first_leaves() -> None:
+    settings = declared(1, 3)
+    found = planned(swarm([*managers(1, 3, 4), node(2, **DOWN)]), settings)
+    assert outline(found) == [("rk3", Demote)]
+    assert "only 1 is (1 < 2)" in words(found)["rk4"]
 
 
 def test_the_leader_is_demoted_last_and_through_another() -> None:
