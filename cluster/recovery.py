@@ -111,7 +111,8 @@ def plan_restore(
         settings, observed, remaining, target.name, backup.cluster, _managers(settings, backup)
     )
     if mine and own.controls and not ghosts(own):
-        if any(m.controls for name, m in observed.items() if m and name != target.name):
+        others = [m for name, m in observed.items() if m and name != target.name]
+        if problems and any(m.controls for m in others):
             return [*problems]
         return [
             Notice(
@@ -301,8 +302,9 @@ def plan_recovery(
                 _refused(
                     "recovery",
                     f"the swarm has its quorum: {reachable(managers)} of {len(managers)} managers "
-                    f"are reachable, {quorum(len(managers))} are needed",
-                    "Nothing has to be forced: `pyinfra inventory.py deploys/site.py`",
+                    f"are reachable, {quorum(len(managers))} are needed, as {name} says",
+                    "Nothing has to be forced: `pyinfra inventory.py deploys/site.py`"
+                    + _if_it_lies(settings, name),
                 )
             ]
     problems = _others(
@@ -372,7 +374,8 @@ def _others(
                 _refused(
                     "recovery",
                     f"the swarm lives: {host.name} is a manager of it and answers for it",
-                    "Nothing has to be restored: `pyinfra inventory.py deploys/site.py`",
+                    "Nothing has to be restored: `pyinfra inventory.py deploys/site.py`"
+                    + _if_it_lies(settings, host.name),
                 )
             )
         elif own.manager or remains.manager:
@@ -388,10 +391,21 @@ def _others(
                         ""
                         if own.engine == "running"
                         else " (or, without an engine, `rm -r /var/lib/docker/swarm`)"
-                    ),
+                    )
+                    + _if_it_lies(settings, host.name),
                 )
             )
     return found
+
+
+def _if_it_lies(settings: Settings, name: str) -> str:
+    """What is left to do where a declared worker's word stands against going on alone."""
+    if settings.host(name).is_manager:
+        return ""
+    return (
+        f". {name} is declared a worker: if that is not true of it, somebody else may be root "
+        "there; delete it from cluster.toml, and run again"
+    )
 
 
 # Words

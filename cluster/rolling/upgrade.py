@@ -126,16 +126,21 @@ def _pairs(
     wanted: str, work: Mapping[str, Work], cluster: Membership | None, given: Options
 ) -> list[Refusal]:
     """Engines that would not understand each other over encrypted networks during the roll."""
-    running = {node.engine_version for node in (cluster.nodes if cluster else None) or ()}
-    running |= {one.found for one in work.values()}
-    deaf = sorted((v for v in running if v and not encrypt_alike(v, wanted)), key=order)
+    nodes = (cluster.nodes if cluster else None) or ()
+    running = {(node.engine_version, node.hostname or node.id) for node in nodes}
+    running |= {(one.found, name) for name, one in work.items()}
+    deaf = sorted({v for v, _ in running if v and not encrypt_alike(v, wanted)}, key=order)
     if not work or not deaf:
         return []
+    theirs = in_words(deaf)
+    few = {name for version, name in running if version in deaf}
+    if few != {name for _, name in running}:  # it may be one that says what is not so
+        theirs += f" (on {in_words(sorted(few))})"
     if any(encrypt_alike(version, "28.5.2") for version in deaf):
         return [
             Refusal(
                 "docker.version",
-                f"{wanted} and {in_words(deaf)} do not understand each other over encrypted "
+                f"{wanted} and {theirs} do not understand each other over encrypted "
                 "networks (moby #51798): during the upgrade, old and new nodes would exchange "
                 "nothing",
                 found=wanted,
@@ -147,7 +152,7 @@ def _pairs(
     return [
         Refusal(
             "Docker Engine",
-            f"{in_words(deaf)} {verb(deaf, 'understands', 'understand')} no other release over "
+            f"{theirs} {verb(deaf, 'understands', 'understand')} no other release over "
             f"encrypted networks (moby #51798): until the last node has {wanted}, old and new "
             "nodes exchange nothing",
             remedy="There is no way around this version but through an interruption of that "

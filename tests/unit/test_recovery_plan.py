@@ -337,6 +337,28 @@ def test_a_quorum_that_is_there_is_not_forced() -> None:
     )
 
 
+def test_who_speaks_against_going_on_alone_is_named_and_a_worker_can_be_left_out() -> None:
+    """Its word may be a lie, and would be in the way for ever."""
+    own = (node("rk4", role="manager", reachability="reachable"),)
+    for claim, words in (
+        ((manager("rk4", own), member("rk4")), "1 are needed, as rk4 says"),
+        ((manager("rk4", (node("rk4"),)), member("rk4")), "the swarm lives: rk4 is a manager"),
+        ((manager("rk4"), member("rk4", manager=True)), "rk4 is still a manager of this swarm"),
+    ):
+        told = recovering(**{**ALONE, "rk4": claim})
+        only_refused(told, words)
+        assert "delete it from cluster.toml, and run again" in sentences(told)
+    honest = recovering(**{**ALONE, "rk2": (manager("rk2"), member("rk2"))})
+    only_refused(honest, "rk2 is still a manager")
+    assert "cluster.toml" not in sentences(honest)
+
+
+def test_a_worker_that_claims_a_swarm_leaves_no_restored_manager_without_a_word() -> None:
+    living = (manager("rk2", (node("rk2"),)), member("rk2"))
+    [notice] = restoring(rk2=living, rk4=(manager("rk4", (node("rk4"),)), member("rk4")))
+    assert "nothing is restored" in notice.reason
+
+
 def test_a_recovery_that_was_interrupted_is_finished() -> None:
     left = (node("rk1"), node("rk2", reachability="", state="unknown"), node("rk4"))
     begun = {**ALONE, "rk1": (manager("rk1", left), member("rk1"))}

@@ -522,12 +522,12 @@ def test_engines_that_do_not_understand_each_other_are_known_from_both_sides() -
     nodes = (replace(NODES[0], engine_version="29.1.3"), *of("29.4.0")[1:3], of("29.0.1")[3])
     roll = upgraded(settings, nodes, offers=offer("29.4.0"))
     assert [refusal.reason.partition(" understand")[0] for refusal in roll.refusals] == [
-        "29.0.1 and 29.1.3"
+        "29.0.1 and 29.1.3 (on rk1 and rk4)"
     ]
     fresh: Observed = dict.fromkeys(NAMES, Membership("running"))
     engines = {"rk1": engine("29.1.3"), "rk2": engine(None), "rk3": engine("29.4.0")}
     [refusal] = upgrade(settings, fresh, engines, {}, ALL, fetched=()).refusals
-    assert refusal.reason.startswith("29.1.3 understands no other release")
+    assert refusal.reason.startswith("29.1.3 (on rk1) understands no other release")
     done = {"rk1": engine("29.4.0")}
     assert upgrade(settings, swarm(*nodes[:1]), done, {}, ALL, fetched=()).work
     assert upgraded(settings, of("29.4.0"), offers=offer("29.4.0")).refusals == ()
@@ -542,7 +542,7 @@ def test_nodes_that_nobody_can_look_at_are_asked_of_too_while_there_is_work() ->
     assert (done.work, done.refusals) == ({}, ())
     engines["rk3"] = engine("29.4.0", running=False)
     [refusal] = upgraded(settings, nodes, engines, offers=offer("29.4.0")).refusals
-    assert refusal.reason.startswith("29.1.3 understands no other release")
+    assert refusal.reason.startswith("29.1.3 (on rk4) understands no other release")
 
 
 def test_a_host_without_an_engine_does_not_misunderstand_anybody() -> None:
@@ -646,6 +646,14 @@ def test_away_from_such_a_version_there_is_no_way_but_an_interruption() -> None:
     )
     given = Options(interruption=True)
     assert upgraded(settings, of("29.1.3"), given=given, offers=offer("29.4.0")).refusals == ()
+
+
+def test_where_only_some_run_what_it_does_not_understand_they_are_named() -> None:
+    settings = declared(docker={"version": "29.1.3"})
+    nodes = (*of("29.1.3")[:1], *of("28.5.2")[1:2], *of("29.1.3")[2:])
+    roll = upgraded(settings, nodes, offers=offer("29.1.3"))
+    words = the_refusal(found(roll, swarm(*nodes), settings))
+    assert "29.1.3 and 28.5.2 (on rk2) do not understand each other" in words
 
 
 @pytest.mark.parametrize(
