@@ -122,6 +122,22 @@ def test_a_worker_that_lies_harms_nobody_but_itself(world: World) -> None:
             assert name not in world.on or matches(world, host)
 
 
+@given(with_a_liar())
+@hypothesis_settings(max_examples=400, deadline=None)
+def test_a_worker_that_lies_is_named_by_whoever_it_holds_up(world: World) -> None:
+    """With the liar silent instead, whatever is refused is refused for another reason."""
+    assert world.liar is not None
+    twin = copy.deepcopy(world)
+    twin.liar = None
+    twin.power(off=[world.liar.name])
+    true, lied = Run(twin).all(), Run(world).all()
+    for host in honest(world):
+        words = lied.refusals.get(host.name, "")
+        if words and host.name not in true.refusals:
+            event("held up")
+            assert world.liar.name in words, words
+
+
 @given(with_a_liar(), st.integers(0, 2**32))
 @hypothesis_settings(max_examples=400, deadline=None)
 def test_whoever_is_taken_out_while_a_worker_lies_goes_alone(world: World, seed: int) -> None:
