@@ -20,7 +20,7 @@ _SCOPE = {
     "cluster/firewall/chains": ("firewall_chains",),
     "cluster/firewall/clear_text": ("firewall_parts",),
     "cluster/firewall/interfaces": ("firewall_parts",),
-    "cluster/firewall/plan": (*_FIREWALL, "firewall_state"),
+    "cluster/firewall/plan": ("firewall_plan", "firewall_state"),
     "cluster/firewall/policy": _FIREWALL,
     "cluster/firewall/rule": ("firewall_parts",),
     "cluster/identity": _SWARM,
@@ -44,9 +44,9 @@ _SCOPE = {
     "cluster/settings_consistency": ("settings",),
     "cluster/sshd": ("sshd_plan",),
     "cluster/swarm": _SWARM,
-    "cluster/topology": (*_SWARM, "swarm_foreseen"),
+    "cluster/topology": ("swarm_foreseen", "swarm_topology"),
     "cluster/updates": ("updates_plan",),
-    "drift/memory": _DRIFT,
+    "drift/memory": ("drift_memory",),
     "drift/report": _DRIFT,
 }
 

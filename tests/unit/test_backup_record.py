@@ -82,6 +82,12 @@ def test_the_backup_of_this_run_stays_where_others_are_dated_ahead() -> None:
     assert gone == []
 
 
+def test_one_of_this_very_second_is_counted_and_one_of_the_next_is_not() -> None:
+    now, next_, mine = ours(NOW, NOW + 1, NOW - 1)
+    found = [now, next_, mine]
+    assert superseded(found, settings(1), written=mine.name, now=NOW) == [now.name]
+
+
 @given(
     times=st.lists(st.integers(0, 2 * NOW), unique=True, max_size=12),
     unknown=st.lists(st.integers(0, 2 * NOW), max_size=4),
@@ -113,7 +119,7 @@ def test_a_file_that_this_computer_has_not_written_is_named() -> None:
     text = said(plan_folder("/backups", [*ours(NOW), Found("evil.age", None)], NOW))
     assert "this computer did not write evil.age in /backups, or it was changed since" in text
     assert "find out who can" in text
-    many = [Found(f"{n}.age", None) for n in range(9)]
+    many = [Found(f"{n}.age", None) for n in reversed(range(9))]
     text = said(plan_folder("/backups", many, NOW))
     assert "0.age, 1.age, 2.age, 3.age, 4.age and 4 more in /backups, or they were changed" in text
 
@@ -128,6 +134,7 @@ def test_a_file_that_is_dated_in_the_future_is_named() -> None:
     text = said(plan_folder("/backups", ours(NOW + 1), NOW))
     assert "is dated in the future, so neither counted nor removed" in text
     assert written(NOW + 1).file in text
+    assert "are dated in the future" in said(plan_folder("/b", ours(NOW + 1, NOW + 2), NOW))
 
 
 def test_a_backup_of_this_computer_needs_no_words() -> None:
@@ -149,6 +156,9 @@ def test_an_old_backup_under_a_new_name_is_told_and_that_there_was_a_newer_one()
     text = said(plan_origin(new.file, old, ABOUT, [old, new]))
     assert f"{new.file} is what this computer wrote as {old.file}" in text
     assert f"has written a newer one of the same swarm: {new.file}, of 2026-11-25 03:16" in text
+    newest = written(NOW + 90, sha256="0" * 64)
+    text = said(plan_origin(old.file, old, ABOUT, [newest, new, old]))
+    assert f"a newer one of the same swarm: {newest.file}" in text
     other = replace(new, cluster="another" + "a" * 18)
     assert plan_origin(old.file, old, ABOUT, [old, other]) == []
 
@@ -194,6 +204,14 @@ def test_any_text_is_read_without_an_error_and_proves_nothing(text: str) -> None
 )
 def test_a_line_that_is_not_an_entry_is_none(other: dict[str, Any]) -> None:
     assert parse(as_line(replace(written(), **other))) == []
+
+
+@pytest.mark.parametrize(
+    ("taken", "kept"), [(0, True), ((1 << 33) - 1, True), (1 << 33, False), (-1, False)]
+)
+def test_an_entry_of_a_time_that_no_clock_shows_is_none(taken: int, kept: bool) -> None:
+    entry = replace(written(), taken=taken)
+    assert parse(as_line(entry)) == [entry] * kept
 
 
 def test_a_line_that_a_power_cut_has_shortened_costs_that_line_only() -> None:
