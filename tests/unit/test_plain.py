@@ -95,6 +95,7 @@ def test_blanks_of_any_width_and_number_are_one(blank: str) -> None:
 
 def test_of_several_lines_the_ends_stay_and_what_they_begin_with() -> None:
     assert plain_lines("a\n  b  c\n\n\td\x1b") == "a\n  b c\n\n d\\x1b"
+    assert plain_lines("Xa\nXX b") == "Xa\nXX b"
     assert plain_lines(" " * 100 + "x") == " " * 40 + "x"
 
 
@@ -131,6 +132,8 @@ def test_what_is_cut_has_room_for_the_words_that_say_so() -> None:
     assert plain("ab  cdefghijklmnopqrstu", 20) == "ab cde … (shortened)"
     assert plain("abcde fghijklmnopqrstu", 20) == "abcde … (shortened)"
     assert plain("abcdefghijklmnopqrst", 20) == "abcdefghijklmnopqrst"
+    assert plain("é" * 20, 20) == "é" * 20
+    assert plain("x" * 14 + "\u202e", 20) == "x" * 14 + r"\u202e"
     # Cut though what is left is short: the rest was not looked at.
     assert plain(" " * 21 + "x", 20) == "  … (shortened)".replace("  ", " ")
     assert (LIMIT, WORD_LIMIT) == (2000, 200)

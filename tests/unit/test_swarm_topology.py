@@ -66,6 +66,21 @@ def test_nothing() -> None:
     ]
 
 
+def test_a_plan_is_asked_for_one_stage_of_one_host() -> None:
+    found = planned({host.name: ABSENT for host in SETTINGS.hosts})
+    of = {
+        (stage.operation, host.name): [type(finding) for finding in found.of(stage, host.name)]
+        for stage in STAGES
+        for host in SETTINGS.hosts
+    }
+    assert {where: kinds for where, kinds in of.items() if kinds} == {
+        ("founded", "rk1"): [Found],
+        ("ingress_encrypted", "rk1"): [ReplaceIngress],
+        **{("joined", name): [Join] for name in ("rk2", "rk3", "rk4")},
+        **{("promoted", name): [Promote] for name in ("rk2", "rk3")},
+    }
+
+
 def test_a_swarm_made_by_hand_from_notes() -> None:
     """A clear ingress network with its default subnet, labels of the owner's, all managers."""
     hand = replace(CLEAR_INGRESS, subnets=("10.0.0.0/24",))
