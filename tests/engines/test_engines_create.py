@@ -181,3 +181,21 @@ def test_a_silent_manager_forbids_the_founding(hosts: Hosts) -> None:
     assert "rk3 did not say whether there is one" in run.output
     assert all(hosts.swarm(name)["LocalNodeState"] == "inactive" for name in hosts)
     hosts.reconnect("rk3")
+
+
+def test_one_host_with_an_absurd_mtu_is_named_and_lowers_nobody_s_networks(
+    hosts: Hosts, request: pytest.FixtureRequest
+) -> None:
+    """A worker's word, on which all hosts' networks would depend for good."""
+    declared(hosts)
+    request.addfinalizer(lambda: hosts.run("rk4", "ip link set eth0 mtu 1500"))
+    hosts.run("rk4", "ip link set eth0 mtu 1000")
+    run = apply(hosts)
+    assert run.returncode == 1
+    assert "rk4 says that its uplink has an MTU of 1000" in run.output
+    assert "encrypted" not in hosts.api("rk1", "/networks/ingress")["Options"]
+    hosts.run("rk4", "ip link set eth0 mtu 1400")
+    run = apply(hosts)
+    assert run.returncode == 0, run.output
+    made_for = hosts.api("rk1", "/networks/ingress")["Options"]
+    assert made_for["com.docker.network.driver.mtu"] == "1400"
