@@ -46,7 +46,7 @@ _SCOPE = {
     "cluster/swarm": _SWARM,
     "cluster/topology": ("swarm_foreseen", "swarm_topology", "identity"),
     "cluster/updates": ("updates_plan",),
-    "drift/memory": ("drift_memory",),
+    "drift/memory": ("drift_memory", "drift_remembered"),
     "drift/report": _DRIFT,
 }
 
