@@ -297,7 +297,7 @@ def _free(prefix: int, taken: Sequence[ipaddress.IPv4Network]) -> ipaddress.IPv4
                 clash = next((other for other in taken if other.overlaps(network)), None)
                 if clash is None:
                     return network
-                behind = max(int(clash.broadcast_address), first + size - 1) + 1
+                behind = int(clash.broadcast_address) + 1
                 first = -(-behind // size) * size
     return None
 

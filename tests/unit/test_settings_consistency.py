@@ -123,6 +123,8 @@ def test_a_name_or_an_address_twice_is_told_at_the_second() -> None:
         for at, name in ((1, "rk2"), (2, "rk3"))
     ]
     assert told(hosts=hosts({"name": ""}, {"name": ""}, {"name": None})) == []
+    assert told(hosts=hosts({"name": 7}, {"name": 7}, {"name": 7})) == []
+    assert fields(hosts=hosts({"name": 7}, {"name": "x"}, {"name": "x"})) == ['hosts[2] "x".name']
 
 
 def test_an_overlay_or_an_admin_twice_is_told() -> None:
@@ -166,7 +168,7 @@ def test_two_hosts_are_not_reached_at_one_place() -> None:
         ("rk9", "is not the name of a declared manager", 'one of "rk1", "rk2", or take it out'),
         (" RK2 ", "is not the name", '"rk2"'),
         ("rk2.lan.example", "is not the name", '"rk2"'),
-        ("192.168.1.12", "is not the name", '"rk2"'),
+        (" 192.168.1.12", "is not the name", '"rk2"'),
         ("192.168.1.13", "is not the name", 'one of "rk1", "rk2", or take it out'),
         ("RK3", "is not the name", 'one of "rk1", "rk2", or take it out'),
     ],
@@ -181,6 +183,7 @@ def test_only_declared_managers_are_founded_without(name: str, reason: str, inst
 def test_each_is_named_once_and_what_is_reported_elsewhere_is_not() -> None:
     found = told(swarm={"found_without": ["rk1", "rk1", 7, "rk2"]})
     assert [one[0::2] for one in found] == [("swarm.found_without[1]", "is there twice")]
+    assert fields(swarm={"found_without": [7, "rk9"]}) == ["swarm.found_without[1]"]
     odd = hosts({}, {}, {"role": "boss"})
     assert told(hosts=odd, swarm={"found_without": ["rk3", "rk1"]}) == []
     unnamed = hosts({}, {}, {"name": 7})
@@ -208,8 +211,14 @@ def test_nobody_shuts_out_the_user_who_logs_in() -> None:
     found = told(access={"others": "deny", "admins": admins[:2]})
     assert [one[:2] for one in found] == [("access.others", '"deny"')]
     assert 'would shut out "ops"' in found[0][2]
-    each = told(access=deny, hosts=hosts({"ssh_user": "zoe"}, {"ssh_user": "bob"}, {"ssh_user": 7}))
-    assert ['"bob"' in each[0][2], '"zoe"' in each[1][2], len(each)] == [True, True, 2]
+    users = ("zoe", "bob", "ann", 7, "tom", "mia", "ops")
+    many = [
+        {"name": f"n{n}", "address": f"192.168.1.{n}", "role": "manager", "ssh_user": user}
+        for n, user in enumerate(users)
+    ]
+    each = [reason for _, _, reason, _ in told(access=deny, hosts=many)]
+    assert [reason.split('"')[1] for reason in each] == ["ann", "bob", "mia", "tom", "zoe"]
+    assert told(access={"others": "deny", "admins": admins[:2]}, ssh="odd") == []
 
 
 # Networks
@@ -260,6 +269,9 @@ def test_hosts_share_a_network_of_254_and_are_named_in_it_up_to_four() -> None:
         assert reason == f"overlaps the hosts' own network 10.210.0.0/24 ({some})"
     [(_, _, reason, _)] = told(hosts=[*hosts(), more[-1], {"name": "x", "address": "odd"}])
     assert reason.endswith("(10.210.0.9)")
+    assert fields(hosts=[{"name": "x", "address": "odd", "role": "manager"}, more[-1]]) == [
+        "swarm.address_pool[0]"
+    ]
 
 
 def pools(*texts: str) -> list[tuple[str, str]]:
@@ -340,6 +352,7 @@ def test_the_swarms_own_ports_are_opened_to_nobody_else() -> None:
         ("firewall.web_ports[2]", "7946"),
         ("firewall.web_ports[3]", "4789"),
     ]
+    assert told(firewall={"web_ports": [2377]})[0][2].startswith("holds 2377, the swarm's own")
     other = told(firewall={"web_ports": ports}, swarm={"data_path_port": 4790})
     assert [one[0] for one in other] == ["firewall.web_ports[0]", "firewall.web_ports[2]"]
     openings = [
@@ -365,9 +378,17 @@ def test_the_swarms_own_ports_are_opened_to_nobody_else() -> None:
             (3, '"4789-"', "4789"),
         )
     ]
-    assert fields(firewall={"open": [{"port": "4700-4789"}, {"port": "4790-4800"}]}) == [
-        "firewall.open[0].port"
-    ]
+    assert fields(
+        firewall={
+            "open": [
+                "odd",
+                {"port": 7945},
+                {"port": "x-80"},
+                {"port": "4700-4789"},
+                {"port": "4790-4800"},
+            ]
+        }
+    ) == ["firewall.open[3].port"]
 
 
 def test_ssh_is_open_to_its_sources_and_to_no_others() -> None:
