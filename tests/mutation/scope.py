@@ -13,7 +13,7 @@ _SCOPE = {
     "cluster/answer": ("answer",),
     "cluster/autolock": ("keys_plan",),
     "cluster/backup": ("backup_plan", "recovery_plan", "refused_on_this_side", "identity"),
-    "cluster/backup_archive": ("backup_archive",),
+    "cluster/backup_archive": ("backup_archive", "backup_archive_form"),
     "cluster/backup_record": ("backup_record",),
     "cluster/certificates": ("keys_plan",),
     "cluster/docker": ("docker_plan", "docker_fact"),
