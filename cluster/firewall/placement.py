@@ -46,12 +46,4 @@ def _leads_to_accept(table: FilterTable, chain: str, seen: set[str]) -> bool:
 def above(table: FilterTable, chain: str, target: str) -> list[str]:
     """The foreign rules above our jump that could let a packet past it."""
     places = positions(table, chain, target)
-    return (
-        [
-            text
-            for text in list(table.get(chain, ()))[: places[0] if places else None]
-            if admits(table, text)
-        ]
-        if places
-        else []
-    )
+    return [text for text in table[chain][: places[0]] if admits(table, text)] if places else []

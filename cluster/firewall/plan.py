@@ -22,7 +22,7 @@ from cluster.firewall.chains import (
 )
 from cluster.firewall.host_files import FILES, TIMER, UNIT, WANTS, WATCH, files
 from cluster.firewall.interfaces import Interfaces, plan_interfaces
-from cluster.firewall.placement import FilterTable, above, admits, positions
+from cluster.firewall.placement import FilterTable, above, positions
 from cluster.firewall.policy import FAMILIES, Family, Policy, covers, of_family
 from cluster.firewall.rule import parse
 from cluster.firewall.web_ranges import WebRanges
@@ -252,7 +252,7 @@ def _family(family: Family, wanted: Wanted, host: Host) -> list[Finding]:
         findings += _chain(f"{name} ({title})", rules, tables.chains.get(name))
     for chain, target in JUMPS.items():
         findings += _jump(title, tables.chains, chain, target)
-    if not tables.chains.get("FORWARD") or not positions(tables.chains, "FORWARD", "DOCKER-USER"):
+    if not positions(tables.chains, "FORWARD", "DOCKER-USER"):
         findings.append(
             Change(
                 f"FORWARD ({title})",
@@ -328,11 +328,6 @@ def _jump(title: str, table: FilterTable, chain: str, target: str) -> list[Findi
         return [Change(what, f"does not lead to {target}: {purpose}", expected=f"-j {target}")]
     if len(places) > 1:
         return [Change(what, f"leads to {target} more than once")]
-    if target == OUTPUT:
-        # A foreign ACCEPT above it lets everything out, clear text too.
-        past = [text for text in table[chain][: places[0]] if admits(table, text)]
-    else:
-        past = above(table, chain, target)
     return [
         Change(
             what,
@@ -340,7 +335,7 @@ def _jump(title: str, table: FilterTable, chain: str, target: str) -> list[Findi
             expected=f"-j {target} first",
             found=rule,
         )
-        for rule in past
+        for rule in above(table, chain, target)
     ]
 
 

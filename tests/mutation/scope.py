@@ -20,6 +20,7 @@ _SCOPE = {
     "cluster/firewall/chains": ("firewall_chains",),
     "cluster/firewall/clear_text": ("firewall_parts",),
     "cluster/firewall/interfaces": ("firewall_parts",),
+    "cluster/firewall/placement": ("firewall_plan", "firewall_shown"),
     "cluster/firewall/plan": ("firewall_plan", "firewall_shown"),
     "cluster/firewall/policy": _FIREWALL,
     "cluster/firewall/rule": ("firewall_parts",),

@@ -84,6 +84,14 @@ def test_on_a_host_with_nothing_one_thing_is_said_of_each() -> None:
     ]
 
 
+def test_with_the_rules_of_one_family_the_list_of_bridges_counts() -> None:
+    half = replace(with_tables("ipv6", chains={}), bridges=("br-0123456789ab", "db0"))
+    assert [text.partition(":")[0] for text in said(half)] == [
+        "firewall (IPv6)",
+        "Docker's bridges",
+    ]
+
+
 def test_findings_come_in_the_order_of_what_they_cost() -> None:
     host = replace(
         with_chains("ipv4", SWARM_INPUT=()),
@@ -109,7 +117,7 @@ def test_where_it_is_refused_nothing_else_is_said() -> None:
     both = {family: Tables(installed=False) for family in CONVERGED.tables}
     assert "not installed for IPv4 and IPv6" in said(replace(CONVERGED, tables=both))[0]
     # Only where Docker is still to come will it bring iptables.
-    assert isinstance(plan(WANTED, host, planning=True)[0], Refusal)
+    assert "not installed for IPv4" in plan(WANTED, host, planning=True)[0].reason
 
 
 def test_neighbours_are_refused_or_named_and_others_are_nobodys_business() -> None:
@@ -155,6 +163,8 @@ def test_the_files_are_those_of_the_policy_and_the_schedule() -> None:
     assert WANTED.refreshed
     assert WANTED.units == (UNIT, WATCH, TIMER)
     assert WANTED.ssh_sources == ()
+    sources = ("10.0.0.0/8",)
+    assert declared(replace(POLICY, ssh_sources=sources), "daily").ssh_sources == sources
     assert "daily" in "\n".join(WANTED.files.values())
     weekly = declared(POLICY, "weekly")
     differing = {path for path, text in weekly.files.items() if text != WANTED.files[path]}
