@@ -206,7 +206,7 @@ def _judge(about: Backup) -> None:
         and _fits(_ADDRESS, manager.address)
         and isinstance(manager.hostname, str)
         and len(manager.hostname) <= 255
-        and (manager.hostname.isprintable() or not manager.hostname)
+        and manager.hostname.isprintable()
         for manager in about.managers
     ):
         wrong.append("managers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.answer import NoAnswer, Sections, asked, sections
+from cluster.answer import LIMIT, NoAnswer, Sections, asked, sections
 from tests.answers import MARK, encoded
 
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
@@ -184,3 +185,105 @@ def test_what_a_failed_script_says_is_told_in_one_printable_line(words: bytes) -
     with pytest.raises(NoAnswer) as error:
         sections(["#> M", base64.b64encode(text).decode()])
     assert str(error.value).isprintable()
+
+
+# Files, and what is odd about them
+# ---------------------------------
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_file_is_shown_or_what_is_odd_about_it(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("\n \none\n\n two \n\n")
+    (tmp_path / "full").write_bytes(b"x" * LIMIT)
+    (tmp_path / "over").write_bytes(b"x" * (LIMIT + 1))
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    names = ("file", "full", "over", "folder", "pipe", "link", "none")
+    script = "\n".join(f"show {name} {tmp_path}/{name} || echo $? for {name} >&2" for name in names)
+    found = told(f"{script}\nsection end; show none {tmp_path}/none || echo $?", shell)
+    assert found == {
+        "file": ["one", "", " two "],
+        "full": ["x" * 65536],
+        "over": ["x" * 65537],
+        "end": ["1"],
+    }
+    assert found.odd == {
+        "over": f"{tmp_path}/over is larger than 64 KiB",
+        "folder": f"{tmp_path}/folder is a directory",
+        "pipe": f"{tmp_path}/pipe is a device or a pipe",
+        "link": f"{tmp_path}/link is a link to nothing",
+    }
+
+
+def test_a_section_of_a_file_read_in_another_way_and_an_oddness_said_by_hand() -> None:
+    found = told('begin hosts /etc/hosts; echo read; odd other "/a b" "not what it was"')
+    assert found == {"hosts": ["read"]}
+    assert found.odd == {"other": "/a b is not what it was"}
+
+
+def test_of_what_a_script_says_beside_the_first_words_are_told() -> None:
+    with pytest.raises(NoAnswer) as caught:
+        sections(run("head -c 5000 /dev/zero | tr '\\0' x >&2; exit 7").stdout.decode().split("\n"))
+    text = str(caught.value)
+    assert text.startswith("its script failed there (exit status 7): xxx")
+    assert text.endswith(" … (shortened)")
+    assert len(run("head -c 5000 /dev/zero | tr '\\0' x >&2").stdout) < 4200 * 4 / 3
+
+
+# The answer, letter by letter
+# ----------------------------
+
+
+def answer(text: str) -> Sections:
+    return sections(["#> M", base64.b64encode(text.encode()).decode()])
+
+
+def refused(text: str) -> str:
+    with pytest.raises(NoAnswer) as caught:
+        answer(text)
+    return str(caught.value)
+
+
+END = "\n#! M\n\n#. M 0\n"
+
+
+def test_each_kind_of_part_is_taken_for_what_it_is() -> None:
+    found = answer(f"before\n#> M one\n1\n#= M two\n/path\n2\n\n#- M three\n odd thing \n{END}")
+    assert found == {"one": ["1"], "two": ["2"]}
+    assert found.odd == {"three": "odd thing"}
+    assert answer(END) == {}
+    assert answer(f"\n#= M empty\n/path{END}") == {"empty": []}
+    assert answer(f"\n#> M only{END}") == {"only": []}
+
+
+def test_a_section_that_comes_twice_is_no_answer() -> None:
+    twice = refused(f"\n#> M one\n1\n#= M one\n/path\n2{END}")
+    assert twice == "its answer has two sections 'one'"
+    assert answer(f"\n#- M one\na\n#- M one\nb\n#> M one\n1{END}").odd == {"one": "b"}
+
+
+@pytest.mark.parametrize("status", ["", "x", "-1", "1000", "1 ", "0\n\n", "00000"])
+def test_a_status_that_no_shell_has_is_no_end(status: str) -> None:
+    assert "cut short" in refused(f"\n#> M one\n1\n#! M\n\n#. M {status}\n")
+
+
+def test_the_last_end_counts_and_what_failed_says_why_or_that_it_did_not() -> None:
+    text = f"\n#> M one\n1{END}more\n#! M\n a \nb\n\n#. M 12\n"
+    assert refused(text) == "its script failed there (exit status 12): a / b"
+    assert refused("\n#! M\n\n#. M 255\n").endswith("(exit status 255): it did not say why")
+
+
+def test_a_cut_tells_how_much_came() -> None:
+    assert "cut short after 9 bytes" in refused("\n#> M one")
+    assert "cut short after 0 bytes" in refused("")
+
+
+def test_lines_are_joined_and_what_is_no_code_is_told() -> None:
+    code = base64.b64encode(f"\n#> M one\nlonger{END}".encode()).decode()
+    lines = ["words", "#> M ", *(f" {code[at : at + 7]} " for at in range(0, len(code), 7))]
+    assert sections(lines) == {"one": ["longer"]}
+    with pytest.raises(NoAnswer, match="other words in the middle"):
+        sections(["#> M", code[:8] + "!" + code[8:]])
+    with pytest.raises(NoAnswer, match="cut short after 0 bytes"):
+        sections([code])

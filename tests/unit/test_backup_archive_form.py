@@ -181,6 +181,29 @@ def test_a_file_is_as_long_as_it_may_be_and_no_longer(name: str, longest: int) -
     assert refused(padded(name, longest + 1)) == f"it is no backup of ours: {name} is too long"
 
 
+def test_a_state_is_examined_whoever_says_that_its_digest_is_right() -> None:
+    strange_one = state(added=lambda opened: add(opened, "/etc/cron.d/x"))
+    digest = sha256(strange_one).hexdigest()
+    about = json.dumps({"format": 1, **asdict(ABOUT), "digest": digest}).encode()
+    said = refused(archive({"backup.json": about, "swarm.tar.gz": strange_one}))
+    assert said == "the state holds what no state has: '/etc/cron.d/x'"
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"nonsense", b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 20, state()[:-20], state()[:200]],
+)
+def test_damage_of_any_kind_is_told_as_damage(damaged: bytes) -> None:
+    with pytest.raises(Unusable, match=r"^the state's archive is damaged \("):
+        examine(damaged)
+
+
+@pytest.mark.parametrize("text", [b'"x"', b"1", b"null", b"[]", b"{}", b"\xff"])
+def test_what_describes_nothing_is_no_backup(text: bytes) -> None:
+    found = {"backup.json": text, "swarm.tar.gz": state()}
+    assert refused(archive(found)).startswith("it is no backup of ours (")
+
+
 def test_a_link_with_a_files_name_is_something_else() -> None:
     found = {n: content for n, (_, content) in entries(whole_with_key()).items()}
     written = io.BytesIO()
@@ -216,6 +239,7 @@ def test_a_file_with_a_bit_beyond_its_rights_is_refused(mode: int) -> None:
 def test_a_name_that_is_not_plainly_below_the_folder_is_refused(name: str) -> None:
     assert strange(name) == f"the state holds what no state has: {name!r}"
     assert strange("./swarm/x") == ""
+    assert strange("swarm/x", type=tarfile.AREGTYPE) == ""
 
 
 def test_long_names_are_shown_up_to_a_length() -> None:
@@ -262,10 +286,11 @@ def test_what_is_written_anew_is_roots_with_the_rights_and_times_of_before() -> 
         add(opened, "./swarm/more", b"more", mode=0o640, mtime=9, uid=1000, uname="ada")
 
     before = state(added=added)
-    found = entries(written_anew(before, {"swarm/more": b"another", "swarm/none": b"x"}), "r:gz")
+    new = {"swarm/more": b"another", "swarm/none": b"x", "swarm/worker": b"x"}
+    found = entries(written_anew(before, new), "r:gz")
     assert set(found) == {*entries(state(), "r:gz"), "swarm/worker", "swarm/more"}
     folder, _ = found["swarm/worker"]
-    assert (folder.isdir(), folder.mode, folder.mtime) == (True, 0o750, 7)
+    assert (folder.isdir(), folder.size, folder.mode, folder.mtime) == (True, 0, 0o750, 7)
     file, content = found["swarm/more"]
     assert (file.mode, file.mtime, file.uid, file.uname) == (0o640, 9, 0, "")
     assert content == b"another"

@@ -8,6 +8,7 @@ import pytest
 
 from cluster.findings import Change, Notice, Refusal
 from cluster.firewall.host_files import RULES, TIMER, UNIT, WATCH
+from cluster.firewall.placement import above
 from cluster.firewall.plan import Host, Tables, Wanted, declared, neighbours, plan, plan_ranges
 from cluster.firewall.web_ranges import WebRanges
 from tests.unit.test_firewall_plan import (
@@ -184,6 +185,32 @@ def test_each_family_is_asked_for_its_own_ranges() -> None:
     own = replace(LISTS, ranges={**LISTS.ranges, "ipv6": ("2001:db8::/32", "10.0.0.0/8")})
     rules = ("-s 2001:db8::/32 -j RETURN", "-j DROP")
     assert said(replace(with_chains("ipv6", SWARM_WEB=rules), web=own)) == []
+
+
+@pytest.mark.parametrize("verdict", ["QUEUE", "NFQUEUE", "ACCEPT", "RETURN"])
+def test_what_hands_a_packet_on_above_ours_is_told(verdict: str) -> None:
+    rule = f"-i eth9 -j {verdict}"
+    [text] = said(with_chains("ipv4", INPUT=(rule, "-j SWARM-INPUT")))
+    assert f"never judged; ours goes first ({rule} →" in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"), [("QUEUE", 1), ("NFQUEUE", 1), ("ACCEPT", 1), ("RETURN", 0), ("DROP", 0)]
+)
+def test_so_is_what_hands_it_to_a_chain_that_does(verdict: str, told: int) -> None:
+    rules = ("-j THEIRS", "-j SWARM-INPUT")
+    host = with_chains("ipv4", INPUT=rules, THEIRS=("-i lo -j DROP", f"-j {verdict}"))
+    assert len(said(host)) == told
+
+
+def test_a_rule_that_leads_to_ours_earlier_leads_past_nothing() -> None:
+    assert said(with_chains("ipv4", INPUT=("-i eth9 -j SWARM-INPUT", "-j SWARM-INPUT"))) == []
+
+
+def test_a_way_from_which_nothing_comes_back_is_not_our_jump() -> None:
+    [text] = said(with_chains("ipv4", INPUT=("-g SWARM-INPUT",)))
+    assert text.startswith("INPUT (IPv4): does not lead to SWARM-INPUT")
+    assert above({"INPUT": ("-j ACCEPT",)}, "INPUT", "SWARM-INPUT") == []
 
 
 def test_a_forward_chain_that_is_gone_leads_nowhere() -> None:
