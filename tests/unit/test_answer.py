@@ -274,6 +274,17 @@ def test_the_last_end_counts_and_what_failed_says_why_or_that_it_did_not() -> No
     assert refused("\n#! M\n\n#. M 255\n").endswith("(exit status 255): it did not say why")
 
 
+def test_an_end_without_its_beginning_or_the_other_way_round_is_none() -> None:
+    assert "cut short" in refused("\n#> M one\n1\n#. M 0\n")
+    assert "cut short" in refused("\n#> M one\n1\n#! M\n0\n")
+    words = "\n#! M\nwhat\n#. M 0\nit said\n#. M 12\n"
+    assert refused(words).startswith("its script failed there (exit status 12): what / #. M 0 /")
+
+
+def test_blank_lines_around_what_is_said_are_none_of_it() -> None:
+    assert answer(f"\n#> M one\n \n\t\n 1\n\n2 \n \n\t{END}") == {"one": [" 1", "", "2 "]}
+
+
 def test_a_cut_tells_how_much_came() -> None:
     assert "cut short after 9 bytes" in refused("\n#> M one")
     assert "cut short after 0 bytes" in refused("")
@@ -284,6 +295,9 @@ def test_lines_are_joined_and_what_is_no_code_is_told() -> None:
     lines = ["words", "#> M ", *(f" {code[at : at + 7]} " for at in range(0, len(code), 7))]
     assert sections(lines) == {"one": ["longer"]}
     with pytest.raises(NoAnswer, match="other words in the middle"):
-        sections(["#> M", code[:8] + "!" + code[8:]])
+        sections(["#> M", code[:8] + "!!!!" + code[8:]])
+    for end in range(len(code) - 4, len(code)):
+        with pytest.raises(NoAnswer, match="cut short"):
+            sections(["#> M", code[:end]])
     with pytest.raises(NoAnswer, match="cut short after 0 bytes"):
         sections([code])
