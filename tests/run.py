@@ -72,15 +72,15 @@ def _engines(name: str, expected: int, budget: int, *files: str) -> Suite:
 
 SUITES = {
     "test": (
-        Suite("unit", 240, 600, ("tests/unit", "-n", "2", "--dist", "loadfile")),
+        Suite("unit", 230, 600, ("tests/unit", "-n", "2", "--dist", "loadfile")),
         Suite("netns", 140, 300, ("tests/netns", "-m", "not lifecycle")),
         # Waiting for an engine to notice what it has lost takes minutes: that is for the lifecycle.
-        Suite("engines", 120, 240, ("tests/engines/test_engines_create.py", "-k", "not without")),
+        Suite("engines", 140, 300, ("tests/engines/test_engines_create.py", "-k", "not without")),
         Suite("browser", 60, 180, ("tests/browser",)),
-        Suite("lab", 620, 1000, ("tests/lab", "-m", "not lifecycle", "--durations=10")),
+        Suite("lab", 610, 1000, ("tests/lab", "-m", "not lifecycle", "--durations=10")),
     ),
     "lifecycle": (
-        Suite("guard", 60, 300, ("tests/netns", "-m", "lifecycle", "-v", "--durations=10")),
+        Suite("guard", 90, 300, ("tests/netns", "-m", "lifecycle", "-v", "--durations=10")),
         _scenarios(
             "interruptions",
             960,
