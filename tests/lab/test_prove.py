@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,17 @@ def found(lab: ModuleType, pyinfra: Callable[..., Run]) -> Description:
     return found
 
 
+def settled(look: Callable[[], dict[str, str]]) -> dict[str, str]:
+    """What is seen twice in a row: keys for a new peer come some seconds after its address."""
+    last, seen = look(), look()
+    deadline = time.monotonic() + 120
+    while seen != last:
+        assert time.monotonic() < deadline, "the hosts do not come to rest"
+        time.sleep(3)
+        last, seen = seen, look()
+    return seen
+
+
 def rows(output: str) -> dict[tuple[str, str, str], tuple[bool, list[str]]]:
     """The table: network, from and to; whether the row is marked, and its other cells."""
     pattern = r"^ *(✗?) +(ingress|secret) +(node\d) +(node\d) +(.*)$"
@@ -85,7 +97,7 @@ def test_every_pair_is_proven_in_every_network_without_a_trace(
     try:
         with service(lab, "everywhere", "--mode global --network secret"):
             wait_for(lambda: ends_of_secret() == {"node1", "node2", "node3"}, "the service's tasks")
-            before = on_each(NODES, TRACES)
+            before = settled(lambda: on_each(NODES, TRACES))
             with captured(found, tmp_path / "wire") as count:
                 run = pyinfra(*PROVE, env={"SWARM_REASONS": str(tmp_path / "reasons")})
             assert run.returncode == 0, run.output

@@ -166,7 +166,7 @@ def test_what_a_module_states_is_seen_by_tests_that_run_no_line_of_it(tmp_path: 
 
 
 def _dies() -> int:
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGKILL)  # any other could have a handler here
     return 0
 
 
@@ -185,7 +185,7 @@ def _spins() -> int:
         (lambda: 0, 0),
         (lambda: 10, 10),
         (_raises, ENDED_BADLY),
-        (_dies, -signal.SIGTERM),
+        (_dies, -signal.SIGKILL),
         (_spins, -signal.SIGXCPU),
     ],
 )
