@@ -37,11 +37,11 @@ def board(lab: Any) -> str:
 
 
 def offered(lab: Any) -> set[str]:
-    """What sshd offers a stranger."""
+    """What sshd offers a stranger; nothing while it is being restarted."""
     command = lab.ssh_command(HOST, "-o", "PreferredAuthentications=none", "-v")
     said = subprocess.run([*command, "true"], capture_output=True, text=True, check=False).stderr
-    last = [line for line in said.splitlines() if "Authentications that can continue:" in line][-1]
-    return set(last.rsplit(": ", 1)[1].split(","))
+    lines = [line for line in said.splitlines() if "Authentications that can continue:" in line]
+    return set(lines[-1].rsplit(": ", 1)[1].split(",")) if lines else set()
 
 
 def root(lab: Any, script: str, check: bool = True) -> str:
