@@ -31,7 +31,7 @@ netns: $(READY) ## real iptables, users and mounts in namespaces (some minutes, 
 engines: $(READY) ## real Docker engines in namespaces (some minutes, as root)
 	@$(BIN)/python tests/run.py test engines
 
-mutation: $(READY) ## do the tests notice changes? (MODULE=cluster/sshd.py, RECORD=1)
+mutation: $(READY) ## do the tests notice changes? (MODULE=pyinfra_swarm/ssh/plan.py, RECORD=1)
 	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(RECORD),--record)
 
 check: $(READY) ## types and style

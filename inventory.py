@@ -23,7 +23,7 @@ def _refuse_strangers():
     # of one of our folders would be used in its place, here and in every `fact facts.…`.
     if str(_ROOT) not in _sys.path:
         _sys.path.append(str(_ROOT))
-    for _name in ("cluster", "facts", "operations", "deploys", "drift", "lab"):
+    for _name in ("pyinfra_swarm", "facts", "lab"):
         if not (_ROOT / _name).is_dir():
             continue
         _spec = _find_spec(_name)
@@ -40,7 +40,7 @@ def _refuse_strangers():
 
 def _load():
     try:
-        from cluster import settings
+        from pyinfra_swarm.settings import model as settings
     except ModuleNotFoundError as error:
         _stop(
             f'The Python that runs pyinfra ({_sys.executable}) has no module "{error.name}"\n\n'
@@ -105,9 +105,9 @@ def _entry(_host, _ssh):
 _refuse_strangers()
 _settings, _source = _load()
 
-from operations import command_line as _command_line  # noqa: E402  (only now is it certainly ours)
-from operations import pyinfra_internals as _internals  # noqa: E402
-from operations import story as _story  # noqa: E402
+from pyinfra_swarm.run import command_line as _command_line  # noqa: E402  (only now is it certainly ours)
+from pyinfra_swarm.run import pyinfra_internals as _internals  # noqa: E402
+from pyinfra_swarm.run import story as _story  # noqa: E402
 
 _refuse_a_limit_to_nobody()
 

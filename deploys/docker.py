@@ -1,7 +1,7 @@
 """Docker from its own repository: one version everywhere, held, configured, running."""
 
-from cluster.settings import load
-from operations import docker
+from pyinfra_swarm.docker import operations as docker
+from pyinfra_swarm.settings.model import load
 
 docker.repository(load(), name="Docker: its repository, the key checked first")
 docker.installed(load(), name="Docker: one version everywhere, held")

@@ -3,8 +3,8 @@
 ``--data refresh=now`` has every host ask Cloudflare for its ranges at once.
 """
 
-from cluster.settings import load
-from operations import firewall
+from pyinfra_swarm.firewall import operations as firewall
+from pyinfra_swarm.settings.model import load
 
 firewall.applied(load(), name="Firewall: default deny, the web ports for those declared")
 firewall.web_ranges(load(), name="Firewall: the web ranges no older than declared")

@@ -1,6 +1,6 @@
 """Takes the firewall off: the hosts' tables are left as if it had never been there."""
 
-from cluster.settings import load
-from operations import firewall
+from pyinfra_swarm.firewall import operations as firewall
+from pyinfra_swarm.settings.model import load
 
 firewall.removed(load(), name="Firewall: taken off")

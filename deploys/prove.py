@@ -3,7 +3,7 @@
 pyinfra -y inventory.py deploys/prove.py
 """
 
-from cluster.settings import load
-from operations import proof
+from pyinfra_swarm.proof import operations as proof
+from pyinfra_swarm.settings.model import load
 
 proof.proven(load(), name="Proof: every pair of nodes exchanges encrypted packets")

@@ -3,8 +3,8 @@
 ``--data all=yes`` reboots every host.
 """
 
-from cluster.settings import load
-from operations import reboot
+from pyinfra_swarm.rolling import reboot_operations as reboot
+from pyinfra_swarm.settings.model import load
 
 reboot.unfinished(load(), name="Reboot: what an earlier run has left", _serial=True, _timeout=7200)
 reboot.managers(load(), name="Reboot: managers but the leader", _serial=True, _timeout=7200)

@@ -3,7 +3,7 @@
 pyinfra inventory.py deploys/recover.py [--data host=rk1] [--data unlock=PATH]
 """
 
-from cluster.settings import load
-from operations import recovery
+from pyinfra_swarm.backup import recovery_operations as recovery
+from pyinfra_swarm.settings.model import load
 
 recovery.recovered(load(), name="Recover: the swarm goes on with one manager", _timeout=900)

@@ -3,8 +3,8 @@
 pyinfra inventory.py deploys/remove.py --data host=rk4
 """
 
-from cluster.settings import load
-from operations import removal
+from pyinfra_swarm.removal import operations as removal
+from pyinfra_swarm.settings.model import load
 
 removal.planned(load(), name="Remove: what it takes, and the owner's word")
 removal.drained(load(), name="Remove: no more tasks on it")

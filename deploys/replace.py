@@ -3,8 +3,8 @@
 pyinfra inventory.py deploys/replace.py --data host=rk4
 """
 
-from cluster.settings import load
-from operations import removal
+from pyinfra_swarm.removal import operations as removal
+from pyinfra_swarm.settings.model import load
 
 removal.planned_replacement(load(), name="Replace: what it takes, and the owner's word")
 removal.drained(load(), name="Replace: no more tasks on it")

@@ -3,8 +3,9 @@
 ``--data purge=docker`` removes Docker's packages, too. docs/removing.md says what stays.
 """
 
-from cluster.settings import load
-from operations import firewall, reset
+from pyinfra_swarm.firewall import operations as firewall
+from pyinfra_swarm.reset import operations as reset
+from pyinfra_swarm.settings.model import load
 
 reset.planned(load(), name="Reset: what it ends, and the owner's word")
 reset.workers_left(load(), name="Reset: the workers leave", _timeout=120)

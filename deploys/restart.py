@@ -1,7 +1,7 @@
 """The engines restarted, one node at a time: ``pyinfra inventory.py deploys/restart.py``."""
 
-from cluster.settings import load
-from operations import restart
+from pyinfra_swarm.rolling import restart_operations as restart
+from pyinfra_swarm.settings.model import load
 
 restart.unfinished(
     load(),

@@ -3,7 +3,7 @@
 While a replacement is under way, its end is awaited.
 """
 
-from cluster.settings import load
-from operations import certificates
+from pyinfra_swarm.keys import certificates_operations as certificates
+from pyinfra_swarm.settings.model import load
 
 certificates.authority_rotated(load(), name="Swarm: a new root CA")

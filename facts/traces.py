@@ -1,35 +1,5 @@
-"""What this project has left on a host."""
+"""What can be asked of a host: `pyinfra inventory.py fact facts.traces.Left`."""
 
-from __future__ import annotations
-
-from cluster.answer import Sections
-from cluster.docker import PACKAGES
-from cluster.reset import WATCHED, Traces
-from facts.packages import PACKAGE_ROWS
-from facts.subject import SubjectFact
-
-
-class Left(SubjectFact[Traces]):
-    """Files of ours on this host, and which of Docker's packages are installed and held.
-
-    Gives a :class:`cluster.reset.Traces`.
-    """
-
-    def script(self) -> str:
-        return (
-            f"section files; for path in {' '.join(WATCHED)}; do "
-            + '[ -e "$path" ] && echo "$path"; done\n'
-            + "section packages; "
-            + PACKAGE_ROWS.format(
-                fields="${Package} ${db:Status-Status} ${db:Status-Want}", names=" ".join(PACKAGES)
-            )
-        )
-
-    def parse(self, said: Sections) -> Traces:
-        rows = [line.split() for line in said["packages"]]
-        there = [row for row in rows if row[1:2] == ["installed"]]
-        return Traces(
-            files=tuple(said["files"]),
-            held=tuple(row[0] for row in there if row[2] == "hold"),
-            installed=tuple(row[0] for row in there),
-        )
+from pyinfra_swarm.reset.facts import (
+    Left as Left,
+)

@@ -20,11 +20,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
-from cluster.settings_sources import FILE_NAME, PATH_VARIABLE
-from cluster.sshd import DROP_IN
 from lab import api, description
 from lab.description import Description
 from lab.errors import LabError
+from pyinfra_swarm.settings.sources import FILE_NAME, PATH_VARIABLE
+from pyinfra_swarm.ssh.plan import DROP_IN
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ("pyinfra", "-y", "inventory.py", "deploys/site.py")

@@ -1,7 +1,7 @@
 """Answers of hosts for tests, from text in which ``#> NAME`` begins a section.
 
 So are they recorded (:mod:`tests.facts_page`) and written by hand; over the wire they look
-different (:mod:`cluster.answer`).
+different (:mod:`run.answer`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import base64
 import re
 from collections.abc import Iterable
 
-from cluster.answer import Sections
-from cluster.answer import sections as taken_apart
+from pyinfra_swarm.run.answer import Sections
+from pyinfra_swarm.run.answer import sections as taken_apart
 
 MARK = "0f3c6c1e-8d0b-4a53-9a51-3c7b1f2c9d10"
 

@@ -3,7 +3,7 @@
 python -m tests.facts_page record         ask a manager of the running lab anew, then write
 python -m tests.facts_page write          put the answers of what was recorded into the page
 
-``tests/unit/test_facts_page.py`` fails where the page says something else than the code.
+``tests/unit/project/test_facts_page.py`` fails where the page says something else than the code.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Any
 from pyinfra.api import FactBase
 from pyinfra.api.facts import ShortFactBase
 
-from cluster.settings_sources import ROOT
 from lab import api
+from pyinfra_swarm.settings.sources import ROOT
 from tests.answers import encoded, recorded
-from tests.lab.conftest import description_of_the_lab, load_web_image, on_each
+from tests.scenarios.conftest import description_of_the_lab, load_web_image, on_each
 
 PAGE = ROOT / "docs/facts.md"
 RECORDED = ROOT / "tests/unit/fixtures/facts"
@@ -47,17 +47,22 @@ def facts() -> dict[str, Any]:
             if (
                 inspect.isclass(value)
                 and issubclass(value, FactBase | ShortFactBase)
-                and value.__module__ == module.__name__
                 and not value.__dict__.get("abstract", False)
             ):
                 found[f"{module.__name__}.{name}"] = value
     return found
 
 
+def name_of(fact: Any) -> str:
+    """The name that pyinfra takes for a fact."""
+    [name] = [name for name, one in facts().items() if one is fact]
+    return name
+
+
 def asked(name: str, fact: Any) -> tuple[str, Any]:
     """The fact that a host is asked for: for a short fact the one it is taken from."""
     whole = fact.fact if issubclass(fact, ShortFactBase) else fact
-    return f"{whole.__module__}.{whole.__name__}", whole
+    return name_of(whole), whole
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class Result:
 
 
 def _scenarios(name: str, expected: int, budget: int, *files: str) -> Suite:
-    paths = tuple(f"tests/lab/test_{file}.py" for file in files)
+    paths = tuple(f"tests/scenarios/test_{file}.py" for file in files)
     return Suite(name, expected, budget, (*paths, "-m", "lifecycle", "-v", "--durations=10"))
 
 
@@ -77,7 +77,7 @@ SUITES = {
         # Waiting for an engine to notice what it has lost takes minutes: that is for the lifecycle.
         Suite("engines", 140, 300, ("tests/engines/test_engines_create.py", "-k", "not without")),
         Suite("browser", 60, 180, ("tests/browser",)),
-        Suite("lab", 610, 1000, ("tests/lab", "-m", "not lifecycle", "--durations=10")),
+        Suite("lab", 610, 1000, ("tests/scenarios", "-m", "not lifecycle", "--durations=10")),
     ),
     "lifecycle": (
         Suite("guard", 90, 300, ("tests/netns", "-m", "lifecycle", "-v", "--durations=10")),

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from cluster.settings import load
 from lab import api, description
 from lab.description import Description
 from lab.errors import LabError
+from pyinfra_swarm.settings.model import load
 from tests.bench import floor, product
 from tests.bench.product import Timed
 from tests.bench.remote_commands import commands_in, facts_in, parts, table
-from tests.lab.conftest import ROOT, SITE
+from tests.scenarios.conftest import ROOT, SITE
 
 RESULTS = Path(__file__).with_name("results.md")
 CONVERGE, RERUN, DRY, COMMANDS = 1.3, 3.5, 2.5, 10

@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 
-from cluster.firewall.policy import FAMILIES, Family, Opening, Policy
-from cluster.firewall.web_ranges import SHIPPED
-from tests.firewall.packet import Packet
+from pyinfra_swarm.firewall.policy import FAMILIES, Family, Opening, Policy
+from pyinfra_swarm.firewall.web_ranges import SHIPPED
+from tests.models.firewall.packet import Packet
 from tests.netns.conftest import COMMANDS, Host, Namespace, namespace
 from tests.netns.enter import inside
 from tests.netns.wires import CONTAINER, CONTAINERS_PORT, HOST, Wires

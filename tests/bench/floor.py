@@ -14,9 +14,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from cluster.docker import PACKAGES
 from lab import api
 from lab.description import Description
+from pyinfra_swarm.docker.plan import PACKAGES
 from tests.bench.remote_commands import Asked
 
 _PORT = 2377

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.conftest import ROOT, environment, pyinfra_argv
+from tests.scenarios.conftest import ROOT, environment, pyinfra_argv
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _OPERATION = re.compile(r"--> Starting .*?operation: (?:\S+ \| )?(?P<name>.+?)\s*$")
@@ -40,7 +40,7 @@ def run(*arguments: str, log: Path | None = None) -> Timed:
 
 def check() -> Timed:
     """Run ``drift --lab``."""
-    return _timed([sys.executable, "-m", "drift", "--lab"], None)
+    return _timed([sys.executable, "-m", "pyinfra_swarm.drift", "--lab"], None)
 
 
 def _timed(argv: list[str], log: Path | None) -> Timed:

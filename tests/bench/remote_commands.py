@@ -13,7 +13,7 @@ _FACT = re.compile(
 _INPUT = re.compile(r"^\s*\[(?P<host>[^\]]+)\] >>> ")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
-PART_OF = {"facts.host": "preflight"}
+PART_OF = {"pyinfra_swarm.host.facts": "preflight"}
 """The part of the job a fact belongs to, where it is not the name of the fact's module."""
 
 

@@ -29,10 +29,10 @@ from typing import Any
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from cluster.settings import forget, load
-from drift.report import Report, report
-from drift.run import Request, run
-from drift.target import deploys, target
+from pyinfra_swarm.drift.report import Report, report
+from pyinfra_swarm.drift.run import Request, run
+from pyinfra_swarm.drift.target import deploys, target
+from pyinfra_swarm.settings.model import forget, load
 from tests.answers import encoded
 from tests.facts_page import OF_A_WORKER, RECORDED
 

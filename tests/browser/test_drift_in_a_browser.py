@@ -13,10 +13,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-from drift import page as report_page
-from drift.memory import Memory, learn
-from drift.report import Host, Report
-from tests.unit.drift_examples import AT, failed, found, looked, measure, reported, run_of
+from pyinfra_swarm.drift import page as report_page
+from pyinfra_swarm.drift.memory import Memory, learn
+from pyinfra_swarm.drift.report import Host, Report
+from tests.unit.drift.drift_examples import AT, failed, found, looked, measure, reported, run_of
 
 FOUR = (
     Host("rk1", "manager", "192.168.1.11"),

@@ -31,7 +31,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.engines import programs
-from tests.lab.conftest import ROOT, Run, environment, pyinfra_argv
+from tests.scenarios.conftest import ROOT, Run, environment, pyinfra_argv
 
 USER = "admin"
 """Who logs in: a key, sudo without a password."""

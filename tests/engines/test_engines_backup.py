@@ -19,11 +19,11 @@ from pathlib import Path
 
 import pytest
 
-from cluster import age_encryption
-from cluster.backup_archive import Archive, unpack
+from pyinfra_swarm.backup import age_encryption
+from pyinfra_swarm.backup.archive import Archive, unpack
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import EngineError, Hosts
-from tests.lab.conftest import ROOT, Run
+from tests.scenarios.conftest import ROOT, Run
 
 MANAGERS, WORKERS = ("rk1", "rk2", "rk3"), ("rk4",)
 BACKUP = ("inventory.py", "deploys/backup.py")

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from cluster.firewall.chains import BRIDGES
-from cluster.firewall.host_files import INTERFACE_LIST, LISTS, SCRIPT
-from cluster.firewall.interfaces import Interfaces, parse_list
-from cluster.firewall.plan import declared
-from cluster.firewall.policy import Policy
-from cluster.firewall.web_ranges import SHIPPED
-from cluster.shell import write_files
+from pyinfra_swarm.firewall.host_files import INTERFACE_LIST, LISTS, SCRIPT
+from pyinfra_swarm.firewall.interfaces import Interfaces, parse_list
+from pyinfra_swarm.firewall.plan import declared
+from pyinfra_swarm.firewall.policy import Policy
+from pyinfra_swarm.firewall.rules import BRIDGES
+from pyinfra_swarm.firewall.web_ranges import SHIPPED
+from pyinfra_swarm.run.shell import write_files
 from tests.engines import programs
 from tests.engines.hosts import Hosts
 

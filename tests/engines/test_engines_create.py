@@ -14,7 +14,7 @@ import pytest
 from tests.engines import programs
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import EngineError, Hosts, Node
-from tests.lab.conftest import Run, changes_in, wait_for
+from tests.scenarios.conftest import Run, changes_in, wait_for
 
 MANAGERS, WORKERS = ("rk1", "rk2", "rk3"), ("rk4",)
 

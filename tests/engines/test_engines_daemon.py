@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.docker import DAEMON_JSON, PACKAGES, UNIT_DROP_IN, UNIT_DROP_IN_CONTENT
+from pyinfra_swarm.docker.plan import DAEMON_JSON, PACKAGES, UNIT_DROP_IN, UNIT_DROP_IN_CONTENT
 from tests.engines.hosts import Hosts
 from tests.engines.test_engines_rolling import leader, restarted, started, turns, until
-from tests.lab.conftest import Run
+from tests.scenarios.conftest import Run
 
 MANAGERS = ("rk1", "rk2", "rk3")
 DAEMON = ("inventory.py", str(Path(__file__).parent / "deploys/daemon.py"))

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from cluster.firewall.host_files import LISTS, SCRIPT
-from cluster.firewall.plan import declared
-from cluster.firewall.policy import Policy
-from cluster.firewall.web_ranges import SHIPPED
-from cluster.shell import write_files
+from pyinfra_swarm.firewall.host_files import LISTS, SCRIPT
+from pyinfra_swarm.firewall.plan import declared
+from pyinfra_swarm.firewall.policy import Policy
+from pyinfra_swarm.firewall.web_ranges import SHIPPED
+from pyinfra_swarm.run.shell import write_files
 from tests.engines import programs
 from tests.engines.hosts import Hosts
-from tests.lab.conftest import wait_for
+from tests.scenarios.conftest import wait_for
 
 OUTSIDE = "rk3"
 SOURCES = {

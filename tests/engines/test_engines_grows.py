@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import Hosts
 from tests.engines.test_engines_create import all_there
-from tests.lab.conftest import Run, changes_in, lines_with, wait_for
+from tests.scenarios.conftest import Run, changes_in, lines_with, wait_for
 
 ALL = ("rk1", "rk2", "rk3", "rk4")
 

@@ -19,7 +19,7 @@ from cryptography import x509
 
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import EngineError, Hosts
-from tests.lab.conftest import ROOT, Run, wait_for
+from tests.scenarios.conftest import ROOT, Run, wait_for
 
 MANAGERS, WORKERS = ("rk1", "rk2", "rk3"), ("rk4",)
 MEMBERS = (*MANAGERS, *WORKERS)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.lock import FILE, SILENCE
+from pyinfra_swarm.run.lock_state import FILE, SILENCE
 from tests.engines.hosts import EngineError, Hosts
-from tests.lab.conftest import ROOT, Run, changes_in, wait_for
+from tests.scenarios.conftest import ROOT, Run, changes_in, wait_for
 
 MANAGERS, WORKERS = ("rk1", "rk2", "rk3"), ("rk4",)
 
@@ -27,7 +27,7 @@ import time
 
 from pyinfra.api import FunctionCommand
 
-from operations.converge import converges, current_host, script, tell
+from pyinfra_swarm.run.converge import converges, current_host, script, tell
 
 
 @converges("slow")
@@ -235,7 +235,15 @@ def test_a_check_says_that_a_run_is_in_progress_and_measures_nothing(runs: Runs)
     line, told = runs.hosts.pyinfra_line()
     at = line.index("--") + 1
     for deploy in ("deploys/swarm.py", "deploys/updates.py"):
-        check = [*line[:at], sys.executable, "-m", "drift", "--json", "--deploy", deploy]
+        check = [
+            *line[:at],
+            sys.executable,
+            "-m",
+            "pyinfra_swarm.drift",
+            "--json",
+            "--deploy",
+            deploy,
+        ]
         done = subprocess.run(
             check, cwd=ROOT, env=told, capture_output=True, text=True, timeout=120
         )

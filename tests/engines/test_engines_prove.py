@@ -1,6 +1,6 @@
 """The proof on real engines whose kernel has no ESP: Docker says “encrypted”, the proof says no.
 
-Whether what is encrypted is proven as such is `tests/lab/test_prove.py`'s to see.
+Whether what is encrypted is proven as such is `tests/scenarios/test_prove.py`'s to see.
 """
 
 from __future__ import annotations

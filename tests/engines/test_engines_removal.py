@@ -10,7 +10,7 @@ import pytest
 
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import EngineError, Hosts
-from tests.lab.conftest import ROOT, Run, changes_in, lines_with
+from tests.scenarios.conftest import ROOT, Run, changes_in, lines_with
 
 MANAGERS, WORKERS = ("rk1", "rk2", "rk3"), ("rk4",)
 

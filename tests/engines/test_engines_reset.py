@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import Hosts
-from tests.lab.conftest import Run, changes_in, lines_with
+from tests.scenarios.conftest import Run, changes_in, lines_with
 
 MANAGERS, WORKERS = ("rk1", "rk2", "rk3"), ("rk4",)
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import EngineError, Hosts
-from tests.lab.conftest import ROOT, Run, changes_in, lines_with
+from tests.scenarios.conftest import ROOT, Run, changes_in, lines_with
 
 ALL = ("rk1", "rk2", "rk3", "rk4")
 
@@ -39,7 +39,7 @@ def assert_roles(hosts: Hosts, managers: Sequence[str]) -> None:
     assert leader(hosts, managers[0]) in managers
     for name in ALL:
         own = hosts.swarm(name)
-        # "error" without words: an engine that works, see cluster.membership.Membership.broken
+        # "error" without words: an engine that works, see Membership.broken
         assert own["LocalNodeState"] in ("active", "error")
         assert (own["Error"], own["ControlAvailable"]) == ("", name in managers)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.hosts import Hosts
-from tests.lab.conftest import ROOT, Run
+from tests.scenarios.conftest import ROOT, Run
 
 RESTART = ("inventory.py", str(Path(__file__).parent / "deploys/restart.py"))
 LABELS = "pyinfra-swarm."

@@ -1,4 +1,4 @@
-"""The rules that the simulation rests on (``tests/swarm/world.py``), each seen on real engines."""
+"""The rules that the simulation rests on (``tests/models/swarm``), each seen on real engines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.engines.hosts import EngineError, Hosts
-from tests.lab.conftest import wait_for
+from tests.scenarios.conftest import wait_for
 
 HEARTBEAT = 1_000_000_000
 """Nanoseconds; a node is called down when three are missing."""

@@ -1,6 +1,6 @@
 """The simulated swarm held against real engines: the same worlds, the same deploy, the same end.
 
-``tests/swarm/world.py`` says how a swarm behaves, and the unit tests let the planners loose on it
+``tests/models/swarm`` says how a swarm behaves, and the unit tests let the planners loose on it
 thousands of times. Here a few of its worlds are made of real engines, the real command line works
 on them, and what came of it has to be what the simulation said. ``ENGINES_WORLDS=20`` takes more.
 """
@@ -20,13 +20,13 @@ from typing import Any
 
 import pytest
 
-from cluster.settings import Settings
+from pyinfra_swarm.settings.model import Settings
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import EngineError, Hosts
-from tests.lab.conftest import ROOT, reasons, wait_for
-from tests.swarm.run import Run
-from tests.swarm.world import CLEAR, ENCRYPTED, NONE, Crash, Swarm, World
-from tests.unit.test_swarm_simulation import declared, world_of
+from tests.models.swarm.run import Run
+from tests.models.swarm.world import CLEAR, ENCRYPTED, NONE, Crash, Swarm, World
+from tests.scenarios.conftest import ROOT, reasons, wait_for
+from tests.unit.swarm.test_swarm_simulation import declared, world_of
 
 HOSTS = 5
 WORLDS = int(os.environ.get("ENGINES_WORLDS", "5"))

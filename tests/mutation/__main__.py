@@ -18,7 +18,9 @@ from tests.mutation.scope import TESTS
 def main(words: list[str]) -> int:
     """Run the named modules, or all; 0 where none has a lower score than recorded."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
-    parser.add_argument("modules", nargs="*", metavar="module", help="such as cluster/sshd.py")
+    parser.add_argument(
+        "modules", nargs="*", metavar="module", help="such as pyinfra_swarm/ssh/plan.py"
+    )
     parser.add_argument("--workers", type=int, default=2, help="how many at a time (2)")
     parser.add_argument("--record", action="store_true", help="write the scores down")
     options = parser.parse_args(words)

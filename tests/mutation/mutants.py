@@ -82,7 +82,7 @@ class Mutant:
 def finding_names() -> frozenset[str]:
     """The classes of findings, by the name they are called by."""
     bases: dict[str, set[str]] = {}
-    for path in (ROOT / "cluster").rglob("*.py"):
+    for path in (ROOT / "pyinfra_swarm").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 named = {base.id for base in node.bases if isinstance(base, ast.Name)}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+
 # The simulations of whole runs are left out: what they alone would notice takes minutes to see.
 _SWARM = ("swarm_plan", "swarm_limits", "swarm_topology", "keys_plan", "removal_plan", "identity")
 _ROLLING = ("rolling_plan", "identity")
@@ -9,50 +13,58 @@ _FIREWALL = ("firewall_plan", "firewall_parts", "firewall_members", "firewall_po
 _DRIFT = ("drift_report", "drift_memory", "drift_terminal")
 
 _SCOPE = {
-    "cluster/access": ("access_plan", "access_fact"),
-    "cluster/answer": ("answer",),
-    "cluster/autolock": ("keys_plan",),
-    "cluster/backup": ("backup_plan", "recovery_plan", "refused_on_this_side", "identity"),
-    "cluster/backup_archive": ("backup_archive", "backup_archive_form"),
-    "cluster/backup_record": ("backup_record",),
-    "cluster/certificates": ("keys_plan",),
-    "cluster/docker": ("docker_plan", "docker_fact"),
-    "cluster/firewall/chains": ("firewall_chains",),
-    "cluster/firewall/clear_text": ("firewall_parts",),
-    "cluster/firewall/interfaces": ("firewall_parts",),
-    "cluster/firewall/placement": ("firewall_plan", "firewall_shown"),
-    "cluster/firewall/plan": ("firewall_plan", "firewall_shown"),
-    "cluster/firewall/policy": _FIREWALL,
-    "cluster/firewall/rule": ("firewall_parts",),
-    "cluster/identity": _SWARM,
-    "cluster/labels": _SWARM,
-    "cluster/membership": (*_SWARM, "swarm_fact", "measures"),
-    "cluster/openpgp": ("openpgp", "docker_fact"),
-    "cluster/overlays": ("swarm_plan",),
-    "cluster/plain": ("plain",),
-    "cluster/preflight": ("preflight_plan",),
-    "cluster/proof/crossings": ("proof_plan", "proof_verdict", "overlays_fact"),
-    "cluster/proof/verdict": ("proof_verdict", "proof_plan"),
-    "cluster/recovery": ("recovery_plan",),
-    "cluster/removal": ("removal_plan", "identity"),
-    "cluster/reset": ("reset_plan",),
-    "cluster/rolling/jobs": _ROLLING,
-    "cluster/rolling/nodes": _ROLLING,
-    "cluster/rolling/plan": _ROLLING,
-    "cluster/rolling/turns": _ROLLING,
-    "cluster/rolling/upgrade": _ROLLING,
-    "cluster/rolling/waiting": (*_ROLLING, "rolling_fact"),
-    "cluster/settings_consistency": ("settings_consistency",),
-    "cluster/sshd": ("sshd_plan",),
-    "cluster/swarm": _SWARM,
-    "cluster/topology": ("swarm_foreseen", "swarm_topology", "identity"),
-    "cluster/updates": ("updates_plan",),
-    "drift/memory": ("drift_memory", "drift_remembered"),
-    "drift/report": _DRIFT,
+    "pyinfra_swarm/access/plan": ("access_plan", "access_fact"),
+    "pyinfra_swarm/run/answer": ("answer",),
+    "pyinfra_swarm/keys/autolock": ("keys_plan",),
+    "pyinfra_swarm/backup/plan": (
+        "backup_plan",
+        "recovery_plan",
+        "refused_on_this_side",
+        "identity",
+    ),
+    "pyinfra_swarm/backup/archive": ("backup_archive", "backup_archive_form"),
+    "pyinfra_swarm/backup/record": ("backup_record",),
+    "pyinfra_swarm/keys/certificates": ("keys_plan",),
+    "pyinfra_swarm/docker/plan": ("docker_plan", "docker_fact"),
+    "pyinfra_swarm/firewall/rules": ("firewall_chains",),
+    "pyinfra_swarm/firewall/unencrypted_overlays": ("firewall_parts",),
+    "pyinfra_swarm/firewall/interfaces": ("firewall_parts",),
+    "pyinfra_swarm/firewall/placement": ("firewall_plan", "firewall_shown"),
+    "pyinfra_swarm/firewall/plan": ("firewall_plan", "firewall_shown"),
+    "pyinfra_swarm/firewall/policy": _FIREWALL,
+    "pyinfra_swarm/firewall/iptables_rule": ("firewall_parts",),
+    "pyinfra_swarm/nodes/identity": _SWARM,
+    "pyinfra_swarm/swarm/labels": _SWARM,
+    "pyinfra_swarm/nodes/membership": (*_SWARM, "swarm_fact", "measures"),
+    "pyinfra_swarm/docker/openpgp": ("openpgp", "docker_fact"),
+    "pyinfra_swarm/networks/plan": ("swarm_plan",),
+    "pyinfra_swarm/run/printable": ("plain",),
+    "pyinfra_swarm/preflight/plan": ("preflight_plan",),
+    "pyinfra_swarm/proof/crossings": ("proof_plan", "proof_verdict", "overlays_fact"),
+    "pyinfra_swarm/proof/verdict": ("proof_verdict", "proof_plan"),
+    "pyinfra_swarm/backup/recovery": ("recovery_plan",),
+    "pyinfra_swarm/removal/plan": ("removal_plan", "identity"),
+    "pyinfra_swarm/reset/plan": ("reset_plan",),
+    "pyinfra_swarm/rolling/jobs": _ROLLING,
+    "pyinfra_swarm/rolling/nodes": _ROLLING,
+    "pyinfra_swarm/rolling/plan": _ROLLING,
+    "pyinfra_swarm/rolling/turns": _ROLLING,
+    "pyinfra_swarm/rolling/upgrade": _ROLLING,
+    "pyinfra_swarm/rolling/waiting": (*_ROLLING, "rolling_fact"),
+    "pyinfra_swarm/settings/consistency": ("settings_consistency",),
+    "pyinfra_swarm/ssh/plan": ("sshd_plan",),
+    "pyinfra_swarm/swarm/plan": _SWARM,
+    "pyinfra_swarm/swarm/stages": ("swarm_foreseen", "swarm_topology", "identity"),
+    "pyinfra_swarm/updates/plan": ("updates_plan",),
+    "pyinfra_swarm/drift/memory": ("drift_memory", "drift_remembered"),
+    "pyinfra_swarm/drift/report": _DRIFT,
 }
 
-TESTS = {
-    f"{module}.py": tuple(f"tests/unit/test_{test}.py" for test in tests)
-    for module, tests in _SCOPE.items()
-}
+
+def _file(test: str) -> str:
+    [found] = _ROOT.glob(f"tests/unit/*/test_{test}.py")
+    return str(found.relative_to(_ROOT))
+
+
+TESTS = {f"{module}.py": tuple(_file(test) for test in tests) for module, tests in _SCOPE.items()}
 """The modules that decide, each with the test files that concern it; paths below the project."""

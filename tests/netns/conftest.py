@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster.firewall import host_files
-from cluster.firewall.chains import Chains, chains
-from cluster.firewall.interfaces import Interfaces
-from cluster.firewall.policy import FAMILIES, Family, Opening, Policy
-from cluster.firewall.save import parse_save
-from cluster.firewall.web_ranges import SHIPPED
+from pyinfra_swarm.firewall import host_files
+from pyinfra_swarm.firewall.interfaces import Interfaces
+from pyinfra_swarm.firewall.iptables_save import parse_save
+from pyinfra_swarm.firewall.policy import FAMILIES, Family, Opening, Policy
+from pyinfra_swarm.firewall.rules import Chains, chains
+from pyinfra_swarm.firewall.web_ranges import SHIPPED
 from tests import must_run
 
 COMMANDS: dict[Family, str] = {"ipv4": "iptables", "ipv6": "ip6tables"}

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster import rollback
-from cluster.rollback import Guarded
-from cluster.shell import write_file, write_in_home
+from pyinfra_swarm.rollback import plan as rollback
+from pyinfra_swarm.rollback.plan import Guarded
+from pyinfra_swarm.run.shell import write_file, write_in_home
 
 PLACES = {
     "etc": "/etc",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from cluster.firewall.policy import FAMILIES, Family, Policy
+from pyinfra_swarm.firewall.policy import FAMILIES, Family, Policy
 from tests.netns.conftest import COMMANDS, Host, Namespace, namespace
 from tests.netns.enter import inside
 from tests.netns.range_server import Answer, RangeServer

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from cluster.firewall.chains import JUMPS, OURS, WEB, chains, interface_rules, web_rules
-from cluster.firewall.host_files import INTERFACE_LIST, LISTS, TIMER, UNIT, WATCH
-from cluster.firewall.plan import TITLES, declared, plan
-from cluster.firewall.policy import FAMILIES, Family
-from cluster.firewall.rule import parse
-from cluster.firewall.web_ranges import SHIPPED
-from facts.firewall import State
+from pyinfra_swarm.firewall.facts import State
+from pyinfra_swarm.firewall.host_files import INTERFACE_LIST, LISTS, TIMER, UNIT, WATCH
+from pyinfra_swarm.firewall.iptables_rule import parse
+from pyinfra_swarm.firewall.plan import TITLES, declared, plan
+from pyinfra_swarm.firewall.policy import FAMILIES, Family
+from pyinfra_swarm.firewall.rules import JUMPS, OURS, WEB, chains, interface_rules, web_rules
+from pyinfra_swarm.firewall.web_ranges import SHIPPED
 from tests.netns.conftest import INTERFACES, POLICY, Host
 
 

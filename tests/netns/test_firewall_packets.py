@@ -1,6 +1,6 @@
 """Real packets and real iptables do what the documentation promises.
 
-A sample of what tests/unit/test_firewall_policy.py asks of an evaluator is here sent to a host.
+A sample of what test_firewall_policy.py asks of an evaluator is here sent to a host.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from cluster.firewall import host_files
-from cluster.firewall.policy import FAMILIES
-from tests.firewall.packet import Packet
-from tests.firewall.promise import passes
-from tests.firewall.strategies import (
+from pyinfra_swarm.firewall import host_files
+from pyinfra_swarm.firewall.policy import FAMILIES
+from tests.models.firewall.packet import Packet
+from tests.models.firewall.promise import passes
+from tests.models.firewall.strategies import (
     CUSTOM,
     FOREIGN,
     MADE_LATER,

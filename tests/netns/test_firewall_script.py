@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.findings import Change
-from cluster.firewall.chains import JUMPS, OURS, WEB, chains, interface_rules, web_rules
-from cluster.firewall.host_files import LISTS, LOCKS, RULES, SCRIPT
-from cluster.firewall.plan import Host as Seen
-from cluster.firewall.plan import Tables, declared, plan
-from cluster.firewall.policy import FAMILIES
-from cluster.firewall.rule import parse
-from cluster.firewall.web_ranges import SHIPPED, WebRanges
+from pyinfra_swarm.firewall.host_files import LISTS, LOCKS, RULES, SCRIPT
+from pyinfra_swarm.firewall.iptables_rule import parse
+from pyinfra_swarm.firewall.plan import Host as Seen
+from pyinfra_swarm.firewall.plan import Tables, declared, plan
+from pyinfra_swarm.firewall.policy import FAMILIES
+from pyinfra_swarm.firewall.rules import JUMPS, OURS, WEB, chains, interface_rules, web_rules
+from pyinfra_swarm.firewall.web_ranges import SHIPPED, WebRanges
+from pyinfra_swarm.run.findings import Change
 from tests.netns.conftest import COMMANDS, INTERFACES, POLICY, Host
 
 DOCKERS = """\

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster import rollback
-from cluster.firewall import host_files
-from cluster.rollback import LATER, Guarded, arm_and_apply
-from cluster.shell import write_file, write_in_home
+from pyinfra_swarm.firewall import host_files
+from pyinfra_swarm.rollback import plan as rollback
+from pyinfra_swarm.rollback.plan import LATER, Guarded, arm_and_apply
+from pyinfra_swarm.run.shell import write_file, write_in_home
 from tests import must_run
 from tests.netns.guarded_host import ANN, Disk, disk, script
 

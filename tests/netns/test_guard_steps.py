@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import rollback
-from cluster.rollback import Guarded, arm_and_apply, confirm, forget, undo_all
+from pyinfra_swarm.rollback import plan as rollback
+from pyinfra_swarm.rollback.plan import Guarded, arm_and_apply, confirm, forget, undo_all
 from tests.netns.guarded_host import Disk, change, disk, script
 
 pytestmark = pytest.mark.lifecycle

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cluster.firewall.chains import BRIDGES, CONTAINERS, interface_rules
-from cluster.firewall.host_files import INTERFACE_LIST, LOCKS, SCRIPT
-from cluster.firewall.interfaces import DOCKERS_OWN, Interfaces, parse_list
-from cluster.firewall.policy import FAMILIES
+from pyinfra_swarm.firewall.host_files import INTERFACE_LIST, LOCKS, SCRIPT
+from pyinfra_swarm.firewall.interfaces import DOCKERS_OWN, Interfaces, parse_list
+from pyinfra_swarm.firewall.policy import FAMILIES
+from pyinfra_swarm.firewall.rules import BRIDGES, CONTAINERS, interface_rules
 from tests.netns.conftest import COMMANDS, Host
 
 BY_ID, OTHER_ID = "0123456789ab", "fedcba987654"

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.firewall.chains import WEB, web_rules
-from cluster.firewall.host_files import LISTS, SCRIPT, STATUS
-from cluster.firewall.policy import FAMILIES, Family
-from cluster.firewall.web_ranges import SHIPPED
+from pyinfra_swarm.firewall.host_files import LISTS, SCRIPT, STATUS
+from pyinfra_swarm.firewall.policy import FAMILIES, Family
+from pyinfra_swarm.firewall.rules import WEB, web_rules
+from pyinfra_swarm.firewall.web_ranges import SHIPPED
 from tests.netns.conftest import Host
 from tests.netns.enter import inside
 from tests.netns.range_server import Answer, RangeServer

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
 
-from tests.firewall.packet import Packet
+from tests.models.firewall.packet import Packet
 from tests.netns.conftest import Namespace
 from tests.netns.enter import inside
 

@@ -2,7 +2,7 @@
 
 from pyinfra import local
 
-from operations import docker
+from pyinfra_swarm.docker import operations as docker
 
 docker.repository = docker.installed = lambda *arguments, **options: None
 

@@ -8,7 +8,8 @@ import os
 from pyinfra import local
 from pyinfra.api import FunctionCommand
 
-from operations import proof, story
+from pyinfra_swarm.proof import operations as proof
+from pyinfra_swarm.run import story
 
 
 def _prove(state, host):

@@ -1,8 +1,0 @@
-"""``python -m drift``."""
-
-import sys
-
-from drift.cli import main
-
-if __name__ == "__main__":
-    sys.exit(main())

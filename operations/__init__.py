@@ -1,1 +1,0 @@
-"""How a host gets there: one operation per desired state."""

@@ -1,0 +1,1 @@
+"""A hardened, encrypted Docker Swarm from one declared file, with pyinfra."""

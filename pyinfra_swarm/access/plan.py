@@ -1,0 +1,379 @@
+"""Who may log in and become root: the declared admins, each with the declared keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pyinfra_swarm.rollback.plan import undone_first
+from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.run.observation import Observation
+from pyinfra_swarm.run.printable import quoted, setting
+
+SUDOERS = "/etc/sudoers.d/zz-pyinfra-swarm"
+"""Sorts last, since the last rule that matches a user wins; other tools' rules stay."""
+
+Password = Literal["locked", "star", "none", "set"]
+"""The password field: ``!…`` locked, ``*`` no password and not locked, empty, or a password."""
+
+
+@dataclass(frozen=True)
+class Account(Observation):
+    """An account that could log in, or has keys.
+
+    keys: the lines of ``.ssh/authorized_keys``; more_keys: those of ``authorized_keys2``, which
+    sshd reads as well. unread: why what one of them holds is not known, in words (it is a link, a
+    directory, larger than is read): who has its keys is not known then.
+    """
+
+    name: str
+    uid: int
+    home: str
+    shell: str
+    password: Password
+    groups: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    more_keys: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    @property
+    def has_keys(self) -> bool:
+        return bool(significant(self.keys) or significant(self.more_keys))
+
+
+def key_files(home: str) -> tuple[str, str]:
+    """The files whose keys sshd accepts for a user with this home."""
+    return f"{home}/.ssh/authorized_keys", f"{home}/.ssh/authorized_keys2"
+
+
+@dataclass(frozen=True)
+class Accounts(Observation):
+    """Everyone who could log in to a host.
+
+    login_user: who the run is logged in as.
+    sudoers: the content of our sudoers drop-in; None where there is none.
+    sudoers_included: sudo reads its drop-ins.
+    unconfirmed: an earlier change waits for its confirmation, or to be undone.
+    """
+
+    login_user: str
+    accounts: tuple[Account, ...] = ()
+    sudoers: str | None = None
+    sudoers_included: bool = True
+    unconfirmed: bool = False
+
+    def account(self, name: str) -> Account | None:
+        return next((account for account in self.accounts if account.name == name), None)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A declared admin; no keys: those on the host are kept."""
+
+    name: str
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is declared.
+
+    admins: empty where nothing is declared: then nobody's access is managed.
+    deny_others: nobody else may log in (sshd's ``AllowUsers`` sees to that).
+    use_pam: sshd asks PAM; where it does not, it refuses accounts with a locked password.
+    """
+
+    admins: tuple[Declared, ...] = ()
+    deny_others: bool = False
+    use_pam: bool = False
+
+    def admin(self, name: str) -> Declared | None:
+        return next((admin for admin in self.admins if admin.name == name), None)
+
+    def sudoers(self) -> str:
+        """The content of our sudoers drop-in."""
+        rules = (f"{admin.name} ALL=(ALL:ALL) NOPASSWD: ALL" for admin in self.admins)
+        return "\n".join(["# Written by pyinfra-swarm from access.admins.", *rules, ""])
+
+
+@dataclass
+class Plan:
+    """What differs, and what is to be done about it.
+
+    create, join_sudo, unlock: user names. keys: user name to the lines to write.
+    sudoers: the content to write; None where it is as it should be.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    create: list[str] = field(default_factory=list)
+    join_sudo: list[str] = field(default_factory=list)
+    unlock: list[str] = field(default_factory=list)
+    keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sudoers: str | None = None
+
+
+def plan(wanted: Wanted, seen: Accounts, used_key: str | None = None) -> Plan:
+    """What differs from what is declared.
+
+    used_key: the public half of the key the run has logged in with (``type blob``); None where it
+    is not known, for instance when an agent holds it. Then only the new login can tell.
+    """
+    made = Plan()
+    made.findings.extend(_refusals(wanted, seen, used_key))
+    if made.findings:
+        return made
+    if seen.unconfirmed:
+        made.findings.append(undone_first("access"))
+    for admin in wanted.admins:
+        _admin(admin, seen, made)
+    _sudo(wanted, seen, made)
+    _locked(wanted, seen, made)
+    made.findings.extend(_others(wanted, seen))
+    return made
+
+
+def _refusals(wanted: Wanted, seen: Accounts, used_key: str | None) -> list[Finding]:
+    login = seen.login_user
+    declared = wanted.admin(login)
+    if wanted.deny_others and declared is None:
+        return [
+            Refusal(
+                f"access of {login}",
+                'this run is logged in as a user who is not declared, and access.others = "deny" '
+                "would shut it out",
+                remedy=f"Declare {setting(login)} in access.admins, or set ssh.user to a declared "
+                "admin who can log in already",
+            )
+        ]
+    if declared and declared.keys and used_key:
+        allowed = {_identity(line)[1] for line in declared.keys}
+        if used_key not in allowed:
+            return [
+                Refusal(
+                    f"keys of {login}",
+                    "the key this run has logged in with is not among the declared ones, and "
+                    "would be removed",
+                    expected=used_key,
+                    found=f"{len(allowed)} other keys",
+                    remedy="Add it to access.admins, or set ssh.key to a declared one that works "
+                    "already",
+                )
+            ]
+    return []
+
+
+def _admin(admin: Declared, seen: Accounts, made: Plan) -> None:
+    account = seen.account(admin.name)
+    if account is None:
+        made.create.append(admin.name)
+        made.findings.append(Change(f"user {admin.name}", "a declared admin does not exist"))
+        if admin.keys:
+            made.keys[admin.name] = admin.keys
+        else:
+            made.findings.append(
+                Notice(
+                    f"keys of {admin.name}",
+                    "none are declared, and a new user has none: it cannot log in",
+                    remedy="Give it keys in access.admins",
+                )
+            )
+        return
+    if "sudo" not in account.groups and account.uid != 0:
+        made.join_sudo.append(admin.name)
+        made.findings.append(Change(f"user {admin.name}", "is not in the group sudo"))
+    if account.shell.endswith(("/nologin", "/false")):
+        made.findings.append(
+            Notice(
+                f"user {admin.name}",
+                "its shell lets nobody in",
+                found=account.shell,
+                remedy=f"On the host: `usermod -s /bin/bash {quoted(admin.name)}`",
+            )
+        )
+    if account.unread:
+        made.findings.append(_unread(account, ours=bool(admin.keys)))
+        return
+    if not admin.keys:
+        if not account.has_keys:
+            made.findings.append(
+                Notice(
+                    f"keys of {admin.name}",
+                    "none are declared and the host has none: it cannot log in with a key",
+                    remedy="Give it keys in access.admins",
+                )
+            )
+        return
+    declared = {_identity(line) for line in admin.keys}
+    present = {_identity(line) for line in significant((*account.keys, *account.more_keys))}
+    if present == declared and not significant(account.more_keys):
+        return
+    if not _PLAIN_PATH.fullmatch(account.home):
+        made.findings.append(
+            Refusal(
+                f"keys of {admin.name}",
+                "its home has a path that no change here could be undone at: blanks, or characters "
+                "that a shell takes apart",
+                expected="letters, digits, and . _ / @ + -",
+                found=account.home,
+                remedy=f"Move it (`usermod -m -d {quoted(f'/home/{admin.name}')} "
+                f"{quoted(admin.name)}`), or declare no keys for this user",
+            )
+        )
+        return
+    made.keys[admin.name] = admin.keys
+    missing, extra = declared - present, present - declared
+    for _, key in sorted(missing):
+        made.findings.append(
+            Change(f"keys of {admin.name}", "a declared key is missing", expected=_short(key))
+        )
+    for _, key in sorted(extra):
+        made.findings.append(
+            Change(
+                f"keys of {admin.name}",
+                "a key that is not declared opens this account; it is removed",
+                found=_short(key),
+            )
+        )
+    if not missing and not extra:
+        made.findings.append(
+            Change(f"keys of {admin.name}", "they are spread over two files; one is kept")
+        )
+
+
+def _sudo(wanted: Wanted, seen: Accounts, made: Plan) -> None:
+    if not wanted.admins:
+        return
+    if not seen.sudoers_included:
+        made.findings.append(
+            Refusal(
+                "sudo",
+                "/etc/sudoers does not read its drop-ins, so no rule of ours would have an effect",
+                expected="@includedir /etc/sudoers.d",
+                remedy="Add this line at its end, with visudo",
+            )
+        )
+        return
+    if seen.sudoers == wanted.sudoers():
+        return
+    made.sudoers = wanted.sudoers()
+    made.findings.append(
+        Change(
+            f"sudo {SUDOERS}",
+            "the declared admins may become root without a password, nobody else by this file",
+            expected=", ".join(admin.name for admin in wanted.admins),
+        )
+    )
+
+
+def _locked(wanted: Wanted, seen: Accounts, made: Plan) -> None:
+    if wanted.use_pam:
+        return
+    names = {admin.name for admin in wanted.admins} | {seen.login_user}
+    made.unlock.extend(made.create)  # useradd locks the password
+    for name in unlock(seen, names):
+        made.unlock.append(name)
+        made.findings.append(
+            Change(
+                f"password of {name}",
+                "it is locked, and sshd without PAM refuses even the right key of such an account",
+                expected="* (no password, not locked)",
+                found="!",
+            )
+        )
+    made.findings.extend(shut_out(seen, names))
+
+
+def unlock(seen: Accounts, names: Sequence[str] | set[str]) -> list[str]:
+    """Those of the names whose locked password would keep them out of an sshd without PAM."""
+    return [
+        account.name
+        for account in seen.accounts
+        if account.name in names and account.uid != 0 and account.password == "locked"
+    ]
+
+
+def shut_out(seen: Accounts, names: Sequence[str] | set[str]) -> list[Finding]:
+    """Everybody else whose key an sshd without PAM refuses."""
+    return [
+        Notice(
+            f"password of {account.name}",
+            "it is locked, so sshd without PAM (ssh.use_pam = false) refuses this account's keys",
+            found="!",
+            remedy=f"If it is to log in, on the host: `usermod -p '*' {quoted(account.name)}`",
+        )
+        for account in seen.accounts
+        if account.name not in names
+        and account.uid != 0
+        and account.has_keys
+        and account.password == "locked"
+    ]
+
+
+def _unread(account: Account, *, ours: bool) -> Finding:
+    """Keys that are not known. ours: they are declared, and a file of ours would take the place."""
+    what, place = f"keys of {account.name}", " and ".join(account.unread)
+    look = f"`ls -la {quoted(f'{account.home}/.ssh')}`"
+    if ours:
+        return Refusal(
+            what,
+            "what they are cannot be read, so they are not overwritten",
+            expected="a plain file of at most 64 KiB, or none",
+            found=place,
+            remedy=f"Look at it on the host ({look}) and move it away; keep a second login open "
+            "meanwhile",
+        )
+    return Notice(
+        what,
+        "what they are cannot be read, so nobody knows who can log in with them",
+        expected="a plain file of at most 64 KiB, or none",
+        found=place,
+        remedy=f"Look at it on the host: {look}",
+    )
+
+
+def _others(wanted: Wanted, seen: Accounts) -> list[Finding]:
+    """Users with keys whom nobody declared. Root's login is the SSH part's to switch off."""
+    if not wanted.admins or wanted.deny_others:
+        return []
+    others = [one for one in seen.accounts if one.uid != 0 and wanted.admin(one.name) is None]
+    unread: list[Finding] = [_unread(one, ours=False) for one in others if one.unread]
+    return unread + [
+        Notice(
+            f"keys of {account.name}",
+            "somebody who is not declared can log in"
+            + (" and use sudo" if "sudo" in account.groups else "")
+            + (": the user of this run" if account.name == seen.login_user else ""),
+            found=f"{len(significant((*account.keys, *account.more_keys)))} keys",
+            remedy="Declare the user in access.admins, remove its keys, or set "
+            'access.others = "deny"',
+        )
+        for account in others
+        if account.has_keys and not account.unread
+    ]
+
+
+def significant(lines: Sequence[str]) -> list[str]:
+    """The lines of an authorized_keys file that are keys."""
+    stripped = (line.strip() for line in lines)
+    return [line for line in stripped if line and not line.startswith("#")]
+
+
+_PLAIN_PATH = re.compile(r"/[\w./@+-]*", re.ASCII)
+
+_TYPES = ("ssh-", "ecdsa-", "sk-")
+
+
+def _identity(line: str) -> tuple[str, str]:
+    """What makes a key line what it is: its options, and ``type blob``. The comment does not."""
+    words = line.split()
+    for index, word in enumerate(words[:-1]):
+        if word.startswith(_TYPES) and words[index + 1].startswith("AAAA"):
+            return " ".join(words[:index]), f"{word} {words[index + 1]}"
+    return "", line.strip()
+
+
+def _short(key: str) -> str:
+    kind, _, blob = key.partition(" ")
+    return f"{kind} …{blob[-12:]}" if blob else key[:40]

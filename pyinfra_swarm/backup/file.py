@@ -1,0 +1,120 @@
+"""A backup's file on this computer: read once, opened in memory, and where it comes from."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyinfra_swarm.backup import age_encryption
+from pyinfra_swarm.backup import record_operations as backup_record
+from pyinfra_swarm.backup.age_encryption import NotOpened
+from pyinfra_swarm.backup.archive import Archive, Backup, Unusable, unpack
+from pyinfra_swarm.backup.locked_state import NotUnlocked, fitting, node_key_in, unlocked_state
+from pyinfra_swarm.backup.record import plan_folder, plan_origin
+from pyinfra_swarm.keys import key_file
+from pyinfra_swarm.run.converge import given
+from pyinfra_swarm.run.findings import Notice, Refusal
+from pyinfra_swarm.settings.paths import from_user
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.run.findings import Finding
+    from pyinfra_swarm.settings.model import Settings
+
+
+@cache
+def _content(file: str) -> bytes:
+    """The file, read once a run: what was judged is what is used. Raises ``OSError``."""
+    return from_user(file).read_bytes()
+
+
+@cache
+def opened(file: str, identity: str) -> Archive | Refusal:
+    """The backup, decrypted in memory, once a run."""
+    if not age_encryption.available():
+        return _refused("pyrage, which decrypts it, is not installed", age_encryption.INSTALL)
+    try:
+        encrypted = _content(file)
+        key = from_user(identity).read_bytes()
+    except OSError as error:
+        return _refused(f"{error.filename} cannot be read: {error.strerror}", "")
+    try:
+        return unpack(age_encryption.decrypt(encrypted, key, lambda: _passphrase(identity)))
+    except NotOpened as error:
+        return _refused(f"{file} could not be opened: {error}", "Name the key it was encrypted to")
+    except Unusable as error:
+        return _refused(f"{file} cannot be used: {error}", "Take another backup")
+
+
+def origin(settings: Settings, file: str, backup: Backup) -> tuple[bool, list[Finding]]:
+    """Whether this computer has written a backup, and what there is to say of where it is from."""
+    folder = from_user(settings.backup.folder)
+    try:
+        record = backup_record.entries()
+        others = [found for found in backup_record.look(folder) if found.name != Path(file).name]
+    except OSError as error:
+        return False, [
+            Notice(
+                "the backup",
+                "nobody can tell whether this computer wrote it, since the record of backups "
+                f"({backup_record.place()}) cannot be used: {error}",
+            ),
+            *plan_origin(Path(file).name, None, backup, ()),
+        ]
+    sum_of_it = backup_record.digest(_content(file))
+    written = next((entry for entry in record if entry.sha256 == sum_of_it), None)
+    findings = plan_origin(Path(file).name, written, backup, record)
+    return written is not None, findings + plan_folder(str(folder), others, time.time())
+
+
+def _passphrase(identity: str) -> str | None:
+    if not sys.stdin.isatty():
+        return None
+    return getpass.getpass(f"Passphrase of {identity}: ")
+
+
+def unlock_keys(settings: Settings) -> tuple[str, ...] | Refusal:
+    """Keys that may open a locked state: of a file that was named, the backup, a declared file."""
+    named = given("unlock")
+    if named is not None:
+        found = _keys_in(from_user(named))
+        if found == ():
+            return _refused(f"{named} holds no unlock key (SWMKEY-…)", "")
+        return found
+    if given("file"):
+        archive = opened(given("file") or "", given("identity") or "")
+        if not isinstance(archive, Refusal) and archive.unlock_key:
+            return (archive.unlock_key,)
+    path = settings.swarm.unlock_key_path
+    if path is None or key_file.look(path).problem:
+        return ()
+    return tuple(key_file.keys(path))
+
+
+def _keys_in(path: Path) -> tuple[str, ...] | Refusal:
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        return _refused(f"{path} cannot be read ({type(error).__name__})", "")
+    return tuple(re.findall(r"SWMKEY-1-[A-Za-z0-9+/=]+", text))
+
+
+def unlocked(archive: Archive, unlock_keys: Sequence[str]) -> Archive | Refusal:
+    """The backup with its state unlocked, where it is locked and there is a key."""
+    if not unlock_keys:
+        return archive
+    try:
+        key = fitting(node_key_in(archive.state), unlock_keys)
+        return replace(archive, state=unlocked_state(archive.state, key))
+    except NotUnlocked as error:
+        return _refused(f"the state could not be unlocked: {error}", "Name the key of that time")
+
+
+def _refused(reason: str, remedy: str) -> Refusal:
+    return Refusal("the swarm's restore", reason, remedy=remedy)

@@ -1,0 +1,348 @@
+"""What a host says about Docker: the installation, the engine, and its networks.
+
+Every fact answers explicitly on a host without Docker, and none of them starts a stopped engine
+(connecting to ``docker.sock`` would, by socket activation).
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pyinfra_swarm.docker.openpgp import LONGEST
+from pyinfra_swarm.docker.plan import (
+    DAEMON_JSON,
+    KEYRING,
+    LOADED_JSON,
+    PACKAGES,
+    SOURCES,
+    UNIT_DROP_IN,
+    Engine,
+    Package,
+)
+from pyinfra_swarm.run.answer import Sections
+from pyinfra_swarm.run.fact import SubjectFact, plain_files
+from pyinfra_swarm.run.observation import Observation
+from pyinfra_swarm.run.packages import PACKAGE_ROWS
+from pyinfra_swarm.run.units import UNITS
+
+ENGINE_STATE = """\
+engine_state() {
+  if [ ! -S /run/docker.sock ] && [ ! -x /usr/bin/dockerd ]; then echo absent; return; fi
+  if [ -f /run/docker.pid ]; then pid=; read -r pid < /run/docker.pid
+  elif [ -e /run/docker.pid ] || [ -h /run/docker.pid ]; then pid=none
+  else echo stopped; return; fi
+  case $pid in ""|*[!0-9]*) echo "unreachable: /run/docker.pid holds no number"; return;; esac
+  if [ ! -d "/proc/$pid" ]; then echo stopped; return; fi
+  if ! command -v curl >/dev/null; then echo "unreachable: curl is not installed"; return; fi
+  echo running
+}
+api() { curl -sS --max-time 25 --unix-socket /run/docker.sock "$@" 2>&1; }
+"""
+"""Shell: ``engine_state`` prints ``absent``, ``stopped``, ``running`` or ``unreachable: why``;
+``api URL…`` asks the engine (one process for any number of URLs). The engine itself gives up on a
+swarm without a leader after 20 seconds and then says so; curl waits for these words."""
+
+_OWN_FILES = f"""\
+for pair in "sources {SOURCES}" "keyring {KEYRING}" "daemon {DAEMON_JSON}" \
+"loaded {LOADED_JSON}" "drop-in {UNIT_DROP_IN}"; do
+  show $pair
+done
+"""
+
+_OLD_KEYRINGS = f"""\
+shared=
+for file in /etc/apt/keyrings/docker.gpg /usr/share/keyrings/docker*.gpg \
+/etc/apt/trusted.gpg.d/docker*; do
+  case ${{file##*/}} in *[!A-Za-z0-9_.-]*) continue;; esac
+  [ -f "$file" ] || continue
+  set --
+  for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list \
+/etc/apt/sources.list.d/*.sources; do
+    [ "$list" = {SOURCES} ] || [ ! -f "$list" ] || set -- "$@" "$list"
+  done
+  if [ $# -gt 0 ] && awk -v keyring="$file" '
+    FNR == 1 {{ end() }}
+    /^[ \t]*#/ {{ next }}
+    FILENAME ~ /sources$/ {{ if (/^[ \t]*$/) end(); else entry = entry " " $0; next }}
+    {{ entry = $0; end() }}
+    END {{ end(); exit !used }}
+    function end() {{
+      if (index(entry, keyring) && entry !~ /[/][/]download[.]docker[.]com[/]/) used = 1
+      entry = ""
+    }}' "$@"
+  then shared="$shared $file"; else echo "$file"; fi
+done
+"""
+"""Shell: prints keyrings that older instructions made, but for those that other sources name, which
+it leaves in ``$shared``."""
+
+# apt itself reads only files with such names; and a path here is one that may be removed.
+_STALE = f"""\
+section stale; set --
+for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+  case ${{file##*/}} in *[!A-Za-z0-9_.-]*) continue;; esac
+  [ "$file" = {SOURCES} ] || [ ! -f "$file" ] || set -- "$@" "$file"
+done
+[ $# = 0 ] || grep -alE '^([^#].*)?//download\\.docker\\.com/' "$@" || [ $? = 1 ] || exit
+{_OLD_KEYRINGS}section shared; echo $shared
+"""
+
+_ROWS = PACKAGE_ROWS.format(
+    fields="${Package} ${Version} ${db:Status-Status} ${db:Status-Want}", names=" ".join(PACKAGES)
+)
+
+_INSTALLATION = f"""\
+export LC_ALL=C
+{UNITS}{plain_files("/etc/os-release", "/etc/group")}section os; id= codename=
+while IFS== read -r key value; do
+  value=${{value#[\\"\\']}}; value=${{value%[\\"\\']}}
+  case $key in ID) id=$value;; VERSION_CODENAME) codename=$value;; esac
+done < /etc/os-release
+echo "$id $codename $(dpkg --print-architecture)"
+section curl; command -v curl || true
+section packages
+{_ROWS}{_OWN_FILES}{_STALE}section unit
+units docker.service -p ActiveState -p UnitFileState -p NeedDaemonReload
+section changed; [ {DAEMON_JSON} -nt /run/docker.pid ] && echo yes
+section forwarding; cat /proc/sys/net/ipv4/ip_forward
+section group; while IFS=: read -r name _ _ members; do
+[ "$name" = docker ] && echo "$members"; done < /etc/group
+exit 0
+"""
+
+
+class Installation(SubjectFact[Engine]):
+    """Docker's packages, repository, configuration and service on this host.
+
+    Gives a :class:`docker.plan.Engine`.
+    """
+
+    def script(self) -> str:
+        return _INSTALLATION
+
+    def parse(self, said: Sections) -> Engine:
+        return parse_installation(said)
+
+
+def parse_installation(found: Sections) -> Engine:
+    """Read what :class:`Installation` prints."""
+    try:
+        distribution, codename, architecture = found["os"][0].split()
+    except ValueError:
+        raise ValueError("/etc/os-release does not say which system this is") from None
+    packages: dict[str, Package] = {}
+    for line in found.get("packages", []):
+        words = line.split()
+        if len(words) != 4:
+            continue  # known to dpkg only, as after an interrupted installation: no version
+        name, version, status, want = words
+        if status == "installed":
+            packages[name] = Package(version=version, held=want == "hold")
+    unit = dict(line.split("=", 1) for line in found.get("unit", []) if "=" in line)
+    if unit and "ActiveState" not in unit:
+        raise ValueError("systemd does not say whether docker.service is active")
+    group = found.get("group", [])
+
+    def text(name: str) -> str | None:
+        return "\n".join(found[name]) + "\n" if name in found else None
+
+    return Engine(
+        distribution=distribution,
+        codename=codename,
+        architecture=architecture,
+        curl=bool(found.get("curl")),
+        packages=packages,
+        sources=text("sources") or "",
+        keyring=text("keyring") or "",
+        stale=tuple(found.get("stale", [])),
+        shared=tuple(word for line in found.get("shared", []) for word in line.split()),
+        daemon_json=text("daemon"),
+        loaded_json=text("loaded"),
+        drop_in=text("drop-in") or "",
+        running=unit.get("ActiveState") == "active",
+        enabled=unit.get("UnitFileState") == "enabled",
+        reload_needed=unit.get("NeedDaemonReload") == "yes",
+        changed_since_start=bool(found.get("changed")),
+        forwarding=found.get("forwarding") != ["0"],
+        group=tuple(name for name in (group[0].split(",") if group else []) if name),
+    )
+
+
+@dataclass(frozen=True)
+class Fetched(Observation):
+    """A text fetched by the host, or the reason why it could not be."""
+
+    text: str
+    error: str
+
+
+class PublishedKey(SubjectFact[Fetched]):
+    """The key that Docker's repository publishes, as this host can fetch it now.
+
+    url: where; gives a :class:`Fetched`.
+    """
+
+    def script(self, url: str) -> str:
+        limits = f"--max-time 30 --max-filesize {LONGEST}"
+        fetch = f"curl -fsSL {limits} --retry 2 {shlex.quote(url)} 2>&1"
+        return (
+            f"if out=$({fetch}); then section key; else section error; fi\n"
+            "printf '%s\\n' \"$out\"\n"
+        )
+
+    def parse(self, said: Sections) -> Fetched:
+        return Fetched(
+            text="\n".join([*said.get("key", []), ""]), error="\n".join(said.get("error", []))
+        )
+
+
+@dataclass(frozen=True)
+class Candidates(Observation):
+    """Package versions of ``docker-ce`` that apt can install here, as apt names them."""
+
+    versions: tuple[str, ...]
+
+
+class Offered(SubjectFact[Candidates]):
+    """Which versions of Docker this host's apt can install now. Gives :class:`Candidates`."""
+
+    def script(self) -> str:
+        return "section madison; apt-cache madison docker-ce 2>/dev/null || true\n"
+
+    def parse(self, said: Sections) -> Candidates:
+        rows = [line.split("|") for line in said["madison"]]
+        return Candidates(tuple(dict.fromkeys(row[1].strip() for row in rows if len(row) > 1)))
+
+
+# For ad-hoc use
+# --------------
+
+
+@dataclass(frozen=True)
+class Answer(Observation):
+    """An engine's answer: its state, and the answer's content where it runs."""
+
+    engine: str
+    content: Any
+
+    def to_json(self) -> dict[str, Any]:
+        content = self.content if isinstance(self.content, dict) else {"answer": self.content}
+        return {"engine": self.engine, **(content if self.engine == "running" else {})}
+
+
+class _Api(SubjectFact[Answer]):
+    abstract = True
+    path: str
+
+    def script(self) -> str:
+        return (
+            ENGINE_STATE
+            + 'state=$(engine_state); section state; echo "$state"\n'
+            + '[ "$state" = running ] && '
+            + f'{{ section answer; api "http://localhost{self.path}"; }}; true\n'
+        )
+
+    def parse(self, said: Sections) -> Answer:
+        state = said["state"][0]
+        return Answer(
+            state,
+            self.shape(json.loads("\n".join(said["answer"]))) if state == "running" else None,
+        )
+
+    def shape(self, answer: Any) -> Any:
+        """What of the answer is worth showing."""
+        return answer
+
+
+class Info(_Api):
+    """What ``docker info`` says: ``{"engine": "running", "ServerVersion": …, "Swarm": …}``.
+
+    Without Docker ``{"engine": "absent"}``, with a stopped engine ``{"engine": "stopped"}``.
+    """
+
+    path = "/info"
+
+
+class IngressNetwork(_Api):
+    """What ``docker network inspect ingress`` says, its encryption first.
+
+    ``{"engine": "running", "exists": true, "encrypted": true, "joined": true, "subnets": […], "id":
+    …, "options": {…}, "peers": {name: address}}``; ``joined``: this node has its end of it, without
+    which published ports do not answer here; ``exists`` is false on a host that is in no swarm, or
+    in one without an ingress network.
+    """
+
+    path = "/networks/ingress"
+
+    def shape(self, answer: Any) -> Any:
+        if not answer.get("Ingress"):
+            return {"exists": False}
+        return {
+            "exists": True,
+            "encrypted": encrypted(answer),
+            "joined": "ingress-sbox" in (answer.get("Containers") or {}),
+            "subnets": subnets(answer),
+            "id": answer["Id"],
+            "options": answer.get("Options") or {},
+            "peers": {peer["Name"]: peer["IP"] for peer in answer.get("Peers") or []},
+        }
+
+
+class OverlayNetworks(_Api):
+    """All overlay networks this host knows: name to ``{"encrypted", "ingress", "subnets", "id"}``.
+
+    A manager knows all of the swarm's, a worker those that its tasks use.
+    """
+
+    path = "/networks?filters=%7B%22driver%22%3A%5B%22overlay%22%5D%7D"
+
+    def shape(self, answer: Any) -> Any:
+        return {
+            network["Name"]: {
+                "encrypted": encrypted(network),
+                "ingress": bool(network.get("Ingress")),
+                "subnets": subnets(network),
+                "id": network["Id"],
+            }
+            for network in answer
+        }
+
+
+def encrypted(network: Mapping[str, Any]) -> bool:
+    """Whether a network, as the engine's API describes it, is encrypted."""
+    options = network.get("Options") or {}
+    return "encrypted" in options and options["encrypted"] != "false"
+
+
+def subnets(network: Mapping[str, Any]) -> list[str]:
+    """The subnets of a network, as the engine's API describes it."""
+    return [pool["Subnet"] for pool in (network.get("IPAM") or {}).get("Config") or []]
+
+
+class StandaloneContainers(SubjectFact[dict[str, tuple[str, ...]]]):
+    """Containers that belong to no service, by the networks they are attached to.
+
+    ``{network id: (container name, …)}``; empty where the engine does not run.
+    """
+
+    def script(self) -> str:
+        return (
+            ENGINE_STATE
+            + "section containers\n"
+            + '[ "$(engine_state)" = running ] && api http://localhost/containers/json; true\n'
+        )
+
+    def parse(self, said: Sections) -> dict[str, tuple[str, ...]]:
+        text = "\n".join(said["containers"])
+        attached: dict[str, tuple[str, ...]] = {}
+        for container in json.loads(text) if text else []:
+            if "com.docker.swarm.service.id" in (container.get("Labels") or {}):
+                continue
+            name = container["Names"][0].lstrip("/")
+            for network in container["NetworkSettings"]["Networks"].values():
+                attached[network["NetworkID"]] = (*attached.get(network["NetworkID"], ()), name)
+        return attached

@@ -1,0 +1,220 @@
+"""Telling people, on whatever they read, when the state has changed; and a dead man's switch.
+
+Where to: ``DRIFT_NOTIFY`` (apprise URLs, separated by spaces or newlines) or ``DRIFT_NOTIFY_FILE``
+(a file of them, one a line), and ``DRIFT_PING`` or ``DRIFT_PING_FILE`` (one URL, as healthchecks
+gives it). They hold secrets: none of them is ever printed, and none comes from the command line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from pyinfra_swarm.drift import terminal
+from pyinfra_swarm.drift.memory import News
+from pyinfra_swarm.drift.report import COULD_NOT_TELL, Report
+from pyinfra_swarm.drift.target import Unusable
+from pyinfra_swarm.run.printable import plain, plain_lines
+from pyinfra_swarm.settings.paths import from_user
+
+PING_TIMEOUT = (3, 5)
+"""Seconds to connect, and for the answer."""
+PING_RETRIES = 3
+"""With 0, 2 and 4 seconds before them: a ping takes 38 seconds at most, looking up names aside."""
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Where to tell. Not shown by ``repr``: the URLs hold secrets."""
+
+    urls: tuple[str, ...] = ()
+    ping: str = ""
+
+    def __repr__(self) -> str:
+        return f"Channels({len(self.urls)} channels, {'a' if self.ping else 'no'} ping)"
+
+
+_LINK = re.compile(r"\](?=[(\[:])")
+_MENTION = re.compile(r"(?<![\w.+-])@(?=\w)")
+
+
+@dataclass(frozen=True)
+class Message:
+    """What people read: plain text, which means nothing to whatever shows it.
+
+    Some services read Markdown and mentions in whatever they are sent. So a host's words can make
+    no link that is called otherwise than where it leads, no tag, and call nobody.
+    """
+
+    title: str
+    body: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", _inert(plain(self.title)))
+        object.__setattr__(self, "body", _inert(plain_lines(self.body)))
+
+    def __str__(self) -> str:
+        return f"{self.title}\n{self.body}"
+
+    @classmethod
+    def parse(cls, text: str) -> Message:
+        """The reverse of ``str``: the first line is the title."""
+        title, _, body = text.strip().partition("\n")
+        return cls(title.strip(), body.strip())
+
+
+def _inert(text: str) -> str:
+    text = text.replace("<", "‹").replace(">", "›")
+    return _MENTION.sub("@ ", _LINK.sub("] ", text))
+
+
+def channels(environment: Mapping[str, str]) -> Channels:
+    """The channels that the environment names. Raises :class:`Unusable`, without the URL."""
+    urls = tuple(_words(environment, "DRIFT_NOTIFY"))
+    ping = _words(environment, "DRIFT_PING")
+    if len(ping) > 1:
+        raise Unusable("DRIFT_PING: more than one URL\n    instead: one, of one check")
+    if ping and not ping[0].startswith(("http://", "https://")):
+        raise Unusable("DRIFT_PING: is not an http:// or https:// URL")
+    return Channels(urls, ping[0] if ping else "")
+
+
+def _words(environment: Mapping[str, str], name: str) -> list[str]:
+    """The words of a variable, or of the file that ``NAME_FILE`` names; comments left out."""
+    path = environment.get(f"{name}_FILE")
+    if path and environment.get(name):
+        raise Unusable(f"{name} and {name}_FILE are both set\n    instead: one of them")
+    if not path:
+        return environment.get(name, "").split()
+    try:
+        lines = from_user(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "is not a text file"
+        raise Unusable(f"{name}_FILE = {path}: cannot be read: {why}") from error
+    return [word for line in lines if not line.lstrip().startswith("#") for word in line.split()]
+
+
+def message(report: Report, news: News) -> Message:
+    """What has changed, in words (``notification.txt.j2``): its first line is the title."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # slow to load
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=False,  # plain text
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = environment.get_template("notification.txt.j2").render(
+        report=report,
+        news=news,
+        mending=terminal.mending,
+        values=terminal.values,
+        verdict=terminal.verdict(report),
+        hint=terminal.hint(report),
+        ago=lambda since: terminal.ago(report.at, since),
+        advice=list(terminal.advice(report)),
+    )
+    return Message.parse(text)
+
+
+def tell(where: Channels, what: Message, say: Callable[[str], None]) -> bool:
+    """Send a message through every channel; whether any took it (or there is none).
+
+    A channel that fails is said, and nothing else; it is called by its number and service, since
+    its URL holds a secret.
+    """
+    if not where.urls:
+        return True
+    import apprise  # an extra, and slow to load: only where it is needed
+
+    # Its log, and what its plugins print, may show what was sent to which address.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    taken = False
+    for number, url in enumerate(where.urls, start=1):
+        name, known, sent = f"channel {number}", False, False
+        try:
+            with (
+                contextlib.redirect_stdout(io.StringIO()),
+                contextlib.redirect_stderr(io.StringIO()),
+            ):
+                channel = apprise.Apprise()
+                known = bool(channel.add(url))
+                if known:
+                    name += f" ({channel[0].service_name})"
+                    sent = bool(
+                        channel.notify(
+                            title=what.title,
+                            body=what.body,
+                            # Else it goes out as it is, and some services take it for HTML.
+                            body_format=apprise.NotifyFormat.TEXT,
+                        )
+                    )
+        except Exception as error:  # a plugin's mistake is not the check's
+            name, known = f"{name}: {type(error).__name__}", True
+        if not known:  # said out here: in there, what goes to standard error is held back
+            say(f"{name} is not a URL that apprise knows; see docs/drift.md")
+        elif not sent:
+            say(f"{name} did not take the notification")
+        taken = taken or sent
+    return taken
+
+
+def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:
+    """Tell the dead man's switch ``success`` or ``fail``, or nothing; what goes wrong is said.
+
+    It is not told when a check starts: only at its end is it known whether it has measured
+    anything, and a check that has not must not look alive.
+    """
+    if not (where.ping and event):
+        return
+    import requests  # slow to load
+    from requests.adapters import HTTPAdapter
+    from urllib3 import Retry
+
+    url = where.ping.rstrip("/") + {"success": "", "fail": "/fail"}[event]
+    again = Retry(
+        PING_RETRIES,
+        backoff_factor=1,
+        status_forcelist=(502, 503, 504),
+        raise_on_status=False,
+        respect_retry_after_header=False,  # it may ask for an hour
+    )
+    try:
+        with requests.Session() as session:
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, HTTPAdapter(max_retries=again))
+            answer = session.get(url, timeout=PING_TIMEOUT)
+        if not answer.ok:
+            say(f"the dead man's switch answered {answer.status_code} to “{event}”")
+    except requests.RequestException as error:
+        say(f"the dead man's switch could not be told “{event}”: {type(error).__name__}")
+
+
+def event(report: Report) -> str:
+    """How a check went, for the dead man's switch; "": it is told nothing.
+
+    Drift is a check that worked. One that met a run in progress is none, and no failure before
+    that has lasted too long: until then the switch waits, as it does when nothing checks.
+    """
+    if report.busy and not report.stuck:
+        return ""
+    return "fail" if report.exit_code == COULD_NOT_TELL else "success"
+
+
+def from_environment() -> Channels:
+    """The channels of this process. Raises :class:`Unusable`, also where apprise is missing."""
+    where = channels(os.environ)
+    if where.urls and find_spec("apprise") is None:
+        raise Unusable(
+            "DRIFT_NOTIFY is set, and apprise, which sends notifications, is not installed\n"
+            "    instead: pip install -e '.[drift]', or unset DRIFT_NOTIFY"
+        )
+    return where

@@ -1,0 +1,260 @@
+"""A systemd timer for the check, on the machine that checks: as user or as root.
+
+The service is of type ``oneshot``: a timer does not start what still runs, so checks never overlap.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from pyinfra_swarm.drift.memory import write
+from pyinfra_swarm.drift.target import Unusable
+from pyinfra_swarm.settings.paths import from_user
+from pyinfra_swarm.settings.sources import FILE_NAME, PATH_VARIABLE, RESERVED, ROOT
+
+UNIT = "pyinfra-swarm-drift"
+_SLACK = 120
+"""Seconds for everything but pyinfra: starting, notifications, the dead man's switch."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When and how to check.
+
+    when: systemd's calendar, as ``hourly`` or ``*:0/15``; jitter: seconds of random delay.
+    timeout: seconds for one check; arguments: more words for the check.
+    settings: path of the settings file; python, root: what runs, and where.
+    """
+
+    when: str = "hourly"
+    jitter: int = 300
+    timeout: float = 300
+    arguments: tuple[str, ...] = ()
+    settings: str = ""
+    python: str = sys.executable
+    root: str = str(ROOT)
+    user: bool = False
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The check, as the service runs it; ``%S`` is systemd's folder for state."""
+        state = f"%S/{UNIT}"
+        return (
+            self.python.replace("%", "%%"),
+            "-m",
+            "drift",
+            *("--since", f"{state}/state.json", "--html", f"{state}/drift.html"),
+            *("--timeout", f"{self.timeout:g}"),
+            *(word.replace("%", "%%") for word in self.arguments),
+        )
+
+
+def units(schedule: Schedule) -> dict[str, str]:
+    """The unit files, by name."""
+    where = "%h/.config" if schedule.user else "/etc"
+    variable = f"{PATH_VARIABLE}={schedule.settings}".replace("%", "%%")
+    settings = f"Environment={_quoted(variable, expands=False)}\n" if schedule.settings else ""
+    service = f"""\
+# Written by pyinfra-swarm: `drift schedule remove` takes it away.
+[Unit]
+Description=Whether the cluster is as declared
+Documentation=file://{schedule.root.replace("%", "%%")}/docs/drift.md
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=oneshot
+WorkingDirectory={schedule.root.replace("%", "%%")}
+{settings}EnvironmentFile=-{where}/pyinfra-swarm/drift.env
+StateDirectory={UNIT}
+StateDirectoryMode=0700
+UMask=0077
+ExecStart={" ".join(map(_quoted, schedule.command))}
+TimeoutStartSec={schedule.timeout + _SLACK:g}
+# 2: something differs, which the check has told; only what could not be told is a failure.
+SuccessExitStatus=2
+NoNewPrivileges=yes
+"""
+    timer = f"""\
+# Written by pyinfra-swarm: `drift schedule remove` takes it away.
+[Unit]
+Description=Whether the cluster is as declared, {schedule.when}
+
+[Timer]
+OnCalendar={schedule.when}
+RandomizedDelaySec={schedule.jitter}
+Persistent=yes
+
+[Install]
+WantedBy=timers.target
+"""
+    if schedule.user:  # a user's manager knows no network-online.target
+        service = "".join(
+            line
+            for line in service.splitlines(keepends=True)
+            if "network-online.target" not in line
+        )
+    return {f"{UNIT}.service": service, f"{UNIT}.timer": timer}
+
+
+def _quoted(word: str, *, expands: bool = True) -> str:
+    """A word as systemd reads it; ``%`` is the caller's to double.
+
+    expands: it stands where systemd would put variables in.
+    """
+    if word and all(letter.isalnum() or letter in "%/._-=:@+," for letter in word):
+        return word
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = escaped.replace("$", "$$") if expands else escaped
+    return f'"{escaped}"'
+
+
+def folder(*, user: bool, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where units of this kind go."""
+    if not user:
+        return Path("/etc/systemd/system")
+    base = environment.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "systemd/user"
+
+
+def settings_path(environment: Mapping[str, str]) -> str:
+    """The settings file in force, for the service; "" where it is the project's own."""
+    named = environment.get(PATH_VARIABLE)
+    if named:
+        return str(from_user(named).absolute())
+    if not (ROOT / FILE_NAME).exists():
+        raise Unusable(
+            f"There is no {FILE_NAME} in {ROOT}, and no {PATH_VARIABLE}: nothing to check\n"
+            "    instead: write it first (cluster.example.toml is a start)"
+        )
+    return ""
+
+
+def environment_file(*, user: bool) -> Path:
+    """Where the service's variables are, if there are any: they may be secrets."""
+    return (Path.home() / ".config" if user else Path("/etc")) / "pyinfra-swarm/drift.env"
+
+
+def refuse_to_lose_settings(environment: Mapping[str, str], *, user: bool) -> None:
+    """Raises :class:`Unusable` where variables are settings that the service would not have."""
+    path = environment_file(user=user)
+    try:
+        there = dotenv_values(path) if path.exists() else {}
+    except OSError as error:
+        raise Unusable(f"{path}: cannot be read: {error.strerror}") from error
+    lost = sorted(
+        name
+        for name in environment
+        if name.upper().startswith("SWARM_") and name.upper() not in RESERVED and name not in there
+    )
+    if lost:
+        raise Unusable(
+            f"The service would check without what is set here only: {', '.join(lost)}\n"
+            f"    instead: put it into {FILE_NAME}, the .env beside it or {path}; or unset it"
+        )
+
+
+def install(schedule: Schedule) -> str:
+    """Write the units and start the timer; says what was done. Raises :class:`Unusable`."""
+    _calendar(schedule.when)
+    there = folder(user=schedule.user)
+    _systemctl(schedule.user, "daemon-reload")  # fails where no systemd runs, with nothing written
+    try:
+        there.mkdir(parents=True, exist_ok=True)
+        for name, text in units(schedule).items():
+            write(there / name, text)
+    except OSError as error:
+        raise Unusable(f"{there}: units cannot be written there: {error.strerror}") from error
+    _systemctl(schedule.user, "daemon-reload")
+    _systemctl(schedule.user, "enable", "--now", f"{UNIT}.timer")
+    _systemctl(schedule.user, "restart", f"{UNIT}.timer")  # another time, of one that runs
+    lines = [f"The check runs {schedule.when}, by {there / f'{UNIT}.timer'}."]
+    if schedule.user:
+        lines.append("Only while you are logged in, unless: loginctl enable-linger")
+    lines.append(f"Channels for it, or a ping: {environment_file(user=schedule.user)}")
+    return "\n".join([*lines, f"Its words: {_journal(schedule.user)}"])
+
+
+def remove(*, user: bool) -> str:
+    """Stop the timer and take the units away; says what was done. The state stays."""
+    there = folder(user=user)
+    present = [there / name for name in units(Schedule()) if (there / name).exists()]
+    if not present:
+        return f"There was no timer in {there}."
+    _systemctl(user, "disable", "--now", f"{UNIT}.timer")
+    for path in present:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise Unusable(f"{path}: cannot be removed: {error.strerror}") from error
+    _systemctl(user, "daemon-reload")
+    return f"The timer is gone. What checks have remembered stays in {_state(user)}."
+
+
+def show(*, user: bool) -> str:
+    """The timer, the last check and where its words are."""
+    if not (folder(user=user) / f"{UNIT}.timer").exists():
+        return "No check is scheduled: drift schedule install"
+    timers = _systemctl(user, "list-timers", "--all", "--no-pager", f"{UNIT}.timer")
+    last = _systemctl(
+        user,
+        "show",
+        f"{UNIT}.service",
+        "-p",
+        "Result",
+        "-p",
+        "ExecMainStatus",
+        "-p",
+        "ExecMainStartTimestamp",
+    )
+    return "\n".join([timers.rstrip(), "", last.rstrip(), f"Its words: {_journal(user)}"])
+
+
+def _state(user: bool) -> str:
+    if user:
+        return f"~/.local/state/{UNIT} (before systemd 254 ~/.config/{UNIT})"
+    return f"/var/lib/{UNIT}"
+
+
+def _journal(user: bool) -> str:
+    return f"journalctl {'--user ' if user else ''}-u {UNIT}"
+
+
+def _calendar(when: str) -> None:
+    """Ask systemd whether it understands a time."""
+    done = _run(["systemd-analyze", "calendar", "--", when])
+    if done.returncode:
+        raise Unusable(
+            f"--when {when}: systemd does not understand it: {done.stderr.strip()}\n"
+            "    instead: hourly, daily, or as *:0/15 (man systemd.time)"
+        )
+
+
+def _systemctl(user: bool, *words: str) -> str:
+    command = ["systemctl", *(["--user"] if user else []), *words]
+    done = _run(command)
+    if done.returncode:
+        raise Unusable(f"`{shlex.join(command)}` failed: {done.stderr.strip() or 'no message'}")
+    return done.stdout
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            list(command), capture_output=True, text=True, timeout=60, check=False
+        )
+    except FileNotFoundError as error:
+        raise Unusable(
+            f"{command[0]} is not here: a schedule needs systemd\n"
+            "    instead: cron, see docs/drift.md"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise Unusable(f"`{shlex.join(command)}` did not answer within a minute") from error

@@ -1,0 +1,113 @@
+"""Which deploys describe a state, that hosts can differ from, and which carry out a job.
+
+A check of a job would call a healthy cluster drifted, and offer a reset as what mends it. What a
+deploy is shows in the operations that it names, its own and those of the deploys that it
+includes: each is made by ``converges`` or by ``job`` (:mod:`run.converge`). The source is read
+for that, so that it can be said before anything is run, and when a check is put on a schedule. A
+deploy that hides its operations better than that is found out when it is planned: a
+job says what it is (``jobs_told``).
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pyinfra_swarm.settings.sources import ROOT
+
+PACKAGE = "pyinfra_swarm"
+_FOLDER = Path(__file__).resolve().parents[1]
+_MAKERS = ("converges", "job")
+
+
+def operations_in(path: Path) -> dict[str, str]:
+    """The operations of ours that a deploy names, as ``reset.planned``, and what made each.
+
+    Empty for what cannot be read: pyinfra will say so.
+    """
+    found: dict[str, str] = {}
+    todo, done = [path.resolve()], set()
+    while todo:
+        one = todo.pop()
+        if one in done:
+            continue
+        done.add(one)
+        tree = _tree(one)
+        todo += [there for name in _included(tree) for there in _places(name, one)]
+        for name in _named(tree):
+            module, _, function = name.removeprefix(f"{PACKAGE}.").rpartition(".")
+            made = _made(module)
+            for each in made if function == "*" else {function} & made.keys():
+                found[f"{module}.{each}"] = made[each]
+    return found
+
+
+def jobs_in(path: Path) -> tuple[str, ...]:
+    """The jobs among them."""
+    return tuple(sorted(name for name, maker in operations_in(path).items() if maker == "job"))
+
+
+def jobs_told(records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The jobs that a plan has come across, by the names that the deploy gave them."""
+    told = [str(record["what"]) for record in records if record.get("kind") == "job"]
+    return tuple(dict.fromkeys(told))
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_bytes())
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return ast.Module([], [])
+
+
+def _included(tree: ast.Module) -> Iterator[str]:
+    """The files that ``local.include`` is called with."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("include"):
+            for value in (*node.args, *(keyword.value for keyword in node.keywords)):
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    yield value.value
+
+
+def _places(name: str, included_by: Path) -> Iterator[Path]:
+    for folder in (ROOT, included_by.parent, Path.cwd()):
+        if os.path.isfile(folder / name):  # false, too, where it may not be looked at
+            yield (folder / name).resolve()
+
+
+def _named(tree: ast.Module) -> Iterator[str]:
+    """Whatever stands in a file for something of ours, in full: ``pyinfra_swarm.a.b``."""
+    aliases: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.partition(".")[0] == PACKAGE:
+                    aliases[alias.asname or PACKAGE] = alias.name if alias.asname else PACKAGE
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
+            for alias in node.names:
+                aliases[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    yield from aliases.values()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            first, *rest = ast.unparse(node).split(".")
+            if first in aliases:
+                yield ".".join([aliases[first], *rest])
+
+
+@cache
+def _made(module: str) -> dict[str, str]:
+    """The operations of one of our modules, and which decorator made each."""
+    path = _FOLDER / f"{module.replace('.', '/')}.py"
+    return {
+        function.name: maker
+        for function in _tree(path).body
+        if isinstance(function, ast.FunctionDef)
+        for decorator in function.decorator_list
+        if isinstance(decorator, ast.Call)
+        and (maker := ast.unparse(decorator.func).rpartition(".")[2]) in _MAKERS
+    }

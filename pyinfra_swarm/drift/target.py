@@ -1,0 +1,122 @@
+"""What is to be checked: the declared hosts, and which of them the limit leaves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from pyinfra_swarm.drift.report import Host
+from pyinfra_swarm.drift.states import jobs_in
+from pyinfra_swarm.settings.errors import nearest
+from pyinfra_swarm.settings.model import Settings, SettingsError, load, source
+from pyinfra_swarm.settings.paths import from_user
+from pyinfra_swarm.settings.sources import ROOT
+
+
+class Unusable(Exception):
+    """The check was asked for something that cannot be done; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The cluster to check.
+
+    cluster: its name; source: where its settings come from; hosts: those to look at.
+    host_keys: what a check does about unknown ones: ``no`` (takes any, remembers none) where that
+    is declared, else ``yes`` (refuses). It never takes one for good, as a run may.
+    """
+
+    cluster: str
+    source: str
+    hosts: tuple[Host, ...]
+    host_keys: str = "yes"
+
+
+def target(limit: Sequence[str], *, lab: bool) -> Target:
+    """The declared cluster. Raises :class:`Unusable`.
+
+    lab: the running lab is what was asked for; without it a lab is not checked.
+    """
+    try:
+        settings, where = load(), source()
+    except SettingsError as error:
+        raise Unusable(str(error)) from error
+    if where.is_lab and not lab:
+        raise Unusable(
+            "There is no cluster.toml, and the lab is checked only when it is asked for\n"
+            "    instead: drift --lab, or write cluster.toml (cluster.example.toml is a start)"
+        )
+    if lab and not where.is_lab:
+        raise Unusable(
+            f"The lab was asked for, but the settings in force are {where}\n"
+            "    instead: leave out --lab, or take that file out of the way"
+        )
+    host_keys = "no" if settings.ssh.strict_host_keys == "no" else "yes"
+    return Target(settings.cluster.name, str(where), limited(settings, limit), host_keys)
+
+
+def limited(settings: Settings, limit: Sequence[str]) -> tuple[Host, ...]:
+    """The hosts that a limit leaves: names, shell patterns, ``managers``, ``workers``.
+
+    Raises :class:`Unusable` for a word that leaves none.
+    """
+    groups = {
+        "managers": {host.name for host in settings.managers},
+        "workers": {host.name for host in settings.workers},
+        "inventory": {host.name for host in settings.hosts},
+    }
+    names = [host.name for host in settings.hosts]
+    chosen: set[str] = set() if limit else set(names)
+    for word in limit:
+        if groups.get(word) == set():
+            raise Unusable(f"--limit {word}: there are none; hosts are {', '.join(names)}")
+        matching = groups.get(word) or {name for name in names if fnmatch(name, word)}
+        if not matching:
+            meant = nearest(word, [*names, *groups])
+            hint = f'did you mean "{meant}"?' if meant else f"hosts are {', '.join(names)}"
+            raise Unusable(f"--limit {word}: no declared host is named or grouped so; {hint}")
+        chosen |= matching
+    return tuple(
+        Host(host.name, host.role, host.address) for host in settings.hosts if host.name in chosen
+    )
+
+
+def deploys() -> tuple[str, ...]:
+    """The deploys there are that describe a state, as pyinfra takes them."""
+    paths = sorted((ROOT / "deploys").glob("*.py"))
+    return tuple(f"deploys/{path.name}" for path in paths if not jobs_in(path))
+
+
+def a_job(given: str, jobs: Sequence[str]) -> Unusable:
+    """The refusal to check a deploy that has jobs in it."""
+    what = ", ".join(jobs[:3]) + (", …" if len(jobs) > 3 else "")
+    return Unusable(
+        f"--deploy {given}: is a job ({what}), and describes no state that hosts could differ "
+        "from\n"
+        f"    instead: one of {', '.join(deploys())}"
+    )
+
+
+def deploy(given: str) -> str:
+    """A deploy as it was named on the command line, for pyinfra. Raises :class:`Unusable`.
+
+    One of the project's own is named from its root, wherever it was named from. It has to describe
+    a state: a job is refused.
+    """
+    for path in (ROOT / given, from_user(given).absolute()):
+        if os.path.isfile(path) and path.suffix == ".py":
+            resolved = path.resolve()
+            if resolved.parent == ROOT:  # inventory.py: pyinfra would look at nothing
+                raise Unusable(
+                    f"--deploy {given}: is no deploy\n    instead: one of {', '.join(deploys())}"
+                )
+            if jobs := jobs_in(resolved):
+                raise a_job(given, jobs)
+            return str(resolved.relative_to(ROOT) if resolved.is_relative_to(ROOT) else path)
+    by_name = {Path(name).stem: name for name in deploys()}
+    meant = nearest(Path(given).stem, by_name)
+    instead = by_name[meant] if meant else f"one of {', '.join(deploys())}"
+    raise Unusable(f"--deploy {given}: there is no such file\n    instead: {instead}")

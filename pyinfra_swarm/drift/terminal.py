@@ -1,0 +1,147 @@
+"""The report for a terminal."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from pyinfra_swarm.drift.report import Difference, HostReport, Report, moment, stamp
+from pyinfra_swarm.drift.run import SITE
+
+_COLOURS = {"in sync": 32, "drifted": 33, "unknown": 35, "change": 33, "notice": 36, "refusal": 31}
+_INDENT = 14
+_MARKS = {"change": "~", "notice": "!", "refusal": "✗"}
+
+
+def render(report: Report, *, width: int = 100, colour: bool = False) -> str:
+    """The report as lines of at most ``width`` columns (names that are longer are not cut)."""
+
+    def paint(text: str, style: str) -> str:
+        return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m" if colour else text
+
+    lines = [*_wrap(headline(report), width), ""]
+    names = max((len(host.name) for host in report.hosts), default=0)
+    for host in report.hosts:
+        row = f"  {host.name:<{names}}  {host.role:<7}  "
+        lines.append(row + paint(host.state, host.state) + _age(report, host.since))
+        lines += _wrap(host.unknown, width, first=4, rest=4)
+    for host in report.hosts:
+        if host.differences:
+            lines += ["", host.name]
+        for one in host.differences:
+            said = f"{one.part:<9} {one.what}: {one.reason}{values(one)}{_age(report, one.since)}"
+            head, *rest = _wrap(said, width, first=4, rest=_INDENT)
+            lines += [f"  {paint(_MARKS.get(one.kind, '?'), one.kind)} {head[4:]}", *rest]
+            lines += _wrap(mending(one), width, first=_INDENT, rest=_INDENT)
+    lines += ["", *_wrap(hint(report), width)] if report.stuck else []
+    return "\n".join([*lines, "", *advice(report)]).rstrip() + "\n"
+
+
+def _wrap(text: str, width: int, *, first: int = 0, rest: int = 0) -> list[str]:
+    """Lines of at most ``width`` columns, indented; line ends in the text stay."""
+    return [
+        line
+        for paragraph in (text.split("\n") if text else ())
+        for line in textwrap.wrap(
+            paragraph,
+            width,
+            initial_indent=" " * first,
+            subsequent_indent=" " * rest,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        or [""]
+    ]
+
+
+def values(one: Difference) -> str:
+    """What was found and what is expected, in brackets."""
+    if one.found and one.expected:
+        return f" ({one.found} → {one.expected})"
+    if one.expected:
+        return f" (→ {one.expected})"
+    return f" (found {one.found})" if one.found else ""
+
+
+def mending(one: Difference) -> str:
+    """How a difference goes away: the deploy that mends it, or what to do by hand."""
+    if one.mended_by:
+        return f"mended by {one.mended_by}" + (f". {one.remedy}" if one.remedy else "")
+    return one.remedy or "only reported"
+
+
+def _age(report: Report, since: str) -> str:
+    return f", since {ago(report.at, since)}" if since and since != stamp(report.at) else ""
+
+
+def ago(now: datetime, since: str) -> str:
+    """How long ago, in the largest unit that is not 0: ``3 h``."""
+    passed = now - moment(since)
+    for unit, length in (("d", timedelta(days=1)), ("h", timedelta(hours=1))):
+        if passed >= 2 * length:
+            return f"{passed // length} {unit}"
+    return f"{max(passed // timedelta(minutes=1), 0)} min"
+
+
+def headline(report: Report) -> str:
+    """The whole report in one line."""
+    return f'Cluster "{report.cluster}": {verdict(report)}'
+
+
+def verdict(report: Report) -> str:
+    """What the check came to, in one sentence."""
+    if report.stuck:
+        long = ago(report.at, report.busy_since)
+        return f"not checked for {long}: every check has met a run in progress: {report.busy}"
+    if report.busy:
+        return f"a run is in progress, nothing was measured: {report.busy}"
+    if report.problem:
+        return f"could not be checked: {report.problem}"
+    many = len(report.hosts)
+    drifted = [host for host in report.hosts if host.differences]
+    unknown = [host for host in report.hosts if host.state == "unknown"]
+    if not drifted and not unknown:
+        return f"{_hosts(many)} in sync"
+    said = []
+    if drifted:
+        count = len(report.differences)
+        differences = f"{count} difference" + "s" * (count != 1)
+        said.append(f"{differences} on {len(drifted)} of {_hosts(many)}")
+    if unknown:
+        names = ", ".join(host.name for host in unknown)
+        said.append(f"could not look at {names}")
+    return "; ".join(said)
+
+
+def hint(report: Report) -> str:
+    """What to do about a run that keeps checks from measuring; "" where none does for too long."""
+    if not report.stuck:
+        return ""
+    return (
+        "Look whether that run still works. If it hangs (at a question, in a forgotten terminal), "
+        "end it where it was started. Until then nobody knows what differs."
+    )
+
+
+def _hosts(many: int) -> str:
+    return f"{many} host" + "s" * (many != 1)
+
+
+def advice(report: Report) -> Iterator[str]:
+    """What to type to have the changes made."""
+    deploys = dict.fromkeys(one.mended_by for one in report.differences if one.mended_by)
+    if not deploys or report.busy:
+        return
+    names = [SITE] if len(deploys) > 1 and report.deploy == SITE else list(deploys)
+    names = [shlex.quote(name) for name in names]
+    hosts = [shlex.quote(host.name) for host in report.hosts if _mendable(host)]
+    limit = "" if len(hosts) == len(report.hosts) else "".join(f" --limit {name}" for name in hosts)
+    yield "To have what is marked ~ mended:"
+    for name in names:
+        yield f"  pyinfra{limit} inventory.py {name}"
+
+
+def _mendable(host: HostReport) -> bool:
+    return any(one.mended_by for one in host.differences)

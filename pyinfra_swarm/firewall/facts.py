@@ -1,0 +1,364 @@
+"""What iptables holds, in both address families and both back ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+
+from pyinfra_swarm.docker.facts import ENGINE_STATE
+from pyinfra_swarm.firewall.host_files import (
+    FILES,
+    INTERFACE_LIST,
+    LISTS,
+    STATUS,
+    TIMER,
+    UNIT,
+    WANTS,
+    WATCH,
+    valid,
+)
+from pyinfra_swarm.firewall.interfaces import parse_list
+from pyinfra_swarm.firewall.iptables_save import Chain, parse_save
+from pyinfra_swarm.firewall.plan import Host
+from pyinfra_swarm.firewall.plan import Tables as FilterTables
+from pyinfra_swarm.firewall.policy import FAMILIES as EACH
+from pyinfra_swarm.firewall.web_ranges import WebRanges as Ranges
+from pyinfra_swarm.host.kernel import PATH
+from pyinfra_swarm.rollback.plan import pending
+from pyinfra_swarm.run.answer import Sections
+from pyinfra_swarm.run.fact import SubjectFact
+from pyinfra_swarm.run.observation import Observation
+from pyinfra_swarm.run.units import UNITS, parse_units
+from pyinfra_swarm.ssh.plan import CONFIG, DROP_INS
+
+FAMILIES = {"ipv4": "iptables", "ipv6": "ip6tables"}
+BACKENDS = ("nft", "legacy")
+
+# What it says beside comes after the rules: otherwise in the middle of one, which is buffered.
+_SAVE = """\
+save() { { said=$("$1" 2>&1 >&3); } 3>&1; [ -z "$said" ] || printf '%s\\n' "$said"; }
+"""
+
+_TABLES = _SAVE + "".join(
+    f"""\
+section {family}
+if [ -x /usr/sbin/{command} ]; then
+  if [ /usr/sbin/{command} -ef /usr/sbin/{command}-nft ]; then echo nft
+  elif [ /usr/sbin/{command} -ef /usr/sbin/{command}-legacy ]; then echo legacy
+  else /usr/sbin/{command} --version; fi
+fi
+"""
+    + "".join(
+        f"section {family}-{backend}\n"
+        f"[ ! -x /usr/sbin/{command}-{backend}-save ] || save {command}-{backend}-save\n"
+        for backend in BACKENDS
+    )
+    for family, command in FAMILIES.items()
+)
+
+
+@dataclass(frozen=True)
+class Family(Observation):
+    """One address family.
+
+    installed: whether there is an iptables for it.
+    backend: the one that the plain command uses, ``nft`` or ``legacy``; empty without iptables.
+    mixed: both back ends hold rules, and each is blind to the other's.
+    tables: back end → table → chain; tables that the kernel has not loaded are left out.
+    errors: what a back end said where the kernel does not have it.
+    """
+
+    installed: bool
+    backend: str
+    mixed: bool
+    tables: dict[str, dict[str, dict[str, Chain]]]
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Firewall(Observation):
+    """iptables on a host; ``installed`` is false in both families where there is none."""
+
+    ipv4: Family
+    ipv6: Family
+
+    def to_json(self) -> dict[str, Any]:
+        """Without what is empty, so that a person can read it."""
+        return {
+            name: _readable(family) if family.installed else "iptables is not installed"
+            for name, family in (("ipv4", self.ipv4), ("ipv6", self.ipv6))
+        }
+
+
+class Tables(SubjectFact[Firewall]):
+    """All tables, chains and rules of iptables, in order.
+
+    .. code:: python
+
+        {
+            "ipv4": {
+                "backend": "nft",
+                "filter": {
+                    "INPUT (policy ACCEPT)": ["-i lo -j ACCEPT", …],
+                    "DOCKER-USER": [],
+                },
+            },
+            "ipv6": "iptables is not installed",
+        }
+
+    Rules of the back end that the plain command does not use appear as ``filter (legacy)``.
+    """
+
+    def script(self) -> str:
+        return PATH + _TABLES + "exit 0"
+
+    def parse(self, said: Sections) -> Firewall:
+        return parse(said)
+
+
+def parse(said: Sections) -> Firewall:
+    """Make sense of the script's output. Raises ``ValueError`` where it is not understood."""
+    try:
+        families = {
+            name: _family(said[name], {b: said[f"{name}-{b}"] for b in BACKENDS})
+            for name in FAMILIES
+        }
+    except KeyError as section:
+        raise ValueError(f"the host said nothing under {section}") from None
+    return Firewall(**families)
+
+
+def _family(active: list[str], saved: dict[str, list[str]]) -> Family:
+    tables: dict[str, dict[str, dict[str, Chain]]] = {}
+    errors: list[str] = []
+    for backend, lines in saved.items():
+        found, said = parse_save(lines)
+        if found:
+            tables[backend] = found
+        errors += said
+    ruled = [b for b, found in tables.items() if any(map(_in_use, found.values()))]
+    word = active[0] if active else ""
+    backend = "nft" if "nf_tables" in word else "legacy" if "legacy" in word else word
+    return Family(
+        installed=bool(word),
+        backend=backend,
+        mixed=len(ruled) > 1,
+        tables=tables,
+        errors=tuple(errors),
+    )
+
+
+def _in_use(chains: dict[str, Chain]) -> bool:
+    return any(chain.rules or chain.policy == "DROP" for chain in chains.values())
+
+
+def _readable(family: Family) -> dict[str, Any]:
+    shown: dict[str, Any] = {"backend": family.backend}
+    if family.mixed:
+        shown["mixed"] = "both back ends hold rules, and each is blind to the other's"
+    for backend, tables in family.tables.items():
+        for table, chains in tables.items():
+            title = table if backend == family.backend else f"{table} ({backend})"
+            shown[title] = {
+                name if chain.policy is None else f"{name} (policy {chain.policy})": chain.rules
+                for name, chain in chains.items()
+            }
+    if not family.tables:
+        shown["tables"] = "none: nothing has used iptables since the last boot"
+    if family.errors:
+        shown["errors"] = family.errors
+    return shown
+
+
+# What our firewall needs to know
+# -------------------------------
+
+_WEB = f"""\
+{valid()}
+section now; date +%s
+for family in ipv4 ipv6; do
+  {{ [ ! -f {LISTS}/$family ] || valid $family {LISTS}/$family >/dev/null 2>&1; }} &&
+    show "list $family" {LISTS}/$family || section "list $family"
+  section "confirmed $family"; stat -c %Y {LISTS}/$family 2>/dev/null
+done
+show status {STATUS} || section status
+"""
+
+_RIVALS = ("firewalld", "netfilter-persistent", "nftables")
+
+_STATE = f"""\
+{UNITS}section spoken; [ ! -e /proc/net/if_inet6 ] || echo ipv6
+set --
+for path in {" ".join(FILES)}; do
+  if [ -f $path ]; then set -- "$@" $path; else show "ours $path" $path; fi
+done
+section sums; [ $# = 0 ] || sha256sum "$@"
+section links
+for link in {" ".join(WANTS.values())}; do [ ! -h $link ] || echo "${{link##*/}}"; done
+section units
+units -p Id,LoadState,ActiveState,UnitFileState,Requires \
+  {UNIT} {WATCH} {TIMER} docker.service ssh.socket \
+  {" ".join(f"{name}.service" for name in _RIVALS)}
+section listen; units -p Listen --value ssh.socket
+for path in {CONFIG} {DROP_INS}/*.conf; do  # sshd itself would wait for a pipe
+  [ -f "$path" ] || [ ! -e "$path" ] || [ "$path" -ef /dev/null ] ||
+    {{ show config "$path"; exit 0; }}
+done
+section ports; sshd -T 2>/dev/null | grep '^port '
+section ufw; [ ! -f /etc/ufw/ufw.conf ] || grep -as '^ENABLED=' /etc/ufw/ufw.conf
+section login; tr '\\0' '\\n' < /proc/$PPID/environ | grep ^SSH_CONNECTION=
+section bridges
+{ENGINE_STATE}
+[ "$(engine_state)" != running ] ||
+  api 'http://localhost/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D'
+show interfaces {INTERFACE_LIST} || section interfaces
+if {pending()}; then section unconfirmed; fi
+"""
+
+
+class WebRanges(SubjectFact[Ranges]):
+    """The ranges that may reach the web ports, as the host refreshes them by itself.
+
+    Returns :class:`firewall.web_ranges.WebRanges`:
+
+    .. code:: python
+
+        {
+            "ranges": {"ipv4": ["173.245.48.0/20", …], "ipv6": ["2400:cb00::/32", …]},
+            "age": 40213,
+            "last_result": "ok",
+            "last_try": 40213,
+            "refused": false,
+        }
+
+    A list that is missing or damaged, as the host's own script judges it, is empty here: the web
+    ports are closed. Ages are in seconds.
+    """
+
+    def script(self) -> str:
+        return PATH + _WEB + "exit 0"
+
+    def parse(self, said: Sections) -> Ranges:
+        return _ranges(said)
+
+
+class State(SubjectFact[Host]):
+    """Our firewall on a host: its rules, whether they last, and what is around them.
+
+    Returns :class:`firewall.plan.Host`; shown as a person reads it:
+
+    .. code:: python
+
+        {
+            "ipv4": {"SWARM-INPUT": ["-p udp -m policy --dir in …", …], …},
+            "ipv6": {…},
+            "web ranges": {"ranges": {…}, "age": 40213, "last_result": "ok", …},
+            "starts at boot": ["pyinfra-swarm-firewall.service", …],
+            …
+        }
+
+    A host without our firewall shows no chains; one without iptables says so.
+    """
+
+    def script(self) -> str:
+        return PATH + _TABLES + _STATE + _WEB + "exit 0"
+
+    def parse(self, said: Sections) -> Host:
+        return parse_state(said)
+
+
+def parse_state(found: Sections) -> Host:
+    """Make sense of the script's output. Raises ``ValueError`` where it is not understood."""
+    tables = parse(found)
+    units = parse_units(found["units"])
+    rivals = [name for name in _RIVALS if _at_work(units.get(f"{name}.service", {}))]
+    if any("yes" in line.lower() for line in found["ufw"]):
+        rivals.insert(0, "ufw")
+    login = "".join(found["login"]).removeprefix("SSH_CONNECTION=").split()
+    ports = {int(line.split()[1]) for line in found["ports"]}
+    if units.get("ssh.socket", {}).get("ActiveState") == "active":
+        ports |= {int(word.rpartition(":")[2]) for word in _listened(found["listen"])}
+    if len(login) == 4:
+        ports.add(int(login[3]))
+    return Host(
+        tables={
+            "ipv4": _filter_table(tables.ipv4, spoken=True),
+            "ipv6": _filter_table(tables.ipv6, spoken=bool(found["spoken"])),
+        },
+        sums={path: total for total, path in (line.split(maxsplit=1) for line in found["sums"])},
+        links=tuple(found["links"]),
+        active=tuple(name for name, unit in units.items() if unit.get("ActiveState") == "active"),
+        docker=units.get("docker.service", {}).get("LoadState") == "loaded",
+        docker_waits=_waits(units.get("docker.service", {})),
+        bridges=_bridges("".join(found["bridges"])),
+        interfaces=parse_list(found["interfaces"]),
+        ssh_ports=tuple(sorted(ports)),
+        login_from=login[0].partition("%")[0] if login else "",
+        rivals=tuple(rivals),
+        web=_ranges(found),
+        unconfirmed="unconfirmed" in found,
+    )
+
+
+def _filter_table(family: Family, *, spoken: bool) -> FilterTables:
+    chains = family.tables.get(family.backend, {}).get("filter", {})
+    return FilterTables(
+        spoken=spoken,
+        installed=family.installed,
+        backend=family.backend,
+        chains={name: chain.rules for name, chain in chains.items()},
+        mixed=family.mixed,
+    )
+
+
+def _at_work(unit: Mapping[str, str]) -> bool:
+    return unit.get("ActiveState") == "active" or unit.get("UnitFileState") == "enabled"
+
+
+def _waits(docker: Mapping[str, str]) -> bool:
+    """A Docker that is not there cannot start without us."""
+    return docker.get("LoadState") != "loaded" or UNIT in docker.get("Requires", "").split()
+
+
+def _listened(lines: list[str]) -> list[str]:
+    """Addresses out of ``[::]:22 (Stream)``."""
+    return [word for line in lines for word in line.split() if word.rpartition(":")[2].isdigit()]
+
+
+def _bridges(answer: str) -> tuple[str, ...] | None:
+    """What Docker calls the interfaces of its bridge networks; ``None`` where it did not say."""
+    try:
+        networks = json.loads(answer)
+    except ValueError:
+        return None
+    if not isinstance(networks, list):
+        return None
+    named = "com.docker.network.bridge.name"
+    return tuple(
+        sorted(
+            (network.get("Options") or {}).get(named) or f"br-{network['Id'][:12]}"
+            for network in networks
+        )
+    )
+
+
+def _ranges(found: Mapping[str, list[str]]) -> Ranges:
+    now = int("".join(found["now"]))
+    confirmed = [int("".join(found[f"confirmed {family}"]) or 0) for family in EACH]
+    tried, *results = found["status"] or [""]
+    failed = [line for line in results if line.partition(": ")[2] != "ok"]
+    return Ranges(
+        ranges={family: _networks(found[f"list {family}"]) for family in EACH},
+        age=now - min(confirmed) if min(confirmed) else None,
+        last_result="; ".join(failed) or ("ok" if results else ""),
+        last_try=now - int(tried) if tried.isdigit() else None,
+        refused=any(line.partition(": ")[2].startswith("refused: ") for line in failed),
+    )
+
+
+def _networks(lines: list[str]) -> tuple[str, ...]:
+    """A sound list as it counts in the rules."""
+    return tuple(str(ip_network(line.strip(), strict=False)) for line in lines if line.strip())

@@ -1,0 +1,59 @@
+"""Which of a host's interfaces are Docker's bridges, as the host itself keeps the list.
+
+Docker makes and removes bridges at any time, and nothing in a packet tells one from another's: so
+the host asks the engine for their names whenever it says that a network was made or removed, and
+looks at its interfaces whenever one appears or goes. The script that does it is in ``host_files``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyinfra_swarm.run.findings import Change, Finding
+from pyinfra_swarm.run.observation import Observation
+
+DOCKERS_OWN = ("docker0", "docker_gwbridge")
+"""Docker's bridges whose names never change, there already or not yet."""
+
+
+@dataclass(frozen=True)
+class Interfaces(Observation):
+    """What a host takes its interfaces for.
+
+    docker: bridges of Docker's networks: inside.
+    outside: all others that are known not to be Docker's: what is translated towards them is other
+        people's, and none of our business.
+    shared: bridges of Docker's networks that have a port beside the containers', a network card
+        say: as anything that is in no list, they are outside, and published ports there are judged.
+    """
+
+    docker: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+
+
+def parse_list(lines: list[str]) -> Interfaces:
+    """The host's list: a word and a name on each line; what is not understood does not count."""
+    named: dict[str, list[str]] = {"docker": [], "outside": [], "shared": []}
+    for line in lines:
+        word, _, name = line.partition(" ")
+        if word in named and name:
+            named[word].append(name)
+    return Interfaces(**{word: tuple(names) for word, names in named.items()})
+
+
+def plan_interfaces(listed: Interfaces, of_docker: tuple[str, ...] | None) -> list[Finding]:
+    """Whether a host's list is behind what its engine says; ``None`` where that does not answer."""
+    if of_docker is None:
+        return []
+    known = {*listed.docker, *listed.shared, *DOCKERS_OWN}
+    missing = sorted({*of_docker} - known)
+    gone = sorted({*listed.docker} - {*of_docker, *DOCKERS_OWN})
+    words = []
+    if missing:
+        words.append(f"lacks {', '.join(missing)}")
+    if gone:
+        words.append(f"still trusts {', '.join(gone)}")
+    if not words:
+        return []
+    return [Change("Docker's bridges", f"the host's list of them {' and '.join(words)}")]

@@ -1,0 +1,156 @@
+"""Who may reach what on one host: the settings, the inventory and what the host itself says."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+from pyinfra_swarm.nodes.identity import node_at, node_of
+from pyinfra_swarm.nodes.membership import Membership, Node, Observed
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings.model import Settings
+
+Family = Literal["ipv4", "ipv6"]
+FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
+
+CLUSTER = "cluster"
+"""The word that stands for the cluster's own addresses among the sources of an opening."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A port that is open to some sources, on the host itself and published by containers.
+
+    port: a number, or a range as ``first-last``; sources: networks, empty for everywhere.
+    """
+
+    port: str
+    protocol: str
+    sources: tuple[str, ...] = ()
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """The first and the last port."""
+        first, _, last = self.port.partition("-")
+        return int(first), int(last or first)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who may reach what on one host.
+
+    peers: the cluster's own addresses (IPv4); manager: this host is declared as one, or votes.
+    vxlan_port: of the swarm's data path, UDP.
+    ssh_ports: where sshd listens; ssh_sources: networks it is open to, empty for everywhere.
+    web: who may reach the web ports: ``cloudflare`` (the ranges in the host's own list), ``open``,
+        ``closed``, or ``listed`` (web_sources).
+    inbound: what happens to all else that is addressed to the host: ``deny`` or ``accept``.
+    cut_clear_vxlan: clear-text VXLAN is dropped, in and out.
+    """
+
+    peers: tuple[str, ...]
+    manager: bool
+    vxlan_port: int = 4789
+    ssh_ports: tuple[int, ...] = (22,)
+    ssh_sources: tuple[str, ...] = ()
+    web: str = "cloudflare"
+    web_sources: tuple[str, ...] = ()
+    web_ports: tuple[int, ...] = (80, 443)
+    openings: tuple[Opening, ...] = ()
+    inbound: str = "deny"
+    cut_clear_vxlan: bool = True
+
+
+def policy(
+    settings: Settings,
+    name: str,
+    *,
+    ssh_ports: Iterable[int],
+    cut_clear_vxlan: bool,
+    members: Sequence[str] = (),
+    votes: bool = False,
+) -> Policy:
+    """What is wanted on the host of this name.
+
+    members: addresses of nodes that are still in the swarm, declared or not; votes: this host is
+    among its managers, declared as one or not.
+    ssh_ports: where its sshd listens.
+    """
+    wanted = settings.firewall
+    return Policy(
+        peers=tuple(dict.fromkeys((*(host.address for host in settings.hosts), *members))),
+        manager=votes or settings.host(name).is_manager,
+        vxlan_port=settings.swarm.data_path_port,
+        ssh_ports=tuple(sorted(set(ssh_ports))),
+        ssh_sources=wanted.ssh_sources,
+        web=wanted.web,
+        web_sources=wanted.web_sources,
+        web_ports=wanted.web_ports,
+        openings=tuple(
+            Opening(opening.port, opening.protocol, opening.sources) for opening in wanted.open
+        ),
+        inbound=wanted.inbound,
+        cut_clear_vxlan=cut_clear_vxlan,
+    )
+
+
+def members(nodes: Iterable[Node]) -> tuple[str, ...]:
+    """The addresses at which nodes are in the swarm, whatever is declared by now.
+
+    A node that nobody declares any more, or that is declared at another address, is in it until it
+    has been removed: shut out before, it could not leave, and as a manager it still has its vote.
+    Not one that is down, unless it has a vote, and may come back to use it.
+    """
+    return tuple(
+        sorted(
+            node.address
+            for node in nodes
+            if (node.state != "down" or node.votes) and _is_of_a_host(node.address)
+        )
+    )
+
+
+def votes(settings: Settings, observed: Observed, swarm: Membership, name: str) -> bool:
+    """Whether a host is among the swarm's managers, whatever is declared by now.
+
+    Shut out before it has been demoted, it would keep its vote. One that was only asked to become
+    a manager has none yet.
+    """
+    node = node_of(settings, observed, swarm, name) or node_at(settings, swarm, name)
+    return node is not None and node.reachability != ""
+
+
+def _is_of_a_host(text: str) -> bool:
+    """False for what an engine says that does not know its address: nothing, or ``0.0.0.0``."""
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return not (address.is_unspecified or address.is_loopback)
+
+
+def of_family(family: Family, networks: Iterable[str]) -> tuple[str, ...]:
+    """Those of the networks that are of this family, as iptables prints them."""
+    version = 4 if family == "ipv4" else 6
+    parsed = (_network(text) for text in networks)
+    return tuple(str(network) for network in parsed if network.version == version)
+
+
+@cache
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    # Every host's rules name every other host: read anew each time, it costs the hosts' square.
+    return ipaddress.ip_network(text)
+
+
+def covers(sources: Sequence[str], address: str) -> bool:
+    """Whether an address is among the sources; no sources mean everywhere."""
+    if not sources:
+        return True
+    looked_for = ipaddress.ip_address(address)
+    if isinstance(looked_for, ipaddress.IPv6Address) and looked_for.ipv4_mapped:
+        looked_for = looked_for.ipv4_mapped
+    return any(looked_for in ipaddress.ip_network(source) for source in sources)

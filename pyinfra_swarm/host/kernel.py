@@ -1,0 +1,194 @@
+"""What a host's kernel can do for an encrypted swarm: modules, what blocks them, whether ESP works.
+
+A name in a list of modules proves little: a module can be blocked (``install esp4 /bin/true`` makes
+``modprobe esp4`` succeed and load nothing), and ESP needs a cipher besides. So the kernel is asked
+to do what Docker will ask of it, in a network namespace of its own that ends with the question.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pyinfra_swarm.host.seen import Kernel, Module
+from pyinfra_swarm.run.answer import Sections
+from pyinfra_swarm.run.fact import SubjectFact
+
+MODULES = (
+    "overlay",
+    "bridge",
+    "veth",
+    "br_netfilter",
+    "vxlan",
+    "esp4",
+    "xfrm_user",
+    "ip_vs",
+    "ip_vs_rr",
+    "xt_policy",
+    "xt_bpf",
+    "xt_conntrack",
+    "xt_addrtype",
+)
+"""What an encrypted swarm with its routing mesh needs (moby ``contrib/check-config.sh``)."""
+
+PATH = "export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin\n"
+
+_PATTERN = "|".join(name.replace("_", "[-_]") for name in MODULES)
+
+# Processes are what costs time on a small board, so: builtins, and one process per question.
+# `ip -force` goes on after a failed line and says which it was ("Command failed -:1"); but where
+# the kernel refuses an xfrm state, ip ends with status 2 and does not say so: that line is last.
+SCRIPT = f"""\
+section kernel
+read -r release < /proc/sys/kernel/osrelease; echo "$release"
+absent= matches=
+for m in {" ".join(MODULES)}; do
+  if [ -e /sys/module/$m/initstate ]; then echo "loaded $m"
+  elif [ -d /sys/module/$m ]; then echo "builtin $m"
+  else absent="$absent $m"; fi
+done
+section modprobe
+if [ -n "$absent" ]; then
+  if [ -d "/lib/modules/$release" ] && command -v modprobe > /dev/null; then
+    modprobe --all --dry-run --show-depends $absent 2>&1
+  else
+    echo none
+  fi
+fi
+section blocks
+set --
+for path in /etc/modprobe.d/*.conf /run/modprobe.d/*.conf /usr/local/lib/modprobe.d/*.conf \
+/usr/lib/modprobe.d/*.conf; do [ ! -f "$path" ] || set -- "$@" "$path"; done
+[ $# = 0 ] ||
+  grep -aHnsE '^[[:space:]]*(install|blacklist)[[:space:]]+({_PATTERN})([[:space:]]|$)' "$@"
+read -r cmdline < /proc/cmdline; echo "cmdline $cmdline"
+section matches
+case "$absent " in *" xt_policy "*|*" xt_bpf "*)
+  if command -v iptables-restore > /dev/null; then
+    printf '%s\\n' '*filter' '-A INPUT -p udp -m policy --dir in --pol none -j ACCEPT' \
+'-A INPUT -m bpf --bytecode "1,6 0 0 0" -j ACCEPT' COMMIT |
+    unshare -n iptables-restore 2>&1 && echo works
+  fi ;;
+esac
+section namespace
+unshare -n ip -force -batch - 2>&1 << 'END'
+link add swarm-probe type vxlan id 1 dstport 4789
+xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1001 mode transport \
+aead rfc4106(gcm(aes)) 0x0102030405060708090a0b0c0d0e0f1011121314 64
+END
+echo "exit $?"
+"""
+"""Shell text for a fact's script: the sections ``kernel`` to ``namespace``."""
+
+
+def parse(said: dict[str, list[str]]) -> Kernel:
+    """Make sense of what :data:`SCRIPT` printed.
+
+    Raises ``ValueError`` where a section is missing.
+    """
+    try:
+        release, *present = said["kernel"]
+        loading, configured = said["modprobe"], said["blocks"]
+        namespace, matching = said["namespace"], said["matches"]
+    except KeyError as section:
+        raise ValueError(f"the host said nothing under {section}") from None
+    states = _states(loading)
+    for line in present:
+        state, name = line.split()
+        states[name] = state
+    blocks = _blocks(configured)
+    modules = []
+    for name in MODULES:
+        state = states.get(name, "unknown")
+        blocked_by = "" if state == "builtin" else blocks.get(name, "")
+        modules.append(Module(name, state, blocked_by))
+    esp, vxlan, errors = _tried(namespace)
+    matches = None if not matching else matching[-1] == "works"
+    if matches is False:
+        errors += [line for line in matching if line.strip()]
+    return Kernel(
+        release=release,
+        modules=tuple(modules),
+        esp=esp,
+        vxlan=vxlan,
+        matches=matches,
+        errors=tuple(errors),
+    )
+
+
+def _states(lines: list[str]) -> dict[str, str]:
+    """What ``modprobe --show-depends`` would load, finds built in, and does not find."""
+    found: dict[str, str] = {}
+    for line in lines:
+        if match := re.match(r"builtin (\S+)", line):
+            found[_name(match[1])] = "builtin"
+        elif match := re.match(r"insmod \S*/([^/\s]+?)\.ko", line):
+            found[_name(match[1])] = "loadable"
+        elif match := re.search(r"Module (\S+) not found", line):
+            found[_name(match[1])] = "missing"
+    return found
+
+
+def _blocks(lines: list[str]) -> dict[str, str]:
+    """The module names that the configuration forbids to load, each with where and how."""
+    found: dict[str, str] = {}
+    for line in lines:
+        if line.startswith("cmdline "):
+            for option in line.split()[1:]:
+                key, _, value = option.partition("=")
+                if key in ("module_blacklist", "modprobe.blacklist"):
+                    for name in value.split(","):
+                        found.setdefault(_name(name), f"the kernel's command line: {option}")
+            continue
+        match = re.match(r"([^:]+):(\d+):\s*(install|blacklist)\s+(\S+)\s*(.*)", line)
+        if not match:
+            continue
+        path, number, directive, name, command = match.groups()
+        words = command.split()
+        # An `install` line may also do the real work by another way; only a no-op blocks.
+        no_op = words[:1] and words[0].rsplit("/", 1)[-1] in ("true", "false", ":", "nologin")
+        if directive == "blacklist" or no_op:
+            text = f"{path}:{number}: {directive} {name} {command}".strip()
+            found.setdefault(_name(name), text)
+    return found
+
+
+def _tried(lines: list[str]) -> tuple[bool | None, bool | None, list[str]]:
+    """Whether ESP and VXLAN worked in the namespace, and what was said."""
+    *messages, status = lines
+    if status == "exit 0":
+        return True, True, []
+    failed = set(re.findall(r"Command failed -:(\d+)", "\n".join(messages)))
+    errors = [line for line in messages if line.strip() and "Command failed" not in line]
+    if status == "exit 2":
+        failed.add("2")
+    if not failed:
+        return None, None, errors
+    return "2" not in failed, "1" not in failed, errors
+
+
+def _name(module: str) -> str:
+    return module.replace("-", "_")
+
+
+class Capabilities(SubjectFact[Kernel]):
+    """What the kernel can do for an encrypted swarm.
+
+    .. code:: python
+
+        {
+            "release": "6.12.48+deb13-arm64",
+            "modules": [{"name": "esp4", "state": "loadable", "blocked_by": ""}, …],
+            "esp": true,
+            "vxlan": true,
+            "matches": null,
+            "errors": []
+        }
+
+    Asking may make the kernel load the modules that it asks about, as Docker would.
+    """
+
+    def script(self) -> str:
+        return PATH + SCRIPT + "exit 0"
+
+    def parse(self, said: Sections) -> Kernel:
+        return parse(said)

@@ -1,0 +1,71 @@
+"""What a host says about its own ends of the swarm's overlay networks."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from pyinfra_swarm.docker.facts import ENGINE_STATE, encrypted
+from pyinfra_swarm.engine import values as judged
+from pyinfra_swarm.proof.crossings import INGRESS, End
+from pyinfra_swarm.run.answer import Sections
+from pyinfra_swarm.run.fact import SubjectFact
+
+
+class Ends(SubjectFact[tuple[End, ...]]):
+    """The host's own end of each overlay network that reaches it: namespace, addresses, MTU.
+
+    Gives :class:`proof.crossings.End` s; none where the engine does not run or is in no
+    swarm. The engine calls the ends' namespaces ``ingress_sbox`` and ``lb_`` with the beginning of
+    the network's id (seen with 26.1.5 and 28.5.2).
+    """
+
+    def script(self) -> str:
+        return (
+            ENGINE_STATE
+            + 'section state; engine_state; [ "$(engine_state)" = running ] || exit 0\n'
+            + "cd /run/docker/netns 2>/dev/null || exit 0\n"
+            + f"for sandbox in {INGRESS} lb_*; do\n"
+            + '  [ -e "$sandbox" ] || continue\n'
+            + '  section "$sandbox"\n'
+            + f'  network=ingress; [ "$sandbox" = {INGRESS} ] || network=${{sandbox#lb_}}\n'
+            + '  api "http://localhost/networks/$network"; echo\n'
+            + '  nsenter --net="$sandbox" ip -o link\n'
+            + "done 2>/dev/null; true\n"
+        )
+
+    def parse(self, said: Sections) -> tuple[End, ...]:
+        return parse_ends(said)
+
+
+_LINK = re.compile(r"\bmtu (?P<mtu>\d+)\b.*\blink/ether (?P<mac>[0-9a-f:]{17})")
+
+
+def parse_ends(said: Sections) -> tuple[End, ...]:
+    """Read what :class:`Ends` prints; an end that is just coming or going is left out."""
+    found = []
+    for sandbox, lines in said.items():
+        if sandbox == "state" or not lines or not lines[0].startswith("{"):
+            continue
+        network: dict[str, Any] = json.loads(lines[0])
+        name = network.get("Name", "")
+        ours = "ingress-sbox" if sandbox == INGRESS else f"lb-{name}"
+        end = (network.get("Containers") or {}).get(ours)
+        vnis = (network.get("Options") or {}).get("com.docker.network.driver.overlay.vxlanid_list")
+        links = {link["mac"]: int(link["mtu"]) for link in map(_LINK.search, lines[1:]) if link}
+        if not end or not vnis or end["MacAddress"] not in links:
+            continue
+        found.append(
+            End(
+                network=name,
+                ingress=bool(network.get("Ingress")),
+                encrypted=encrypted(network),
+                vni=int(vnis.split(",")[0]),
+                sandbox=judged.sandbox(sandbox),
+                address=judged.address(end["IPv4Address"].partition("/")[0]),
+                mac=judged.mac(end["MacAddress"]),
+                mtu=links[end["MacAddress"]],
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,319 @@
+"""The proof that the nodes talk to each other encrypted, at any time, without a trace.
+
+Nothing is installed, made or changed on any host: packets are sent from the ends of the overlay
+networks that the engine itself keeps on each node (:mod:`cluster.proof`), with four remote commands
+on each host, whatever the number of hosts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from gevent.event import AsyncResult
+from gevent.pool import Pool
+from pyinfra import logger
+from pyinfra.api import FunctionCommand, Host, State, StringCommand
+
+from pyinfra_swarm.networks import facts as overlays
+from pyinfra_swarm.nodes import facts as swarm_facts
+from pyinfra_swarm.nodes.identity import likely_node
+from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
+from pyinfra_swarm.proof import exchange
+from pyinfra_swarm.proof.crossings import NO_INGRESS, Ends, crossings, plan_proof, unproven
+from pyinfra_swarm.proof.verdict import Proof, judge, table
+from pyinfra_swarm.run import clock, story
+from pyinfra_swarm.run.answer import NoAnswer, asked, sections
+from pyinfra_swarm.run.connection import UNREACHABLE, why
+from pyinfra_swarm.run.converge import (
+    Commands,
+    call,
+    current_host,
+    forget_observations,
+    is_executing,
+    job,
+    observe_all,
+    pause,
+    progress,
+    still_ours,
+    tell,
+)
+from pyinfra_swarm.run.findings import refusals
+from pyinfra_swarm.run.pyinfra_internals import in_the_name_of
+from pyinfra_swarm.run.shell import arrives_whole
+from pyinfra_swarm.swarm.stage_operations import in_limit
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings.model import Settings
+
+SETTLING = 40
+"""Seconds that a node may take to join the ingress network after its engine has started."""
+
+
+class Unproven(Exception):
+    """The proof could not even begin; the message says why."""
+
+
+@job("proof")
+def proven(settings: Settings) -> Commands:
+    """Every pair of nodes exchanges encrypted packets, small and full-size, in every network.
+
+    + settings: the cluster's settings
+
+    It changes nothing, so it always runs: that is what it is for. With ``--limit`` only pairs with
+    one of these hosts are tried. A pair that fails fails its sender; nodes that are down are
+    reported, not failed. The table of pairs is the last thing in the log.
+
+    **Example:**
+
+    .. code:: python
+
+        proof.proven(load(), name="Proof: every pair of nodes exchanges encrypted packets")
+    """
+    me = current_host()
+    observed, ends = _look()
+    findings = plan_proof(settings, observed, ends, me.name)
+    if refusals(findings):
+        tell("proof", findings)
+    story.tell(me, "proof", findings)
+    focus = _limit()
+    mine = [
+        c for c in crossings(settings, observed, ends, focus) if me.name in (c.sender, c.receiver)
+    ]
+    if not mine:
+        me.noop("proof: this host has no other node to exchange packets with")
+        me.log("there are no pairs: this host has no other node to exchange packets with")
+        return
+    if not is_executing():
+        peers = {c.sender for c in mine} | {c.receiver for c in mine}
+        me.log(
+            f"exchanges packets with {', '.join(sorted(peers - {me.name}))} over "
+            f"{', '.join(dict.fromkeys(c.network for c in mine))}, and tries clear frames"
+        )
+    yield call(_proven, settings, focus)
+
+
+def _limit() -> tuple[str, ...]:
+    """The hosts that ``--limit`` names; none where there is no limit."""
+    near = in_limit()
+    return near if len(near) < len(story.state().inventory) else ()
+
+
+_proofs: dict[int, AsyncResult[Proof]] = {}
+
+
+def _proven(state: State, host: Host, settings: Settings, focus: Sequence[str]) -> bool:
+    """This host's share of the verdict: the first host has the proof made, the others wait."""
+    proof = _once(state, settings, focus)
+    if isinstance(proof, str):
+        story.failed(host, proof)
+        return False
+    return _told(host, proof, focus)
+
+
+def _once(state: State, settings: Settings, focus: Sequence[str]) -> Proof | str:
+    pending = _proofs.get(id(state))
+    if pending is None:
+        pending = _proofs[id(state)] = AsyncResult()
+        try:
+            proof = prove(state, settings, focus=focus)
+            for line in table(proof):
+                logger.info(line)
+            story.measure("proof", "pairs", [pair.record() for pair in proof.pairs])
+            pending.set(proof)
+        except Unproven as error:
+            return _broken(pending, str(error))
+        except Exception as error:
+            return _broken(pending, f"the proof broke off: {type(error).__name__}: {error}")
+    try:
+        shown: Proof | None = pending.get()
+        assert shown is not None
+        return shown
+    except Unproven as error:
+        return str(error)
+
+
+def _broken(pending: AsyncResult[Proof], message: str) -> str:
+    pending.set_exception(Unproven(message))
+    return message
+
+
+def _told(host: Host, proof: Proof, focus: Sequence[str]) -> bool:
+    """Tell what the proof has shown of this host; whether it has passed."""
+    problems = proof.problems(host.name, focus)
+    story.tell(host, "proof", [*proof.remarks.get(host.name, ()), *problems])
+    if host.name in proof.silent:
+        story.failed(host, f"did not carry out its share of the proof: {proof.silent[host.name]}")
+        return False
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        first = problems[0]
+        story.failed(host, f"{first.what}: {first.reason}{more}", told=True)
+    return not problems
+
+
+def data_plane(settings: Settings, name: str) -> FunctionCommand:
+    """A command that proves that this host exchanges encrypted packets with every ready node.
+
+    It fails the host in whose name it runs, with the pairs and the reasons, where a pair fails, or
+    where none could be tried although other nodes are ready. Nodes that are down are told, not
+    failed; a swarm of one node passes. Drained and paused nodes are proven like all others.
+    """
+    return call(_gate, settings, name)
+
+
+def _gate(state: State, host: Host, settings: Settings, name: str) -> bool:
+    try:
+        proof = prove(state, settings, focus=[name])
+    except Unproven as error:
+        story.failed(host, str(error))
+        return False
+    for line in table(proof):
+        host.log(line)
+    if name in proof.unproven:
+        story.failed(host, f"the data plane could not be proven: {name} {proof.unproven[name]}")
+        return False
+    problems = proof.problems()
+    story.tell(host, "proof", [*proof.remarks.get(name, ()), *problems])
+    if proof.proven and (proof.pairs or not _others_ready(settings, name)):
+        return True
+    shown = [f"{problem.what}: {problem.reason}" for problem in problems]
+    shown += [f"{silent} {why}" for silent, why in proof.silent.items()]
+    story.failed(
+        host,
+        "the data plane is not proven: "
+        + ("; ".join(shown) or "other nodes are ready, but none of them could be tried"),
+    )
+    return False
+
+
+def _others_ready(settings: Settings, name: str) -> bool:
+    observed = observe_all(swarm_facts.State)
+    cluster = view(settings, observed)
+    own = likely_node(settings, observed, cluster, name) if cluster else None
+    return any(
+        node.state == "ready" and (own is None or node.id != own.id)
+        for node in (cluster.nodes if cluster else None) or ()
+    )
+
+
+def prove(state: State, settings: Settings, *, focus: Sequence[str] = ()) -> Proof:
+    """Exchange packets and judge; only while changes are carried out.
+
+    focus: only pairs with one of these hosts; none: all pairs. Raises :class:`Unproven` where it
+    could not begin, and :class:`run.converge.Unobserved` where this host does not answer.
+    """
+    forget_observations()
+    observed, ends = _settled(settings)
+    against = refusals(plan_proof(settings, observed, ends, current_host().name))
+    if against:
+        raise Unproven("; ".join(refusal.sentence() for refusal in against))
+    without = unproven(settings, observed, ends)
+    asked = crossings(settings, observed, ends, focus)
+    senders = dict.fromkeys(crossing.sender for crossing in asked)
+    mine = {name: [c for c in asked if c.sender == name] for name in senders}
+    port = settings.swarm.data_path_port
+    networks = len({crossing.network for crossing in asked})
+    progress(f"exchanging packets between {len(senders)} nodes, {len(asked)} pairs")
+    silent: dict[str, str] = {}
+    exchanged = {
+        name: exchange.read_exchange(found)
+        for name, found in _on_each(
+            state,
+            {name: exchange.exchange(its, port) for name, its in mine.items()},
+            60 + exchange.EACH_NETWORK * networks,
+            silent,
+        ).items()
+    }
+    still_ours()
+    progress("sending frames in clear text, which must not get in")
+    forged = {
+        name: exchange.read_forged(found)
+        for name, found in _on_each(
+            state,
+            {name: exchange.forge(mine[name], port) for name in exchanged},
+            60 + len(asked),
+            silent,
+        ).items()
+    }
+    end = {
+        name: exchange.read_counters(found["end"])
+        for name, found in _on_each(
+            state,
+            {
+                name: (exchange.look(sorted({c.source.sandbox for c in mine[name]})), "")
+                for name in exchanged
+            },
+            60,
+            silent,
+        ).items()
+    }
+    return judge(asked, exchanged, forged, end, unproven=without, silent=silent)
+
+
+def _look() -> tuple[Observed, Ends]:
+    return observe_all(swarm_facts.State), observe_all(overlays.Ends)
+
+
+def _settled(settings: Settings) -> tuple[Observed, Ends]:
+    """What the hosts say, once every ready node is in the ingress network, or has had the time."""
+    deadline = clock.now() + SETTLING
+    while True:
+        observed, ends = _look()
+        waiting = NO_INGRESS in unproven(settings, observed, ends).values()
+        no_manager = acting_manager(settings, observed) is None
+        if not waiting or no_manager or clock.now() > deadline:
+            return observed, ends
+        progress("waiting until every ready node has joined the ingress network")
+        pause(2)
+        forget_observations()
+
+
+def _on_each(
+    state: State,
+    scripts: Mapping[str, tuple[str, str]],
+    timeout: int,
+    silent: dict[str, str],
+) -> dict[str, dict[str, list[str]]]:
+    """Run a script on each of these hosts at once; what they print, in sections, by host.
+
+    silent: gets the hosts that did not answer, with the reason.
+    """
+    told = Pool(state.config.PARALLEL or len(scripts) or 1)
+    greenlets = {
+        name: told.spawn(_on, state, name, script, lines, timeout)
+        for name, (script, lines) in scripts.items()
+    }
+    found = {}
+    for name, greenlet in greenlets.items():
+        said = greenlet.get()
+        if isinstance(said, str):
+            silent.setdefault(name, said)
+        else:
+            found[name] = said
+    return found
+
+
+def _on(
+    state: State, name: str, script: str, lines: str, timeout: int
+) -> dict[str, list[str]] | str:
+    host: Host = state.inventory.get_host(name)
+    command, sent = arrives_whole(script, lines)
+    with in_the_name_of(state, host):
+        try:
+            done, output = host.run_shell_command(
+                StringCommand(asked(command)),
+                print_output=False,
+                print_input=False,
+                _sudo=True,
+                _stdin=sent,
+                _timeout=timeout,
+            )
+        except UNREACHABLE as error:
+            return f"the connection was lost: {why(error)}"
+    if not done:
+        return output.stderr.strip().replace("\n", " / ") or "its script failed without a word"
+    try:
+        return sections(output.stdout_lines)
+    except NoAnswer as error:
+        return str(error)

@@ -1,0 +1,169 @@
+"""What a rolling job has to do: on which hosts, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyinfra_swarm.nodes.membership import Membership, Observed, view
+from pyinfra_swarm.rolling.nodes import OURS, entry
+from pyinfra_swarm.rolling.options import Options
+from pyinfra_swarm.run.findings import Refusal
+from pyinfra_swarm.run.observation import Observation
+from pyinfra_swarm.run.wording import in_words
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings.model import Settings
+
+ABANDONED_AFTER = 24 * 3600
+"""Seconds after which a restart of everything that was not finished is begun anew."""
+
+
+@dataclass(frozen=True)
+class Running(Observation):
+    """What runs on a host, and since when.
+
+    boot: the running system's own id, another one after each boot.
+    booted, engine_started: when, in seconds since 1970 by the controller's clock; the latter is
+    ``None`` where no engine runs.
+    kernel: the running one, as in ``uname -r``; kernels: those that could be booted.
+    reboot_required: the system asks for a reboot; reboot_packages: the packages that made it.
+    """
+
+    boot: str
+    booted: float
+    engine_started: float | None
+    kernel: str
+    kernels: tuple[str, ...]
+    reboot_required: bool
+    reboot_packages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job has to do on one host, in the words of a finding."""
+
+    what: str
+    doing: str
+    expected: str = ""
+    found: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Roll:
+    """A job as it stands.
+
+    work: what is still to be done, by host.
+    refusals: what speaks against beginning at all, besides the swarm's state.
+    mark: for a job whose work cannot be seen on the hosts, the label that keeps when it was begun;
+    begun: that time (seconds since 1970); continued: an earlier run has begun it.
+    accepted: the owner accepts an interruption.
+    """
+
+    job: str
+    work: Mapping[str, Work]
+    refusals: tuple[Refusal, ...] = ()
+    mark: str = ""
+    begun: float = 0.0
+    continued: bool = False
+    accepted: bool = False
+
+
+def restart(
+    settings: Settings,
+    observed: Observed,
+    running: Mapping[str, Running | None],
+    given: Options,
+    now: float,
+) -> Roll:
+    """Every engine anew: those that have been running since before this roll began.
+
+    now: when this run began, or the earlier one that it goes on with, in seconds since 1970.
+    """
+    begun = {
+        name: host.engine_started or 0.0
+        for name, host in _members(settings, observed, running).items()
+    }
+    work = Work("the Docker daemon", "is restarted")
+    return _all_since("restart", work, begun, view(settings, observed), given, now)
+
+
+def reboot(
+    settings: Settings,
+    observed: Observed,
+    running: Mapping[str, Running | None],
+    given: Options,
+    now: float,
+) -> Roll:
+    """Hosts that wait for a reboot; every one, if the owner says so.
+
+    now: when this run began, or the earlier one that it goes on with, in seconds since 1970.
+    """
+    members = _members(settings, observed, running)
+    if given.everything:
+        begun = {name: host.booted for name, host in members.items()}
+        work = Work("this host", "is rebooted")
+        return _all_since("reboot", work, begun, view(settings, observed), given, now)
+    waiting = {
+        name: Work("this host", "is rebooted", why=why)
+        for name, host in members.items()
+        if (why := needs_reboot(host))
+    }
+    return Roll("reboot", waiting, accepted=given.interruption)
+
+
+def _all_since(
+    job: str,
+    work: Work,
+    begun: Mapping[str, float],
+    cluster: Membership | None,
+    given: Options,
+    now: float,
+) -> Roll:
+    """All that has been running since before the roll began; an earlier run may have begun it."""
+    mark = f"{OURS}{job}-since"
+    said = [node.labels.get(mark, "") for node in (cluster.nodes if cluster else None) or ()]
+    times = [float(text) for text in said if re.fullmatch(r"\d{1,12}", text)]
+    earlier = max((t for t in times if now - t < ABANDONED_AFTER), default=None)
+    since = now if earlier is None else earlier
+    return Roll(
+        job,
+        {name: work for name, start in begun.items() if start < since},
+        mark=mark,
+        begun=since,
+        continued=earlier is not None,
+        accepted=given.interruption,
+    )
+
+
+def _members(
+    settings: Settings, observed: Observed, running: Mapping[str, Running | None]
+) -> dict[str, Running]:
+    cluster = view(settings, observed)
+    return {
+        name: host
+        for name, host in running.items()
+        if host and cluster and entry(settings, observed, cluster, name)
+    }
+
+
+def needs_reboot(host: Running) -> str:
+    """Why a host waits for a reboot; empty where it does not."""
+    if host.reboot_required:
+        packages = list(dict.fromkeys(host.reboot_packages))
+        return f"the system asks for it ({in_words(packages)})" if packages else "the system asks"
+    numbers, flavour = _kernel(host.kernel)
+    later = [k for k in host.kernels if _kernel(k)[1] == flavour and _kernel(k)[0] > numbers]
+    if later:
+        return f"kernel {max(later, key=_kernel)} is installed, {host.kernel} runs"
+    return ""
+
+
+def _kernel(release: str) -> tuple[tuple[int, ...], str]:
+    """A kernel's numbers, and its flavour: ``6.12.48+deb13-arm64`` → numbers, ``arm64``."""
+    tail = re.search(r"[A-Za-z][A-Za-z-]*\d*$", release)
+    flavour = tail[0] if tail else ""
+    return tuple(map(int, re.findall(r"\d+", release.removesuffix(flavour)))), flavour

@@ -1,0 +1,94 @@
+"""The hosts rebooted, one node at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyinfra.api import Host, State
+
+from pyinfra_swarm.rolling import jobs
+from pyinfra_swarm.rolling.facts import Running
+from pyinfra_swarm.rolling.jobs import Roll
+from pyinfra_swarm.rolling.operations import PAUSE, Job, running, turn
+from pyinfra_swarm.rolling.options import Options
+from pyinfra_swarm.run import clock, story
+from pyinfra_swarm.run.connection import log_in_anew, read
+from pyinfra_swarm.run.converge import Commands, call, job, observe, pause, progress, script
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.nodes.membership import Observed
+    from pyinfra_swarm.settings.model import Settings
+
+
+def _roll(settings: Settings, observed: Observed, given: Options, begun: float) -> Roll:
+    return jobs.reboot(settings, observed, running(settings), given, begun)
+
+
+def _change(settings: Settings, given: Options) -> Commands:
+    boot = observe(Running).boot
+    progress("rebooting")
+    yield script("( sleep 1; systemctl reboot ) </dev/null >/dev/null 2>&1 &")
+    yield call(_wait_for_boot, boot, given.wait)
+
+
+def _wait_for_boot(state: State, host: Host, boot: str, seconds: int) -> bool:
+    """Until another boot answers over a new connection: the old one ends with the old boot."""
+    deadline = clock.now() + seconds
+    while clock.now() < deadline:
+        pause(PAUSE)
+        if log_in_anew(host) and _boot(host) not in ("", boot):
+            return True
+    story.failed(
+        host,
+        f"this host has not come back within {seconds} s of its reboot. It is still drained. When "
+        "it is back (a console shows what it waits for), run the same command again: it goes on "
+        "here (more time: --data wait=SECONDS)",
+    )
+    return False
+
+
+def _boot(host: Host) -> str:
+    """The id of the boot that answers; empty where none does."""
+    try:
+        return read(host, "cat /proc/sys/kernel/random/boot_id", timeout=15, sudo=False)
+    except Exception:  # a connection that dies in the middle has many words for it
+        return ""
+
+
+JOB = Job("reboot", _roll, _change)
+
+
+@job("reboot")
+def unfinished(settings: Settings) -> Commands:
+    """Nodes that an earlier run has left half-way. Call it with ``_serial=True``.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "unfinished")
+
+
+@job("reboot")
+def managers(settings: Settings) -> Commands:
+    """Managers but the leader. Call it with ``_serial=True``.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "managers")
+
+
+@job("reboot")
+def leader(settings: Settings) -> Commands:
+    """The leader. Call it with ``_serial=True``: it may have changed meanwhile.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "leader")
+
+
+@job("reboot")
+def workers(settings: Settings) -> Commands:
+    """Workers. Call it with ``_serial=True``.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "workers")

@@ -1,0 +1,70 @@
+"""The engines restarted, one node at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyinfra_swarm.engine.api import RESTART
+from pyinfra_swarm.rolling import jobs
+from pyinfra_swarm.rolling.jobs import Roll
+from pyinfra_swarm.rolling.operations import Job, running, turn
+from pyinfra_swarm.rolling.options import Options
+from pyinfra_swarm.run.converge import Commands, job, progress, script
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.nodes.membership import Observed
+    from pyinfra_swarm.settings.model import Settings
+
+RESTARTED = (
+    "{ journalctl -u docker.service -n 20 --no-pager >&2; "
+    'echo "the engine did not start" >&2; exit 1; }'
+)
+"""Shell: what to say where the engine does not start."""
+
+
+def _roll(settings: Settings, observed: Observed, given: Options, begun: float) -> Roll:
+    return jobs.restart(settings, observed, running(settings), given, begun)
+
+
+def _change(settings: Settings, given: Options) -> Commands:
+    progress("restarting Docker")
+    yield script(f"{RESTART} || {RESTARTED}", timeout=300)
+
+
+JOB = Job("restart", _roll, _change)
+
+
+@job("restart")
+def unfinished(settings: Settings) -> Commands:
+    """Nodes that an earlier run has left half-way. Call it with ``_serial=True``.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "unfinished")
+
+
+@job("restart")
+def managers(settings: Settings) -> Commands:
+    """Managers but the leader. Call it with ``_serial=True``.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "managers")
+
+
+@job("restart")
+def leader(settings: Settings) -> Commands:
+    """The leader. Call it with ``_serial=True``: it may have changed meanwhile.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "leader")
+
+
+@job("restart")
+def workers(settings: Settings) -> Commands:
+    """Workers. Call it with ``_serial=True``.
+
+    + settings: the cluster's settings.
+    """
+    yield from turn(settings, JOB, "workers")

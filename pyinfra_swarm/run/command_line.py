@@ -1,0 +1,234 @@
+"""What is typed wrong on pyinfra's command line, said before any host is asked.
+
+pyinfra takes whatever ``--data`` is given, and a file that is not there for the name of a host: a
+run with a slip would end as one that had nothing to do, or do something else than was meant.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyinfra import logger
+from pyinfra.api import FactBase, ShortFactBase
+
+from pyinfra_swarm.run.pyinfra_internals import given_options, known_data_keys
+from pyinfra_swarm.settings.errors import nearest
+from pyinfra_swarm.settings.sources import ROOT
+
+_ROLLING = ("reboot", "restart", "upgrade")
+_CONFIRMED = ("backup", "recover", "remove", "replace", "reset", "restore")
+_OF_PYINFRA = known_data_keys()
+
+
+@dataclass(frozen=True)
+class Option:
+    """What ``--data`` can say under a key.
+
+    values: the words it takes, with ``|`` between them, or in capitals what stands for any other:
+    ``HOST`` a declared one, ``HOSTS`` some of them with commas between.
+    deploys: those that take it; needed: those of them that cannot do without it.
+    """
+
+    key: str
+    values: str
+    deploys: Sequence[str]
+    needed: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.values.replace('|', ' or ')}"
+
+    def takes(self, value: str, hosts: Collection[str] | None = None) -> bool:
+        """Whether a value can be meant; hosts: the declared ones, where they are known."""
+        if self.values == "SECONDS":
+            return re.fullmatch(r"[1-9]\d{0,5}", value) is not None
+        if self.values in ("HOST", "HOSTS") and hosts is not None:
+            return {*(value.split(",") if self.values == "HOSTS" else [value])} <= {*hosts}
+        return bool(value) if self.values.isupper() else value in self.values.split("|")
+
+    def right(self, hosts: Collection[str] | None) -> str:
+        """What can be given, in words."""
+        names = ", ".join(hosts or ())
+        return {
+            "SECONDS": f"{self.key}=300, a whole number of seconds",
+            "HOST": f"{self}, one of {names}" if names else str(self),
+            "HOSTS": f"{self}, of {names}, with commas between" if names else str(self),
+        }.get(self.values, str(self))
+
+
+OPTIONS = (
+    Option("all", "yes", ["reboot"]),
+    Option("confirm", "WORD", _CONFIRMED),
+    Option("downgrade", "accepted", ["upgrade"]),
+    Option("drain", "yes|no", ["backup"]),
+    Option("file", "PATH", ["restore"], needed=["restore"]),
+    Option("gone", "HOSTS", ["restore"]),
+    Option("host", "HOST", ["backup", "recover", "restore"]),
+    # A node that is not declared any more can go as well.
+    Option("host", "NAME", ["remove", "replace"], needed=["remove", "replace"]),
+    Option("identity", "PATH", ["restore"], needed=["restore"]),
+    Option("interruption", "accepted", _ROLLING),
+    Option("key_file", "PATH", [*_ROLLING, "docker", "site", "unlock"]),
+    Option("purge", "docker", ["reset"]),
+    Option("refresh", "now", ["firewall", "site"]),
+    Option("to", "PATH", ["backup"]),
+    Option("unlock", "PATH", ["recover", "restore"]),
+    Option("wait", "SECONDS", _ROLLING),
+)
+"""All that ``--data`` can say to the project's deploys."""
+
+
+def refuse_slips(hosts: Collection[str] | None = None) -> None:
+    """End the run with one message where its command line cannot be meant.
+
+    hosts: the names of the declared ones, once the settings are read.
+    """
+    given = given_options()
+    words = given.get("operations") or ()
+    found = [
+        *order_slips(given),
+        *inventory_slips(given.get("inventory") or "inventory.py", words),
+        *fact_slips(words),
+        *data_slips(given.get("data") or (), deploys(words), hosts),
+    ]
+    if found:
+        _stop("\n\n".join(found))
+
+
+def order_slips(given: Mapping[str, Any]) -> list[str]:
+    """Options of pyinfra's with which hosts do not go through the operations together."""
+    return [
+        f"--{option} lets one host run ahead of the others, but a swarm is built step by step, on "
+        "all hosts\n\n"
+        "    instead: leave it out; steps that take one host at a time do so anyway"
+        for option, name in (("no-wait", "no_wait"), ("serial", "serial"))
+        if given.get(name) and deploys(given.get("operations") or ()) is not None
+    ]
+
+
+def refuse_elsewhere() -> None:
+    """End the run where it is not in the project's folder: pyinfra looks for the rest there."""
+    if Path.cwd() == ROOT:
+        return
+    # Said and not done: a path among the other words may be meant from where the user is.
+    command = shlex.join(["pyinfra", *(_from_root(word) for word in sys.argv[1:])])
+    _stop(
+        f"pyinfra reads config.py and group_data/ in the folder it is run in: {Path.cwd()}\n\n"
+        f"    instead: cd {shlex.quote(str(ROOT))}\n"
+        f"             {command}"
+    )
+
+
+def _from_root(word: str) -> str:
+    path = Path(word).absolute().resolve()
+    own = path.suffix == ".py" and path.is_file() and path.is_relative_to(ROOT)
+    return str(path.relative_to(ROOT)) if own else word
+
+
+def deploys(words: Sequence[str]) -> list[str] | None:
+    """The project's own deploys that a run is of; ``None`` where it does anything else."""
+    paths = [Path(word).resolve() for word in words]
+    own = [path.stem for path in paths if path.suffix == ".py" and path.parent == ROOT / "deploys"]
+    return own if own and len(own) == len(words) else None
+
+
+def inventory_slips(inventory: str, words: Sequence[str]) -> list[str]:
+    """What is wrong with the word that names the inventory."""
+    meant = [word for word in words if word != "inventory.py"]
+    if deploys([inventory]):
+        found = f"{inventory} is a deploy, and stands where the inventory belongs"
+        meant = [inventory, *meant]
+    elif Path(inventory).is_file() and inventory.endswith(".py"):
+        return []
+    elif inventory.endswith((".py", ".toml")) or any(deploys([word]) for word in words):
+        found = f"{inventory} is no inventory file"
+    else:
+        return []  # pyinfra alone, on hosts that are not declared
+    right = shlex.join(["pyinfra", "inventory.py", *meant])
+    return [f"{found}\n\n    instead: {right}, with your options (for some hosts: --limit HOST)"]
+
+
+def fact_slips(words: Sequence[str]) -> list[str]:
+    """Facts that are asked for without the word for it, and names that are no fact's."""
+    if words[:1] and words[0].startswith("facts."):
+        right = shlex.join(["pyinfra", "inventory.py", "fact", *words])
+        return [f"{words[0]}: a fact is asked for with the word fact\n\n    instead: {right}"]
+    if [*words] == ["fact"]:
+        right = "pyinfra inventory.py fact facts.swarm.Nodes"
+        return [f"fact: which one is not said\n\n    instead: {right} (all: docs/facts.md)"]
+    found = []
+    for word in words[1:] if words[:1] == ("fact",) else ():
+        module, _, name = word.replace(":", ".").rpartition(".")
+        if "=" in word or not module.startswith("facts."):
+            continue
+        there = vars(importlib.import_module(module))
+        if not _is_fact(there.get(name)):
+            own = [each for each in there.values() if _is_fact(each)]
+            names = sorted(fact.__name__ for fact in own)
+            meant = nearest(name, names)
+            right = ", ".join(f"{module}.{name}" for name in ([meant] if meant else names))
+            found.append(f"{word} is no fact\n\n    instead: {right} (all: docs/facts.md)")
+    return found
+
+
+def _is_fact(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, FactBase | ShortFactBase)
+
+
+def data_slips(
+    data: Sequence[str], jobs: Sequence[str] | None, hosts: Collection[str] | None = None
+) -> list[str]:
+    """What is wrong with ``--data``.
+
+    jobs: the deploys that are run, ``None`` where they are not all ours: others have keys of their
+    own; hosts: as in :func:`refuse_slips`.
+    """
+    options = {
+        option.key: option for option in OPTIONS if jobs is None or {*option.deploys} & {*jobs}
+    }
+    keys = [word.partition("=")[0] for word in data]
+    found = [
+        f"--data {key}= is given more than once\n\n    instead: --data {options[key]}"
+        for key in sorted({key for key in keys if keys.count(key) > 1} & {*options})
+    ]
+    for word in data:
+        key, _, value = word.partition("=")
+        if key in options and not options[key].takes(value, hosts):
+            right = f"--data {options[key].right(hosts)}"
+            found.append(f"--data {word} is not understood\n\n    instead: {right}")
+        elif jobs and key not in options and not ("=" in word and key in _OF_PYINFRA):
+            # Without its value: a mistyped _sudo_password has a secret one.
+            found.append(_unknown(key, options, jobs))
+    found += [
+        f"deploys/{name}.py has to be told --data {option}"
+        for option in options.values()
+        for name in jobs or ()
+        if name in option.needed and option.key not in keys
+    ]
+    return found
+
+
+def _unknown(key: str, options: Mapping[str, Option], jobs: Sequence[str]) -> str:
+    by = " or ".join(f"deploys/{name}.py" for name in jobs)
+    meant = nearest(key, {**dict.fromkeys(_OF_PYINFRA), **options})
+    if meant in _OF_PYINFRA:
+        right = [f"--data {meant}="]
+    else:
+        right = [f"--data {option}" for option in ([options[meant]] if meant else options.values())]
+    if key in ("host", "limit"):
+        right.append("--limit HOST for some hosts only")
+    return (
+        f"--data {key}= is nothing that {by} knows\n\n"
+        f"    instead: {'; or '.join(right) or 'leave it out'}"
+    )
+
+
+def _stop(message: str) -> None:
+    logger.error("--> %s", message)
+    raise SystemExit(1)

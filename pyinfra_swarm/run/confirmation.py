@@ -1,0 +1,191 @@
+"""The owner's word, asked for before something is destroyed."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import click
+import gevent
+from gevent import GreenletExit
+from gevent.event import AsyncResult
+from gevent.select import select
+
+from pyinfra_swarm.run import story
+from pyinfra_swarm.run.converge import forget_everywhere, given, is_executing, tell
+from pyinfra_swarm.run.findings import Finding, Refusal, refusals
+from pyinfra_swarm.run.printable import plain
+from pyinfra_swarm.run.pyinfra_internals import still_spinner
+
+T = TypeVar("T")
+
+KEY = "confirm"
+"""``--data confirm=WORD`` answers without a question."""
+
+PART = "confirmation"
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """text: what was typed or given, None where nobody was there; consequence: what was asked."""
+
+    text: str | None
+    consequence: str
+
+
+_answers: dict[str, AsyncResult[_Answer]] = {}
+
+
+@dataclass(frozen=True)
+class Proposal(Generic[T]):
+    """What a job is about to do, as its owner is shown it before he is asked.
+
+    part, findings: what is told on this host; a refusal among them ends it before the question.
+    plan: what the job carries out. Compared with ``==``: it holds what the work rests on, and
+    nothing that changes by itself, such as times.
+    word: what has to be typed, such as the name of the host that goes; "" where nothing is
+    destroyed: then nobody is asked.
+    consequence: what cannot be taken back, as a sentence (``rk4 leaves the swarm, and its …``).
+    whole: what later operations will tell and do; compared, and not told here.
+    """
+
+    part: str
+    findings: list[Finding]
+    plan: T
+    word: str = ""
+    consequence: str = ""
+    whole: Sequence[Finding] = ()
+
+
+def confirmed(propose: Callable[[], Proposal[T]]) -> T:
+    """Tell a plan, ask its owner, plan anew, and go on only if the plan is still the same.
+
+    propose: observes and plans, and does nothing else: it is called twice. While the question
+    waits, a switch may come back, and what was right to destroy is right no longer.
+
+    Call it inside of an operation's body, on every host, before the first yield of the first
+    operation that changes something. The question is asked once a run, for all hosts, and never
+    while the run only plans. ``-y`` is no answer, and neither is a word in the inventory: it has to
+    come with this very run.
+
+    Raises :class:`run.converge.Refused`, told already, which fails this host.
+    """
+    answered = {word for word, answer in _answers.items() if answer.ready()}
+    shown = propose()
+    tell(shown.part, shown.findings)
+    if not shown.word or not is_executing():
+        return shown.plan
+    answer = _answer(shown.word, shown.consequence)
+    if story.interrupted():
+        raise GreenletExit  # pyinfra waits for its hosts' greenlets before it disconnects
+    if answer.text != shown.word:
+        tell(PART, [refusal(shown.word, shown.consequence, answer.text, sys.argv[1:])])
+    # What was planned after the answer is held against what was asked, all else planned anew.
+    now = shown if shown.word in answered else propose()
+    different = differences(shown, now)
+    if not different and now.consequence != answer.consequence:  # another host has been shown that
+        different = [_now(now.consequence)]
+    if different:
+        tell(PART, [changed_meanwhile(different)])
+    return now.plan
+
+
+def differences(shown: Proposal[T], now: Proposal[T]) -> list[str]:
+    """What is not as it was shown any more, in sentences; none where all is the same."""
+    forbidden = refusals(now.findings)
+    if forbidden:
+        return [finding.sentence() for finding in forbidden]
+    before, after = [*shown.findings, *shown.whole], [*now.findings, *now.whole]
+    found = [f"no longer: {finding.sentence()}" for finding in before if finding not in after]
+    found += [f"now: {finding.sentence()}" for finding in after if finding not in before]
+    if now.consequence != shown.consequence:
+        found.append(_now(now.consequence))
+    if not found and (now.plan, now.word) != (shown.plan, shown.word):
+        found.append("what the plan was made from is not the same any more")
+    return found
+
+
+def _now(consequence: str) -> str:
+    return f"now: {consequence or 'nothing is to be done'}"
+
+
+def changed_meanwhile(different: Sequence[str]) -> Refusal:
+    """Why nothing is done although it was confirmed."""
+    return Refusal(
+        PART,
+        "things have changed while the question waited, so nothing was done: "
+        + "; ".join(one.rstrip(".") for one in different),
+        remedy="Run the same command again: it shows what is the case now, and asks anew",
+    )
+
+
+def refusal(word: str, consequence: str, answer: str | None, arguments: Sequence[str]) -> Refusal:
+    """What is not done, and exactly what to type to have it done.
+
+    answer: what was given or typed instead of the word; None where nobody was there to ask.
+    arguments: the run's command line, without the name of the program.
+    """
+    command = shlex.join(["pyinfra", *_without_answer(arguments), "--data", f"{KEY}={word}"])
+    why = "nobody has confirmed that" if answer is None else "the answer was another word"
+    return Refusal(
+        PART,
+        f"{consequence.rstrip('.')}, and {why}",
+        expected=word,
+        found=answer or "",
+        remedy=f"To have it done, answer {word} when asked at a terminal, or type: {command}",
+    )
+
+
+def _without_answer(arguments: Sequence[str]) -> list[str]:
+    left: list[str] = []
+    for argument in arguments:
+        if argument.startswith(f"--data={KEY}="):
+            continue
+        if argument.startswith(f"{KEY}=") and left[-1:] == ["--data"]:
+            left.pop()
+            continue
+        left.append(argument)
+    return left
+
+
+def _answer(word: str, consequence: str) -> _Answer:
+    """The answer of this run; hosts that work at the same time wait for the one question."""
+    asked = _answers.get(word)
+    if asked is not None:
+        known = asked.get()
+        assert known is not None  # it is set once, to an answer
+        return known
+    pending: AsyncResult[_Answer] = AsyncResult()
+    _answers[word] = pending
+    text: str | None = None
+    try:
+        # Of the command line alone: what the inventory says would confirm every run to come.
+        said = given(KEY)
+        text = said if said is not None else _asked(word, consequence)
+    finally:
+        forget_everywhere()
+        pending.set(_Answer(text, consequence))
+    return _Answer(text, consequence)
+
+
+def _asked(word: str, consequence: str) -> str | None:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    with still_spinner() as pause:
+        gevent.sleep(2 * pause)
+        try:
+            click.secho(f"\n    {plain(consequence.rstrip('.'))}.", fg="red", err=True)
+            question = (
+                f"    To go on, type {plain(word)} and press enter; anything else changes nothing: "
+            )
+            click.echo(question, nl=False, err=True)
+            # All else goes on meanwhile: the connections are kept alive, and the lock held.
+            while not select([sys.stdin], [], [], 0.2)[0]:
+                if story.interrupted():
+                    return None
+            return sys.stdin.readline().strip()
+        finally:
+            click.echo(err=True)

@@ -1,0 +1,140 @@
+"""The shape that all facts share: one shell script, named sections of output, one typed value.
+
+Scripts are POSIX shell without Python or other interpreters, since starting those is dear on a
+small board, and end with status 0: what is absent is said, never an error. ``section NAME`` begins
+a section of what a script prints, ``show NAME PATH`` one with what is in a file;
+:mod:`run.answer` says how an answer is known to be whole.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from pyinfra import logger
+from pyinfra.api import FactBase
+from pyinfra.api.exceptions import FactProcessError
+
+from pyinfra_swarm.run import lock_state as lock
+from pyinfra_swarm.run.answer import NoAnswer, Sections, asked, sections
+from pyinfra_swarm.run.printable import plain, plain_lines
+
+T = TypeVar("T")
+
+
+@dataclass
+class Beside:
+    """What is to be known of an answer beside the fact's value.
+
+    met: a run that holds the cluster's lock there, as the host says; who is believed is for the
+    reader to decide. problem: why the answer is none, in words; "" where it is one.
+    """
+
+    met: lock.Met | None = None
+    problem: str = ""
+
+
+beside: ContextVar[Beside | None] = ContextVar("beside", default=None)
+"""Set by whoever wants to know it of the fact that is asked next."""
+
+
+class SubjectFact(FactBase[T], Generic[T]):
+    """A fact whose parser is a pure function; ``None`` means that the fact could not be had.
+
+    Subclasses give ``script`` (its arguments are the fact's) and ``parse``. An answer that is not
+    whole, and a parser's error, fail this fact on this host only: pyinfra would end the whole run
+    on any exception but ``FactProcessError``.
+    """
+
+    abstract = True
+
+    bears: frozenset[str] = frozenset()
+    """First words of sections that may be odd: the parser looks at ``said.odd`` for them. Any other
+    odd file leaves the subject unknown."""
+
+    script: Callable[..., str]
+    command: Callable[..., str]
+
+    def __init_subclass__(cls) -> None:
+        if "script" in cls.__dict__:
+            cls.command = asking(cls.script)
+        super().__init_subclass__()
+
+    @staticmethod
+    def default() -> T:
+        """No observation: the command failed, or printed nothing."""
+        return cast(T, None)
+
+    def parse(self, said: Sections) -> T:
+        """Turn what the script has said into the fact's value."""
+        raise NotImplementedError
+
+    def process(self, output: list[str]) -> T:
+        """Parse, with every error turned into pyinfra's own."""
+        here = beside.get() or Beside()
+        try:
+            said = sections(output)
+            _show(self.name, said)
+            if told := said.pop("lock", None):
+                here.met = lock.met(told[0])
+            odd = [what for name, what in said.odd.items() if name.split()[0] not in self.bears]
+            if odd:
+                raise NoAnswer(_ODD.format(what=" and ".join(odd)))
+            return self.parse(said)
+        except Exception as error:
+            here.problem = _words(error)
+            raise FactProcessError(here.problem) from None  # pyinfra would print the error itself
+
+
+_ODD = (
+    "{what}, so its content is not known, and nothing is guessed. Look at it on the host (`ls -ld`)"
+    ", and put a plain file in its place, or move it away"
+)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, NoAnswer):
+        return str(error)
+    words = plain(f"{type(error).__name__}: {error}", _LONGEST)
+    return f"its answer is not understood ({words})"
+
+
+_LONGEST = 300
+
+
+def _show(name: str, said: Sections) -> None:
+    """What a host has said, readable, with ``--debug``: pyinfra itself shows it encoded."""
+    if logger.isEnabledFor(logging.DEBUG):
+        for section, lines in said.items():
+            logger.debug(plain_lines("\n".join([f"{name}: {section}", *lines])))
+
+
+def plain_files(*paths: str) -> str:
+    """Shell: what the script reads by itself are files of at most 1 MiB; anything else in their
+    place is told, and all else is left unasked. A pipe would be waited for, a directory read as an
+    empty file; and the shell reads byte by byte."""
+    names = " ".join(paths)
+    return f"""\
+for path in {names}; do
+  [ -f "$path" ] || {{ show "$path" "$path" || odd "$path" "$path" "not there"; exit 0; }}
+done
+set -- $(stat -L -c %s {names})
+for path in {names}; do
+  [ "${{1:-0}}" -le 1048576 ] || {{ odd "$path" "$path" "larger than 1 MiB"; exit 0; }}
+  shift
+done
+"""
+
+
+def asking(script: Callable[..., str]) -> Callable[..., str]:
+    """A fact's command, made of its script. Raises whatever the script raises."""
+
+    def command(self: Any, *args: Any, **kwargs: Any) -> str:
+        return asked(lock.LOOK + script(self, *args, **kwargs))
+
+    command.__signature__ = inspect.signature(script)  # type: ignore[attr-defined]
+    return command

@@ -1,0 +1,90 @@
+"""What a plan found: the vocabulary that the dry run, the apply log and the drift report share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from pyinfra_swarm.run.printable import plain
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A difference between what is declared and what a host says.
+
+    what: the thing that differs, in the field's own terms (``sshd PasswordAuthentication``).
+    reason: why it matters or what is the case, a sentence a person understands.
+    expected, found: the two values, as text; empty where a value would say nothing.
+    remedy: what a person can do; empty where the operation mends it.
+
+    Each is one line that can be printed (:func:`~run.printable.plain`), whatever a host has said:
+    findings go to terminals, pages, mails and files. A command in them stands between backticks,
+    with each word in it that is not our own as :func:`~run.printable.quoted` gives it.
+    """
+
+    kind: ClassVar[str] = "finding"
+
+    what: str
+    reason: str
+    expected: str = ""
+    found: str = ""
+    remedy: str = ""
+
+    def __post_init__(self) -> None:
+        for part in _TOLD:
+            object.__setattr__(self, part.name, plain(getattr(self, part.name)))
+
+    def record(self) -> dict[str, str]:
+        """The finding as a flat mapping, for JSON: what a person reads, no more."""
+        return {"kind": self.kind} | {part.name: getattr(self, part.name) for part in _TOLD}
+
+    def sentence(self) -> str:
+        """The finding in one line, for a person."""
+        text = f"{self.what}: {self.reason}"
+        if self.found and self.expected:
+            text += f" ({self.found} → {self.expected})"
+        elif self.expected:
+            text += f" (→ {self.expected})"
+        elif self.found:
+            text += f" (found {self.found})"
+        if self.remedy:
+            text += f". {self.remedy}"
+        return text
+
+
+_TOLD = fields(Finding)
+
+
+@dataclass(frozen=True)
+class Change(Finding):
+    """A difference that the operation mends."""
+
+    kind: ClassVar[str] = "change"
+
+
+@dataclass(frozen=True)
+class Notice(Finding):
+    """A difference that the operation only reports, since it is the owner's to decide."""
+
+    kind: ClassVar[str] = "notice"
+
+
+@dataclass(frozen=True)
+class Refusal(Finding):
+    """A difference that makes going on unsafe: nothing more is changed on the host."""
+
+    kind: ClassVar[str] = "refusal"
+
+
+KINDS = tuple(kind.kind for kind in (Change, Notice, Refusal))
+"""The words for them, as records have them."""
+
+
+def changes(findings: list[Finding]) -> list[Change]:
+    """Only what the operation has to mend."""
+    return [finding for finding in findings if isinstance(finding, Change)]
+
+
+def refusals(findings: list[Finding]) -> list[Refusal]:
+    """Only what forbids going on."""
+    return [finding for finding in findings if isinstance(finding, Refusal)]

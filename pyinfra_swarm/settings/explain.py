@@ -1,0 +1,163 @@
+"""pydantic's errors in plain words, and the nearest known key for each unknown one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from pyinfra_swarm.settings.errors import Loc, Problem, field_name, nearest, shown
+
+_KINDS = {
+    "string": ("a text", "a text in quotes"),
+    "int": ("a whole number", "a whole number, without quotes"),
+    "bool": ("true or false", "true or false, without quotes"),
+    "tuple": ("a list", "a list: [ … ]"),
+    "list": ("a list", "a list: [ … ]"),
+    "dict": ("a table", "a table: { key = … }"),
+    "model": ("a table", "a table: { key = … }"),
+}
+
+
+def in_words(
+    error: ValidationError, data: Mapping[str, Any], model: type[BaseModel]
+) -> list[Problem]:
+    """One problem per error; `data` is the input, `model` what it was to become."""
+    return [
+        _problem(dict(one), data, model)
+        for one in error.errors(include_url=False)
+        # A file without hosts is reported with more advice by the consistency checks.
+        if not (one["type"] == "missing" and one["loc"] == ("hosts",))
+    ]
+
+
+def _problem(error: Mapping[str, Any], data: Mapping[str, Any], model: type[BaseModel]) -> Problem:
+    loc: Loc = error["loc"]
+    kind: str = error["type"]
+    context: Mapping[str, Any] = error.get("ctx", {})
+    name = str(loc[-1]) if loc else ""
+    place = field_name(loc, data)
+    if kind == "extra_forbidden":
+        reason, instead = _unknown(loc, data, model)
+        return Problem(place, None, reason, instead)
+    example = _example(model, loc)
+    if kind == "missing":
+        return Problem(place, None, "is missing", f"{name} = {example}" if example else "add it")
+    value = shown(error.get("input"), name)
+    if kind == "setting":
+        # Where the key itself is wrong, its value says nothing.
+        found = None if loc and loc[-1] == "[key]" else value
+        return Problem(place, found, context["reason"], context["instead"])
+    reason, instead = _of_kind(kind, context, error.get("input"), error["msg"])
+    if shape := _brackets(loc, error.get("input"), model):
+        reason, instead = shape
+    if example and kind.endswith(("_type", "_parsing")):
+        instead += f", such as {example}"
+    return Problem(place, value, reason, instead)
+
+
+def _brackets(loc: Loc, value: Any, root: type[BaseModel]) -> tuple[str, str] | None:
+    """What is said of a table that is written as one of many, or the other way round."""
+    model = model_at(root, loc)
+    if model is None:
+        return None
+    path = ".".join(str(part) for part in loc if isinstance(part, str))
+    named = isinstance(value, str) and "name" in model.model_fields
+    one = f"{{ name = {shown(value)} }}" if named else "{ … }"
+    if isinstance(loc[-1], int):
+        if path != "hosts":
+            return "is not a table", f"a table: {one}"
+        lines = "with a line each for name, address and role"
+        return "is not a table", f"[[hosts]], once for each host, {lines}"
+    many = get_origin(_annotation(root, loc)) is tuple
+    if many and isinstance(value, str):
+        return "is not a list", f"a list of tables: [{one}]"
+    if many and isinstance(value, Mapping):
+        once = "once for each host" if path == "hosts" else "once for each"
+        return "is a single table", f"[[{path}]], in double brackets, {once}"
+    if not many and len(loc) == 1 and isinstance(value, list | tuple):
+        return "is a list of tables", f"[{path}], in single brackets, once"
+    return None
+
+
+def _annotation(root: type[BaseModel], loc: Loc) -> Any:
+    parent = model_at(root, loc[:-1])
+    field = parent.model_fields.get(str(loc[-1])) if parent else None
+    return field.annotation if field else None
+
+
+def _of_kind(kind: str, context: Mapping[str, Any], value: Any, message: str) -> tuple[str, str]:
+    if kind == "literal_error":
+        allowed = str(context["expected"]).replace("'", '"')
+        words = [word.strip('"') for word in allowed.replace(" or ", ", ").split(", ")]
+        meant = nearest(value, words) if isinstance(value, str) else None
+        return f"is not one of {allowed}", f'"{meant}"' if meant else allowed
+    if kind in ("greater_than_equal", "less_than_equal"):
+        bound = context.get("ge", context.get("le"))
+        few = kind.startswith("greater")
+        return f"is too {'small' if few else 'large'}", f"{bound} or {'more' if few else 'less'}"
+    stem = kind.removesuffix("_type").removesuffix("_parsing").removesuffix("_attributes")
+    stem = "int" if stem in ("int_from_float", "finite_number") else stem
+    if stem in _KINDS:
+        wanted, instead = _KINDS[stem]
+        if wanted == "a list" and isinstance(value, str | int):
+            instead = f"a list: [{shown(value)}]"
+        return f"is not {wanted}", instead
+    return message[:1].lower() + message[1:], "a value of the kind cluster.example.toml shows"
+
+
+def _unknown(loc: Loc, data: Mapping[str, Any], root: type[BaseModel]) -> tuple[str, str]:
+    name = str(loc[-1])
+    here = model_at(root, loc[:-1])
+    known = list(here.model_fields) if here else []
+    meant = nearest(name, known)
+    # Above all tables, the key of one of them is likelier than a table of a similar name.
+    if meant and len(loc) > 1:
+        return "is not a known key", f'"{meant}"'
+    for section, field in root.model_fields.items():
+        inner = model_of(field.annotation)
+        if inner is not None and name in inner.model_fields and inner is not here:
+            belongs = f"[[{section}]]" if get_origin(field.annotation) is tuple else f"[{section}]"
+            return "is not known here", f"it belongs into {belongs}"
+    if meant:
+        return "is not a known key", f'"{meant}"'
+    return "is not a known key", f"one of {', '.join(known)}, or take it out"
+
+
+def model_of(annotation: Any) -> type[BaseModel] | None:
+    """The model an annotation is, or holds many of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) is tuple:
+        return model_of(get_args(annotation)[0])
+    return None
+
+
+def model_at(root: type[BaseModel], loc: Loc) -> type[BaseModel] | None:
+    """The model at a place, `None` where there is no model."""
+    here: type[BaseModel] | None = root
+    for part in loc:
+        if isinstance(part, str) and here is not None:
+            field = here.model_fields.get(part)
+            here = model_of(field.annotation) if field else None
+    return here
+
+
+def _example(root: type[BaseModel], loc: Loc) -> str | None:
+    names = [part for part in loc if isinstance(part, str)]
+    if not names or loc[-1] == "[key]":
+        return None
+    parent = model_at(root, tuple(names[:-1]))
+    field = parent.model_fields.get(names[-1]) if parent else None
+    if field is None:
+        return None
+    if field.examples:
+        return shown(field.examples[0])
+    allowed = _literals(field)
+    return shown(allowed[0]) if allowed else None
+
+
+def _literals(field: FieldInfo) -> tuple[Any, ...]:
+    return tuple(arg for arg in get_args(field.annotation) if isinstance(arg, str))

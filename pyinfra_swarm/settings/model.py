@@ -1,0 +1,380 @@
+"""The settings of a cluster: what a user declares, validated whole.
+
+`load()` reads them, strongest source first: environment variables `SWARM_<SECTION>__<KEY>`, the
+file `.env` beside the settings file, and the settings file itself: the one `SWARM_SETTINGS`
+names, else `cluster.toml` at the root of the project, else the running lab.
+
+`Settings(**mapping)` validates plain values and looks at nothing else. Either way all that is
+wrong is raised at once, as a `SettingsError`. Settings hold no secrets.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from pyinfra_swarm.settings import consistency, values
+from pyinfra_swarm.settings.errors import (
+    Problem,
+    SettingsError,
+    UnknownHost,
+    nearest,
+    secret_values_in,
+    secrets_in,
+    without_secrets,
+)
+from pyinfra_swarm.settings.explain import in_words
+from pyinfra_swarm.settings.paths import from_user
+from pyinfra_swarm.settings.sources import Source, locate
+from pyinfra_swarm.settings.values import DAEMON_OWNED
+
+__all__ = [
+    "DAEMON_OWNED",
+    "Access",
+    "Admin",
+    "Backup",
+    "Cluster",
+    "Docker",
+    "Firewall",
+    "Host",
+    "Networks",
+    "Opening",
+    "Overlay",
+    "Problem",
+    "Settings",
+    "SettingsError",
+    "Source",
+    "Ssh",
+    "Swarm",
+    "UnknownHost",
+    "Updates",
+    "forget",
+    "load",
+    "source",
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Cluster(_Section):
+    name: values.ClusterName = "home"
+
+
+class Host(_Section):
+    """One host.
+
+    The `ssh_…` values of a host in `Settings.hosts` are the effective ones: its own, else those
+    of `[ssh]`, and for `ssh_host` the address. `ssh_key` is "" where SSH is to find a key itself.
+    """
+
+    name: values.HostName
+    address: values.Address
+    role: values.Role
+    labels: dict[values.LabelKey, values.LabelValue] = Field(default_factory=dict)
+    availability: values.Availability | None = None
+    ssh_host: values.SshHost = ""
+    ssh_port: values.OptionalPort = 0
+    ssh_user: values.OptionalLogin = ""
+    ssh_key: values.KeyPath = ""
+
+    @property
+    def is_manager(self) -> bool:
+        return self.role == "manager"
+
+
+class Admin(_Section):
+    """A user who may log in and use sudo; `keys` includes those of `keys_file` once loaded."""
+
+    name: values.Login
+    keys: tuple[values.PublicKey, ...] = ()
+    keys_file: values.FilePath = ""
+
+
+class Access(_Section):
+    admins: tuple[Admin, ...] = ()
+    others: Literal["report", "deny"] = "report"
+
+
+class Ssh(_Section):
+    user: values.Login = "ubuntu"
+    port: values.Port = 22
+    key: values.KeyPath = ""
+    known_hosts: values.FilePath = ""
+    strict_host_keys: Literal["yes", "accept-new", "no"] = "accept-new"
+    use_pam: bool = False
+    rollback_after: Annotated[values.Whole, Field(ge=20, le=900)] = 60
+
+    @field_validator("strict_host_keys", mode="before")
+    @classmethod
+    def _yes_and_no_are_words(cls, value: Any) -> Any:
+        return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+
+
+class Updates(_Section):
+    unattended: bool = True
+    time_sync: bool = True
+
+
+class Docker(_Section):
+    version: values.Version = ""
+    repository: values.Repository = "https://download.docker.com/linux"
+    key_fingerprint: values.Fingerprint = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
+    users: tuple[values.UserName, ...] = ()
+    log_max_size: values.LogSize = "10m"
+    log_max_files: Annotated[values.Whole, Field(ge=1, le=1000)] = 3
+    daemon: dict[values.DaemonKey, values.Json] = Field(default_factory=dict)
+
+
+class Opening(_Section):
+    """A port that is open, on the hosts themselves and published by containers.
+
+    `sources`: networks, or "cluster" for the cluster's own addresses; empty for everywhere.
+    """
+
+    port: values.PortRange
+    protocol: Literal["tcp", "udp"] = "tcp"
+    sources: tuple[values.SourceOrCluster, ...] = ()
+
+
+class Firewall(_Section):
+    enabled: bool = True
+    inbound: Literal["deny", "accept"] = "deny"
+    ssh_sources: tuple[values.Source, ...] = ()
+    web: Literal["cloudflare", "open", "closed", "listed"] = "cloudflare"
+    web_sources: tuple[values.Source, ...] = ()
+    web_ports: tuple[values.Port, ...] = (80, 443)
+    open: tuple[Opening, ...] = ()
+    cut_clear_vxlan: bool = False
+    refresh: values.Schedule = "daily"
+    max_age: values.Duration = "7d"
+
+    @property
+    def max_age_seconds(self) -> int:
+        return values.seconds(self.max_age)
+
+
+class Swarm(_Section):
+    address_pool: values.Networks = ("10.200.0.0/16",)
+    subnet_size: Annotated[values.Whole, Field(ge=1, le=29)] = 24
+    data_path_port: values.DataPathPort = 4789
+    certificate_expiry: values.Duration = "90d"
+    autolock: bool = False
+    unlock_key_file: values.UnlockKeyPath = ""
+    found_without: tuple[str, ...] = ()
+
+    @property
+    def certificate_expiry_seconds(self) -> int:
+        return values.seconds(self.certificate_expiry)
+
+    @property
+    def unlock_key_path(self) -> Path | None:
+        """Where the unlock key is kept on this machine; `None` where autolock is not ours."""
+        return from_user(self.unlock_key_file) if self.unlock_key_file else None
+
+
+class Overlay(_Section):
+    """An overlay network to exist; encrypted, as all of them are. `subnet` "": from the pool."""
+
+    name: values.NetworkName
+    subnet: values.OptionalSubnet = ""
+    attachable: bool = False
+
+
+class Networks(_Section):
+    ingress_subnet: values.Subnet = "10.201.0.0/24"
+    mtu: values.Mtu = 0
+    overlays: tuple[Overlay, ...] = ()
+
+
+class Backup(_Section):
+    """Where backups of the swarm's state go, and whose keys open them."""
+
+    recipients: tuple[values.Recipient, ...] = ()
+    folder: values.BackupFolder = "~/swarm-backups"
+    keep: Annotated[values.Whole, Field(ge=1, le=10000)] = 14
+
+
+class Settings(BaseSettings):
+    """All settings of one cluster. Immutable; equal settings compare equal."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="SWARM_", env_nested_delimiter="__"
+    )
+
+    cluster: Cluster = Cluster()
+    hosts: tuple[Host, ...]
+    access: Access = Access()
+    ssh: Ssh = Ssh()
+    updates: Updates = Updates()
+    docker: Docker = Docker()
+    firewall: Firewall = Firewall()
+    swarm: Swarm = Swarm()
+    networks: Networks = Networks()
+    backup: Backup = Backup()
+
+    @property
+    def managers(self) -> tuple[Host, ...]:
+        """The declared managers, in the order of the file."""
+        return tuple(host for host in self.hosts if host.is_manager)
+
+    @property
+    def workers(self) -> tuple[Host, ...]:
+        """The declared workers, in the order of the file."""
+        return tuple(host for host in self.hosts if not host.is_manager)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is allowed, but worth a second thought; one sentence each."""
+        return consistency.warnings(len(self.managers), len(self.workers))
+
+    def host(self, name: str) -> Host:
+        """The host of this name. Raises `UnknownHost`, with the nearest name."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        names = [host.name for host in self.hosts]
+        meant = nearest(name, names)
+        hint = f'did you mean "{meant}"?' if meant else f"there are {', '.join(names)}"
+        raise UnknownHost(f'no host is named "{name}": {hint}')
+
+    def admins(self, host: Host) -> tuple[Admin, ...]:
+        """Who may log in to this host: the declared admins, else the user we log in as.
+
+        An admin without keys keeps the keys the host has for them.
+        """
+        return self.access.admins or (Admin(name=host.ssh_user),)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # The sources are merged by load(), which knows where each value came from, so that
+        # errors can say it; Settings(**mapping) then depends on nothing around it.
+        return (init_settings,)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_problems_at_once(
+        cls, data: Any, handler: ModelWrapValidatorHandler[Settings]
+    ) -> Settings:
+        plain = _plain(data)
+        problems = secrets_in(plain, plain)
+        made = None
+        try:
+            made = handler(data)
+        except ValidationError as error:
+            problems += in_words(error, plain, cls)
+        problems += consistency.problems(_with_defaults(without_secrets(plain)))
+        problems += secret_values_in(plain, plain)
+        if problems or made is None:
+            raise SettingsError(_once_each(problems))
+        object.__setattr__(made, "hosts", tuple(_effective(host, made.ssh) for host in made.hosts))
+        return made
+
+
+def load() -> Settings:
+    """The settings in force, read once per process. Raises `SettingsError`."""
+    return _loaded()[0]
+
+
+def source() -> Source:
+    """Where the settings in force come from. Raises `SettingsError`."""
+    return _loaded()[1]
+
+
+def forget() -> None:
+    """Makes the next `load()` read again."""
+    _loaded.cache_clear()
+
+
+@functools.cache
+def _loaded() -> tuple[Settings, Source]:
+    found = locate(Settings)
+    problems = list(found.problems)
+    settings = None
+    try:
+        settings = Settings(**found.values)
+    except SettingsError as error:
+        problems += error.problems
+    problems = [found.attributed(problem) for problem in problems]
+    if problems or settings is None:
+        raise SettingsError(problems, where=str(found.source))
+    return settings, found.source
+
+
+def _effective(host: Host, ssh: Ssh) -> Host:
+    return host.model_copy(
+        update={
+            "ssh_host": host.ssh_host or host.address,
+            "ssh_port": host.ssh_port or ssh.port,
+            "ssh_user": host.ssh_user or ssh.user,
+            "ssh_key": host.ssh_key or ssh.key,
+        }
+    )
+
+
+def _plain(data: Any) -> dict[str, Any]:
+    """The input with its models, if any, turned into plain mappings and lists."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, BaseModel):
+            return {name: plain(getattr(value, name)) for name in value.model_fields_set}
+        if isinstance(value, Mapping):
+            return {str(key): plain(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(item) for item in value]
+        return value
+
+    made = plain(data)
+    return made if isinstance(made, dict) else {}
+
+
+def _with_defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
+    filled = dict(plain)
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        given = plain.get(name, {})
+        if isinstance(default, _Section) and isinstance(given, Mapping):
+            filled[name] = {**default.model_dump(), **given}
+    return filled
+
+
+def _once_each(problems: list[Problem]) -> list[Problem]:
+    """Where there is a secret, that alone: what else is wrong there could give it away."""
+    secret = {
+        problem.field: problem.reason
+        for problem in reversed(problems)
+        if "secrets are never" in problem.reason
+    }
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for problem in problems:
+        said = (problem.field, problem.reason)
+        if said not in seen and secret.get(problem.field, problem.reason) == problem.reason:
+            seen.add(said)
+            kept.append(problem)
+    return kept

@@ -1,0 +1,139 @@
+"""SSH hardening: keys only, judged by the configuration that sshd really has."""
+
+from __future__ import annotations
+
+import gevent
+from paramiko import BadAuthenticationType, SSHException
+from pyinfra.api import Host, State
+
+from pyinfra_swarm.access.facts import Accounts
+from pyinfra_swarm.access.plan import shut_out, unlock
+from pyinfra_swarm.rollback.operations import guarded, undone_first
+from pyinfra_swarm.rollback.plan import unlock as unlocks
+from pyinfra_swarm.run.converge import Commands, converges, fail, observe, progress, tell
+from pyinfra_swarm.run.findings import Change, Finding, Notice, changes, refusals
+from pyinfra_swarm.run.pyinfra_internals import connection_without_keys, is_ssh
+from pyinfra_swarm.run.shell import write_file
+from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.ssh.facts import Effective
+from pyinfra_swarm.ssh.plan import CONFIG, DROP_IN, DROP_INS, INCLUDE, Sshd, Wanted, plan
+from pyinfra_swarm.swarm.stage_operations import this_host
+
+RELOAD = (
+    "if systemctl --quiet is-active ssh.socket; then systemctl try-restart ssh.service; "
+    "else systemctl try-reload-or-restart ssh.service; fi"
+)
+"""Has a running sshd read its files; where none runs, the socket starts one when it is needed.
+
+A reload ends an sshd that got its socket from systemd: it starts itself anew without that socket
+and says "Cannot bind any address" (seen with OpenSSH 10.0p1 of Debian 13). A restart keeps the
+sessions (``KillMode=process``), and systemd holds the connections that arrive meanwhile.
+"""
+
+
+@converges("ssh")
+def hardened(settings: Settings) -> Commands:
+    """sshd accepts keys only, and not root; nobody but the admins, if so declared.
+
+    + settings: the cluster's settings; of them ``ssh`` and ``access``
+
+    Done by a drop-in that sorts first, judged by what ``sshd -T`` prints for root and for every
+    admin. A server that has not read its files since they were written is reloaded. Every change
+    undoes itself unless, after it, a new login works and keys are all that is offered.
+
+    **Example:**
+
+    .. code:: python
+
+        ssh.hardened(load(), name="SSH: keys only, judged by the effective configuration")
+    """
+    names = [admin.name for admin in settings.admins(this_host(settings))]
+    seen, wanted, findings, locked = _look(settings, names)
+    if not tell("ssh", findings):
+        return
+    if seen.unconfirmed:
+        yield from undone_first()
+        seen, wanted, findings, locked = _look(settings, names)
+        if not tell("ssh", findings):
+            return
+    progress("ssh: a new login has to work before the change is kept")
+    yield from guarded(
+        "ssh",
+        files=(DROP_IN, CONFIG),
+        passwords=locked,
+        apply=_apply(wanted, seen, locked),
+        after_restore=RELOAD,
+        seconds=settings.ssh.rollback_after,
+        verify=lambda state, host: _only_keys(state, host, findings),
+    )
+    left = plan(wanted, observe(Effective, users=",".join(names)))
+    wrong = [*refusals(left), *changes(left)]
+    if wrong:
+        yield fail("; ".join(finding.sentence() for finding in wrong))
+
+
+def _look(settings: Settings, names: list[str]) -> tuple[Sshd, Wanted, list[Finding], list[str]]:
+    """What is there, what is to be, what differs, and whose password is to be unlocked."""
+    seen = observe(Effective, users=",".join(names))
+    deny = settings.access.others == "deny"
+    users = {*names} if deny else {*names, seen.login_user}
+    wanted = Wanted(users=tuple(sorted(users)), use_pam=settings.ssh.use_pam, only=deny)
+    findings = plan(wanted, seen)
+    locked: list[str] = []
+    if changes(findings) and not refusals(findings) and not wanted.use_pam:
+        accounts = observe(Accounts)
+        needed = {*users, seen.login_user}
+        locked = unlock(accounts, needed)
+        findings = [*map(_locked, locked), *findings, *shut_out(accounts, needed)]
+    return seen, wanted, findings, locked
+
+
+def _locked(name: str) -> Finding:
+    return Change(
+        f"password of {name}",
+        "it is locked, and sshd without PAM refuses even the right key of such an account",
+        expected="* (no password, not locked)",
+        found="!",
+    )
+
+
+def _only_keys(state: State, host: Host, findings: list[Finding]) -> str | None:
+    problem = only_keys_are_offered(state, host)
+    told = [finding.reason for finding in findings if isinstance(finding, Notice)]
+    return "; ".join([problem, *told]) if problem else None
+
+
+def _apply(wanted: Wanted, seen: Sshd, locked: list[str]) -> list[str]:
+    commands = [unlocks(name) for name in locked]
+    commands += [f"mkdir -p -m 755 {DROP_INS}", write_file(DROP_IN, wanted.drop_in())]
+    if not seen.includes_drop_ins:
+        commands.append(
+            f"{{ printf '%s\\n\\n' '{INCLUDE}'; cat {CONFIG}; }} > {CONFIG}.new\n"
+            f"chmod --reference={CONFIG} {CONFIG}.new; mv -f {CONFIG}.new {CONFIG}"
+        )
+    # A reload is only a signal: sshd starts itself anew a moment after systemctl has returned.
+    return [*commands, "/usr/sbin/sshd -t", RELOAD, "sleep 0.5"]
+
+
+def only_keys_are_offered(state: State, host: Host) -> str | None:
+    """Ask sshd, without logging in, what it would accept; None where it is keys and nothing else.
+
+    The way to the host is the run's own (port, jump hosts, known hosts).
+    """
+    if not is_ssh(host):
+        return None
+    try:
+        with connection_without_keys(host) as (transport, user, problem):
+            if problem and (transport is None or not transport.is_active()):
+                return f"sshd could not be asked what it offers: {problem}"
+            if transport is None or transport.is_authenticated():
+                return "sshd let us in without a key"
+            transport.auth_none(user)
+    except BadAuthenticationType as refusal:
+        offered = sorted(refusal.allowed_types)
+        if offered == ["publickey"]:
+            return None
+        return f"sshd offers {', '.join(offered)}, where only publickey was expected"
+    except (SSHException, OSError, EOFError, gevent.Timeout) as error:
+        return f"sshd could not be asked what it offers: {error}"
+    return "sshd let us in without a key"

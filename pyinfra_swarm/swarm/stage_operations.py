@@ -1,0 +1,97 @@
+"""What a stage of the topology's plan asks of this host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pyinfra_swarm.networks.plan import services_matter
+from pyinfra_swarm.nodes import facts as swarm_facts
+from pyinfra_swarm.nodes.membership import Observed, Service, acting_manager
+from pyinfra_swarm.nodes.steps import Step, steps
+from pyinfra_swarm.run import pyinfra_internals, story
+from pyinfra_swarm.run.converge import current_host, is_executing, observe_all, observe_on, tell
+from pyinfra_swarm.run.findings import Finding, Refusal
+from pyinfra_swarm.run.printable import quoted
+from pyinfra_swarm.run.wording import in_words
+from pyinfra_swarm.swarm import stages as topology
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings.model import Host as DeclaredHost
+    from pyinfra_swarm.settings.model import Settings
+
+
+def this_host(settings: Settings) -> DeclaredHost:
+    return settings.host(current_host().name)
+
+
+def memberships() -> Observed:
+    """What every host says of its place in a swarm; others may be silent, this one may not."""
+    return observe_all(swarm_facts.State)
+
+
+def in_limit() -> tuple[str, ...]:
+    """The hosts that this run works on, by name: those that ``--limit`` leaves."""
+    run = story.state()
+    return tuple(host.name for host in run.inventory if pyinfra_internals.is_in_limit(run, host))
+
+
+def left_out(names: Sequence[str], role: str) -> list[Finding]:
+    """A refusal where ``--limit`` leaves out a host that has to do its part: nothing would happen.
+
+    role: who they are, as ``the manager that is backed up``.
+    """
+    within = in_limit()
+    missing = [name for name in names if name not in within]
+    if not missing:
+        return []
+    alone = f", or `--limit {quoted(names[0])}`" if len(names) == 1 else ""
+    return [
+        Refusal(
+            "--limit",
+            f"leaves out {in_words(missing)}, {role}",
+            remedy=f"Give no --limit{alone}",
+        )
+    ]
+
+
+def acting_left_out(settings: Settings, observed: Observed) -> list[Finding]:
+    """The same for the manager that does something for the whole swarm."""
+    acting = acting_manager(settings, observed)
+    return left_out([acting] if acting else [], "the manager that does this for the whole swarm")
+
+
+def _services(settings: Settings, observed: Observed) -> tuple[Service, ...]:
+    """The services, asked only where some network is not encrypted."""
+    acting = acting_manager(settings, observed)
+    if acting is None or not services_matter(settings, observed):
+        return ()
+    return observe_on(acting, swarm_facts.Services)
+
+
+def to_do(settings: Settings, stage: topology.Stage, observed: Observed) -> list[Step]:
+    """What a stage does for this host, told; raises where it is refused.
+
+    observed: asked once by the operation: while others begin to change something, a second look
+    would show the swarm half-way.
+    """
+    findings = _findings(settings, stage, observed)
+    tell("swarm", findings)
+    return steps(findings)
+
+
+_foreseen: tuple[Observed, int, topology.Plan] | None = None
+
+
+def _findings(settings: Settings, stage: topology.Stage, observed: Observed) -> list[Finding]:
+    """What is the case, where it is carried out now; else what will be, when its turn comes."""
+    global _foreseen
+    run, services = story.state(), _services(settings, observed)
+    seen = topology.Seen(settings, observed, services, planning=not is_executing())
+    if is_executing():
+        return stage.plan(seen, this_host(settings))
+    failed = {host.name for host in pyinfra_internals.failed_hosts(run)}
+    if _foreseen is None or _foreseen[0] is not observed or _foreseen[1] != len(failed):
+        among = {*in_limit()} - failed
+        _foreseen = observed, len(failed), topology.plan(seen, among)
+    return _foreseen[2].of(stage, current_host().name)

@@ -1,0 +1,145 @@
+"""The host fact reads os-release, dpkg, ip and the rest; outputs from Debian 13, Ubuntu 24.04."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from pyinfra_swarm.host import facts as fact
+from pyinfra_swarm.host.seen import Address, Disk, Host, Route
+from tests.answers import sections
+
+KERNEL = """
+#> kernel
+6.12.113
+#> modprobe
+#> blocks
+cmdline quiet
+#> matches
+#> namespace
+exit 0
+"""
+
+OUTPUT = (
+    """
+#> clock
+1795477082.527391042
+#> release
+PRETTY_NAME="Ubuntu 24.04.3 LTS"
+VERSION_ID="24.04"
+VERSION_CODENAME=noble
+ID=ubuntu
+ID_LIKE=debian
+#> self
+hostname rk1
+machine_id e08d2021fbdd6f894fde550c98aff54d
+systemd yes
+snap_docker /var/lib/snapd/snaps/docker_2963.snap
+in_swarm yes
+firewall ufw
+firewall netfilter-persistent
+managed /etc/docker/daemon.json it says that Ansible manages it
+#> packages
+docker-ce arm64 ii  5:28.5.2-1~ubuntu.24.04~noble
+docker.io arm64 rc  26.1.3-0ubuntu1
+dpkg arm64 ii  1.22.6ubuntu6.5
+runc arm64 hi  1.1.12-0ubuntu3
+#> disks
+/ 4096 20672577 16777216 16455962 3f2a9c11d0b7e4a5
+/var 4096 500 0 0 7be1c04492d80f16
+#> network
+1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever
+2: end0    inet 192.168.1.11/24 metric 100 brd 192.168.1.255 scope global dynamic end0
+5: docker_gwbridge    inet 172.18.0.1/16 brd 172.18.255.255 scope global docker_gwbridge
+default via 192.168.1.1 dev end0 proto dhcp src 192.168.1.11 metric 100
+172.18.0.0/16 dev docker_gwbridge proto kernel scope link src 172.18.0.1
+192.168.1.0/24 dev end0 proto kernel scope link src 192.168.1.11 metric 100
+192.168.1.1 dev end0 proto dhcp scope link src 192.168.1.11 metric 100
+blackhole 10.99.0.0/16
+"""
+    + KERNEL
+)
+
+CLOCK = 1795477082.527391042
+
+
+def read(output: str = OUTPUT, asked_at: float = CLOCK - 1, answered_at: float = CLOCK + 1) -> Host:
+    return fact.parse(sections(output), asked_at=asked_at, answered_at=answered_at)
+
+
+def test_the_system_is_read() -> None:
+    host = read()
+    assert (host.distribution, host.version, host.codename) == ("ubuntu", "24.04", "noble")
+    assert host.architecture == "arm64"
+    assert (host.hostname, host.systemd) == ("rk1", True)
+
+
+def test_a_package_counts_while_it_is_installed_not_while_its_configuration_remains() -> None:
+    assert set(read().packages) == {"docker-ce", "runc"}
+
+
+def test_the_engine_s_version_is_docker_s_name_for_it() -> None:
+    assert read().engine == "28.5.2"
+
+
+def test_a_file_system_without_a_limit_of_inodes_has_none() -> None:
+    assert read().disks == (
+        Disk("/", 4096 * 20672577, 16455962, "3f2a9c11d0b7e4a5"),
+        Disk("/var", 4096 * 500, None, "7be1c04492d80f16"),
+    )
+
+
+def test_addresses_and_routes_are_read() -> None:
+    host = read()
+    assert Address("end0", "192.168.1.11/24") in host.addresses
+    assert host.routes == (
+        Route("0.0.0.0/0", "end0"),
+        Route("172.18.0.0/16", "docker_gwbridge"),
+        Route("192.168.1.0/24", "end0"),
+        Route("192.168.1.1", "end0"),
+    )
+
+
+def test_the_uplink_is_where_the_default_route_goes_and_a_host_may_have_none() -> None:
+    said = """
+#> network
+default via 192.168.1.1 dev end0 proto dhcp src 192.168.1.11 metric 100
+#> mtu
+/sys/class/net/end0/mtu 1500
+/sys/class/net/lo/mtu 65536
+"""
+    without = re.sub("default.*", "", said)
+    assert [fact.UplinkMtu().parse(sections(text)) for text in (said, without)] == [1500, 0]
+
+
+def test_what_else_manages_the_host_is_read() -> None:
+    host = read()
+    assert host.firewalls == ("ufw", "netfilter-persistent")
+    assert host.managed_files == {"/etc/docker/daemon.json": "it says that Ansible manages it"}
+    assert host.snap_docker
+    assert host.in_swarm
+
+
+@pytest.mark.parametrize(
+    ("asked_at", "answered_at", "ahead"),
+    [
+        (CLOCK - 5, CLOCK + 5, 0.0),
+        (CLOCK - 12, CLOCK - 10, 10.0),
+        (CLOCK + 10, CLOCK + 12, -10.0),
+    ],
+)
+def test_a_slow_answer_is_not_taken_for_a_wrong_clock(
+    asked_at: float, answered_at: float, ahead: float
+) -> None:
+    assert read(asked_at=asked_at, answered_at=answered_at).clock_ahead == ahead
+
+
+def test_the_script_runs_to_its_end_on_any_machine() -> None:
+    asked = fact.Host()
+    done = subprocess.run(["sh", "-c", asked.command()], capture_output=True, text=True, check=True)
+    host = asked.process(done.stdout.splitlines())
+    assert host.hostname
+    assert host.clock_ahead == 0.0
+    assert {disk.path for disk in host.disks} == {"/", "/var"}

@@ -1,0 +1,373 @@
+"""The rules that keep the project in its shape: arrows, deploys, operations, facts."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyinfra.api import FactBase
+from pyinfra.api.arguments import all_global_arguments
+
+from pyinfra_swarm.drift.states import operations_in
+from pyinfra_swarm.run.fact import SubjectFact, asking
+from pyinfra_swarm.settings.sources import ROOT
+
+PACKAGE = "pyinfra_swarm"
+PRODUCT = {PACKAGE, "facts", "deploys", "inventory", "group_data"}
+
+
+def files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).glob("**/*.py"))
+
+
+def name_of(path: Path) -> str:
+    """The name that a file is imported by."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(path): path for path in files(PACKAGE)}
+
+
+def imports(path: Path, *, types: bool = True) -> set[str]:
+    """What a file imports, in full, wherever in it. types: also what only its types need."""
+    names: set[str] = set()
+    todo: list[ast.AST] = [ast.parse(path.read_text())]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not types:
+            todo += node.orelse
+            continue
+        todo += ast.iter_child_nodes(node)
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in MODULES else node.module or "" for name in full}
+    return names
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level names that a file imports, wherever in it."""
+    return {name.split(".")[0] for name in imports(path)}
+
+
+def beneath(name: str) -> set[str]:
+    """All that a module of ours rests on when it runs, itself included."""
+    found, todo = set(), [name]
+    while todo:
+        one = todo.pop()
+        if one not in found:
+            found.add(one)
+            if one in MODULES:
+                todo += imports(MODULES[one], types=False)
+    return found
+
+
+def each(*folders: str) -> pytest.MarkDecorator:
+    paths = [path for folder in folders for path in files(folder)]
+    return pytest.mark.parametrize("path", paths, ids=[str(p.relative_to(ROOT)) for p in paths])
+
+
+@each("deploys", "tests/scenarios/deploys", "tests/engines/deploys")
+def test_what_a_deploy_file_imports_is_there(path: Path) -> None:
+    """No type checker reads these files: pyinfra executes them."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            module = importlib.import_module(node.module or "")
+            for name in (alias.name for alias in node.names):
+                if not hasattr(module, name):
+                    importlib.import_module(f"{node.module}.{name}")
+
+
+PLANS = [name for name in MODULES if name.endswith(".plan")]
+DOING = {"pyinfra", "gevent", "requests", "subprocess", "paramiko"}
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_plan_knows_neither_pyinfra_nor_hosts(plan: str) -> None:
+    assert not {name.split(".")[0] for name in beneath(plan)} & DOING
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    for name, path in MODULES.items():
+        for one in imports(path, types=False) & MODULES.keys() - {name}:
+            assert name not in beneath(one), f"{name} and {one} import each other"
+
+
+PUBLIC = {
+    "pyinfra": {"config", "local", "logger"},
+    "pyinfra.api": {
+        *("FactBase", "FunctionCommand", "Host", "ShortFactBase", "State", "StringCommand"),
+        "operation",
+    },
+    "pyinfra.api.exceptions": {"FactProcessError"},
+    "pyinfra.api.facts": {"ShortFactBase"},
+}
+"""What pyinfra documents for those who write deploys, by module."""
+
+INTERNALS = ROOT / PACKAGE / "run/pyinfra_internals.py"
+
+PRIVATE_ATTRIBUTES = {
+    *("activated_hosts", "active_hosts", "failed_hosts", "fail_hosts", "limit_hosts"),
+    *("add_callback_handler", "config_data", "get_active_hosts", "get_group", "op_meta"),
+    *("client", "connect", "connected", "connector", "connector_data", "disconnect"),
+    *("current_op_global_arguments", "current_op_hash", "current_stage", "get_op_meta"),
+    *("get_override_data", "initialised", "is_executing", "is_host_in_limit"),
+    *("make_paramiko_kwargs", "should_raise_failed_hosts"),
+}
+"""What pyinfra's hosts, states and connectors have for pyinfra alone."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for name in (PACKAGE, "deploys", "facts", "group_data", "inventory.py", "config.py")
+        for path in ([ROOT / name] if name.endswith(".py") else files(name))
+        if path != INTERNALS
+    ],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_one_module_uses_what_pyinfra_promises_nobody(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            assert not [alias.name for alias in node.names if alias.name.split(".")[0] == "pyinfra"]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "pyinfra":
+            names = {alias.name for alias in node.names}
+            assert names <= PUBLIC.get(node.module or "", set()), (
+                f"{names} of {node.module}: run/pyinfra_internals.py is the place"
+            )
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) != INTERNALS.stem
+    }
+    assert path.parts[-2] == "deploys" or not used & PRIVATE_ATTRIBUTES
+    assert "get_current_context" not in used, "pyinfra_internals.given_options is the place for it"
+
+
+ASKING = {
+    # Consent is asked for by one function, which plans anew when it was given.
+    "pyinfra_swarm/run/confirmation.py": {"readline"},
+    # The passphrase of a key file: no consent, and asked before anything is observed.
+    "pyinfra_swarm/backup/file.py": {"getpass"},
+}
+
+
+@each(PACKAGE)
+def test_nobody_is_asked_beside_the_one_function_that_plans_anew(path: Path) -> None:
+    # Not "confirm": the guard has a function of that name, for a host.
+    asking = {"input", "prompt", "getpass", "getchar", "readline", "raw_input"}
+    called = {
+        node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name)
+    }
+    assert called & asking == ASKING.get(str(path.relative_to(ROOT)), set())
+
+
+AT_WORK = [path for path in files(PACKAGE) if path.parent.name != "drift"]
+
+WAITING = {
+    "pyinfra_swarm/run/clock.py": {"clock_gettime"},
+    # One wait for all that wait: it notices that another run has begun.
+    "pyinfra_swarm/run/converge.py": {"sleep"},
+    # Signs of life themselves, and the spinner's last turn before a question.
+    "pyinfra_swarm/run/lock.py": {"sleep"},
+    "pyinfra_swarm/run/confirmation.py": {"sleep"},
+    # An armed change is always seen through: it is kept, or the host undoes it by itself.
+    "pyinfra_swarm/rollback/operations.py": {"sleep"},
+}
+
+
+@pytest.mark.parametrize("path", AT_WORK, ids=map(name_of, AT_WORK))
+def test_who_waits_asks_for_the_lock_by_a_clock_that_never_stands_still(path: Path) -> None:
+    clocks = {"sleep", "monotonic", "perf_counter", "clock_gettime"}
+    used = {n.attr for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute)}
+    assert used & clocks == WAITING.get(str(path.relative_to(ROOT)), set())
+
+
+@each("lab")
+def test_the_lab_stands_alone(path: Path) -> None:
+    assert not imported(path) & {*PRODUCT, "pyinfra"}
+
+
+@each(PACKAGE, "deploys", "facts")
+def test_the_product_does_not_need_the_lab(path: Path) -> None:
+    assert "lab" not in imported(path)
+
+
+@each("pyinfra_swarm/drift")
+def test_the_check_calls_pyinfra_as_a_user_would(path: Path) -> None:
+    """It plans in a process of its own: pyinfra's API would tie it to pyinfra's insides."""
+    beneath_it = {name for one in imports(path) for name in beneath(one)}
+    assert not {name.split(".")[0] for name in beneath_it} & {*DOING - {"subprocess", "requests"}}
+
+
+@each(PACKAGE)
+def test_nothing_needs_the_check(path: Path) -> None:
+    drift = f"{PACKAGE}.drift"
+    assert path.parent.name == "drift" or not any(one.startswith(drift) for one in imports(path))
+
+
+@each("deploys")
+def test_a_deploy_is_a_plain_list_of_our_operations(path: Path) -> None:
+    """Every host calls the same in the same order: no branch, no loop, nothing of pyinfra's own.
+
+    Roles are decided inside of operations; pyinfra orders operations by what hosts call.
+    """
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree)
+    assert imported(path) <= {PACKAGE, "pyinfra"}
+    for node in tree.body[1:]:
+        if isinstance(node, ast.ImportFrom):
+            names = {alias.name for alias in node.names}
+            assert node.module != "pyinfra" or names == {"local"}
+            ours = (f"{node.module}.{one}" for one in names)
+            assert node.module in ("pyinfra", "pyinfra_swarm.settings.model") or all(
+                one.endswith("operations") for one in ours
+            )
+            continue
+        assert isinstance(node, ast.Expr), ast.unparse(node)
+        call = node.value
+        assert isinstance(call, ast.Call), ast.unparse(node)
+        if ast.unparse(call.func) == "local.include":
+            continue
+        keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        assert "name" in keywords, f"an operation without a name prints its arguments: {call}"
+        assert set(keywords) <= {"name", "_serial", "_timeout"}
+        assert [ast.unparse(argument) for argument in call.args] == ["load()"]
+
+
+def test_the_site_is_every_deploy_in_the_order_that_is_safe() -> None:
+    text = (ROOT / "deploys/site.py").read_text()
+    included = re.findall(r"local\.include\(\"deploys/(\w+)\.py\"\)", text)
+    assert included == [
+        *("preflight", "access", "ssh", "updates", "docker", "firewall", "swarm"),
+    ]
+    beside = {
+        "backup",
+        "firewall_removed",
+        "prove",
+        "reboot",
+        "recover",
+        "remove",
+        "replace",
+        "reset",
+        "restart",
+        "restore",
+        "rotate_ca",
+        "rotate_tokens",
+        "rotate_unlock_key",
+        "site",
+        "unlock",
+        "upgrade",
+    }
+    assert {*included, *beside} == {path.stem for path in files("deploys")}
+
+
+def operations() -> list[tuple[str, Any]]:
+    found = []
+    for module_name in MODULES:
+        if module_name.endswith("__main__"):
+            continue
+        module = importlib.import_module(module_name)
+        for name, value in vars(module).items():
+            if getattr(value, "_inner", None) and value._inner.__module__ == module_name:
+                found.append((f"{module_name.removeprefix(f'{PACKAGE}.')}.{name}", value._inner))
+    return found
+
+
+def test_a_part_of_the_site_is_named_after_the_deploy_that_mends_it() -> None:
+    site = (ROOT / "deploys/site.py").read_text()
+    for deploy in re.findall(r'local\.include\("deploys/(\w+)\.py"\)', site):
+        called = operations_in(ROOT / f"deploys/{deploy}.py")
+        assert called
+        for module, operation in (name.rsplit(".", 1) for name in called):
+            source = MODULES[f"{PACKAGE}.{module}"].read_text()
+            [part] = re.findall(rf'@converges\("(\w+)"\)\ndef {operation}\(', source)
+            assert part == deploy
+
+
+def arguments(operation: Any) -> list[str]:
+    return [name for name in inspect.signature(operation).parameters if name not in ("args",)]
+
+
+OPERATIONS = operations()
+each_operation = pytest.mark.parametrize(
+    "operation", [op for _, op in OPERATIONS], ids=[name for name, _ in OPERATIONS]
+)
+
+
+def test_there_are_operations_to_look_at() -> None:
+    names = {name for name, _ in OPERATIONS}
+    assert {"docker.operations.installed", "ssh.operations.hardened"} <= names
+
+
+@each_operation
+def test_an_operation_says_what_each_argument_means(operation: Any) -> None:
+    documented = re.findall(r"^\s*\+ (\w+): \S", inspect.getdoc(operation) or "", re.MULTILINE)
+    assert documented == arguments(operation)
+
+
+@each_operation
+def test_an_operation_uses_no_name_that_pyinfra_reserves(operation: Any) -> None:
+    # pyinfra takes these, and `name`, from every operation's arguments.
+    reserved = {str(name) for name, *_ in all_global_arguments()} | {"name"}
+    assert not reserved & {*arguments(operation)}
+    assert not any(argument.startswith("_") for argument in arguments(operation))
+
+
+def facts() -> list[type[FactBase[Any]]]:
+    found: list[type[FactBase[Any]]] = []
+    for path in files("facts"):
+        module = importlib.import_module(f"facts.{path.stem}".removesuffix(".__init__"))
+        for value in vars(module).values():
+            if (
+                inspect.isclass(value)
+                and issubclass(value, FactBase)
+                and not value.__dict__.get("abstract", False)
+            ):
+                found.append(value)
+    return found
+
+
+@pytest.mark.parametrize("fact", facts(), ids=lambda fact: f"{fact.__module__}.{fact.__name__}")
+def test_a_fact_says_what_it_gives_and_fails_alone(fact: type[FactBase[Any]]) -> None:
+    assert fact.__doc__, "what shape does it return?"
+    assert issubclass(fact, SubjectFact)
+    assert fact.process is SubjectFact.process, "it must raise nothing but FactProcessError"
+    # A fact gives its script; the command around it marks the answer's end.
+    assert getattr(fact.command, "__code__", None) is asking(fact.script).__code__
+
+
+def test_there_is_no_fact_beside_those() -> None:
+    """Wherever in the project somebody defines one."""
+    for name in MODULES:
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
+    waiting: list[type[FactBase[Any]]] = [FactBase]
+    found: set[type[FactBase[Any]]] = set()
+    while waiting:
+        below = waiting.pop().__subclasses__()
+        waiting.extend(below)
+        found.update(one for one in below if one.__module__.split(".")[0] == PACKAGE)
+    assert {one for one in found if not one.__dict__.get("abstract", False)} == {*facts()}
+    for path in files("deploys"):
+        assert "FactBase" not in path.read_text()
+
+
+@pytest.mark.parametrize("path", AT_WORK, ids=map(name_of, AT_WORK))
+def test_what_a_host_prints_is_read_only_where_it_is_known_to_be_whole(path: Path) -> None:
+    """A cut answer looks like an answer: half an unlock key, half a boot's id."""
+    text = path.read_text()
+    taken = len(re.findall(r"\.stdout(?:_lines)?\b", text))
+    known = len(re.findall(r"\bsections\(output\.stdout_lines\)", text))
+    words = text.count("output.stderr_lines or output.stdout_lines")  # last words, for a person
+    assert taken == known + words

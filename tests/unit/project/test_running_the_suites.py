@@ -1,0 +1,116 @@
+"""`tests/run.py`: what it chooses, what it leaves out, and that nothing is skipped under it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.calibration import follow_system_calls, slowness, start_programs
+from tests.run import MUST_RUN, SUITES, Result, Suite, chosen, rotated, run_all
+from tests.scenarios.conftest import ROOT
+
+A, B, C = Suite("a", 100, 200, ()), Suite("b", 300, 400, ()), Suite("c", 50, 80, ())
+
+
+def ran(seconds: float, **took: float) -> tuple[list[Result], list[str]]:
+    """What comes of a, b and c, which take so long, in so many seconds; and who has run."""
+    now, begun = [0.0], []
+
+    def runs(suite: Suite) -> str:
+        begun.append(suite.name)
+        now[0] += took[suite.name]
+        return "passed"
+
+    return run_all([A, B, C], seconds, runs, lambda: now[0]), begun
+
+
+def test_without_a_limit_all_of_them_run() -> None:
+    results, _ = ran(float("inf"), a=90, b=310, c=50)
+    assert [(result.outcome, result.seconds) for result in results] == [
+        ("passed", 90),
+        ("passed", 310),
+        ("passed", 50),
+    ]
+
+
+def test_what_does_not_fit_is_left_out_and_smaller_ones_after_it_are_not() -> None:
+    results, begun = ran(390, a=100, c=50)
+    assert begun == ["a", "c"]
+    left_out = "left out: it may take 400 s, and 290 s are left of 390"
+    assert str(results[1]) == f"b              {left_out}"
+    assert all(result.ok for result in results)
+
+
+def test_it_is_the_time_that_was_really_taken_that_counts() -> None:
+    assert ran(480, a=80, b=300, c=50)[1] == ["a", "b", "c"]
+    assert ran(480, a=80, b=350)[1] == ["a", "b"]
+    assert ran(480, a=90, c=50)[1] == ["a", "c"]
+
+
+def test_suites_run_in_the_order_in_which_they_are_named() -> None:
+    assert [suite.name for suite in chosen("test", ["lab", "unit"])] == ["lab", "unit"]
+    assert chosen("test", []) == list(SUITES["test"])
+    with pytest.raises(KeyError, match="backups"):
+        chosen("lifecycle", ["backups"])
+
+
+def test_a_slower_machine_has_more_time_for_each() -> None:
+    slow = B.scaled(2.5)
+    assert (slow.name, slow.expected, slow.budget) == ("b", 750, 1000)
+    assert B.scaled(1) == B
+
+
+def test_each_day_begins_with_another_suite_and_none_is_forgotten() -> None:
+    days = [rotated([A, B, C], day) for day in range(3)]
+    assert [suites[0] for suites in days] == [A, B, C]
+    assert all(sorted(suites, key=id) == sorted([A, B, C], key=id) for suites in days)
+
+
+def test_every_test_on_the_lab_or_with_engines_is_in_a_suite() -> None:
+    listed = {word for group in SUITES.values() for suite in group for word in suite.arguments}
+    here = [*ROOT.glob("tests/engines/test_*.py"), *ROOT.glob("tests/scenarios/test_*.py")]
+    marked = [path for path in here if path.parent.name == "engines" or _is_longer(path)]
+    missing = [name for path in marked if (name := str(path.relative_to(ROOT))) not in listed]
+    assert missing == []
+
+
+def _is_longer(path: Path) -> bool:
+    return "pytest.mark.lifecycle" in path.read_text(encoding="utf-8")
+
+
+def test_what_must_pass_is_expected_to_take_less_than_20_minutes() -> None:
+    assert sum(suite.expected for suite in SUITES["test"]) < 20 * 60
+    for suite in (*SUITES["test"], *SUITES["lifecycle"]):
+        assert suite.expected < suite.budget
+
+
+@pytest.mark.parametrize("file", ["netns/test_web_ranges.py", "engines/test_engines_prove.py"])
+def test_what_plain_pytest_would_skip_is_an_error_under_the_runner(file: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/{file}"],
+        cwd=ROOT,
+        env={**os.environ, "PATH": "/nowhere", MUST_RUN: "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
+    assert done.stderr.startswith("ERROR: these tests must run, and cannot: ")
+
+
+def test_more_work_takes_longer_and_leaves_no_process() -> None:
+    for work, count in ((start_programs, 10), (follow_system_calls, 500)):
+        assert min(work(20 * count) for _ in range(3)) > min(work(count) for _ in range(3)) > 0
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_no_machine_has_less_time_than_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.calibration.seconds_of_a_round", lambda: 0.01)
+    assert slowness() == 1
+    monkeypatch.setattr("tests.calibration.seconds_of_a_round", lambda: 1.0)
+    assert slowness() > 2

@@ -1,0 +1,227 @@
+"""What is sent, and what the hosts print read back."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import socket
+import struct
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyinfra_swarm.proof.crossings import crossings
+from pyinfra_swarm.proof.exchange import (
+    Counters,
+    Probe,
+    exchange,
+    forge,
+    look,
+    read_counters,
+    read_exchange,
+    read_forged,
+)
+from pyinfra_swarm.proof.frame import forged
+from pyinfra_swarm.run.answer import asked
+from pyinfra_swarm.run.answer import sections as taken_apart
+from tests.answers import sections
+from tests.unit.proof.test_proof_plan import FOUR, declared, everywhere
+
+MINE = [c for c in crossings(declared(), FOUR, everywhere()) if c.sender == "rk1"]
+
+
+def test_a_host_gets_a_line_for_each_peer_and_nothing_of_it_is_in_the_command() -> None:
+    script, lines = exchange(MINE, 4789)
+    assert lines.splitlines() == [
+        "ingress_sbox rk2 10.200.0.2 1396",
+        "ingress_sbox rk3 10.200.0.3 1396",
+        "ingress_sbox rk4 10.200.0.4 1396",
+    ]
+    other, _ = exchange(MINE[:1], 4789)
+    assert script == other, "as long for a hundred nodes as for two"
+
+
+@pytest.mark.parametrize("script", [exchange(MINE, 4789)[0], forge(MINE, 4789)[0], look(["a"])])
+def test_the_scripts_are_what_a_shell_understands(script: str) -> None:
+    shell = shutil.which("sh")
+    assert shell
+    done = subprocess.run([shell, "-n", "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_each_networks_packets_are_sent_and_counted_apart(tmp_path: Path) -> None:
+    """Run for real, within one namespace, to a port of this machine where nobody listens."""
+    stubs = {"nsenter": 'shift; exec "$@"', "ip": "exit 0", "iptables-save": "exit 0"}
+    for name, text in stubs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    for name in ("base64", "bash", "cat", "dd", "grep", "sh", "wc"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
+    mine = [
+        replace(
+            crossing,
+            source=replace(crossing.source, sandbox=sandbox),
+            target=replace(crossing.target, address="127.0.0.1"),
+        )
+        for sandbox in ("ingress_sbox", "lb_t6y6dgd1q")
+        for crossing in MINE[:2]
+    ]
+    script, lines = exchange(mine, 4789)
+    done = subprocess.run(
+        ["sh", "-c", asked(script)],
+        input=lines + "\n",
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    found = read_exchange(taken_apart(done.stdout.splitlines()))
+    for crossing in mine:
+        for size in (32, crossing.source.mtu - 28):
+            assert found.probes[crossing.source.sandbox, crossing.receiver, size].answered
+    assert set(found.before) == set(found.after) == {"ingress_sbox", "lb_t6y6dgd1q"}
+
+
+def test_no_key_leaves_a_host() -> None:
+    """`ip -s xfrm state` prints the keys; what is piped on from it are addresses and counts."""
+    key = "0x6a8b1c5d2e9f40718293a4b5c6d7e8f9"
+    states = f"""\
+src 10.0.0.1 dst 10.0.0.2
+\tproto esp spi 0x1b6f5a4c reqid 13681891 mode transport
+\taead rfc4106(gcm(aes)) {key} 64
+\tlifetime config:
+\t  limit: soft (INF)(packets), hard (INF)(packets)
+\tlifetime current:
+\t  1234(bytes), 7(packets)
+\t  add 2026-11-24 10:00:00 use -
+"""
+    pattern = exchange(MINE, 4789)[0].split("ip -s xfrm state | grep -E ")[1].split("\n")[0]
+    pattern = pattern.replace("'\"'\"'", "'").strip("'")
+    done = subprocess.run(
+        ["grep", "-E", pattern], input=states, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "src 10.0.0.1 dst 10.0.0.2\n\t  1234(bytes), 7(packets)\n"
+    assert read_counters(done.stdout.splitlines()).esp == {("10.0.0.1", "10.0.0.2"): 7}
+
+
+def test_states_between_two_nodes_are_added_up() -> None:
+    """Docker keeps one for each of the network's keys."""
+    lines = [
+        "src 10.0.0.1 dst 10.0.0.2",
+        "\t  90(bytes), 1(packets)",
+        "src 10.0.0.2 dst 10.0.0.1",
+        "\t  0(bytes), 0(packets)",
+        "src 10.0.0.1 dst 10.0.0.2",
+        "\t  180(bytes), 2(packets)",
+    ]
+    assert read_counters(lines).esp == {("10.0.0.1", "10.0.0.2"): 3, ("10.0.0.2", "10.0.0.1"): 0}
+
+
+def test_only_rules_that_drop_clear_text_count_in_their_direction() -> None:
+    rule = "-p udp -m policy --dir {} --pol none -m udp --dport 4789"
+    lines = [
+        f'[5:400] -A INPUT {rule.format("in")} -m bpf --bytecode "4,48 0 0 0" -j DROP',
+        f"[7:500] -A SWARM-INPUT {rule.format('in')} -j DROP",
+        f"[9:500] -A SWARM-INPUT -s 10.0.0.2/32 {rule.format('in')} -j RETURN",
+        f"[11:900] -A SWARM-OUTPUT {rule.format('out')} -j DROP",
+    ]
+    assert read_counters(lines) == Counters(dropped=12, stopped=11)
+
+
+def test_the_kernels_own_counters_are_read_by_their_titles() -> None:
+    lines = [
+        "Ip: Forwarding FragOKs FragFails FragCreates",
+        "Ip: 1 3 0 6",
+        "XfrmInNoStates          \t2",
+        "sandbox ingress_sbox",
+        "Icmp: InMsgs InErrors InEchos",
+        "Icmp: 9 0 4",
+        "sandbox lb_abc",
+        "Icmp: InMsgs InErrors InEchos",
+        "Icmp: 1 0 1",
+    ]
+    assert read_counters(lines) == Counters(
+        pieces=6, strange=2, echoes={"ingress_sbox": 4, "lb_abc": 1}
+    )
+
+
+def test_probes_are_read_with_what_the_kernel_learned_of_the_way() -> None:
+    found = sections(
+        [
+            "#> begin",
+            "#> before ingress_sbox",
+            "#> probes ingress_sbox",
+            "probe rk2 32 1  answered",
+            "probe rk2 1396 2 1390 answered",
+            "probe rk3 32 30 0 silent",
+            "probe rk4 32 0 0 unsent",
+            "#> after ingress_sbox",
+        ]
+    )
+    exchanged = read_exchange(found)
+    assert not exchanged.captured
+    assert exchanged.probes == {
+        ("ingress_sbox", "rk2", 32): Probe(1, True),
+        ("ingress_sbox", "rk2", 1396): Probe(2, True, path=1390),
+        ("ingress_sbox", "rk3", 32): Probe(30, False),
+        ("ingress_sbox", "rk4", 32): Probe(0, False),
+    }
+
+
+def test_what_tcpdump_saw_is_kept_by_address_and_network() -> None:
+    found = sections(["#> begin", "#> capture", "esp 192.168.1.12 4", "clear 192.168.1.12 4096 2"])
+    exchanged = read_exchange(found)
+    assert exchanged.captured
+    assert exchanged.clear == {("192.168.1.12", 4096): 2}
+
+
+def test_frames_that_left_are_counted_by_whom_they_were_for() -> None:
+    found = sections(["#> forged", "forged rk2", "forged rk2", "forged rk3"])
+    assert read_forged(found) == {"rk2": 2, "rk3": 1}
+
+
+# The frame
+# ---------
+
+
+def checksum_holds(data: bytes) -> bool:
+    data += b"\0" * (len(data) % 2)
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total == 0xFFFF
+
+
+@given(
+    vni=st.integers(0, 2**24 - 1),
+    source=st.ip_addresses(v=4).map(str),
+    target=st.ip_addresses(v=4).map(str),
+)
+def test_a_forged_frame_is_one_that_a_kernel_would_take(vni: int, source: str, target: str) -> None:
+    frame = forged(vni, ("02:42:0a:00:00:01", source), ("02:42:0a:00:00:02", target))
+    vxlan, ethernet, ip, icmp = frame[:8], frame[8:22], frame[22:42], frame[42:]
+    assert vxlan == bytes([8, 0, 0, 0]) + vni.to_bytes(3, "big") + b"\0"
+    assert ethernet == bytes.fromhex("02420a000002 02420a000001 0800")
+    assert struct.unpack("!H", ip[2:4]) == (len(frame) - 22,)
+    assert (socket.inet_ntoa(ip[12:16]), socket.inet_ntoa(ip[16:20])) == (source, target)
+    assert checksum_holds(ip)
+    assert checksum_holds(icmp)
+    assert icmp[0] == 8, "an echo request, which the proof sends in no other way"
+
+
+def test_each_peer_is_sent_a_frame_from_this_nodes_end_to_its_own() -> None:
+    _, lines = forge(MINE, 4789)
+    [first, *_] = lines.splitlines()
+    name, address, frame = first.split()
+    assert (name, address) == ("rk2", "192.168.1.12")
+    source, target = everywhere()["rk1"], everywhere()["rk2"]
+    assert source
+    assert target
+    assert base64.b64decode(frame) == forged(
+        4096, (source[0].mac, source[0].address), (target[0].mac, target[0].address)
+    )

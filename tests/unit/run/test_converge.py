@@ -1,0 +1,480 @@
+"""The shape of every operation, seen from outside: pyinfra's command line on pretended hosts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pyinfra_swarm.run.findings import KINDS
+from pyinfra_swarm.settings.sources import ROOT
+from tests.answers import encoded
+
+SUBJECT = '''
+"""A fact and an operation like any of ours: the host says a word, the plan follows it."""
+from dataclasses import dataclass
+
+import gevent
+from pyinfra.api import StringCommand
+
+from pyinfra_swarm.run.findings import Change, Notice, Refusal
+from pyinfra_swarm.run.observation import Observation
+from pyinfra_swarm.run.fact import SubjectFact
+from pyinfra_swarm.run import lock
+from pyinfra_swarm.run.converge import (
+    call,
+    converges,
+    current_host,
+    is_executing,
+    observe,
+    observe_all,
+    pause,
+    script,
+    still_ours,
+    tell,
+    Refused,
+)
+
+
+@dataclass(frozen=True)
+class Word(Observation):
+    word: str
+
+
+class Said(SubjectFact[Word]):
+    def script(self):
+        return "say the word"
+
+    def parse(self, said):
+        return Word(said["word"][0])
+
+
+def plan(word):
+    return {
+        "change": [Change("the word", "differs", expected="fine", found="change")],
+        "refuse": [Refusal("the word", "forbids going on", remedy="Say another")],
+        "notice": [Notice("the word", "was set by hand")],
+    }.get(word, [])
+
+
+@converges("word")
+def mended():
+    said = observe(Said)
+    assert observe(Said) == said
+    if tell("word", plan(said.word)):
+        yield script("mend the word")
+
+
+@converges("word")
+def mended_on(only):
+    if current_host().name == only and tell("word", plan(observe(Said).word)):
+        yield script("mend the word")
+
+
+@converges("word")
+def looked_around():
+    everybody = observe_all(Said)
+    tell("word", [] if all(everybody.values()) else [Notice("a host", "is silent")])
+    yield from ()
+
+
+together = []
+
+
+@converges("word")
+def looked_together():
+    """A view that each host put together itself would cost the square of the hosts."""
+    if not is_executing():
+        together.append(observe_all(Said))
+        assert together[-1] is together[0], "it has put together a view of its own"
+    yield from ()
+
+
+views = []
+
+
+@converges("word")
+def begun_by(first):
+    """The first has begun to change something when the others come."""
+    me = current_host().name
+    if is_executing() and me != first:
+        gevent.sleep(0.3)
+    view = observe_all(Said)
+    if is_executing():
+        views.append(view)
+        assert view is views[0], "it has seen something else than the first"
+    if me == first:
+        yield script("mend the word")
+        gevent.sleep(0.6)
+        assert observe_all(Said) is not view, "it has not looked anew"
+
+
+def wait_long(state, host, seconds):
+    gevent.sleep(seconds)
+    host.log("it has waited")
+    return True
+
+
+@converges("word")
+def waited(seconds):
+    yield call(wait_long, seconds)
+
+
+ENDS = [TimeoutError(), EOFError(), OSError(113, "No route to host"), ValueError("boom")]
+
+
+def break_off(state, host, number):
+    raise ENDS[number - 1]
+
+
+@converges("word")
+def broken_off():
+    yield call(break_off, int(current_host().name[-1]))
+
+
+def overtake():
+    """As when this computer has slept, and another run has begun."""
+    lock.problem = lambda *_, **__: "another run has begun"
+
+
+def wait_then_break(state, host, between):
+    overtake()
+    between()
+    host.run_shell_command(StringCommand("break the word"))
+    return True
+
+
+@converges("word")
+def overtaken_inside(where):
+    yield script("mend the word")
+    if where == "a command":
+        overtake()
+        try:
+            yield script("break the word")
+        except Refused:
+            current_host().log("its last words")
+            raise
+    elif where == "a wait":
+        yield call(wait_then_break, lambda: pause(0.1))
+    else:
+        yield call(wait_then_break, still_ours)
+    yield script("break the word")
+
+
+turns = []
+
+
+@converges("word")
+def took_turns():
+    if is_executing():
+        turns.append(current_host().name)
+        assert turns == sorted(turns), turns
+    yield from ()
+
+
+@converges("word")
+def seen_anew():
+    assert not is_executing() or observe_all(Said) is not views[0], "it has not looked anew"
+    yield from ()
+'''
+
+INVENTORY = """
+import atexit as _atexit
+import json as _json
+
+from pyinfra.context import ctx_state as _ctx_state
+
+from pyinfra_swarm.run import story as _story
+
+hosts = {hosts!r}
+managers = {managers!r}
+_story.install()
+
+
+def _write(path={commands!r}):
+    inventory = _ctx_state.get().inventory
+    said = {{host.name[6:]: host.connector.executed_commands for host in inventory}}
+    open(path, "w").write(_json.dumps(said))
+
+
+_atexit.register(_write)
+"""
+
+DEPLOY = """
+import subject
+{calls}
+"""
+
+MEND, LOOK = "subject.mended(name='Mend')", "subject.looked_around(name='Look')"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run ended. commands: host to what was run there."""
+
+    code: int
+    text: str
+    commands: dict[str, list[str]]
+    reasons: list[dict[str, str]]
+
+    def count(self, host: str, command: str) -> int:
+        return sum(command in done for done in self.commands[host])
+
+    @property
+    def closing(self) -> str:
+        """The last lines, from the one about all hosts on."""
+        lines = self.text.rstrip().splitlines()
+        while "" in lines:
+            lines = lines[lines.index("") + 1 :]
+        return "\n".join(lines)
+
+
+Runs = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Runs:
+    def runs(
+        words: dict[str, str], *calls: str, mode: str = "-y", failing: tuple[str, ...] = ()
+    ) -> Ran:
+        entries = []
+        for name, word in words.items():
+            told: object = (
+                word if word.startswith("!") else encoded(["", "#> word", *word.split("\n")])
+            )
+            if word.startswith("cut"):
+                head, mark, line = encoded(["", "#> word", word])
+                told = [head, mark, line[: len(line) // 2]]
+            if word == "silent":
+                told = {"success": False, "stderr": "no such thing"}
+            responses: dict[str, object] = {"say the word": told}
+            if name in failing:
+                responses["mend the word"] = {"success": False, "stderr": "E: disk full"}
+            data = {"fake_responses": responses, "fake_delay": 0.02, "fake_delay_jitter": 0}
+            entries.append((f"@fake/{name}", data))
+        managers = [entry[0] for entry in entries[:-1]]
+        commands, reasons = tmp_path / "commands.json", tmp_path / "reasons.jsonl"
+        (tmp_path / "subject.py").write_text(SUBJECT)
+        (tmp_path / "deploy.py").write_text(DEPLOY.format(calls="\n".join(calls)))
+        (tmp_path / "inventory.py").write_text(
+            INVENTORY.format(hosts=entries, managers=managers, commands=str(commands))
+        )
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "pyinfra", mode, "inventory.py", "deploy.py"],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
+                "SWARM_REASONS": str(reasons),
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        lines = reasons.read_text().splitlines() if reasons.exists() else []
+        return Ran(
+            done.returncode,
+            done.stdout + done.stderr,
+            json.loads(commands.read_text()),
+            [entry for entry in map(json.loads, lines) if entry["kind"] in KINDS],
+        )
+
+    return runs
+
+
+def test_hosts_as_declared_are_left_alone(run: Runs) -> None:
+    ran = run({"rk1": "fine", "rk2": "notice"}, MEND)
+    assert ran.code == 0
+    assert ran.count("rk1", "mend") == ran.count("rk2", "mend") == 0
+    assert ran.closing == (
+        "All 2 hosts are as declared, but for what is marked ! above (1). Nothing was changed."
+    )
+    assert [(reason["host"], reason["kind"]) for reason in ran.reasons] == [("@fake/rk2", "notice")]
+
+
+def test_a_dry_run_tells_the_whole_plan_and_changes_nothing(run: Runs) -> None:
+    ran = run({"rk1": "change", "rk2": "change"}, MEND, mode="--dry")
+    assert ran.code == 0
+    assert ran.count("rk1", "mend") == 0
+    assert "the word: differs (change → fine)" in ran.text
+    assert ran.closing == "2 differences, on 2 of 2 hosts; nothing was changed yet."
+    assert {reason["phase"] for reason in ran.reasons} == {"plan"}
+
+
+@pytest.mark.parametrize("mode", ["-y", "--dry"])
+def test_refusals_and_facts_that_cannot_be_had_fail_their_own_hosts_alone(
+    run: Runs, mode: str
+) -> None:
+    words = {"rk1": "refuse", "rk2": "!nonsense", "rk3": "silent", "rk4": "change"}
+    ran = run(words, MEND, MEND.replace("Mend", "Again"), mode=mode)
+    assert ran.code == 1
+    assert [ran.count(name, "mend") for name in words][:3] == [0, 0, 0]
+    assert bool(ran.count("rk4", "mend")) == (mode == "-y")
+    verb = "are done" if mode == "-y" else "could be looked at"
+    assert f"1 of 4 hosts {verb}: @fake/rk4." in ran.closing
+    assert "not done: @fake/rk1: the word: forbids going on. Say another" in ran.closing
+    for silent in ("rk2", "rk3"):
+        assert f"not done: @fake/{silent}: @fake/{silent} did not answer" in ran.closing
+    assert ran.closing.count("nothing was decided without it. Once it answers") == 2
+    assert f"pyinfra {mode} inventory.py deploy.py" in ran.closing
+    assert "Traceback" not in ran.text
+    if mode == "--dry":  # else what changes on rk4 makes everybody ask again
+        assert ran.count("rk1", "say the word") == 1  # a host that failed is asked nothing more
+
+
+@pytest.mark.parametrize(
+    ("mode", "mistake"),
+    [
+        ("-y", "raise ValueError('boom')"),
+        ("--dry", "raise ValueError('boom')"),
+        ("--dry", "def ("),
+        ("-y", "subject.no_such()"),
+        ("--dry", "exit(3)"),
+    ],
+)
+def test_a_deploy_file_that_cannot_be_loaded_is_no_run_that_found_nothing(
+    run: Runs, mode: str, mistake: str
+) -> None:
+    ran = run({"rk1": "fine", "rk2": "fine"}, MEND, mistake, mode=mode)
+    assert ran.code != 0
+    assert "as declared" not in ran.text
+    assert ran.closing == (
+        "The run broke off at the error above; nothing was changed.\n"
+        f"When that is mended, type:\n  pyinfra {mode} inventory.py deploy.py"
+    )
+    assert ran.count("rk1", "mend") == 0
+
+
+def test_a_function_of_ours_is_not_ended_by_the_limit_for_a_single_command(run: Runs) -> None:
+    ran = run({"rk1": "fine"}, "subject.waited(2, name='Wait', _timeout=1)")
+    assert ran.code == 0, ran.text
+    assert "it has waited" in ran.text
+
+
+def test_a_host_that_falls_silent_in_the_middle_of_a_function_is_named(run: Runs) -> None:
+    ran = run(dict.fromkeys(["rk1", "rk2", "rk3", "rk4"], "fine"), "subject.broken_off(name='Ask')")
+    assert ran.code == 1
+    for name, kind in (
+        ("rk1", "TimeoutError"),
+        ("rk2", "EOFError"),
+        ("rk3", "[Errno 113] No route to host"),
+    ):
+        assert (
+            f"not done: @fake/{name}: no answer in the middle of it ({kind}). Once" in ran.closing
+        )
+    assert "not done: @fake/rk4: ValueError: boom (--debug shows where)" in ran.closing
+    assert "Traceback" not in ran.text
+
+
+@pytest.mark.parametrize("where", ["a command", "a wait", "a step"])
+def test_a_run_that_is_overtaken_in_the_middle_of_an_operation_does_no_more_of_it(
+    run: Runs, where: str
+) -> None:
+    ran = run({"rk1": "fine"}, f"subject.overtaken_inside({where!r}, name='Mend')", MEND)
+    assert ran.code == 1
+    assert (ran.count("rk1", "mend the word"), ran.count("rk1", "break the word")) == (1, 0)
+    assert "not done: @fake/rk1: another run has begun" in ran.closing
+    assert ("its last words" in ran.text) == (where == "a command")
+    assert "Traceback" not in ran.text
+
+
+def test_a_command_that_fails_names_host_and_operation(run: Runs) -> None:
+    ran = run({"rk1": "change", "rk2": "change"}, MEND, failing=("rk1",))
+    assert ran.code == 1
+    assert "E: disk full" in ran.text
+    assert "not done: @fake/rk1: “Mend” failed; the command's output is above" in ran.closing
+    assert "1 of 2 hosts are done: @fake/rk2." in ran.closing
+
+
+def test_a_command_that_failed_may_have_changed_something_too(run: Runs) -> None:
+    ran = run({"rk1": "change", "rk2": "fine"}, MEND, LOOK, failing=("rk1",))
+    assert ran.count("rk2", "say the word") == 2
+
+
+@pytest.mark.parametrize("mode", ["-y", "--dry"])
+def test_a_host_that_is_silent_when_everybody_is_asked_is_not_done(run: Runs, mode: str) -> None:
+    ran = run({"rk1": "silent", "rk2": "fine"}, LOOK, mode=mode)
+    assert ran.code == 1
+    assert "not done: @fake/rk1: @fake/rk1 did not answer" in ran.closing
+    assert "1 of 2 hosts" in ran.closing
+    told = [reason for reason in ran.reasons if reason["kind"] not in ("looked", "failed")]
+    assert [reason["host"] for reason in told] == ["@fake/rk2"]
+
+
+@pytest.mark.parametrize("mode", ["-y", "--dry"])
+def test_a_host_is_asked_once_however_many_want_to_know(run: Runs, mode: str) -> None:
+    words = dict.fromkeys(["rk1", "rk2", "rk3"], "fine")
+    ran = run(words, MEND, LOOK, LOOK.replace("Look", "Again"), mode=mode)
+    assert ran.code == 0
+    assert {host: ran.count(host, "say the word") for host in words} == dict.fromkeys(words, 1)
+
+
+def test_after_a_change_anywhere_every_host_is_asked_again(run: Runs) -> None:
+    # The other host asks nothing meanwhile: whether it would ask before or after is chance.
+    mend = "subject.mended_on('@fake/rk1', name='Mend')"
+    before, *after = (LOOK.replace("Look", name) for name in ("Before", "After", "Again"))
+    ran = run({"rk1": "change", "rk2": "fine"}, before, mend, *after)
+    assert ran.code == 0
+    assert ran.count("rk1", "mend") == 1
+    assert ran.count("rk1", "say the word") == ran.count("rk2", "say the word") == 2
+
+
+def test_hosts_at_an_operation_at_the_same_time_decide_by_the_same_view(run: Runs) -> None:
+    """One that comes a moment later would see what the first has begun to change."""
+    begun = "subject.begun_by('@fake/rk1', name='Begin')"
+    ran = run(dict.fromkeys(["rk1", "rk2", "rk3"], "fine"), begun, "subject.seen_anew(name='Then')")
+    assert ran.code == 0, ran.text
+
+
+def test_hosts_that_plan_together_share_one_view(run: Runs) -> None:
+    words = {"rk1": "fine", "rk2": "fine", "rk3": "fine"}
+    ran = run(words, "subject.looked_together(name='Look')", mode="--dry")
+    assert ran.code == 0, ran.text
+
+
+def test_hosts_take_their_turns_as_they_are_declared(run: Runs) -> None:
+    words = dict.fromkeys((f"rk{number}" for number in range(1, 8)), "fine")
+    ran = run(words, "subject.took_turns(name='Turns', _serial=True)")
+    assert ran.code == 0, ran.text
+
+
+def test_what_is_told_in_the_plan_is_told_once(run: Runs) -> None:
+    ran = run({"rk1": "change"}, MEND, MEND.replace("Mend", "Again"))
+    assert len(ran.reasons) == 1
+
+
+BUSY = 'fine\n#> lock\nbusy 5 {"user":"ada","computer":"desk","process":1,"deploys":"","run":"x"}'
+
+
+def test_a_run_in_progress_is_believed_from_a_declared_manager(run: Runs) -> None:
+    ran = run({"rk1": BUSY, "rk2": "fine"}, LOOK, mode="--dry")
+    assert "a run is changing this cluster: ada@desk" in ran.text
+
+
+def test_a_worker_that_claims_a_run_in_progress_is_not_believed(run: Runs) -> None:
+    """Nobody holds the lock there: drift would be silent for as long as the worker likes."""
+    ran = run({"rk1": "fine", "rk2": BUSY}, LOOK, mode="--dry")
+    assert ran.code == 0
+    assert "a run is changing this cluster" not in ran.text
+    assert "ada" not in ran.text
+
+
+def test_an_answer_that_was_cut_short_decides_nothing_and_says_what_to_look_at(run: Runs) -> None:
+    ran = run({"rk1": "change", "rk2": "cut", "rk3": "fine"}, MEND)
+    assert ran.code == 1
+    assert ran.count("rk1", "mend") == 1
+    assert ran.count("rk2", "mend") == 0
+    [line] = [line for line in ran.closing.splitlines() if "not done: @fake/rk2" in line]
+    assert re.search(
+        r"did not answer subject\.Said: its answer was cut short after \d+ bytes.*journalctl", line
+    )
+    assert "Traceback" not in ran.text

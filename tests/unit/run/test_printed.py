@@ -1,0 +1,128 @@
+"""What a run prints of a host's words: visible, and nothing that moves the owner's cursor."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+
+from pyinfra_swarm.run import story
+from pyinfra_swarm.run.printed import fit
+from pyinfra_swarm.settings.sources import ROOT
+from tests import hostile
+
+COLOURS = re.compile(r"\x1b\[(0|1|3[1-6])m")
+
+
+def assert_fit(text: str) -> None:
+    for line in COLOURS.sub("", text).split("\n"):
+        hostile.assert_plain(line)
+
+
+@given(hostile.texts())
+def test_nothing_raw_is_printed(text: str) -> None:
+    assert_fit(fit(text))
+    assert_fit(fit(f"\x1b[31m[rk1] {text}\x1b[0m"))
+
+
+@given(hostile.texts())
+def test_what_is_fit_stays_as_it_is(text: str) -> None:
+    assert fit(fit(text)) == fit(text)
+
+
+def test_lines_blanks_and_colours_stay_and_nothing_that_hides_text() -> None:
+    assert fit("\x1b[31m[rk1]\x1b[0m   a\n    b") == "\x1b[31m[rk1]\x1b[0m   a\n    b"
+    assert fit("\x1b[37mwhite on white\x1b[0m") == "\\x1b[37mwhite on white\x1b[0m"
+    assert fit("\x1b[8mhidden\x1b[30m\r\nb\rc") == "\\x1b[8mhidden\\x1b[30m\nb c"
+
+
+SAYS = "printf '\\033]0;owned\\007\\033[2J\\302\\205\\342\\200\\250x\\n'"
+
+DEPLOY = f"""
+from pyinfra.operations import server
+server.shell(name="Says", _sudo=False, commands=[{SAYS + " >&2; exit 1"!r}])
+"""
+
+
+@pytest.mark.parametrize("more", [(), ("-vvv",)], ids=["failing", "shown"])
+def test_the_output_of_a_host_is_shown_and_not_carried_out(
+    more: tuple[str, ...], tmp_path: Path
+) -> None:
+    """By the real pyinfra, which prints the output of what fails, or of all with -vvv."""
+    (tmp_path / "inventory.py").write_text(
+        "from pyinfra_swarm.run import story as _story\n_story.install()\n"
+        "boards = [('@local', {'ssh_user': 'x'})]\n"
+    )
+    (tmp_path / "deploy.py").write_text(DEPLOY)
+    ran = subprocess.run(
+        [
+            *(sys.executable, "-m", "pyinfra", "-y", *more),
+            *(str(tmp_path / "inventory.py"), str(tmp_path / "deploy.py")),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PYINFRA_PROGRESS": "off"},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    said = (ran.stdout + ran.stderr).decode()
+    assert "]0;owned" in said
+    assert r"\x1b]0;owned\x07\x1b[2J\x85\u2028x" in said
+    assert_fit(said)
+
+
+@given(hostile.texts())
+def test_the_reason_why_a_host_is_not_done_is_plain(text: str) -> None:
+    class Logged:
+        name = "rk1"
+        lines: list[str] = []  # noqa: RUF012
+
+        def log_styled(self, message: str, **_: object) -> None:
+            self.lines.append(message)
+
+    host = Logged()
+    story._failures.clear()
+    story.failed(host, text)  # type: ignore[arg-type]
+    lines = story.closing_lines(
+        hosts=["rk1"],
+        unfinished=dict(story._failures),
+        changed={},
+        notices=0,
+        applied=True,
+        interrupted=False,
+        command="pyinfra",
+    )
+    story._failures.clear()
+    hostile.assert_plain([*lines, *host.lines])
+
+
+PRINTING = {
+    "pyinfra_swarm/run/lock.py": {"_take"},  # this run's own command
+    "pyinfra_swarm/run/confirmation.py": {"_asked"},  # its texts are made plain there
+    "pyinfra_swarm/run/printed.py": {"_echo"},
+    "pyinfra_swarm/run/story.py": {"_close"},  # the last lines: reasons are plain by story.failed
+}
+
+
+def test_nothing_is_printed_past_the_log_but_in_known_places() -> None:
+    """Whatever is logged goes through the filter; what is printed otherwise would not."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "pyinfra_swarm").rglob("*.py"):
+        if path.parent.name != "drift":
+            for function in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(function, ast.FunctionDef):
+                    continue
+                for node in ast.walk(function):
+                    if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                        *("print", "click.echo", "click.secho", "sys.stdout.write"),
+                        "sys.stderr.write",
+                    ):
+                        name = str(path.relative_to(ROOT))
+                        found.setdefault(name, set()).add(function.name)
+    assert found == PRINTING
