@@ -8,7 +8,7 @@ from pyinfra.api import Host
 
 from pyinfra_swarm.access import facts as access
 from pyinfra_swarm.access.plan import SUDOERS, Accounts, Declared, Plan, Wanted, key_files, plan
-from pyinfra_swarm.rollback.operations import guarded, undone_first
+from pyinfra_swarm.rollback.operations import rolled_back_first, with_rollback
 from pyinfra_swarm.rollback.plan import unlock
 from pyinfra_swarm.run.converge import (
     Commands,
@@ -16,8 +16,8 @@ from pyinfra_swarm.run.converge import (
     current_host,
     observe,
     progress,
+    report,
     script,
-    tell,
 )
 from pyinfra_swarm.run.pyinfra_internals import UNREACHABLE, login_key
 from pyinfra_swarm.run.shell import write_file, write_in_home
@@ -42,20 +42,20 @@ def admins(settings: Settings) -> Commands:
     """
     seen = observe(access.Accounts)
     made = plan(wanted(settings), seen, used_key(current_host()))
-    if not tell("access", made.findings):
+    if not report("access", made.findings):
         return
     if seen.unconfirmed:
-        yield from undone_first()
+        yield from rolled_back_first()
         seen = observe(access.Accounts)
         made = plan(wanted(settings), seen, used_key(current_host()))
-        if not tell("access", made.findings):
+        if not report("access", made.findings):
             return
     commands, locked = _apply(made, seen), _locked(made, seen)
     if made.sudoers is None and not made.keys and not locked:
         yield script("\n".join(commands))  # users and groups are added, nobody loses anything
         return
     progress("access: a new login has to work before the change is kept")
-    yield from guarded(
+    yield from with_rollback(
         "access",
         files=[SUDOERS] if made.sudoers is not None else [],
         in_homes=[(name, path) for name in made.keys for path in key_files(_home(name, seen))],

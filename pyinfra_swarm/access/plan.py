@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pyinfra_swarm.rollback.plan import undone_first
+from pyinfra_swarm.rollback.plan import rolled_back_first
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.printable import quoted, setting
@@ -125,7 +125,7 @@ def plan(wanted: Wanted, seen: Accounts, used_key: str | None = None) -> Plan:
     if made.findings:
         return made
     if seen.unconfirmed:
-        made.findings.append(undone_first("access"))
+        made.findings.append(rolled_back_first("access"))
     for admin in wanted.admins:
         _admin(admin, seen, made)
     _sudo(wanted, seen, made)

@@ -105,7 +105,7 @@ def _proposal(settings: Settings, place: Path) -> Proposal[_Todo | None]:
     cluster = view(settings, observed)
     assert cluster is not None  # choose has found a manager in it
     path = settings.swarm.unlock_key_path
-    autolocked = bool(path and cluster.terms and cluster.terms.autolock)
+    autolocked = bool(path and cluster.spec and cluster.spec.autolock)
     findings = plan_unlock_key(
         cluster,
         key_file.look(path) if path else None,

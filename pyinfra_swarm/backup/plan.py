@@ -112,7 +112,7 @@ def plan_unlock_key(cluster: Membership, file: KeyFile | None, fingerprint: str)
     file: the declared one that keeps it, ``None`` where none is declared: then autolock is not
     ours. fingerprint: of the swarm's unlock key, empty where it was not asked for.
     """
-    if cluster.terms is None or not cluster.terms.autolock:
+    if cluster.spec is None or not cluster.spec.autolock:
         return []
     if file is None:
         return [

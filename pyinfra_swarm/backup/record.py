@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.run.findings import Finding, Notice
-from pyinfra_swarm.run.wording import in_words, moment, verb
+from pyinfra_swarm.run.wording import listed, moment, verb
 
 if TYPE_CHECKING:
     from pyinfra_swarm.backup.archive import Backup
@@ -212,4 +212,4 @@ def of_itself(backup: Backup) -> str:
 def _named(names: Collection[str]) -> str:
     shown = sorted(names)[:_MOST_NAMED]
     more = len(names) - len(shown)
-    return in_words([*shown, f"{more} more"]) if more else in_words(shown)
+    return listed([*shown, f"{more} more"]) if more else listed(shown)

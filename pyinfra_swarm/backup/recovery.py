@@ -26,7 +26,7 @@ from pyinfra_swarm.nodes.membership import (
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.printable import quoted, setting
-from pyinfra_swarm.run.wording import in_words
+from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Host, Settings
@@ -180,7 +180,7 @@ def _silent(
     return [
         _refused(
             "restore",
-            f"{in_words(silent)} did not answer, and may still be a manager of this swarm: two of "
+            f"{listed(silent)} did not answer, and may still be a manager of this swarm: two of "
             "the old managers that come back would be a second swarm beside the restored one",
             "Bring them up, so that it can be seen; if they are gone for good, or will be "
             f"installed anew before they come back: `--data gone={quoted(','.join(silent))}`",
@@ -262,8 +262,7 @@ def recovery_target(
         )
     return _refused(
         "recovery",
-        f"{in_words([host.name for host in able])} are managers that answer, and only one can go "
-        "on",
+        f"{listed([host.name for host in able])} are managers that answer, and only one can go on",
         "Look first why they do not reach each other (port 2377/tcp, power, addresses): most of "
         "them together are a quorum, and then nothing is lost. Else name the one: --data host=…",
     )

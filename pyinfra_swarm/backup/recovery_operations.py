@@ -41,9 +41,9 @@ from pyinfra_swarm.run.converge import (
     observe,
     observe_all,
     progress,
+    report,
     script,
     still_ours,
-    tell,
 )
 from pyinfra_swarm.run.findings import Refusal, changes, refusals
 from pyinfra_swarm.run.pyinfra_internals import CommandOutput
@@ -81,13 +81,13 @@ def restored(settings: Settings) -> Commands:
     gone = [name for name in (given("gone") or "").split(",") if name]
     for problem in (opened, unlock):
         if isinstance(problem, Refusal):
-            tell("restore", [problem])
+            report("restore", [problem])
     assert not isinstance(opened, Refusal)
     assert not isinstance(unlock, Refusal)
     backup, state = opened.about, opened.state
     target = restore_target(settings, backup, given("host"))
     if isinstance(target, Refusal):
-        tell("restore", [target])
+        report("restore", [target])
         return
 
     def propose() -> Proposal[_Forced | None]:
@@ -167,7 +167,7 @@ def recovered(settings: Settings) -> Commands:
     me = current_host()
     unlock = backup_file.unlock_keys(settings)
     if isinstance(unlock, Refusal):
-        tell("recover", [unlock])
+        report("recover", [unlock])
     assert not isinstance(unlock, Refusal)
     target, todo = confirmed(lambda: _recovery(settings, unlock))
     if todo is None:

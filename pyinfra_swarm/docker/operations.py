@@ -44,8 +44,8 @@ from pyinfra_swarm.run.converge import (
     observe_ahead,
     observe_all,
     progress,
+    report,
     script,
-    tell,
 )
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.run.shell import write_file
@@ -77,7 +77,7 @@ def repository(settings: Settings) -> Commands:
     """
     engine = observe(Installation)
     findings = plan_repository(settings, engine)
-    due = tell("docker", findings)
+    due = report("docker", findings)
     if not due and engine.complete:
         return
     if not engine.curl:
@@ -95,7 +95,7 @@ def repository(settings: Settings) -> Commands:
             return
         key = accepted_key(published.text, settings)
         if isinstance(key, Refusal):
-            tell("docker", [key])
+            report("docker", [key])
             return
         # Never the text as it came: what reads it later may find more in it than was judged.
         steps.append(write_file(KEYRING, key.armoured))
@@ -148,7 +148,7 @@ def installed(settings: Settings) -> Commands:
     in_swarm = not observe(State).in_none
     version = _wanted(settings, engine)
     findings = plan_packages(settings, me, engine, version, in_swarm=in_swarm)
-    if not tell("docker", findings):
+    if not report("docker", findings):
         return
     steps: list[str] = []
     if engine.drop_in != UNIT_DROP_IN_CONTENT:
@@ -267,7 +267,7 @@ def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
         current_host().noop("docker: not before the other managers")
         return
     findings = plan_daemon(settings, engine)
-    if not tell("docker", [*findings, *(_refusals(settings) if due else [])]):
+    if not report("docker", [*findings, *(_refusals(settings) if due else [])]):
         return
     if not same_configuration(engine.daemon_json, wanted):
         yield script(
@@ -284,7 +284,7 @@ def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
             yield script("systemctl enable docker.service")
         return
     if due and (refused := _refusals(settings)):  # what was asked first is some seconds old
-        tell("docker", refused)
+        report("docker", refused)
     before = observe(State)
     if is_executing() and before.in_swarm:
         _not_back = current_host().name
@@ -297,7 +297,7 @@ def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
         timeout=300,
     )
     if not observe(Installation).running:
-        tell(
+        report(
             "docker",
             [
                 Notice(

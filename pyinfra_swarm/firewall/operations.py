@@ -33,7 +33,7 @@ from pyinfra_swarm.firewall.web_ranges import SHIPPED
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes import measures
 from pyinfra_swarm.nodes.membership import acting_manager, view
-from pyinfra_swarm.rollback.operations import guarded, undone_first
+from pyinfra_swarm.rollback.operations import rolled_back_first, with_rollback
 from pyinfra_swarm.rollback.plan import forget
 from pyinfra_swarm.run import story
 from pyinfra_swarm.run.converge import (
@@ -48,8 +48,8 @@ from pyinfra_swarm.run.converge import (
     observe_all,
     observe_on,
     progress,
+    report,
     script,
-    tell,
 )
 from pyinfra_swarm.run.findings import Change, Finding, Notice, changes, refusals
 from pyinfra_swarm.run.shell import write_files
@@ -77,16 +77,16 @@ def applied(settings: Settings) -> Commands:
     host = observe(State)
     story.measure("firewall", "exposure", measures.exposure(settings))
     if not settings.firewall.enabled:
-        tell("firewall", _left_over(host))
+        report("firewall", _left_over(host))
         return
     wanted, findings = _differences(settings, host)
-    if not tell("firewall", findings):
+    if not report("firewall", findings):
         return
     if host.unconfirmed:
-        yield from undone_first()
+        yield from rolled_back_first()
         host = observe(State)
         wanted, findings = _differences(settings, host)
-        if not tell("firewall", findings):
+        if not report("firewall", findings):
             return
     yield from _changed(settings, wanted, host)
 
@@ -113,13 +113,13 @@ def shut_behind(settings: Settings) -> Commands:
         firewall.shut_behind(load(), name="Firewall: the managers' port shut behind them")
     """
     if not _open_behind(settings):
-        tell("swarm", [])
+        report("swarm", [])
         return
     reason = "is open to the cluster, and not needed by a worker"
-    tell("swarm", [Change(f"{MANAGEMENT_PORT}/tcp", reason, expected="shut once it is one")])
+    report("swarm", [Change(f"{MANAGEMENT_PORT}/tcp", reason, expected="shut once it is one")])
     host = observe(State)
     if host.unconfirmed:
-        yield from undone_first()
+        yield from rolled_back_first()
         if not _open_behind(settings):
             return
         host = observe(State)
@@ -139,7 +139,7 @@ def _open_behind(settings: Settings) -> bool:
 
 def _changed(settings: Settings, wanted: Wanted, host: Host) -> Commands:
     progress("firewall: a new login has to work before the change is kept")
-    yield from guarded(
+    yield from with_rollback(
         "firewall",
         files=(*FILES, *WANTS.values()),
         apply=_apply(wanted, host, settings.firewall.refresh),
@@ -173,7 +173,7 @@ def web_ranges(settings: Settings) -> Commands:
         firewall.web_ranges(load(), name="Firewall: the web ranges no older than declared")
     """
     if not settings.firewall.enabled or settings.firewall.web != "cloudflare":
-        tell("firewall", [])
+        report("firewall", [])
         return
     asked = given("refresh") is not None
     web = observe(State).web
@@ -183,7 +183,7 @@ def web_ranges(settings: Settings) -> Commands:
     findings = plan_ranges(web, settings.firewall.max_age_seconds)
     if asked and not changes(findings):
         findings = [*findings, Change("web ranges", "a refresh was asked for")]
-    if not tell("firewall", findings):
+    if not report("firewall", findings):
         return
     progress("asking Cloudflare for its ranges")
     yield script(f"systemctl start {REFRESH} || :", timeout=300)
@@ -196,7 +196,7 @@ def web_ranges(settings: Settings) -> Commands:
         f"{web.last_result or 'the host could not even write down why'}",
         remedy=f"`journalctl -u {REFRESH}` on the host says more",
     )
-    tell("firewall", [notice])
+    report("firewall", [notice])
     if asked:
         yield fail(notice.sentence(), told=True)
 
@@ -215,7 +215,7 @@ def removed(settings: Settings) -> Commands:
     """
     host = observe(State)
     findings = _there(host)
-    if not tell("firewall", findings):
+    if not report("firewall", findings):
         return
     progress("firewall: taking it off; the host answers everybody from now on")
     yield script(_REMOVE, timeout=120)

@@ -25,7 +25,7 @@ from pyinfra_swarm.firewall.rules import (
     web_rules,
 )
 from pyinfra_swarm.firewall.web_ranges import WebRanges
-from pyinfra_swarm.rollback.plan import undone_first
+from pyinfra_swarm.rollback.plan import rolled_back_first
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.observation import Observation
 
@@ -172,7 +172,7 @@ def plan(wanted: Wanted, host: Host, *, planning: bool = False) -> list[Finding]
         if host.tables[family].spoken:
             findings += _family(family, wanted, host)
     if host.unconfirmed:
-        findings.append(undone_first("firewall"))
+        findings.append(rolled_back_first("firewall"))
     findings += _files(wanted, host)
     if any(tables.ours for tables in host.tables.values()):
         findings += plan_interfaces(host.interfaces, host.bridges)

@@ -24,7 +24,7 @@ from pyinfra_swarm.nodes.membership import (
 )
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted
-from pyinfra_swarm.run.wording import in_words
+from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Host, Settings
@@ -37,8 +37,8 @@ def needs_fingerprint(settings: Settings, observed: Observed, host: Host) -> boo
     cluster = view(settings, observed)
     return bool(
         cluster
-        and cluster.terms
-        and cluster.terms.autolock
+        and cluster.spec
+        and cluster.spec.autolock
         and settings.swarm.unlock_key_file
         and acting_manager(settings, observed) == host.name
     )
@@ -59,9 +59,9 @@ def plan_autolock(
     cluster = view(settings, observed)
     if cluster is None:
         return _of_a_new_swarm(settings, observed, host, file)
-    if acting_manager(settings, observed) != host.name or cluster.terms is None:
+    if acting_manager(settings, observed) != host.name or cluster.spec is None:
         return []
-    on = cluster.terms.autolock
+    on = cluster.spec.autolock
     if file is None:
         return [_BY_HAND] if on else []
     if not settings.swarm.autolock:
@@ -218,7 +218,7 @@ def key_missing(own: Membership, file: KeyFile | None, fingerprint: str) -> Refu
     file: where the unlock key is kept, ``None`` where no file is named; fingerprint: of the swarm's
     unlock key. Only a running engine can hand it out.
     """
-    if own.terms is None or not own.terms.autolock:
+    if own.spec is None or not own.spec.autolock:
         return None
     undeclared = "no file that keeps the unlock key is declared"
     problem = file.lacks(fingerprint) if file else undeclared
@@ -254,7 +254,7 @@ def plan_connection(
     Never below quorum. Where that network is missing for everybody, this is no remedy.
     """
     own, cluster = observed.get(host.name), view(settings, observed)
-    if own is None or cluster is None or cluster.terms is None or not cluster.terms.autolock:
+    if own is None or cluster is None or cluster.spec is None or not cluster.spec.autolock:
         return []
     if not own.controls or own.in_ingress is not False or ingress_of(cluster) is None:
         return []
@@ -296,9 +296,9 @@ def plan_key_rotation(
 ) -> list[Finding]:
     """The unlock key replaced, while every manager is there to take the new one."""
     cluster = view(settings, observed)
-    if cluster is None or cluster.terms is None:
+    if cluster is None or cluster.spec is None:
         return [no_manager("the unlock key is not replaced")]
-    if not cluster.terms.autolock:
+    if not cluster.spec.autolock:
         return [
             Refusal(
                 "unlock key",
@@ -324,7 +324,7 @@ def plan_key_rotation(
         return [
             Refusal(
                 "unlock key",
-                f"is not replaced while {in_words(silent)} cannot be reached: a manager that is "
+                f"is not replaced while {listed(silent)} cannot be reached: a manager that is "
                 "down meanwhile is locked with the old key when it comes back",
                 remedy=f"Bring it back (if it is locked: {UNLOCK}), and run again",
             )

@@ -44,8 +44,8 @@ from pyinfra_swarm.run.converge import (
     observe_all,
     pause,
     progress,
+    report,
     script,
-    tell,
 )
 from pyinfra_swarm.run.findings import Refusal
 from pyinfra_swarm.run.shell import arrives_whole
@@ -77,7 +77,7 @@ def as_declared(settings: Settings) -> Commands:
     path = settings.swarm.unlock_key_path
     file = key_file.look(path) if path else None
     known = _fingerprint(settings, observed, me)
-    if not tell("swarm", plan_autolock(settings, observed, me, file, known)):
+    if not report("swarm", plan_autolock(settings, observed, me, file, known)):
         return
     if path is None or file is None:
         return  # autolock is not ours: there was nothing to carry out
@@ -114,7 +114,7 @@ def key_rotated(settings: Settings) -> Commands:
     path = settings.swarm.unlock_key_path
     file = key_file.look(path) if path else None
     known = _fingerprint(settings, observed, me)
-    if not tell(
+    if not report(
         "swarm",
         acting_left_out(settings, observed)
         or plan_key_rotation(settings, observed, me, file, known),
@@ -175,7 +175,7 @@ def unlockable(settings: Settings) -> Refusal | None:
     To be asked before the restart: only a running engine can hand out the key.
     """
     own = observe(swarm_facts.State)
-    if own.terms is None or not own.terms.autolock:
+    if own.spec is None or not own.spec.autolock:
         return None
     path = _place(settings)
     return key_missing(own, key_file.look(path) if path else None, observe(swarm_facts.UnlockKey))
@@ -188,7 +188,7 @@ def _connect(settings: Settings) -> Commands:
     if is_executing():
         wait_for_networks()
     observed = observe_all(swarm_facts.State)
-    if not tell("swarm", plan_connection(settings, observed, me, file)):
+    if not report("swarm", plan_connection(settings, observed, me, file)):
         return
     if path is None:
         return  # refused already
@@ -196,7 +196,7 @@ def _connect(settings: Settings) -> Commands:
         if attempt > 1:  # the first look was the plan's; since then others may have been lost
             now = observe_all(swarm_facts.State)
             refused = may_restart(settings, now, me.name)
-            tell("swarm", [refused] if refused else [])
+            report("swarm", [refused] if refused else [])
         progress(f"restarting the engine, and unlocking it ({attempt} of {ATTEMPTS} at most)")
         yield script(RESTART, timeout=300)
         yield call(_send_keys, path)
@@ -226,7 +226,7 @@ def _unlock(settings: Settings) -> Commands:
     path = _place(settings)
     file = key_file.look(path) if path else None
     observed = observe_all(swarm_facts.State)
-    if not tell("swarm", plan_unlock(settings, observed, me, file)):
+    if not report("swarm", plan_unlock(settings, observed, me, file)):
         return
     assert path is not None  # refused otherwise
     progress("unlocking this manager")
@@ -244,7 +244,7 @@ def _place(settings: Settings) -> Path | None:
 
 def _is_on(observed: Mapping[str, Membership | None], me: DeclaredHost) -> bool:
     own = observed[me.name]
-    return bool(own and own.terms and own.terms.autolock)
+    return bool(own and own.spec and own.spec.autolock)
 
 
 def _fingerprint(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, acting_manager, view
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
-from pyinfra_swarm.run.wording import in_words
+from pyinfra_swarm.run.wording import listed
 from pyinfra_swarm.settings.values import DURATION_UNITS
 
 if TYPE_CHECKING:
@@ -44,28 +44,28 @@ def plan_certificates(
 
 
 def _of_the_swarm(settings: Settings, cluster: Membership, now: float) -> list[Finding]:
-    terms = cluster.terms
-    if terms is None:
+    spec = cluster.spec
+    if spec is None:
         return []
     findings: list[Finding] = []
     declared = settings.swarm.certificate_expiry_seconds
-    if terms.certificate_expiry != declared:
+    if spec.certificate_expiry != declared:
         findings.append(
             Change(
                 "certificate expiry",
                 "is declared otherwise; a node's certificate gets it when it is renewed",
                 expected=duration(declared),
-                found=duration(terms.certificate_expiry),
+                found=duration(spec.certificate_expiry),
             )
         )
-    if terms.rotating:
+    if spec.rotating:
         findings.append(_rotating(cluster))
-    if terms.root_expires is not None and terms.root_expires - now < _YEAR:
+    if spec.root_expires is not None and spec.root_expires - now < _YEAR:
         findings.append(
             Notice(
                 "root CA",
                 "ends within a year, and all certificates with it",
-                found=f"{_days(terms.root_expires - now)} left",
+                found=f"{_days(spec.root_expires - now)} left",
                 remedy="Replace it: `pyinfra inventory.py deploys/rotate_ca.py`",
             )
         )
@@ -131,16 +131,16 @@ def plan_ca_rotation(
     awaited: this run has found one under way; if it has ended since, there is nothing to do.
     """
     cluster = view(settings, observed)
-    if cluster is None or cluster.terms is None:
+    if cluster is None or cluster.spec is None:
         return [no_manager("the root CA is not replaced")]
     gone = unavailable(cluster)
-    if cluster.terms.rotating:
+    if cluster.spec.rotating:
         behind = [node.hostname for node in pending(cluster)]
         if late := [name for name in gone if name in behind]:
             return [
                 Refusal(
                     "root CA",
-                    f"is being replaced, and that cannot end before {in_words(late)} "
+                    f"is being replaced, and that cannot end before {listed(late)} "
                     f"{_has(late)} a certificate of the new one: {_is(late)} down",
                     found=progress_of(cluster),
                     remedy=_BRING_BACK,
@@ -156,7 +156,7 @@ def plan_ca_rotation(
         return [
             Refusal(
                 "root CA",
-                f"is not replaced while {in_words(gone)} {_is(gone)} down: it would not end before "
+                f"is not replaced while {listed(gone)} {_is(gone)} down: it would not end before "
                 "every node has a certificate of the new one",
                 remedy=_BRING_BACK,
             )
@@ -180,7 +180,7 @@ _BRING_BACK = (
 
 def _rotating(cluster: Membership) -> Notice:
     behind = [node.hostname for node in pending(cluster)]
-    waits = f"; it waits for {in_words(behind)}" if behind else ""
+    waits = f"; it waits for {listed(behind)}" if behind else ""
     return Notice(
         "root CA",
         f"is being replaced: the old and the new one are trusted{waits}",
@@ -192,7 +192,7 @@ def _rotating(cluster: Membership) -> Notice:
 
 def pending(cluster: Membership) -> list[Node]:
     """The nodes that have no certificate of the key that signs now."""
-    issuer = cluster.terms.issuer if cluster.terms else ""
+    issuer = cluster.spec.issuer if cluster.spec else ""
     return [node for node in cluster.nodes or () if node.issuer != issuer]
 
 

@@ -31,9 +31,9 @@ from pyinfra_swarm.run.converge import (
     observe_on,
     pause,
     progress,
-    tell,
+    report,
 )
-from pyinfra_swarm.run.wording import in_words
+from pyinfra_swarm.run.wording import listed
 from pyinfra_swarm.swarm.stage_operations import acting_left_out, this_host
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def as_declared(settings: Settings) -> Commands:
     """
     me = this_host(settings)
     observed = observe_all(State)
-    if not tell("swarm", plan_certificates(settings, observed, me, now=time.time())):
+    if not report("swarm", plan_certificates(settings, observed, me, now=time.time())):
         return
     nanoseconds = settings.swarm.certificate_expiry_seconds * 1_000_000_000
     edit = f'edit() {{ replace \'s/"NodeCertExpiry":[0-9]*/"NodeCertExpiry":{nanoseconds}/\'; }}'
@@ -79,13 +79,13 @@ def authority_rotated(settings: Settings) -> Commands:
     observed = observe_all(State)
     awaited = _awaited(settings, observed)
     plan = plan_ca_rotation(settings, observed, me, awaited=awaited)
-    if not tell("swarm", acting_left_out(settings, observed) or plan):
+    if not report("swarm", acting_left_out(settings, observed) or plan):
         return
     yield on(me.name, "true" if awaited else _BEGIN, "replacing the root CA")
     last, deadline = "", clock.now() + PATIENCE
     while True:
         cluster = _now(settings, me.name)
-        if cluster is not None and cluster.terms and not cluster.terms.rotating:
+        if cluster is not None and cluster.spec and not cluster.spec.rotating:
             progress(f"root CA: replaced; {progress_of(cluster)}")
             return
         said = progress_of(cluster) if cluster else "no manager answers at this moment"
@@ -96,7 +96,7 @@ def authority_rotated(settings: Settings) -> Commands:
             behind = [node.hostname for node in pending(cluster)] if cluster else []
             yield fail(
                 f"root CA: after {PATIENCE} s the replacement has not ended ({said}"
-                + (f"; without: {in_words(behind)}" if behind else "")
+                + (f"; without: {listed(behind)}" if behind else "")
                 + "). The old and the new one are trusted meanwhile, and it goes on by itself; "
                 "run again to wait for its end"
             )
@@ -110,7 +110,7 @@ _found_under_way: set[str] = set()
 def _awaited(settings: Settings, observed: Mapping[str, Membership | None]) -> bool:
     """Whether this run has found a rotation under way: it may end between the plan and the act."""
     cluster = view(settings, observed)
-    if cluster is not None and cluster.terms is not None and cluster.terms.rotating:
+    if cluster is not None and cluster.spec is not None and cluster.spec.rotating:
         _found_under_way.add(cluster.cluster)
     return cluster is not None and cluster.cluster in _found_under_way
 

@@ -8,7 +8,7 @@ from pyinfra_swarm.engine.api import on
 from pyinfra_swarm.engine.swarm_spec import UPDATE_SWARM
 from pyinfra_swarm.keys.join_tokens import plan_tokens
 from pyinfra_swarm.nodes.facts import State
-from pyinfra_swarm.run.converge import Commands, job, observe_all, tell
+from pyinfra_swarm.run.converge import Commands, job, observe_all, report
 from pyinfra_swarm.swarm.stage_operations import acting_left_out, this_host
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def rotated(settings: Settings) -> Commands:
     """
     me = this_host(settings)
     observed = observe_all(State)
-    if tell("swarm", acting_left_out(settings, observed) or plan_tokens(settings, observed, me)):
+    if report("swarm", acting_left_out(settings, observed) or plan_tokens(settings, observed, me)):
         yield on(me.name, _ROTATE, "replacing the join tokens")
 
 

@@ -10,9 +10,9 @@ from pyinfra_swarm.host import facts as host_facts
 from pyinfra_swarm.networks.plan import mtu_refusals
 from pyinfra_swarm.nodes.membership import acting_manager
 from pyinfra_swarm.nodes.steps import CreateOverlay, EnterIngress
-from pyinfra_swarm.run.converge import Commands, converges, observe_all, progress, script, tell
+from pyinfra_swarm.run.converge import Commands, converges, observe_all, progress, report, script
 from pyinfra_swarm.run.shell import with_values
-from pyinfra_swarm.run.wording import in_words, verb
+from pyinfra_swarm.run.wording import listed, verb
 from pyinfra_swarm.swarm import stages as topology
 from pyinfra_swarm.swarm.stage_operations import memberships, this_host, to_do
 
@@ -148,12 +148,12 @@ def _smallest_mtu() -> int:
     """That of the hosts' uplinks, in bytes; 0 where none has said. Raises where one is absurd."""
     uplinks = observe_all(host_facts.UplinkMtu)
     if too_small := mtu_refusals(uplinks):
-        tell("swarm", too_small)
+        report("swarm", too_small)
     smallest = min(filter(None, uplinks.values()), default=0)
     if smallest and smallest < 1500:
         names = [name for name, mtu in uplinks.items() if mtu == smallest]
         progress(
             f"it is made for an MTU of {smallest}, the smallest, which "
-            f"{in_words(names)} {verb(names, 'says', 'say')}"
+            f"{listed(names)} {verb(names, 'says', 'say')}"
         )
     return smallest

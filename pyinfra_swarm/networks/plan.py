@@ -59,7 +59,7 @@ def plan_ingress(
                 )
             ]
         own = observed[host.name]
-        if own and own.in_ingress is False and cluster.terms and cluster.terms.autolock:
+        if own and own.in_ingress is False and cluster.spec and cluster.spec.autolock:
             return [
                 Refusal(
                     "ingress",

@@ -20,7 +20,14 @@ from pyinfra_swarm.docker.facts import ENGINE_STATE, encrypted, subnets
 from pyinfra_swarm.engine import values as judged
 from pyinfra_swarm.engine.versions import engine_version
 from pyinfra_swarm.keys.unlock_key import FINGERPRINT_LENGTH, FINGERPRINTED
-from pyinfra_swarm.nodes.membership import IN_NO_SWARM, Membership, Node, Overlay, Service, Terms
+from pyinfra_swarm.nodes.membership import (
+    IN_NO_SWARM,
+    Membership,
+    Node,
+    Overlay,
+    Service,
+    SwarmSpec,
+)
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 
@@ -118,7 +125,7 @@ def parse_state(found: Sections) -> Membership:
         in_ingress=(end == "joined") if end else None,
         error=error,
         **_certificate(found.get("certificate", [])),
-        terms=_terms(swarm.get("Cluster") or {}),
+        spec=_terms(swarm.get("Cluster") or {}),
     )
 
 
@@ -144,13 +151,13 @@ def _first(pem: str) -> x509.Certificate | None:
     return None
 
 
-def _terms(cluster: Mapping[str, Any]) -> Terms | None:
+def _terms(cluster: Mapping[str, Any]) -> SwarmSpec | None:
     """What the managers agree on; while the root CA is replaced, the issuer is the new one's."""
     spec, tls = cluster.get("Spec"), cluster.get("TLSInfo") or {}
     if not spec:
         return None
     root = _first(tls.get("TrustRoot") or "")
-    return Terms(
+    return SwarmSpec(
         certificate_expiry=(spec["CAConfig"].get("NodeCertExpiry") or 0) // 1_000_000_000,
         autolock=bool(spec["EncryptionConfig"]["AutoLockManagers"]),
         issuer=_issuer(tls),

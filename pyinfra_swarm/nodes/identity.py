@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, view
 from pyinfra_swarm.run.findings import Refusal
 from pyinfra_swarm.run.printable import quoted
-from pyinfra_swarm.run.wording import in_words
+from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Settings
@@ -97,7 +97,7 @@ def contradiction(settings: Settings, observed: Observed, name: str) -> Refusal 
     rivals = _rivals(observed, claimed, name)
     if not rivals:
         return None
-    all_of_them = in_words(sorted([name, *rivals]))
+    all_of_them = listed(sorted([name, *rivals]))
     return _refusal(name, f"is one of {all_of_them}, which all say that they are node {claimed.id}")
 
 

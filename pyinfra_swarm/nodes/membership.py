@@ -53,7 +53,7 @@ class Node(Observation):
 
 
 @dataclass(frozen=True)
-class Terms(Observation):
+class SwarmSpec(Observation):
     """What the managers agree on for the whole swarm.
 
     certificate_expiry: how long new certificates of nodes are valid, in seconds.
@@ -123,7 +123,7 @@ class Membership(Observation):
     certificate_issued: float | None = None
     certificate_expires: float | None = None
     certificate_role: str = ""
-    terms: Terms | None = None
+    spec: SwarmSpec | None = None
 
     @property
     def in_swarm(self) -> bool:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pyinfra_swarm.host.facts import Host
 from pyinfra_swarm.preflight import plan as preflight
-from pyinfra_swarm.run.converge import Commands, converges, current_host, observe, observe_all, tell
+from pyinfra_swarm.run.converge import (
+    Commands,
+    converges,
+    current_host,
+    observe,
+    observe_all,
+    report,
+)
 from pyinfra_swarm.settings.model import Settings
 
 
@@ -25,5 +32,5 @@ def checked(settings: Settings) -> Commands:
     """
     observe(Host)
     hosts = observe_all(Host)
-    tell("preflight", preflight.plan(settings, current_host().name, hosts))
+    report("preflight", preflight.plan(settings, current_host().name, hosts))
     yield from ()

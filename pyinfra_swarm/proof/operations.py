@@ -35,8 +35,8 @@ from pyinfra_swarm.run.converge import (
     observe_all,
     pause,
     progress,
+    report,
     still_ours,
-    tell,
 )
 from pyinfra_swarm.run.findings import refusals
 from pyinfra_swarm.run.pyinfra_internals import in_the_name_of
@@ -74,8 +74,8 @@ def proven(settings: Settings) -> Commands:
     observed, ends = _look()
     findings = plan_proof(settings, observed, ends, me.name)
     if refusals(findings):
-        tell("proof", findings)
-    story.tell(me, "proof", findings)
+        report("proof", findings)
+    story.report(me, "proof", findings)
     focus = _limit()
     mine = [
         c for c in crossings(settings, observed, ends, focus) if me.name in (c.sender, c.receiver)
@@ -141,7 +141,7 @@ def _broken(pending: AsyncResult[Proof], message: str) -> str:
 def _told(host: Host, proof: Proof, focus: Sequence[str]) -> bool:
     """Tell what the proof has shown of this host; whether it has passed."""
     problems = proof.problems(host.name, focus)
-    story.tell(host, "proof", [*proof.remarks.get(host.name, ()), *problems])
+    story.report(host, "proof", [*proof.remarks.get(host.name, ()), *problems])
     if host.name in proof.silent:
         story.failed(host, f"did not carry out its share of the proof: {proof.silent[host.name]}")
         return False
@@ -174,7 +174,7 @@ def _gate(state: State, host: Host, settings: Settings, name: str) -> bool:
         story.failed(host, f"the data plane could not be proven: {name} {proof.unproven[name]}")
         return False
     problems = proof.problems()
-    story.tell(host, "proof", [*proof.remarks.get(name, ()), *problems])
+    story.report(host, "proof", [*proof.remarks.get(name, ()), *problems])
     if proof.proven and (proof.pairs or not _others_ready(settings, name)):
         return True
     shown = [f"{problem.what}: {problem.reason}" for problem in problems]

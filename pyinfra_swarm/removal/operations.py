@@ -35,8 +35,8 @@ from pyinfra_swarm.run.converge import (
     job,
     observe_on,
     progress,
+    report,
     script,
-    tell,
 )
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
 from pyinfra_swarm.run.printable import quoted
@@ -198,7 +198,7 @@ def _target(settings: Settings) -> Target:
     """Who goes; raises, told, on every host where that is not clear."""
     found = find(settings, memberships(), given("host") or "")
     if isinstance(found, Refusal):
-        tell("removal", [found])
+        report("removal", [found])
         raise AssertionError("a refusal ends the operation")
     return found
 
@@ -239,5 +239,5 @@ def _mine(target: Target, findings: list[Finding]) -> list[Finding]:
 
 def _steps(target: Target, findings: list[Finding]) -> list[Step]:
     found = _mine(target, findings)
-    tell("removal", found)
+    report("removal", found)
     return steps(found)

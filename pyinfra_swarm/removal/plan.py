@@ -25,7 +25,7 @@ from pyinfra_swarm.nodes.membership import (
 from pyinfra_swarm.nodes.steps import AwaitEmpty, Demote, Leave, RemoveEntry, SetAvailability, Step
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted
-from pyinfra_swarm.run.wording import in_words
+from pyinfra_swarm.run.wording import listed
 from pyinfra_swarm.swarm.plan import cannot_spare
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def find(settings: Settings, observed: Observed, name: str) -> Target | Refusal:
         if theirs:
             return Refusal(
                 "host",
-                f"{name} is declared under another name: {in_words(theirs)}",
+                f"{name} is declared under another name: {listed(theirs)}",
                 remedy=f"Give `--data host={quoted(theirs[0])}`",
             )
     living = [node for node in nodes if node.state != "down"]
@@ -102,11 +102,11 @@ def _nobody(
     settings: Settings, cluster: Membership | None, name: str, living: list[Node]
 ) -> Refusal:
     if living:
-        ids = in_words([f"{node.id} at {node.address}" for node in living])
+        ids = listed([f"{node.id} at {node.address}" for node in living])
         return Refusal(
             "host", f"{len(living)} nodes are called {name}: {ids}", remedy="Give the id instead"
         )
-    declared = in_words([host.name for host in settings.hosts])
+    declared = listed([host.name for host in settings.hosts])
     if cluster is None:
         return Refusal(
             "host",
@@ -118,7 +118,7 @@ def _nobody(
     return Refusal(
         "host",
         f"no declared host and no node of the swarm is called {name}",
-        expected=f"one of {in_words(sorted({*(h.name for h in settings.hosts), *others}))}",
+        expected=f"one of {listed(sorted({*(h.name for h in settings.hosts), *others}))}",
         remedy="It may be gone already: then there is nothing to do",
     )
 
@@ -169,7 +169,7 @@ def _refusals(settings: Settings, observed: Observed, target: Target) -> list[Fi
             Refusal(
                 f"node {target.name}",
                 f"cannot be taken out: the declared hosts are in {len(swarms)} different swarms "
-                f"({in_words(sorted(swarms))})",
+                f"({listed(sorted(swarms))})",
                 remedy="Decide which one stays, and make the hosts of the other leave it "
                 "(`docker swarm leave --force`); what runs in that one is lost",
             )
@@ -211,16 +211,16 @@ def _not_ours(settings: Settings, observed: Observed, target: Target) -> Refusal
             return None
         by_id = f"Or, if you know that this node is the host: `--data host={quoted(own.node)}`"
         return replace(unsure, remedy=f"{unsure.remedy}. {by_id}")
-    listed = in_words([node.id for node in target.nodes])
+    entries = listed([node.id for node in target.nodes])
     return Refusal(
         f"node {target.name}",
         "is not in the declared swarm, but in another, or was removed and does not know (its node "
         f"id was {own.node})",
         remedy="Make it leave: `docker swarm leave --force` on it"
         + (
-            f". If you do not trust it: delete it from cluster.toml, then take out {listed}, which "
-            "the managers list for it: `--data host=ID`"
-            if listed
+            f". If you do not trust it: delete it from cluster.toml, then take out {entries}, "
+            "which the managers list for it: `--data host=ID`"
+            if entries
             else ""
         ),
     )
@@ -283,7 +283,7 @@ def plan_emptying(target: Target, tasks: Collection[str]) -> list[Finding]:
             f"node {target.name}",
             "its tasks end there, and are started elsewhere where they may be",
             expected="empty",
-            found=in_words(sorted(tasks)),
+            found=listed(sorted(tasks)),
             node=target.alive.id,
         )
     ]

@@ -29,7 +29,7 @@ from pyinfra_swarm.reset.plan import (
     taken_apart,
 )
 from pyinfra_swarm.rollback import plan as rollback
-from pyinfra_swarm.rollback.operations import guarded, undone_first
+from pyinfra_swarm.rollback.operations import rolled_back_first, with_rollback
 from pyinfra_swarm.run.confirmation import Proposal, confirmed
 from pyinfra_swarm.run.converge import (
     Commands,
@@ -40,8 +40,8 @@ from pyinfra_swarm.run.converge import (
     observe_all,
     observe_on,
     progress,
+    report,
     script,
-    tell,
 )
 from pyinfra_swarm.run.findings import Finding, refusals
 from pyinfra_swarm.ssh.operations import RELOAD
@@ -125,7 +125,7 @@ def settings_removed(settings: Settings) -> Commands:
     """
     purge = _purge()
     traces = observe(Left)
-    if not tell("reset", plan_settings(traces, purge=purge)):
+    if not report("reset", plan_settings(traces, purge=purge)):
         return
     files = [path for path in (*OF_DOCKER, CONFIGURATION) if path in traces.files]
     restart = traces.installed and not purge and set(files) & {*OF_DOCKER}
@@ -156,11 +156,11 @@ def ssh_released(settings: Settings) -> Commands:
 
     + settings: the cluster's settings.
     """
-    if not tell("reset", plan_file(observe(Left), DROP_IN)):
+    if not report("reset", plan_file(observe(Left), DROP_IN)):
         return
     progress("ssh: a new login has to work before the change is kept")
-    yield from undone_first()
-    yield from guarded(
+    yield from rolled_back_first()
+    yield from with_rollback(
         "ssh",
         files=(DROP_IN,),
         apply=[f"rm -f {DROP_IN}", "/usr/sbin/sshd -t", RELOAD, "sleep 0.5"],
@@ -175,11 +175,11 @@ def sudo_released(settings: Settings) -> Commands:
 
     + settings: the cluster's settings.
     """
-    if not tell("reset", plan_file(observe(Left), SUDOERS)):
+    if not report("reset", plan_file(observe(Left), SUDOERS)):
         return
     progress("access: sudo has to work in a new login before the change is kept")
-    yield from undone_first()
-    yield from guarded(
+    yield from rolled_back_first()
+    yield from with_rollback(
         "access",
         files=(SUDOERS,),
         apply=[f"rm -f {SUDOERS}"],
@@ -195,7 +195,7 @@ def guard_removed(settings: Settings) -> Commands:
     """
     traces = observe(Left)
     others = [path for path in traces.files if path not in (*GUARD, *ITS_REPOSITORY)]
-    if not tell("reset", plan_guard(traces, others)):
+    if not report("reset", plan_guard(traces, others)):
         return
     yield script(
         rollback.uninstall(("ssh", "access", "firewall"))
@@ -211,7 +211,7 @@ def guard_removed(settings: Settings) -> Commands:
 def _leave(settings: Settings, turn: str) -> Commands:
     me, observed = this_host(settings), memberships()
     findings: list[Finding] = plan_leaving(settings, observed, me, turn=turn)
-    if tell("reset", findings):
+    if report("reset", findings):
         own = observed[me.name]
         assert own is not None  # else nothing is found
         yield script(f"{API}{still_node(own.node)}api -X POST '{LEAVE}?force=1'", timeout=90)

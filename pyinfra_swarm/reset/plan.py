@@ -19,7 +19,7 @@ from pyinfra_swarm.nodes.steps import Leave
 from pyinfra_swarm.rollback.plan import INSTALLED, ROOT
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.observation import Observation
-from pyinfra_swarm.run.wording import in_words, verb
+from pyinfra_swarm.run.wording import listed, verb
 from pyinfra_swarm.ssh.plan import DROP_IN
 from pyinfra_swarm.updates.plan import CONFIGURATION
 
@@ -70,9 +70,9 @@ def consequence(inside: Sequence[str], services: Collection[str]) -> str:
 
     inside: the declared hosts that are in the swarm.
     """
-    lost = f"with the services {in_words(sorted(services))}" if services else "without services"
+    lost = f"with the services {listed(sorted(services))}" if services else "without services"
     return (
-        f"the swarm of {in_words(inside)} ends {lost}; its secrets, configs and networks are gone, "
+        f"the swarm of {listed(inside)} ends {lost}; its secrets, configs and networks are gone, "
         "volumes stay on their hosts"
     )
 
@@ -84,8 +84,8 @@ def taken_apart(settings: Settings, hosts: Sequence[str], ends: str) -> str:
     """
     what = f"cluster {settings.cluster.name} is"
     if len(hosts) < len(settings.hosts):
-        what = f"{in_words(hosts)} of cluster {settings.cluster.name} {verb(hosts, 'is', 'are')}"
-    goes = f"what was set on {in_words(hosts)} goes (firewall, SSH, updates, Docker)"
+        what = f"{listed(hosts)} of cluster {settings.cluster.name} {verb(hosts, 'is', 'are')}"
+    goes = f"what was set on {listed(hosts)} goes (firewall, SSH, updates, Docker)"
     return f"{what} taken apart: {'; '.join(filter(None, (ends, goes)))}"
 
 
@@ -101,7 +101,7 @@ def plan_limit(observed: Observed, among: Collection[str]) -> list[Finding]:
     return [
         Refusal(
             "--limit",
-            f"leaves out {in_words(left_out)}: a reset ends the swarm of all of them",
+            f"leaves out {listed(left_out)}: a reset ends the swarm of all of them",
             remedy="Give no --limit; or take a host out of the swarm first: `pyinfra inventory.py "
             "deploys/remove.py --data host=NAME`",
         )

@@ -17,7 +17,14 @@ from typing import Any
 
 from pyinfra.api import Host, State, StringCommand
 
-from pyinfra_swarm.rollback.plan import Guarded, arm_and_apply, confirm, outcome, undo, undo_all
+from pyinfra_swarm.rollback.plan import (
+    ReversibleChange,
+    arm_and_apply,
+    confirm,
+    outcome,
+    undo,
+    undo_all,
+)
 from pyinfra_swarm.run import clock, story
 from pyinfra_swarm.run.connection import UNREACHABLE, why
 from pyinfra_swarm.run.converge import Commands, call, current_host, progress, script
@@ -49,7 +56,7 @@ _CONNECTOR_ARGUMENTS = (
 )
 
 
-def guarded(
+def with_rollback(
     subject: str,
     *,
     files: Sequence[str],
@@ -74,7 +81,7 @@ def guarded(
     On failure this host alone fails, with a message that says what was seen, and whether the host
     is known to be as it was before.
     """
-    change = Guarded(
+    change = ReversibleChange(
         subject,
         tuple(files),
         tuple(apply),
@@ -92,7 +99,7 @@ def guarded(
     yield call(_change, change, verify, arguments)
 
 
-def undone_first() -> Commands:
+def rolled_back_first() -> Commands:
     """Have the host undo what nobody has confirmed, whatever its subject.
 
     Before anything is planned: what is there may be gone in a minute, the key that this run has
@@ -103,7 +110,11 @@ def undone_first() -> Commands:
 
 
 def _change(
-    state: State, host: Host, change: Guarded, verify: Verify | None, arguments: dict[str, Any]
+    state: State,
+    host: Host,
+    change: ReversibleChange,
+    verify: Verify | None,
+    arguments: dict[str, Any],
 ) -> bool:
     applied, output = _run(host, arm_and_apply(change), arguments, timeout=120)
     deadline = clock.now() + change.seconds
@@ -129,7 +140,7 @@ def _change(
 
 
 def _ending(
-    state: State, host: Host, change: Guarded, arguments: dict[str, Any], deadline: float
+    state: State, host: Host, change: ReversibleChange, arguments: dict[str, Any], deadline: float
 ) -> str:
     """How the host was left, as far as a new login can tell."""
     while True:

@@ -94,7 +94,7 @@ INSTALLED = {
 
 
 @dataclass(frozen=True)
-class Guarded:
+class ReversibleChange:
     """A change that could lock the owner out.
 
     subject: a word that names it: ``ssh``, ``access``, ``firewall``.
@@ -128,7 +128,7 @@ class Guarded:
         ]
 
 
-def undone_first(what: str) -> Change:
+def rolled_back_first(what: str) -> Change:
     """What is told of a host that has an unconfirmed change."""
     return Change(
         what,
@@ -193,7 +193,7 @@ def unlock(user: str) -> str:
     return f"/bin/sh {RESTORE} --unlock {quote(user)}"
 
 
-def arm_and_apply(change: Guarded) -> str:
+def arm_and_apply(change: ReversibleChange) -> str:
     """The shell script that arms the host and then makes the change.
 
     It is refused while any earlier change waits, whatever its subject: what is saved has to be a

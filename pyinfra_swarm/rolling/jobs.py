@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.membership import Membership, Observed, view
-from pyinfra_swarm.rolling.nodes import OURS, entry
+from pyinfra_swarm.rolling.nodes import entry
 from pyinfra_swarm.rolling.options import Options
 from pyinfra_swarm.run.findings import Refusal
 from pyinfra_swarm.run.observation import Observation
-from pyinfra_swarm.run.wording import in_words
+from pyinfra_swarm.run.wording import listed
+from pyinfra_swarm.settings.labels import LABEL_PREFIX
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Settings
@@ -124,7 +125,7 @@ def _all_since(
     now: float,
 ) -> Roll:
     """All that has been running since before the roll began; an earlier run may have begun it."""
-    mark = f"{OURS}{job}-since"
+    mark = f"{LABEL_PREFIX}{job}-since"
     said = [node.labels.get(mark, "") for node in (cluster.nodes if cluster else None) or ()]
     times = [float(text) for text in said if re.fullmatch(r"\d{1,12}", text)]
     earlier = max((t for t in times if now - t < ABANDONED_AFTER), default=None)
@@ -154,7 +155,7 @@ def needs_reboot(host: Running) -> str:
     """Why a host waits for a reboot; empty where it does not."""
     if host.reboot_required:
         packages = list(dict.fromkeys(host.reboot_packages))
-        return f"the system asks for it ({in_words(packages)})" if packages else "the system asks"
+        return f"the system asks for it ({listed(packages)})" if packages else "the system asks"
     numbers, flavour = _kernel(host.kernel)
     later = [k for k in host.kernels if _kernel(k)[1] == flavour and _kernel(k)[0] > numbers]
     if later:

@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.identity import node_at, node_of
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed
+from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Settings
-
-OURS = "pyinfra-swarm."
-"""How the names of node labels begin that are the rolling jobs' own, and no owner's to declare."""
-
-BEFORE = f"{OURS}availability-before"
-"""The label of a node that is being worked on: the availability it had, and is given back."""
 
 STAGES = ("unfinished", "managers", "leader", "workers")
 """Who comes after whom: nodes that an earlier run has left half-way, and then by their part."""
@@ -34,7 +29,7 @@ def entry(settings: Settings, observed: Observed, cluster: Membership, name: str
 
 def stage(node: Node) -> str:
     """The stage in which a node has its turn."""
-    if BEFORE in node.labels:
+    if AVAILABILITY_BEFORE in node.labels:
         return "unfinished"
     if node.role == "worker":
         return "workers"
@@ -55,7 +50,7 @@ def drained(node: Node, marks: Mapping[str, str]) -> list[str]:
 
     marks: further labels to set with it.
     """
-    kept = {} if BEFORE in node.labels else {BEFORE: node.availability}
+    kept = {} if AVAILABILITY_BEFORE in node.labels else {AVAILABILITY_BEFORE: node.availability}
     labels = {**kept, **marks}
     return ["--availability", "drain"] + [
         word for key, value in sorted(labels.items()) for word in ("--label-add", f"{key}={value}")
@@ -67,7 +62,7 @@ def restored(node: Node, removed: Sequence[str] = ()) -> list[str]:
 
     removed: further labels to take off with it.
     """
-    keys = [key for key in (BEFORE, *removed) if key in node.labels]
-    return ["--availability", node.labels.get(BEFORE, node.availability)] + [
+    keys = [key for key in (AVAILABILITY_BEFORE, *removed) if key in node.labels]
+    return ["--availability", node.labels.get(AVAILABILITY_BEFORE, node.availability)] + [
         word for key in keys for word in ("--label-rm", key)
     ]

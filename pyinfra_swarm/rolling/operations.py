@@ -22,7 +22,7 @@ from pyinfra_swarm.proof import operations as proof
 from pyinfra_swarm.rolling import facts as rolling_facts
 from pyinfra_swarm.rolling import nodes, options, turns, waiting
 from pyinfra_swarm.rolling.jobs import Roll, Running
-from pyinfra_swarm.rolling.nodes import BEFORE, STAGES
+from pyinfra_swarm.rolling.nodes import STAGES
 from pyinfra_swarm.rolling.options import Options
 from pyinfra_swarm.rolling.plan import plan, still_due
 from pyinfra_swarm.rolling.waiting import Replicas
@@ -42,10 +42,11 @@ from pyinfra_swarm.run.converge import (
     observe_on,
     pause,
     progress,
+    report,
     script,
-    tell,
 )
 from pyinfra_swarm.run.findings import Finding, Refusal, changes, refusals
+from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 from pyinfra_swarm.swarm.stage_operations import in_limit, this_host
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
             )
         ]
     try:
-        if not tell(job.name, findings):
+        if not report(job.name, findings):
             return
         assert node is not None  # else there is nothing to change
         if is_executing():
@@ -237,7 +238,7 @@ def _steps(settings: Settings, job: Job, outlook: Outlook, node: Node) -> Comman
     removed = [outlook.roll.mark] if last else []
     lines = [updated(fresh.id, nodes.restored(fresh, removed))]
     lines += [updated(n.id, ["--label-rm", roll.mark]) for n in last if n.id != fresh.id]
-    progress(f"giving it back its availability: {fresh.labels.get(BEFORE, '')}")
+    progress(f"giving it back its availability: {fresh.labels.get(AVAILABILITY_BEFORE, '')}")
     yield on(keeper, "\n".join(lines), "giving it back its availability")
     yield call(_wait_until_back, back, True)
     yield call(_wait_until_whole, keeper, before, chosen.wait)
@@ -250,7 +251,7 @@ def _still_due(settings: Settings, job: Job) -> None:
     began, or somebody has changed or put back this node.
     """
     now = look(settings, job)
-    tell(job.name, [*still_due(settings, now.observed, now.roll, now.me, now.among)])
+    report(job.name, [*still_due(settings, now.observed, now.roll, now.me, now.among)])
 
 
 def _keeper(settings: Settings, observed: Observed, me: str) -> str | None:

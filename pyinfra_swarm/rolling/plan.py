@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from pyinfra_swarm.nodes.identity import contradiction, doubt
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, managers_of, quorum, view
 from pyinfra_swarm.rolling.jobs import Roll
-from pyinfra_swarm.rolling.nodes import BEFORE, entry, illness
+from pyinfra_swarm.rolling.nodes import entry, illness
 from pyinfra_swarm.rolling.turns import steps
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal, refusals
-from pyinfra_swarm.run.wording import in_words, verb
+from pyinfra_swarm.run.wording import listed, verb
+from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Host, Settings
@@ -63,7 +64,7 @@ def plan(
             Change(
                 "availability",
                 f"was taken by a rolling job that did not come through{place}",
-                expected=node.labels[BEFORE],
+                expected=node.labels[AVAILABILITY_BEFORE],
                 found=node.availability,
             )
         ]
@@ -89,7 +90,7 @@ def still_due(
     if (
         node is None
         or "change" not in steps(roll, host.name, node)
-        or BEFORE not in node.labels
+        or AVAILABILITY_BEFORE not in node.labels
         or node.availability != "drain"
     ):
         return [
@@ -113,7 +114,7 @@ def unready(roll: Roll, among: Collection[str], ready: Collection[str]) -> list[
     return [
         Refusal(
             "Docker's packages",
-            f"could not be made ready on {in_words(lacking)}, so no node is touched",
+            f"could not be made ready on {listed(lacking)}, so no node is touched",
             remedy="Mend what the message of that host says, then run the same command again",
         )
     ]
@@ -126,7 +127,7 @@ def _no_swarm(observed: Observed) -> list[Finding]:
         return [
             Refusal(
                 "the swarm",
-                f"no manager answers for it, and Docker is stopped on {in_words(stopped)}",
+                f"no manager answers for it, and Docker is stopped on {listed(stopped)}",
                 remedy="deploys/docker.py completes what was left half-way there, and starts it; "
                 "then run again",
             )
@@ -142,7 +143,7 @@ def _no_swarm(observed: Observed) -> list[Finding]:
     return [
         Refusal(
             "the swarm",
-            f"no manager can answer for it ({in_words(inside)} {verb(inside, 'is', 'are')} in "
+            f"no manager can answer for it ({listed(inside)} {verb(inside, 'is', 'are')} in "
             "one): fewer managers are reachable than a quorum",
             remedy="Bring managers back until most of them are reachable; nothing can be changed "
             "safely before",
@@ -179,26 +180,28 @@ def _unsafe(
     long as the quorum allows it.
     """
     nodes = cluster.nodes or ()
-    half_way = [n for n in nodes if BEFORE in n.labels and n.id != node.id]
-    if half_way and not planning and BEFORE not in node.labels:
+    half_way = [n for n in nodes if AVAILABILITY_BEFORE in n.labels and n.id != node.id]
+    if half_way and not planning and AVAILABILITY_BEFORE not in node.labels:
         names = [n.hostname for n in half_way]
         return [
             Refusal(
                 "the swarm",
-                f"{in_words(names)} {verb(names, 'has', 'have')} not come through a rolling job "
+                f"{listed(names)} {verb(names, 'has', 'have')} not come through a rolling job "
                 "yet, so no other node is taken away",
                 remedy="Look at it, then run the same command again, without --limit",
             )
         ]
-    if BEFORE not in node.labels:
+    if AVAILABILITY_BEFORE not in node.labels:
         ill = [
-            words for n in nodes if (words := illness(n)) and not (planning and BEFORE in n.labels)
+            words
+            for n in nodes
+            if (words := illness(n)) and not (planning and AVAILABILITY_BEFORE in n.labels)
         ]
         if ill:
             return [
                 Refusal(
                     "the swarm",
-                    f"is not whole: {in_words(ill)}; a rolling job takes one node away at a time, "
+                    f"is not whole: {listed(ill)}; a rolling job takes one node away at a time, "
                     "and only while all others are there",
                     remedy="Bring back what is missing, or take it out of the swarm, then run "
                     "again",
@@ -209,7 +212,7 @@ def _unsafe(
             return [
                 Refusal(
                     "the hosts",
-                    f"{in_words(silent)} did not answer, and a rolling job begins only when every "
+                    f"{listed(silent)} did not answer, and a rolling job begins only when every "
                     "host can be looked at",
                     remedy="Bring it back, or leave it out: --exclude NAME",
                 )
@@ -226,7 +229,10 @@ def _unsafe(
         return [_few_managers(len(managers))]
     others = [n for n in managers if n.id != node.id]
     # When this one has its turn, those that were left half-way have had theirs, or stop the roll.
-    able = sum(n.reachability == "reachable" or (planning and BEFORE in n.labels) for n in others)
+    able = sum(
+        n.reachability == "reachable" or (planning and AVAILABILITY_BEFORE in n.labels)
+        for n in others
+    )
     needed = quorum(len(managers))
     if node.role == "manager" and host.name in roll.work and len(managers) > 2 and able < needed:
         return [

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, view
 from pyinfra_swarm.rolling.jobs import Roll
-from pyinfra_swarm.rolling.nodes import BEFORE, STAGES, entry, stage
+from pyinfra_swarm.rolling.nodes import STAGES, entry, stage
+from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Settings
@@ -38,7 +39,7 @@ def steps(roll: Roll, name: str, node: Node) -> tuple[str, ...]:
     """
     if name in roll.work:
         return ("drain", "leave", "change", "return", "prove", "restore")
-    if BEFORE in node.labels:
+    if AVAILABILITY_BEFORE in node.labels:
         return ("return", "prove", "restore")
     over = roll.mark in node.labels and not roll.work
     return ("forget",) if over else ()

@@ -14,7 +14,7 @@ from pyinfra_swarm.rolling.nodes import entry
 from pyinfra_swarm.rolling.options import Options
 from pyinfra_swarm.run.findings import Refusal
 from pyinfra_swarm.run.printable import setting
-from pyinfra_swarm.run.wording import in_words, verb
+from pyinfra_swarm.run.wording import listed, verb
 
 if TYPE_CHECKING:
     from pyinfra_swarm.docker.plan import Engine
@@ -61,7 +61,7 @@ def upgrade(
         refused.append(
             Refusal(
                 "docker.version",
-                f"is older than what {in_words(newer)} {verb(newer, 'runs', 'run')}, and an "
+                f"is older than what {listed(newer)} {verb(newer, 'runs', 'run')}, and an "
                 "engine does not promise to read what a newer one has written",
                 expected=newest(work[name].found for name in newer) or "",
                 found=wanted,
@@ -80,7 +80,7 @@ def upgrade(
         refused.append(
             Refusal(
                 "docker.version",
-                f"{in_words(lacking)} cannot have it: the repository does not offer it there, so "
+                f"{listed(lacking)} cannot have it: the repository does not offer it there, so "
                 "no host is touched",
                 expected=wanted,
                 found=f"offered to all hosts: {', '.join(can) or 'none'}",
@@ -132,10 +132,10 @@ def _pairs(
     deaf = sorted({v for v, _ in running if v and not encrypt_alike(v, wanted)}, key=order)
     if not work or not deaf:
         return []
-    theirs = in_words(deaf)
+    theirs = listed(deaf)
     few = {name for version, name in running if version in deaf}
     if few != {name for _, name in running}:  # it may be one that says what is not so
-        theirs += f" (on {in_words(sorted(few))})"
+        theirs += f" (on {listed(sorted(few))})"
     if any(encrypt_alike(version, "28.5.2") for version in deaf):
         return [
             Refusal(

@@ -23,8 +23,8 @@ from pyinfra_swarm.run.converge import (
     observe,
     observe_all,
     progress,
+    report,
     script,
-    tell,
 )
 from pyinfra_swarm.run.findings import Change, Refusal, refusals
 
@@ -91,11 +91,11 @@ def fetched(settings: Settings) -> Commands:
     outlook = look(settings, JOB, planning=True)
     refused = refusals(outlook.findings)
     if refused:
-        tell("upgrade", list(refused))
+        report("upgrade", list(refused))
     name, wanted = outlook.me.name, settings.docker.version
     if name not in outlook.roll.work:
         return
-    tell(
+    report(
         "upgrade",
         [
             Change(
@@ -113,7 +113,7 @@ def fetched(settings: Settings) -> Commands:
     exact = apt_name(wanted, observe(Offered).versions)
     if is_executing() and exact is None:
         refused = refusals(look(settings, JOB, planning=True).findings)
-        tell("upgrade", list(refused))
+        report("upgrade", list(refused))
         raise Refused(f"Docker {wanted} is not offered to this host")
     progress(f"fetching Docker {wanted}")
     yield script(

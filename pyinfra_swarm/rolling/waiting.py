@@ -9,7 +9,7 @@ from pyinfra_swarm.engine.versions import encrypt_alike
 from pyinfra_swarm.nodes.membership import Membership, Node
 from pyinfra_swarm.rolling.nodes import illness
 from pyinfra_swarm.run.observation import Observation
-from pyinfra_swarm.run.wording import in_words
+from pyinfra_swarm.run.wording import listed
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def absent(
         return f"the managers see engine {node.engine_version} on it, not {version}"
     others = [n for n in cluster.nodes or () if n.id in company and (illness(n))]
     if others:
-        return f"the managers say of others: {in_words([illness(n) for n in others])}"
+        return f"the managers say of others: {listed([illness(n) for n in others])}"
     if ingress and own.in_ingress is False:
         return "it has no end of the ingress network, so published ports do not answer there"
     return ""

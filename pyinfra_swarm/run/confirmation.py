@@ -15,7 +15,7 @@ from gevent.event import AsyncResult
 from gevent.select import select
 
 from pyinfra_swarm.run import story
-from pyinfra_swarm.run.converge import forget_everywhere, given, is_executing, tell
+from pyinfra_swarm.run.converge import forget_everywhere, given, is_executing, report
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
 from pyinfra_swarm.run.printable import plain
 from pyinfra_swarm.run.pyinfra_internals import still_spinner
@@ -75,21 +75,21 @@ def confirmed(propose: Callable[[], Proposal[T]]) -> T:
     """
     answered = {word for word, answer in _answers.items() if answer.ready()}
     shown = propose()
-    tell(shown.part, shown.findings)
+    report(shown.part, shown.findings)
     if not shown.word or not is_executing():
         return shown.plan
     answer = _answer(shown.word, shown.consequence)
     if story.interrupted():
         raise GreenletExit  # pyinfra waits for its hosts' greenlets before it disconnects
     if answer.text != shown.word:
-        tell(PART, [refusal(shown.word, shown.consequence, answer.text, sys.argv[1:])])
+        report(PART, [refusal(shown.word, shown.consequence, answer.text, sys.argv[1:])])
     # What was planned after the answer is held against what was asked, all else planned anew.
     now = shown if shown.word in answered else propose()
     different = differences(shown, now)
     if not different and now.consequence != answer.consequence:  # another host has been shown that
         different = [_now(now.consequence)]
     if different:
-        tell(PART, [changed_meanwhile(different)])
+        report(PART, [changed_meanwhile(different)])
     return now.plan
 
 

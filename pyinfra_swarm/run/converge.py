@@ -1,7 +1,7 @@
 """What every operation here is made of: observe, plan, tell, carry out.
 
 An operation's body is a generator decorated with :func:`converges`. It observes (:func:`observe`),
-plans (a pure function of ``cluster/``), tells what it found (:func:`tell`) and only then yields
+plans (a pure function of ``cluster/``), tells what it found (:func:`report`) and only then yields
 commands. pyinfra runs the body twice, once to see whether it yields at all (and no further than the
 first yield), once to carry out; so everything a person should know is told before the first yield.
 """
@@ -256,13 +256,13 @@ def _ask(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | Non
 # -------
 
 
-def tell(part: str, findings: list[Finding]) -> bool:
+def report(part: str, findings: list[Finding]) -> bool:
     """Write the findings to the run's story; true where there is something to carry out.
 
     Raises :class:`Refused` where the plan holds a refusal.
     """
     host = current_host()
-    story.tell(host, part, findings)
+    story.report(host, part, findings)
     if refusals(findings):
         raise Refused("; ".join(refusal.sentence() for refusal in refusals(findings)))
     if not changes(findings):

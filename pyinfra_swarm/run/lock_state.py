@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from pyinfra_swarm.run.printable import WORD_LIMIT, plain
-from pyinfra_swarm.run.wording import in_words, verb
+from pyinfra_swarm.run.wording import listed, verb
 
 FILE = "/run/pyinfra-swarm.lock"
 """Empty unless a run holds the lock, or its shell was killed: the kernel alone knows. A reboot
@@ -217,7 +217,7 @@ def replaced(by: Holder) -> str:
 def unheld(names: Sequence[str]) -> str:
     """What a run says that cannot tell whether it still has the lock. names: who held it for it."""
     return (
-        f"{in_words(names)} held the cluster's lock for this run and cannot be reached any more, "
+        f"{listed(names)} held the cluster's lock for this run and cannot be reached any more, "
         "so another run may have begun. This run changes nothing more. Run again when a manager "
         "answers; if you run again before that, it goes on without the lock"
     )
@@ -239,7 +239,7 @@ def not_held(reasons: Mapping[str, str]) -> str:
 def nobody_there(names: Sequence[str]) -> str:
     """What a run says that goes on without the lock. names: the declared managers."""
     return (
-        f"this run goes on without the cluster's lock: {in_words(names)} {verb(names, 'is', 'are')}"
+        f"this run goes on without the cluster's lock: {listed(names)} {verb(names, 'is', 'are')}"
         " not reached by SSH, and only a manager can hold it. Make sure that nobody else works on "
         "these hosts now"
     )

@@ -79,7 +79,7 @@ def begin(run: State, host: Host) -> None:
         pyinfra_internals.listen_for_errors(run, _operation_failed)
 
 
-def tell(host: Host, part: str, findings: Sequence[Finding]) -> None:
+def report(host: Host, part: str, findings: Sequence[Finding]) -> None:
     """Record the findings, each once a run."""
     global _noticed
     if any(finding.kind == "change" for finding in findings):

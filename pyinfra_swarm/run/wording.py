@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 
-def in_words(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """An enumeration, as a person writes it: ``rk1, rk2 and rk3``."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from pyinfra_swarm.rolling.nodes import OURS
+from pyinfra_swarm.settings.labels import LABEL_PREFIX
 from pyinfra_swarm.settings.paths import from_user
 
 Role = Literal["manager", "worker"]
@@ -394,9 +394,9 @@ def _label_key(key: str) -> str:
         )
     if key.startswith(("com.docker.", "io.docker.", "org.dockerproject.")):
         raise wrong("is in a namespace that Docker keeps for itself", 'a key such as "disk"')
-    if key.startswith(OURS):
+    if key.startswith(LABEL_PREFIX):
         raise wrong(
-            f"begins with {OURS}, as the marks do that our own jobs leave on nodes and take off",
+            f"begins with {LABEL_PREFIX}, which is kept for the labels that this tool sets itself",
             'a key such as "disk"',
         )
     return key

@@ -8,9 +8,9 @@ from pyinfra.api import Host, State
 
 from pyinfra_swarm.access.facts import Accounts
 from pyinfra_swarm.access.plan import shut_out, unlock
-from pyinfra_swarm.rollback.operations import guarded, undone_first
+from pyinfra_swarm.rollback.operations import rolled_back_first, with_rollback
 from pyinfra_swarm.rollback.plan import unlock as unlocks
-from pyinfra_swarm.run.converge import Commands, converges, fail, observe, progress, tell
+from pyinfra_swarm.run.converge import Commands, converges, fail, observe, progress, report
 from pyinfra_swarm.run.findings import Change, Finding, Notice, changes, refusals
 from pyinfra_swarm.run.pyinfra_internals import connection_without_keys, is_ssh
 from pyinfra_swarm.run.shell import write_file
@@ -49,15 +49,15 @@ def hardened(settings: Settings) -> Commands:
     """
     names = [admin.name for admin in settings.admins(this_host(settings))]
     seen, wanted, findings, locked = _look(settings, names)
-    if not tell("ssh", findings):
+    if not report("ssh", findings):
         return
     if seen.unconfirmed:
-        yield from undone_first()
+        yield from rolled_back_first()
         seen, wanted, findings, locked = _look(settings, names)
-        if not tell("ssh", findings):
+        if not report("ssh", findings):
             return
     progress("ssh: a new login has to work before the change is kept")
-    yield from guarded(
+    yield from with_rollback(
         "ssh",
         files=(DROP_IN, CONFIG),
         passwords=locked,

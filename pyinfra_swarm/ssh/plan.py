@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from pyinfra_swarm.rollback.plan import undone_first
+from pyinfra_swarm.rollback.plan import rolled_back_first
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.printable import setting
@@ -197,7 +197,7 @@ def plan(wanted: Wanted, seen: Sshd) -> list[Finding]:
 def _unconfirmed(seen: Sshd) -> list[Finding]:
     if not seen.unconfirmed:
         return []
-    return [undone_first("sshd")]
+    return [rolled_back_first("sshd")]
 
 
 def _differences(wanted: Wanted, seen: Sshd) -> list[Finding]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from pyinfra_swarm.nodes.identity import likely_node, node_of, owners
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, acting_manager, view
 from pyinfra_swarm.nodes.steps import SetAvailability, SetLabel
-from pyinfra_swarm.rolling.nodes import BEFORE, OURS
 from pyinfra_swarm.run.findings import Finding, Notice
 from pyinfra_swarm.run.printable import quoted, quoted_name, setting
+from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE, LABEL_PREFIX
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Host, Settings
@@ -47,14 +47,14 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
             f"{quoted_name(node.hostname, node.id)}`",
         )
         for key, value in sorted(found.items())
-        if key not in host.labels and not key.startswith(OURS)
+        if key not in host.labels and not key.startswith(LABEL_PREFIX)
     ]
-    if BEFORE in found:
+    if AVAILABILITY_BEFORE in found:
         findings.append(
             Notice(
                 "availability",
                 "was taken by a rolling job that did not come through",
-                expected=found[BEFORE],
+                expected=found[AVAILABILITY_BEFORE],
                 found=node.availability,
                 remedy="Run that job again (deploys/upgrade.py, deploys/restart.py or "
                 "deploys/reboot.py): it goes on where it stopped",

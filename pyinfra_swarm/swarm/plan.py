@@ -25,7 +25,7 @@ from pyinfra_swarm.nodes.membership import (
 )
 from pyinfra_swarm.nodes.steps import AwaitJoin, Clear, Demote, Found, Join, Promote
 from pyinfra_swarm.run.findings import Finding, Refusal
-from pyinfra_swarm.run.wording import in_words, verb
+from pyinfra_swarm.run.wording import listed, verb
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Host, Settings
@@ -83,7 +83,7 @@ def plan_swarm(
         return [
             Refusal(
                 "the swarm",
-                f"was not founded, because {in_words(silent)} did not say whether there is one: "
+                f"was not founded, because {listed(silent)} did not say whether there is one: "
                 "a manager that is silent may still be in it, and a second swarm would split the "
                 "cluster",
                 remedy="Bring it back (power, network, Docker), or, if it is gone for good, name "
@@ -112,7 +112,7 @@ def _plan_found(
         if name in inside and (id := inside[name].cluster):
             swarms.setdefault(id, []).append(name)
     if len(swarms) > 1:
-        named = "; ".join(f"{in_words(names)} in swarm {id}" for id, names in swarms.items())
+        named = "; ".join(f"{listed(names)} in swarm {id}" for id, names in swarms.items())
         return [
             Refusal(
                 "the swarm",
@@ -170,10 +170,10 @@ def _of_workers(settings: Settings, inside: Mapping[str, Membership]) -> Refusal
     ids = sorted({inside[name].cluster for name in ruling})
     return Refusal(
         "the swarm",
-        f"only {in_words(ruling)} {verb(ruling, 'says that it is', 'say that they are')} a manager "
+        f"only {listed(ruling)} {verb(ruling, 'says that it is', 'say that they are')} a manager "
         f"of one, and {verb(ruling, 'is', 'are')} declared a worker. A worker alone is not "
         "believed, since all other hosts would join its swarm",
-        found=f"swarm {in_words(ids)}",
+        found=f"swarm {listed(ids)}",
         remedy="If that is the cluster's swarm, declare one of them a manager until the others are "
         "managers, too. If not, make it leave (`docker swarm leave --force`), and run again",
     )
@@ -204,7 +204,7 @@ def _no_view(inside: Mapping[str, Membership]) -> Refusal:
     if locked:
         return Refusal(
             "the swarm",
-            f"{in_words(locked)} {'is' if len(locked) == 1 else 'are'} locked, and without "
+            f"{listed(locked)} {'is' if len(locked) == 1 else 'are'} locked, and without "
             f"{'it' if len(locked) == 1 else 'them'} fewer managers are reachable than a quorum",
             remedy=f"Unlock {'it' if len(locked) == 1 else 'them'}: {UNLOCK}",
         )
@@ -212,7 +212,7 @@ def _no_view(inside: Mapping[str, Membership]) -> Refusal:
         words = next((m.error for m in inside.values() if m.manager and m.error), "")
         return Refusal(
             "the swarm",
-            f"{in_words(managers)} cannot answer for it: fewer managers are reachable than a quorum"
+            f"{listed(managers)} cannot answer for it: fewer managers are reachable than a quorum"
             + (f" (“{words}”)" if words else ""),
             remedy="Bring back managers until most of them are reachable; nothing can be changed "
             "safely before",
@@ -220,7 +220,7 @@ def _no_view(inside: Mapping[str, Membership]) -> Refusal:
     at = sorted({a for m in inside.values() for a in (m.remote_managers or {}).values()})
     return Refusal(
         "the swarm",
-        f"{in_words(list(inside))} is in one of which no declared manager is a reachable member"
+        f"{listed(list(inside))} is in one of which no declared manager is a reachable member"
         + (f" (its managers: {', '.join(at)})" if at else ""),
         remedy="Bring the managers back; or, if that swarm is gone, make the host leave it "
         "(`docker swarm leave --force`)",
@@ -443,11 +443,11 @@ def _safe_demotion(
         return [
             Refusal(
                 "role",
-                f"is not demoted yet: {in_words(missing)} {'are' if missing[1:] else 'is'} "
+                f"is not demoted yet: {listed(missing)} {'are' if missing[1:] else 'is'} "
                 "declared a manager and not a reachable one, so without this one "
                 f"{len(ours)} declared host{'s' * (len(ours) != 1)} would lead the swarm; "
                 f"{needed} are needed ({len(ours)} < {needed})",
-                remedy=f"Bring {in_words(missing)} into the swarm first, then run again",
+                remedy=f"Bring {listed(missing)} into the swarm first, then run again",
             )
         ]
     return []

@@ -10,10 +10,10 @@ from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Observed, Service, acting_manager
 from pyinfra_swarm.nodes.steps import Step, steps
 from pyinfra_swarm.run import pyinfra_internals, story
-from pyinfra_swarm.run.converge import current_host, is_executing, observe_all, observe_on, tell
+from pyinfra_swarm.run.converge import current_host, is_executing, observe_all, observe_on, report
 from pyinfra_swarm.run.findings import Finding, Refusal
 from pyinfra_swarm.run.printable import quoted
-from pyinfra_swarm.run.wording import in_words
+from pyinfra_swarm.run.wording import listed
 from pyinfra_swarm.swarm import stages as topology
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def left_out(names: Sequence[str], role: str) -> list[Finding]:
     return [
         Refusal(
             "--limit",
-            f"leaves out {in_words(missing)}, {role}",
+            f"leaves out {listed(missing)}, {role}",
             remedy=f"Give no --limit{alone}",
         )
     ]
@@ -76,7 +76,7 @@ def to_do(settings: Settings, stage: topology.Stage, observed: Observed) -> list
     would show the swarm half-way.
     """
     findings = _findings(settings, stage, observed)
-    tell("swarm", findings)
+    report("swarm", findings)
     return steps(findings)
 
 

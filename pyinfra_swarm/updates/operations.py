@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from pyinfra_swarm.run.converge import Commands, converges, observe, progress, script, tell
+from pyinfra_swarm.run.converge import Commands, converges, observe, progress, report, script
 from pyinfra_swarm.run.shell import write_file
 from pyinfra_swarm.settings.model import Settings
 from pyinfra_swarm.updates import plan as updates
@@ -35,7 +35,7 @@ def unattended(settings: Settings) -> Commands:
         time_sync=settings.updates.time_sync,
         actual=observe(Updates),
     )
-    if not tell("updates", plan.findings):
+    if not report("updates", plan.findings):
         return
     if plan.write:  # before the package, whose installation may start its work
         yield script(write_file(updates.CONFIGURATION, updates.configuration_file()))

@@ -27,7 +27,7 @@ import time
 
 from pyinfra.api import FunctionCommand
 
-from pyinfra_swarm.run.converge import converges, current_host, script, tell
+from pyinfra_swarm.run.converge import converges, current_host, script, report
 
 
 @converges("slow")
@@ -54,7 +54,7 @@ def _connected_again(state, host):
 
 @converges("slow")
 def nothing():
-    tell("slow", [])
+    report("slow", [])
     yield from ()
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyinfra_swarm.rollback import plan as rollback
-from pyinfra_swarm.rollback.plan import Guarded
+from pyinfra_swarm.rollback.plan import ReversibleChange
 from pyinfra_swarm.run.shell import write_file, write_in_home
 
 PLACES = {
@@ -228,7 +228,7 @@ def disk(folder: Path) -> Disk:
     return made
 
 
-def change(subject: str = "access", *more: str, **fields: object) -> Guarded:
+def change(subject: str = "access", *more: str, **fields: object) -> ReversibleChange:
     """A change to one file, to one that is not there yet, to a user's keys and to a password."""
     apply = (
         write_file("/etc/old", f"after {subject}", mode="600"),
@@ -247,7 +247,7 @@ def change(subject: str = "access", *more: str, **fields: object) -> Guarded:
         "in_homes": (("ann", "/home/ann/.ssh/authorized_keys"),),
         "passwords": ("ann",),
     }
-    return Guarded(**{**made, **fields})  # type: ignore[arg-type]
+    return ReversibleChange(**{**made, **fields})  # type: ignore[arg-type]
 
 
 def script(text: str) -> str:

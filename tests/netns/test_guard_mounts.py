@@ -11,7 +11,7 @@ import pytest
 
 from pyinfra_swarm.firewall import host_files
 from pyinfra_swarm.rollback import plan as rollback
-from pyinfra_swarm.rollback.plan import LATER, Guarded, arm_and_apply
+from pyinfra_swarm.rollback.plan import LATER, ReversibleChange, arm_and_apply
 from pyinfra_swarm.run.shell import write_file, write_in_home
 from tests import must_run
 from tests.netns.guarded_host import ANN, Disk, disk, script
@@ -43,8 +43,8 @@ def keys(host: Disk) -> Path:
     return host.folder.parent / "late/ann/.ssh"
 
 
-def change() -> Guarded:
-    return Guarded(
+def change() -> ReversibleChange:
+    return ReversibleChange(
         "access",
         ("/etc/old",),
         (

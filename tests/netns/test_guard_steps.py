@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from pyinfra_swarm.rollback import plan as rollback
-from pyinfra_swarm.rollback.plan import Guarded, arm_and_apply, confirm, forget, undo_all
+from pyinfra_swarm.rollback.plan import ReversibleChange, arm_and_apply, confirm, forget, undo_all
 from tests.netns.guarded_host import Disk, change, disk, script
 
 pytestmark = pytest.mark.lifecycle
@@ -268,10 +268,10 @@ SUBJECTS = ("access", "ssh")
 FILES = ("/etc/old", "/etc/other")
 
 
-def _change(subject: int, world: World) -> Guarded:
+def _change(subject: int, world: World) -> ReversibleChange:
     value = 1 - world.values[subject]
     apply = (f"echo {value} > {FILES[subject]}.new; mv {FILES[subject]}.new {FILES[subject]}",)
-    return Guarded(SUBJECTS[subject], (FILES[subject],), apply)
+    return ReversibleChange(SUBJECTS[subject], (FILES[subject],), apply)
 
 
 def do_change(subject: int) -> Callable[[Disk, World], World]:

@@ -9,7 +9,7 @@ import pytest
 
 from pyinfra_swarm.backup.plan import Choice, choose, plan_backup, plan_unlock_key
 from pyinfra_swarm.keys.unlock_key import KeyFile
-from pyinfra_swarm.nodes.membership import Membership, Node, Terms
+from pyinfra_swarm.nodes.membership import Membership, Node, SwarmSpec
 from pyinfra_swarm.run.findings import Notice, Refusal, changes
 from pyinfra_swarm.settings.model import Settings
 
@@ -211,7 +211,9 @@ FILE = KeyFile("/k/home.unlock-key", fingerprint="the swarm's")
 
 
 def autolocked(*, on: bool = True) -> Membership:
-    return Membership("running", terms=Terms(7776000, on, "root", rotating=False, root_expires=0))
+    return Membership(
+        "running", spec=SwarmSpec(7776000, on, "root", rotating=False, root_expires=0)
+    )
 
 
 def test_the_key_of_an_autolocked_swarm_goes_with_its_state() -> None:

@@ -44,7 +44,7 @@ import time
 from pyinfra.api import FactBase, StringCommand
 from pyinfra_swarm.run.findings import Change, Notice, Refusal
 from pyinfra_swarm.run import story
-from pyinfra_swarm.run.converge import converges, current_host, observe, tell
+from pyinfra_swarm.run.converge import converges, current_host, observe, report
 
 class Silent(FactBase):
     def command(self): return "true"
@@ -53,33 +53,33 @@ class Silent(FactBase):
 
 @converges("ssh")
 def nothing_differs():
-    tell("ssh", [])
+    report("ssh", [])
     yield from ()
 
 @converges("docker")
 def differs_on_rk2():
     mine = current_host().name == "@fake/rk2"
     story.measure("docker", "height", 12, host=current_host().name)
-    if tell("docker", [Change("daemon.json", "is another", "a", "b")] if mine else []):
+    if report("docker", [Change("daemon.json", "is another", "a", "b")] if mine else []):
         yield StringCommand("never")
         raise AssertionError("a plan goes no further than the first command")
 
 @converges("swarm")
 def noticed_on_rk1():
     mine = current_host().name == "@fake/rk1"
-    tell("swarm", [Notice("label", "is set by hand", remedy="rm")] if mine else [])
+    report("swarm", [Notice("label", "is set by hand", remedy="rm")] if mine else [])
     yield from ()
 
 @converges("swarm")
 def refused_on_rk1():
-    tell("swarm", [Refusal("esp4", "is blocked")] if current_host().name == "@fake/rk1" else [])
+    report("swarm", [Refusal("esp4", "is blocked")] if current_host().name == "@fake/rk1" else [])
     yield from ()
 
 @converges("swarm")
 def does_not_answer_on_rk2():
     if current_host().name == "@fake/rk2":
         observe(Silent)
-    tell("swarm", [])
+    report("swarm", [])
     yield from ()
 
 @converges("swarm")
@@ -90,7 +90,7 @@ def changes_without_a_word():
 @converges("firewall")
 def the_same_on_rk2_by_another_part():
     mine = current_host().name == "@fake/rk2"
-    if tell("firewall", [Change("daemon.json", "is another", "a", "b")] if mine else []):
+    if report("firewall", [Change("daemon.json", "is another", "a", "b")] if mine else []):
         yield StringCommand("never")
 
 @converges("silent")
@@ -103,7 +103,7 @@ def meets_another_run():
     # The record that whoever finds the cluster's lock held has to write.
     story._record({"host": current_host().name, "part": "lock", "phase": "plan", "kind": "busy",
                    "what": "cluster lock", "reason": "held by ada from desk since 06:00"})
-    tell("swarm", [Change("label", "differs")])
+    report("swarm", [Change("label", "differs")])
     yield StringCommand("never")
 
 WORDS = ""
@@ -111,7 +111,7 @@ WORDS = ""
 @converges("swarm")
 def tells_what_a_host_says():
     mine = current_host().name == "@fake/rk1"
-    tell("swarm", [Notice(f"node {WORDS}", "is in the swarm", found=WORDS)] if mine else [])
+    report("swarm", [Notice(f"node {WORDS}", "is in the swarm", found=WORDS)] if mine else [])
     story.measure("swarm", "nodes", {WORDS: {"state": WORDS}})
     yield from ()
 

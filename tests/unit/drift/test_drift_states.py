@@ -128,12 +128,12 @@ def test_a_deploy_of_ones_own_is_taken(text: str, tmp_path: Path) -> None:
 
 HIDDEN = """
 import importlib
-from pyinfra_swarm.run.converge import job, tell
+from pyinfra_swarm.run.converge import job, report
 from pyinfra_swarm.run.findings import Change
 
 @job("swarm")
 def all_gone():
-    tell("swarm", [Change("the swarm", "ends")])
+    report("swarm", [Change("the swarm", "ends")])
     yield "never"
 
 all_gone(name="The end")

@@ -23,7 +23,7 @@ from pyinfra_swarm.keys.certificates import (
 )
 from pyinfra_swarm.keys.join_tokens import plan_tokens
 from pyinfra_swarm.keys.unlock_key import KeyFile, fingerprint, is_key
-from pyinfra_swarm.nodes.membership import Membership, Observed, Terms
+from pyinfra_swarm.nodes.membership import Membership, Observed, SwarmSpec
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.settings.model import Settings
 from pyinfra_swarm.swarm.plan import plan_swarm
@@ -31,7 +31,7 @@ from tests.unit.swarm.test_swarm_plan import FRESH, declared, nodes_of, swarm, t
 
 NOW = 1_800_000_000.0
 DAY = 86400
-TERMS = Terms(90 * DAY, autolock=False, issuer="new", root_expires=NOW + 7000 * DAY)
+TERMS = SwarmSpec(90 * DAY, autolock=False, issuer="new", root_expires=NOW + 7000 * DAY)
 PATH = "/home/me/unlock-key"
 FILE = KeyFile(PATH, fingerprint="aaaa")
 NO_FILE_YET = KeyFile(PATH)
@@ -39,7 +39,7 @@ UNMOUNTED = KeyFile(PATH, problem="its folder /media/stick is not there")
 
 
 def cluster_of(
-    settings: Settings, terms: Terms = TERMS, old: tuple[str, ...] = (), **differing: Any
+    settings: Settings, spec: SwarmSpec = TERMS, old: tuple[str, ...] = (), **differing: Any
 ) -> dict[str, Membership | None]:
     """A converged cluster on these terms. old: who has a certificate of the old root;
     differing: of a node, by its name."""
@@ -54,7 +54,7 @@ def cluster_of(
     return {
         name: replace(
             said,
-            terms=terms if said.controls else None,
+            spec=spec if said.controls else None,
             in_ingress=True,
             certificate_issued=NOW - 10 * DAY,
             certificate_expires=NOW + 80 * DAY,
@@ -305,7 +305,7 @@ def test_two_nodes_that_hold_it_up_are_named() -> None:
     observed = cluster_of(SETTINGS, ROTATING, old=("rk3", "rk4"), rk3=GONE, rk4=DOWN)
     sentence = the(Refusal, plan_ca_rotation(SETTINGS, observed, RK1))
     assert "before rk3 and rk4 have a certificate of the new one: are down" in sentence
-    untold = of(CONVERGED, "rk1", terms=None)
+    untold = of(CONVERGED, "rk1", spec=None)
     assert "no declared manager" in the(Refusal, plan_ca_rotation(SETTINGS, untold, RK1))
 
 
@@ -389,7 +389,7 @@ def test_the_fingerprint_is_asked_only_of_the_acting_manager_and_only_where_it_m
 def test_where_no_manager_answers_no_key_is_asked_for() -> None:
     assert not needs_fingerprint(LOCKING, NO_MANAGER, LOCKING.hosts[0])
     silent = cluster_of(SETTINGS)
-    untold = of(silent, "rk1", terms=None)
+    untold = of(silent, "rk1", spec=None)
     assert not needs_fingerprint(LOCKING, untold, RK1)
     assert autolock(LOCKING, untold, NO_FILE_YET) == []
 
@@ -514,7 +514,7 @@ def test_nothing_is_connected_where_no_manager_says_how_the_swarm_is() -> None:
         plan_connection(LOCKING, {**alone, "rk2": own and replace(own, nodes=None)}, RK2, FILE)
         == []
     )
-    untold = of(CUT_OFF, "rk1", terms=None)
+    untold = of(CUT_OFF, "rk1", spec=None)
     assert plan_connection(LOCKING, untold, RK2, FILE) == []
     without = {
         name: replace(m, overlays=()) if m and m.controls else m for name, m in CUT_OFF.items()
@@ -535,8 +535,8 @@ def test_without_autolock_that_has_another_cause() -> None:
 
 
 def test_it_is_not_restarted_below_quorum_nor_without_a_key() -> None:
-    terms = replace(TERMS, autolock=True)
-    observed = of(cluster_of(SETTINGS, terms, rk3=GONE), "rk2", in_ingress=False)
+    spec = replace(TERMS, autolock=True)
+    observed = of(cluster_of(SETTINGS, spec, rk3=GONE), "rk2", in_ingress=False)
     sentence = the(Refusal, plan_connection(LOCKING, observed, RK2, FILE))
     assert "of 3 managers 2 must stay reachable, and without this one only 1 would be" in sentence
     sentence = the(Refusal, plan_connection(LOCKING, CUT_OFF, RK2, NO_FILE_YET))
@@ -575,7 +575,7 @@ def test_an_engine_may_be_restarted_whose_key_is_at_hand_or_that_is_not_locked_b
     for observed, file in (
         (AUTOLOCKED, FILE),
         (CONVERGED, None),
-        (of(AUTOLOCKED, "rk1", terms=None), None),
+        (of(AUTOLOCKED, "rk1", spec=None), None),
     ):
         own = observed["rk1"]
         assert own is not None
@@ -598,7 +598,7 @@ def test_a_manager_that_is_missing_in_any_way_holds_up_a_new_key(missing: dict[s
 
 def test_a_key_that_was_not_asked_for_does_not_hold_up_a_new_one() -> None:
     the(Change, rotation(AUTOLOCKED, FILE, ""))
-    untold = of(AUTOLOCKED, "rk1", terms=None)
+    untold = of(AUTOLOCKED, "rk1", spec=None)
     assert "no declared manager" in the(Refusal, rotation(untold, FILE))
 
 

@@ -26,11 +26,11 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is told, in place of a run."""
     said: list[str] = []
 
-    def tell(part: str, findings: Sequence[Finding]) -> bool:
+    def report(part: str, findings: Sequence[Finding]) -> bool:
         said.extend(finding.sentence() for finding in findings)
         raise Refused
 
-    monkeypatch.setattr(networks, "tell", tell)
+    monkeypatch.setattr(networks, "report", report)
     monkeypatch.setattr(networks, "progress", said.append)
     return said
 

@@ -70,18 +70,18 @@ def test_a_manager_tells_of_the_whole_swarm() -> None:
 
 def test_a_manager_tells_what_the_managers_agree_on() -> None:
     membership = told("manager-28.5.2")
-    terms = membership.terms
-    assert terms is not None
-    assert (terms.certificate_expiry, terms.autolock, terms.rotating) == (90 * 86400, False, False)
-    assert {node.issuer for node in membership.nodes or ()} == {terms.issuer}
-    assert len(terms.issuer) == 12
-    assert terms.root_expires is not None
-    assert time.gmtime(terms.root_expires).tm_year == 2046
+    spec = membership.spec
+    assert spec is not None
+    assert (spec.certificate_expiry, spec.autolock, spec.rotating) == (90 * 86400, False, False)
+    assert {node.issuer for node in membership.nodes or ()} == {spec.issuer}
+    assert len(spec.issuer) == 12
+    assert spec.root_expires is not None
+    assert time.gmtime(spec.root_expires).tm_year == 2046
 
 
 def test_whoever_is_no_manager_that_can_answer_tells_of_no_terms() -> None:
     for condition in ("worker-28.5.2", "no-swarm-28.5.2", "locked-28.5.2", "pending-28.5.2"):
-        assert told(condition).terms is None
+        assert told(condition).spec is None
 
 
 @pytest.mark.parametrize(("host", "role"), [("facts", "manager"), ("facts-worker", "worker")])

@@ -9,8 +9,8 @@ import pytest
 
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, view
 from pyinfra_swarm.nodes.steps import AwaitJoin, Clear, Demote, Found, Join, Promote
-from pyinfra_swarm.rolling.nodes import BEFORE
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 from pyinfra_swarm.settings.model import Settings
 from pyinfra_swarm.swarm.labels import plan_labels
 from pyinfra_swarm.swarm.plan import (
@@ -395,7 +395,7 @@ def test_a_host_that_is_to_come_gets_only_another_availability_than_active(
 
 
 def test_a_rolling_job_that_has_not_come_through_is_told_of_once() -> None:
-    half = node(4, "worker", availability="drain", labels={BEFORE: "active"})
+    half = node(4, "worker", availability="drain", labels={AVAILABILITY_BEFORE: "active"})
     [notice] = labelled(SETTINGS, half)
     assert isinstance(notice, Notice)
     assert "was taken by a rolling job" in notice.reason

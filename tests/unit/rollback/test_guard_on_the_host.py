@@ -11,7 +11,7 @@ import pytest
 
 from pyinfra_swarm.rollback import plan as rollback
 from pyinfra_swarm.rollback.plan import (
-    Guarded,
+    ReversibleChange,
     arm_and_apply,
     confirm,
     forget,
@@ -70,8 +70,8 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def change(machine: Machine, *apply: str) -> Guarded:
-    return Guarded(
+def change(machine: Machine, *apply: str) -> ReversibleChange:
+    return ReversibleChange(
         "ssh",
         (str(machine.path("old")), str(machine.path("new"))),
         apply or (f"echo after > {machine.path('old')}", f"echo after > {machine.path('new')}"),
@@ -281,4 +281,4 @@ def test_the_boot_unit_is_enabled_before_the_change(machine: Machine) -> None:
 @pytest.mark.parametrize("path", ["relative", "/with a blank", ""])
 def test_a_path_that_the_shell_could_misread_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="cannot guard"):
-        Guarded("ssh", (path,), ())
+        ReversibleChange("ssh", (path,), ())

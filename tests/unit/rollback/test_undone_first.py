@@ -30,10 +30,10 @@ def carried_out(
     """What an operation yields, and what it guards, if these are its looks at the host."""
     happened: list[Any] = []
 
-    def undone_first() -> Generator[Any, None, None]:
+    def rolled_back_first() -> Generator[Any, None, None]:
         yield "undone"
 
-    def guarded(subject: str, **change: Any) -> Generator[Any, None, None]:
+    def with_rollback(subject: str, **change: Any) -> Generator[Any, None, None]:
         happened.append(change)
         yield f"{subject} changed"
 
@@ -41,9 +41,9 @@ def carried_out(
         return looks.pop(0) if len(looks) > 1 else looks[0]
 
     monkeypatch.setattr(module, "observe", observe)
-    monkeypatch.setattr(module, "tell", lambda _, findings: bool(findings))
-    monkeypatch.setattr(module, "undone_first", undone_first)
-    monkeypatch.setattr(module, "guarded", guarded)
+    monkeypatch.setattr(module, "report", lambda _, findings: bool(findings))
+    monkeypatch.setattr(module, "rolled_back_first", rolled_back_first)
+    monkeypatch.setattr(module, "with_rollback", with_rollback)
     monkeypatch.setattr(module, "progress", lambda _: None)
     found: list[Any] = []
     for command in body(operation)(settings):

@@ -20,13 +20,14 @@ from pyinfra_swarm.rolling.jobs import (
     reboot,
     restart,
 )
-from pyinfra_swarm.rolling.nodes import BEFORE, drained, restored
+from pyinfra_swarm.rolling.nodes import drained, restored
 from pyinfra_swarm.rolling.options import Options, options
 from pyinfra_swarm.rolling.plan import ordinal, plan, still_due, unready
 from pyinfra_swarm.rolling.turns import bearers, marks, steps, turns
 from pyinfra_swarm.rolling.upgrade import upgrade
 from pyinfra_swarm.rolling.waiting import Replicas, absent, company, interrupted, missing, provable
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 from pyinfra_swarm.settings.model import Settings
 from pyinfra_swarm.swarm.labels import plan_labels
 from tests.unit.swarm.test_swarm_plan import declared, node
@@ -151,7 +152,9 @@ def test_managers_come_before_workers_and_the_leader_last_of_them() -> None:
 
 
 def test_a_node_that_was_left_half_way_comes_first() -> None:
-    left = swarm(*changed(node(4, "worker", availability="drain", labels={BEFORE: "active"})))
+    left = swarm(
+        *changed(node(4, "worker", availability="drain", labels={AVAILABILITY_BEFORE: "active"}))
+    )
     assert turns(SETTINGS, left, RESTART, NAMES) == ("rk4", "rk2", "rk3", "rk1")
 
 
@@ -170,12 +173,12 @@ def test_where_nothing_is_to_be_done_nothing_is_said() -> None:
 def test_a_node_is_drained_and_remembered_in_one_update_and_put_back_in_another() -> None:
     assert drained(node(2), {MARK: "1800000000"}) == [
         *("--availability", "drain"),
-        *("--label-add", f"{BEFORE}=active"),
+        *("--label-add", f"{AVAILABILITY_BEFORE}=active"),
         *("--label-add", f"{MARK}=1800000000"),
     ]
-    half = node(2, availability="drain", labels={BEFORE: "active", MARK: "1800000000"})
+    half = node(2, availability="drain", labels={AVAILABILITY_BEFORE: "active", MARK: "1800000000"})
     assert drained(half, {}) == ["--availability", "drain"]
-    assert restored(half) == ["--availability", "active", "--label-rm", BEFORE]
+    assert restored(half) == ["--availability", "active", "--label-rm", AVAILABILITY_BEFORE]
     assert restored(half, [MARK])[-2:] == ["--label-rm", MARK]
 
 
@@ -190,7 +193,7 @@ def test_it_gets_back_the_availability_that_it_had(availability: str) -> None:
 
 
 def test_a_node_that_is_changed_already_is_only_looked_at_and_put_back() -> None:
-    half = node(2, availability="drain", labels={BEFORE: "active"})
+    half = node(2, availability="drain", labels={AVAILABILITY_BEFORE: "active"})
     assert steps(Roll("reboot", {}), "rk2", half) == ("return", "prove", "restore")
     told = found(Roll("reboot", {}), swarm(*changed(half)))
     assert sentences({"rk2": told["rk2"]})["rk2"] == [
@@ -351,12 +354,12 @@ def test_labels_are_set_in_one_order_and_only_those_that_are_there_are_taken_off
     words = drained(node(2), {"z": "1", "a": "2"})
     assert words[2:] == [
         *("--label-add", "a=2"),
-        *("--label-add", f"{BEFORE}=active"),
+        *("--label-add", f"{AVAILABILITY_BEFORE}=active"),
         *("--label-add", "z=1"),
     ]
-    assert BEFORE == "pyinfra-swarm.availability-before"
-    assert restored(node(2, labels={BEFORE: "pause"}), [MARK]) == [
-        *("--availability", "pause", "--label-rm", BEFORE)
+    assert AVAILABILITY_BEFORE == "pyinfra-swarm.availability-before"
+    assert restored(node(2, labels={AVAILABILITY_BEFORE: "pause"}), [MARK]) == [
+        *("--availability", "pause", "--label-rm", AVAILABILITY_BEFORE)
     ]
 
 
@@ -445,7 +448,7 @@ def test_a_roll_that_was_interrupted_goes_on_with_the_rest() -> None:
 def test_a_node_whose_upgrade_was_interrupted_is_not_done(
     installed: Engine, runs_still: str
 ) -> None:
-    nodes = changed(node(2, engine_version=runs_still, labels={BEFORE: "active"}))
+    nodes = changed(node(2, engine_version=runs_still, labels={AVAILABILITY_BEFORE: "active"}))
     engines = {**{name: engine() for name in NAMES}, "rk2": installed}
     assert set(upgraded(nodes=nodes, engines=engines).work) == {"rk2"}
 
@@ -726,7 +729,7 @@ def test_a_host_that_does_not_answer_stops_the_roll() -> None:
     assert all(isinstance(told[0], Change) for told in left_out.values())
 
 
-HALF = node(2, availability="drain", labels={BEFORE: "active"})
+HALF = node(2, availability="drain", labels={AVAILABILITY_BEFORE: "active"})
 
 
 def test_no_other_node_is_taken_while_one_has_not_come_through() -> None:
@@ -826,7 +829,7 @@ def test_a_plan_counts_only_on_what_it_has_left_half_way() -> None:
     settings = declared(5, 0)
     gone: dict[str, Any] = {"state": "down", "reachability": "unreachable"}
     nodes = [
-        node(1, labels={BEFORE: "active"}),
+        node(1, labels={AVAILABILITY_BEFORE: "active"}),
         replace(HALF, **gone),
         node(3, **gone),
         node(4, **gone),
@@ -850,7 +853,7 @@ def test_a_plan_counts_only_on_what_it_has_left_half_way() -> None:
 def test_a_worker_takes_nothing_from_the_quorum() -> None:
     settings = declared(3, 1)
     gone: dict[str, Any] = {"state": "down", "reachability": "unreachable"}
-    nodes = changed(node(2, **gone), node(4, "worker", labels={BEFORE: "active"}))
+    nodes = changed(node(2, **gone), node(4, "worker", labels={AVAILABILITY_BEFORE: "active"}))
     work = {"rk4": Work("the Docker daemon", "is restarted")}
     told = found(Roll("restart", work), swarm(*nodes), settings, planning=False)
     assert isinstance(told["rk4"][0], Change)
@@ -875,8 +878,8 @@ def test_a_worker_is_no_matter_to_the_quorum_nor_a_node_that_is_not_worked_on() 
     settings = declared(3, 1)
     nodes = changed(
         replace(HALF, state="down", reachability="unreachable"),
-        node(3, labels={BEFORE: "active"}, availability="drain"),
-        node(4, "worker", labels={BEFORE: "active"}, availability="drain"),
+        node(3, labels={AVAILABILITY_BEFORE: "active"}, availability="drain"),
+        node(4, "worker", labels={AVAILABILITY_BEFORE: "active"}, availability="drain"),
     )
     work = {name: Work("the Docker daemon", "is restarted") for name in ("rk2", "rk4")}
     told = found(Roll("restart", work), swarm(*nodes), settings, planning=False)
@@ -1008,7 +1011,7 @@ def test_what_is_missing_until_a_node_is_back_is_said() -> None:
 
 
 def test_the_site_leaves_a_node_that_is_worked_on_as_it_is() -> None:
-    half = node(2, availability="drain", labels={BEFORE: "active", MARK: "1800000000"})
+    half = node(2, availability="drain", labels={AVAILABILITY_BEFORE: "active", MARK: "1800000000"})
     observed = swarm(*changed(half))
     [notice] = plan_labels(SETTINGS, observed, SETTINGS.host("rk2"))
     assert isinstance(notice, Notice)
@@ -1026,7 +1029,7 @@ def test_the_site_leaves_a_node_that_is_worked_on_as_it_is() -> None:
 # Right before a node is changed
 # ------------------------------
 
-DRAINED = replace(node(1), availability="drain", labels={BEFORE: "active"})
+DRAINED = replace(node(1), availability="drain", labels={AVAILABILITY_BEFORE: "active"})
 DUE = Roll("restart", {"rk1": Work("the Docker daemon", "is restarted")}, mark=MARK, begun=NOW)
 
 

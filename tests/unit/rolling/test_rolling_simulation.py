@@ -25,13 +25,14 @@ from hypothesis import strategies as st
 from pyinfra_swarm.docker.plan import PACKAGES, Engine, Package
 from pyinfra_swarm.nodes.membership import Membership, Node, managers_of, quorum, reachable, view
 from pyinfra_swarm.rolling.jobs import Roll, Running, reboot, restart
-from pyinfra_swarm.rolling.nodes import BEFORE, OURS, STAGES, drained, entry, restored, stage
+from pyinfra_swarm.rolling.nodes import STAGES, drained, entry, restored, stage
 from pyinfra_swarm.rolling.options import Options
 from pyinfra_swarm.rolling.plan import plan
 from pyinfra_swarm.rolling.turns import bearers, marks, steps, turns
 from pyinfra_swarm.rolling.upgrade import upgrade
 from pyinfra_swarm.rolling.waiting import absent, company
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
+from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE, LABEL_PREFIX
 from pyinfra_swarm.settings.model import Settings
 from tests.models.swarm.liar import Liar
 from tests.models.swarm.world import Swarm
@@ -391,7 +392,7 @@ def availabilities(world: World) -> dict[str, str]:
 def traces(world: World) -> set[str]:
     labels = {key for node in world.nodes.values() for key in node.labels}
     assert "disk" in labels
-    return {key for key in labels if key.startswith(OURS)}
+    return {key for key in labels if key.startswith(LABEL_PREFIX)}
 
 
 def run(world: World, job: str, given: Options) -> Run:
@@ -480,7 +481,7 @@ def test_the_first_that_does_not_come_back_ends_it_and_mended_it_goes_on(
         assert world.nodes[name].availability == before[name]
     alone = len(world.settings.managers) <= 2 and world.nodes[broken].role == "manager"
     if not alone:
-        assert world.nodes[broken].labels[BEFORE] == before[broken]
+        assert world.nodes[broken].labels[AVAILABILITY_BEFORE] == before[broken]
         again = run(world, *job)
         assert set(again.refusals) == set(first.refusals)  # nobody else is touched meanwhile
         assert set(world.worked_on) == wanted - later
@@ -548,7 +549,7 @@ def test_a_worker_that_lies_takes_no_other_node_away(
         event(kind)
     for name, node in world.nodes.items():
         if name != liar:
-            assert BEFORE not in node.labels
+            assert AVAILABILITY_BEFORE not in node.labels
             assert node.availability == before[name]
             assert world.boards[name].started is not None
             assert not world.boards[name].changed or name in wanted

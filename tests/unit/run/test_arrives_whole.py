@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pyinfra_swarm.firewall.host_files import script, unload
-from pyinfra_swarm.rollback.plan import Guarded, arm_and_apply
+from pyinfra_swarm.rollback.plan import ReversibleChange, arm_and_apply
 from pyinfra_swarm.run.shell import arrives_whole
 from pyinfra_swarm.settings.sources import ROOT
 
@@ -69,7 +69,7 @@ def test_a_guarded_change_cut_at_any_line_is_not_even_armed(
     shell: tuple[str, ...], tmp_path: Path
 ) -> None:
     inside = str(tmp_path / "host")
-    text = arm_and_apply(Guarded("ssh", ("/etc/x",), ("cat > /etc/x <<'END'\nnew\nEND",)))
+    text = arm_and_apply(ReversibleChange("ssh", ("/etc/x",), ("cat > /etc/x <<'END'\nnew\nEND",)))
     for place in ("/var/lib", "/usr/local", "/etc", "/run"):
         text = text.replace(place, inside + place)
     command, sent = arrives_whole(EXECUTE, f"set -eu\n{text}")

@@ -38,7 +38,7 @@ from pyinfra_swarm.run.converge import (
     pause,
     script,
     still_ours,
-    tell,
+    report,
     Refused,
 )
 
@@ -68,20 +68,20 @@ def plan(word):
 def mended():
     said = observe(Said)
     assert observe(Said) == said
-    if tell("word", plan(said.word)):
+    if report("word", plan(said.word)):
         yield script("mend the word")
 
 
 @converges("word")
 def mended_on(only):
-    if current_host().name == only and tell("word", plan(observe(Said).word)):
+    if current_host().name == only and report("word", plan(observe(Said).word)):
         yield script("mend the word")
 
 
 @converges("word")
 def looked_around():
     everybody = observe_all(Said)
-    tell("word", [] if all(everybody.values()) else [Notice("a host", "is silent")])
+    report("word", [] if all(everybody.values()) else [Notice("a host", "is silent")])
     yield from ()
 
 

@@ -292,14 +292,14 @@ def limited(monkeypatch: pytest.MonkeyPatch, say: Say) -> list[str]:
     """What jobs tell on rk3, in a run that is limited to it and the worker."""
     told: list[str] = []
 
-    def tell(part: str, findings: list[Finding]) -> None:
+    def report(part: str, findings: list[Finding]) -> None:
         told.extend(said(finding) for finding in findings)
         if findings:
             raise InterruptedError  # as a refusal ends the operation
 
     say()
     for module in (confirmation, removal, reset):
-        monkeypatch.setattr(module, "tell", tell)
+        monkeypatch.setattr(module, "report", report)
     for job in (backup, recovery, removal, reset):
         monkeypatch.setattr(job, "current_host", lambda: SimpleNamespace(name="rk3"))
     for job in (removal, reset):
@@ -460,6 +460,6 @@ def test_an_engine_leaves_only_while_it_is_the_node_that_was_meant(
     monkeypatch.setattr(reset, "this_host", lambda settings: FOUR.host("rk1"))
     monkeypatch.setattr(reset, "memberships", lambda: {"rk1": own})
     monkeypatch.setattr(reset, "plan_leaving", lambda *_, turn: [])
-    monkeypatch.setattr(reset, "tell", lambda part, findings: True)
+    monkeypatch.setattr(reset, "report", lambda part, findings: True)
     script = first(inspect.unwrap(reset.workers_left)(FOUR))
     assert script.index(engine_api.still_node("node1")) < script.index("/swarm/leave?force=1")

@@ -130,8 +130,8 @@ def test_findings_are_written_as_json_lines_each_once_a_run(
         Notice("node rk9", "is in the swarm, but not declared", remedy="Declare it"),
         Refusal("the swarm", "was not founded: “rk2” is silent"),
     ]
-    story.tell(host, "swarm", findings)
-    story.tell(host, "swarm", findings)  # as the operation's body does when it is carried out
+    story.report(host, "swarm", findings)
+    story.report(host, "swarm", findings)  # as the operation's body does when it is carried out
     records = [json.loads(line) for line in reasons.read_text().splitlines()]
     assert records == [
         {
@@ -176,8 +176,8 @@ def test_a_disk_that_fills_up_is_said_once_and_ends_nothing(
 ) -> None:
     monkeypatch.setenv("SWARM_REASONS", "/dev/full")
     monkeypatch.setattr(story, "_unwritable", False)
-    story.tell(host, "swarm", [Change("ingress", "is not encrypted")])
-    story.tell(host, "swarm", [Change("ingress", "is gone")])
+    story.report(host, "swarm", [Change("ingress", "is not encrypted")])
+    story.report(host, "swarm", [Change("ingress", "is gone")])
     assert story._changed == {"@fake/rk1": 2}
     said = [line.getMessage() for line in caplog.records if "SWARM_REASONS" in line.getMessage()]
     assert said == [
@@ -191,7 +191,7 @@ def test_without_a_path_nothing_is_written(
 ) -> None:
     monkeypatch.delenv("SWARM_REASONS", raising=False)
     monkeypatch.chdir(tmp_path)
-    story.tell(host, "swarm", [Change("ingress", "is not encrypted")])
+    story.report(host, "swarm", [Change("ingress", "is not encrypted")])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -16,7 +16,7 @@ from tests.terminal import Terminal
 SUBJECT = """
 from pyinfra_swarm.run.findings import Change
 from pyinfra_swarm.run.fact import SubjectFact
-from pyinfra_swarm.run.converge import converges, observe, script, tell
+from pyinfra_swarm.run.converge import converges, observe, script, report
 
 
 class Said(SubjectFact[str]):
@@ -35,7 +35,7 @@ def looked():
 
 @converges("word")
 def mended():
-    tell("word", [Change("the word", "differs")])
+    report("word", [Change("the word", "differs")])
     yield script("echo once >> {done}; echo 'sudo: a password is required'; exit 1")
 """
 

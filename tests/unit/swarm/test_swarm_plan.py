@@ -17,7 +17,7 @@ from pyinfra_swarm.nodes.membership import (
     Observed,
     Overlay,
     Service,
-    Terms,
+    SwarmSpec,
     acting_manager,
     managers_of,
     quorum,
@@ -294,9 +294,9 @@ def test_a_node_has_no_end_of_a_network_that_is_to_be_replaced() -> None:
 def test_the_ingress_network_stays_while_an_unlocked_manager_is_in_no_network() -> None:
     """It could be removed there, and no other made."""
     said = swarm(nodes_of(SETTINGS), overlays=(CLEAR_INGRESS,))
-    terms = Terms(certificate_expiry=7776000, autolock=True)
+    spec = SwarmSpec(certificate_expiry=7776000, autolock=True)
     observed = {
-        name: replace(m, in_ingress=name != "rk1", terms=terms) for name, m in said.items() if m
+        name: replace(m, in_ingress=name != "rk1", spec=spec) for name, m in said.items() if m
     }
     sentence = the(Refusal, plan_ingress(SETTINGS, observed, RK1, ()))
     assert "cannot be replaced while this manager is in no overlay network" in sentence
@@ -389,22 +389,20 @@ def test_a_host_has_no_end_of_a_network_that_is_not_there_or_that_it_cannot_be_i
 
 
 @pytest.mark.parametrize(
-    ("in_ingress", "terms", "kept"),
+    ("in_ingress", "spec", "kept"),
     [
-        (False, Terms(7776000, autolock=True), True),
-        (None, Terms(7776000, autolock=True), False),
-        (True, Terms(7776000, autolock=True), False),
-        (False, Terms(7776000, autolock=False), False),
+        (False, SwarmSpec(7776000, autolock=True), True),
+        (None, SwarmSpec(7776000, autolock=True), False),
+        (True, SwarmSpec(7776000, autolock=True), False),
+        (False, SwarmSpec(7776000, autolock=False), False),
         (False, None, False),
     ],
 )
 def test_only_a_manager_cut_off_by_its_lock_keeps_the_ingress_network(
-    in_ingress: bool | None, terms: Terms | None, kept: bool
+    in_ingress: bool | None, spec: SwarmSpec | None, kept: bool
 ) -> None:
     said = swarm(nodes_of(SETTINGS), overlays=(CLEAR_INGRESS,))
-    observed = {
-        name: replace(m, in_ingress=in_ingress, terms=terms) for name, m in said.items() if m
-    }
+    observed = {name: replace(m, in_ingress=in_ingress, spec=spec) for name, m in said.items() if m}
     [finding] = plan_ingress(SETTINGS, observed, RK1, ())
     assert isinstance(finding, Refusal) is kept
 
