@@ -34,10 +34,11 @@ engines: $(READY) ## real Docker engines in namespaces (some minutes, as root)
 mutation: $(READY) ## do the tests notice changes? (MODULE=pyinfra_swarm/ssh/plan.py, RECORD=1)
 	@nice $(BIN)/python -m tests.mutation $(MODULE) $(if $(RECORD),--record)
 
-check: $(READY) ## types and style
+check: $(READY) ## types and style, in Python and in the programs for the hosts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
+	@$(BIN)/shellcheck pyinfra_swarm/*/onhost/*.sh
 
 check-newest-pyinfra: $(READY) ## what the newest pyinfra would break, told and no failure
 	@sh scripts/check-newest-pyinfra $(BIN)/python

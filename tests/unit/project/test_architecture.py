@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pyinfra.api.arguments import all_global_arguments
 from pyinfra_swarm.drift.states import operations_in
 from pyinfra_swarm.run.fact import SubjectFact, asking
 from pyinfra_swarm.settings.sources import ROOT
+from tests.unit.project.known_exceptions import LONG, READING_PLANS, SHELL_IN_PYTHON, UPWARDS
 
 PACKAGE = "pyinfra_swarm"
 PRODUCT = {PACKAGE, "facts", "deploys", "inventory", "group_data"}
@@ -33,6 +35,7 @@ def name_of(path: Path) -> str:
 MODULES = {name_of(path): path for path in files(PACKAGE)}
 
 
+@cache
 def imports(path: Path, *, types: bool = True) -> set[str]:
     """What a file imports, in full, wherever in it. types: also what only its types need."""
     names: set[str] = set()
@@ -56,15 +59,15 @@ def imported(path: Path) -> set[str]:
     return {name.split(".")[0] for name in imports(path)}
 
 
-def beneath(name: str) -> set[str]:
-    """All that a module of ours rests on when it runs, itself included."""
+def beneath(name: str, *, types: bool = False) -> set[str]:
+    """All that a module rests on when it runs, itself included. types: and for its types."""
     found, todo = set(), [name]
     while todo:
         one = todo.pop()
         if one not in found:
             found.add(one)
             if one in MODULES:
-                todo += imports(MODULES[one], types=False)
+                todo += imports(MODULES[one], types=types)
     return found
 
 
@@ -84,8 +87,68 @@ def test_what_a_deploy_file_imports_is_there(path: Path) -> None:
                     importlib.import_module(f"{node.module}.{name}")
 
 
+ROOMS = (
+    *("settings", "run", "rollback", "engine", "host", "nodes"),
+    *("access", "ssh", "updates", "networks", "keys", "docker", "firewall", "swarm"),
+    *("preflight", "proof", "rolling", "removal", "backup", "reset", "deploys", "drift"),
+)
+"""From the foundation up: a room imports from itself and from those before it."""
+
+ABOVE_ALL = {"cli"}
+"""Modules of the package that are in no room."""
+
+
+def room(module: str) -> str:
+    """The room of a module; nothing for the package itself."""
+    return module.removeprefix(PACKAGE).removeprefix(".").split(".")[0]
+
+
+def test_every_room_has_its_place_in_the_order() -> None:
+    assert {room(name) for name in MODULES} - {""} - ABOVE_ALL <= {*ROOMS}
+
+
+def test_a_room_imports_only_from_those_before_it() -> None:
+    upwards = {
+        (room(name), room(one))
+        for name, path in MODULES.items()
+        for one in imports(path) & MODULES.keys()
+        if room(name) not in {"", *ABOVE_ALL} and room(one)
+        if room(one) in ABOVE_ALL or ROOMS.index(room(one)) > ROOMS.index(room(name))
+    }
+    assert upwards == UPWARDS
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    """Not even for its types."""
+    for name, path in MODULES.items():
+        for one in imports(path) & MODULES.keys() - {name}:
+            assert name not in beneath(one, types=True), f"{name} and {one} import each other"
+
+
+IMPORTS_BY_STRING = {
+    # The lab is in no wheel; where it is and is up, it is the inventory.
+    "settings.lab",
+    # Looks whether a fact that somebody asks for exists.
+    "run.command_line",
+}
+
+
+def test_nothing_is_imported_by_a_string() -> None:
+    """No arrow is seen then, and no type."""
+    text = {name: path.read_text() for name, path in MODULES.items()}
+    found = {
+        name for name, source in text.items() if re.search(r"import_module|__import__", source)
+    }
+    assert found == {f"{PACKAGE}.{name}" for name in IMPORTS_BY_STRING}
+
+
 PLANS = [name for name in MODULES if name.endswith(".plan")]
 DOING = {"pyinfra", "gevent", "requests", "subprocess", "paramiko"}
+LOOKING = {"importlib", "io", "os", "pwd", "shutil", "socket", "tempfile"}
+LOOKS = {
+    *("environ", "exists", "expanduser", "getenv", "is_dir", "is_file", "iterdir", "mkdir"),
+    *("read_bytes", "read_text", "resolve", "unlink", "write_bytes", "write_text"),
+}
 
 
 @pytest.mark.parametrize("plan", PLANS)
@@ -93,10 +156,68 @@ def test_a_plan_knows_neither_pyinfra_nor_hosts(plan: str) -> None:
     assert not {name.split(".")[0] for name in beneath(plan)} & DOING
 
 
-def test_no_module_imports_itself_by_a_detour() -> None:
-    for name, path in MODULES.items():
-        for one in imports(path, types=False) & MODULES.keys() - {name}:
-            assert name not in beneath(one), f"{name} and {one} import each other"
+def test_no_plan_rests_on_files_the_environment_or_the_network() -> None:
+    found = set()
+    for name in {one for plan in PLANS for one in beneath(plan)} & MODULES.keys():
+        nodes = [*ast.walk(ast.parse(MODULES[name].read_text()))]
+        used = {node.attr for node in nodes if isinstance(node, ast.Attribute)} & LOOKS
+        called = {
+            node.func.id
+            for node in nodes
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        if used or called & {"open", "input", "print"} or imported(MODULES[name]) & LOOKING:
+            found.add(name.removeprefix(f"{PACKAGE}."))
+    # The programs for a host are files of the package: as good as constants.
+    assert found - {"run.onhost"} == READING_PLANS
+
+
+SHELL = re.compile(
+    r"^\s*(?:set -[eu]|if [\[!]|fi$|done|esac|then$|exit \d|printf |echo |[a-z_]+\(\) \{"
+    r"|case .* in|(?:while|for|until) .*do$|[a-z_]+=\$\(|umask |trap |section |export [A-Z])"
+    r"|\| (?:sed|grep|awk|while) |2>/dev/null|\|\| exit|>&2",
+    re.MULTILINE,
+)
+
+
+def programs_in(path: Path) -> list[int]:
+    """The lines where strings begin that look like shell and have three lines or more."""
+    nodes = [*ast.walk(ast.parse(path.read_text()))]
+    prose = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    pieces = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
+    found = []
+    for node in nodes:
+        if id(node) in prose | pieces or not isinstance(node, ast.Constant | ast.JoinedStr):
+            continue
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        text = "".join(
+            one.value if isinstance(one, ast.Constant) and isinstance(one.value, str) else "x"
+            for one in parts
+        )
+        if text.strip().count("\n") > 1 and SHELL.search(text):
+            found.append(node.lineno)
+    return found
+
+
+def test_programs_for_a_host_are_files_and_not_strings() -> None:
+    """`onhost/*.sh`, where shellcheck reads them."""
+    found = {name.removeprefix(f"{PACKAGE}."): programs_in(path) for name, path in MODULES.items()}
+    assert {name for name, lines in found.items() if lines} == SHELL_IN_PYTHON, found
+
+
+def test_a_program_for_a_host_is_checked() -> None:
+    folders = {path.parent.name for path in (ROOT / PACKAGE).glob("**/*.sh")}
+    assert folders == {"onhost"}
+    assert f"shellcheck {PACKAGE}/*/onhost/*.sh" in (ROOT / "Makefile").read_text()
+
+
+def test_a_file_has_one_subject_and_is_not_long() -> None:
+    long = {
+        str(path.relative_to(ROOT / PACKAGE))
+        for path in (*MODULES.values(), *(ROOT / PACKAGE).glob("**/*.sh"))
+        if len(path.read_text().splitlines()) > 450
+    }
+    assert long == LONG
 
 
 PUBLIC = {
@@ -313,7 +434,8 @@ def test_there_are_operations_to_look_at() -> None:
 @each_operation
 def test_an_operation_says_what_each_argument_means(operation: Any) -> None:
     documented = re.findall(r"^\s*\+ (\w+): \S", inspect.getdoc(operation) or "", re.MULTILINE)
-    assert documented == arguments(operation)
+    asked = [name for name in arguments(operation) if name != "settings"]  # its name says it all
+    assert [name for name in documented if name != "settings"] == asked
 
 
 @each_operation
