@@ -16,11 +16,9 @@ from pyinfra_swarm.nodes.membership import (
     Membership,
     Node,
     Observed,
-    managers_of,
-    quorum,
-    reachable,
     view,
 )
+from pyinfra_swarm.nodes.quorum import BRING_BACK, Quorum
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 
 if TYPE_CHECKING:
@@ -64,7 +62,6 @@ def choose(
             "Bring back managers until most of them are reachable; if they are lost for good: "
             "docs/backup.md",
         )
-    managers = managers_of(cluster)
     able: dict[str, Node] = {}
     for name in [host.name for host in settings.hosts]:
         node = node_of(settings, observed, cluster, name)
@@ -79,20 +76,15 @@ def choose(
         return _refusal("no declared host is a reachable manager of the swarm", "")
     followers = [name for name, node in able.items() if not node.leader]
     chosen = asked or (followers or list(able))[0]
-    others = reachable([node for node in managers if node.id != able[chosen].id])
-    needed = quorum(len(managers))
+    quorum = Quorum.of(cluster)
+    if problem := quorum.forbids_stop(able[chosen].id):
+        return _refusal(f"the engine of {chosen} is not stopped: {problem}", BRING_BACK)
     interrupts = ""
-    if others < needed:
-        if len(managers) > 2:
-            return _refusal(
-                f"the engine of {chosen} is not stopped: of {len(managers)} managers {needed} must "
-                f"stay reachable, and without this one only {others} would be",
-                "Bring the other managers back first, then run again",
-            )
+    if quorum.while_down(able[chosen].id).lost:
         interrupts = (
-            f"the swarm has {len(managers)} manager{'s' * (len(managers) > 1)}, of which {needed} "
-            f"must be reachable: while the engine of {chosen} is stopped, for some seconds, "
-            "nothing can be changed or scheduled, and what runs on it is interrupted"
+            f"the swarm has {quorum.managers} manager{'s' * (quorum.managers > 1)}, of which "
+            f"{quorum.needed} must be reachable: while the engine of {chosen} is stopped, for some "
+            "seconds, nothing can be changed or scheduled, and what runs on it is interrupted"
         )
     elsewhere = any(
         node.id != able[chosen].id and node.state == "ready" and node.availability == "active"

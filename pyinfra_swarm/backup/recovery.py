@@ -19,10 +19,8 @@ from pyinfra_swarm.nodes.membership import (
     Membership,
     Node,
     Observed,
-    managers_of,
-    quorum,
-    reachable,
 )
+from pyinfra_swarm.nodes.quorum import Quorum
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.printable import quoted, setting
@@ -299,16 +297,15 @@ def plan_recovery(
     for name in living:
         cluster = observed[name]
         assert cluster is not None
-        managers = managers_of(cluster)
-        if reachable(managers) >= quorum(len(managers)):
+        quorum = Quorum.of(cluster)
+        if not quorum.lost:
             left = ghosts(cluster)
             if left and name == target.name:
                 return _cleared(left, cluster.node)
             return [
                 _refused(
                     "recovery",
-                    f"the swarm has its quorum: {reachable(managers)} of {len(managers)} managers "
-                    f"are reachable, {quorum(len(managers))} are needed, as {name} says",
+                    f"the swarm has its quorum: {quorum.sentence()}, as {name} says",
                     "Nothing has to be forced: `pyinfra inventory.py deploys/site.py`"
                     + _if_it_lies(settings, name),
                 )

@@ -18,10 +18,9 @@ from pyinfra_swarm.nodes.membership import (
     Observed,
     acting_manager,
     managers_of,
-    quorum,
-    reachable,
     view,
 )
+from pyinfra_swarm.nodes.quorum import BRING_BACK, Quorum
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import listed
@@ -259,16 +258,10 @@ def plan_connection(
     if not own.controls or own.in_ingress is not False or ingress_of(cluster) is None:
         return []
     what, reason = "overlay networks", "do not work on this manager since it was unlocked"
-    managers = managers_of(cluster)
-    others = reachable([node for node in managers if node.id != own.node])
-    if len(managers) > 2 and others < quorum(len(managers)):
+    if problem := Quorum.of(cluster).forbids_stop(own.node):
         return [
             Refusal(
-                what,
-                f"{reason}, and its engine is not restarted: of {len(managers)} managers "
-                f"{quorum(len(managers))} must stay reachable, and without this one only {others} "
-                "would be",
-                remedy="Bring the other managers back first, then run again",
+                what, f"{reason}, and its engine is not restarted: {problem}", remedy=BRING_BACK
             )
         ]
     if file is None or file.problem or not file.fingerprint:

@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyinfra_swarm.nodes.identity import likely_node, node_at
-from pyinfra_swarm.nodes.membership import (
-    Observed,
-    acting_manager,
-    managers_of,
-    quorum,
-    reachable,
-    view,
-)
+from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
+from pyinfra_swarm.nodes.quorum import Quorum
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Settings
@@ -62,13 +56,12 @@ def managers(settings: Settings, observed: Observed) -> dict[str, int]:
     cluster = view(settings, observed)
     if cluster is None:
         return {}
-    there = managers_of(cluster)
-    able, needed = reachable(there), quorum(len(there))
+    quorum = Quorum.of(cluster)
     return {
-        "managers": len(there),
-        "reachable": able,
-        "needed": needed,
-        "margin": able - needed,
+        "managers": quorum.managers,
+        "reachable": quorum.reachable,
+        "needed": quorum.needed,
+        "margin": quorum.margin,
     }
 
 

@@ -158,11 +158,6 @@ Observed = Mapping[str, Membership | None]
 """Each declared host's membership by name; ``None`` for a host that gave no answer."""
 
 
-def quorum(managers: int) -> int:
-    """How many of so many managers must be reachable for the swarm to change anything."""
-    return managers // 2 + 1
-
-
 def acting_manager(settings: Settings, observed: Observed) -> str | None:
     """The manager that speaks for the swarm: the first of :func:`controlling`."""
     return next(controlling(settings, observed), None)
@@ -200,8 +195,3 @@ def view(settings: Settings, observed: Observed) -> Membership | None:
 def managers_of(cluster: Membership) -> list[Node]:
     """The swarm's managers, reachable or not; also one whose demotion is not finished yet."""
     return [node for node in cluster.nodes or () if node.votes]
-
-
-def reachable(managers: list[Node]) -> int:
-    """How many of them the leader reaches."""
-    return sum(node.reachability == "reachable" for node in managers)

@@ -17,16 +17,13 @@ from pyinfra_swarm.nodes.membership import (
     Node,
     Observed,
     controlling,
-    managers_of,
-    quorum,
-    reachable,
     view,
 )
+from pyinfra_swarm.nodes.quorum import BRING_BACK, Quorum
 from pyinfra_swarm.nodes.steps import AwaitEmpty, Demote, Leave, RemoveEntry, SetAvailability, Step
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import listed
-from pyinfra_swarm.swarm.plan import cannot_spare
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Host, Settings
@@ -176,15 +173,17 @@ def _refusals(settings: Settings, observed: Observed, target: Target) -> list[Fi
         ]
     found: list[Finding] = []
     for node, left in _one_by_one(cluster, target):
-        problem = cannot_spare(left, node) if node.votes and node.role == "manager" else ""
-        if problem:
+        if not node.votes or node.role != "manager":
+            continue
+        quorum = Quorum.of(left)
+        if problem := quorum.forbids_demotion(node.id):
             found.append(
                 Refusal(
                     f"node {target.name}",
                     f"cannot be taken out: {problem}",
-                    remedy="Promote another host first (declare it a manager, and run the site)"
-                    if "last" in problem
-                    else "Bring the other managers back first, then run again",
+                    remedy=BRING_BACK
+                    if quorum.without(node.id).managers
+                    else "Promote another host first (declare it a manager, and run the site)",
                 )
             )
     if not found and target.nodes and not target.ask:
@@ -237,18 +236,17 @@ def _one_by_one(cluster: Membership, target: Target) -> Iterator[tuple[Node, Mem
 def margins(settings: Settings, target: Target) -> list[Finding]:
     """What is less safe afterwards, told before."""
     cluster = target.cluster
-    gone = {node.id for node in target.nodes}
     if cluster is None or not any(node.votes for node in target.nodes):
         return []
-    left = [node for node in managers_of(cluster) if node.id not in gone]
-    able, needed = reachable(left), quorum(len(left))
-    if able - needed > 0:
+    left = Quorum.of(cluster).without(*(node.id for node in target.nodes))
+    if left.margin > 0:
         return []
     return [
         Notice(
             "quorum",
-            f"of {len(left)} manager{'s' * (len(left) != 1)} that are left {needed} must be "
-            f"reachable and {able} {'is' if able == 1 else 'are'}: none may fail",
+            f"of {left.managers} manager{'s' * (left.managers != 1)} that are left {left.needed} "
+            f"must be reachable and {left.reachable} {'is' if left.reachable == 1 else 'are'}: "
+            "none may fail",
             remedy="Declare another host a manager",
         )
     ]
@@ -297,14 +295,14 @@ def plan_demotion(target: Target) -> list[Finding]:
     for node, cluster in _one_by_one(target.cluster, target):
         if not node.votes:
             continue
-        left = [manager for manager in managers_of(cluster) if manager.id != node.id]
-        if problem := cannot_spare(cluster, node) if node.role == "manager" else "":
+        quorum = Quorum.of(cluster)
+        problem = quorum.forbids_demotion(node.id)
+        if problem and node.role == "manager":
             return [Refusal(f"node {target.name}", f"is not demoted: {problem}")]
         found.append(
             Demote(
                 f"node {target.name}",
-                f"is demoted: {reachable(left)} of {len(left)} managers stay reachable, "
-                f"{quorum(len(left))} are needed",
+                f"is demoted: {quorum.without(node.id).sentence('stay')}",
                 expected="worker",
                 found="manager" + (", down" if node.state == "down" else ""),
                 node=node.id,

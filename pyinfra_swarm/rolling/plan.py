@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.identity import contradiction, doubt
-from pyinfra_swarm.nodes.membership import Membership, Node, Observed, managers_of, quorum, view
+from pyinfra_swarm.nodes.membership import Membership, Node, Observed, view
+from pyinfra_swarm.nodes.quorum import BRING_BACK, Quorum
 from pyinfra_swarm.rolling.jobs import Roll
 from pyinfra_swarm.rolling.nodes import entry, illness
 from pyinfra_swarm.rolling.turns import steps
@@ -217,7 +218,7 @@ def _unsafe(
                     remedy="Bring it back, or leave it out: --exclude NAME",
                 )
             ]
-    managers = managers_of(cluster)
+    quorum = Quorum.of(cluster)
     taken = {
         name
         for name in roll.work
@@ -225,24 +226,16 @@ def _unsafe(
         and (other := entry(settings, observed, cluster, name))
         and other.role == "manager"
     }
-    if len(managers) <= 2 and taken and not roll.accepted:
-        return [_few_managers(len(managers))]
-    others = [n for n in managers if n.id != node.id]
-    # When this one has its turn, those that were left half-way have had theirs, or stop the roll.
-    able = sum(
-        n.reachability == "reachable" or (planning and AVAILABILITY_BEFORE in n.labels)
-        for n in others
-    )
-    needed = quorum(len(managers))
-    if node.role == "manager" and host.name in roll.work and len(managers) > 2 and able < needed:
-        return [
-            Refusal(
-                "the quorum",
-                f"of {len(managers)} managers {needed} must stay reachable, and without this one "
-                f"only {able} would be",
-                remedy="Bring the other managers back first, then run again",
-            )
-        ]
+    if quorum.managers <= 2 and taken and not roll.accepted:
+        return [_few_managers(quorum.managers)]
+    if planning:
+        # When this one has its turn, those that were left half-way have had theirs, or stop the
+        # roll.
+        begun = (n.id for n in cluster.nodes or () if AVAILABILITY_BEFORE in n.labels)
+        quorum = quorum.once_up(begun)
+    problem = quorum.forbids_stop(node.id)
+    if problem and node.role == "manager" and host.name in roll.work:
+        return [Refusal("the quorum", problem, remedy=BRING_BACK)]
     return []
 
 

@@ -33,11 +33,9 @@ from pyinfra_swarm.nodes.membership import (
     Node,
     Observed,
     acting_manager,
-    managers_of,
-    quorum,
-    reachable,
     view,
 )
+from pyinfra_swarm.nodes.quorum import Quorum
 from pyinfra_swarm.nodes.steps import (
     AwaitJoin,
     Clear,
@@ -300,11 +298,7 @@ def promoted(settings: Settings) -> Commands:
         if acting is None or cluster is None or not step.node:
             yield fail("this host is not in the swarm, so it cannot be promoted")
             return
-        others = [node for node in managers_of(cluster) if node.id != step.node]
-        able, after = reachable(others) + 1, len(others) + 1
-        progress(
-            f"promoting: {able} of {after} managers will be reachable, {quorum(after)} are needed"
-        )
+        progress(f"promoting: {Quorum.of(cluster).with_(step.node).sentence('will be')}")
         text = with_values(_PROMOTE, node=step.node)
         yield on(acting, text, "promoting it", timeout=120)
         yield on(current_host().name, _IS_MANAGER, "waiting until it answers as one", timeout=90)
@@ -348,11 +342,10 @@ def _demote(settings: Settings, stage: topology.Stage) -> Commands:
     for step in to_do(settings, stage, observed):
         assert isinstance(step, Demote)
         cluster = view(settings, observed)
-        left = [node for node in managers_of(cluster) if node.id != step.node] if cluster else []
-        progress(
-            f"demoting{' the leader' if step.leader else ''}: {reachable(left)} of {len(left)} "
-            f"managers will be reachable, {quorum(len(left))} are needed"
-        )
+        if cluster is not None:
+            left = Quorum.of(cluster).without(step.node)
+            which = " the leader" if step.leader else ""
+            progress(f"demoting{which}: {left.sentence('will be')}")
         yield from demote(step.node, step.on, itself=step.on == current_host().name)
         yield on(current_host().name, IS_WORKER, "waiting until it is a worker", timeout=120)
 

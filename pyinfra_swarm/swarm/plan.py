@@ -19,10 +19,9 @@ from pyinfra_swarm.nodes.membership import (
     Observed,
     controlling,
     managers_of,
-    quorum,
-    reachable,
     view,
 )
+from pyinfra_swarm.nodes.quorum import BRING_BACK, Quorum, majority
 from pyinfra_swarm.nodes.steps import AwaitJoin, Clear, Demote, Found, Join, Promote
 from pyinfra_swarm.run.findings import Finding, Refusal
 from pyinfra_swarm.run.wording import listed, verb
@@ -44,16 +43,10 @@ def may_restart(settings: Settings, observed: Observed, name: str) -> Refusal | 
     cluster = view(settings, observed) or (own if own.controls else None)
     if cluster is None:
         return None  # it works no longer: a restart can only help
-    managers = managers_of(cluster)
-    others = reachable([node for node in managers if node.id != own.node])
-    if len(managers) <= 2 or others >= quorum(len(managers)):
+    problem = Quorum.of(cluster).forbids_stop(own.node)
+    if not problem:
         return None
-    return Refusal(
-        "the running Docker daemon",
-        f"is not restarted: of {len(managers)} managers {quorum(len(managers))} must stay "
-        f"reachable, and without this one only {others} would be",
-        remedy="Bring the other managers back first, then run again",
-    )
+    return Refusal("the running Docker daemon", f"is not restarted: {problem}", remedy=BRING_BACK)
 
 
 # 1. Find or found
@@ -278,10 +271,8 @@ def plan_join(
         ]
     if cluster is not None:
         stale = stale_entries(settings, cluster, host, own)
-        managers = managers_of(cluster)
-        dead = [node for node in stale if node.votes]
-        alive = [node for node in managers if node not in dead]
-        if dead and reachable(alive) < quorum(len(managers)):
+        dead = [node.id for node in stale if node.votes]
+        if dead and Quorum.of(cluster).while_down(*dead).lost:
             return [_no_view({name: m for name, m in observed.items() if m and m.in_swarm})]
         findings += [
             Clear(
@@ -361,9 +352,6 @@ def _promotion(found: str, node: str) -> Promote:
 
 
 def _safe_promotion(cluster: Membership, node: Node) -> list[Finding]:
-    managers = managers_of(cluster)
-    able = reachable(managers)
-    after = len(managers) + 1
     if node.state != "ready":
         return [
             Refusal(
@@ -373,16 +361,8 @@ def _safe_promotion(cluster: Membership, node: Node) -> list[Finding]:
                 remedy="Bring it back, and run again",
             )
         ]
-    if able + 1 < quorum(after):
-        return [
-            Refusal(
-                "role",
-                f"is not promoted: of {after} managers {quorum(after)} would have to be "
-                f"reachable, and only {able} of the present {len(managers)} are "
-                f"({able} + 1 < {quorum(after)})",
-                remedy="Bring the other managers back first, then run again",
-            )
-        ]
+    if problem := Quorum.of(cluster).forbids_promotion(node.id):
+        return [Refusal("role", f"is not promoted: {problem}", remedy=BRING_BACK)]
     return []
 
 
@@ -425,20 +405,13 @@ def _safe_demotion(
                 remedy="Bring it back, and run again",
             )
         ]
-    problem = cannot_spare(cluster, node)
-    if problem:
-        return [
-            Refusal(
-                "role",
-                f"is not demoted: {problem}",
-                remedy="Bring the other managers back first, then run again",
-            )
-        ]
+    if problem := Quorum.of(cluster).forbids_demotion(node.id):
+        return [Refusal("role", f"is not demoted: {problem}", remedy=BRING_BACK)]
     # Managers that nobody declared do not count: they cannot be asked.
     leading = {h.name: _leads(settings, observed, cluster, h.name) for h in settings.hosts}
     ours = [name for name, id in leading.items() if id and id != node.id]
     missing = [host.name for host in settings.managers if not leading[host.name]]
-    needed = quorum(len(settings.managers))
+    needed = majority(len(settings.managers))
     if missing and len(ours) < needed:
         return [
             Refusal(
@@ -451,21 +424,6 @@ def _safe_demotion(
             )
         ]
     return []
-
-
-def cannot_spare(cluster: Membership, node: Node) -> str:
-    """Why the managers cannot do without this one, with the arithmetic; empty where they can."""
-    managers = managers_of(cluster)
-    others = [manager for manager in managers if manager.id != node.id]
-    if not others:
-        return "it is the last manager, and a swarm cannot be without one"
-    able, needed = reachable(others), quorum(len(others))
-    if able < needed:
-        return (
-            f"of the {len(others)} other manager{'s' * (len(others) != 1)} {needed} would have to "
-            f"be reachable, and only {able} {'is' if able == 1 else 'are'} ({able} < {needed})"
-        )
-    return ""
 
 
 def _leads(settings: Settings, observed: Observed, cluster: Membership, name: str) -> str:

@@ -34,7 +34,8 @@ from typing import Any
 
 from pyinfra_swarm.nodes import steps
 from pyinfra_swarm.nodes.identity import node_of
-from pyinfra_swarm.nodes.membership import Membership, Node, Observed, Overlay, Service, quorum
+from pyinfra_swarm.nodes.membership import Membership, Node, Observed, Overlay, Service
+from pyinfra_swarm.nodes.quorum import majority
 from pyinfra_swarm.run.lock_state import Holder, Met
 from pyinfra_swarm.settings.model import Settings
 from tests.models.swarm.liar import Liar
@@ -128,7 +129,7 @@ class World:
         }
 
     def quorate(self, swarm: Swarm) -> bool:  # [quorum], [raft]
-        return len(swarm.voting & self.reached(swarm)) >= quorum(len(swarm.voting))
+        return len(swarm.voting & self.reached(swarm)) >= majority(len(swarm.voting))
 
     def listed(self, swarm: Swarm) -> tuple[Node, ...]:
         up = self.reached(swarm)
@@ -290,7 +291,7 @@ class World:
                 swarm.voting.add(node.id)
             elif node.role == "worker" and node.id in swarm.voting:
                 left = swarm.voting - {node.id}
-                if len(left & up) >= quorum(len(left)):
+                if len(left & up) >= majority(len(left)):
                     swarm.voting = left
 
     def set_role(self, acting: str, node_id: str, role: str) -> None:

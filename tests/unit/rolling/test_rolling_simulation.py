@@ -23,7 +23,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pyinfra_swarm.docker.plan import PACKAGES, Engine, Package
-from pyinfra_swarm.nodes.membership import Membership, Node, managers_of, quorum, reachable, view
+from pyinfra_swarm.nodes.membership import Membership, Node, managers_of, view
+from pyinfra_swarm.nodes.quorum import majority
 from pyinfra_swarm.rolling.jobs import Roll, Running, reboot, restart
 from pyinfra_swarm.rolling.nodes import STAGES, drained, entry, restored, stage
 from pyinfra_swarm.rolling.options import Options
@@ -90,7 +91,8 @@ class World:
 
     def quorate(self) -> bool:  # [quorum]
         managers = [node for node in self.listed() if node.role == "manager"]
-        return reachable(managers) >= quorum(len(managers))
+        reachable = [node for node in managers if node.reachability == "reachable"]
+        return len(reachable) >= majority(len(managers))
 
     def says(self, name: str) -> Membership:
         if self.boards[name].started is None:

@@ -20,9 +20,8 @@ from pyinfra_swarm.nodes.membership import (
     SwarmSpec,
     acting_manager,
     managers_of,
-    quorum,
-    reachable,
 )
+from pyinfra_swarm.nodes.quorum import majority
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.settings.model import Host, Settings
 from pyinfra_swarm.swarm.labels import plan_labels
@@ -70,12 +69,16 @@ def nodes_of(settings: Settings) -> list[Node]:
     return [node(int(host.name[2:]), host.role) for host in settings.hosts]
 
 
+def reachable(managers: list[Node]) -> int:
+    return sum(node.reachability == "reachable" for node in managers)
+
+
 def swarm(
     nodes: list[Node], overlays: tuple[Overlay, ...] = (INGRESS,), cluster: str = "swarm1"
 ) -> dict[str, Membership | None]:
     """What hosts say that are these nodes, as far as they are up."""
     addresses = {n.id: f"{n.address}:2377" for n in nodes if n.role == "manager"}
-    quorate = reachable([n for n in nodes if n.role == "manager"]) >= quorum(len(addresses))
+    quorate = reachable([n for n in nodes if n.role == "manager"]) >= majority(len(addresses))
     said: dict[str, Membership | None] = {}
     for entry in nodes:
         if entry.state != "ready":
@@ -720,7 +723,7 @@ def _quorate(draw: st.DrawFn) -> tuple[Settings, dict[str, Membership | None]]:
         state = "ready" if up else draw(st.sampled_from(["down", "disconnected", "unknown"]))
         nodes.append(replace(entry, role=role, state=state, reachability=reached))
     managers = [n for n in nodes if n.role == "manager"]
-    assume(managers and reachable(managers) >= quorum(len(managers)))
+    assume(managers and reachable(managers) >= majority(len(managers)))
     return settings, {**dict.fromkeys([n.hostname for n in nodes]), **swarm(nodes)}
 
 
@@ -737,7 +740,7 @@ def test_a_promotion_never_costs_the_quorum(
     for host in settings.hosts:
         if any(isinstance(f, Change) for f in plan_promotion(settings, observed, host)):
             assert host.is_manager
-            assert reachable(managers) + 1 >= quorum(len(managers) + 1)
+            assert reachable(managers) + 1 >= majority(len(managers) + 1)
 
 
 @given(_quorate())
@@ -755,7 +758,7 @@ def test_a_restart_never_costs_the_quorum(
         if entry.reachability != "reachable":
             continue
         if may_restart(settings, observed, entry.hostname) is None:
-            assert reachable(managers) - 1 >= quorum(len(managers))
+            assert reachable(managers) - 1 >= majority(len(managers))
 
 
 def test_managers_that_a_forced_cluster_has_left_out_are_not_counted() -> None:

@@ -21,7 +21,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pyinfra_swarm.nodes import steps
-from pyinfra_swarm.nodes.membership import acting_manager, quorum
+from pyinfra_swarm.nodes.membership import acting_manager
+from pyinfra_swarm.nodes.quorum import majority
 from pyinfra_swarm.nodes.steps import Step
 from pyinfra_swarm.settings.model import Host, Settings
 from pyinfra_swarm.swarm.stages import Seen, plan
@@ -186,12 +187,12 @@ def indispensable(world: World, name: str) -> str:
     swarm, node_id = world.member[name]
     left = swarm.voting - {node_id}
     able = len(left & world.reached(swarm))
-    if able < quorum(len(left)):
+    if able < majority(len(left)):
         return f"{able} of {len(left)}"
     managers = [host.name for host in world.settings.managers]
     leads = {n for n, (s, id) in world.member.items() if s is swarm and id in left} & world.on
     ours = leads & {host.name for host in world.settings.hosts}
-    if not leads >= {*managers} and len(ours) < quorum(len(managers)):
+    if not leads >= {*managers} and len(ours) < majority(len(managers)):
         return f"{len(ours)} of {len(managers)} declared"
     return ""
 
@@ -434,7 +435,7 @@ def irremovable(world: World, name: str) -> str:
     voting = set(swarm.voting)
     for node in found:
         voting -= {node.id}
-        if len(voting & reached) < quorum(len(voting)):
+        if len(voting & reached) < majority(len(voting)):
             return "the others have no quorum without it"
     if leading == [name]:
         return "nobody could be asked"
