@@ -89,7 +89,6 @@ SHELL_IN_PYTHON = {
 """Modules with programs for a host in strings of three lines or more."""
 
 LONG = {
-    "backup/recovery.py",
     "backup/recovery_operations.py",
     # run
     "run/converge.py",
@@ -97,6 +96,5 @@ LONG = {
     "settings/values.py",
     # swarm
     "swarm/operations.py",
-    "swarm/plan.py",
 }
 """Files of more than 450 lines."""
