@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lab import (
+    addresses,
     authority,
     commands,
     description,
@@ -27,7 +28,6 @@ from lab import (
     release,
     requirements,
     supervisor,
-    topology,
     world,
 )
 from lab.description import Description
@@ -51,9 +51,9 @@ def up(
     :raises LabError: when the machine lacks something, a lab is up, or a host does not come up;
         nothing is left behind then.
     """
-    if managers < 1 or workers < 0 or managers + workers > topology.MOST_HOSTS:
+    if managers < 1 or workers < 0 or managers + workers > addresses.MOST_HOSTS:
         raise LabError(
-            f"a lab has at least one manager and at most {topology.MOST_HOSTS} hosts,"
+            f"a lab has at least one manager and at most {addresses.MOST_HOSTS} hosts,"
             f" not {managers} managers and {workers} workers"
         )
     if memory < LEAST_MEMORY:

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import topology
+from lab import addresses
 from lab.authority import Authority
 from lab.cache import cached, is_cached, recipe_key
 from lab.commands import run
@@ -117,10 +117,10 @@ rm -f "$root/var/lib/dbus/machine-id" "$root/etc/hostname"
 
 def _files(release: Release, authority: Authority) -> dict[str, str]:
     """What the image has beyond its packages, by path."""
-    names = " ".join((*topology.WEB_HOSTS, *topology.TIME_HOSTS))
+    names = " ".join((*addresses.WEB_HOSTS, *addresses.TIME_HOSTS))
     keyring = "/usr/share/keyrings/lab-archive.asc"
     sources = "\n".join(
-        f"Types: deb\nURIs: http://{topology.DISTRIBUTION_HOST}/{release.distribution}\n"
+        f"Types: deb\nURIs: http://{addresses.DISTRIBUTION_HOST}/{release.distribution}\n"
         f"Suites: {suites}\nComponents: main\nSigned-By: {keyring}\n"
         for suites in (f"{release.codename} {release.codename}-updates", _security(release))
     )
@@ -128,7 +128,7 @@ def _files(release: Release, authority: Authority) -> dict[str, str]:
     return {
         "etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
         "ff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n"
-        f"{topology.GATEWAY} {names}\n{topology.GATEWAY6} {names}\n",
+        f"{addresses.GATEWAY} {names}\n{addresses.GATEWAY6} {names}\n",
         "etc/fstab": "/dev/ubda / ext4 defaults,nobarrier,errors=remount-ro 0 0\n",
         "etc/resolv.conf": "# This network has no name server: see /etc/hosts.\n",
         "etc/apt/sources.list": "",
@@ -138,7 +138,7 @@ def _files(release: Release, authority: Authority) -> dict[str, str]:
         keyring.lstrip("/"): authority.distribution.armoured,
         "usr/local/share/ca-certificates/lab.crt": authority.certificate,
         "etc/ssh/sshd_config.d/50-cloud-init.conf": "PasswordAuthentication yes\n",
-        "etc/sudoers.d/90-cloud-init-users": f"{topology.USER} ALL=(ALL) NOPASSWD:ALL\n",
+        "etc/sudoers.d/90-cloud-init-users": f"{addresses.USER} ALL=(ALL) NOPASSWD:ALL\n",
         "etc/systemd/system/ssh.socket.d/accept.conf": _SSH_SOCKET,
         "etc/systemd/system/seed-board.service": _SEED_UNIT,
         "usr/local/sbin/seed-board": _SEED_SCRIPT,
@@ -188,7 +188,7 @@ def kernel() -> Path:
 
 def _key(release: Release, authority: Authority) -> str:
     return recipe_key(
-        ["image", "topology", "repository"],
+        ["image", "addresses", "repository"],
         repr(release),
         authority.certificate,
         authority.distribution.fingerprint,
@@ -225,7 +225,7 @@ def _build(
         target.write_text(content)
     write_sources(release.sources, folder / "sources.list")
     script = folder / "customise"
-    script.write_text(_CUSTOMISE.format(installable=INSTALLABLE, user=topology.USER))
+    script.write_text(_CUSTOMISE.format(installable=INSTALLABLE, user=addresses.USER))
     script.chmod(0o755)
     pool = archive / "pool/main"
     run(

@@ -4,7 +4,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from lab import places, topology
+from lab import addresses, places
 
 
 def ssh_options() -> list[str]:
@@ -42,7 +42,7 @@ def answers(port: int) -> bool:
     except OSError:
         return False
     command = ["ssh", *ssh_options(), "-i", str(ssh_key()), "-p", str(port)]
-    command += ["-o", f"UserKnownHostsFile={known_hosts()}", f"{topology.USER}@127.0.0.1"]
+    command += ["-o", f"UserKnownHostsFile={known_hosts()}", f"{addresses.USER}@127.0.0.1"]
     try:
         done = subprocess.run(
             [*command, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=30

@@ -11,11 +11,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import places, topology, xstate
+from lab import addresses, places, xstate
+from lab.addresses import Node
 from lab.commands import Recorded, kill_group, record, run
 from lab.errors import LabError
 from lab.network import inside
-from lab.topology import Node
 
 PROGRAM = "linux.uml"
 
@@ -74,11 +74,11 @@ def write_seed(node: Node, keys: HostKeys, authorized_key: str, path: Path) -> N
             _NETWORK.format(
                 address=node.address,
                 address6=node.address6,
-                gateway=topology.GATEWAY,
-                gateway6=topology.GATEWAY6,
+                gateway=addresses.GATEWAY,
+                gateway6=addresses.GATEWAY6,
             ),
         ),
-        f"home/{topology.USER}/.ssh/authorized_keys": (0o600, 1000, authorized_key),
+        f"home/{addresses.USER}/.ssh/authorized_keys": (0o600, 1000, authorized_key),
     }
     for kind in HostKeys.TYPES:
         name = f"ssh_host_{kind}_key"
@@ -139,7 +139,7 @@ class Machine:
         environment = os.environ | xstate.preloaded()
         environment["TMPDIR"] = _memory_folder(self._memory)
         command = inside(
-            topology.NAMESPACE,
+            addresses.NAMESPACE,
             [
                 *(PROGRAM, f"mem={self._memory}M", f"umid={self.node.name}", f"uml_dir={runtime}/"),
                 *(f"ubd0={self.disk},{self._base}", f"ubd1r={self.seed}"),

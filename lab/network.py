@@ -7,10 +7,10 @@ import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab import topology
+from lab import addresses
+from lab.addresses import BRIDGE, CLIENTS, NAMESPACE, Client, Node
 from lab.commands import run
 from lab.errors import LabError
-from lab.topology import BRIDGE, CLIENTS, NAMESPACE, Client, Node
 
 
 def create(nodes: Iterable[Node]) -> None:
@@ -21,8 +21,8 @@ def create(nodes: Iterable[Node]) -> None:
         NAMESPACE,
         "link set lo up",
         f"link add {BRIDGE} type bridge forward_delay 0 stp_state 0 mcast_snooping 0",
-        f"addr add {topology.GATEWAY}/24 dev {BRIDGE}",
-        f"addr add {topology.GATEWAY6}/64 dev {BRIDGE} nodad",
+        f"addr add {addresses.GATEWAY}/24 dev {BRIDGE}",
+        f"addr add {addresses.GATEWAY6}/64 dev {BRIDGE} nodad",
         f"link set {BRIDGE} up",
     )
     for node in nodes:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab import network, places, topology
+from lab import addresses, network, places
 from lab.commands import Recorded, kill_group, record
 from lab.ledger import Ledger
 from lab.log import note
@@ -21,7 +21,7 @@ class Service:
         self, name: str, command: Sequence[str], ledger: Ledger, keep: Sequence[int] = ()
     ) -> None:
         self._name = name
-        self._command = network.inside(topology.NAMESPACE, [sys.executable, "-m", *command])
+        self._command = network.inside(addresses.NAMESPACE, [sys.executable, "-m", *command])
         self._ledger = ledger
         self._keep = keep
         self._ending = False

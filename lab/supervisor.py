@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import (
+    addresses,
     authority,
     description,
     forward,
@@ -33,7 +34,6 @@ from lab import (
     machine,
     network,
     places,
-    topology,
     web_image,
     world,
 )
@@ -81,7 +81,7 @@ class Lab:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.nodes = topology.nodes(plan.managers, plan.workers)
+        self.nodes = addresses.nodes(plan.managers, plan.workers)
         self.hosts: dict[str, Host] = {}
         self.stop = threading.Event()
         self._ledger = Ledger()
@@ -135,13 +135,13 @@ class Lab:
         archive = state / "archive"
         archive.mkdir()
         (archive / plan.distribution).symlink_to(plan.archive)
-        certificate = authority.authority().server_certificate(list(topology.WEB_HOSTS), state)
+        certificate = authority.authority().server_certificate(list(addresses.WEB_HOSTS), state)
         folders = {
-            topology.DOCKER_HOST: plan.docker_site,
-            topology.CLOUDFLARE_HOST: state / "cloudflare/www",
-            topology.CLOUDFLARE_API_HOST: state / "cloudflare/api",
-            topology.DISTRIBUTION_HOST: archive,
-            topology.DOWNLOAD_HOST: downloads,
+            addresses.DOCKER_HOST: plan.docker_site,
+            addresses.CLOUDFLARE_HOST: state / "cloudflare/www",
+            addresses.CLOUDFLARE_API_HOST: state / "cloudflare/api",
+            addresses.DISTRIBUTION_HOST: archive,
+            addresses.DOWNLOAD_HOST: downloads,
         }
         sites = [f"{name}={folder}" for name, folder in folders.items()]
         command = ["lab.world", str(certificate), str(places.faults()), *sites]
@@ -153,7 +153,7 @@ class Lab:
         authorized = login.ssh_key().with_suffix(".pub").read_text()
         known = []
         for number, node in enumerate(self.nodes):
-            listener = forward.listen(topology.FIRST_SSH_PORT + number)
+            listener = forward.listen(addresses.FIRST_SSH_PORT + number)
             self._listeners[node.name] = listener
             keys = machine.HostKeys.generate(state / "host-keys" / node.name)
             port = listener.getsockname()[1]
@@ -178,7 +178,7 @@ class Lab:
                     role=node.role,
                     ssh_host="127.0.0.1",
                     ssh_port=self._listeners[node.name].getsockname()[1],
-                    user=topology.USER,
+                    user=addresses.USER,
                 )
                 for node in self.nodes
             ),
@@ -186,14 +186,14 @@ class Lab:
             known_hosts=str(login.known_hosts()),
             docker_key_fingerprint=authority.authority().docker.fingerprint,
             docker_versions=self.plan.docker_versions,
-            namespace=topology.NAMESPACE,
-            bridge=topology.BRIDGE,
+            namespace=addresses.NAMESPACE,
+            bridge=addresses.BRIDGE,
             clients={
                 client.name: description.Client(client.namespace, client.address, client.address6)
-                for client in topology.CLIENTS
+                for client in addresses.CLIENTS
             },
             web_image=str(places.state() / "downloads/web.tar"),
-            web_image_url=f"https://{topology.DOWNLOAD_HOST}/web.tar",
+            web_image_url=f"https://{addresses.DOWNLOAD_HOST}/web.tar",
             web_image_command=web_image.COMMAND,
             console_folder=str(places.state()),
             started=datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -282,7 +282,7 @@ class Lab:
         return {}
 
 
-MOST = topology.MOST_HOSTS
+MOST = addresses.MOST_HOSTS
 
 
 def start(plan: Plan, lock_descriptor: int, say: Callable[[str], None]) -> None:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
-from lab import topology
+from lab import addresses
 
 #: Kinds of faults: an error status, no content, a web page, no answer at all, a redirect to
 #: nowhere, half of the content under the full length, text that is no CIDR, other content, a
@@ -265,8 +265,8 @@ def _main(arguments: list[str]) -> None:
     tls.load_cert_chain(certificate)
     servers = []
     for address, family in (
-        (topology.GATEWAY, socket.AF_INET),
-        (topology.GATEWAY6, socket.AF_INET6),
+        (addresses.GATEWAY, socket.AF_INET),
+        (addresses.GATEWAY6, socket.AF_INET6),
     ):
         for port, context in ((80, None), (443, tls)):
             servers.append(_Server((address, port), family, sites, Path(faults), context))

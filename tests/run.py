@@ -1,7 +1,7 @@
 """Run suites one after the other, and say at the end how long each took.
 
 Each has a time that it is expected to take, and a budget after which it is ended, on a quick
-machine with two cores; both are scaled to this one, which is measured first (``calibration.py``).
+machine with two cores; both are scaled to this one, which is measured first (``tools/calibration.py``).
 What must pass is expected to take less than 20 minutes. With ``--minutes``, the longer scenarios
 begin with another one each day, and those that might not end in time are left out.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 if __package__ in (None, ""):  # run by its path, as make does
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.calibration import slowness
+from tests.tools.calibration import slowness
 
 ROOT = Path(__file__).resolve().parents[1]
 MUST_RUN = "TESTS_MUST_RUN"
@@ -91,7 +91,7 @@ SUITES = {
             "declared_version",
         ),
         _scenarios("demo", 200, 900, "demo"),
-        _scenarios("faults", 320, 900, "faults", "the_lab", "secrets"),
+        _scenarios("faults", 320, 900, "faults", "the_lab", "no_secret_leaks"),
         _scenarios("matrix", 700, 1200, "firewall_matrix"),
         Suite("mutation", 420, 1200, ("tests/mutation", "-v", "-rP")),
         _engines("simulation", 290, 600, "rules", "simulation"),

@@ -33,8 +33,8 @@ from pyinfra_swarm.drift.report import Report, report
 from pyinfra_swarm.drift.run import Request, run
 from pyinfra_swarm.drift.target import deploys, target
 from pyinfra_swarm.settings.model import forget, load
-from tests.answers import encoded
-from tests.facts_page import OF_A_WORKER, RECORDED
+from tests.tools.answers import encoded
+from tests.tools.facts_page import OF_A_WORKER, RECORDED
 
 RESULTS = Path(__file__).with_name("scale-results.md")
 SIZES = (1, 10, 30, 100, 300, 1000)

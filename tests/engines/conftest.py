@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import must_run
 from tests.engines.hosts import Hosts
+from tests.tools import must_run
 
 SWARM = ("inventory.py", "deploys/swarm.py")
 """The swarm's part of the job, as a user names it."""

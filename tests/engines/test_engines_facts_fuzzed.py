@@ -20,7 +20,7 @@ from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import ShortFactBase
 
 from tests.engines.hosts import Hosts
-from tests.facts_page import ARGUMENTS, facts
+from tests.tools.facts_page import ARGUMENTS, facts
 
 ASKED = {name: fact for name, fact in facts().items() if not issubclass(fact, ShortFactBase)}
 ELSEWHERE = {"facts.docker.PublishedKey", "facts.docker.Offered"}

@@ -17,7 +17,7 @@ from pyinfra_swarm.firewall.iptables_save import parse_save
 from pyinfra_swarm.firewall.policy import FAMILIES, Family, Opening, Policy
 from pyinfra_swarm.firewall.rules import Chains, chains
 from pyinfra_swarm.firewall.web_ranges import SHIPPED
-from tests import must_run
+from tests.tools import must_run
 
 COMMANDS: dict[Family, str] = {"ipv4": "iptables", "ipv6": "ip6tables"}
 POLICY = Policy(

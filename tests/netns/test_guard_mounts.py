@@ -13,8 +13,8 @@ from pyinfra_swarm.firewall import host_files
 from pyinfra_swarm.rollback import plan as rollback
 from pyinfra_swarm.rollback.plan import LATER, ReversibleChange, arm_and_apply
 from pyinfra_swarm.run.shell import write_file, write_in_home
-from tests import must_run
 from tests.netns.guarded_host import ANN, Disk, disk, script
+from tests.tools import must_run
 
 HOME = "/srv/late/ann"
 KEYS = f"{HOME}/.ssh/authorized_keys"

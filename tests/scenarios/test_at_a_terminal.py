@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from tests.scenarios.conftest import ROOT, Run, environment, pyinfra_argv
-from tests.terminal import Terminal
+from tests.tools.terminal import Terminal
 
 OWN_FILE = "/etc/apt/apt.conf.d/90pyinfra-swarm"
 QUESTION = "Press enter to execute"

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import pytest
 
 from lab import api, lock
-from tests import must_run
 from tests.scenarios.conftest import ROOT, Run, description_of_the_lab, environment
+from tests.tools import must_run
 
 pytestmark = pytest.mark.lifecycle
 

@@ -18,7 +18,7 @@ from types import ModuleType
 
 import pytest
 
-from lab import topology
+from lab import addresses
 from lab.description import Description
 from tests.scenarios.conftest import (
     Run,
@@ -324,13 +324,13 @@ def inside(found: Description, nodes: tuple[str, ...]) -> dict[tuple[str, str], 
         other = address(found, nodes[(nodes.index(node) + 1) % len(nodes)], "ipv4")
         attempts = {
             "container to container": ("closed", "$opened", 80),
-            "container outward to 443": ("closed", topology.GATEWAY, 443),
+            "container outward to 443": ("closed", addresses.GATEWAY, 443),
             "container to its own node's published port": ("closed", own, CONTAINER_UNDECLARED),
             "container to its own node's mesh port": ("closed", own, MESH_UNDECLARED),
             "container to another node's published port": ("closed", other, CONTAINER_UNDECLARED),
             "container to another node's mesh port": ("closed", other, MESH_UNDECLARED),
             "task to another node's mesh port": ("$task", other, MESH),
-            "task outward to 443": ("$task", topology.GATEWAY, 443),
+            "task outward to 443": ("$task", addresses.GATEWAY, 443),
         }
         script = (
             "opened=$(docker inspect -f '{{.NetworkSettings.Networks.bridge.IPAddress}}' opened)\n"

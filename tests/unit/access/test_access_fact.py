@@ -16,7 +16,7 @@ from pyinfra.api.exceptions import FactProcessError
 from pyinfra_swarm.access.facts import Accounts, parse
 from pyinfra_swarm.access.plan import Account
 from pyinfra_swarm.run.answer import sections
-from tests.answers import recorded
+from tests.tools.answers import recorded
 
 
 def told(root: Path) -> list[str]:

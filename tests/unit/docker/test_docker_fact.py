@@ -20,7 +20,7 @@ from pyinfra_swarm.docker.facts import (
 )
 from pyinfra_swarm.docker.openpgp import read_key
 from pyinfra_swarm.docker.plan import PACKAGES, UNIT_DROP_IN_CONTENT, Engine, Package
-from tests.answers import encoded, recorded
+from tests.tools.answers import encoded, recorded
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pyinfra_swarm.docker.plan import KEYRING
 from pyinfra_swarm.settings.sources import ROOT
-from tests.answers import encoded, sections
+from tests.tools.answers import encoded, sections
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 CONVERGED = (FIXTURES / "docker-installation-28.5.2.txt").read_text().split("\n")

@@ -37,7 +37,7 @@ from pyinfra_swarm.docker.plan import (
 )
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.settings.model import Settings
-from tests.answers import sections
+from tests.tools.answers import sections
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 LAB_KEY = "B0A0138566695F7847D9DC9E16B030FF7476653A"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pyinfra_swarm.settings.sources import ROOT
-from tests.answers import encoded
+from tests.tools.answers import encoded
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 INSTALLATION, STATE = "section packages", "section answers"

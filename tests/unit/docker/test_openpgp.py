@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyinfra_swarm.docker.openpgp import Unreadable, read_key
-from tests.answers import sections
+from tests.tools.answers import sections
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

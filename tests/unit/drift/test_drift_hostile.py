@@ -29,7 +29,7 @@ from pyinfra_swarm import drift
 from pyinfra_swarm.drift import metrics, notify, page
 from pyinfra_swarm.drift.memory import Memory, News, from_json, learn, load, remember, to_json
 from pyinfra_swarm.drift.report import Difference, HostReport, Report
-from tests import hostile
+from tests.tools import hostile
 from tests.unit.drift.drift_examples import all_looked, busy, found, measure, reported, run_of
 
 

@@ -28,7 +28,7 @@ from pyinfra_swarm.run import story
 from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.run.printable import plain
 from pyinfra_swarm.settings.sources import ROOT
-from tests import hostile
+from tests.tools import hostile
 from tests.unit.drift.drift_examples import AT, host_in
 
 INVENTORY = """

@@ -16,8 +16,8 @@ from pyinfra_swarm.engine import values as judged
 from pyinfra_swarm.networks.facts import Ends
 from pyinfra_swarm.nodes.facts import State
 from pyinfra_swarm.nodes.membership import Membership
-from tests import hostile
-from tests.answers import encoded
+from tests.tools import hostile
+from tests.tools.answers import encoded
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 MANAGER = (FIXTURES / "swarm-state-manager-28.5.2.txt").read_text().splitlines()

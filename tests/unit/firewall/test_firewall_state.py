@@ -10,7 +10,7 @@ from pyinfra_swarm.firewall.facts import parse_state
 from pyinfra_swarm.firewall.host_files import SCRIPT, TIMER, UNIT
 from pyinfra_swarm.firewall.interfaces import Interfaces
 from pyinfra_swarm.firewall.plan import Host
-from tests.answers import sections as sections_of
+from tests.tools.answers import sections as sections_of
 
 UNITS = f"""\
 Requires=system.slice sysinit.target

@@ -9,7 +9,7 @@ import pytest
 
 from pyinfra_swarm.host import facts as fact
 from pyinfra_swarm.host.seen import Address, Disk, Host, Route
-from tests.answers import sections
+from tests.tools.answers import sections
 
 KERNEL = """
 #> kernel

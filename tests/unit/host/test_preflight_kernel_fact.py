@@ -12,7 +12,7 @@ from pyinfra.api.exceptions import FactProcessError
 
 from pyinfra_swarm.host.kernel import MODULES, Capabilities
 from pyinfra_swarm.host.seen import Kernel
-from tests.answers import encoded
+from tests.tools.answers import encoded
 
 MODPROBE = """\
 modprobe: WARNING: Module ip_vs not found in directory /lib/modules/6.12.113

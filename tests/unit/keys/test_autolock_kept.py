@@ -11,7 +11,7 @@ import pytest
 from pyinfra_swarm.keys import autolock_operations as autolock
 from pyinfra_swarm.keys import key_file
 from pyinfra_swarm.run import story
-from tests.answers import encoded
+from tests.tools.answers import encoded
 
 KEY = f"SWMKEY-1-{'A' * 43}"
 

@@ -20,7 +20,7 @@ def make(*ingredients: str, begun: list[str]) -> Path:
         begun.append(" ".join(ingredients))
         (place / "base.img").write_text(" ".join(ingredients))
 
-    return cache.cached("image", cache.recipe_key(["topology"], *ingredients), build)
+    return cache.cached("image", cache.recipe_key(["addresses"], *ingredients), build)
 
 
 def test_the_same_recipe_is_built_once_and_another_one_anew(root: Path) -> None:
@@ -36,10 +36,10 @@ def test_the_same_recipe_is_built_once_and_another_one_anew(root: Path) -> None:
 
 def test_a_change_of_what_builds_it_is_a_change_of_the_recipe() -> None:
     keys = {
-        cache.recipe_key(["topology"], "a", "b"),
+        cache.recipe_key(["addresses"], "a", "b"),
         cache.recipe_key(["network"], "a", "b"),
-        cache.recipe_key(["topology"], "ab"),
-        cache.recipe_key(["topology"], "b", "a"),
+        cache.recipe_key(["addresses"], "ab"),
+        cache.recipe_key(["addresses"], "b", "a"),
     }
     assert len(keys) == 4
 
@@ -50,7 +50,7 @@ def test_nothing_is_kept_of_a_build_that_did_not_end(root: Path, ends: type[Base
         (place / "base.img").write_text("half")
         raise ends
 
-    key = cache.recipe_key(["topology"])
+    key = cache.recipe_key(["addresses"])
     with pytest.raises(ends):
         cache.cached("image", key, build)
     assert not cache.is_cached("image", key)
@@ -58,7 +58,7 @@ def test_nothing_is_kept_of_a_build_that_did_not_end(root: Path, ends: type[Base
 
 
 def test_what_a_power_cut_left_half_built_is_not_taken_and_goes(root: Path) -> None:
-    key = cache.recipe_key(["topology"])
+    key = cache.recipe_key(["addresses"])
     half = root / f"image-{key}.unfinished-x"
     half.mkdir(parents=True)
     assert not cache.is_cached("image", key)

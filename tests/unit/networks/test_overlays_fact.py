@@ -13,7 +13,7 @@ import pytest
 
 from pyinfra_swarm.networks.facts import Ends
 from pyinfra_swarm.proof.crossings import End
-from tests.answers import encoded
+from tests.tools.answers import encoded
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 TEXT = (FIXTURES / "overlay-ends-28.5.2.txt").read_text()

@@ -19,8 +19,8 @@ from pyinfra_swarm.docker.facts import ENGINE_STATE
 from pyinfra_swarm.keys.unlock_key import fingerprint
 from pyinfra_swarm.nodes.facts import JoinState, Nodes, Services, State, UnlockKey, parse_remains
 from pyinfra_swarm.nodes.membership import Membership, Service
-from tests.answers import encoded, recorded, sections
-from tests.facts_page import answer
+from tests.tools.answers import encoded, recorded, sections
+from tests.tools.facts_page import answer
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.facts_page import PAGE, RECORDED, answer, asked, facts, shown, with_answers
+from tests.tools.facts_page import PAGE, RECORDED, answer, asked, facts, shown, with_answers
 
 TEXT = PAGE.read_text(encoding="utf-8")
 
@@ -18,7 +18,7 @@ def test_every_fact_has_a_section_and_every_section_a_fact() -> None:
 
 
 def test_the_answers_are_what_the_code_makes_of_the_recorded_output() -> None:
-    assert with_answers(TEXT) == TEXT, "python -m tests.facts_page write"
+    assert with_answers(TEXT) == TEXT, "python -m tests.tools.facts_page write"
 
 
 @pytest.mark.parametrize("name", sorted(facts()))

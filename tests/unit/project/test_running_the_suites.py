@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.calibration import follow_system_calls, slowness, start_programs
 from tests.run import MUST_RUN, SUITES, Result, Suite, chosen, rotated, run_all
 from tests.scenarios.conftest import ROOT
+from tests.tools.calibration import follow_system_calls, slowness, start_programs
 
 A, B, C = Suite("a", 100, 200, ()), Suite("b", 300, 400, ()), Suite("c", 50, 80, ())
 
@@ -110,7 +110,7 @@ def test_more_work_takes_longer_and_leaves_no_process() -> None:
 
 
 def test_no_machine_has_less_time_than_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.calibration.seconds_of_a_round", lambda: 0.01)
+    monkeypatch.setattr("tests.tools.calibration.seconds_of_a_round", lambda: 0.01)
     assert slowness() == 1
-    monkeypatch.setattr("tests.calibration.seconds_of_a_round", lambda: 1.0)
+    monkeypatch.setattr("tests.tools.calibration.seconds_of_a_round", lambda: 1.0)
     assert slowness() > 2

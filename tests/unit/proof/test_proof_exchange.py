@@ -28,7 +28,7 @@ from pyinfra_swarm.proof.exchange import (
 from pyinfra_swarm.proof.frame import forged
 from pyinfra_swarm.run.answer import asked
 from pyinfra_swarm.run.answer import sections as taken_apart
-from tests.answers import sections
+from tests.tools.answers import sections
 from tests.unit.proof.test_proof_plan import FOUR, declared, everywhere
 
 MINE = [c for c in crossings(declared(), FOUR, everywhere()) if c.sender == "rk1"]

@@ -30,7 +30,7 @@ from pyinfra_swarm.reset.plan import (
 from pyinfra_swarm.run.findings import Change, Notice, Refusal
 from pyinfra_swarm.ssh.plan import DROP_IN
 from pyinfra_swarm.updates.plan import CONFIGURATION
-from tests.answers import sections
+from tests.tools.answers import sections
 from tests.unit.swarm.test_swarm_plan import (
     ABSENT,
     CONVERGED,

@@ -7,7 +7,7 @@ import pytest
 from pyinfra_swarm.rolling.facts import parse_replicas, parse_running
 from pyinfra_swarm.rolling.waiting import Replicas
 from pyinfra_swarm.run.answer import Sections
-from tests.answers import sections
+from tests.tools.answers import sections
 
 STAT = (
     "65 (dockerd) S 1 65 65 0 -1 4194560 10783 29518 0 1 34 37 21 6 32 12 14 0 340421 2424963072 "

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyinfra_swarm.run.answer import LIMIT, NoAnswer, Sections, asked, sections
-from tests.answers import MARK, encoded
+from tests.tools.answers import MARK, encoded
 
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
 

@@ -14,7 +14,7 @@ import pytest
 from pyinfra_swarm.run.confirmation import Proposal, differences, refusal
 from pyinfra_swarm.run.findings import Change, Refusal
 from pyinfra_swarm.settings.sources import ROOT
-from tests.terminal import Terminal
+from tests.tools.terminal import Terminal
 
 SUBJECT = '''
 """A job that destroys what a host says is there."""
@@ -72,7 +72,7 @@ import atexit as _atexit
 from pyinfra.context import ctx_state as _ctx_state
 
 from pyinfra_swarm.run import story as _story
-from tests.answers import encoded as _encoded
+from tests.tools.answers import encoded as _encoded
 
 class _Answers(dict):
     # What the hosts say of the world, which may change at any time.

@@ -15,7 +15,7 @@ import pytest
 
 from pyinfra_swarm.run.findings import KINDS
 from pyinfra_swarm.settings.sources import ROOT
-from tests.answers import encoded
+from tests.tools.answers import encoded
 
 SUBJECT = '''
 """A fact and an operation like any of ours: the host says a word, the plan follows it."""

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pyinfra.api.exceptions import FactProcessError
 from pyinfra.api.facts import ShortFactBase
 
-from tests.answers import MARK, encoded
-from tests.facts_page import ARGUMENTS, OF_A_WORKER, RECORDED, facts
+from tests.tools.answers import MARK, encoded
+from tests.tools.facts_page import ARGUMENTS, OF_A_WORKER, RECORDED, facts
 
 ASKED = {name: fact for name, fact in facts().items() if not issubclass(fact, ShortFactBase)}
 HOSTS = {"manager": RECORDED, "worker": OF_A_WORKER}

@@ -18,7 +18,7 @@ from pyinfra.api.inventory import Inventory
 from pyinfra_swarm.run import clock, connection, lock, pyinfra_internals
 from pyinfra_swarm.run.lock_state import FILE, LAST, SILENCE, TAKE, Holder, announcement
 from pyinfra_swarm.settings.sources import ROOT
-from tests.ssh_server import Server
+from tests.tools.ssh_server import Server
 
 OTHER = Holder("bob", "sofa", 4712, "deploys/upgrade.py", "another")
 
@@ -335,7 +335,7 @@ from pyinfra.api import Config, State
 from pyinfra.api.inventory import Inventory
 
 from pyinfra_swarm.run import lock
-from tests import ssh_server
+from tests.tools import ssh_server
 
 ssh_server._Session.check_channel_exec_request = lambda *_: time.sleep(60) or True
 lock._ANSWER = 0.5

@@ -21,7 +21,7 @@ from pyinfra_swarm.run.printable import (
     setting,
     visible,
 )
-from tests import hostile
+from tests.tools import hostile
 
 
 @given(hostile.texts())

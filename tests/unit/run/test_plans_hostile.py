@@ -24,7 +24,7 @@ from pyinfra_swarm.nodes import membership
 from pyinfra_swarm.run.findings import Finding
 from pyinfra_swarm.settings.errors import UnknownHost
 from pyinfra_swarm.settings.model import Host, Settings
-from tests import hostile
+from tests.tools import hostile
 from tests.unit.project import test_architecture as project
 from tests.unit.swarm.test_swarm_plan import CONVERGED, SETTINGS
 

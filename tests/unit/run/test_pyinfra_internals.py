@@ -28,7 +28,7 @@ from pyinfra.context import ctx_state
 
 from pyinfra_swarm.run import connection, pyinfra_internals
 from pyinfra_swarm.settings.sources import ROOT
-from tests.ssh_server import USER, Server
+from tests.tools.ssh_server import USER, Server
 
 
 class Said(FactBase[list[str]]):
@@ -381,7 +381,7 @@ from pyinfra.api import Config, State, StringCommand
 from pyinfra.api.inventory import Inventory
 
 from pyinfra_swarm.run import pyinfra_internals
-from tests import ssh_server
+from tests.tools import ssh_server
 
 
 class Silent(ssh_server.Server):

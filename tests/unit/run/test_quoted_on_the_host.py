@@ -19,7 +19,7 @@ from pyinfra_swarm.removal import operations as removal
 from pyinfra_swarm.run.shell import with_values
 from pyinfra_swarm.settings.sources import ROOT
 from pyinfra_swarm.swarm import operations as swarm
-from tests.hostile import CANARY, KNOWN
+from tests.tools.hostile import CANARY, KNOWN
 from tests.unit.run.test_refused_on_this_side import CHOICE
 from tests.unit.swarm.test_swarm_plan import node
 

@@ -38,7 +38,7 @@ from pyinfra_swarm.run.findings import Change, Finding, Refusal
 from pyinfra_swarm.settings.model import Settings
 from pyinfra_swarm.settings.sources import ROOT
 from pyinfra_swarm.swarm import stage_operations as topology
-from tests.other_user import as_nobody, closed_folder
+from tests.tools.other_user import as_nobody, closed_folder
 from tests.unit.swarm.test_swarm_plan import CONVERGED, node
 from tests.unit.swarm.test_swarm_plan import SETTINGS as FOUR
 

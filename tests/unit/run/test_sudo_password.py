@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pyinfra_swarm.settings.sources import ROOT
-from tests.ssh_server import USER, Server
-from tests.terminal import Terminal
+from tests.tools.ssh_server import USER, Server
+from tests.tools.terminal import Terminal
 
 SUBJECT = """
 from pyinfra_swarm.run.findings import Change

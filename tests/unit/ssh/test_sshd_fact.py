@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from pyinfra_swarm.ssh.facts import Effective, parse
-from tests.answers import sections
+from tests.tools.answers import sections
 
 # OpenSSH 10.0p1 of Debian 13, `sshd -T` shortened to what surrounds the keywords of interest;
 # systemd 257. Ubuntu 24.04 prints the same.

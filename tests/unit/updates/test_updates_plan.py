@@ -23,7 +23,7 @@ from pyinfra_swarm.updates.plan import (
     Unit,
     Updates,
 )
-from tests.answers import sections
+from tests.tools.answers import sections
 
 RIGHT = Updates(
     packages={"unattended-upgrades": "2.12", "systemd-timesyncd": "257.9-1"},

@@ -1,7 +1,7 @@
 """The answers in ``docs/facts.md``: recorded on a real host, made by the facts' own parsers.
 
-python -m tests.facts_page record         ask a manager of the running lab anew, then write
-python -m tests.facts_page write          put the answers of what was recorded into the page
+python -m tests.tools.facts_page record         ask a manager of the running lab anew, then write
+python -m tests.tools.facts_page write          put the answers of what was recorded into the page
 
 ``tests/unit/project/test_facts_page.py`` fails where the page says something else than the code.
 """
@@ -23,8 +23,8 @@ from pyinfra.api.facts import ShortFactBase
 
 from lab import api
 from pyinfra_swarm.settings.sources import ROOT
-from tests.answers import encoded, recorded
 from tests.scenarios.conftest import description_of_the_lab, load_web_image, on_each
+from tests.tools.answers import encoded, recorded
 
 PAGE = ROOT / "docs/facts.md"
 RECORDED = ROOT / "tests/unit/fixtures/facts"

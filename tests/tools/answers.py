@@ -1,6 +1,6 @@
 """Answers of hosts for tests, from text in which ``#> NAME`` begins a section.
 
-So are they recorded (:mod:`tests.facts_page`) and written by hand; over the wire they look
+So are they recorded (:mod:`tests.tools.facts_page`) and written by hand; over the wire they look
 different (:mod:`run.answer`).
 """
 
