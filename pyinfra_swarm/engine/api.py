@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.api import FunctionCommand, Host, State
 
 from pyinfra_swarm.run import story
-from pyinfra_swarm.run.connection import UNREACHABLE, why
 from pyinfra_swarm.run.converge import call
+from pyinfra_swarm.run.script import quietly
 from pyinfra_swarm.run.shell import with_values
 
 API = """\
@@ -156,21 +156,14 @@ def on(acting: str, text: str, doing: str, *, timeout: int = 60) -> FunctionComm
 
 
 def _on(state: State, host: Host, acting: str, text: str, doing: str, timeout: int) -> bool:
-    try:
-        status, output = state.inventory.get_host(acting).run_shell_command(
-            StringCommand(f"set -eu\n{text}"),
-            print_output=state.print_output,
-            print_input=state.print_input,
-            _sudo=True,
-            _timeout=timeout,
-        )
-    except UNREACHABLE as error:
+    manager = state.inventory.get_host(acting)
+    outcome = quietly(manager, text, timeout=timeout, shown=True)
+    if outcome.silent:
         story.failed(
             host,
-            f"{doing}: {acting} gave no answer ({why(error)}). It may have happened all the same: "
-            f"once {acting} answers again, the same command goes on from there",
+            f"{doing} on {acting}: {outcome.problem}. It may have happened all the same: once "
+            f"{acting} answers again, run the same command again; it goes on from there",
         )
-        return False
-    if not status:
-        story.failed(host, f"{doing} on {acting} failed: {output.output.strip() or 'no message'}")
-    return bool(status)
+    elif not outcome.done:
+        story.failed(host, f"{doing} on {acting} failed: {outcome.problem}")
+    return outcome.done

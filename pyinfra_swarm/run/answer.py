@@ -56,6 +56,18 @@ class NoAnswer(ValueError):
     """What came back is no observation; the text says why, and what to look at."""
 
 
+class ScriptFailed(NoAnswer):
+    """The script ended with an error, and all that it said of it has arrived.
+
+    words: its standard error in one line; empty where it wrote nothing there.
+    """
+
+    def __init__(self, status: int, words: str) -> None:
+        self.words = words
+        said = words or "it did not say why"
+        super().__init__(f"its script failed there (exit status {status}): {said}")
+
+
 def asked(script: str) -> str:
     """A script as a host is asked it (POSIX shell), so that :func:`sections` can read the answer.
 
@@ -90,8 +102,7 @@ def sections(lines: Iterable[str]) -> Sections:
     if not said or not end or not re.fullmatch(rb"[0-9]{1,3}\n", status):
         raise NoAnswer(_CUT.format(len(answer)))
     if int(status):
-        told = plain(" / ".join(_text(words).strip().split("\n"))) or "it did not say why"
-        raise NoAnswer(f"its script failed there (exit status {int(status)}): {told}")
+        raise ScriptFailed(int(status), plain(" / ".join(_text(words).strip().split("\n"))))
     found = Sections()
     _, *parts = re.split(rb"\n#([>=-]) %b " % re.escape(mark), content)
     for kind, part in zip(parts[::2], parts[1::2], strict=True):

@@ -380,14 +380,17 @@ def dying() -> Any:
 
     host = SimpleNamespace(name="rk1", run_shell_command=end, connector=None)
     inventory = SimpleNamespace(get_host=lambda name: host)
-    return SimpleNamespace(inventory=inventory, print_output=False, print_input=False, host=host)
+    host.state = SimpleNamespace(
+        inventory=inventory, print_output=False, print_input=False, host=host
+    )
+    return host.state
 
 
 def test_a_manager_that_falls_silent_is_named(dying: Any, failures: list[str]) -> None:
     assert not engine_api._on(dying, dying.host, "rk2", "true", "draining it", 60)
     assert failures == [
-        "draining it: rk2 gave no answer (EOFError). It may have happened all the same: once rk2 "
-        "answers again, the same command goes on from there"
+        "draining it on rk2: no answer (EOFError). It may have happened all the same: once rk2 "
+        "answers again, run the same command again; it goes on from there"
     ]
 
 

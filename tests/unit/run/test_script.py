@@ -1,0 +1,81 @@
+"""A script that a function runs on a host: how it ends, and that no secret is repeated."""
+
+from __future__ import annotations
+
+import subprocess
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pyinfra_swarm.run.script import Outcome, quietly
+
+
+class Here:
+    """A host that is this computer, without sudo."""
+
+    name = "rk1"
+    state = SimpleNamespace(print_input=True)
+
+    def __init__(self, *, keeps: int | None = None) -> None:
+        self.keeps = keeps
+        self.options: dict[str, Any] = {}
+
+    def run_shell_command(self, command: Any, **options: Any) -> tuple[bool, Any]:
+        self.options = options
+        sent = options.get("_stdin")
+        done = subprocess.run(
+            ["sh", "-c", str(command)], input=sent or "", capture_output=True, text=True
+        )
+        printed = done.stdout[: self.keeps]
+        output = SimpleNamespace(stdout_lines=printed.splitlines(), stderr=done.stderr)
+        return done.returncode == 0, output
+
+
+def on_this_host(text: str, *, keeps: int | None = None, **options: Any) -> Outcome:
+    return quietly(Here(keeps=keeps), text, **options)  # type: ignore[arg-type]
+
+
+def test_what_it_prints_is_there_whole() -> None:
+    outcome = on_this_host("echo one; echo; echo two; section more; echo three; exit 0")
+    assert outcome.done
+    assert not outcome.silent
+    assert (outcome.text, outcome.said["more"]) == ("one\n\ntwo", ["three"])
+
+
+def test_its_input_arrives() -> None:
+    assert on_this_host("cat", stdin='{"a": "$b"}').text == '{"a": "$b"}'
+
+
+def test_it_ends_at_its_first_error_and_says_why() -> None:
+    outcome = on_this_host("echo 'no such node' >&2; false; echo more")
+    assert (outcome.done, outcome.silent, outcome.text) == (False, False, "")
+    assert outcome.problem == "no such node"
+    assert on_this_host("exit 3").problem == "the script did not say why"
+
+
+def test_a_secret_is_not_repeated() -> None:
+    outcome = on_this_host("read -r token; echo $token >&2; exit 1", stdin="abc", hidden=["abc"])
+    assert outcome.problem == "…"
+
+
+def test_an_answer_that_is_cut_is_none() -> None:
+    outcome = on_this_host("echo one", keeps=80)
+    assert outcome.silent
+    assert not outcome.done
+    assert outcome.problem.startswith("its answer was cut short")
+
+
+def test_a_host_that_is_silent_may_have_done_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object, **options: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(Here, "run_shell_command", silent)
+    assert on_this_host("true") == Outcome("no answer (TimeoutError)", silent=True)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_nothing_is_shown_unless_asked_for(shown: bool) -> None:
+    host = Here()
+    quietly(host, "true", shown=shown)  # type: ignore[arg-type]
+    assert (host.options["print_input"], host.options["print_output"]) == (shown, False)
