@@ -125,7 +125,7 @@ def test_no_shell_could_hold_a_nul() -> None:
 PASS_ON = ("with_values", "arrives_whole", "asked", "join", "format", "replace", "dedent", "rstrip")
 """What makes a text of its arguments; all else that is called is quoting, or looked at itself."""
 
-CARRIERS = {"on": 1, "script": 0, "StringCommand": 0}
+CARRIERS = {"on": 1, "quietly": 1, "script": 0, "StringCommand": 0}
 """What takes a script, and which of its arguments that is."""
 
 SAFE = {
@@ -135,6 +135,11 @@ SAFE = {
     "keys/certificates_operations.py": {"edit": "our own text", "nanoseconds": "a number"},
     "run/connection.py": {"script": "a script, judged where it is made"},
     "run/converge.py": {"text": "a script, judged where it is made", "whole": "likewise"},
+    "run/script.py": {
+        "text": "a script, judged where it is made",
+        "whole": "likewise",
+        "body": "likewise",
+    },
     "docker/operations.py": {
         "name": "a declared login, or a package of ours",
         "engine.stale": "an argument of shlex.join()",
@@ -145,10 +150,7 @@ SAFE = {
         "begin": "our own text",
         "version": "the version that this very host's apt names",
     },
-    "engine/api.py": {
-        "options": "an argument of shlex.join()",
-        "text": "a script, judged where it is made",
-    },
+    "engine/api.py": {"options": "an argument of shlex.join()"},
     "backup/recovery_operations.py": {
         "must_not_be": "our own text",
         "update": "made by updating()",
@@ -182,6 +184,7 @@ AT_WORK = (
     "engine/swarm_spec.py",
     "run/converge.py",
     "run/connection.py",
+    "run/script.py",
 )
 """Where commands are made for hosts."""
 
