@@ -6,7 +6,7 @@
 from pyinfra_swarm.rolling import reboot_operations as reboot
 from pyinfra_swarm.settings.model import load
 
-reboot.unfinished(load(), name="Reboot: what an earlier run has left", _serial=True, _timeout=7200)
-reboot.managers(load(), name="Reboot: managers but the leader", _serial=True, _timeout=7200)
-reboot.leader(load(), name="Reboot: the leader", _serial=True, _timeout=7200)
-reboot.workers(load(), name="Reboot: workers", _serial=True, _timeout=7200)
+reboot.unfinished(load(), name="Reboot: what an earlier run has left")
+reboot.managers(load(), name="Reboot: managers but the leader")
+reboot.leader(load(), name="Reboot: the leader")
+reboot.workers(load(), name="Reboot: workers")

@@ -3,12 +3,7 @@
 from pyinfra_swarm.rolling import restart_operations as restart
 from pyinfra_swarm.settings.model import load
 
-restart.unfinished(
-    load(),
-    name="Restart: what an earlier run has left",
-    _serial=True,
-    _timeout=7200,
-)
-restart.managers(load(), name="Restart: managers but the leader", _serial=True, _timeout=7200)
-restart.leader(load(), name="Restart: the leader", _serial=True, _timeout=7200)
-restart.workers(load(), name="Restart: workers", _serial=True, _timeout=7200)
+restart.unfinished(load(), name="Restart: what an earlier run has left")
+restart.managers(load(), name="Restart: managers but the leader")
+restart.leader(load(), name="Restart: the leader")
+restart.workers(load(), name="Restart: workers")

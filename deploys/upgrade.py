@@ -4,12 +4,7 @@ from pyinfra_swarm.rolling import upgrade_operations as upgrade
 from pyinfra_swarm.settings.model import load
 
 upgrade.fetched(load(), name="Upgrade: fetched and judged on all, before any is touched")
-upgrade.unfinished(
-    load(),
-    name="Upgrade: what an earlier run has left",
-    _serial=True,
-    _timeout=7200,
-)
-upgrade.managers(load(), name="Upgrade: managers but the leader", _serial=True, _timeout=7200)
-upgrade.leader(load(), name="Upgrade: the leader", _serial=True, _timeout=7200)
-upgrade.workers(load(), name="Upgrade: workers", _serial=True, _timeout=7200)
+upgrade.unfinished(load(), name="Upgrade: what an earlier run has left")
+upgrade.managers(load(), name="Upgrade: managers but the leader")
+upgrade.leader(load(), name="Upgrade: the leader")
+upgrade.workers(load(), name="Upgrade: workers")

@@ -102,12 +102,22 @@ def _named(tree: ast.Module) -> Iterator[str]:
 @cache
 def _made(module: str) -> dict[str, str]:
     """The operations of one of our modules, and which decorator made each."""
-    path = _FOLDER / f"{module.replace('.', '/')}.py"
-    return {
+    tree = _tree(_FOLDER / f"{module.replace('.', '/')}.py")
+    stages = {name.id: "job" for node in tree.body for name in _stages(node)}
+    return stages | {
         function.name: maker
-        for function in _tree(path).body
+        for function in tree.body
         if isinstance(function, ast.FunctionDef)
         for decorator in function.decorator_list
         if isinstance(decorator, ast.Call)
         and (maker := ast.unparse(decorator.func).rpartition(".")[2]) in _MAKERS
     }
+
+
+def _stages(node: ast.stmt) -> list[ast.Name]:
+    """The names of a rolling job's stages, which one call makes (:mod:`rolling.stages`)."""
+    if not isinstance(node, ast.Assign) or ast.unparse(node.value) != "stages(JOB)":
+        return []
+    return [
+        name for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)
+    ]

@@ -5,8 +5,8 @@ then the workers. Every plan looks at observed state only, so that the same comm
 was interrupted anywhere: a node that is worked on carries what it was in a label, which is set in
 the same update that drains it (:data:`settings.labels.AVAILABILITY_BEFORE`).
 
-``options`` is what the owner says, ``jobs`` and ``upgrade`` what there is to do, ``turns`` who
-comes when, ``plan`` whether a turn may begin, ``waiting`` when it is over.
+``jobs`` and ``upgrade`` say what there is to do, ``turns`` who comes when, ``plan`` whether a turn
+may begin, ``waiting`` when it is over.
 
 Sources: Docker's administration guide for swarm (quorum, draining).
 """

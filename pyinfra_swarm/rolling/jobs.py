@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.membership import Membership, Observed, view
 from pyinfra_swarm.rolling.nodes import entry
-from pyinfra_swarm.rolling.options import Options
 from pyinfra_swarm.run.findings import Refusal
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.wording import listed
@@ -19,7 +18,39 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Settings
 
 ABANDONED_AFTER = 24 * 3600
-"""Seconds after which a restart of everything that was not finished is begun anew."""
+"""Seconds after which a restart of everything that was not finished begins again."""
+
+WAIT = 300
+"""Seconds that a node has to lose its tasks, and to come back, unless ``--data wait=`` says."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What ``--data`` says to a rolling job.
+
+    wait: seconds that each wait may take; interruption: the owner accepts that for a time the swarm
+    cannot be controlled, or encrypted traffic does not flow; downgrade: accepts an older engine;
+    everything: reboots hosts that do not need it, too.
+    """
+
+    wait: int = WAIT
+    interruption: bool = False
+    downgrade: bool = False
+    everything: bool = False
+
+
+def options(given: Callable[[str], str | None]) -> Options:
+    """What the command line says.
+
+    given: the value of a key, ``None`` where there is none; keys and values are known to be valid
+    (:data:`run.command_line.OPTIONS`).
+    """
+    return Options(
+        wait=int(given("wait") or WAIT),
+        interruption=given("interruption") is not None,
+        downgrade=given("downgrade") is not None,
+        everything=given("all") is not None,
+    )
 
 
 @dataclass(frozen=True)

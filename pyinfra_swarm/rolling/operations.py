@@ -20,10 +20,9 @@ from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, controlling, view
 from pyinfra_swarm.proof import operations as proof
 from pyinfra_swarm.rolling import facts as rolling_facts
-from pyinfra_swarm.rolling import nodes, options, turns, waiting
-from pyinfra_swarm.rolling.jobs import Roll, Running
+from pyinfra_swarm.rolling import nodes, turns, waiting
+from pyinfra_swarm.rolling.jobs import Options, Roll, Running, options
 from pyinfra_swarm.rolling.nodes import STAGES
-from pyinfra_swarm.rolling.options import Options
 from pyinfra_swarm.rolling.plan import plan, still_due
 from pyinfra_swarm.rolling.waiting import Replicas
 from pyinfra_swarm.run import clock, story
@@ -52,9 +51,6 @@ from pyinfra_swarm.swarm.stage_operations import in_limit, this_host
 if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Host as DeclaredHost
     from pyinfra_swarm.settings.model import Settings
-
-OPTIONS = ("wait", "interruption", "downgrade", "all")
-"""What ``--data`` can say to a rolling job."""
 
 PAUSE = 2
 """Seconds between two looks while something is awaited."""
@@ -112,8 +108,7 @@ def look(settings: Settings, job: Job, *, planning: bool = False) -> Outlook:
     planning: nodes are still to have their turns, among them those that were left half-way.
     """
     me = this_host(settings)
-    said = {name: value for name in OPTIONS if (value := given(name)) is not None}
-    chosen = options.options(said)
+    chosen = options(given)
     observed = observe_all(swarm_facts.State)
     limit = in_limit()
     among = tuple(host.name for host in settings.hosts if host.name in limit)

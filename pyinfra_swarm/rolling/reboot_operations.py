@@ -8,12 +8,12 @@ from pyinfra.api import Host, State
 
 from pyinfra_swarm.rolling import jobs
 from pyinfra_swarm.rolling.facts import Running
-from pyinfra_swarm.rolling.jobs import Roll
-from pyinfra_swarm.rolling.operations import PAUSE, Job, running, turn
-from pyinfra_swarm.rolling.options import Options
+from pyinfra_swarm.rolling.jobs import Options, Roll
+from pyinfra_swarm.rolling.operations import PAUSE, Job, running
+from pyinfra_swarm.rolling.stages import stages
 from pyinfra_swarm.run import clock, story
 from pyinfra_swarm.run.connection import log_in_anew, read
-from pyinfra_swarm.run.converge import Commands, call, job, observe, pause, progress, script
+from pyinfra_swarm.run.converge import Commands, call, observe, pause, progress, script
 
 if TYPE_CHECKING:
     from pyinfra_swarm.nodes.membership import Observed
@@ -57,38 +57,4 @@ def _boot(host: Host) -> str:
 
 JOB = Job("reboot", _roll, _change)
 
-
-@job("reboot")
-def unfinished(settings: Settings) -> Commands:
-    """Nodes that an earlier run has left half-way. Call it with ``_serial=True``.
-
-    + settings: the cluster's settings.
-    """
-    yield from turn(settings, JOB, "unfinished")
-
-
-@job("reboot")
-def managers(settings: Settings) -> Commands:
-    """Managers but the leader. Call it with ``_serial=True``.
-
-    + settings: the cluster's settings.
-    """
-    yield from turn(settings, JOB, "managers")
-
-
-@job("reboot")
-def leader(settings: Settings) -> Commands:
-    """The leader. Call it with ``_serial=True``: it may have changed meanwhile.
-
-    + settings: the cluster's settings.
-    """
-    yield from turn(settings, JOB, "leader")
-
-
-@job("reboot")
-def workers(settings: Settings) -> Commands:
-    """Workers. Call it with ``_serial=True``.
-
-    + settings: the cluster's settings.
-    """
-    yield from turn(settings, JOB, "workers")
+unfinished, managers, leader, workers = stages(JOB)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.api import RESTART
 from pyinfra_swarm.rolling import jobs
-from pyinfra_swarm.rolling.jobs import Roll
-from pyinfra_swarm.rolling.operations import Job, running, turn
-from pyinfra_swarm.rolling.options import Options
-from pyinfra_swarm.run.converge import Commands, job, progress, script
+from pyinfra_swarm.rolling.jobs import Options, Roll
+from pyinfra_swarm.rolling.operations import Job, running
+from pyinfra_swarm.rolling.stages import stages
+from pyinfra_swarm.run.converge import Commands, progress, script
 
 if TYPE_CHECKING:
     from pyinfra_swarm.nodes.membership import Observed
@@ -33,38 +33,4 @@ def _change(settings: Settings, given: Options) -> Commands:
 
 JOB = Job("restart", _roll, _change)
 
-
-@job("restart")
-def unfinished(settings: Settings) -> Commands:
-    """Nodes that an earlier run has left half-way. Call it with ``_serial=True``.
-
-    + settings: the cluster's settings.
-    """
-    yield from turn(settings, JOB, "unfinished")
-
-
-@job("restart")
-def managers(settings: Settings) -> Commands:
-    """Managers but the leader. Call it with ``_serial=True``.
-
-    + settings: the cluster's settings.
-    """
-    yield from turn(settings, JOB, "managers")
-
-
-@job("restart")
-def leader(settings: Settings) -> Commands:
-    """The leader. Call it with ``_serial=True``: it may have changed meanwhile.
-
-    + settings: the cluster's settings.
-    """
-    yield from turn(settings, JOB, "leader")
-
-
-@job("restart")
-def workers(settings: Settings) -> Commands:
-    """Workers. Call it with ``_serial=True``.
-
-    + settings: the cluster's settings.
-    """
-    yield from turn(settings, JOB, "workers")
+unfinished, managers, leader, workers = stages(JOB)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from pyinfra_swarm.engine.versions import encrypt_alike, engine_version, newest, order
 from pyinfra_swarm.nodes.identity import node_of
 from pyinfra_swarm.nodes.membership import Membership, Observed, view
-from pyinfra_swarm.rolling.jobs import Roll, Work
+from pyinfra_swarm.rolling.jobs import Options, Roll, Work
 from pyinfra_swarm.rolling.nodes import entry
-from pyinfra_swarm.rolling.options import Options
 from pyinfra_swarm.run.findings import Refusal
 from pyinfra_swarm.run.printable import setting
 from pyinfra_swarm.run.wording import listed, verb

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from pyinfra_swarm.docker.facts import Installation, Offered
 from pyinfra_swarm.docker.operations import FETCH_LISTS_ANEW, apt_name, installation
 from pyinfra_swarm.docker.plan import DAEMON_JSON, daemon_json
-from pyinfra_swarm.rolling.jobs import Roll
-from pyinfra_swarm.rolling.operations import Job, look, turn
-from pyinfra_swarm.rolling.options import Options
+from pyinfra_swarm.rolling.jobs import Options, Roll
+from pyinfra_swarm.rolling.operations import Job, look
 from pyinfra_swarm.rolling.plan import unready
 from pyinfra_swarm.rolling.restart_operations import RESTARTED
+from pyinfra_swarm.rolling.stages import stages
 from pyinfra_swarm.rolling.upgrade import upgrade
 from pyinfra_swarm.run.converge import (
     Commands,
@@ -150,38 +150,4 @@ done
 """
 """Shell: fetches the packages and lets the engine in them judge the configuration."""
 
-
-@job("upgrade")
-def unfinished(settings: Settings) -> Commands:
-    """Nodes that an earlier run has left half-way. Call it with ``_serial=True``.
-
-    + settings: the cluster's settings.
-    """
-    yield from turn(settings, JOB, "unfinished")
-
-
-@job("upgrade")
-def managers(settings: Settings) -> Commands:
-    """Managers but the leader. Call it with ``_serial=True``.
-
-    + settings: the cluster's settings.
-    """
-    yield from turn(settings, JOB, "managers")
-
-
-@job("upgrade")
-def leader(settings: Settings) -> Commands:
-    """The leader. Call it with ``_serial=True``: it may have changed meanwhile.
-
-    + settings: the cluster's settings.
-    """
-    yield from turn(settings, JOB, "leader")
-
-
-@job("upgrade")
-def workers(settings: Settings) -> Commands:
-    """Workers. Call it with ``_serial=True``.
-
-    + settings: the cluster's settings.
-    """
-    yield from turn(settings, JOB, "workers")
+unfinished, managers, leader, workers = stages(JOB)

@@ -27,10 +27,9 @@ from pyinfra_swarm.nodes.membership import Membership, Observed, acting_manager,
 from pyinfra_swarm.nodes.steps import Clear, Demote, Leave, RemoveEntry, SetAvailability
 from pyinfra_swarm.proof.crossings import unproven
 from pyinfra_swarm.removal.plan import find, plan_removal
-from pyinfra_swarm.rolling.jobs import restart
+from pyinfra_swarm.rolling.jobs import Options, restart
 from pyinfra_swarm.rolling.nodes import entry
 from pyinfra_swarm.rolling.operations import _keeper
-from pyinfra_swarm.rolling.options import Options
 from pyinfra_swarm.rolling.plan import plan as rolling_plan
 from pyinfra_swarm.run.findings import Refusal, changes
 from pyinfra_swarm.settings.model import Settings

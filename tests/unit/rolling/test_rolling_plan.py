@@ -13,15 +13,16 @@ from pyinfra_swarm.engine.versions import encrypt_alike
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed
 from pyinfra_swarm.rolling.jobs import (
     ABANDONED_AFTER,
+    Options,
     Roll,
     Running,
     Work,
     needs_reboot,
+    options,
     reboot,
     restart,
 )
 from pyinfra_swarm.rolling.nodes import drained, restored
-from pyinfra_swarm.rolling.options import Options, options
 from pyinfra_swarm.rolling.plan import ordinal, plan, still_due, unready
 from pyinfra_swarm.rolling.turns import bearers, marks, steps, turns
 from pyinfra_swarm.rolling.upgrade import upgrade
@@ -933,8 +934,8 @@ def test_without_a_quorum_nothing_can_be_changed() -> None:
 
 def test_options_are_read() -> None:
     said = {"wait": "60", "interruption": "accepted", "downgrade": "accepted", "all": "yes"}
-    assert options(said) == Options(60, True, True, True)
-    assert options({}) == Options()
+    assert options(said.get) == Options(60, True, True, True)
+    assert options(lambda key: None) == Options()
 
 
 # Waiting

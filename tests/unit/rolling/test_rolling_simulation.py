@@ -25,9 +25,8 @@ from hypothesis import strategies as st
 from pyinfra_swarm.docker.plan import PACKAGES, Engine, Package
 from pyinfra_swarm.nodes.membership import Membership, Node, managers_of, view
 from pyinfra_swarm.nodes.quorum import majority
-from pyinfra_swarm.rolling.jobs import Roll, Running, reboot, restart
+from pyinfra_swarm.rolling.jobs import Options, Roll, Running, reboot, restart
 from pyinfra_swarm.rolling.nodes import STAGES, drained, entry, restored, stage
-from pyinfra_swarm.rolling.options import Options
 from pyinfra_swarm.rolling.plan import plan
 from pyinfra_swarm.rolling.turns import bearers, marks, steps, turns
 from pyinfra_swarm.rolling.upgrade import upgrade

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from pyinfra_swarm.rolling.operations import OPTIONS as OF_ROLLING_JOBS
 from pyinfra_swarm.run.command_line import (
     OPTIONS,
     data_slips,
@@ -39,7 +38,7 @@ def boards(tmp_path: Path) -> Path:
 
 def test_the_table_has_what_the_code_reads_and_nothing_else() -> None:
     code = "".join(path.read_text() for path in (ROOT / "pyinfra_swarm").rglob("*.py"))
-    read = {*re.findall(r'\bgiven\("(\w+)"\)', code), *OF_ROLLING_JOBS, "confirm"}
+    read = {*re.findall(r'\bgiven\("(\w+)"\)', code), "confirm"}
     assert "given(KEY)" in code
     assert {option.key for option in OPTIONS} == read
 
