@@ -3,7 +3,7 @@
 pyinfra inventory.py deploys/recover.py [--data host=rk1] [--data unlock=PATH]
 """
 
-from pyinfra_swarm.backup import recovery_operations as recovery
+from pyinfra_swarm.backup import recover_operations as recover
 from pyinfra_swarm.settings.model import load
 
-recovery.recovered(load(), name="Recover: the swarm goes on with one manager", _timeout=900)
+recover.recovered(load(), name="Recover: the swarm goes on with one manager", _timeout=900)

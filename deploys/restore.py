@@ -3,7 +3,7 @@
 pyinfra inventory.py deploys/restore.py --data file=PATH --data identity=PATH [--data host=rk1]
 """
 
-from pyinfra_swarm.backup import recovery_operations as recovery
+from pyinfra_swarm.backup import restore_operations as restore
 from pyinfra_swarm.settings.model import load
 
-recovery.restored(load(), name="Restore: the swarm's state from a backup", _timeout=900)
+restore.restored(load(), name="Restore: the swarm's state from a backup", _timeout=900)

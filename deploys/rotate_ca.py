@@ -3,7 +3,7 @@
 While a replacement is under way, its end is awaited.
 """
 
-from pyinfra_swarm.keys import certificates_operations as certificates
+from pyinfra_swarm.keys import root_ca_operations as root_ca
 from pyinfra_swarm.settings.model import load
 
-certificates.authority_rotated(load(), name="Swarm: a new root CA")
+root_ca.rotated(load(), name="Swarm: a new root CA")

@@ -3,8 +3,8 @@
 ``--data key_file=PATH`` names another file than ``swarm.unlock_key_file``.
 """
 
-from pyinfra_swarm.keys import autolock_operations as autolock
+from pyinfra_swarm.keys import unlock_operations as unlock
 from pyinfra_swarm.settings.model import load
 
-autolock.unlocked(load(), name="Swarm: locked managers unlocked")
-autolock.connected(load(), name="Swarm: unlocked managers in their networks", _serial=True)
+unlock.unlocked(load(), name="Swarm: locked managers unlocked")
+unlock.connected(load(), name="Swarm: unlocked managers in their networks", _serial=True)

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import IO, Any, cast
 
-from pyinfra_swarm.keys.unlock_key import is_key
+from pyinfra_swarm.engine.unlock_key import is_key
 from pyinfra_swarm.run.wording import moment
 
 FORMAT = 1

@@ -32,7 +32,7 @@ from pyinfra_swarm.docker.plan import (
 from pyinfra_swarm.engine.api import RESET_FAILED, RESTART, WITHIN
 from pyinfra_swarm.engine.versions import engine_version
 from pyinfra_swarm.firewall.host_files import UNIT as FIREWALL
-from pyinfra_swarm.keys.autolock_operations import after_restart, unlockable
+from pyinfra_swarm.keys.unlock_operations import after_restart, unlockable
 from pyinfra_swarm.nodes.facts import State
 from pyinfra_swarm.run.converge import (
     Commands,

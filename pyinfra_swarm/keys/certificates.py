@@ -1,28 +1,34 @@
-"""The certificates of a swarm's nodes, and the root CA that all of them come from.
+"""The certificates of a swarm's nodes: how long they are valid, and whether they are renewed.
 
-Sources: swarmkit renews a node's certificate at a random moment between 50 % and 80 % of its
+Source: swarmkit renews a node's certificate at a random moment between 50 % and 80 % of its
 validity, and at once when an engine starts after that (``ca/renewer.go``); it refuses a root CA
-that ends within a year. What a rotation of the root CA does was seen with 26.1.5
-(docs/decisions/swarm-keys.md).
+that ends within a year.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.nodes.membership import Membership, Node, Observed, acting_manager, view
-from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.keys.root_ca import pending, progress_of
+from pyinfra_swarm.nodes.membership import Membership, Observed, acting_manager, view
+from pyinfra_swarm.run.findings import Change, Finding, Notice
 from pyinfra_swarm.run.wording import listed
 from pyinfra_swarm.settings.values import DURATION_UNITS
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Host, Settings
 
+
 RENEWED = 0.8
 """Of a certificate's validity: by then swarm has renewed it, if it could."""
 
+
 _SLACK = 300
+
+
 _YEAR = 365 * 86400
+
+
 _AGAIN = "`journalctl -u docker | grep -i certificate` on the host says why"
 
 
@@ -100,6 +106,18 @@ def _of_the_host(own: Membership, now: float) -> list[Finding]:
     ]
 
 
+def _rotating(cluster: Membership) -> Notice:
+    behind = [node.hostname for node in pending(cluster)]
+    waits = f"; it waits for {listed(behind)}" if behind else ""
+    return Notice(
+        "root CA",
+        f"is being replaced: the old and the new one are trusted{waits}",
+        found=progress_of(cluster),
+        remedy="It ends by itself when all nodes are there; `pyinfra inventory.py "
+        "deploys/rotate_ca.py` waits for it",
+    )
+
+
 def has_expired(own: Membership) -> bool:
     """The engine has stopped being a node since its certificate is no longer valid."""
     return own.state == "error" and "certificate has expired" in own.error
@@ -116,114 +134,6 @@ def rejoin(own: Membership) -> str:
     return "`docker swarm leave --force` on it, then run the site, and it joins anew"
 
 
-# The root CA
-# -----------
-
-
-def plan_ca_rotation(
-    settings: Settings, observed: Observed, host: Host, *, awaited: bool = False
-) -> list[Finding]:
-    """The root CA replaced, or a replacement that was begun awaited; refused where it cannot end.
-
-    A node that is down keeps it from ending: as long as one has a certificate of the old root,
-    both are trusted.
-
-    awaited: this run has found one under way; if it has ended since, there is nothing to do.
-    """
-    cluster = view(settings, observed)
-    if cluster is None or cluster.spec is None:
-        return [no_manager("the root CA is not replaced")]
-    gone = unavailable(cluster)
-    if cluster.spec.rotating:
-        behind = [node.hostname for node in pending(cluster)]
-        if late := [name for name in gone if name in behind]:
-            return [
-                Refusal(
-                    "root CA",
-                    f"is being replaced, and that cannot end before {listed(late)} "
-                    f"{_has(late)} a certificate of the new one: {_is(late)} down",
-                    found=progress_of(cluster),
-                    remedy=_BRING_BACK,
-                )
-            ]
-        waiting = Change(
-            "root CA", "is being replaced already; the end is awaited", found=progress_of(cluster)
-        )
-        return [waiting] if acting_manager(settings, observed) == host.name else []
-    if awaited:
-        return []
-    if gone:
-        return [
-            Refusal(
-                "root CA",
-                f"is not replaced while {listed(gone)} {_is(gone)} down: it would not end before "
-                "every node has a certificate of the new one",
-                remedy=_BRING_BACK,
-            )
-        ]
-    if acting_manager(settings, observed) != host.name:
-        return []
-    return [
-        Change(
-            "root CA",
-            "is replaced, as asked for: every node gets a certificate of the new one, and both "
-            "join tokens change",
-        )
-    ]
-
-
-_BRING_BACK = (
-    "Bring it back and run again; or, if it is gone for good, take it out (demote it if it is a "
-    "manager, then `docker node rm --force`): a node taken out has to join anew"
-)
-
-
-def _rotating(cluster: Membership) -> Notice:
-    behind = [node.hostname for node in pending(cluster)]
-    waits = f"; it waits for {listed(behind)}" if behind else ""
-    return Notice(
-        "root CA",
-        f"is being replaced: the old and the new one are trusted{waits}",
-        found=progress_of(cluster),
-        remedy="It ends by itself when all nodes are there; `pyinfra inventory.py "
-        "deploys/rotate_ca.py` waits for it",
-    )
-
-
-def pending(cluster: Membership) -> list[Node]:
-    """The nodes that have no certificate of the key that signs now."""
-    issuer = cluster.spec.issuer if cluster.spec else ""
-    return [node for node in cluster.nodes or () if node.issuer != issuer]
-
-
-def progress_of(cluster: Membership) -> str:
-    """How far a replacement of the root CA has come, in words."""
-    nodes = cluster.nodes or ()
-    return f"{len(nodes) - len(pending(cluster))} of {len(nodes)} nodes have a new certificate"
-
-
-# Words
-# -----
-
-
-def unavailable(cluster: Membership) -> list[str]:
-    """The nodes, by host name, that do not answer."""
-    return [
-        node.hostname
-        for node in cluster.nodes or ()
-        if node.state != "ready" or (node.role == "manager" and node.reachability != "reachable")
-    ]
-
-
-def no_manager(what: str) -> Refusal:
-    """Nothing can be done without a manager that answers for the swarm."""
-    return Refusal(
-        "the swarm",
-        f"{what}: no declared manager answers for one",
-        remedy="`pyinfra inventory.py deploys/swarm.py --dry` says why",
-    )
-
-
 def duration(seconds: int) -> str:
     """A length of time as the settings have it: ``90d``, ``1d12h``."""
     words = ""
@@ -238,11 +148,3 @@ def _days(seconds: float) -> str:
         if seconds >= 2 * size or size == 60:
             return f"{seconds / size:.0f} {word}s"
     return ""  # pragma: no cover
-
-
-def _is(names: list[str]) -> str:
-    return "is" if len(names) == 1 else "are"
-
-
-def _has(names: list[str]) -> str:
-    return "has" if len(names) == 1 else "have"

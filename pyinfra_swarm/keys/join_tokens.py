@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.keys.certificates import no_manager
+from pyinfra_swarm.keys.root_ca import no_manager
 from pyinfra_swarm.nodes.membership import Observed, acting_manager
 from pyinfra_swarm.run.findings import Change, Finding
 

@@ -1,30 +1,10 @@
-"""The swarm's unlock key, and the file on this computer that keeps it.
-
-The key is the swarm's secret: it is never part of settings, facts or findings. Two keys are
-compared by their fingerprints.
-"""
+"""The file on this computer that keeps the swarm's unlock key, as plans see it."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass
 
-FINGERPRINTED = "pyinfra-swarm unlock key "
-"""What stands before the key in what is hashed, so that the hash is of no use elsewhere."""
-
-FINGERPRINT_LENGTH = 16
-"""Of hexadecimal digits: enough to tell keys apart, and a part of the hash only."""
-
-
-def is_key(text: str) -> bool:
-    """Whether a text looks like an unlock key, as the engine writes it."""
-    return re.fullmatch(r"SWMKEY-1-[A-Za-z0-9+/]{40,}={0,2}", text) is not None
-
-
-def fingerprint(key: str) -> str:
-    """A short name of a key that does not give the key away: its 256 bits are random."""
-    return hashlib.sha256(f"{FINGERPRINTED}{key}".encode()).hexdigest()[:FINGERPRINT_LENGTH]
+from pyinfra_swarm.run.findings import Change, Finding
 
 
 @dataclass(frozen=True)
@@ -56,3 +36,23 @@ class KeyFile:
     def private(self) -> bool:
         """Nobody but its owner may read it."""
         return not self.mode & 0o077
+
+
+def not_in_its_file(file: KeyFile, fingerprint: str) -> list[Finding]:
+    if not fingerprint or file.fingerprint == fingerprint:
+        return []
+    if not file.fingerprint:
+        return [
+            Change(
+                "unlock key",
+                "is not in its file, and without it no manager comes back after a reboot",
+                expected=f"fetched from this manager into {file.path}",
+            )
+        ]
+    return [
+        Change(
+            "unlock key",
+            "in the file is another than the swarm's",
+            expected=f"fetched from this manager; the other is kept in {file.path}.old",
+        )
+    ]

@@ -15,11 +15,10 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from pyinfra.api.facts import ShortFactBase
 
-from pyinfra_swarm.backup.recovery import Remains
 from pyinfra_swarm.docker.facts import ENGINE_STATE, encrypted, subnets
 from pyinfra_swarm.engine import values as judged
+from pyinfra_swarm.engine.unlock_key import FINGERPRINT_LENGTH, FINGERPRINTED
 from pyinfra_swarm.engine.versions import engine_version
-from pyinfra_swarm.keys.unlock_key import FINGERPRINT_LENGTH, FINGERPRINTED
 from pyinfra_swarm.nodes.membership import (
     IN_NO_SWARM,
     Membership,
@@ -28,6 +27,7 @@ from pyinfra_swarm.nodes.membership import (
     Service,
     SwarmSpec,
 )
+from pyinfra_swarm.nodes.on_disk import OnDisk
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 
@@ -285,7 +285,7 @@ class UnlockKey(SubjectFact[str]):
         return "".join(said["fingerprint"])[:FINGERPRINT_LENGTH]
 
 
-class Kept(SubjectFact[Remains]):
+class Kept(SubjectFact[OnDisk]):
     """What this host has of a swarm on its disk, whether its engine runs or not.
 
     Gives a :class:`backup.recovery.Remains`. Keys are looked at, never read out.
@@ -302,16 +302,16 @@ class Kept(SubjectFact[Remains]):
             + "section addresses; ip -4 -o addr show scope global 2>/dev/null\ntrue\n"
         )
 
-    def parse(self, said: Sections) -> Remains:
+    def parse(self, said: Sections) -> OnDisk:
         return parse_remains(said)
 
 
-def parse_remains(found: Sections) -> Remains:
+def parse_remains(found: Sections) -> OnDisk:
     """Read what :class:`Kept` prints."""
     cluster, node, role = _subject(found["certificate"])
     version = re.search(r"version ([^,\s]+)", "".join(found["engine"]))
     addresses = re.findall(r"\binet ([\d.]+)", "\n".join(found["addresses"]))
-    return Remains(
+    return OnDisk(
         state=found["state"] == ["yes"],
         locked=found["locked"] == ["yes"],
         cluster=judged.swarm_id_if_any(cluster),

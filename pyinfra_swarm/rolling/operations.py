@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pyinfra.api import Host, State
 
 from pyinfra_swarm.engine.api import API, on, updated
-from pyinfra_swarm.keys.autolock_operations import after_restart, unlockable
+from pyinfra_swarm.keys.unlock_operations import after_restart, unlockable
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, controlling, view
 from pyinfra_swarm.proof import operations as proof

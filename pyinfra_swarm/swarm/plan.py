@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.keys.autolock import UNLOCK
 from pyinfra_swarm.keys.certificates import has_expired, rejoin
+from pyinfra_swarm.keys.unlock import UNLOCK
 from pyinfra_swarm.nodes.identity import entries_of, node_at, node_of
 from pyinfra_swarm.nodes.membership import (
     Membership,

@@ -14,18 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinfra_swarm.backup import record_operations as backup_record
-from pyinfra_swarm.backup.record import (
-    Found,
-    Written,
-    as_line,
-    asked_before_restore,
-    file_name,
-    parse,
-    plan_folder,
-    plan_origin,
-    superseded,
-)
+from pyinfra_swarm.backup import record_file as backup_record
+from pyinfra_swarm.backup.origin import asked_before_restore, plan_origin
+from pyinfra_swarm.backup.record import Found, Written, as_line, file_name, parse
+from pyinfra_swarm.backup.retention import plan_folder, superseded
 from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.settings.model import Settings
 from tests.unit.backup.test_backup_archive import ABOUT

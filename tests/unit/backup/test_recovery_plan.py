@@ -9,15 +9,11 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.backup.archive import Backup, Manager
-from pyinfra_swarm.backup.recovery import (
-    Remains,
-    ghosts,
-    plan_recovery,
-    plan_restore,
-    recovery_target,
-    restore_target,
-)
+from pyinfra_swarm.backup.force_new_cluster import ghosts
+from pyinfra_swarm.backup.recover import plan_recovery, recovery_target
+from pyinfra_swarm.backup.restore import plan_restore, restore_target
 from pyinfra_swarm.nodes.membership import Membership, Node
+from pyinfra_swarm.nodes.on_disk import OnDisk
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal, changes, refusals
 from pyinfra_swarm.settings.model import Settings
 
@@ -50,14 +46,14 @@ FRESH = Membership("running")
 NO_LEADER = "The swarm does not have a leader."
 
 
-def remains(name: str, **more: Any) -> Remains:
+def remains(name: str, **more: Any) -> OnDisk:
     """What a host has on its disk; by default nothing of a swarm."""
     address = SETTINGS.host(name).address
-    empty = Remains(False, False, "", "", False, "28.5.2", (address,))
+    empty = OnDisk(False, False, "", "", False, "28.5.2", (address,))
     return replace(empty, **more)
 
 
-def member(name: str, **more: Any) -> Remains:
+def member(name: str, **more: Any) -> OnDisk:
     role = SETTINGS.host(name).is_manager
     return remains(
         name,

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.keys import autolock_operations as autolock
-from pyinfra_swarm.keys import key_file
+from pyinfra_swarm.keys import unlock_key_file as key_file
+from pyinfra_swarm.keys import unlock_operations as unlock
 from pyinfra_swarm.run import story
 from tests.tools.answers import encoded
 
@@ -126,6 +127,6 @@ def test_no_key_is_sent_from_a_file_that_is_not_text(
 ) -> None:
     (tmp_path / name).write_bytes(b"\xff\xfe\x00")
     manager = Manager()
-    assert not autolock._send_keys(None, manager, tmp_path / "key")  # type: ignore[arg-type]
+    assert not unlock._send_keys(None, manager, tmp_path / "key")  # type: ignore[arg-type]
     assert manager.printed == [], "nothing was asked of the manager"
     assert failures == [f"{tmp_path / 'key'} cannot be read: {name}: it is not text"]

@@ -7,22 +7,18 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.keys.autolock import (
-    key_missing,
-    needs_fingerprint,
-    plan_autolock,
-    plan_connection,
-    plan_key_rotation,
-    plan_unlock,
-)
+from pyinfra_swarm.engine.unlock_key import fingerprint, is_key
+from pyinfra_swarm.keys.autolock import needs_fingerprint, plan_autolock
 from pyinfra_swarm.keys.certificates import (
     duration,
     has_expired,
-    plan_ca_rotation,
     plan_certificates,
 )
 from pyinfra_swarm.keys.join_tokens import plan_tokens
-from pyinfra_swarm.keys.unlock_key import KeyFile, fingerprint, is_key
+from pyinfra_swarm.keys.root_ca import plan_ca_rotation
+from pyinfra_swarm.keys.unlock import key_missing, plan_connection, plan_unlock
+from pyinfra_swarm.keys.unlock_key import KeyFile
+from pyinfra_swarm.keys.unlock_key_rotation import plan_key_rotation
 from pyinfra_swarm.nodes.membership import Membership, Observed, SwarmSpec
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.settings.model import Settings

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.backup.plan import Choice, choose
+from pyinfra_swarm.backup.save import Choice, choose
 from pyinfra_swarm.docker import operations as docker
 from pyinfra_swarm.docker.plan import Engine
 from pyinfra_swarm.firewall.policy import members, votes

@@ -16,7 +16,7 @@ import pytest
 from pyinfra.api.exceptions import FactProcessError
 
 from pyinfra_swarm.docker.facts import ENGINE_STATE
-from pyinfra_swarm.keys.unlock_key import fingerprint
+from pyinfra_swarm.engine.unlock_key import fingerprint
 from pyinfra_swarm.nodes.facts import JoinState, Nodes, Services, State, UnlockKey, parse_remains
 from pyinfra_swarm.nodes.membership import Membership, Service
 from tests.tools.answers import encoded, recorded, sections

@@ -277,7 +277,7 @@ ASKING = {
     # Consent is asked for by one function, which plans anew when it was given.
     "pyinfra_swarm/run/confirmation.py": {"readline"},
     # The passphrase of a key file: no consent, and asked before anything is observed.
-    "pyinfra_swarm/backup/file.py": {"getpass"},
+    "pyinfra_swarm/backup/backup_file.py": {"getpass"},
 }
 
 

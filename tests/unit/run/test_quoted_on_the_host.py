@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pyinfra_swarm.backup import operations as backup
-from pyinfra_swarm.backup import recovery_operations as recovery
+from pyinfra_swarm.backup import force_new_cluster_operations as force
+from pyinfra_swarm.backup import save_operations as backup
 from pyinfra_swarm.engine.api import UNLESS_GONE, UPDATE_NODE, updated
 from pyinfra_swarm.removal import operations as removal
 from pyinfra_swarm.run.shell import with_values
@@ -89,7 +89,7 @@ SCRIPTS: dict[str, Callable[[str], str]] = {
     "backup": lambda id: backup.save_script(
         replace(CHOICE, drains=True, node=replace(CHOICE.node, id=id, availability=id))
     ),
-    "ghosts": lambda id: with_values(recovery._CLEAR, cluster=id, address=id),
+    "ghosts": lambda id: with_values(force._CLEAR, cluster=id, address=id),
 }
 
 
@@ -130,8 +130,8 @@ CARRIERS = {"on": 1, "quietly": 1, "script": 0, "StringCommand": 0}
 
 SAFE = {
     "access/operations.py": {"commands": "lines that are judged themselves"},
-    "backup/operations.py": {"drain": "one of two of our own lines"},
-    "keys/autolock_operations.py": {"command": "a script, judged where it is made"},
+    "backup/save_operations.py": {"drain": "one of two of our own lines"},
+    "keys/unlock_operations.py": {"command": "a script, judged where it is made"},
     "keys/certificates_operations.py": {"edit": "our own text", "nanoseconds": "a number"},
     "run/connection.py": {"script": "a script, judged where it is made"},
     "run/converge.py": {"text": "a script, judged where it is made", "whole": "likewise"},
@@ -151,9 +151,9 @@ SAFE = {
         "version": "the version that this very host's apt names",
     },
     "engine/api.py": {"options": "an argument of shlex.join()"},
-    "backup/recovery_operations.py": {
+    "backup/restore_operations.py": {"update": "made by updating()"},
+    "backup/force_new_cluster_operations.py": {
         "must_not_be": "our own text",
-        "update": "made by updating()",
         "text": "a script, judged where it is made",
     },
     "reset/operations.py": {

@@ -17,14 +17,15 @@ from typing import Any
 import pyrage
 import pytest
 
-from pyinfra_swarm.backup import age_encryption
-from pyinfra_swarm.backup import file as backup_file
-from pyinfra_swarm.backup import operations as backup
-from pyinfra_swarm.backup import record_operations as backup_record
-from pyinfra_swarm.backup import recovery_operations as recovery
+from pyinfra_swarm.backup import age_encryption, backup_file
+from pyinfra_swarm.backup import force_new_cluster_operations as force
+from pyinfra_swarm.backup import record_file as backup_record
+from pyinfra_swarm.backup import recover_operations as recover
+from pyinfra_swarm.backup import restore_operations as restore
+from pyinfra_swarm.backup import save_operations as backup
 from pyinfra_swarm.backup.archive import Archive, Backup
-from pyinfra_swarm.backup.locked_state import NODE_KEY
-from pyinfra_swarm.backup.plan import Choice
+from pyinfra_swarm.backup.offline_unlock import NODE_KEY
+from pyinfra_swarm.backup.save import Choice
 from pyinfra_swarm.drift import cli as drift_cli
 from pyinfra_swarm.drift import target as drift_target
 from pyinfra_swarm.engine import api as engine_api
@@ -65,7 +66,7 @@ def say(monkeypatch: pytest.MonkeyPatch) -> Say:
     """Give the run some ``--data``."""
 
     def says(**data: str) -> None:
-        for job in (backup, backup_file, recovery, reset):
+        for job in (backup, backup_file, recover, restore, reset):
             monkeypatch.setattr(job, "given", data.get)
 
     return says
@@ -80,8 +81,8 @@ def without_pyrage(folder: Path, asked: str) -> str:
             (libraries / entry.name).symlink_to(entry)
     program = (
         "from pathlib import Path\n"
-        "from pyinfra_swarm.backup import operations as backup\n"
-        f"from pyinfra_swarm.backup import file as backup_file\n{asked}"
+        "from pyinfra_swarm.backup import save_operations as backup\n"
+        f"from pyinfra_swarm.backup import backup_file\n{asked}"
     )
     run = subprocess.run(
         [sys.executable, "-S", "-c", program],
@@ -300,7 +301,7 @@ def limited(monkeypatch: pytest.MonkeyPatch, say: Say) -> list[str]:
     say()
     for module in (confirmation, removal, reset):
         monkeypatch.setattr(module, "report", report)
-    for job in (backup, recovery, removal, reset):
+    for job in (backup, recover, restore, force, removal, reset):
         monkeypatch.setattr(job, "current_host", lambda: SimpleNamespace(name="rk3"))
     for job in (removal, reset):
         monkeypatch.setattr(job, "memberships", lambda: CONVERGED)
@@ -323,15 +324,15 @@ def test_nobody_but_the_one_that_is_left_out_could_be_backed_up(
 
 
 def test_no_swarm_goes_on_from_a_manager_that_is_left_out(limited: list[str]) -> None:
-    forced = recovery._Forced(force=True, cluster="abc", autolock=False)
+    forced = force.Forced(force=True, cluster="abc", autolock=False)
     found: list[Finding] = [Change("the swarm", "goes on")]
-    proposal = recovery._proposal("recover", found, "rk1", forced, "rk1", "it goes on")
+    proposal = force.proposal("recover", found, "rk1", forced, "rk1", "it goes on")
     assert [said(finding) for finding in proposal.findings] == [
         "--limit: leaves out rk1, the manager that the swarm goes on from. Give no --limit, or "
         "`--limit rk1`"
     ]
     assert (proposal.plan, proposal.word) == (None, "")
-    nothing = recovery._proposal("recover", [], "rk1", forced, "rk1", "it goes on")
+    nothing = force.proposal("recover", [], "rk1", forced, "rk1", "it goes on")
     assert (nothing.findings, nothing.plan, nothing.word) == ([], None, "")
 
 
@@ -399,7 +400,7 @@ def test_an_error_without_words_is_told_by_its_kind(
 ) -> None:
     say()
     assert backup._read(dying, dying.host, CHOICE) is None
-    assert not recovery._take_lock_off(dying, dying.host, SETTINGS)
+    assert not force.take_lock_off(dying, dying.host, SETTINGS)
     assert ["(EOFError)" in message for message in failures] == [True, True]
     connector = SimpleNamespace(run_shell_command=dying.host.run_shell_command)
     assert guard._run(connector, "true", {}) == (False, "the connection was lost: EOFError")
@@ -409,7 +410,7 @@ def test_an_error_without_words_is_told_by_its_kind(
 # What cannot be taken back looks once more on the host
 # -----------------------------------------------------
 
-FORCED = recovery._Forced(force=True, cluster="abc", autolock=False)
+FORCED = force.Forced(force=True, cluster="abc", autolock=False)
 
 
 def first(commands: object) -> str:
@@ -421,9 +422,10 @@ def first(commands: object) -> str:
 def _agreed(monkeypatch: pytest.MonkeyPatch, say: Say) -> None:
     """The owner has said yes, and the plan is still the same."""
     say()
-    for job in (recovery, removal, reset):
+    for job in (recover, restore, removal, reset):
         monkeypatch.setattr(job, "current_host", lambda: SimpleNamespace(name="rk1"))
-    monkeypatch.setattr(recovery, "progress", lambda message: None)
+    for module in (force, restore, recover):
+        monkeypatch.setattr(module, "progress", lambda message: None)
     monkeypatch.setattr(backup_file, "unlock_keys", lambda settings: ())
 
 
@@ -431,9 +433,9 @@ def _agreed(monkeypatch: pytest.MonkeyPatch, say: Say) -> None:
 def test_a_new_cluster_is_forced_only_where_the_manager_does_not_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recovery, "confirmed", lambda propose: ("rk1", FORCED))
-    script = first(inspect.unwrap(recovery.recovered)(FOUR))
-    assert script.index(recovery._ANSWERS) < script.index("/swarm/init")
+    monkeypatch.setattr(recover, "confirmed", lambda propose: ("rk1", FORCED))
+    script = first(inspect.unwrap(recover.recovered)(FOUR))
+    assert script.index(force.ANSWERS) < script.index("/swarm/init")
 
 
 @pytest.mark.usefixtures("_agreed")
@@ -441,12 +443,12 @@ def test_a_restored_swarm_is_forced_only_where_no_other_manager_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     about = SimpleNamespace(about=SimpleNamespace(time="", availability=""), state=b"")
-    monkeypatch.setattr(recovery, "confirmed", lambda propose: FORCED)
+    monkeypatch.setattr(restore, "confirmed", lambda propose: FORCED)
     monkeypatch.setattr(backup_file, "opened", lambda file, identity: about)
     monkeypatch.setattr(backup_file, "unlocked", lambda opened, unlock: opened)
-    monkeypatch.setattr(recovery, "restore_target", lambda *_: FOUR.host("rk1"))
-    script = first(inspect.unwrap(recovery.restored)(FOUR))
-    assert script.index(recovery._OTHERS_ANSWER) < script.index("/swarm/init")
+    monkeypatch.setattr(restore, "restore_target", lambda *_: FOUR.host("rk1"))
+    script = first(inspect.unwrap(restore.restored)(FOUR))
+    assert script.index(force.OTHERS_ANSWER) < script.index("/swarm/init")
 
 
 @pytest.mark.usefixtures("_agreed")

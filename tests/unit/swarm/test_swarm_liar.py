@@ -15,7 +15,7 @@ from hypothesis import assume, event, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pyinfra_swarm.backup.recovery import recovery_target
+from pyinfra_swarm.backup.recover import recovery_target
 from pyinfra_swarm.drift.memory import Memory, learn
 from pyinfra_swarm.drift.report import BUSY_LIMIT
 from pyinfra_swarm.nodes.membership import Observed, acting_manager

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from pyinfra_swarm.backup.locked_state import (
+from pyinfra_swarm.backup.offline_unlock import (
     NODE_KEY,
     NotUnlocked,
     fitting,

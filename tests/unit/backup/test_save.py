@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.backup.plan import Choice, choose, plan_backup, plan_unlock_key
+from pyinfra_swarm.backup.save import Choice, choose, plan_backup, plan_unlock_key
 from pyinfra_swarm.keys.unlock_key import KeyFile
 from pyinfra_swarm.nodes.membership import Membership, Node, SwarmSpec
 from pyinfra_swarm.run.findings import Notice, Refusal, changes

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pyinfra_swarm.keys.unlock_key import KeyFile, fingerprint, is_key
+from pyinfra_swarm.engine.unlock_key import fingerprint, is_key
+from pyinfra_swarm.keys.unlock_key import KeyFile
 from pyinfra_swarm.run.plain_file import content, opened
 
 _LONGEST = 1 << 16

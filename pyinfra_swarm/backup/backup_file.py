@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.backup import age_encryption
-from pyinfra_swarm.backup import record_operations as backup_record
+from pyinfra_swarm.backup import record_file as backup_record
 from pyinfra_swarm.backup.age_encryption import NotOpened
 from pyinfra_swarm.backup.archive import Archive, Backup, Unusable, unpack
-from pyinfra_swarm.backup.locked_state import NotUnlocked, fitting, node_key_in, unlocked_state
-from pyinfra_swarm.backup.record import plan_folder, plan_origin
-from pyinfra_swarm.keys import key_file
+from pyinfra_swarm.backup.offline_unlock import NotUnlocked, fitting, node_key_in, unlocked_state
+from pyinfra_swarm.backup.origin import plan_origin
+from pyinfra_swarm.backup.retention import plan_folder
+from pyinfra_swarm.keys import unlock_key_file as key_file
 from pyinfra_swarm.run.converge import given
 from pyinfra_swarm.run.findings import Notice, Refusal
 from pyinfra_swarm.settings.paths import from_user

@@ -20,14 +20,15 @@ from typing import TYPE_CHECKING
 from pyinfra.api import Host, State, StringCommand
 
 from pyinfra_swarm.backup import age_encryption
-from pyinfra_swarm.backup import record_operations as backup_record
+from pyinfra_swarm.backup import record_file as backup_record
 from pyinfra_swarm.backup.archive import HEADER, Archive, Backup, Manager, Unusable, examine, pack
-from pyinfra_swarm.backup.locked_state import NotUnlocked, fitting, is_locked, node_key_in
-from pyinfra_swarm.backup.plan import Choice, choose, plan_backup, plan_unlock_key
-from pyinfra_swarm.backup.record import Written, file_name, plan_folder, superseded
+from pyinfra_swarm.backup.offline_unlock import NotUnlocked, fitting, is_locked, node_key_in
+from pyinfra_swarm.backup.record import Written, file_name
+from pyinfra_swarm.backup.retention import plan_folder, superseded
+from pyinfra_swarm.backup.save import Choice, choose, plan_backup, plan_unlock_key
 from pyinfra_swarm.engine.api import API, IN_INGRESS, REACHABLE, RESET_FAILED, WITHIN
-from pyinfra_swarm.keys import key_file
-from pyinfra_swarm.keys.autolock_operations import ATTEMPTS, PATIENCE
+from pyinfra_swarm.keys import unlock_key_file as key_file
+from pyinfra_swarm.keys.unlock_operations import ATTEMPTS, PATIENCE
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Membership, managers_of, view
 from pyinfra_swarm.run import plain_file, story

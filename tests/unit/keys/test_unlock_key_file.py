@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pyinfra_swarm.keys import key_file
-from pyinfra_swarm.keys.unlock_key import fingerprint
+from pyinfra_swarm.engine.unlock_key import fingerprint
+from pyinfra_swarm.keys import unlock_key_file as key_file
 
 A, B, C = (f"SWMKEY-1-{letter * 43}" for letter in "ABC")
 

@@ -1,0 +1,82 @@
+"""Where a backup comes from that is to be restored, and the word that its restore asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pyinfra_swarm.backup.record import Written
+from pyinfra_swarm.run.findings import Finding, Notice
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.backup.archive import Backup
+
+
+def plan_origin(
+    file: str, written: Written | None, backup: Backup, record: Iterable[Written]
+) -> list[Finding]:
+    """Where a backup comes from that is to be restored.
+
+    file: its name; written: what the record says of it; backup: what it says of itself.
+    """
+    if written is None:
+        return [
+            Notice(
+                "the backup",
+                f"this computer did not write {file}, or it was changed since. It says of itself: "
+                f"{of_itself(backup)}. Nothing proves that",
+                remedy="Whoever knows the public key can make such a file, with services, secrets "
+                "and a CA of their own. Go on only if you know how it came here (docs/backup.md)",
+            )
+        ]
+    findings: list[Finding] = []
+    if file != written.file:
+        findings.append(
+            Notice(
+                "the backup",
+                f"{file} is what this computer wrote as {written.file}: {of_itself(backup)}",
+            )
+        )
+    later = [
+        other
+        for other in record
+        if other.cluster == written.cluster and other.taken > written.taken
+    ]
+    if later:
+        newest = max(later, key=lambda other: other.taken)
+        findings.append(
+            Notice(
+                "the backup",
+                f"{file} is of {written.time}, and this computer has written a newer one of the "
+                f"same swarm: {newest.file}, of {newest.time}",
+                remedy="If the newer one is gone or was changed, find out who can write to its "
+                "folder",
+            )
+        )
+    return findings
+
+
+def asked_before_restore(backup: Backup, target: str, *, ours: bool) -> tuple[str, str]:
+    """The word that has to be typed before a backup is put back, and what it is for.
+
+    ours: this computer has written it. If not, the word is the swarm's id: it is to be read in what
+    the file says of itself, while a host's name is what every restore is answered with.
+    """
+    consequence = (
+        f"the swarm of {backup.time} goes on from {target}: what has changed since is lost, "
+        "and none of its old managers may come back with its state"
+    )
+    if ours:
+        return target, consequence
+    return backup.cluster, (
+        "this computer did not write this file, and nothing proves what it says of itself "
+        f"({of_itself(backup)}): {consequence}"
+    )
+
+
+def of_itself(backup: Backup) -> str:
+    """What a backup says of itself, for who has to tell whether it can be true."""
+    return (
+        f"swarm {backup.cluster}, made on {backup.host} at {backup.address} on {backup.time}, "
+        f"Docker {backup.engine}"
+    )

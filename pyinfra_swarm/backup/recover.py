@@ -1,0 +1,142 @@
+"""A swarm that has lost its quorum for good, recovered from the manager that is left.
+
+Source: Docker's administration guide for swarm (“Recover from losing the quorum”).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyinfra_swarm.backup.force_new_cluster import (
+    NEEDS_UNLOCK_KEY,
+    cleared,
+    forced,
+    ghosts,
+    if_it_lies,
+    lost_manager,
+    other_managers,
+    refused,
+)
+from pyinfra_swarm.nodes.membership import (
+    Observed,
+)
+from pyinfra_swarm.nodes.on_disk import OnDisks
+from pyinfra_swarm.nodes.quorum import Quorum
+from pyinfra_swarm.run.findings import Change, Finding, Refusal
+from pyinfra_swarm.run.wording import listed
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings.model import Host, Settings
+
+
+def recovery_target(
+    settings: Settings, observed: Observed, remaining: OnDisks, asked: str | None
+) -> Host | Refusal:
+    """The manager that goes on alone: the one asked for, else the only one that answers."""
+    if asked is not None:
+        return settings.host(asked)
+    able = [
+        host
+        for host in settings.managers
+        if (m := observed.get(host.name)) and m.in_swarm and (m.manager or m.state == "locked")
+    ]
+    controlling = [host for host in able if (m := observed[host.name]) and m.controls]
+    if controlling:
+        return controlling[0]
+    if len(able) == 1:
+        return able[0]
+    if not able:
+        return refused(
+            "recovery",
+            "no declared host answers as a manager of a swarm, so there is nothing to recover from",
+            "Restore a backup: docs/backup.md",
+        )
+    return refused(
+        "recovery",
+        f"{listed([host.name for host in able])} are managers that answer, and only one can go on",
+        "Look first why they do not reach each other (port 2377/tcp, power, addresses): most of "
+        "them together are a quorum, and then nothing is lost. Else name the one: --data host=…",
+    )
+
+
+def plan_recovery(
+    settings: Settings,
+    observed: Observed,
+    remaining: OnDisks,
+    target: Host,
+    *,
+    unlock_key: bool = False,
+) -> list[Finding]:
+    """The swarm goes on with one manager, or why it must not.
+
+    unlock_key: the key of an autolocked swarm is at hand.
+    """
+    own, remains = observed.get(target.name), remaining.get(target.name)
+    if own is None or remains is None:
+        return [refused("recovery", f"{target.name} does not answer", "Bring it up, and run again")]
+    if not own.in_swarm or not (own.manager or own.state == "locked"):
+        what = f"its engine is {own.engine}" if own.engine != "running" else "it is no manager"
+        return [
+            refused(
+                "recovery",
+                f"{target.name} cannot go on for the swarm: {what}",
+                "Name a manager that is left: --data host=…; if there is none, restore a backup: "
+                "docs/backup.md",
+            )
+        ]
+    living = [name for name, m in observed.items() if m and m.controls]
+    for name in living:
+        cluster = observed[name]
+        assert cluster is not None
+        quorum = Quorum.of(cluster)
+        if not quorum.lost:
+            left = ghosts(cluster)
+            if left and name == target.name:
+                return cleared(left, cluster.node)
+            return [
+                refused(
+                    "recovery",
+                    f"the swarm has its quorum: {quorum.sentence()}, as {name} says",
+                    "Nothing has to be forced: `pyinfra inventory.py deploys/site.py`"
+                    + if_it_lies(settings, name),
+                )
+            ]
+    problems = other_managers(
+        settings,
+        observed,
+        remaining,
+        target.name,
+        remains.cluster,
+        {host.name for host in settings.hosts},
+    )
+    if remains.locked and not unlock_key:
+        problems.append(
+            refused(
+                "recovery",
+                f"the swarm is autolocked, so its unlock key is needed to force {target.name} (do "
+                "not try without: the engine then drops out of the swarm, moby #36852)",
+                NEEDS_UNLOCK_KEY,
+            )
+        )
+    if problems:
+        return [*problems]
+    lost = [
+        lost_manager(node, _name_at(settings, address), address.rpartition(":")[0])
+        for node, address in (own.remote_managers or {}).items()
+        if node != remains.node
+    ]
+    lost.sort(key=lambda node: node.hostname)
+    findings: list[Finding] = []
+    if remains.locked:
+        findings.append(
+            Change(
+                "the lock of the swarm's state",
+                "would keep it from going on alone, so it is taken off; the engine puts it back",
+            )
+        )
+    return [*findings, forced(target.name), *cleared(lost, remains.node)]
+
+
+def _name_at(settings: Settings, address: str) -> str:
+    at = address.rpartition(":")[0]
+    return next((host.name for host in settings.hosts if host.address == at), at)

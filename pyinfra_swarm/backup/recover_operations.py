@@ -1,0 +1,102 @@
+"""A swarm that has lost its quorum, recovered from the manager that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pyinfra_swarm.backup import backup_file
+from pyinfra_swarm.backup.force_new_cluster_operations import (
+    ANSWERS,
+    Forced,
+    go_on_alone,
+    proposal,
+    take_lock_off,
+)
+from pyinfra_swarm.backup.recover import plan_recovery, recovery_target
+from pyinfra_swarm.nodes import facts as swarm_facts
+from pyinfra_swarm.run.confirmation import Proposal, confirmed
+from pyinfra_swarm.run.converge import (
+    Commands,
+    call,
+    current_host,
+    given,
+    job,
+    observe_all,
+    progress,
+    report,
+)
+from pyinfra_swarm.run.findings import Refusal, changes
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings.model import Settings
+
+
+@job("recover")
+def recovered(settings: Settings) -> Commands:
+    """A swarm that has lost its quorum for good goes on with the one manager that is left.
+
+    + settings: the cluster's settings
+
+    ``--data host=rk1`` names the manager; else it is the only one that answers. ``--data
+    unlock=PATH`` names a file with the unlock key of an autolocked swarm; else it is the one that
+    is declared for it.
+
+    **Example:**
+
+    .. code:: python
+
+        recovery.recovered(load(), name="Recover: the swarm goes on alone", _timeout=600)
+    """
+    me = current_host()
+    unlock = backup_file.unlock_keys(settings)
+    if isinstance(unlock, Refusal):
+        report("recover", [unlock])
+    assert not isinstance(unlock, Refusal)
+    target, todo = confirmed(lambda: _recovery(settings, unlock))
+    if todo is None:
+        return
+    if me.name != target:
+        me.noop(f"the swarm is recovered on {target}")
+        return
+    if todo.force and todo.locked:
+        progress("taking the lock off the state")
+        yield call(take_lock_off, settings)
+    address = settings.host(target).address
+    yield from go_on_alone(settings, todo, address, ANSWERS, unlock)
+
+
+def _recovery(settings: Settings, unlock: Sequence[str]) -> Proposal[tuple[str, Forced | None]]:
+    """Which manager goes on, and what that takes."""
+    observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.Kept)
+    target = recovery_target(settings, observed, remaining, given("host"))
+    if isinstance(target, Refusal):
+        return Proposal("recover", [target], ("", None))
+    findings = plan_recovery(settings, observed, remaining, target, unlock_key=bool(unlock))
+    told = [finding.what for finding in changes(findings)]
+    remains = remaining[target.name]
+    # A run that was interrupted has left the state without its lock: then who names a key, or
+    # declares autolock, says that the swarm has one.
+    said = given("unlock") is not None or settings.swarm.autolock
+    locked = remains is not None and remains.locked
+    force = Forced(
+        force="the swarm" in told,
+        cluster=remains.cluster if remains else "",
+        autolock=locked or (said and bool(unlock)),
+        locked=locked,
+    )
+    lost = ", ".join(what.removeprefix("node ") for what in told if what.startswith("node "))
+    one = proposal(
+        "recover",
+        findings,
+        target.name,
+        force,
+        target.name,
+        f"the swarm goes on with {target.name} alone: what the others had agreed on and it has not "
+        f"heard of is lost, and {lost or 'the other managers'} must never come back with its old "
+        "state",
+    )
+    if not force.force:  # what is left of an earlier recovery is cleared: nothing is lost by that
+        one = replace(one, word="", consequence="")
+    return Proposal(one.part, one.findings, (target.name, one.plan), one.word, one.consequence)

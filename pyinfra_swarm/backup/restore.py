@@ -1,0 +1,197 @@
+"""A swarm whose managers are lost, restored from a backup.
+
+Source: Docker's administration guide for swarm (“Restore from a backup”).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+from pyinfra_swarm.backup.archive import Backup
+from pyinfra_swarm.backup.force_new_cluster import (
+    LEAVE,
+    NEEDS_UNLOCK_KEY,
+    cleared,
+    forced,
+    ghosts,
+    lost_manager,
+    other_managers,
+    refused,
+)
+from pyinfra_swarm.engine.versions import order
+from pyinfra_swarm.nodes.membership import (
+    Membership,
+    Observed,
+)
+from pyinfra_swarm.nodes.on_disk import OnDisk, OnDisks
+from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.run.printable import quoted, setting
+from pyinfra_swarm.run.wording import listed
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings.model import Host, Settings
+
+
+def restore_target(settings: Settings, backup: Backup, asked: str | None) -> Host | Refusal:
+    """The host that a backup goes to: the one asked for, else the one at the backup's address."""
+    at = next((host for host in settings.hosts if host.address == backup.address), None)
+    found = settings.host(asked) if asked is not None else at
+    if found is None:
+        return refused(
+            "restore",
+            f"no declared host has the address {backup.address}, and a manager's state works at "
+            "its own address only: the other nodes, and its own certificates, know it by that",
+            f"Give the host that is to be restored the address {backup.address}, and declare it so",
+        )
+    if found.address != backup.address:
+        return refused(
+            "restore",
+            f"the backup is {backup.host}'s at {backup.address}, and {found.name} is at "
+            f"{found.address}: a manager's state works at its own address only",
+            f"Restore it on {at.name}" if at else f"Give {found.name} that address",
+        )
+    return found
+
+
+def plan_restore(
+    settings: Settings,
+    observed: Observed,
+    remaining: OnDisks,
+    backup: Backup,
+    target: Host,
+    gone: Collection[str] = (),
+    *,
+    unlock_key: bool = False,
+) -> list[Finding]:
+    """The backup put back on a fresh host, or why not.
+
+    gone: silent hosts of which the owner has said that they will not come back as they were.
+    unlock_key: the key of an autolocked swarm is at hand.
+    """
+    own, remains = observed.get(target.name), remaining.get(target.name)
+    if own is None or remains is None:
+        return [refused("restore", f"{target.name} does not answer", "Bring it up, and run again")]
+    mine = remains.state and remains.node == backup.node
+    problems = other_managers(
+        settings, observed, remaining, target.name, backup.cluster, _managers(settings, backup)
+    )
+    if mine and own.controls and not ghosts(own):
+        others = [m for name, m in observed.items() if m and name != target.name]
+        if problems and any(m.controls for m in others):
+            return [*problems]
+        return [
+            Notice(
+                "the swarm's state",
+                f"{target.name} is a manager of this very swarm and answers: nothing is restored",
+                remedy=f"To go back to what was on {backup.time}, let it leave first: {LEAVE}",
+            )
+        ]
+    problems += _silent(settings, observed, target.name, backup, gone)
+    problems += _unfit(own, remains, backup, target, mine)
+    if backup.autolock and not mine and not unlock_key:
+        problems.append(
+            refused(
+                "restore",
+                f"the swarm was autolocked on {backup.time}, so its unlock key of then is needed",
+                NEEDS_UNLOCK_KEY,
+            )
+        )
+    if problems:
+        return [*problems]
+    findings: list[Finding] = []
+    if not mine:
+        findings.append(
+            Change(
+                "the swarm's state",
+                f"is put back as {backup.host} had it on {backup.time}; what has changed since is "
+                "lost",
+                expected=f"swarm {backup.cluster}, node {backup.node}",
+            )
+        )
+    if not own.controls and len(backup.managers) > 1:
+        findings.append(forced(target.name))
+    return findings + cleared(
+        ghosts(own)
+        if own.controls
+        else [
+            lost_manager(m.node, m.hostname, m.address)
+            for m in backup.managers
+            if m.node != own.node
+        ],
+        backup.node,
+    )
+
+
+def _managers(settings: Settings, backup: Backup) -> set[str]:
+    """Declared hosts that were, or are to be, managers: whoever of them is silent may still be."""
+    at = {manager.address for manager in backup.managers}
+    return {host.name for host in settings.hosts if host.is_manager or host.address in at}
+
+
+def _silent(
+    settings: Settings, observed: Observed, target: str, backup: Backup, gone: Iterable[str]
+) -> list[Refusal]:
+    left_out = set(gone)
+    silent = sorted(
+        name
+        for name in _managers(settings, backup) - {target} - left_out
+        if (membership := observed.get(name)) is None or membership.engine.startswith("unreachable")
+    )
+    if not silent:
+        return []
+    return [
+        refused(
+            "restore",
+            f"{listed(silent)} did not answer, and may still be a manager of this swarm: two of "
+            "the old managers that come back would be a second swarm beside the restored one",
+            "Bring them up, so that it can be seen; if they are gone for good, or will be "
+            f"installed anew before they come back: `--data gone={quoted(','.join(silent))}`",
+        )
+    ]
+
+
+def _unfit(
+    own: Membership, remains: OnDisk, backup: Backup, target: Host, mine: bool
+) -> list[Refusal]:
+    found: list[Refusal] = []
+    if own.engine == "absent" or not remains.engine:
+        return [
+            refused(
+                "restore",
+                f"{target.name} has no Docker yet",
+                "Prepare it as far as Docker and its firewall, not the swarm: `pyinfra "
+                f"inventory.py deploys/docker.py deploys/firewall.py --limit "
+                f"{quoted(target.name)}`",
+            )
+        ]
+    if order(remains.engine) < order(backup.engine):
+        found.append(
+            refused(
+                "restore",
+                f"{target.name} runs Docker {remains.engine}, and the state is from "
+                f"{backup.engine}: an older engine may not understand it",
+                f"Declare docker.version = {setting(backup.engine)} or newer, and run "
+                "deploys/docker.py",
+            )
+        )
+    if remains.addresses and target.address not in remains.addresses:
+        found.append(
+            refused(
+                "restore",
+                f"{target.name} does not have its declared address {target.address} (it has "
+                f"{', '.join(remains.addresses)})",
+                "Give it that address: the state works there only",
+            )
+        )
+    if not mine and (own.in_swarm or remains.state):
+        found.append(
+            refused(
+                "restore",
+                f"{target.name} is in a swarm already"
+                + (f" ({remains.cluster})" if remains.cluster else "")
+                + ", and its state would be overwritten",
+                f"If that one is to go, let it leave: {LEAVE}; else restore on a fresh host",
+            )
+        )
+    return found

@@ -1,0 +1,73 @@
+"""Which backups of this computer's folder are kept, and what else is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+from pyinfra_swarm.backup.record import Found
+from pyinfra_swarm.run.findings import Finding, Notice
+from pyinfra_swarm.run.wording import listed, verb
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings.model import Settings
+
+
+_MOST_NAMED = 5
+
+
+_WAS, _IS = ("was", "were"), ("is", "are")
+
+
+def superseded(
+    found: Iterable[Found], settings: Settings, *, written: str, now: float
+) -> list[str]:
+    """The names of those files that are more than are to be kept.
+
+    Only files that this computer has written of this cluster are counted, and go. Never the one
+    that was written last (``written``, its name), and never for one that is dated in the future.
+    """
+    earlier = sorted(
+        (file.written.taken, file.name)
+        for file in found
+        if file.written
+        and file.written.name == settings.cluster.name
+        and file.name != written
+        and file.written.taken <= now
+    )
+    more = len(earlier) - (settings.backup.keep - 1)
+    return [name for _, name in earlier[: max(more, 0)]]
+
+
+def plan_folder(folder: str, found: Collection[Found], now: float) -> list[Finding]:
+    """What in the folder of backups is not what it looks like."""
+    findings: list[Finding] = []
+    strangers = [file.name for file in found if file.written is None]
+    if strangers:
+        it, was, is_ = (verb(strangers, *words) for words in (("it", "they"), _WAS, _IS))
+        findings.append(
+            Notice(
+                "the folder of backups",
+                f"this computer did not write {_named(strangers)} in {folder}, or {it} {was} "
+                f"changed since: nothing proves what {it} {is_}, so {it} {is_} neither counted "
+                "nor removed",
+                remedy="If no other computer of yours writes to this folder, find out who can",
+            )
+        )
+    ahead = [file.name for file in found if file.written and file.written.taken > now]
+    if ahead:
+        findings.append(
+            Notice(
+                "the folder of backups",
+                f"{_named(ahead)} in {folder} {verb(ahead, *_IS)} dated in the future, so neither "
+                "counted nor removed",
+                remedy="Check this computer's clock (`date`); if it is right, remove these files",
+            )
+        )
+    return findings
+
+
+def _named(names: Collection[str]) -> str:
+    shown = sorted(names)[:_MOST_NAMED]
+    more = len(names) - len(shown)
+    return listed([*shown, f"{more} more"]) if more else listed(shown)
