@@ -6,9 +6,7 @@ Nothing may be added. A test fails when an entry is no longer needed: it is dele
 from __future__ import annotations
 
 UPWARDS = {
-    ("nodes", "backup"),
     ("nodes", "docker"),
-    ("nodes", "keys"),
     # ssh
     ("ssh", "swarm"),
     # networks
@@ -40,8 +38,9 @@ READING_PLANS = {
 SHELL_IN_PYTHON = {
     "access.facts",
     # backup
-    "backup.operations",
-    "backup.recovery_operations",
+    "backup.force_new_cluster_operations",
+    "backup.restore_operations",
+    "backup.save_operations",
     # docker
     "docker.facts",
     "docker.operations",
@@ -55,9 +54,10 @@ SHELL_IN_PYTHON = {
     "host.facts",
     "host.kernel",
     # keys
-    "keys.autolock_operations",
-    "keys.certificates_operations",
     "keys.join_tokens_operations",
+    "keys.root_ca_operations",
+    "keys.unlock_key_operations",
+    "keys.unlock_operations",
     # networks
     "networks.operations",
     # nodes
@@ -89,7 +89,6 @@ SHELL_IN_PYTHON = {
 """Modules with programs for a host in strings of three lines or more."""
 
 LONG = {
-    "backup/recovery_operations.py",
     # run
     "run/converge.py",
     # settings
