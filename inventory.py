@@ -40,7 +40,7 @@ def _refuse_strangers():
 
 def _load():
     try:
-        from pyinfra_swarm.settings import model as settings
+        from pyinfra_swarm import settings
     except ModuleNotFoundError as error:
         _stop(
             f'The Python that runs pyinfra ({_sys.executable}) has no module "{error.name}"\n\n'

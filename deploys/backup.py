@@ -4,6 +4,6 @@ pyinfra inventory.py deploys/backup.py [--data host=rk2] [--data to=PATH] [--dat
 """
 
 from pyinfra_swarm.backup import save_operations as backup
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 
 backup.saved(load(), name="Backup: the swarm's state of one manager", _timeout=1200)

@@ -1,7 +1,7 @@
 """Docker from its own repository: one version everywhere, held, configured, running."""
 
 from pyinfra_swarm.docker import operations as docker
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 
 docker.repository(load(), name="Docker: its repository, the key checked first")
 docker.installed(load(), name="Docker: one version everywhere, held")

@@ -4,7 +4,7 @@
 """
 
 from pyinfra_swarm.firewall import operations as firewall
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 
 firewall.applied(load(), name="Firewall: default deny, the web ports for those declared")
 firewall.web_ranges(load(), name="Firewall: the web ranges no older than declared")

@@ -4,6 +4,6 @@ pyinfra -y inventory.py deploys/prove.py
 """
 
 from pyinfra_swarm.proof import operations as proof
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 
 proof.proven(load(), name="Proof: every pair of nodes exchanges encrypted packets")

@@ -4,7 +4,7 @@
 """
 
 from pyinfra_swarm.rolling import reboot_operations as reboot
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 
 reboot.unfinished(load(), name="Reboot: what an earlier run has left")
 reboot.managers(load(), name="Reboot: managers but the leader")

@@ -4,7 +4,7 @@ pyinfra inventory.py deploys/replace.py --data host=rk4
 """
 
 from pyinfra_swarm.removal import operations as removal
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 
 removal.planned_replacement(load(), name="Replace: what it takes, and the owner's word")
 removal.drained(load(), name="Replace: no more tasks on it")

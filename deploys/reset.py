@@ -5,7 +5,7 @@
 
 from pyinfra_swarm.firewall import operations as firewall
 from pyinfra_swarm.reset import operations as reset
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 
 reset.planned(load(), name="Reset: what it ends, and the owner's word")
 reset.workers_left(load(), name="Reset: the workers leave", _timeout=120)

@@ -4,6 +4,6 @@ pyinfra inventory.py deploys/restore.py --data file=PATH --data identity=PATH [-
 """
 
 from pyinfra_swarm.backup import restore_operations as restore
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 
 restore.restored(load(), name="Restore: the swarm's state from a backup", _timeout=900)

@@ -4,6 +4,6 @@ While a replacement is under way, its end is awaited.
 """
 
 from pyinfra_swarm.keys import root_ca_operations as root_ca
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 
 root_ca.rotated(load(), name="Swarm: a new root CA")

@@ -4,7 +4,7 @@ from pyinfra_swarm.firewall import operations as firewall
 from pyinfra_swarm.keys import autolock_operations as autolock
 from pyinfra_swarm.keys import certificates_operations as certificates
 from pyinfra_swarm.networks import operations as networks
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 from pyinfra_swarm.swarm import operations as swarm
 
 swarm.founded(load(), name="Swarm: find it, or found it")

@@ -4,7 +4,7 @@
 """
 
 from pyinfra_swarm.keys import unlock_operations as unlock
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 
 unlock.unlocked(load(), name="Swarm: locked managers unlocked")
 unlock.connected(load(), name="Swarm: unlocked managers in their networks", _serial=True)

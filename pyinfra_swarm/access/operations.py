@@ -21,7 +21,7 @@ from pyinfra_swarm.run.converge import (
 )
 from pyinfra_swarm.run.pyinfra_internals import UNREACHABLE, login_key
 from pyinfra_swarm.run.shell import write_file, write_in_home
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 
 
 @converges("access")

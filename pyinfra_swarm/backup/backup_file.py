@@ -26,7 +26,7 @@ from pyinfra_swarm.settings.paths import from_user
 
 if TYPE_CHECKING:
     from pyinfra_swarm.run.findings import Finding
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 @cache

@@ -20,7 +20,7 @@ from pyinfra_swarm.nodes.on_disk import OnDisks
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 LEAVE = "`docker swarm leave --force`"

@@ -38,7 +38,7 @@ from pyinfra_swarm.swarm.stage_operations import left_out
 
 if TYPE_CHECKING:
     from pyinfra_swarm.run.findings import Finding
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from pyinfra_swarm.run.converge import (
 from pyinfra_swarm.run.findings import Refusal, changes
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 @job("recover")

@@ -30,7 +30,7 @@ from pyinfra_swarm.run.printable import quoted, setting
 from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host, Settings
+    from pyinfra_swarm.settings import Host, Settings
 
 
 def restore_target(settings: Settings, backup: Backup, asked: str | None) -> Host | Refusal:

@@ -34,7 +34,7 @@ from pyinfra_swarm.run.findings import Refusal, changes
 from pyinfra_swarm.run.shell import with_values
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 @job("restore")

@@ -10,7 +10,7 @@ from pyinfra_swarm.run.findings import Finding, Notice
 from pyinfra_swarm.run.wording import listed, verb
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 _MOST_NAMED = 5

@@ -22,7 +22,7 @@ from pyinfra_swarm.nodes.quorum import BRING_BACK, Quorum
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 # Of which manager
 # ----------------

@@ -50,7 +50,7 @@ from pyinfra_swarm.settings.paths import from_user
 from pyinfra_swarm.swarm.stage_operations import left_out
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 DRAINED_WITHIN = 180
 """Seconds that tasks get to move elsewhere; a service's stop grace period is 10 s by default."""

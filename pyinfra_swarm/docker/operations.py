@@ -54,7 +54,7 @@ from pyinfra_swarm.swarm.stage_operations import memberships, this_host
 
 if TYPE_CHECKING:
     from pyinfra_swarm.nodes.membership import Observed
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 APT = """\
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C

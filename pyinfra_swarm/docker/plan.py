@@ -13,7 +13,7 @@ from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.observation import Observation
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host, Settings
+    from pyinfra_swarm.settings import Host, Settings
 
 PACKAGES = (
     "docker-ce",

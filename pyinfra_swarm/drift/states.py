@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 
 PACKAGE = "pyinfra_swarm"
 _FOLDER = Path(__file__).resolve().parents[1]

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from pyinfra_swarm.drift.report import Host
 from pyinfra_swarm.drift.states import jobs_in
+from pyinfra_swarm.settings import Settings, SettingsError, load, source
 from pyinfra_swarm.settings.errors import nearest
-from pyinfra_swarm.settings.model import Settings, SettingsError, load, source
-from pyinfra_swarm.settings.paths import from_user
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT, from_user
 
 
 class Unusable(Exception):

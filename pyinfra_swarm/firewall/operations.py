@@ -56,7 +56,7 @@ from pyinfra_swarm.run.shell import write_files
 from pyinfra_swarm.swarm.stage_operations import memberships, this_host
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 @converges("firewall")
@@ -258,8 +258,8 @@ def _wanted(
     votes: whether the host is a manager, where that is known better than by the managers' list.
     """
     used, known = _clear_text_in_use(settings)
-    cut = settings.firewall.cut_clear_vxlan or not used
-    if not known and not settings.firewall.cut_clear_vxlan:
+    cut = settings.firewall.drop_cleartext_vxlan or not used
+    if not known and not settings.firewall.drop_cleartext_vxlan:
         cut = _cuts_already(host)  # nobody could say what would be cut: leave it as it is
     wanted = _policy(settings, host, cut=cut, votes=votes)
     return declared(wanted, settings.firewall.refresh), used
@@ -271,7 +271,7 @@ def _policy(settings: Settings, host: Host, *, cut: bool, votes: bool | None = N
         settings,
         current_host().name,
         ssh_ports=host.ssh_ports or (22,),
-        cut_clear_vxlan=cut,
+        drop_cleartext_vxlan=cut,
         members=still,
         votes=voting if votes is None else votes,
     )

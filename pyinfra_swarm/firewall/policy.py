@@ -12,7 +12,7 @@ from pyinfra_swarm.nodes.identity import node_at, node_of
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 Family = Literal["ipv4", "ipv6"]
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
@@ -49,7 +49,7 @@ class Policy:
     web: who may reach the web ports: ``cloudflare`` (the ranges in the host's own list), ``open``,
         ``closed``, or ``listed`` (web_sources).
     inbound: what happens to all else that is addressed to the host: ``deny`` or ``accept``.
-    cut_clear_vxlan: clear-text VXLAN is dropped, in and out.
+    drop_cleartext_vxlan: clear-text VXLAN is dropped, in and out.
     """
 
     peers: tuple[str, ...]
@@ -62,7 +62,7 @@ class Policy:
     web_ports: tuple[int, ...] = (80, 443)
     openings: tuple[Opening, ...] = ()
     inbound: str = "deny"
-    cut_clear_vxlan: bool = True
+    drop_cleartext_vxlan: bool = True
 
 
 def policy(
@@ -70,7 +70,7 @@ def policy(
     name: str,
     *,
     ssh_ports: Iterable[int],
-    cut_clear_vxlan: bool,
+    drop_cleartext_vxlan: bool,
     members: Sequence[str] = (),
     votes: bool = False,
 ) -> Policy:
@@ -94,7 +94,7 @@ def policy(
             Opening(opening.port, opening.protocol, opening.sources) for opening in wanted.open
         ),
         inbound=wanted.inbound,
-        cut_clear_vxlan=cut_clear_vxlan,
+        drop_cleartext_vxlan=drop_cleartext_vxlan,
     )
 
 

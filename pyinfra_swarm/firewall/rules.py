@@ -97,7 +97,7 @@ def interface_rules(interfaces: Interfaces) -> Chains:
 
 def _input(policy: Policy, family: Family) -> Iterable[str]:
     vxlan = policy.vxlan_port
-    if policy.cut_clear_vxlan:
+    if policy.drop_cleartext_vxlan:
         yield f"-p udp -m policy --dir in --pol none -m udp --dport {vxlan} -j DROP"
     yield "-i lo -j ACCEPT"
     yield "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
@@ -107,7 +107,7 @@ def _input(policy: Policy, family: Family) -> Iterable[str]:
     )
     yield f"-p tcp -m tcp --dport {GOSSIP_PORT} -g {PEERS}"
     yield f"-p udp -m udp --dport {GOSSIP_PORT} -g {PEERS}"
-    if not policy.cut_clear_vxlan:
+    if not policy.drop_cleartext_vxlan:
         # In clear text for a network that is not encrypted: not ours to accept. Docker drops what
         # is meant for an encrypted one, by a rule that stands below our jump.
         for source in _sources(policy.peers, family, everywhere=False):
@@ -165,7 +165,7 @@ def _original(protocol: str, port: int | str) -> str:
 
 
 def _output(policy: Policy) -> Iterable[str]:
-    if policy.cut_clear_vxlan:
+    if policy.drop_cleartext_vxlan:
         yield f"-p udp -m policy --dir out --pol none -m udp --dport {policy.vxlan_port} -j DROP"
 
 

@@ -9,7 +9,7 @@ from pyinfra_swarm.nodes.membership import Membership, Service
 from pyinfra_swarm.run.findings import Finding, Notice
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 Attached = Mapping[str, Sequence[str]]
 """Network id to the names of containers that are attached to it without a service."""
@@ -36,7 +36,7 @@ def in_use(
 
 def notices(used: Mapping[str, Sequence[str]], settings: Settings) -> list[Finding]:
     """What is said of each of them."""
-    if settings.firewall.cut_clear_vxlan:
+    if settings.firewall.drop_cleartext_vxlan:
         return []
     return [
         Notice(
@@ -46,7 +46,7 @@ def notices(used: Mapping[str, Sequence[str]], settings: Settings) -> list[Findi
             expected="encrypted",
             found="clear text",
             remedy="Move them to an encrypted network; or cut them off with "
-            "firewall.cut_clear_vxlan = true",
+            "firewall.drop_cleartext_vxlan = true",
         )
         for name, users in sorted(used.items())
     ]

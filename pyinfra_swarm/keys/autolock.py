@@ -16,7 +16,7 @@ from pyinfra_swarm.nodes.membership import (
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host, Settings
+    from pyinfra_swarm.settings import Host, Settings
 
 
 def needs_fingerprint(settings: Settings, observed: Observed, host: Host) -> bool:

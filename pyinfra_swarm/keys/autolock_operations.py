@@ -28,8 +28,8 @@ from pyinfra_swarm.run.converge import (
 from pyinfra_swarm.swarm.stage_operations import this_host
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host as DeclaredHost
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Host as DeclaredHost
+    from pyinfra_swarm.settings import Settings
 
 
 @converges("swarm")

@@ -16,7 +16,7 @@ from pyinfra_swarm.run.wording import listed
 from pyinfra_swarm.settings.values import DURATION_UNITS
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host, Settings
+    from pyinfra_swarm.settings import Host, Settings
 
 
 RENEWED = 0.8

@@ -9,7 +9,7 @@ from pyinfra_swarm.nodes.membership import Observed, acting_manager
 from pyinfra_swarm.run.findings import Change, Finding
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host, Settings
+    from pyinfra_swarm.settings import Host, Settings
 
 
 def plan_tokens(settings: Settings, observed: Observed, host: Host) -> list[Finding]:

@@ -12,7 +12,7 @@ from pyinfra_swarm.run.converge import Commands, job, observe_all, report
 from pyinfra_swarm.swarm.stage_operations import acting_left_out, this_host
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 @job("swarm")

@@ -12,7 +12,7 @@ from pyinfra_swarm.run.findings import Change, Finding, Refusal
 from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host, Settings
+    from pyinfra_swarm.settings import Host, Settings
 
 
 def plan_ca_rotation(

@@ -23,7 +23,7 @@ from pyinfra_swarm.run.findings import Change, Finding, Refusal
 from pyinfra_swarm.run.printable import quoted
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host, Settings
+    from pyinfra_swarm.settings import Host, Settings
 
 
 UNLOCK = "`pyinfra inventory.py deploys/unlock.py`"

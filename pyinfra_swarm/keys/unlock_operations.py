@@ -40,7 +40,7 @@ from pyinfra_swarm.swarm.plan import may_restart
 from pyinfra_swarm.swarm.stage_operations import this_host
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 ATTEMPTS = 10

@@ -17,7 +17,7 @@ from pyinfra_swarm.swarm import stages as topology
 from pyinfra_swarm.swarm.stage_operations import memberships, this_host, to_do
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 _INGRESS = f"""\
 {UPDATE_NODE}{WITHIN}{IN_INGRESS}

@@ -19,7 +19,7 @@ from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.settings.values import SMALLEST_MTU
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host, Settings
+    from pyinfra_swarm.settings import Host, Settings
 
 
 def services_matter(settings: Settings, observed: Observed) -> bool:

@@ -19,7 +19,7 @@ from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 def owner(settings: Settings, node: Node) -> str | None:

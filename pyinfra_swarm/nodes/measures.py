@@ -9,7 +9,7 @@ from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
 from pyinfra_swarm.nodes.quorum import Quorum
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 def nodes(settings: Settings, observed: Observed) -> dict[str, dict[str, Any]]:

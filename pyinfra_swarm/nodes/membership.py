@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pyinfra_swarm.run.observation import Observation
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 IN_NO_SWARM = "inactive"
 

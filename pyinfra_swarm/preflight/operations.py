@@ -12,7 +12,7 @@ from pyinfra_swarm.run.converge import (
     observe_all,
     report,
 )
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 
 
 @converges("preflight")

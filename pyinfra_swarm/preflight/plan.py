@@ -11,7 +11,7 @@ from pyinfra_swarm.firewall.plan import neighbours
 from pyinfra_swarm.host.seen import Host, Kernel, Module
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted, setting
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 
 SUPPORTED = {
     "ubuntu": ("24.04", "26.04"),

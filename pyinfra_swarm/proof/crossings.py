@@ -19,7 +19,7 @@ from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.run.observation import Observation
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 INGRESS = "ingress_sbox"
 """The sandbox of the ingress network's end."""

@@ -44,7 +44,7 @@ from pyinfra_swarm.run.shell import arrives_whole
 from pyinfra_swarm.swarm.stage_operations import in_limit
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 SETTLING = 40
 """Seconds that a node may take to join the ingress network after its engine has started."""

@@ -45,7 +45,7 @@ from pyinfra_swarm.swarm.operations import IS_WORKER, demote
 from pyinfra_swarm.swarm.stage_operations import left_out, memberships
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 @job("removal")

@@ -26,7 +26,7 @@ from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host, Settings
+    from pyinfra_swarm.settings import Host, Settings
 
 
 @dataclass(frozen=True)

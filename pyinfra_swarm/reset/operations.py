@@ -50,7 +50,7 @@ from pyinfra_swarm.swarm.stage_operations import in_limit, memberships, this_hos
 from pyinfra_swarm.updates.plan import CONFIGURATION
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 @job("reset")

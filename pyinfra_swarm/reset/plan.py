@@ -24,7 +24,7 @@ from pyinfra_swarm.ssh.plan import DROP_IN
 from pyinfra_swarm.updates.plan import CONFIGURATION
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host, Settings
+    from pyinfra_swarm.settings import Host, Settings
 
 GUARD = (*INSTALLED, ROOT)
 UNREAD = f"{DAEMON_JSON}.removed"

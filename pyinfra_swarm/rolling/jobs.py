@@ -15,7 +15,7 @@ from pyinfra_swarm.run.wording import listed
 from pyinfra_swarm.settings.labels import LABEL_PREFIX
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 ABANDONED_AFTER = 24 * 3600
 """Seconds after which a restart of everything that was not finished begins again."""

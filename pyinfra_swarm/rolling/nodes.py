@@ -10,7 +10,7 @@ from pyinfra_swarm.nodes.membership import Membership, Node, Observed
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 STAGES = ("unfinished", "managers", "leader", "workers")
 """Who comes after whom: nodes that an earlier run has left half-way, and then by their part."""

@@ -49,8 +49,8 @@ from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 from pyinfra_swarm.swarm.stage_operations import in_limit, this_host
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host as DeclaredHost
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Host as DeclaredHost
+    from pyinfra_swarm.settings import Settings
 
 PAUSE = 2
 """Seconds between two looks while something is awaited."""

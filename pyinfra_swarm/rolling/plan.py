@@ -16,7 +16,7 @@ from pyinfra_swarm.run.wording import listed, verb
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host, Settings
+    from pyinfra_swarm.settings import Host, Settings
 
 
 def plan(

@@ -17,7 +17,7 @@ from pyinfra_swarm.run.converge import Commands, call, observe, pause, progress,
 
 if TYPE_CHECKING:
     from pyinfra_swarm.nodes.membership import Observed
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 def _roll(settings: Settings, observed: Observed, given: Options, begun: float) -> Roll:

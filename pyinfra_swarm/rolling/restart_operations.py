@@ -13,7 +13,7 @@ from pyinfra_swarm.run.converge import Commands, progress, script
 
 if TYPE_CHECKING:
     from pyinfra_swarm.nodes.membership import Observed
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 RESTARTED = (
     "{ journalctl -u docker.service -n 20 --no-pager >&2; "

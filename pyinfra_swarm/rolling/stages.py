@@ -12,7 +12,7 @@ from pyinfra_swarm.run.converge import Commands
 from pyinfra_swarm.run.converge import job as job_operation
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 _MEANING = {
     "unfinished": "Nodes that an earlier run has left half-way.",

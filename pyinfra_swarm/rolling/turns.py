@@ -11,7 +11,7 @@ from pyinfra_swarm.rolling.nodes import STAGES, entry, stage
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 def turns(

@@ -17,7 +17,7 @@ from pyinfra_swarm.run.wording import listed, verb
 
 if TYPE_CHECKING:
     from pyinfra_swarm.docker.plan import Engine
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 
 def upgrade(

@@ -30,7 +30,7 @@ from pyinfra_swarm.run.findings import Change, Refusal, refusals
 
 if TYPE_CHECKING:
     from pyinfra_swarm.nodes.membership import Observed
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 _asked: set[str] = set()
 """The hosts whose package lists this run has seen to: what they offer is what the repository has.

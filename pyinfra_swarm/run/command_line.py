@@ -20,7 +20,7 @@ from pyinfra.api import FactBase, ShortFactBase
 
 from pyinfra_swarm.run.pyinfra_internals import given_options, known_data_keys
 from pyinfra_swarm.settings.errors import nearest
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 
 _ROLLING = ("reboot", "restart", "upgrade")
 _CONFIRMED = ("backup", "recover", "remove", "replace", "reset", "restore")

@@ -35,7 +35,7 @@ def problems(data: Mapping[str, Any]) -> list[Problem]:
         *_no_hosts(data, hosts),
         *_no_manager(hosts),
         *_doubles(data, hosts),
-        *_found_without(data, hosts),
+        *_init_without(data, hosts),
         *_autolock_without_a_place(data),
         *_login_shut_out(data, hosts),
         *_overlaps(data, hosts),
@@ -152,11 +152,9 @@ def _ssh_doubles(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) ->
             )
 
 
-def _found_without(
-    data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]
-) -> Iterator[Problem]:
+def _init_without(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
     swarm = data.get("swarm")
-    names = _items(swarm.get("found_without") if isinstance(swarm, Mapping) else None)
+    names = _items(swarm.get("init_without") if isinstance(swarm, Mapping) else None)
     roles = {host["name"]: host.get("role") for host in hosts if isinstance(host.get("name"), str)}
     managers = [name for name, role in roles.items() if role == "manager"]
     for index, name in enumerate(names):
@@ -176,7 +174,7 @@ def _found_without(
             choice = ", ".join(map(shown, managers))
             instead = meant or (f"one of {choice}, or take it out" if managers else "take it out")
         yield Problem(
-            field_name(("swarm", "found_without", index), data), shown(name), reason, instead
+            field_name(("swarm", "init_without", index), data), shown(name), reason, instead
         )
 
 

@@ -1,16 +1,11 @@
-"""The settings of a cluster: what a user declares, validated whole.
+"""What a user declares for a cluster, validated as a whole: :class:`Settings` and its sections.
 
-`load()` reads them, strongest source first: environment variables `SWARM_<SECTION>__<KEY>`, the
-file `.env` beside the settings file, and the settings file itself: the one `SWARM_SETTINGS`
-names, else `cluster.toml` at the root of the project, else the running lab.
-
-`Settings(**mapping)` validates plain values and looks at nothing else. Either way all that is
-wrong is raised at once, as a `SettingsError`. Settings hold no secrets.
+`Settings(**mapping)` validates plain values and looks at nothing else. Everything that is wrong is
+raised at once, as a `SettingsError`. Settings hold no secrets.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -42,33 +37,6 @@ from pyinfra_swarm.settings.errors import (
 )
 from pyinfra_swarm.settings.explain import in_words
 from pyinfra_swarm.settings.paths import from_user
-from pyinfra_swarm.settings.sources import Source, locate
-from pyinfra_swarm.settings.values import DAEMON_OWNED
-
-__all__ = [
-    "DAEMON_OWNED",
-    "Access",
-    "Admin",
-    "Backup",
-    "Cluster",
-    "Docker",
-    "Firewall",
-    "Host",
-    "Networks",
-    "Opening",
-    "Overlay",
-    "Problem",
-    "Settings",
-    "SettingsError",
-    "Source",
-    "Ssh",
-    "Swarm",
-    "UnknownHost",
-    "Updates",
-    "forget",
-    "load",
-    "source",
-]
 
 
 class _Section(BaseModel):
@@ -163,7 +131,7 @@ class Firewall(_Section):
     web_sources: tuple[values.Source, ...] = ()
     web_ports: tuple[values.Port, ...] = (80, 443)
     open: tuple[Opening, ...] = ()
-    cut_clear_vxlan: bool = False
+    drop_cleartext_vxlan: bool = False
     refresh: values.Schedule = "daily"
     max_age: values.Duration = "7d"
 
@@ -179,7 +147,7 @@ class Swarm(_Section):
     certificate_expiry: values.Duration = "90d"
     autolock: bool = False
     unlock_key_file: values.UnlockKeyPath = ""
-    found_without: tuple[str, ...] = ()
+    init_without: tuple[str, ...] = ()
 
     @property
     def certificate_expiry_seconds(self) -> int:
@@ -294,36 +262,6 @@ class Settings(BaseSettings):
             raise SettingsError(_once_each(problems))
         object.__setattr__(made, "hosts", tuple(_effective(host, made.ssh) for host in made.hosts))
         return made
-
-
-def load() -> Settings:
-    """The settings in force, read once per process. Raises `SettingsError`."""
-    return _loaded()[0]
-
-
-def source() -> Source:
-    """Where the settings in force come from. Raises `SettingsError`."""
-    return _loaded()[1]
-
-
-def forget() -> None:
-    """Makes the next `load()` read again."""
-    _loaded.cache_clear()
-
-
-@functools.cache
-def _loaded() -> tuple[Settings, Source]:
-    found = locate(Settings)
-    problems = list(found.problems)
-    settings = None
-    try:
-        settings = Settings(**found.values)
-    except SettingsError as error:
-        problems += error.problems
-    problems = [found.attributed(problem) for problem in problems]
-    if problems or settings is None:
-        raise SettingsError(problems, where=str(found.source))
-    return settings, found.source
 
 
 def _effective(host: Host, ssh: Ssh) -> Host:

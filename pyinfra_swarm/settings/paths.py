@@ -1,9 +1,12 @@
-"""Paths as a user writes them."""
+"""The root of the project, and paths as a user writes them."""
 
 from __future__ import annotations
 
 import os.path
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The root of the project: the folder that holds this package."""
 
 
 def from_user(text: str) -> Path:

@@ -31,11 +31,8 @@ from pyinfra_swarm.settings.errors import (
     shown,
 )
 from pyinfra_swarm.settings.explain import model_of
-from pyinfra_swarm.settings.paths import from_user
+from pyinfra_swarm.settings.paths import ROOT, from_user
 from pyinfra_swarm.settings.values import path_fault, public_key_fault
-
-ROOT = Path(__file__).resolve().parents[2]
-"""The root of the project: the folder that holds this package."""
 
 FILE_NAME = "cluster.toml"
 PATH_VARIABLE = "SWARM_SETTINGS"

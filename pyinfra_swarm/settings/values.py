@@ -11,7 +11,6 @@ import binascii
 import ipaddress
 import json
 import re
-from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from pyinfra_swarm.settings.labels import LABEL_PREFIX
-from pyinfra_swarm.settings.paths import from_user
+from pyinfra_swarm.settings.paths import ROOT, from_user
 
 Role = Literal["manager", "worker"]
 Availability = Literal["active", "pause", "drain"]
@@ -320,15 +319,12 @@ def _key_path(text: str) -> str:
 def _unlock_key_path(text: str) -> str:
     example = '"~/.config/pyinfra-swarm/home.unlock-key"'
     _path(text)
-    if text and from_user(text).is_relative_to(_PROJECT):
+    if text and from_user(text).is_relative_to(ROOT):
         raise wrong(
             "is inside the project's folder, and a key there would be shared with it some day",
             f"a path elsewhere, such as {example}",
         )
     return text
-
-
-_PROJECT = Path(__file__).resolve().parents[2]
 
 
 def recipient_fault(text: str) -> tuple[str, str] | None:

@@ -14,7 +14,7 @@ from pyinfra_swarm.run.converge import Commands, converges, fail, observe, progr
 from pyinfra_swarm.run.findings import Change, Finding, Notice, changes, refusals
 from pyinfra_swarm.run.pyinfra_internals import connection_without_keys, is_ssh
 from pyinfra_swarm.run.shell import write_file
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.ssh.facts import Effective
 from pyinfra_swarm.ssh.plan import CONFIG, DROP_IN, DROP_INS, INCLUDE, Sshd, Wanted, plan
 from pyinfra_swarm.swarm.stage_operations import this_host

@@ -12,7 +12,7 @@ from pyinfra_swarm.run.printable import quoted, quoted_name, setting
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE, LABEL_PREFIX
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host, Settings
+    from pyinfra_swarm.settings import Host, Settings
 
 
 def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Finding]:

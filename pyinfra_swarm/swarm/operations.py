@@ -62,8 +62,8 @@ from pyinfra_swarm.swarm import stages as topology
 from pyinfra_swarm.swarm.stage_operations import memberships, this_host, to_do
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host as DeclaredHost
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Host as DeclaredHost
+    from pyinfra_swarm.settings import Settings
 
 
 @converges("swarm")

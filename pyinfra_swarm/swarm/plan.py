@@ -27,7 +27,7 @@ from pyinfra_swarm.run.findings import Finding, Refusal
 from pyinfra_swarm.run.wording import listed, verb
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host, Settings
+    from pyinfra_swarm.settings import Host, Settings
 
 
 def may_restart(settings: Settings, observed: Observed, name: str) -> Refusal | None:
@@ -68,7 +68,7 @@ def plan_swarm(
         manager.name
         for manager in settings.managers
         if not ((m := observed.get(manager.name)) and m.in_none)
-        and manager.name not in settings.swarm.found_without
+        and manager.name not in settings.swarm.init_without
     ]
     if planning and any((m := observed.get(name)) and m.engine == "stopped" for name in silent):
         return []  # they say where they belong when they have been started
@@ -80,7 +80,7 @@ def plan_swarm(
                 "a manager that is silent may still be in it, and a second swarm would split the "
                 "cluster",
                 remedy="Bring it back (power, network, Docker), or, if it is gone for good, name "
-                f"it in swarm.found_without = {silent}".replace("'", '"'),
+                f"it in swarm.init_without = {silent}".replace("'", '"'),
             )
         ]
     able = [m.name for m in settings.managers if (o := observed.get(m.name)) and o.in_none]

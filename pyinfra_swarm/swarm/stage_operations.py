@@ -17,8 +17,8 @@ from pyinfra_swarm.run.wording import listed
 from pyinfra_swarm.swarm import stages as topology
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host as DeclaredHost
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Host as DeclaredHost
+    from pyinfra_swarm.settings import Settings
 
 
 def this_host(settings: Settings) -> DeclaredHost:

@@ -30,7 +30,7 @@ from pyinfra_swarm.swarm.labels import plan_labels
 from pyinfra_swarm.swarm.plan import plan_demotion, plan_join, plan_promotion, plan_swarm
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Host, Settings
+    from pyinfra_swarm.settings import Host, Settings
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import shlex
 
 from pyinfra_swarm.run.converge import Commands, converges, observe, progress, report, script
 from pyinfra_swarm.run.shell import write_file
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.updates import plan as updates
 from pyinfra_swarm.updates.facts import Updates
 

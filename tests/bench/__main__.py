@@ -16,7 +16,7 @@ from statistics import median
 from lab import api, description
 from lab.description import Description
 from lab.errors import LabError
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 from tests.bench import floor, product
 from tests.bench.product import Timed
 from tests.bench.remote_commands import commands_in, facts_in, parts, table

@@ -32,7 +32,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 from pyinfra_swarm.drift.report import Report, report
 from pyinfra_swarm.drift.run import Request, run
 from pyinfra_swarm.drift.target import deploys, target
-from pyinfra_swarm.settings.model import forget, load
+from pyinfra_swarm.settings import forget, load
 from tests.tools.answers import encoded
 from tests.tools.facts_page import OF_A_WORKER, RECORDED
 

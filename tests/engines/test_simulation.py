@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import EngineError, Hosts
 from tests.models.swarm.run import Run

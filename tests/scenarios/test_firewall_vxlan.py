@@ -216,7 +216,7 @@ def test_an_unencrypted_network_in_use_is_named_and_not_cut_unless_told(
             again = pyinfra(*SITE)
             assert "as declared, but for what is marked !" in again.output
 
-            cut = pyinfra(*SITE, env={"SWARM_FIREWALL__CUT_CLEAR_VXLAN": "true"})
+            cut = pyinfra(*SITE, env={"SWARM_FIREWALL__DROP_CLEARTEXT_VXLAN": "true"})
             assert cut.returncode == 0, cut.output
             wait_for(lambda: not passes(lab), "the one to be cut off from the other", 30)
             assert all(DROPPED.search(said) for said in drops().values())

@@ -22,7 +22,7 @@ from pyinfra.api import FactBase
 from pyinfra.api.facts import ShortFactBase
 
 from lab import api
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.scenarios.conftest import description_of_the_lab, load_web_image, on_each
 from tests.tools.answers import encoded, recorded
 

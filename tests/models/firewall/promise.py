@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tests.models.firewall.packet import Packet
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings.model import Settings
+    from pyinfra_swarm.settings import Settings
 
 ICMP_THAT_NETWORKS_NEED = {
     "icmp": {3, 8, 11, 12},

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyinfra_swarm.firewall.interfaces import Interfaces
 from pyinfra_swarm.firewall.policy import Family, of_family, policy
 from pyinfra_swarm.firewall.rules import JUMPS, WEB, Chains, chains, interface_rules, web_rules
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from tests.models.firewall.packet import Packet
 from tests.models.firewall.promise import Place
 
@@ -75,7 +75,7 @@ def generated(place: Place) -> Case:
         place.settings,
         place.name,
         ssh_ports=place.ssh_ports,
-        cut_clear_vxlan=place.cut,
+        drop_cleartext_vxlan=place.cut,
         members=place.members,
         votes=place.votes,
     )

@@ -17,7 +17,7 @@ from pyinfra_swarm.nodes.steps import (
 )
 from pyinfra_swarm.removal import plan as removal
 from pyinfra_swarm.run.findings import Finding, refusals
-from pyinfra_swarm.settings.model import Host
+from pyinfra_swarm.settings import Host
 from pyinfra_swarm.swarm.stages import STAGES, Seen, Stage
 from tests.models.swarm.world import Refused, World
 

@@ -37,7 +37,7 @@ from pyinfra_swarm.nodes.identity import node_of
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, Overlay, Service
 from pyinfra_swarm.nodes.quorum import majority
 from pyinfra_swarm.run.lock_state import Holder, Met
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from tests.models.swarm.liar import Liar
 
 CLEAR, ENCRYPTED, NONE = "clear", "encrypted", "none"

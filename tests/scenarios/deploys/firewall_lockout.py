@@ -2,7 +2,7 @@
 from dataclasses import replace as _replace
 
 from pyinfra_swarm.firewall import operations as firewall
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 
 _policy = firewall._policy
 firewall._policy = lambda *given, **named: _replace(_policy(*given, **named), ssh_ports=())

@@ -3,7 +3,7 @@ import time as _time
 
 from pyinfra_swarm.firewall import operations as firewall
 from pyinfra_swarm.rollback import operations as _guard
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 
 _guard._works = lambda *_: _time.sleep(600)
 

@@ -2,7 +2,7 @@
 import time as _time
 
 from pyinfra_swarm.rollback import operations as _guard
-from pyinfra_swarm.settings.model import load
+from pyinfra_swarm.settings import load
 from pyinfra_swarm.ssh import operations as ssh
 
 _guard._works = lambda *_: _time.sleep(600)

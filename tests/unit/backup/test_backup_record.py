@@ -19,7 +19,7 @@ from pyinfra_swarm.backup.origin import asked_before_restore, plan_origin
 from pyinfra_swarm.backup.record import Found, Written, as_line, file_name, parse
 from pyinfra_swarm.backup.retention import plan_folder, superseded
 from pyinfra_swarm.run.findings import Notice
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from tests.unit.backup.test_backup_archive import ABOUT
 
 NOW = 1795576500

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.settings.model import Settings, SettingsError
+from pyinfra_swarm.settings import Settings, SettingsError
 
 AGE = "age17rewv7umw8slk4g7mq9x3zvx3e4hwxnfhzxcnpxqxez0uv6df3usr47zp8"
 

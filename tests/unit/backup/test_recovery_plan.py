@@ -15,7 +15,7 @@ from pyinfra_swarm.backup.restore import plan_restore, restore_target
 from pyinfra_swarm.nodes.membership import Membership, Node
 from pyinfra_swarm.nodes.on_disk import OnDisk
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal, changes, refusals
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 
 _HOSTS: dict[str, Any] = {
     "hosts": [

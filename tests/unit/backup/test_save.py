@@ -11,7 +11,7 @@ from pyinfra_swarm.backup.save import Choice, choose, plan_backup, plan_unlock_k
 from pyinfra_swarm.keys.unlock_key import KeyFile
 from pyinfra_swarm.nodes.membership import Membership, Node, SwarmSpec
 from pyinfra_swarm.run.findings import Notice, Refusal, changes
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 
 KEY = "age17rewv7umw8slk4g7mq9x3zvx3e4hwxnfhzxcnpxqxez0uv6df3usr47zp8"
 

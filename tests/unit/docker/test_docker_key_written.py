@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from pyinfra_swarm.docker.plan import KEYRING
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.tools.answers import encoded, sections
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -45,7 +45,7 @@ def run(folder: Path, published: str) -> tuple[str, list[str]]:
     commands = folder / "commands.json"
     (folder / "inventory.py").write_text(INVENTORY.format(said=said, commands=str(commands)))
     (folder / "deploy.py").write_text(
-        "from pyinfra_swarm.settings.model import load\n"
+        "from pyinfra_swarm.settings import load\n"
         "from pyinfra_swarm.docker import operations as docker\n"
         "docker.repository(load(), name='Repository')\n"
     )

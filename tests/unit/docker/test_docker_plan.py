@@ -36,7 +36,7 @@ from pyinfra_swarm.docker.plan import (
     wanted_version,
 )
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from tests.tools.answers import sections
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

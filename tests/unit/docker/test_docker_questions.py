@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.tools.answers import encoded
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -22,7 +22,7 @@ import json
 
 from pyinfra.context import ctx_state
 
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.run import story
 
 hosts = {hosts!r}
@@ -53,7 +53,7 @@ def asked(folder: Path, count: int, mode: str) -> dict[str, set[int]]:
         INVENTORY.format(hosts=[(f"@fake/{name}", data) for name in names], commands=str(commands))
     )
     (folder / "deploy.py").write_text(
-        "from pyinfra_swarm.settings.model import load\n"
+        "from pyinfra_swarm.settings import load\n"
         "from pyinfra_swarm.docker import operations as docker\n"
         "docker.followers(load(), name='Followers', _serial=True)\n"
         "docker.daemon(load(), name='All', _serial=True)\n"

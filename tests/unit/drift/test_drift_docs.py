@@ -9,7 +9,7 @@ import pytest
 
 from pyinfra_swarm.drift.cli import parser, schedule_options, schedule_parser
 from pyinfra_swarm.drift.metrics import render
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.unit.drift.drift_examples import AT, all_looked, found, measure, reported, run_of
 
 TEXT = (ROOT / "docs/drift.md").read_text(encoding="utf-8")

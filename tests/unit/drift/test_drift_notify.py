@@ -29,7 +29,7 @@ from pyinfra_swarm.drift.notify import (
 )
 from pyinfra_swarm.drift.report import Report
 from pyinfra_swarm.drift.target import Unusable
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.unit.drift.drift_examples import (
     AT,
     all_looked,

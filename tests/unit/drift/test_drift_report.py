@@ -23,7 +23,7 @@ from pyinfra_swarm.drift.report import (
     report,
 )
 from pyinfra_swarm.drift.run import Operation, Run
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.unit.drift.drift_examples import (
     AT,
     HOSTS,

@@ -27,7 +27,7 @@ from pyinfra_swarm.drift.target import deploy
 from pyinfra_swarm.run import story
 from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.run.printable import plain
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.tools import hostile
 from tests.unit.drift.drift_examples import AT, host_in
 

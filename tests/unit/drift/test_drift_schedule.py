@@ -25,7 +25,7 @@ from pyinfra_swarm.drift.schedule import (
     units,
 )
 from pyinfra_swarm.drift.target import Unusable
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 
 BOARDS = """
 [[hosts]]

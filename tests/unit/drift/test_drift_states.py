@@ -15,7 +15,7 @@ from pyinfra_swarm.drift.states import jobs_in, jobs_told, operations_in
 from pyinfra_swarm.drift.target import Unusable, deploy, deploys
 from pyinfra_swarm.nodes import steps
 from pyinfra_swarm.run.findings import Change
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.unit.drift.drift_examples import AT
 from tests.unit.project.test_architecture import operations
 

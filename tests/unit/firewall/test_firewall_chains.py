@@ -30,7 +30,7 @@ EVERYTHING = Policy(
         Opening("8080", "tcp", ("2001:db8:2::/48",)),
     ),
     inbound="accept",
-    cut_clear_vxlan=False,
+    drop_cleartext_vxlan=False,
 )
 
 
@@ -219,7 +219,7 @@ def test_dockers_bridges_are_inside_and_all_else_is_not() -> None:
 
 def test_where_no_peer_is_known_nobody_is_let_in_as_one() -> None:
     """No source of a rule means everybody: none is written where there are none to name."""
-    alone = ipv4(replace(BARE, peers=(), cut_clear_vxlan=False))
+    alone = ipv4(replace(BARE, peers=(), drop_cleartext_vxlan=False))
     assert alone["SWARM-PEERS"] == ("-j DROP",)
     assert alone["SWARM-PUBLISHED"] == ipv6(BARE)["SWARM-PUBLISHED"]
     assert not [rule for rule in alone["SWARM-INPUT"] if "--pol none" in rule]

@@ -17,8 +17,8 @@ from pyinfra_swarm.firewall.interfaces import Interfaces
 from pyinfra_swarm.firewall.policy import FAMILIES, Family, policy
 from pyinfra_swarm.firewall.rules import WEB, chains, interface_rules, web_rules
 from pyinfra_swarm.firewall.web_ranges import SHIPPED
-from pyinfra_swarm.settings.model import Settings
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings import Settings
+from pyinfra_swarm.settings.paths import ROOT
 from tests.models.firewall.evaluator import Table
 from tests.models.firewall.packet import Packet
 from tests.models.firewall.promise import Place, passes
@@ -40,7 +40,7 @@ PLACE = Place(
 
 
 def rules() -> str:
-    declared = policy(SETTINGS, "rk1", ssh_ports=[22], cut_clear_vxlan=True)
+    declared = policy(SETTINGS, "rk1", ssh_ports=[22], drop_cleartext_vxlan=True)
     text = ""
     for family in FAMILIES:
         text += f"\n### {TITLES[family]}\n"

@@ -23,16 +23,18 @@ GONE: dict[str, Any] = {"state": "down"}
 
 def test_nodes_that_nobody_declares_any_more_are_let_in_until_they_have_been_removed() -> None:
     still = members([MANAGER, WORKER])
-    made = policy(SETTINGS, "rk1", ssh_ports=(22,), cut_clear_vxlan=True, members=still)
+    made = policy(SETTINGS, "rk1", ssh_ports=(22,), drop_cleartext_vxlan=True, members=still)
     assert made.peers == (SETTINGS.hosts[0].address, MANAGER.address, WORKER.address)
 
 
 def test_a_declared_host_is_let_in_once_also_at_the_address_that_the_swarm_still_has() -> None:
     own = replace(node(1), address="192.168.1.99")
-    made = policy(SETTINGS, "rk1", ssh_ports=(22,), cut_clear_vxlan=True, members=members([own]))
+    made = policy(
+        SETTINGS, "rk1", ssh_ports=(22,), drop_cleartext_vxlan=True, members=members([own])
+    )
     assert made.peers == (SETTINGS.hosts[0].address, "192.168.1.99")
     again = members([node(1)])
-    made = policy(SETTINGS, "rk1", ssh_ports=(22,), cut_clear_vxlan=True, members=again)
+    made = policy(SETTINGS, "rk1", ssh_ports=(22,), drop_cleartext_vxlan=True, members=again)
     assert made.peers == (SETTINGS.hosts[0].address,)
 
 
@@ -67,7 +69,7 @@ def test_everything_that_is_declared_is_in_the_policy() -> None:
         settings,
         "rk3",
         ssh_ports=(2222, 22, 2222),
-        cut_clear_vxlan=False,
+        drop_cleartext_vxlan=False,
         members=("192.168.1.99",),
     )
     assert made == Policy(
@@ -81,7 +83,7 @@ def test_everything_that_is_declared_is_in_the_policy() -> None:
         web_ports=(8443,),
         openings=(Opening("5432-5440", "tcp", ("10.1.0.0/16",)),),
         inbound="accept",
-        cut_clear_vxlan=False,
+        drop_cleartext_vxlan=False,
     )
     assert made.openings[0].ports == (5432, 5440)
     assert Opening("53", "udp").ports == (53, 53)
@@ -91,12 +93,12 @@ def test_what_is_not_said_of_a_policy_is_what_the_documentation_promises() -> No
     bare = Policy((), manager=False)
     assert (bare.vxlan_port, bare.ssh_ports, bare.web_ports) == (4789, (22,), (80, 443))
     assert (bare.ssh_sources, bare.web, bare.inbound) == ((), "cloudflare", "deny")
-    assert bare.cut_clear_vxlan
-    made = policy(SETTINGS, "rk1", ssh_ports=(22,), cut_clear_vxlan=True)
+    assert bare.drop_cleartext_vxlan
+    made = policy(SETTINGS, "rk1", ssh_ports=(22,), drop_cleartext_vxlan=True)
     assert made.manager
     workers = declared(1, 1)
-    assert not policy(workers, "rk2", ssh_ports=(), cut_clear_vxlan=True).manager
-    assert policy(workers, "rk2", ssh_ports=(), cut_clear_vxlan=True, votes=True).manager
+    assert not policy(workers, "rk2", ssh_ports=(), drop_cleartext_vxlan=True).manager
+    assert policy(workers, "rk2", ssh_ports=(), drop_cleartext_vxlan=True, votes=True).manager
 
 
 def test_a_host_votes_by_the_node_that_it_is_and_else_by_its_address() -> None:

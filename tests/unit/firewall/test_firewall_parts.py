@@ -14,7 +14,7 @@ from pyinfra_swarm.firewall.policy import FAMILIES, Policy, covers
 from pyinfra_swarm.firewall.rules import chains
 from pyinfra_swarm.nodes.membership import Membership, Overlay, Service
 from pyinfra_swarm.run.findings import Notice
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from tests.unit.settings.test_settings import four_boards, put, the_problem
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
@@ -294,7 +294,7 @@ class TestClearText:
         assert notice.sentence() == (
             "overlay plain: is not encrypted, and in use by db, container shell; so clear-text "
             "VXLAN is not dropped, on no host (clear text → encrypted). Move them to an encrypted "
-            "network; or cut them off with firewall.cut_clear_vxlan = true"
+            "network; or cut them off with firewall.drop_cleartext_vxlan = true"
         )
-        cut = Settings(**put("firewall.cut_clear_vxlan", True))
+        cut = Settings(**put("firewall.drop_cleartext_vxlan", True))
         assert clear_text.notices(used, cut) == []

@@ -378,7 +378,7 @@ class TestTheAgeOfTheRanges:
 
 
 def test_clear_text_in_use_leaves_both_drops_out_and_docker_has_the_last_word() -> None:
-    kept = declared(replace(POLICY, cut_clear_vxlan=False), "daily")
+    kept = declared(replace(POLICY, drop_cleartext_vxlan=False), "daily")
     whats = {each.what: each.reason for each in plan(kept, CONVERGED) if isinstance(each, Change)}
     for name in (INPUT, OUTPUT):
         assert "has a rule that is not declared" in whats[f"{name} (IPv4)"]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyinfra_swarm.firewall.rules import OURS
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from tests.models.firewall.evaluator import NotUnderstood, Table, Verdict
 from tests.models.firewall.packet import Packet
 from tests.models.firewall.promise import Place, passes

@@ -21,7 +21,7 @@ from pyinfra_swarm.keys.unlock_key import KeyFile
 from pyinfra_swarm.keys.unlock_key_rotation import plan_key_rotation
 from pyinfra_swarm.nodes.membership import Membership, Observed, SwarmSpec
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.swarm.plan import plan_swarm
 from tests.unit.swarm.test_swarm_plan import FRESH, declared, nodes_of, swarm, the
 

@@ -13,7 +13,7 @@ from pyinfra_swarm.networks import operations as networks
 from pyinfra_swarm.networks.plan import mtu_refusals
 from pyinfra_swarm.run.converge import Refused
 from pyinfra_swarm.run.findings import Finding, Refusal
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 
 HOSTS: Any = [
     {"name": "rk1", "address": "192.168.1.11", "role": "manager"},

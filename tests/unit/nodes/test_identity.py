@@ -32,7 +32,7 @@ from pyinfra_swarm.rolling.nodes import entry
 from pyinfra_swarm.rolling.operations import _keeper
 from pyinfra_swarm.rolling.plan import plan as rolling_plan
 from pyinfra_swarm.run.findings import Refusal, changes
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.swarm.labels import plan_labels
 from pyinfra_swarm.swarm.operations import _addresses
 from pyinfra_swarm.swarm.plan import plan_demotion, plan_join, plan_promotion, plan_swarm

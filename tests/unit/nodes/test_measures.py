@@ -9,7 +9,7 @@ import pytest
 
 from pyinfra_swarm.nodes.measures import exposure, managers, networks, nodes
 from pyinfra_swarm.nodes.membership import Membership, Node, Overlay
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 
 HOSTS = [
     {"name": "rk1", "address": "192.168.1.11", "role": "manager"},

@@ -10,8 +10,8 @@ import pytest
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, view
 from pyinfra_swarm.nodes.steps import AwaitJoin, Clear, Demote, Found, Join, Promote
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
-from pyinfra_swarm.settings.model import Settings
 from pyinfra_swarm.swarm.labels import plan_labels
 from pyinfra_swarm.swarm.plan import (
     may_restart,
@@ -95,7 +95,7 @@ def test_while_planning_only_a_stopped_engine_is_waited_for() -> None:
 
 
 def test_the_first_that_is_in_no_swarm_founds_it_and_no_other() -> None:
-    settings = declared(swarm={"found_without": ["rk1"]})
+    settings = declared(swarm={"init_without": ["rk1"]})
     for first in (SILENT, STOPPED):
         observed = {**dict.fromkeys(CONVERGED, FRESH), "rk1": first}
         assert plan_swarm(settings, observed, RK1) == []

@@ -14,7 +14,7 @@ from pyinfra_swarm.host.kernel import MODULES
 from pyinfra_swarm.host.seen import Address, Disk, Host, Kernel, Module, Route
 from pyinfra_swarm.preflight import plan as preflight
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 
 GIB = 2**30
 

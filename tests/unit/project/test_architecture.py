@@ -16,7 +16,7 @@ from pyinfra.api.arguments import all_global_arguments
 
 from pyinfra_swarm.drift.states import operations_in
 from pyinfra_swarm.run.fact import SubjectFact, asking
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.unit.project.known_exceptions import LONG, READING_PLANS, SHELL_IN_PYTHON, UPWARDS
 
 PACKAGE = "pyinfra_swarm"
@@ -351,7 +351,7 @@ def test_a_deploy_is_a_plain_list_of_our_operations(path: Path) -> None:
             names = {alias.name for alias in node.names}
             assert node.module != "pyinfra" or names == {"local"}
             ours = (f"{node.module}.{one}" for one in names)
-            assert node.module in ("pyinfra", "pyinfra_swarm.settings.model") or all(
+            assert node.module in ("pyinfra", "pyinfra_swarm.settings") or all(
                 one.endswith("operations") for one in ours
             )
             continue

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 
 FILES = [*(ROOT / "pyinfra_swarm").rglob("*.py")]
 

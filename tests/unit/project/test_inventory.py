@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 
 BOARDS = """
 [cluster]

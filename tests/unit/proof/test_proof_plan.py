@@ -17,7 +17,7 @@ from pyinfra_swarm.proof.crossings import (
     unproven,
 )
 from pyinfra_swarm.run.findings import Notice, Refusal, refusals
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 
 INGRESS = Overlay("net-ingress", "ingress", True, True, ("10.201.0.0/24",))
 APP = Overlay("net-app", "app", False, True, ("10.200.1.0/24",))

@@ -22,7 +22,7 @@ from pyinfra_swarm.removal.plan import (
     welcome,
 )
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from tests.unit.swarm.test_swarm_plan import (
     CONVERGED,
     FRESH,

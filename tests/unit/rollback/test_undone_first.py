@@ -11,7 +11,7 @@ import pytest
 
 from pyinfra_swarm.access import operations as access
 from pyinfra_swarm.access.plan import Account, Accounts
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.ssh import operations as ssh
 from tests.unit.ssh.test_sshd_plan import FRESH
 

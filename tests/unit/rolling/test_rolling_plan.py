@@ -28,8 +28,8 @@ from pyinfra_swarm.rolling.turns import bearers, marks, steps, turns
 from pyinfra_swarm.rolling.upgrade import upgrade
 from pyinfra_swarm.rolling.waiting import Replicas, absent, company, interrupted, missing, provable
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
-from pyinfra_swarm.settings.model import Settings
 from pyinfra_swarm.swarm.labels import plan_labels
 from tests.unit.swarm.test_swarm_plan import declared, node
 

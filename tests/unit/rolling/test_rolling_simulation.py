@@ -32,8 +32,8 @@ from pyinfra_swarm.rolling.turns import bearers, marks, steps, turns
 from pyinfra_swarm.rolling.upgrade import upgrade
 from pyinfra_swarm.rolling.waiting import absent, company
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
+from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE, LABEL_PREFIX
-from pyinfra_swarm.settings.model import Settings
 from tests.models.swarm.liar import Liar
 from tests.models.swarm.world import Swarm
 

@@ -12,7 +12,7 @@ import pytest
 from pyinfra_swarm.firewall.host_files import script, unload
 from pyinfra_swarm.rollback.plan import ReversibleChange, arm_and_apply
 from pyinfra_swarm.run.shell import arrives_whole
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 
 SHELLS = [
     pytest.param(

@@ -17,7 +17,7 @@ from pyinfra_swarm.run.command_line import (
     inventory_slips,
     order_slips,
 )
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.unit.project.test_inventory import BOARDS, pyinfra
 
 HOSTS = ["rk1", "rk2", "rk3", "rk4"]

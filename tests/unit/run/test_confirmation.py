@@ -13,7 +13,7 @@ import pytest
 
 from pyinfra_swarm.run.confirmation import Proposal, differences, refusal
 from pyinfra_swarm.run.findings import Change, Refusal
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.tools.terminal import Terminal
 
 SUBJECT = '''

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pyinfra_swarm.run.findings import KINDS
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.tools.answers import encoded
 
 SUBJECT = '''

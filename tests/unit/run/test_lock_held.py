@@ -17,7 +17,7 @@ from pyinfra.api.inventory import Inventory
 
 from pyinfra_swarm.run import clock, connection, lock, pyinfra_internals
 from pyinfra_swarm.run.lock_state import FILE, LAST, SILENCE, TAKE, Holder, announcement
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.tools.ssh_server import Server
 
 OTHER = Holder("bob", "sofa", 4712, "deploys/upgrade.py", "another")

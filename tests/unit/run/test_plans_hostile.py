@@ -22,8 +22,8 @@ import pytest
 from pyinfra_swarm.backup import archive as backup_archive
 from pyinfra_swarm.nodes import membership
 from pyinfra_swarm.run.findings import Finding
+from pyinfra_swarm.settings import Host, Settings
 from pyinfra_swarm.settings.errors import UnknownHost
-from pyinfra_swarm.settings.model import Host, Settings
 from tests.tools import hostile
 from tests.unit.project import test_architecture as project
 from tests.unit.swarm.test_swarm_plan import CONVERGED, SETTINGS

@@ -14,7 +14,7 @@ from hypothesis import given
 
 from pyinfra_swarm.run import story
 from pyinfra_swarm.run.printed import fit
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.tools import hostile
 
 COLOURS = re.compile(r"\x1b\[(0|1|3[1-6])m")

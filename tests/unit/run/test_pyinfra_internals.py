@@ -27,7 +27,7 @@ from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.context import ctx_state
 
 from pyinfra_swarm.run import connection, pyinfra_internals
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.tools.ssh_server import USER, Server
 
 

@@ -17,7 +17,7 @@ from pyinfra_swarm.backup import save_operations as backup
 from pyinfra_swarm.engine.api import UNLESS_GONE, UPDATE_NODE, updated
 from pyinfra_swarm.removal import operations as removal
 from pyinfra_swarm.run.shell import with_values
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from pyinfra_swarm.swarm import operations as swarm
 from tests.tools.hostile import CANARY, KNOWN
 from tests.unit.run.test_refused_on_this_side import CHOICE

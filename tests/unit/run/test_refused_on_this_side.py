@@ -36,8 +36,8 @@ from pyinfra_swarm.reset import operations as reset
 from pyinfra_swarm.rollback import operations as guard
 from pyinfra_swarm.run import confirmation, story
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
-from pyinfra_swarm.settings.model import Settings
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings import Settings
+from pyinfra_swarm.settings.paths import ROOT
 from pyinfra_swarm.swarm import stage_operations as topology
 from tests.tools.other_user import as_nobody, closed_folder
 from tests.unit.swarm.test_swarm_plan import CONVERGED, node

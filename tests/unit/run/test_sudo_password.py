@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 from tests.tools.ssh_server import USER, Server
 from tests.tools.terminal import Terminal
 

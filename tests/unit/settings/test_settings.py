@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pyinfra_swarm.settings.model import Host, Problem, Settings, SettingsError, UnknownHost
+from pyinfra_swarm.settings import Host, Problem, Settings, SettingsError, UnknownHost
 
 
 def four_boards() -> dict[str, Any]:
@@ -281,12 +281,12 @@ REFUSED_IN_LISTS = [
     ("networks.overlays.0.name", [{"name": "ingress"}], "Docker's own", "ingress_subnet"),
     ("networks.overlays.0.name", [{"name": "a b"}], "not a network name", "backend"),
     ("networks.overlays.0.subnet", [{"name": "a", "subnet": "10"}], "prefix", "10.210.0.0/16"),
-    ("swarm.found_without.0", ["rk5"], "not the name of a declared manager", 'one of "rk1", "rk2"'),
-    ("swarm.found_without.0", [""], "not the name of a declared manager", 'one of "rk1", "rk2"'),
-    ("swarm.found_without.0", ["RK2"], "not the name of a declared manager", '"rk2"'),
-    ("swarm.found_without.0", ["rk2.lan"], "not the name of a declared manager", '"rk2"'),
-    ("swarm.found_without.0", ["192.168.1.12"], "not the name of a declared manager", '"rk2"'),
-    ("swarm.found_without.0", ["rk4"], "is a worker", "take it out"),
+    ("swarm.init_without.0", ["rk5"], "not the name of a declared manager", 'one of "rk1", "rk2"'),
+    ("swarm.init_without.0", [""], "not the name of a declared manager", 'one of "rk1", "rk2"'),
+    ("swarm.init_without.0", ["RK2"], "not the name of a declared manager", '"rk2"'),
+    ("swarm.init_without.0", ["rk2.lan"], "not the name of a declared manager", '"rk2"'),
+    ("swarm.init_without.0", ["192.168.1.12"], "not the name of a declared manager", '"rk2"'),
+    ("swarm.init_without.0", ["rk4"], "is a worker", "take it out"),
 ]
 
 
@@ -582,25 +582,25 @@ class TestOverlaps:
 
 class TestFoundWithout:
     def test_names_each_manager_once(self) -> None:
-        problem = the_problem(put("swarm.found_without", ["rk1", "rk2", "rk1"]))
-        assert (problem.field, problem.reason) == ("swarm.found_without[2]", "is there twice")
+        problem = the_problem(put("swarm.init_without", ["rk1", "rk2", "rk1"]))
+        assert (problem.field, problem.reason) == ("swarm.init_without[2]", "is there twice")
 
     def test_does_not_take_a_host_without_a_name_for_one(self) -> None:
-        data = put("swarm.found_without", ["None"])
+        data = put("swarm.init_without", ["None"])
         del data["hosts"][0]["name"]
         found = {problem.field: problem.instead for problem in problems(data)}
-        assert found["swarm.found_without[0]"] == 'one of "rk2", "rk3", or take it out'
+        assert found["swarm.init_without[0]"] == 'one of "rk2", "rk3", or take it out'
 
     def test_says_nothing_of_a_host_whose_role_is_wrong(self) -> None:
-        data = put("hosts.0.role", "managr", put("swarm.found_without", ["rk1"]))
+        data = put("hosts.0.role", "managr", put("swarm.init_without", ["rk1"]))
         assert the_problem(data).field == 'hosts[0] "rk1".role'
         del data["hosts"][0]["role"]
         assert the_problem(data).field == 'hosts[0] "rk1".role'
 
     def test_of_a_cluster_without_managers_has_nobody_to_choose_from(self) -> None:
         hosts = [{**host, "role": "worker"} for host in four_boards()["hosts"]]
-        found = problems({"hosts": hosts, "swarm": {"found_without": ["x"]}})
-        assert [one.instead for one in found if "found_without" in one.field] == ["take it out"]
+        found = problems({"hosts": hosts, "swarm": {"init_without": ["x"]}})
+        assert [one.instead for one in found if "init_without" in one.field] == ["take it out"]
 
 
 def test_a_host_in_single_brackets_is_told_of_the_double_ones() -> None:
@@ -732,7 +732,7 @@ def test_a_secret_in_any_field_is_refused_without_a_trace_of_it(field: str, secr
 
 
 def test_a_secret_that_another_field_is_compared_with_is_not_shown_there() -> None:
-    data = put("hosts.0.name", "SWMTKN-1-hunter2", put("swarm.found_without", ["rk9"]))
+    data = put("hosts.0.name", "SWMTKN-1-hunter2", put("swarm.init_without", ["rk9"]))
     data = put("hosts.1.address", "10.200.0.1", put("hosts.1.name", "SWMTKN-1-hunter2", data))
     data = put("access", {"others": "deny", "admins": [{"name": "ada"}]}, data)
     data = put("ssh.user", "SWMTKN-1-hunter2", data)

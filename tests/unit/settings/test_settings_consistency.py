@@ -18,7 +18,7 @@ BOARDS: dict[str, Any] = {
     ],
     "ssh": {"port": 22, "user": "ops"},
     "swarm": {
-        "found_without": [],
+        "init_without": [],
         "address_pool": ["10.210.0.0/16"],
         "subnet_size": 24,
         "data_path_port": 4789,
@@ -82,7 +82,7 @@ def test_nor_is_an_odd_value_of_a_field(section: str, name: str, odd: Any) -> No
     found = fields(**{section: {name: odd}})
     # A text is a name of a host, and a source is one without a meaning.
     expected = {
-        ("swarm", "found_without"): ["swarm.found_without[0]"] * (odd == ["text"]),
+        ("swarm", "init_without"): ["swarm.init_without[0]"] * (odd == ["text"]),
         ("firewall", "web_sources"): ["firewall.web_sources"]
         * (isinstance(odd, list) and odd != []),
     }.get((section, name), [])
@@ -174,25 +174,25 @@ def test_two_hosts_are_not_reached_at_one_place() -> None:
     ],
 )
 def test_only_declared_managers_are_founded_without(name: str, reason: str, instead: str) -> None:
-    [(field, value, why, what)] = told(swarm={"found_without": ["rk2", name]})
-    assert (field, value) == ("swarm.found_without[1]", f'"{name}"')
+    [(field, value, why, what)] = told(swarm={"init_without": ["rk2", name]})
+    assert (field, value) == ("swarm.init_without[1]", f'"{name}"')
     assert why.startswith(reason)
     assert what == instead
 
 
 def test_each_is_named_once_and_what_is_reported_elsewhere_is_not() -> None:
-    found = told(swarm={"found_without": ["rk1", "rk1", 7, "rk2"]})
-    assert [one[0::2] for one in found] == [("swarm.found_without[1]", "is there twice")]
-    assert fields(swarm={"found_without": [7, "rk9"]}) == ["swarm.found_without[1]"]
+    found = told(swarm={"init_without": ["rk1", "rk1", 7, "rk2"]})
+    assert [one[0::2] for one in found] == [("swarm.init_without[1]", "is there twice")]
+    assert fields(swarm={"init_without": [7, "rk9"]}) == ["swarm.init_without[1]"]
     odd = hosts({}, {}, {"role": "boss"})
-    assert told(hosts=odd, swarm={"found_without": ["rk3", "rk1"]}) == []
+    assert told(hosts=odd, swarm={"init_without": ["rk3", "rk1"]}) == []
     unnamed = hosts({}, {}, {"name": 7})
-    assert told(hosts=unnamed, swarm={"found_without": ["192.168.1.12"]})[0][3] == '"rk2"'
+    assert told(hosts=unnamed, swarm={"init_without": ["192.168.1.12"]})[0][3] == '"rk2"'
     workers = hosts({"role": "worker"}, {"role": "worker"})
-    [_, (_, _, _, instead)] = told(hosts=workers, swarm={"found_without": ["rk9"]})
+    [_, (_, _, _, instead)] = told(hosts=workers, swarm={"init_without": ["rk9"]})
     assert instead == "take it out"
     nameless = hosts({"name": 7})
-    [(_, _, _, instead)] = told(hosts=nameless, swarm={"found_without": ["192.168.1.11"]})
+    [(_, _, _, instead)] = told(hosts=nameless, swarm={"init_without": ["192.168.1.11"]})
     assert instead == 'one of "rk2", or take it out'
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from pyinfra_swarm.settings import Settings, SettingsError
 from pyinfra_swarm.settings.explain import model_of
-from pyinfra_swarm.settings.model import Settings, SettingsError
-from pyinfra_swarm.settings.sources import ROOT
+from pyinfra_swarm.settings.paths import ROOT
 
 TEXT = (ROOT / "cluster.example.toml").read_text(encoding="utf-8")
 UNCOMMENTED = re.sub(r"^#(?=[a-z_]+ = )", "", TEXT, flags=re.MULTILINE)

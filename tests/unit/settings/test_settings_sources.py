@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from pyinfra_swarm import settings
+from pyinfra_swarm.settings import SettingsError
 from pyinfra_swarm.settings import lab as lab_source
-from pyinfra_swarm.settings import model as settings
 from pyinfra_swarm.settings import sources as settings_sources
-from pyinfra_swarm.settings.model import SettingsError
+from pyinfra_swarm.settings.paths import ROOT
 
 BOARDS = """
 [[hosts]]
@@ -395,7 +396,7 @@ class TestTheUnlockKey:
     def test_is_not_kept_where_a_link_leads_into_the_project(
         self, write: Write, tmp_path: Path
     ) -> None:
-        (tmp_path / "keys").symlink_to(settings_sources.ROOT)
+        (tmp_path / "keys").symlink_to(ROOT)
         write(self.declared(tmp_path / "keys/unlock-key"))
         assert "leads into the project's folder" in refused()
 

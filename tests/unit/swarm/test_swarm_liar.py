@@ -23,7 +23,7 @@ from pyinfra_swarm.reset.plan import plan_leaving
 from pyinfra_swarm.run import lock_state as lock
 from pyinfra_swarm.run.findings import Refusal
 from pyinfra_swarm.run.lock_state import Holder
-from pyinfra_swarm.settings.model import Host
+from pyinfra_swarm.settings import Host
 from pyinfra_swarm.swarm.stages import Seen, plan
 from tests.models.swarm.liar import Liar
 from tests.models.swarm.run import Removal, Run

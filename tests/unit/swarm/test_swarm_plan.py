@@ -23,7 +23,7 @@ from pyinfra_swarm.nodes.membership import (
 )
 from pyinfra_swarm.nodes.quorum import majority
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
-from pyinfra_swarm.settings.model import Host, Settings
+from pyinfra_swarm.settings import Host, Settings
 from pyinfra_swarm.swarm.labels import plan_labels
 from pyinfra_swarm.swarm.plan import may_restart, plan_join, plan_promotion, plan_swarm
 from pyinfra_swarm.swarm.stages import OVERLAYS, STAGES, Seen, plan
@@ -160,11 +160,11 @@ def test_a_silent_manager_may_be_in_a_swarm(unsure: Membership | None) -> None:
         sentence = the(Refusal, plan_swarm(SETTINGS, observed, host))
         assert "rk2 did not say whether there is one" in sentence
         assert "a second swarm would split the cluster" in sentence
-        assert 'swarm.found_without = ["rk2"]' in sentence
+        assert 'swarm.init_without = ["rk2"]' in sentence
 
 
 def test_a_manager_that_is_gone_for_good_can_be_left_out() -> None:
-    settings = declared(swarm={"found_without": ["rk1"]})
+    settings = declared(swarm={"init_without": ["rk1"]})
     observed = {"rk1": SILENT, "rk2": FRESH, "rk3": FRESH, "rk4": FRESH}
     assert plan_swarm(settings, observed, settings.host("rk1")) == []
     assert "192.168.1.12" in the(Change, plan_swarm(settings, observed, settings.host("rk2")))
@@ -172,7 +172,7 @@ def test_a_manager_that_is_gone_for_good_can_be_left_out() -> None:
 
 
 def test_with_all_managers_left_out_nobody_founds() -> None:
-    settings = declared(swarm={"found_without": ["rk1", "rk2", "rk3"]})
+    settings = declared(swarm={"init_without": ["rk1", "rk2", "rk3"]})
     observed = dict.fromkeys(["rk1", "rk2", "rk3"], SILENT)
     sentence = the(Refusal, plan_swarm(settings, observed, RK4))
     assert "no declared manager that could found it" in sentence
@@ -677,7 +677,7 @@ _MEMBERSHIPS = st.sampled_from(
     ]
 )
 _OBSERVED = st.fixed_dictionaries({}, optional={f"rk{n}": _MEMBERSHIPS for n in range(1, 6)})
-_FOUND_WITHOUT = st.sets(st.sampled_from(["rk1", "rk2", "rk3"])).map(sorted)
+_INIT_WITHOUT = st.sets(st.sampled_from(["rk1", "rk2", "rk3"])).map(sorted)
 
 
 def founders(settings: Settings, observed: Observed) -> list[str]:
@@ -688,18 +688,18 @@ def founders(settings: Settings, observed: Observed) -> list[str]:
     ]
 
 
-@given(_OBSERVED, _FOUND_WITHOUT)
+@given(_OBSERVED, _INIT_WITHOUT)
 def test_never_two_hosts_found_a_swarm_and_never_where_there_may_be_one(
-    observed: Mapping[str, Membership | None], found_without: list[str]
+    observed: Mapping[str, Membership | None], init_without: list[str]
 ) -> None:
-    settings = declared(3, 2, swarm={"found_without": found_without})
+    settings = declared(3, 2, swarm={"init_without": init_without})
     founding = founders(settings, observed)
     assert len(founding) <= 1
     if founding:
         assert not any(membership and membership.in_swarm for membership in observed.values())
         for manager in settings.managers:
             said = observed.get(manager.name)
-            assert (said and said.in_none) or manager.name in found_without
+            assert (said and said.in_none) or manager.name in init_without
 
 
 @given(_OBSERVED)

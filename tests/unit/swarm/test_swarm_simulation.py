@@ -24,7 +24,7 @@ from pyinfra_swarm.nodes import steps
 from pyinfra_swarm.nodes.membership import acting_manager
 from pyinfra_swarm.nodes.quorum import majority
 from pyinfra_swarm.nodes.steps import Step
-from pyinfra_swarm.settings.model import Host, Settings
+from pyinfra_swarm.settings import Host, Settings
 from pyinfra_swarm.swarm.stages import Seen, plan
 from tests.models.swarm.run import Removal, Run
 from tests.models.swarm.world import CLEAR, ENCRYPTED, NONE, Crash, Swarm, World

@@ -13,7 +13,7 @@ import pytest
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, Overlay, Service
 from pyinfra_swarm.nodes.steps import Clear, Demote, Found, Join, Promote, ReplaceIngress, SetLabel
 from pyinfra_swarm.run.findings import Notice
-from pyinfra_swarm.settings.model import Settings
+from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.swarm.plan import plan_demotion
 from pyinfra_swarm.swarm.stages import STAGES, Plan, Seen, plan
 from tests.unit.swarm.test_swarm_plan import (
