@@ -27,7 +27,6 @@ READING_PLANS = {
     "settings.lab",
     "settings.paths",
     "settings.sources",
-    "settings.values",
     # firewall
     "firewall.host_files",
     # rollback
