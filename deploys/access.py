@@ -1,6 +1,5 @@
 """The declared admins, their keys and their sudo: ``pyinfra inventory.py deploys/access.py``."""
 
-from pyinfra_swarm.access import operations as access
-from pyinfra_swarm.settings import load
+from pyinfra_swarm.deploys import access
 
-access.admins(load(), name="Access: the declared admins and their keys")
+access()

@@ -1,10 +1,8 @@
-"""The firewall: after Docker, whose chains it filters, and before the swarm.
+"""The firewall: ``pyinfra inventory.py deploys/firewall.py``.
 
-``--data refresh=now`` has every host ask Cloudflare for its ranges at once.
+With ``--data refresh=now`` every host asks Cloudflare for its ranges at once.
 """
 
-from pyinfra_swarm.firewall import operations as firewall
-from pyinfra_swarm.settings import load
+from pyinfra_swarm.deploys import firewall
 
-firewall.applied(load(), name="Firewall: default deny, the web ports for those declared")
-firewall.web_ranges(load(), name="Firewall: the web ranges no older than declared")
+firewall()

@@ -1,6 +1,5 @@
-"""Takes the firewall off: the hosts' tables are left as if it had never been there."""
+"""Removes the firewall: ``pyinfra inventory.py deploys/firewall_removed.py``."""
 
-from pyinfra_swarm.firewall import operations as firewall
-from pyinfra_swarm.settings import load
+from pyinfra_swarm.deploys import firewall_removed
 
-firewall.removed(load(), name="Firewall: taken off")
+firewall_removed()

@@ -1,6 +1,5 @@
-"""Whether the hosts can become an encrypted swarm; changes nothing."""
+"""Checks whether the hosts can become an encrypted swarm; changes nothing."""
 
-from pyinfra_swarm.preflight import operations as preflight
-from pyinfra_swarm.settings import load
+from pyinfra_swarm.deploys import preflight
 
-preflight.checked(load(), name="Preflight: every host can be part of the swarm")
+preflight()

@@ -1,9 +1,8 @@
-"""Proves, at any time and without a trace, that every pair of nodes talks encrypted.
+"""Proves that every pair of nodes exchanges encrypted packets; leaves no trace.
 
 pyinfra -y inventory.py deploys/prove.py
 """
 
-from pyinfra_swarm.proof import operations as proof
-from pyinfra_swarm.settings import load
+from pyinfra_swarm.deploys import prove
 
-proof.proven(load(), name="Proof: every pair of nodes exchanges encrypted packets")
+prove()

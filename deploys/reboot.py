@@ -1,12 +1,8 @@
-"""The hosts that wait for it rebooted, one at a time: ``pyinfra inventory.py deploys/reboot.py``.
+"""Reboots the hosts that wait for a reboot: ``pyinfra inventory.py deploys/reboot.py``.
 
-``--data all=yes`` reboots every host.
+With ``--data all=yes`` it reboots every host.
 """
 
-from pyinfra_swarm.rolling import reboot_operations as reboot
-from pyinfra_swarm.settings import load
+from pyinfra_swarm.deploys import reboot
 
-reboot.unfinished(load(), name="Reboot: what an earlier run has left")
-reboot.managers(load(), name="Reboot: managers but the leader")
-reboot.leader(load(), name="Reboot: the leader")
-reboot.workers(load(), name="Reboot: workers")
+reboot()

@@ -1,9 +1,8 @@
-"""Restores the swarm from a backup on a fresh host, at the address that it was taken at.
+"""Restores the swarm from a backup on a fresh host that has the old address.
 
 pyinfra inventory.py deploys/restore.py --data file=PATH --data identity=PATH [--data host=rk1]
 """
 
-from pyinfra_swarm.backup import restore_operations as restore
-from pyinfra_swarm.settings import load
+from pyinfra_swarm.deploys import restore
 
-restore.restored(load(), name="Restore: the swarm's state from a backup", _timeout=900)
+restore()

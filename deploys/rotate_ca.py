@@ -1,9 +1,8 @@
 """A new root CA for the swarm, and certificates of it for every node.
 
-While a replacement is under way, its end is awaited.
+If a replacement is under way, it waits for its end.
 """
 
-from pyinfra_swarm.keys import root_ca_operations as root_ca
-from pyinfra_swarm.settings import load
+from pyinfra_swarm.deploys import rotate_ca
 
-root_ca.rotated(load(), name="Swarm: a new root CA")
+rotate_ca()

@@ -1,6 +1,5 @@
-"""New join tokens, for workers and managers: the old ones let nobody in any more."""
+"""New join tokens, for workers and managers: the old ones are no longer valid."""
 
-from pyinfra_swarm.keys import join_tokens_operations as join_tokens
-from pyinfra_swarm.settings import load
+from pyinfra_swarm.deploys import rotate_tokens
 
-join_tokens.rotated(load(), name="Swarm: new join tokens")
+rotate_tokens()

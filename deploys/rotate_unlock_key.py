@@ -1,6 +1,5 @@
-"""A new unlock key for the swarm; the old one is kept beside it, for a manager that wants it."""
+"""A new unlock key for the swarm; the old one is kept for managers that still need it."""
 
-from pyinfra_swarm.keys import unlock_key_operations as unlock_key
-from pyinfra_swarm.settings import load
+from pyinfra_swarm.deploys import rotate_unlock_key
 
-unlock_key.rotated(load(), name="Swarm: a new unlock key")
+rotate_unlock_key()

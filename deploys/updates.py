@@ -1,6 +1,5 @@
-"""Security updates by themselves, without Docker and without reboots; the time kept right."""
+"""Automatic security updates: ``pyinfra inventory.py deploys/updates.py``."""
 
-from pyinfra_swarm.settings import load
-from pyinfra_swarm.updates import operations as updates
+from pyinfra_swarm.deploys import updates
 
-updates.unattended(load(), name="Updates: security updates by themselves, the time kept right")
+updates()

@@ -1,10 +1,5 @@
-"""Docker brought to the declared version, one node at a time."""
+"""Brings Docker to the declared version: ``pyinfra inventory.py deploys/upgrade.py``."""
 
-from pyinfra_swarm.rolling import upgrade_operations as upgrade
-from pyinfra_swarm.settings import load
+from pyinfra_swarm.deploys import upgrade
 
-upgrade.fetched(load(), name="Upgrade: fetched and judged on all, before any is touched")
-upgrade.unfinished(load(), name="Upgrade: what an earlier run has left")
-upgrade.managers(load(), name="Upgrade: managers but the leader")
-upgrade.leader(load(), name="Upgrade: the leader")
-upgrade.workers(load(), name="Upgrade: workers")
+upgrade()

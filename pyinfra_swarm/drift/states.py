@@ -1,11 +1,11 @@
 """Which deploys describe a state, that hosts can differ from, and which carry out a job.
 
-A check of a job would call a healthy cluster drifted, and offer a reset as what mends it. What a
-deploy is shows in the operations that it names, its own and those of the deploys that it
-includes: each is made by ``converges`` or by ``job`` (:mod:`run.converge`). The source is read
-for that, so that it can be said before anything is run, and when a check is put on a schedule. A
-deploy that hides its operations better than that is found out when it is planned: a
-job says what it is (``jobs_told``).
+A check of a job would call a healthy cluster drifted, and offer a reset as its remedy. So a check
+takes no deploy that names a job: a function of ``pyinfra_swarm/deploys/jobs.py``, or an operation
+that is made by ``job`` (:mod:`run.converge`). The deploy's source is read for that, together with
+the files that it includes: then the refusal comes before anything runs, also when a check is put
+on a schedule. A deploy that hides its operations better than that is refused when it is planned:
+a job records what it is (``jobs_told``).
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ from pyinfra_swarm.settings.paths import ROOT
 
 PACKAGE = "pyinfra_swarm"
 _FOLDER = Path(__file__).resolve().parents[1]
-_MAKERS = ("converges", "job")
 
 
-def operations_in(path: Path) -> dict[str, str]:
-    """The operations of ours that a deploy names, as ``reset.planned``, and what made each.
+def jobs_in(path: Path) -> tuple[str, ...]:
+    """The jobs that a deploy names, itself or in what it includes, as ``reset``.
 
-    Empty for what cannot be read: pyinfra will say so.
+    Empty for a file that cannot be read: pyinfra reports that.
     """
-    found: dict[str, str] = {}
+    found: set[str] = set()
     todo, done = [path.resolve()], set()
     while todo:
         one = todo.pop()
@@ -40,15 +39,9 @@ def operations_in(path: Path) -> dict[str, str]:
         todo += [there for name in _included(tree) for there in _places(name, one)]
         for name in _named(tree):
             module, _, function = name.removeprefix(f"{PACKAGE}.").rpartition(".")
-            made = _made(module)
-            for each in made if function == "*" else {function} & made.keys():
-                found[f"{module}.{each}"] = made[each]
-    return found
-
-
-def jobs_in(path: Path) -> tuple[str, ...]:
-    """The jobs among them."""
-    return tuple(sorted(name for name, maker in operations_in(path).items() if maker == "job"))
+            jobs = _jobs(module)
+            found |= jobs if function == "*" else jobs & {function}
+    return tuple(sorted(found))
 
 
 def jobs_told(records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -100,24 +93,30 @@ def _named(tree: ast.Module) -> Iterator[str]:
 
 
 @cache
-def _made(module: str) -> dict[str, str]:
-    """The operations of one of our modules, and which decorator made each."""
+def _jobs(module: str) -> frozenset[str]:
+    """The functions of one of our modules that carry out a job."""
+    maker = "job"
+    if module in ("deploys", "deploys.jobs"):
+        module, maker = "deploys.jobs", "deploy"
     tree = _tree(_FOLDER / f"{module.replace('.', '/')}.py")
-    stages = {name.id: "job" for node in tree.body for name in _stages(node)}
-    return stages | {
-        function.name: maker
+    decorated = {
+        function.name
         for function in tree.body
         if isinstance(function, ast.FunctionDef)
         for decorator in function.decorator_list
         if isinstance(decorator, ast.Call)
-        and (maker := ast.unparse(decorator.func).rpartition(".")[2]) in _MAKERS
+        and ast.unparse(decorator.func).rpartition(".")[2] == maker
     }
+    return frozenset(decorated.union(*map(_stages, tree.body)))
 
 
-def _stages(node: ast.stmt) -> list[ast.Name]:
+def _stages(node: ast.stmt) -> set[str]:
     """The names of a rolling job's stages, which one call makes (:mod:`rolling.stages`)."""
     if not isinstance(node, ast.Assign) or ast.unparse(node.value) != "stages(JOB)":
-        return []
-    return [
-        name for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)
-    ]
+        return set()
+    return {
+        name.id
+        for target in node.targets
+        for name in ast.walk(target)
+        if isinstance(name, ast.Name)
+    }

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.scenarios.conftest import ROOT, environment, pyinfra_argv
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_OPERATION = re.compile(r"--> Starting .*?operation: (?:\S+ \| )?(?P<name>.+?)\s*$")
+_OPERATION = re.compile(r"--> Starting .*?operation: (?:\S+\.py \| )?(?P<name>.+?)\s*$")
 _STAGE = re.compile(r"--> (?P<name>[^.]+?)(?:\.\.\.|:|$)")
 
 

@@ -89,7 +89,7 @@ class TestAKilledController:
     @pytest.mark.parametrize(
         ("words", "then"),
         [
-            pytest.param("SSH: keys only", 1.0, id="while sshd is changed"),
+            pytest.param("SSH | keys only", 1.0, id="while sshd is changed"),
             pytest.param("the key checked first", 0.5, id="while the repository is set up"),
             pytest.param("installing Docker", 12.0, id="while packages are installed"),
             pytest.param("founding the swarm", 0.5, id="while the swarm is founded"),

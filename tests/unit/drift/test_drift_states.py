@@ -11,11 +11,12 @@ import pytest
 from pyinfra_swarm.drift.cli import _sensible, main
 from pyinfra_swarm.drift.report import Host, report
 from pyinfra_swarm.drift.run import Operation, Request, Run, run
-from pyinfra_swarm.drift.states import jobs_in, jobs_told, operations_in
+from pyinfra_swarm.drift.states import _jobs, jobs_in, jobs_told
 from pyinfra_swarm.drift.target import Unusable, deploy, deploys
 from pyinfra_swarm.nodes import steps
 from pyinfra_swarm.run.findings import Change
 from pyinfra_swarm.settings.paths import ROOT
+from tests.unit.deploys.test_deploys import functions
 from tests.unit.drift.drift_examples import AT
 from tests.unit.project.test_architecture import operations
 
@@ -23,16 +24,29 @@ DEPLOYS = sorted((ROOT / "deploys").glob("*.py"))
 JOBS = [path for path in DEPLOYS if jobs_in(path)]
 
 
-@pytest.mark.parametrize("path", DEPLOYS, ids=lambda path: path.stem)
-def test_each_deploy_is_either_a_state_or_a_job(path: Path) -> None:
-    assert len(set(operations_in(path).values())) == 1
+def test_the_jobs_that_are_read_are_those_that_there_are() -> None:
+    assert [path.stem for path in JOBS] == sorted(functions("jobs"))
+    made = {
+        f"{module}.{function}"
+        for module in {name.rpartition(".")[0] for name, _ in operations()}
+        for function in _jobs(module)
+    }
+    written = {
+        name
+        for name, _ in operations()
+        if re.search(
+            rf"@job\(.*\)\ndef {name.rpartition('.')[2]}\(|^unfinished, .*= stages\(JOB\)",
+            source_of(name),
+            re.MULTILINE,
+        )
+        and not re.search(rf"@converges\(.*\)\ndef {name.rpartition('.')[2]}\(", source_of(name))
+    }
+    assert made == written
 
 
-def test_the_operations_that_are_read_are_those_that_there_are() -> None:
-    read: dict[str, str] = {}
-    for path in DEPLOYS:
-        read |= operations_in(path)
-    assert set(read) == {name for name, _ in operations()}
+def source_of(operation: str) -> str:
+    module = operation.rpartition(".")[0].replace(".", "/")
+    return (ROOT / f"pyinfra_swarm/{module}.py").read_text()
 
 
 def test_the_list_of_what_there_is_offers_states_only() -> None:
@@ -50,7 +64,7 @@ def refused(given: str) -> str:
 
 def test_a_job_is_refused_in_one_sentence_with_what_there_is_instead() -> None:
     assert refused("deploys/prove.py") == (
-        "--deploy deploys/prove.py: is a job (proof.operations.proven), and describes no state "
+        "--deploy deploys/prove.py: is a job (prove), and describes no state "
         f"that hosts could differ from\n    instead: one of {', '.join(deploys())}"
     )
 
@@ -84,6 +98,12 @@ WRITTEN = {
     "included by one that is included": (
         "from pyinfra import local as files\nfiles.include(filename='other.py')\n"
     ),
+    "called": "from pyinfra_swarm.deploys import reset\nreset()\n",
+    "called by another name": "from pyinfra_swarm.deploys import reset as tidy\ntidy()\n",
+    "called from the package": "from pyinfra_swarm import deploys\ndeploys.reset()\n",
+    "called from the module": "from pyinfra_swarm.deploys import jobs\njobs.reset()\n",
+    "all deploys": "from pyinfra_swarm.deploys import *\nreset()\n",
+    "called beside a state": "from pyinfra_swarm.deploys import reset, site\nsite()\nreset()\n",
     "its operations": (
         "from pyinfra_swarm.reset.operations import planned as looks\nlooks(name='x')\n"
     ),
@@ -116,6 +136,8 @@ def test_a_deploy_of_ones_own_with_a_job_in_it_is_one(text: str, tmp_path: Path)
         "from pyinfra.operations import files\nfiles.file(name='a', path='/etc/a')\n",
         "from pyinfra import local\nlocal.include('deploys/ssh.py')\nlocal.include('none.py')\n",
         "from pyinfra_swarm.ssh import operations as ssh\nssh.hardened(None)\n",
+        "from pyinfra_swarm.deploys import site as everything\neverything()\n",
+        "from pyinfra_swarm import deploys\ndeploys.ssh()\n",
         "this is no Python\n",
         "local.include('mine.py')\n",
         "",

@@ -14,7 +14,6 @@ import pytest
 from pyinfra.api import FactBase
 from pyinfra.api.arguments import all_global_arguments
 
-from pyinfra_swarm.drift.states import operations_in
 from pyinfra_swarm.run.fact import SubjectFact, asking
 from pyinfra_swarm.settings.paths import ROOT
 from tests.unit.project.known_exceptions import LONG, READING_PLANS, SHELL_IN_PYTHON, UPWARDS
@@ -224,7 +223,7 @@ PUBLIC = {
     "pyinfra": {"config", "local", "logger"},
     "pyinfra.api": {
         *("FactBase", "FunctionCommand", "Host", "ShortFactBase", "State", "StringCommand"),
-        "operation",
+        *("deploy", "operation"),
     },
     "pyinfra.api.exceptions": {"FactProcessError"},
     "pyinfra.api.facts": {"ShortFactBase"},
@@ -337,83 +336,16 @@ def test_nothing_needs_the_check(path: Path) -> None:
     assert path.parent.name == "drift" or not any(one.startswith(drift) for one in imports(path))
 
 
-@each("deploys")
-def test_a_deploy_is_a_plain_list_of_our_operations(path: Path) -> None:
-    """Every host calls the same in the same order: no branch, no loop, nothing of pyinfra's own.
-
-    Roles are decided inside of operations; pyinfra orders operations by what hosts call.
-    """
-    tree = ast.parse(path.read_text())
-    assert ast.get_docstring(tree)
-    assert imported(path) <= {PACKAGE, "pyinfra"}
-    for node in tree.body[1:]:
-        if isinstance(node, ast.ImportFrom):
-            names = {alias.name for alias in node.names}
-            assert node.module != "pyinfra" or names == {"local"}
-            ours = (f"{node.module}.{one}" for one in names)
-            assert node.module in ("pyinfra", "pyinfra_swarm.settings") or all(
-                one.endswith("operations") for one in ours
-            )
-            continue
-        assert isinstance(node, ast.Expr), ast.unparse(node)
-        call = node.value
-        assert isinstance(call, ast.Call), ast.unparse(node)
-        if ast.unparse(call.func) == "local.include":
-            continue
-        keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
-        assert "name" in keywords, f"an operation without a name prints its arguments: {call}"
-        assert set(keywords) <= {"name", "_serial", "_timeout"}
-        assert [ast.unparse(argument) for argument in call.args] == ["load()"]
-
-
-def test_the_site_is_every_deploy_in_the_order_that_is_safe() -> None:
-    text = (ROOT / "deploys/site.py").read_text()
-    included = re.findall(r"local\.include\(\"deploys/(\w+)\.py\"\)", text)
-    assert included == [
-        *("preflight", "access", "ssh", "updates", "docker", "firewall", "swarm"),
-    ]
-    beside = {
-        "backup",
-        "firewall_removed",
-        "prove",
-        "reboot",
-        "recover",
-        "remove",
-        "replace",
-        "reset",
-        "restart",
-        "restore",
-        "rotate_ca",
-        "rotate_tokens",
-        "rotate_unlock_key",
-        "site",
-        "unlock",
-        "upgrade",
-    }
-    assert {*included, *beside} == {path.stem for path in files("deploys")}
-
-
 def operations() -> list[tuple[str, Any]]:
     found = []
     for module_name in MODULES:
-        if module_name.endswith("__main__"):
+        if module_name.endswith("__main__") or module_name.startswith(f"{PACKAGE}.deploys"):
             continue
         module = importlib.import_module(module_name)
         for name, value in vars(module).items():
             if getattr(value, "_inner", None) and value._inner.__module__ == module_name:
                 found.append((f"{module_name.removeprefix(f'{PACKAGE}.')}.{name}", value._inner))
     return found
-
-
-def test_a_part_of_the_site_is_named_after_the_deploy_that_mends_it() -> None:
-    site = (ROOT / "deploys/site.py").read_text()
-    for deploy in re.findall(r'local\.include\("deploys/(\w+)\.py"\)', site):
-        called = operations_in(ROOT / f"deploys/{deploy}.py")
-        assert called
-        for module, operation in (name.rsplit(".", 1) for name in called):
-            source = MODULES[f"{PACKAGE}.{module}"].read_text()
-            [part] = re.findall(rf'@converges\("(\w+)"\)\ndef {operation}\(', source)
-            assert part == deploy
 
 
 def arguments(operation: Any) -> list[str]:
