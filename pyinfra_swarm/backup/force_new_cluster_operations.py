@@ -27,14 +27,15 @@ from pyinfra_swarm.run.converge import (
     current_host,
     fail,
     observe,
+    only_on,
     progress,
     script,
     still_ours,
 )
 from pyinfra_swarm.run.findings import Refusal, changes, refusals
+from pyinfra_swarm.run.limit import left_out
 from pyinfra_swarm.run.pyinfra_internals import CommandOutput
 from pyinfra_swarm.run.shell import arrives_whole, with_values
-from pyinfra_swarm.swarm.stage_operations import left_out
 
 if TYPE_CHECKING:
     from pyinfra_swarm.run.findings import Finding
@@ -63,7 +64,7 @@ def proposal(
     refused: list[Finding] = [*refusals(findings)]
     if changes(findings) and not refused:
         refused = left_out([target], "the manager that the swarm goes on from")
-    told = refused or (findings if current_host().name == target else [])
+    told = refused or only_on(target, findings)
     if refused or not changes(findings):
         return Proposal(part, told, None)
     return Proposal(part, told, plan, word, consequence)

@@ -43,11 +43,12 @@ from pyinfra_swarm.run.converge import (
     job,
     observe_all,
     observe_on,
+    only_on,
 )
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
+from pyinfra_swarm.run.limit import left_out
 from pyinfra_swarm.run.shell import with_values
 from pyinfra_swarm.settings.paths import from_user
-from pyinfra_swarm.swarm.stage_operations import left_out
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -116,13 +117,12 @@ def _proposal(settings: Settings, place: Path) -> Proposal[_Todo | None]:
     refused = refused or left_out([chosen.host], "the manager that is backed up")
     if refused:
         return Proposal("backup", refused, None)
-    mine = current_host().name == chosen.host
     folder = from_user(settings.backup.folder)
     findings += plan_backup(chosen, to=str(place))
     findings += plan_folder(str(folder), backup_record.look(folder), time.time())
     return Proposal(
         "backup",
-        findings if mine else [],
+        only_on(chosen.host, findings),
         _Todo(_about(settings, chosen, cluster), chosen),
         chosen.host if chosen.interrupts else "",
         chosen.interrupts,

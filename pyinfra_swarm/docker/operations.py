@@ -34,6 +34,7 @@ from pyinfra_swarm.engine.versions import engine_version
 from pyinfra_swarm.firewall.host_files import UNIT as FIREWALL
 from pyinfra_swarm.keys.unlock_operations import after_restart, unlockable
 from pyinfra_swarm.nodes.facts import State
+from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.run.converge import (
     Commands,
     converges,
@@ -46,11 +47,11 @@ from pyinfra_swarm.run.converge import (
     progress,
     report,
     script,
+    this_host,
 )
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.run.shell import write_file
 from pyinfra_swarm.swarm.plan import may_restart
-from pyinfra_swarm.swarm.stage_operations import memberships, this_host
 
 if TYPE_CHECKING:
     from pyinfra_swarm.nodes.membership import Observed

@@ -33,6 +33,7 @@ from pyinfra_swarm.firewall.web_ranges import SHIPPED
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes import measures
 from pyinfra_swarm.nodes.membership import acting_manager, view
+from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.rollback.operations import rolled_back_first, with_rollback
 from pyinfra_swarm.rollback.plan import forget
 from pyinfra_swarm.run import story
@@ -50,10 +51,10 @@ from pyinfra_swarm.run.converge import (
     progress,
     report,
     script,
+    this_host,
 )
 from pyinfra_swarm.run.findings import Change, Finding, Notice, changes, refusals
 from pyinfra_swarm.run.shell import write_files
-from pyinfra_swarm.swarm.stage_operations import memberships, this_host
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings

@@ -24,8 +24,8 @@ from pyinfra_swarm.run.converge import (
     observe_all,
     progress,
     report,
+    this_host,
 )
-from pyinfra_swarm.swarm.stage_operations import this_host
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host as DeclaredHost

@@ -14,8 +14,8 @@ from pyinfra_swarm.run.converge import (
     converges,
     observe_all,
     report,
+    this_host,
 )
-from pyinfra_swarm.swarm.stage_operations import this_host
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings

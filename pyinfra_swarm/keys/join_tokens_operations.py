@@ -8,8 +8,8 @@ from pyinfra_swarm.engine.api import on
 from pyinfra_swarm.engine.swarm_spec import UPDATE_SWARM
 from pyinfra_swarm.keys.join_tokens import plan_tokens
 from pyinfra_swarm.nodes.facts import State
-from pyinfra_swarm.run.converge import Commands, job, observe_all, report
-from pyinfra_swarm.swarm.stage_operations import acting_left_out, this_host
+from pyinfra_swarm.nodes.observing import acting_left_out
+from pyinfra_swarm.run.converge import Commands, job, observe_all, report, this_host
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings

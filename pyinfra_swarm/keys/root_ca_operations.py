@@ -10,6 +10,7 @@ from pyinfra_swarm.engine.swarm_spec import UPDATE_SWARM
 from pyinfra_swarm.keys.root_ca import pending, plan_ca_rotation, progress_of
 from pyinfra_swarm.nodes.facts import State
 from pyinfra_swarm.nodes.membership import Membership, acting_manager, view
+from pyinfra_swarm.nodes.observing import acting_left_out
 from pyinfra_swarm.run import clock
 from pyinfra_swarm.run.converge import (
     Commands,
@@ -22,9 +23,9 @@ from pyinfra_swarm.run.converge import (
     pause,
     progress,
     report,
+    this_host,
 )
 from pyinfra_swarm.run.wording import listed
-from pyinfra_swarm.swarm.stage_operations import acting_left_out, this_host
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings

@@ -20,6 +20,7 @@ from pyinfra_swarm.keys.autolock import needs_fingerprint
 from pyinfra_swarm.keys.unlock_key_rotation import plan_key_rotation
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Membership
+from pyinfra_swarm.nodes.observing import acting_left_out
 from pyinfra_swarm.run import story
 from pyinfra_swarm.run.answer import NoAnswer
 from pyinfra_swarm.run.connection import UNREACHABLE, read, why
@@ -30,8 +31,8 @@ from pyinfra_swarm.run.converge import (
     observe,
     observe_all,
     report,
+    this_host,
 )
-from pyinfra_swarm.swarm.stage_operations import acting_left_out, this_host
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host as DeclaredHost

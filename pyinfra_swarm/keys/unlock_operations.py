@@ -32,12 +32,12 @@ from pyinfra_swarm.run.converge import (
     progress,
     report,
     script,
+    this_host,
 )
 from pyinfra_swarm.run.findings import Refusal
 from pyinfra_swarm.run.shell import arrives_whole
 from pyinfra_swarm.settings.paths import from_user
 from pyinfra_swarm.swarm.plan import may_restart
-from pyinfra_swarm.swarm.stage_operations import this_host
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings

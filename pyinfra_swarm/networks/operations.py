@@ -9,12 +9,21 @@ from pyinfra_swarm.engine.api import API, IN_INGRESS, UPDATE_NODE, WITHIN, on
 from pyinfra_swarm.host import facts as host_facts
 from pyinfra_swarm.networks.plan import mtu_refusals
 from pyinfra_swarm.nodes.membership import acting_manager
+from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.nodes.steps import CreateOverlay, EnterIngress
-from pyinfra_swarm.run.converge import Commands, converges, observe_all, progress, report, script
+from pyinfra_swarm.run.converge import (
+    Commands,
+    converges,
+    observe_all,
+    progress,
+    report,
+    script,
+    this_host,
+)
 from pyinfra_swarm.run.shell import with_values
 from pyinfra_swarm.run.wording import listed, verb
 from pyinfra_swarm.swarm import stages as topology
-from pyinfra_swarm.swarm.stage_operations import memberships, this_host, to_do
+from pyinfra_swarm.swarm.stage_operations import to_do
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings

@@ -39,9 +39,9 @@ from pyinfra_swarm.run.converge import (
     still_ours,
 )
 from pyinfra_swarm.run.findings import refusals
+from pyinfra_swarm.run.limit import in_limit
 from pyinfra_swarm.run.pyinfra_internals import in_the_name_of
 from pyinfra_swarm.run.shell import arrives_whole
-from pyinfra_swarm.swarm.stage_operations import in_limit
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings

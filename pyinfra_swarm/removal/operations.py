@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.api import API, LEAVE, UNLESS_GONE, WITHIN, on, still_node, updated
 from pyinfra_swarm.nodes import facts as swarm_facts
+from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.nodes.steps import Demote, Leave, RemoveEntry, Step, steps
 from pyinfra_swarm.removal.plan import (
     Target,
@@ -34,15 +35,16 @@ from pyinfra_swarm.run.converge import (
     given,
     job,
     observe_on,
+    only_on,
     progress,
     report,
     script,
 )
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
+from pyinfra_swarm.run.limit import left_out
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.shell import with_values
 from pyinfra_swarm.swarm.operations import IS_WORKER, demote
-from pyinfra_swarm.swarm.stage_operations import left_out, memberships
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -219,7 +221,7 @@ def _whole(
     moves = f"; its {len(tasks)} task{'s' * (len(tasks) != 1)} end there" if tasks else ""
     return Proposal(
         "removal",
-        _mine(target, after),
+        only_on(target.by, after),
         None,
         target.name,
         f"{target.name} leaves the swarm{moves}",
@@ -233,11 +235,7 @@ def _tasks(target: Target) -> tuple[str, ...]:
     return observe_on(target.ask, swarm_facts.Tasks, node=target.alive.id)
 
 
-def _mine(target: Target, findings: list[Finding]) -> list[Finding]:
-    return findings if target.by == current_host().name else []
-
-
 def _steps(target: Target, findings: list[Finding]) -> list[Step]:
-    found = _mine(target, findings)
+    found = only_on(target.by, findings)
     report("removal", found)
     return steps(found)

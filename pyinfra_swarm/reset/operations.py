@@ -12,6 +12,7 @@ from pyinfra_swarm.docker.plan import PACKAGES
 from pyinfra_swarm.engine.api import API, LEAVE, RESTART, still_node
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import acting_manager
+from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.reset.facts import Left
 from pyinfra_swarm.reset.plan import (
     GUARD,
@@ -42,11 +43,12 @@ from pyinfra_swarm.run.converge import (
     progress,
     report,
     script,
+    this_host,
 )
 from pyinfra_swarm.run.findings import Finding, refusals
+from pyinfra_swarm.run.limit import in_limit
 from pyinfra_swarm.ssh.operations import RELOAD
 from pyinfra_swarm.ssh.plan import DROP_IN
-from pyinfra_swarm.swarm.stage_operations import in_limit, memberships, this_host
 from pyinfra_swarm.updates.plan import CONFIGURATION
 
 if TYPE_CHECKING:

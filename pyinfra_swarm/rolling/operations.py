@@ -43,10 +43,11 @@ from pyinfra_swarm.run.converge import (
     progress,
     report,
     script,
+    this_host,
 )
 from pyinfra_swarm.run.findings import Finding, Refusal, changes, refusals
+from pyinfra_swarm.run.limit import in_limit
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
-from pyinfra_swarm.swarm.stage_operations import in_limit, this_host
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host as DeclaredHost

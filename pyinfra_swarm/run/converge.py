@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import gevent
 from gevent.event import AsyncResult
@@ -28,6 +28,10 @@ from pyinfra_swarm.run.findings import Finding, changes, refusals
 from pyinfra_swarm.run.lock_state import Met, believed
 from pyinfra_swarm.run.pyinfra_internals import PyinfraCommand, PyinfraOperation
 from pyinfra_swarm.run.shell import arrives_whole
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings import Host as DeclaredHost
+    from pyinfra_swarm.settings import Settings
 
 Commands = Generator[PyinfraCommand, None, None]
 
@@ -53,6 +57,16 @@ class Overtaken(Refused):
 def current_host() -> Host:
     """The host in whose name the code runs, as a plain object."""
     return pyinfra_internals.host_in_context()
+
+
+def this_host(settings: Settings) -> DeclaredHost:
+    """What is declared of the host in whose name the code runs."""
+    return settings.host(current_host().name)
+
+
+def only_on(name: str, findings: list[Finding]) -> list[Finding]:
+    """The findings on the host that reports them for all, as the acting manager; none elsewhere."""
+    return findings if name == current_host().name else []
 
 
 def is_executing() -> bool:

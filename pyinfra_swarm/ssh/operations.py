@@ -10,14 +10,21 @@ from pyinfra_swarm.access.facts import Accounts
 from pyinfra_swarm.access.plan import shut_out, unlock
 from pyinfra_swarm.rollback.operations import rolled_back_first, with_rollback
 from pyinfra_swarm.rollback.plan import unlock as unlocks
-from pyinfra_swarm.run.converge import Commands, converges, fail, observe, progress, report
+from pyinfra_swarm.run.converge import (
+    Commands,
+    converges,
+    fail,
+    observe,
+    progress,
+    report,
+    this_host,
+)
 from pyinfra_swarm.run.findings import Change, Finding, Notice, changes, refusals
 from pyinfra_swarm.run.pyinfra_internals import connection_without_keys, is_ssh
 from pyinfra_swarm.run.shell import write_file
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.ssh.facts import Effective
 from pyinfra_swarm.ssh.plan import CONFIG, DROP_IN, DROP_INS, INCLUDE, Sshd, Wanted, plan
-from pyinfra_swarm.swarm.stage_operations import this_host
 
 RELOAD = (
     "if systemctl --quiet is-active ssh.socket; then systemctl try-restart ssh.service; "

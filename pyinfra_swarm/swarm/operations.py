@@ -35,6 +35,7 @@ from pyinfra_swarm.nodes.membership import (
     acting_manager,
     view,
 )
+from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.nodes.quorum import Quorum
 from pyinfra_swarm.nodes.steps import (
     AwaitJoin,
@@ -56,10 +57,11 @@ from pyinfra_swarm.run.converge import (
     fail,
     progress,
     script,
+    this_host,
 )
 from pyinfra_swarm.run.shell import arrives_whole, with_values
 from pyinfra_swarm.swarm import stages as topology
-from pyinfra_swarm.swarm.stage_operations import memberships, this_host, to_do
+from pyinfra_swarm.swarm.stage_operations import to_do
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host as DeclaredHost

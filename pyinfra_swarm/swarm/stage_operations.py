@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.networks.plan import services_matter
@@ -10,55 +9,13 @@ from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Observed, Service, acting_manager
 from pyinfra_swarm.nodes.steps import Step, steps
 from pyinfra_swarm.run import pyinfra_internals, story
-from pyinfra_swarm.run.converge import current_host, is_executing, observe_all, observe_on, report
-from pyinfra_swarm.run.findings import Finding, Refusal
-from pyinfra_swarm.run.printable import quoted
-from pyinfra_swarm.run.wording import listed
+from pyinfra_swarm.run.converge import current_host, is_executing, observe_on, report, this_host
+from pyinfra_swarm.run.findings import Finding
+from pyinfra_swarm.run.limit import in_limit
 from pyinfra_swarm.swarm import stages as topology
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings import Host as DeclaredHost
     from pyinfra_swarm.settings import Settings
-
-
-def this_host(settings: Settings) -> DeclaredHost:
-    return settings.host(current_host().name)
-
-
-def memberships() -> Observed:
-    """What every host says of its place in a swarm; others may be silent, this one may not."""
-    return observe_all(swarm_facts.State)
-
-
-def in_limit() -> tuple[str, ...]:
-    """The hosts that this run works on, by name: those that ``--limit`` leaves."""
-    run = story.state()
-    return tuple(host.name for host in run.inventory if pyinfra_internals.is_in_limit(run, host))
-
-
-def left_out(names: Sequence[str], role: str) -> list[Finding]:
-    """A refusal where ``--limit`` leaves out a host that has to do its part: nothing would happen.
-
-    role: who they are, as ``the manager that is backed up``.
-    """
-    within = in_limit()
-    missing = [name for name in names if name not in within]
-    if not missing:
-        return []
-    alone = f", or `--limit {quoted(names[0])}`" if len(names) == 1 else ""
-    return [
-        Refusal(
-            "--limit",
-            f"leaves out {listed(missing)}, {role}",
-            remedy=f"Give no --limit{alone}",
-        )
-    ]
-
-
-def acting_left_out(settings: Settings, observed: Observed) -> list[Finding]:
-    """The same for the manager that does something for the whole swarm."""
-    acting = acting_manager(settings, observed)
-    return left_out([acting] if acting else [], "the manager that does this for the whole swarm")
 
 
 def _services(settings: Settings, observed: Observed) -> tuple[Service, ...]:

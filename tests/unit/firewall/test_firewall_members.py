@@ -12,7 +12,7 @@ from pyinfra_swarm.firewall import operations as firewall
 from pyinfra_swarm.firewall.plan import Host, Tables
 from pyinfra_swarm.firewall.policy import Opening, Policy, members, policy, votes
 from pyinfra_swarm.nodes.membership import Membership, Node
-from pyinfra_swarm.swarm import stage_operations as topology
+from pyinfra_swarm.run import pyinfra_internals
 from tests.unit.swarm.test_swarm_plan import declared, node, swarm
 
 SETTINGS = declared(1, 0)
@@ -134,8 +134,7 @@ class TestTheManagersDoor:
     ) -> bool:
         host = Host(tables={f: Tables(chains={"SWARM-INPUT": (rule,)}) for f in ("ipv4", "ipv6")})
         patch.setattr(firewall, "memberships", lambda: observed)
-        for module in (firewall, topology):
-            patch.setattr(module, "current_host", lambda: declared(1, 1).host("rk2"))
+        patch.setattr(pyinfra_internals, "host_in_context", lambda: declared(1, 1).host("rk2"))
         return firewall._policy(declared(1, 1), host, cut=True).manager
 
     def seen(self, own: Node) -> dict[str, Membership | None]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 UPWARDS = {
     ("nodes", "docker"),
     # ssh
-    ("ssh", "swarm"),
     # networks
     ("networks", "docker"),
     ("networks", "proof"),
@@ -19,7 +18,6 @@ UPWARDS = {
     ("docker", "firewall"),
     ("docker", "swarm"),
     # firewall
-    ("firewall", "swarm"),
 }
 """Rooms that import from a room above them: the room, what it imports."""
 

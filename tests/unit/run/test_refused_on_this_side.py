@@ -34,11 +34,10 @@ from pyinfra_swarm.proof import operations as proof
 from pyinfra_swarm.removal import operations as removal
 from pyinfra_swarm.reset import operations as reset
 from pyinfra_swarm.rollback import operations as guard
-from pyinfra_swarm.run import confirmation, story
+from pyinfra_swarm.run import confirmation, limit, pyinfra_internals, story
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.paths import ROOT
-from pyinfra_swarm.swarm import stage_operations as topology
 from tests.tools.other_user import as_nobody, closed_folder
 from tests.unit.swarm.test_swarm_plan import CONVERGED, node
 from tests.unit.swarm.test_swarm_plan import SETTINGS as FOUR
@@ -301,11 +300,11 @@ def limited(monkeypatch: pytest.MonkeyPatch, say: Say) -> list[str]:
     say()
     for module in (confirmation, removal, reset):
         monkeypatch.setattr(module, "report", report)
-    for job in (backup, recover, restore, force, removal, reset):
-        monkeypatch.setattr(job, "current_host", lambda: SimpleNamespace(name="rk3"))
+    here = SimpleNamespace(name="rk3")
+    monkeypatch.setattr(pyinfra_internals, "host_in_context", lambda: here)
     for job in (removal, reset):
         monkeypatch.setattr(job, "memberships", lambda: CONVERGED)
-    monkeypatch.setattr(topology, "in_limit", lambda: ("rk3", "rk4"))
+    monkeypatch.setattr(limit, "in_limit", lambda: ("rk3", "rk4"))
     monkeypatch.setattr(reset, "in_limit", lambda: ("rk3", "rk4"))
     return told
 
@@ -422,8 +421,8 @@ def first(commands: object) -> str:
 def _agreed(monkeypatch: pytest.MonkeyPatch, say: Say) -> None:
     """The owner has said yes, and the plan is still the same."""
     say()
-    for job in (recover, restore, removal, reset):
-        monkeypatch.setattr(job, "current_host", lambda: SimpleNamespace(name="rk1"))
+    here = SimpleNamespace(name="rk1")
+    monkeypatch.setattr(pyinfra_internals, "host_in_context", lambda: here)
     for module in (force, restore, recover):
         monkeypatch.setattr(module, "progress", lambda message: None)
     monkeypatch.setattr(backup_file, "unlock_keys", lambda settings: ())

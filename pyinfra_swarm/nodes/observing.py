@@ -1,0 +1,31 @@
+"""What an operation asks about the nodes of the swarm, and who acts for all of them.
+
+What is done once for the whole swarm is done by its acting manager
+(:func:`nodes.membership.acting_manager`). An operation that does it refuses first where
+``--limit`` leaves that manager out (:func:`acting_left_out`), has it reported there alone
+(:func:`run.converge.only_on`), and yields :func:`engine.api.on`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyinfra_swarm.nodes import facts
+from pyinfra_swarm.nodes.membership import Observed, acting_manager
+from pyinfra_swarm.run.converge import observe_all
+from pyinfra_swarm.run.findings import Finding
+from pyinfra_swarm.run.limit import left_out
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings import Settings
+
+
+def memberships() -> Observed:
+    """What every host says of its place in a swarm; others may be silent, this one may not."""
+    return observe_all(facts.State)
+
+
+def acting_left_out(settings: Settings, observed: Observed) -> list[Finding]:
+    """A refusal where ``--limit`` leaves out the manager that acts for the whole swarm."""
+    acting = acting_manager(settings, observed)
+    return left_out([acting] if acting else [], "the manager that does this for the whole swarm")
