@@ -8,15 +8,15 @@ from typing import Any
 
 from pyinfra_swarm.docker.facts import ENGINE_STATE, encrypted
 from pyinfra_swarm.engine import values as judged
-from pyinfra_swarm.proof.crossings import INGRESS, End
+from pyinfra_swarm.networks.attachments import INGRESS, Attachment
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 
 
-class Ends(SubjectFact[tuple[End, ...]]):
+class Ends(SubjectFact[tuple[Attachment, ...]]):
     """The host's own end of each overlay network that reaches it: namespace, addresses, MTU.
 
-    Gives :class:`proof.crossings.End` s; none where the engine does not run or is in no
+    Gives :class:`networks.attachments.Attachment` s; none where the engine does not run or is in no
     swarm. The engine calls the ends' namespaces ``ingress_sbox`` and ``lb_`` with the beginning of
     the network's id (seen with 26.1.5 and 28.5.2).
     """
@@ -35,14 +35,14 @@ class Ends(SubjectFact[tuple[End, ...]]):
             + "done 2>/dev/null; true\n"
         )
 
-    def parse(self, said: Sections) -> tuple[End, ...]:
+    def parse(self, said: Sections) -> tuple[Attachment, ...]:
         return parse_ends(said)
 
 
 _LINK = re.compile(r"\bmtu (?P<mtu>\d+)\b.*\blink/ether (?P<mac>[0-9a-f:]{17})")
 
 
-def parse_ends(said: Sections) -> tuple[End, ...]:
+def parse_ends(said: Sections) -> tuple[Attachment, ...]:
     """Read what :class:`Ends` prints; an end that is just coming or going is left out."""
     found = []
     for sandbox, lines in said.items():
@@ -57,7 +57,7 @@ def parse_ends(said: Sections) -> tuple[End, ...]:
         if not end or not vnis or end["MacAddress"] not in links:
             continue
         found.append(
-            End(
+            Attachment(
                 network=name,
                 ingress=bool(network.get("Ingress")),
                 encrypted=encrypted(network),

@@ -1,53 +1,25 @@
-"""Which ends of which overlay networks exchange packets, and which nodes cannot take part.
+"""Which nodes exchange packets over which overlay networks, and which nodes cannot take part.
 
-The proof needs nothing of its own on the nodes. The engine keeps an end of each overlay network on
-each node that the network reaches: of the ingress network on every node, drained ones included, and
-of any other where a task or a container is on it. Each end is a network namespace with an address,
-and a host's own tools can be run in it.
+The proof needs nothing of its own on the nodes: packets travel between the attachments that the
+engines keep (:mod:`networks.attachments`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pyinfra_swarm.networks.attachments import Attachment, Attachments
 from pyinfra_swarm.networks.plan import ingress_of
 from pyinfra_swarm.nodes.identity import likely_node, owners
 from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
-from pyinfra_swarm.run.observation import Observation
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
-INGRESS = "ingress_sbox"
-"""The sandbox of the ingress network's end."""
-
 SWARM_DEPLOY = "pyinfra inventory.py deploys/swarm.py"
-
-
-@dataclass(frozen=True)
-class End(Observation):
-    """A node's own end of an overlay network.
-
-    network: its name; vni: its number in VXLAN frames.
-    sandbox: name of the network namespace, in ``/run/docker/netns``.
-    address, mac, mtu: of its interface in the network; mtu in bytes.
-    """
-
-    network: str
-    ingress: bool
-    encrypted: bool
-    vni: int
-    sandbox: str
-    address: str
-    mac: str
-    mtu: int
-
-
-Ends = Mapping[str, tuple[End, ...] | None]
-"""Each declared host's ends by its name; ``None`` for a host that gave no answer."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +33,19 @@ class Crossing:
     network: str
     sender: str
     receiver: str
-    source: End
-    target: End
+    source: Attachment
+    target: Attachment
     underlay: tuple[str, str]
 
 
 def crossings(
-    settings: Settings, observed: Observed, ends: Ends, focus: Iterable[str] = ()
+    settings: Settings, observed: Observed, attachments: Attachments, focus: Iterable[str] = ()
 ) -> tuple[Crossing, ...]:
     """Every ordered pair of nodes in every encrypted network that both have an end of.
 
     focus: only pairs with one of these hosts; none: all pairs.
     """
-    without = unproven(settings, observed, ends)
+    without = unproven(settings, observed, attachments)
     able = [host.name for host in settings.hosts if host.name not in without]
     near = set(focus) or set(able)
     found = []
@@ -81,7 +53,7 @@ def crossings(
         for receiver in able:
             if sender == receiver or not near & {sender, receiver}:
                 continue
-            targets = {end.sandbox: end for end in ends.get(receiver) or () if end.encrypted}
+            targets = {one.sandbox: one for one in attachments.get(receiver) or () if one.encrypted}
             found += [
                 Crossing(
                     source.network,
@@ -91,7 +63,7 @@ def crossings(
                     targets[source.sandbox],
                     (_address(observed, sender), _address(observed, receiver)),
                 )
-                for source in ends.get(sender) or ()
+                for source in attachments.get(sender) or ()
                 if source.encrypted and source.sandbox in targets
             ]
     return tuple(sorted(found, key=lambda c: (not c.source.ingress, c.network)))
@@ -103,7 +75,7 @@ def _address(observed: Observed, name: str) -> str:
     return membership.address
 
 
-def unproven(settings: Settings, observed: Observed, ends: Ends) -> dict[str, str]:
+def unproven(settings: Settings, observed: Observed, attachments: Attachments) -> dict[str, str]:
     """Nodes that take no part, with the reason: declared hosts by name, others by host name."""
     cluster = view(settings, observed)
     found: dict[str, str] = {}
@@ -123,9 +95,9 @@ def unproven(settings: Settings, observed: Observed, ends: Ends) -> dict[str, st
             found[host.name] = "is not in the swarm"
         elif node.state != "ready":
             found[host.name] = f"is {node.state}"
-        elif ends.get(host.name) is None:
+        elif attachments.get(host.name) is None:
             found[host.name] = "did not say which networks it has an end of"
-        elif not has_ingress(ends, host.name):
+        elif not has_ingress(attachments, host.name):
             found[host.name] = NO_INGRESS
     silent = {name for name, m in observed.items() if m is None or m.engine != "running"}
     of = owners(settings, cluster)
@@ -143,12 +115,14 @@ NO_INGRESS = "has no end of the ingress network"
 """Why a ready node takes no part: unlike the other reasons, this one is a defect."""
 
 
-def has_ingress(ends: Ends, name: str) -> bool:
+def has_ingress(attachments: Attachments, name: str) -> bool:
     """Whether this host's engine has joined the ingress network."""
-    return any(end.ingress for end in ends.get(name) or ())
+    return any(one.ingress for one in attachments.get(name) or ())
 
 
-def plan_proof(settings: Settings, observed: Observed, ends: Ends, name: str) -> list[Finding]:
+def plan_proof(
+    settings: Settings, observed: Observed, attachments: Attachments, name: str
+) -> list[Finding]:
     """What stands against the proof: refusals for all hosts, notices for those they concern."""
     cluster = view(settings, observed)
     if cluster is None:
@@ -169,7 +143,7 @@ def plan_proof(settings: Settings, observed: Observed, ends: Ends, name: str) ->
                 remedy=f"`{SWARM_DEPLOY}` encrypts it",
             )
         ]
-    without = unproven(settings, observed, ends)
+    without = unproven(settings, observed, attachments)
     declared = {host.name for host in settings.hosts}
     acting = acting_manager(settings, observed)
     findings: list[Finding] = [

@@ -14,9 +14,11 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from pyinfra_swarm.networks.attachments import INGRESS
 from pyinfra_swarm.proof.crossings import Crossing
 from pyinfra_swarm.proof.frame import forged
 from pyinfra_swarm.run.answer import SECTION
+from pyinfra_swarm.run.onhost import program, source
 
 HEADERS = 28
 """Bytes that IPv4 and UDP add to a datagram."""
@@ -33,126 +35,24 @@ FRAMES = 3
 EACH_NETWORK = SMALL_TRIES + FULL_TRIES + 10
 """Seconds after which all pairs of one network have been tried."""
 
-_LOOK = r"""
-export LC_ALL=C
-look() {
-  local sandbox
-  section "$1"
-  # “ip” prints keys as well: only addresses and counts leave the host.
-  ip -s xfrm state | grep -E '^src |^[[:space:]]+[0-9]+\(bytes\), [0-9]+\(packets\)$'
-  iptables-save -c -t filter | grep -e '--pol none'
-  grep '^Ip:' /proc/net/snmp
-  grep XfrmInNoStates /proc/net/xfrm_stat
-  for sandbox in $sandboxes; do
-    echo "sandbox $sandbox"
-    nsenter --net="/run/docker/netns/$sandbox" grep '^Icmp:' /proc/net/snmp
-  done
-} 2>/dev/null
-"""
-
-_PROBES = r"""
-probe() {
-  sent=0; tried=0
-  exec 3<>"/dev/udp/$2/9" || { echo "probe $1 $3 0 0 unsent"; return 1; }
-  while [ $tried -lt "$4" ]; do
-    tried=$((tried + 1))
-    words=$(dd if=/dev/zero bs="$3" count=1 status=none 2>&1 >&3) && {
-      sent=$((sent + 1))
-      words=$(read -r -t 1 -N 1 -u 3 2>&1)
-    }
-    case $words in
-    *refused*)
-      path=$(ip -4 route get "$2" | grep -o 'mtu [0-9]*')
-      echo "probe $1 $3 $sent ${path#mtu } answered"
-      return 0 ;;
-    ?*) sleep 1 ;;
-    esac
-  done
-  echo "probe $1 $3 $sent 0 silent"
-  return 1
-}
-while read -r _ label address full; do
-  { probe "$label" "$address" SMALL SMALL_TRIES && probe "$label" "$address" "$full" FULL_TRIES; } &
-done
-wait
-"""
-"""Shell, for bash inside of a namespace: reads “SANDBOX LABEL ADDRESS SIZE”, prints a line a probe.
-
-The path's MTU is there where the kernel had to learn that less than the interface's fits.
-"""
-
-_EXCHANGE = r"""
-port=$1 probes=$2; shift 2
-sandboxes=$* jobs=$(cat)
-look begin
-iptables-save -t mangle | grep -e "--dport $port " | grep -e '-j MARK'
-watcher=
-if command -v tcpdump >/dev/null; then
-  coproc SEEN { exec awk '
-    { for (i = 2; i < NF; i++) if ($i == ">") break; to = $(i + 1); sub(/:$/, "", to) }
-    / ESP\(/ { esp[to]++ }
-    / VXLAN, / { sub(/\.[0-9]+$/, "", to); vni = $0; sub(/.* vni /, "", vni); clear[to " " vni]++ }
-    END { for (a in esp) print "esp", a, esp[a]; for (a in clear) print "clear", a, clear[a] }'; }
-  exec 5>&"${SEEN[1]}" 6<&"${SEEN[0]}"
-  eval "exec ${SEEN[1]}>&- ${SEEN[0]}<&-"
-  sockets=$(wc -l < /proc/net/packet)
-  timeout 600 tcpdump -i any -Q out -p -nn -l -s 128 --immediate-mode -T vxlan \
-    "esp or (udp and dst port $port)" >&5 2>/dev/null 5>&- 6<&- &
-  watcher=$!
-  exec 5>&-
-  i=0
-  until [ "$(wc -l < /proc/net/packet)" -gt "$sockets" ] || [ $i = 50 ]; do
-    i=$((i + 1)); sleep 0.1
-  done
-  sleep 0.3
-fi
-for sandbox in $sandboxes; do
-  look "before $sandbox"
-  section "probes $sandbox"
-  grep "^$sandbox " <<< "$jobs" |
-    nsenter --net="/run/docker/netns/$sandbox" bash -c "$probes"
-  look "after $sandbox"
-done
-if [ -n "$watcher" ]; then
-  sleep 0.3
-  kill "$watcher"; wait "$watcher" 2>/dev/null
-  section capture
-  cat <&6
-fi
-exit 0
-"""
-
-_FORGE = r"""
-export LC_ALL=C
-section forged
-while read -r label address frame; do
-  exec 3<>"/dev/udp/$address/$1" || continue
-  for _ in NUMBERS; do
-    # dd makes one datagram of it, whatever bytes are in it.
-    base64 -d <<< "$frame" | dd bs=4096 iflag=fullblock count=1 status=none 2>/dev/null >&3 &&
-      echo "forged $label"
-  done
-done
-exit 0
-"""
-
 
 def exchange(mine: Sequence[Crossing], port: int) -> tuple[str, str]:
     """The script for a host's own crossings as a sender, and its standard input.
 
     port: of the swarm's data path. Nothing stays on the host, however the script ends.
     """
-    sandboxes = list(dict.fromkeys(crossing.source.sandbox for crossing in mine))
-    probes = (
-        _PROBES.replace("SMALL_TRIES", str(SMALL_TRIES))
-        .replace("FULL_TRIES", str(FULL_TRIES))
-        .replace("SMALL", str(SMALL))
-    )
     lines = [
         f"{c.source.sandbox} {c.receiver} {c.target.address} {c.source.mtu - HEADERS}" for c in mine
     ]
-    script = _MARKED + _bash(_LOOK + _EXCHANGE, str(port), probes, *sandboxes)
-    return script, "\n".join(lines)
+    probes = program(
+        __file__,
+        "probes.sh",
+        small=str(SMALL),
+        small_tries=str(SMALL_TRIES),
+        full_tries=str(FULL_TRIES),
+    )
+    text = _counting("exchange.sh", (c.source.sandbox for c in mine), port=str(port), probes=probes)
+    return _MARKED + _bash(text), "\n".join(lines)
 
 
 def forge(mine: Sequence[Crossing], port: int) -> tuple[str, str]:
@@ -169,24 +69,30 @@ def forge(mine: Sequence[Crossing], port: int) -> tuple[str, str]:
         lines.append(
             f"{crossing.receiver} {crossing.underlay[1]} {base64.b64encode(frame).decode()}"
         )
-    inner = _bash(_FORGE.replace("NUMBERS", " ".join(map(str, range(FRAMES)))), str(port))
-    script = f"{_MARKED}nsenter --net=/run/docker/netns/ingress_sbox {inner}"
+    inner = _bash(program(__file__, "forge.sh", port=str(port), frames=str(FRAMES)))
+    script = f"{_MARKED}nsenter --net=/run/docker/netns/{INGRESS} {inner}"
     return script, "\n".join(lines)
 
 
 def look(sandboxes: Iterable[str]) -> str:
     """The script that reads the counters once more."""
-    return _MARKED + _bash(_LOOK + "sandboxes=$*\nlook end\nexit 0\n", *sandboxes)
+    return _MARKED + _bash(_counting("look.sh", sandboxes))
+
+
+def _counting(name: str, sandboxes: Iterable[str], **values: str) -> str:
+    """A program that looks at the counters of these sandboxes and of the host."""
+    counters = source(__file__, "counters.sh")
+    each = " ".join(dict.fromkeys(sandboxes))
+    return program(__file__, name, using=[counters], sandboxes=each, **values)
 
 
 _MARKED = "export SECTION_MARK\n"
 """Shell: the answer's mark, for the program that follows, and in nobody's argument list."""
 
 
-def _bash(script: str, *arguments: str) -> str:
+def _bash(text: str) -> str:
     """A program for bash, which marks its sections as the script around it does."""
-    words = ["bash", "-c", shlex.quote(SECTION + script), "proof", *map(shlex.quote, arguments)]
-    return " ".join(words)
+    return f"bash -c {shlex.quote(SECTION + text)} proof"
 
 
 # What came of it

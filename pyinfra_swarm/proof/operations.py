@@ -1,8 +1,8 @@
 """The proof that the nodes talk to each other encrypted, at any time, without a trace.
 
-Nothing is installed, made or changed on any host: packets are sent from the ends of the overlay
-networks that the engine itself keeps on each node (:mod:`cluster.proof`), with four remote commands
-on each host, whatever the number of hosts.
+Nothing is installed, created or changed on any host: packets are sent over the attachments to the
+overlay networks that each engine keeps (:mod:`networks.attachments`), with four remote commands on
+each host, whatever the number of hosts.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 from gevent.event import AsyncResult
 from gevent.pool import Pool
 from pyinfra import logger
-from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.api import FunctionCommand, Host, State
 
-from pyinfra_swarm.networks import facts as overlays
+from pyinfra_swarm.networks import facts as network_facts
+from pyinfra_swarm.networks.attachments import Attachments
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.identity import likely_node
 from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
 from pyinfra_swarm.proof import exchange
-from pyinfra_swarm.proof.crossings import NO_INGRESS, Ends, crossings, plan_proof, unproven
+from pyinfra_swarm.proof.crossings import NO_INGRESS, crossings, plan_proof, unproven
 from pyinfra_swarm.proof.verdict import Proof, judge, table
 from pyinfra_swarm.run import clock, story
-from pyinfra_swarm.run.answer import NoAnswer, asked, sections
-from pyinfra_swarm.run.connection import UNREACHABLE, why
+from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.converge import (
     Commands,
     call,
@@ -41,7 +41,7 @@ from pyinfra_swarm.run.converge import (
 from pyinfra_swarm.run.findings import refusals
 from pyinfra_swarm.run.limit import in_limit
 from pyinfra_swarm.run.pyinfra_internals import in_the_name_of
-from pyinfra_swarm.run.shell import arrives_whole
+from pyinfra_swarm.run.script import Outcome, quietly
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -71,14 +71,16 @@ def proven(settings: Settings) -> Commands:
         proof.proven(load(), name="Proof: every pair of nodes exchanges encrypted packets")
     """
     me = current_host()
-    observed, ends = _look()
-    findings = plan_proof(settings, observed, ends, me.name)
+    observed, attachments = _look()
+    findings = plan_proof(settings, observed, attachments, me.name)
     if refusals(findings):
         report("proof", findings)
     story.report(me, "proof", findings)
     focus = _limit()
     mine = [
-        c for c in crossings(settings, observed, ends, focus) if me.name in (c.sender, c.receiver)
+        c
+        for c in crossings(settings, observed, attachments, focus)
+        if me.name in (c.sender, c.receiver)
     ]
     if not mine:
         me.noop("proof: this host has no other node to exchange packets with")
@@ -204,12 +206,12 @@ def prove(state: State, settings: Settings, *, focus: Sequence[str] = ()) -> Pro
     could not begin, and :class:`run.converge.Unobserved` where this host does not answer.
     """
     forget_observations()
-    observed, ends = _settled(settings)
-    against = refusals(plan_proof(settings, observed, ends, current_host().name))
+    observed, attachments = _settled(settings)
+    against = refusals(plan_proof(settings, observed, attachments, current_host().name))
     if against:
         raise Unproven("; ".join(refusal.sentence() for refusal in against))
-    without = unproven(settings, observed, ends)
-    asked = crossings(settings, observed, ends, focus)
+    without = unproven(settings, observed, attachments)
+    asked = crossings(settings, observed, attachments, focus)
     senders = dict.fromkeys(crossing.sender for crossing in asked)
     mine = {name: [c for c in asked if c.sender == name] for name in senders}
     port = settings.swarm.data_path_port
@@ -251,19 +253,19 @@ def prove(state: State, settings: Settings, *, focus: Sequence[str] = ()) -> Pro
     return judge(asked, exchanged, forged, end, unproven=without, silent=silent)
 
 
-def _look() -> tuple[Observed, Ends]:
-    return observe_all(swarm_facts.State), observe_all(overlays.Ends)
+def _look() -> tuple[Observed, Attachments]:
+    return observe_all(swarm_facts.State), observe_all(network_facts.Ends)
 
 
-def _settled(settings: Settings) -> tuple[Observed, Ends]:
+def _settled(settings: Settings) -> tuple[Observed, Attachments]:
     """What the hosts say, once every ready node is in the ingress network, or has had the time."""
     deadline = clock.now() + SETTLING
     while True:
-        observed, ends = _look()
-        waiting = NO_INGRESS in unproven(settings, observed, ends).values()
+        observed, attachments = _look()
+        waiting = NO_INGRESS in unproven(settings, observed, attachments).values()
         no_manager = acting_manager(settings, observed) is None
         if not waiting or no_manager or clock.now() > deadline:
-            return observed, ends
+            return observed, attachments
         progress("waiting until every ready node has joined the ingress network")
         pause(2)
         forget_observations()
@@ -274,46 +276,25 @@ def _on_each(
     scripts: Mapping[str, tuple[str, str]],
     timeout: int,
     silent: dict[str, str],
-) -> dict[str, dict[str, list[str]]]:
+) -> dict[str, Sections]:
     """Run a script on each of these hosts at once; what they print, in sections, by host.
 
-    silent: gets the hosts that did not answer, with the reason.
+    scripts: by host, each with its standard input; timeout: seconds. silent: gets the hosts that
+    did not do their share, with the reason.
     """
-    told = Pool(state.config.PARALLEL or len(scripts) or 1)
+    at_once = Pool(state.config.PARALLEL or len(scripts) or 1)
     greenlets = {
-        name: told.spawn(_on, state, name, script, lines, timeout)
+        name: at_once.spawn(_on, state, name, script, lines, timeout)
         for name, (script, lines) in scripts.items()
     }
-    found = {}
-    for name, greenlet in greenlets.items():
-        said = greenlet.get()
-        if isinstance(said, str):
-            silent.setdefault(name, said)
-        else:
-            found[name] = said
-    return found
+    outcomes = {name: greenlet.get() for name, greenlet in greenlets.items()}
+    for name, outcome in outcomes.items():
+        if not outcome.done:
+            silent.setdefault(name, outcome.problem)
+    return {name: outcome.said for name, outcome in outcomes.items() if outcome.done}
 
 
-def _on(
-    state: State, name: str, script: str, lines: str, timeout: int
-) -> dict[str, list[str]] | str:
+def _on(state: State, name: str, script: str, lines: str, timeout: int) -> Outcome:
     host: Host = state.inventory.get_host(name)
-    command, sent = arrives_whole(script, lines)
     with in_the_name_of(state, host):
-        try:
-            done, output = host.run_shell_command(
-                StringCommand(asked(command)),
-                print_output=False,
-                print_input=False,
-                _sudo=True,
-                _stdin=sent,
-                _timeout=timeout,
-            )
-        except UNREACHABLE as error:
-            return f"the connection was lost: {why(error)}"
-    if not done:
-        return output.stderr.strip().replace("\n", " / ") or "its script failed without a word"
-    try:
-        return sections(output.stdout_lines)
-    except NoAnswer as error:
-        return str(error)
+        return quietly(host, script, stdin=lines, timeout=timeout)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from pyinfra_swarm.networks.attachments import Attachment
 from pyinfra_swarm.networks.facts import Ends
-from pyinfra_swarm.proof.crossings import End
 from tests.tools.answers import encoded
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 TEXT = (FIXTURES / "overlay-ends-28.5.2.txt").read_text()
 
-INGRESS = End(
+INGRESS = Attachment(
     network="ingress",
     ingress=True,
     encrypted=True,
@@ -30,12 +30,14 @@ INGRESS = End(
 )
 
 
-def read(text: str) -> tuple[End, ...]:
+def read(text: str) -> tuple[Attachment, ...]:
     return Ends().process(encoded(text))
 
 
 def test_a_node_has_an_end_of_the_ingress_and_of_every_network_that_something_here_uses() -> None:
-    app = End("app", False, True, 4098, "lb_ff9kc35ht", "10.200.0.4", "02:42:0a:c8:00:04", 1424)
+    app = Attachment(
+        "app", False, True, 4098, "lb_ff9kc35ht", "10.200.0.4", "02:42:0a:c8:00:04", 1424
+    )
     assert read(TEXT) == (INGRESS, app)
 
 

@@ -10,7 +10,6 @@ UPWARDS = {
     # ssh
     # networks
     ("networks", "docker"),
-    ("networks", "proof"),
     ("networks", "swarm"),
     # keys
     ("keys", "swarm"),
@@ -59,8 +58,6 @@ SHELL_IN_PYTHON = {
     "networks.operations",
     # nodes
     "nodes.facts",
-    # proof
-    "proof.exchange",
     # removal
     "removal.operations",
     # rolling

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from pyinfra_swarm.networks.attachments import Attachment
 from pyinfra_swarm.nodes.membership import Membership, Node, Overlay
 from pyinfra_swarm.proof.crossings import (
     NO_INGRESS,
-    End,
     crossings,
     has_ingress,
     plan_proof,
@@ -71,10 +71,10 @@ def swarm(
     return {**members, "rk1": manager}
 
 
-def end(number: int, network: str = "ingress", **differing: Any) -> End:
+def end(number: int, network: str = "ingress", **differing: Any) -> Attachment:
     ingress = network == "ingress"
     third = 0 if ingress else 1
-    entry = End(
+    entry = Attachment(
         network=network,
         ingress=ingress,
         encrypted=True,
@@ -87,7 +87,7 @@ def end(number: int, network: str = "ingress", **differing: Any) -> End:
     return replace(entry, **differing)
 
 
-def everywhere(count: int = 4) -> dict[str, tuple[End, ...] | None]:
+def everywhere(count: int = 4) -> dict[str, tuple[Attachment, ...] | None]:
     return {f"rk{number}": (end(number),) for number in range(1, count + 1)}
 
 

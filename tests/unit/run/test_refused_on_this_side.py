@@ -403,7 +403,7 @@ def test_an_error_without_words_is_told_by_its_kind(
     assert ["(EOFError)" in message for message in failures] == [True, True]
     connector = SimpleNamespace(run_shell_command=dying.host.run_shell_command)
     assert guard._run(connector, "true", {}) == (False, "the connection was lost: EOFError")
-    assert proof._on(dying, "rk1", "true", "", 5) == "the connection was lost: EOFError"
+    assert proof._on(dying, "rk1", "true", "", 5).problem == "no answer (EOFError)"
 
 
 # What cannot be taken back looks once more on the host
