@@ -1,7 +1,7 @@
 """Run suites one after the other, and say at the end how long each took.
 
-Each has a time that it is expected to take, and a budget after which it is ended, on a quick
-machine with two cores; both are scaled to this one, which is measured first (``tools/calibration.py``).
+Each has an expected time and a budget after which it is ended, both for a quick machine with two
+cores and scaled to this one, which is measured first (``tools/calibration.py``).
 What must pass is expected to take less than 20 minutes. With ``--minutes``, the longer scenarios
 begin with another one each day, and those that might not end in time are left out.
 """

@@ -20,17 +20,14 @@ from pyinfra_swarm.backup.record import Found, Written, as_line, file_name, pars
 from pyinfra_swarm.backup.retention import plan_folder, superseded
 from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.settings import Settings
+from tests.builders import declared
 from tests.unit.backup.test_backup_archive import ABOUT
 
 NOW = 1795576500
 
 
 def settings(keep: int) -> Settings:
-    declared: dict[str, Any] = {
-        "hosts": [{"name": "rk1", "address": "192.168.1.11", "role": "manager"}],
-        "backup": {"keep": keep},
-    }
-    return Settings(**declared)
+    return declared(1, 0, backup={"keep": keep})
 
 
 def written(taken: int = NOW, **more: Any) -> Written:

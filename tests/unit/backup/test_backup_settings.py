@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.settings import Settings, SettingsError
+from tests.builders import declared
 
 AGE = "age17rewv7umw8slk4g7mq9x3zvx3e4hwxnfhzxcnpxqxez0uv6df3usr47zp8"
 
@@ -19,11 +20,7 @@ def ssh(kind: str) -> str:
 
 
 def settings(**backup: Any) -> Settings:
-    declared: dict[str, Any] = {
-        "hosts": [{"name": "rk1", "address": "192.168.1.11", "role": "manager"}],
-        "backup": backup,
-    }
-    return Settings(**declared)
+    return declared(1, 0, backup=backup)
 
 
 def test_age_keys_and_ssh_keys_are_taken() -> None:

@@ -15,19 +15,9 @@ from pyinfra_swarm.backup.restore import plan_restore, restore_target
 from pyinfra_swarm.nodes.membership import Membership, Node
 from pyinfra_swarm.nodes.on_disk import OnDisk
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal, changes, refusals
-from pyinfra_swarm.settings import Settings
+from tests import builders
+from tests.builders import SETTINGS
 
-_HOSTS: dict[str, Any] = {
-    "hosts": [
-        {
-            "name": f"rk{number}",
-            "address": f"192.168.1.{10 + number}",
-            "role": "worker" if number == 4 else "manager",
-        }
-        for number in range(1, 5)
-    ]
-}
-SETTINGS = Settings(**_HOSTS)
 BACKUP = Backup(
     cluster="swarm-1",
     name="home",
@@ -62,20 +52,8 @@ def member(name: str, **more: Any) -> OnDisk:
 
 
 def node(name: str, **more: Any) -> Node:
-    host = SETTINGS.host(name)
-    there = Node(
-        id=f"node-{name}",
-        hostname=name,
-        address=host.address,
-        role=host.role,
-        availability="active",
-        state="ready",
-        leader=False,
-        reachability="reachable" if host.is_manager else "",
-        labels={},
-        engine_version="28.5.2",
-    )
-    return replace(there, **more)
+    there = {"role": SETTINGS.host(name).role, "id": f"node-{name}", "leader": False}
+    return builders.node(int(name[2:]), **{**there, **more})
 
 
 def manager(name: str, nodes: tuple[Node, ...] | None = None, **more: Any) -> Membership:

@@ -12,27 +12,17 @@ from pyinfra_swarm.keys.unlock_key import KeyFile
 from pyinfra_swarm.nodes.membership import Membership, Node, SwarmSpec
 from pyinfra_swarm.run.findings import Notice, Refusal, changes
 from pyinfra_swarm.settings import Settings
+from tests.builders import declared
 
 KEY = "age17rewv7umw8slk4g7mq9x3zvx3e4hwxnfhzxcnpxqxez0uv6df3usr47zp8"
 
 
 def settings(managers: int = 3, workers: int = 1, **backup: Any) -> Settings:
-    declared: dict[str, Any] = {
-        "hosts": [
-            {
-                "name": f"rk{number}",
-                "address": f"192.168.1.{10 + number}",
-                "role": "manager" if number <= managers else "worker",
-            }
-            for number in range(1, managers + workers + 1)
-        ],
-        "backup": {"recipients": [KEY], **backup},
-    }
-    return Settings(**declared)
+    return declared(managers, workers, backup={"recipients": [KEY], **backup})
 
 
 def swarm(
-    declared: Settings,
+    wanted: Settings,
     *,
     leader: str = "rk1",
     silent: tuple[str, ...] = (),
@@ -56,7 +46,7 @@ def swarm(
             labels={},
             engine_version="28.5.2",
         )
-        for host in declared.hosts
+        for host in wanted.hosts
     )
     return {
         host.name: None
@@ -71,14 +61,14 @@ def swarm(
             cluster="swarm-1" if host.is_manager else "",
             nodes=nodes if host.is_manager else None,
         )
-        for host in declared.hosts
+        for host in wanted.hosts
     }
 
 
-def unreachable(declared: Settings) -> dict[str, Membership | None]:
+def unreachable(wanted: Settings) -> dict[str, Membership | None]:
     """Managers that answer, and whom the leader does not reach."""
     found: dict[str, Membership | None] = {}
-    for name, said in swarm(declared).items():
+    for name, said in swarm(wanted).items():
         assert said is not None
         nodes = said.nodes and tuple(
             dataclasses.replace(node, reachability=node.reachability and "unknown")
@@ -106,20 +96,20 @@ def refused(*arguments: Any, **more: Any) -> str:
 
 @pytest.mark.parametrize(("leader", "expected"), [("rk1", "rk2"), ("rk2", "rk1"), ("rk3", "rk1")])
 def test_the_first_manager_that_does_not_lead(leader: str, expected: str) -> None:
-    declared = settings()
-    choice = chosen(declared, swarm(declared, leader=leader))
+    wanted = settings()
+    choice = chosen(wanted, swarm(wanted, leader=leader))
     assert (choice.host, choice.interrupts) == (expected, "")
     assert choice.drains
 
 
 def test_the_one_that_is_asked_for_even_if_it_leads() -> None:
-    declared = settings()
-    assert chosen(declared, swarm(declared), "rk1").host == "rk1"
+    wanted = settings()
+    assert chosen(wanted, swarm(wanted), "rk1").host == "rk1"
 
 
 def test_a_manager_that_does_not_answer_is_not_chosen_and_the_quorum_is_counted() -> None:
-    declared = settings(5)
-    assert chosen(declared, swarm(declared, silent=("rk2",))).host == "rk3"
+    wanted = settings(5)
+    assert chosen(wanted, swarm(wanted, silent=("rk2",))).host == "rk3"
 
 
 @pytest.mark.parametrize(
@@ -136,8 +126,8 @@ def test_a_manager_that_does_not_answer_is_not_chosen_and_the_quorum_is_counted(
 def test_a_quorum_is_not_lost_for_a_backup(
     managers: int, silent: tuple[str, ...], words: str
 ) -> None:
-    declared = settings(managers)
-    said = refused(declared, swarm(declared, silent=silent))
+    wanted = settings(managers)
+    said = refused(wanted, swarm(wanted, silent=silent))
     assert f"the engine of rk2 is not stopped: {words}. Bring the other managers back" in said
 
 
@@ -151,8 +141,8 @@ def test_a_quorum_is_not_lost_for_a_backup(
 def test_one_or_two_managers_cannot_be_spared_so_the_interruption_is_named(
     managers: int, host: str, words: str
 ) -> None:
-    declared = settings(managers)
-    choice = chosen(declared, swarm(declared))
+    wanted = settings(managers)
+    choice = chosen(wanted, swarm(wanted))
     assert choice.host == host
     assert choice.interrupts.startswith(words)
     assert "for some seconds" in choice.interrupts
@@ -161,11 +151,11 @@ def test_one_or_two_managers_cannot_be_spared_so_the_interruption_is_named(
 def test_tasks_are_moved_only_where_there_is_a_place_for_them() -> None:
     alone = settings(1, 0)
     assert not chosen(alone, swarm(alone)).drains
-    declared = settings()
-    assert not chosen(declared, swarm(declared), drain="no").drains
-    assert not chosen(declared, swarm(declared, availability={"rk2": "drain"})).drains
+    wanted = settings()
+    assert not chosen(wanted, swarm(wanted), drain="no").drains
+    assert not chosen(wanted, swarm(wanted, availability={"rk2": "drain"})).drains
     full = {"rk1": "drain", "rk3": "pause", "rk4": "drain"}
-    assert not chosen(declared, swarm(declared, availability=full)).drains
+    assert not chosen(wanted, swarm(wanted, availability=full)).drains
 
 
 @pytest.mark.parametrize(
@@ -175,26 +165,26 @@ def test_tasks_are_moved_only_where_there_is_a_place_for_them() -> None:
     ],
 )
 def test_a_host_that_cannot_be_backed_up(asked: str, words: str) -> None:
-    declared = settings()
-    assert words in refused(declared, swarm(declared), asked)
+    wanted = settings()
+    assert words in refused(wanted, swarm(wanted), asked)
 
 
 def test_what_cannot_be_carried_out_is_refused_with_what_is_allowed() -> None:
-    declared = settings()
+    wanted = settings()
     keyless = settings(recipients=[])
     assert "no key is declared that backups are encrypted to. Name a public key in" in refused(
         keyless, swarm(keyless)
     )
-    nowhere = dict.fromkeys((host.name for host in declared.hosts), Membership("running"))
-    assert "no manager answers for the swarm" in refused(declared, nowhere)
+    nowhere = dict.fromkeys((host.name for host in wanted.hosts), Membership("running"))
+    assert "no manager answers for the swarm" in refused(wanted, nowhere)
     assert "no declared host is a reachable manager of the swarm" in refused(
-        declared, unreachable(declared)
+        wanted, unreachable(wanted)
     )
 
 
 def test_the_plan_has_its_steps_in_their_order() -> None:
-    declared = settings()
-    findings = plan_backup(chosen(declared, swarm(declared)), to="/backups")
+    wanted = settings()
+    findings = plan_backup(chosen(wanted, swarm(wanted)), to="/backups")
     assert [finding.sentence() for finding in changes(findings)] == [
         "node rk2: its tasks move to other nodes, since its engine will be stopped "
         "(active → drain)",
@@ -262,21 +252,21 @@ def changed(
 
 
 def test_one_that_is_being_demoted_or_is_cut_off_is_not_chosen() -> None:
-    declared = settings()
-    three = swarm(declared)
-    demoted = choose(declared, changed(three, "rk2", role="worker"))
+    wanted = settings()
+    three = swarm(wanted)
+    demoted = choose(wanted, changed(three, "rk2", role="worker"))
     assert isinstance(demoted, Choice)
     assert demoted.host == "rk3"
-    cut = choose(declared, changed(three, "rk2", reachability="unreachable"), "rk2")
+    cut = choose(wanted, changed(three, "rk2", reachability="unreachable"), "rk2")
     assert isinstance(cut, Refusal)
     assert cut.remedy == "One of rk1, rk3"
     nobody = changed(
         changed(changed(three, "rk1", role="worker"), "rk2", role="worker"), "rk3", role="worker"
     )
-    none = choose(declared, nobody)
+    none = choose(wanted, nobody)
     assert isinstance(none, Refusal)
     assert none.what == "the swarm's backup"
-    asked = choose(declared, nobody, "rk1")
+    asked = choose(wanted, nobody, "rk1")
     assert isinstance(asked, Refusal)
     assert (asked.reason, asked.remedy) == ("rk1 is no reachable manager of the swarm", "")
 
@@ -294,11 +284,11 @@ def test_one_that_is_being_demoted_or_is_cut_off_is_not_chosen() -> None:
 def test_tasks_move_where_one_other_node_takes_them(
     more: dict[str, Any], drain: str | None, moved: bool
 ) -> None:
-    declared = settings(1, 1)
-    choice = choose(declared, changed(swarm(declared), "rk2", **more), None, drain)
+    wanted = settings(1, 1)
+    choice = choose(wanted, changed(swarm(wanted), "rk2", **more), None, drain)
     assert isinstance(choice, Choice)
     assert choice.drains is moved
-    alone = choose(declared, changed(swarm(declared), "rk1", availability="drain"))
+    alone = choose(wanted, changed(swarm(wanted), "rk1", availability="drain"))
     assert isinstance(alone, Choice)
     assert not alone.drains
 

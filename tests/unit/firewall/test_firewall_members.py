@@ -12,8 +12,11 @@ from pyinfra_swarm.firewall import operations as firewall
 from pyinfra_swarm.firewall.plan import Host, Tables
 from pyinfra_swarm.firewall.policy import Opening, Policy, members, policy, votes
 from pyinfra_swarm.nodes.membership import Membership, Node
-from pyinfra_swarm.run import pyinfra_internals
-from tests.unit.swarm.test_swarm_plan import declared, node, swarm
+from tests.builders import (
+    declared,
+    node,
+    swarm,
+)
 
 SETTINGS = declared(1, 0)
 MANAGER = node(2)

@@ -37,8 +37,7 @@ from pyinfra_swarm.swarm.labels import plan_labels
 from pyinfra_swarm.swarm.operations import _addresses
 from pyinfra_swarm.swarm.plan import plan_demotion, plan_join, plan_promotion, plan_swarm
 from pyinfra_swarm.swarm.stages import Seen, plan
-from tests.unit.rolling.test_rolling_simulation import Board, engine
-from tests.unit.swarm.test_swarm_plan import (
+from tests.builders import (
     CONVERGED,
     FRESH,
     INGRESS,
@@ -49,6 +48,7 @@ from tests.unit.swarm.test_swarm_plan import (
     nodes_of,
     swarm,
 )
+from tests.unit.rolling.test_rolling_simulation import Board, engine
 
 RK1, RK2, RK3, RK4 = SETTINGS.hosts
 DOWN: dict[str, Any] = {"state": "down", "reachability": "unreachable", "leader": False}

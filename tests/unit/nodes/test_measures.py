@@ -9,35 +9,14 @@ import pytest
 
 from pyinfra_swarm.nodes.measures import exposure, managers, networks, nodes
 from pyinfra_swarm.nodes.membership import Membership, Node, Overlay
-from pyinfra_swarm.settings import Settings
-
-HOSTS = [
-    {"name": "rk1", "address": "192.168.1.11", "role": "manager"},
-    {"name": "rk2", "address": "192.168.1.12", "role": "manager"},
-    {"name": "rk3", "address": "192.168.1.13", "role": "manager"},
-    {"name": "rk4", "address": "192.168.1.14", "role": "worker"},
-]
-
-
-def declared(**more: Any) -> Settings:
-    return Settings(**{"hosts": HOSTS, **more})
+from tests import builders
+from tests.builders import declared
 
 
 def node(number: int, **more: Any) -> Node:
+    """The second one is the leader, the fourth a worker."""
     role = "worker" if number == 4 else "manager"
-    known: dict[str, Any] = {
-        "id": f"id{number}",
-        "hostname": f"rk{number}",
-        "address": f"192.168.1.1{number}",
-        "role": role,
-        "availability": "active",
-        "state": "ready",
-        "leader": number == 2,
-        "reachability": "reachable" if role == "manager" else "",
-        "labels": {},
-        "engine_version": "28.5.2",
-    }
-    return Node(**{**known, **more})
+    return builders.node(number, role, **{"leader": number == 2, **more})
 
 
 LISTED = tuple(node(number) for number in (1, 2, 3, 4))
@@ -51,8 +30,8 @@ def swarm(
     manager = Membership("running", state="active", manager=True, nodes=listed, overlays=overlays)
     worker = Membership("running", state="active")
     return {
-        **{f"rk{n}": replace(manager, node=f"id{n}") for n in (1, 2, 3)},
-        "rk4": replace(worker, node="id4"),
+        **{f"rk{n}": replace(manager, node=f"node{n}") for n in (1, 2, 3)},
+        "rk4": replace(worker, node="node4"),
     }
 
 

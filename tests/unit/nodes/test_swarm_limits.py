@@ -21,7 +21,7 @@ from pyinfra_swarm.swarm.plan import (
     plan_swarm,
     stale_entries,
 )
-from tests.unit.swarm.test_swarm_plan import (
+from tests.builders import (
     ABSENT,
     CLEAR_INGRESS,
     CONVERGED,

@@ -15,6 +15,7 @@ from pyinfra_swarm.host.seen import Address, Disk, Host, Kernel, Module, Route
 from pyinfra_swarm.preflight import plan as preflight
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.settings import Settings
+from tests import builders
 
 GIB = 2**30
 
@@ -49,11 +50,7 @@ SOUND = Host(
 
 
 def declared(**sections: Any) -> Settings:
-    hosts = [
-        {"name": f"rk{number}", "address": f"192.168.1.1{number}", "role": "manager"}
-        for number in (1, 2, 3)
-    ]
-    return Settings(**{"hosts": hosts, **sections})
+    return builders.declared(3, 0, **sections)
 
 
 SETTINGS = declared()

@@ -18,38 +18,19 @@ from pyinfra_swarm.proof.crossings import (
 )
 from pyinfra_swarm.run.findings import Notice, Refusal, refusals
 from pyinfra_swarm.settings import Settings
+from tests import builders
+from tests.builders import INGRESS
 
-INGRESS = Overlay("net-ingress", "ingress", True, True, ("10.201.0.0/24",))
 APP = Overlay("net-app", "app", False, True, ("10.200.1.0/24",))
 NAMES = ("rk1", "rk2", "rk3", "rk4")
 
 
 def declared(count: int = 4) -> Settings:
-    hosts: Any = [
-        {
-            "name": f"rk{number}",
-            "address": f"192.168.1.{10 + number}",
-            "role": "manager" if number == 1 else "worker",
-        }
-        for number in range(1, count + 1)
-    ]
-    return Settings(hosts=hosts)
+    return builders.declared(1, count - 1)
 
 
 def node(number: int, **differing: Any) -> Node:
-    entry = Node(
-        id=f"node{number}",
-        hostname=f"rk{number}",
-        address=f"192.168.1.{10 + number}",
-        role="manager" if number == 1 else "worker",
-        availability="active",
-        state="ready",
-        leader=number == 1,
-        reachability="reachable" if number == 1 else "",
-        labels={},
-        engine_version="28.5.2",
-    )
-    return replace(entry, **differing)
+    return builders.node(number, "manager" if number == 1 else "worker", **differing)
 
 
 def swarm(

@@ -23,7 +23,7 @@ from pyinfra_swarm.removal.plan import (
 )
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
 from pyinfra_swarm.settings import Settings
-from tests.unit.swarm.test_swarm_plan import (
+from tests.builders import (
     CONVERGED,
     FRESH,
     SETTINGS,

@@ -30,8 +30,7 @@ from pyinfra_swarm.reset.plan import (
 from pyinfra_swarm.run.findings import Change, Notice, Refusal
 from pyinfra_swarm.ssh.plan import DROP_IN
 from pyinfra_swarm.updates.plan import CONFIGURATION
-from tests.tools.answers import sections
-from tests.unit.swarm.test_swarm_plan import (
+from tests.builders import (
     ABSENT,
     CONVERGED,
     FRESH,
@@ -42,6 +41,7 @@ from tests.unit.swarm.test_swarm_plan import (
     nodes_of,
     swarm,
 )
+from tests.tools.answers import sections
 
 RK1, RK2, RK3, RK4 = SETTINGS.hosts
 FULL = Traces(

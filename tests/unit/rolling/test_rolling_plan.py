@@ -31,7 +31,10 @@ from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 from pyinfra_swarm.swarm.labels import plan_labels
-from tests.unit.swarm.test_swarm_plan import declared, node
+from tests.builders import (
+    declared,
+    node,
+)
 
 NOW = 1_800_000_000.0
 MARK = "pyinfra-swarm.restart-since"

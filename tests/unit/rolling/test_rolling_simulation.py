@@ -16,7 +16,6 @@ import functools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from hypothesis import assume, event, given
 from hypothesis import settings as hypothesis_settings
@@ -34,6 +33,7 @@ from pyinfra_swarm.rolling.waiting import absent, company
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE, LABEL_PREFIX
+from tests.builders import declared
 from tests.models.swarm.liar import Liar
 from tests.models.swarm.world import Swarm
 
@@ -325,23 +325,10 @@ class Run:
 
 
 @functools.cache
-def declared(managers: int, workers: int) -> Settings:
-    hosts: Any = [
-        {
-            "name": f"rk{number}",
-            "address": f"192.168.{number // 200}.{10 + number % 200}",
-            "role": "manager" if number <= managers else "worker",
-        }
-        for number in range(1, managers + workers + 1)
-    ]
-    docker: Any = {"version": NEW}
-    return Settings(hosts=hosts, docker=docker)
-
-
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     """A swarm with nodes drained or paused by hand, some upgraded, some waiting for a reboot."""
-    settings = declared(draw(st.integers(1, 9)), draw(st.integers(0, 4)))
+    settings = declared(draw(st.integers(1, 9)), draw(st.integers(0, 4)), docker={"version": NEW})
     leader = draw(st.sampled_from([host.name for host in settings.managers]))
     nodes, boards = {}, {}
     for host in settings.hosts:
@@ -513,7 +500,7 @@ def test_a_swarm_that_is_not_whole_is_not_touched(
 
 
 def test_two_managers_are_not_touched_unless_it_is_accepted() -> None:
-    settings = declared(2, 1)
+    settings = declared(2, 1, docker={"version": NEW})
     nodes = {
         host.name: Node(
             f"id-{host.name}", host.name, host.address, host.role, "active", "ready",

@@ -12,15 +12,12 @@ from pyinfra_swarm.nodes import steps as step
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, Overlay
 from pyinfra_swarm.nodes.steps import Step
 from pyinfra_swarm.swarm.stages import _foresee, _start
-from tests.unit.swarm.test_swarm_plan import (
+from tests.builders import (
     ABSENT,
     CLEAR_INGRESS,
     CONVERGED,
     FRESH,
     INGRESS,
-    RK1,
-    RK2,
-    RK4,
     SETTINGS,
     SILENT,
     declared,
@@ -30,6 +27,7 @@ from tests.unit.swarm.test_swarm_plan import (
 )
 
 WORDS = ("what", "why")
+RK1, RK2, _, RK4 = SETTINGS.hosts
 NODES = tuple(nodes_of(SETTINGS))
 
 

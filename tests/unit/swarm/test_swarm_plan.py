@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -27,81 +26,23 @@ from pyinfra_swarm.settings import Host, Settings
 from pyinfra_swarm.swarm.labels import plan_labels
 from pyinfra_swarm.swarm.plan import may_restart, plan_join, plan_promotion, plan_swarm
 from pyinfra_swarm.swarm.stages import OVERLAYS, STAGES, Seen, plan
+from tests.builders import (
+    ABSENT,
+    CLEAR_INGRESS,
+    CONVERGED,
+    FRESH,
+    INGRESS,
+    SETTINGS,
+    SILENT,
+    STOPPED,
+    declared,
+    node,
+    nodes_of,
+    reachable,
+    swarm,
+    the,
+)
 
-INGRESS = Overlay("net-ingress", "ingress", True, True, ("10.201.0.0/24",))
-CLEAR_INGRESS = replace(INGRESS, encrypted=False)
-SILENT = None
-FRESH = Membership("running", hostname="fresh")
-ABSENT = Membership("absent")
-STOPPED = Membership("stopped")
-
-
-def declared(managers: int = 3, workers: int = 1, **sections: Any) -> Settings:
-    hosts = [
-        {
-            "name": f"rk{number}",
-            "address": f"192.168.1.{10 + number}",
-            "role": "manager" if number <= managers else "worker",
-            **sections.pop(f"rk{number}", {}),
-        }
-        for number in range(1, managers + workers + 1)
-    ]
-    return Settings(**{"hosts": hosts, **sections})
-
-
-def node(number: int, role: str = "manager", **differing: Any) -> Node:
-    entry = Node(
-        id=f"node{number}",
-        hostname=f"rk{number}",
-        address=f"192.168.1.{10 + number}",
-        role=role,
-        availability="active",
-        state="ready",
-        leader=number == 1,
-        reachability="reachable" if role == "manager" else "",
-        labels={},
-        engine_version="28.5.2",
-    )
-    return replace(entry, **differing)
-
-
-def nodes_of(settings: Settings) -> list[Node]:
-    return [node(int(host.name[2:]), host.role) for host in settings.hosts]
-
-
-def reachable(managers: list[Node]) -> int:
-    return sum(node.reachability == "reachable" for node in managers)
-
-
-def swarm(
-    nodes: list[Node], overlays: tuple[Overlay, ...] = (INGRESS,), cluster: str = "swarm1"
-) -> dict[str, Membership | None]:
-    """What hosts say that are these nodes, as far as they are up."""
-    addresses = {n.id: f"{n.address}:2377" for n in nodes if n.role == "manager"}
-    quorate = reachable([n for n in nodes if n.role == "manager"]) >= majority(len(addresses))
-    said: dict[str, Membership | None] = {}
-    for entry in nodes:
-        if entry.state != "ready":
-            continue
-        manager = entry.role == "manager"
-        said[entry.hostname] = Membership(
-            engine="running",
-            hostname=entry.hostname,
-            state="active",
-            node=entry.id,
-            address=entry.address,
-            manager=manager,
-            cluster=cluster if manager and quorate else "",
-            remote_managers=addresses,
-            nodes=tuple(nodes) if manager and quorate else None,
-            overlays=overlays if manager and quorate else None,
-            error="" if quorate or not manager else "The swarm does not have a leader.",
-        )
-    return said
-
-
-SETTINGS = declared()
-CONVERGED = swarm(nodes_of(SETTINGS))
 RK1, RK2, RK3, RK4 = SETTINGS.hosts
 
 
@@ -111,12 +52,6 @@ def everything(
     """What all plans together find on all hosts, in the order of a run."""
     planned = plan(Seen(settings, observed, services, planning=True))
     return [finding for entry in planned.entries for finding in entry.findings]
-
-
-def the(kind: type[Finding], findings: list[Finding]) -> str:
-    [finding] = findings
-    assert isinstance(finding, kind)
-    return finding.sentence()
 
 
 @pytest.mark.parametrize("managers", range(1, 10))

@@ -16,7 +16,7 @@ from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.swarm.plan import plan_demotion
 from pyinfra_swarm.swarm.stages import STAGES, Plan, Seen, plan
-from tests.unit.swarm.test_swarm_plan import (
+from tests.builders import (
     ABSENT,
     CLEAR_INGRESS,
     CONVERGED,
