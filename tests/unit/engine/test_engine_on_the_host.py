@@ -23,9 +23,7 @@ from pyinfra_swarm.keys import unlock_operations as unlock
 from pyinfra_swarm.run.answer import asked, sections
 from pyinfra_swarm.run.shell import with_values
 from pyinfra_swarm.swarm import operations as swarm
-from tests.builders import (
-    node,
-)
+from tests.builders import node
 from tests.unit.backup.test_backup_archive import state
 from tests.unit.run.test_refused_on_this_side import CHOICE
 

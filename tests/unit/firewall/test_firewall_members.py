@@ -12,11 +12,8 @@ from pyinfra_swarm.firewall import operations as firewall
 from pyinfra_swarm.firewall.plan import Host, Tables
 from pyinfra_swarm.firewall.policy import Opening, Policy, members, policy, votes
 from pyinfra_swarm.nodes.membership import Membership, Node
-from tests.builders import (
-    declared,
-    node,
-    swarm,
-)
+from pyinfra_swarm.run import pyinfra_internals
+from tests.builders import declared, node, swarm
 
 SETTINGS = declared(1, 0)
 MANAGER = node(2)

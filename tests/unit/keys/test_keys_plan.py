@@ -23,13 +23,7 @@ from pyinfra_swarm.nodes.membership import Membership, Observed, SwarmSpec
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.swarm.plan import plan_swarm
-from tests.builders import (
-    FRESH,
-    declared,
-    nodes_of,
-    swarm,
-    the,
-)
+from tests.builders import FRESH, declared, nodes_of, swarm, the
 
 NOW = 1_800_000_000.0
 DAY = 86400

@@ -15,8 +15,8 @@ from tests.builders import declared
 
 def node(number: int, **more: Any) -> Node:
     """The second one is the leader, the fourth a worker."""
-    role = "worker" if number == 4 else "manager"
-    return builders.node(number, role, **{"leader": number == 2, **more})
+    there = {"role": "worker" if number == 4 else "manager", "leader": number == 2}
+    return builders.node(number, **{**there, **more})
 
 
 LISTED = tuple(node(number) for number in (1, 2, 3, 4))

@@ -23,16 +23,7 @@ from pyinfra_swarm.removal.plan import (
 )
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
 from pyinfra_swarm.settings import Settings
-from tests.builders import (
-    CONVERGED,
-    FRESH,
-    SETTINGS,
-    SILENT,
-    declared,
-    node,
-    nodes_of,
-    swarm,
-)
+from tests.builders import CONVERGED, FRESH, SETTINGS, SILENT, declared, node, nodes_of, swarm
 
 DOWN: dict[str, Any] = {"state": "down", "reachability": "unreachable", "leader": False}
 OLD = node(9, "worker", hostname="old")

@@ -31,10 +31,7 @@ from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 from pyinfra_swarm.swarm.labels import plan_labels
-from tests.builders import (
-    declared,
-    node,
-)
+from tests.builders import declared, node
 
 NOW = 1_800_000_000.0
 MARK = "pyinfra-swarm.restart-since"

@@ -24,10 +24,7 @@ from pyinfra_swarm.nodes import membership
 from pyinfra_swarm.run.findings import Finding
 from pyinfra_swarm.settings import Host, Settings
 from pyinfra_swarm.settings.errors import UnknownHost
-from tests.builders import (
-    CONVERGED,
-    SETTINGS,
-)
+from tests.builders import CONVERGED, SETTINGS
 from tests.tools import hostile
 from tests.unit.project import test_architecture as project
 

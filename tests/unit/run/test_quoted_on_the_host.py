@@ -19,9 +19,7 @@ from pyinfra_swarm.removal import operations as removal
 from pyinfra_swarm.run.shell import with_values
 from pyinfra_swarm.settings.paths import ROOT
 from pyinfra_swarm.swarm import operations as swarm
-from tests.builders import (
-    node,
-)
+from tests.builders import node
 from tests.tools.hostile import CANARY, KNOWN
 from tests.unit.run.test_refused_on_this_side import CHOICE
 

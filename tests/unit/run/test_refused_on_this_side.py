@@ -37,14 +37,9 @@ from pyinfra_swarm.rollback import operations as guard
 from pyinfra_swarm.run import confirmation, limit, pyinfra_internals, story
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
 from pyinfra_swarm.settings import Settings
-from pyinfra_swarm.settings.sources import ROOT
-from tests.builders import (
-    CONVERGED,
-    node,
-)
-from tests.builders import (
-    SETTINGS as FOUR,
-)
+from pyinfra_swarm.settings.paths import ROOT
+from tests.builders import CONVERGED, node
+from tests.builders import SETTINGS as FOUR
 from tests.tools.other_user import as_nobody, closed_folder
 
 ONE: dict[str, Any] = {

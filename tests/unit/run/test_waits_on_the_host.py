@@ -21,9 +21,7 @@ from pyinfra_swarm.removal import operations as removal
 from pyinfra_swarm.run import clock
 from pyinfra_swarm.run.shell import with_values
 from pyinfra_swarm.swarm import operations as swarm
-from tests.builders import (
-    node,
-)
+from tests.builders import node
 from tests.tools.hostile import CANARY
 from tests.unit.engine.test_engine_on_the_host import recorded
 
