@@ -7,25 +7,17 @@ Every fact answers explicitly on a host without Docker, and none of them starts 
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pyinfra_swarm.docker.installation import PACKAGES, Engine, Package
 from pyinfra_swarm.docker.openpgp import LONGEST
-from pyinfra_swarm.docker.plan import (
-    DAEMON_JSON,
-    KEYRING,
-    LOADED_JSON,
-    PACKAGES,
-    SOURCES,
-    UNIT_DROP_IN,
-    Engine,
-    Package,
-)
+from pyinfra_swarm.docker.paths import DAEMON_JSON, KEYRING, LOADED_JSON, SOURCES, UNIT_DROP_IN
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact, plain_files
 from pyinfra_swarm.run.observation import Observation
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.packages import PACKAGE_ROWS
 from pyinfra_swarm.run.units import UNITS
 
@@ -46,79 +38,31 @@ api() { curl -sS --max-time 25 --unix-socket /run/docker.sock "$@" 2>&1; }
 ``api URL…`` asks the engine (one process for any number of URLs). The engine itself gives up on a
 swarm without a leader after 20 seconds and then says so; curl waits for these words."""
 
-_OWN_FILES = f"""\
-for pair in "sources {SOURCES}" "keyring {KEYRING}" "daemon {DAEMON_JSON}" \
-"loaded {LOADED_JSON}" "drop-in {UNIT_DROP_IN}"; do
-  show $pair
-done
-"""
-
-_OLD_KEYRINGS = f"""\
-shared=
-for file in /etc/apt/keyrings/docker.gpg /usr/share/keyrings/docker*.gpg \
-/etc/apt/trusted.gpg.d/docker*; do
-  case ${{file##*/}} in *[!A-Za-z0-9_.-]*) continue;; esac
-  [ -f "$file" ] || continue
-  set --
-  for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list \
-/etc/apt/sources.list.d/*.sources; do
-    [ "$list" = {SOURCES} ] || [ ! -f "$list" ] || set -- "$@" "$list"
-  done
-  if [ $# -gt 0 ] && awk -v keyring="$file" '
-    FNR == 1 {{ end() }}
-    /^[ \t]*#/ {{ next }}
-    FILENAME ~ /sources$/ {{ if (/^[ \t]*$/) end(); else entry = entry " " $0; next }}
-    {{ entry = $0; end() }}
-    END {{ end(); exit !used }}
-    function end() {{
-      if (index(entry, keyring) && entry !~ /[/][/]download[.]docker[.]com[/]/) used = 1
-      entry = ""
-    }}' "$@"
-  then shared="$shared $file"; else echo "$file"; fi
-done
-"""
-"""Shell: prints keyrings that older instructions made, but for those that other sources name, which
-it leaves in ``$shared``."""
-
-# apt itself reads only files with such names; and a path here is one that may be removed.
-_STALE = f"""\
-section stale; set --
-for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
-  case ${{file##*/}} in *[!A-Za-z0-9_.-]*) continue;; esac
-  [ "$file" = {SOURCES} ] || [ ! -f "$file" ] || set -- "$@" "$file"
-done
-[ $# = 0 ] || grep -alE '^([^#].*)?//download\\.docker\\.com/' "$@" || [ $? = 1 ] || exit
-{_OLD_KEYRINGS}section shared; echo $shared
-"""
-
 _ROWS = PACKAGE_ROWS.format(
     fields="${Package} ${Version} ${db:Status-Status} ${db:Status-Want}", names=" ".join(PACKAGES)
 )
 
-_INSTALLATION = f"""\
-export LC_ALL=C
-{UNITS}{plain_files("/etc/os-release", "/etc/group")}section os; id= codename=
-while IFS== read -r key value; do
-  value=${{value#[\\"\\']}}; value=${{value%[\\"\\']}}
-  case $key in ID) id=$value;; VERSION_CODENAME) codename=$value;; esac
-done < /etc/os-release
-echo "$id $codename $(dpkg --print-architecture)"
-section curl; command -v curl || true
-section packages
-{_ROWS}{_OWN_FILES}{_STALE}section unit
-units docker.service -p ActiveState -p UnitFileState -p NeedDaemonReload
-section changed; [ {DAEMON_JSON} -nt /run/docker.pid ] && echo yes
-section forwarding; cat /proc/sys/net/ipv4/ip_forward
-section group; while IFS=: read -r name _ _ members; do
-[ "$name" = docker ] && echo "$members"; done < /etc/group
-exit 0
-"""
+_INSTALLATION = program(
+    __file__,
+    "installation.sh",
+    using=[
+        "export LC_ALL=C\n",
+        UNITS,
+        plain_files("/etc/os-release", "/etc/group"),
+        f"package_rows() {{\n{_ROWS}}}\n",
+    ],
+    sources=SOURCES,
+    keyring=KEYRING,
+    daemon=DAEMON_JSON,
+    loaded=LOADED_JSON,
+    drop_in=UNIT_DROP_IN,
+)
 
 
 class Installation(SubjectFact[Engine]):
     """Docker's packages, repository, configuration and service on this host.
 
-    Gives a :class:`docker.plan.Engine`.
+    Gives a :class:`docker.installation.Engine`.
     """
 
     def script(self) -> str:
@@ -187,12 +131,7 @@ class PublishedKey(SubjectFact[Fetched]):
     """
 
     def script(self, url: str) -> str:
-        limits = f"--max-time 30 --max-filesize {LONGEST}"
-        fetch = f"curl -fsSL {limits} --retry 2 {shlex.quote(url)} 2>&1"
-        return (
-            f"if out=$({fetch}); then section key; else section error; fi\n"
-            "printf '%s\\n' \"$out\"\n"
-        )
+        return program(__file__, "published_key.sh", url=url, longest=str(LONGEST))
 
     def parse(self, said: Sections) -> Fetched:
         return Fetched(

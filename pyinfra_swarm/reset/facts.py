@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyinfra_swarm.docker.plan import PACKAGES
+from pyinfra_swarm.docker.installation import PACKAGES
 from pyinfra_swarm.reset.plan import WATCHED, Traces
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.access.plan import SUDOERS
-from pyinfra_swarm.docker.plan import PACKAGES
+from pyinfra_swarm.docker.installation import PACKAGES
 from pyinfra_swarm.engine.api import API, LEAVE, RESTART, still_node
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import acting_manager

@@ -16,7 +16,7 @@ from pyinfra_swarm.run.printable import setting
 from pyinfra_swarm.run.wording import listed, verb
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.docker.plan import Engine
+    from pyinfra_swarm.docker.installation import Engine
     from pyinfra_swarm.settings import Settings
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from pyinfra_swarm.docker.daemon import daemon_json
 from pyinfra_swarm.docker.facts import Installation, Offered
-from pyinfra_swarm.docker.operations import FETCH_LISTS_ANEW, apt_name, installation
-from pyinfra_swarm.docker.plan import DAEMON_JSON, daemon_json
+from pyinfra_swarm.docker.operations import FETCH_LISTS_AGAIN, installation
+from pyinfra_swarm.docker.packages import apt_name
+from pyinfra_swarm.docker.paths import DAEMON_JSON
 from pyinfra_swarm.rolling.jobs import Options, Roll
 from pyinfra_swarm.rolling.operations import Job, look
 from pyinfra_swarm.rolling.plan import unready
@@ -107,8 +109,8 @@ def fetched(settings: Settings) -> Commands:
         ],
     )
     if is_executing() and apt_name(wanted, observe(Offered).versions) is None:
-        progress("apt's lists do not have it: fetching them anew")
-        yield script(FETCH_LISTS_ANEW, timeout=600)
+        progress("apt's lists do not have it: fetching them again")
+        yield script(FETCH_LISTS_AGAIN, timeout=600)
     _see_to(name)
     exact = apt_name(wanted, observe(Offered).versions)
     if is_executing() and exact is None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from lab import api
 from lab.description import Description
-from pyinfra_swarm.docker.plan import PACKAGES
+from pyinfra_swarm.docker.installation import PACKAGES
 from tests.bench.remote_commands import Asked
 
 _PORT = 2377

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pyinfra_swarm.docker.plan import DAEMON_JSON, PACKAGES, UNIT_DROP_IN, UNIT_DROP_IN_CONTENT
+from pyinfra_swarm.docker.daemon import UNIT_DROP_IN_CONTENT
+from pyinfra_swarm.docker.installation import PACKAGES
+from pyinfra_swarm.docker.paths import DAEMON_JSON, UNIT_DROP_IN
 from tests.engines.hosts import Hosts
 from tests.engines.test_engines_rolling import leader, restarted, started, turns, until
 from tests.scenarios.conftest import Run
@@ -159,7 +161,7 @@ def test_after_a_node_that_does_not_come_back_no_other_engine_is_restarted(engin
     for name in (last, "rk4"):
         assert (
             f"not done: {name}: the running Docker daemon: is not restarted: {second} has not come "
-            f"back into the swarm since its engine was. Bring {second} back"
+            f"back into the swarm since its engine was restarted. Bring {second} back"
         ) in run.closing
     assert log_files(engines) == {**as_declared(6), last: 5, "rk4": 5}
     there = started(engines, but=second)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pyinfra_swarm.access.plan import SUDOERS
-from pyinfra_swarm.docker.plan import FORWARDING, KEYRING, SOURCES, UNIT_DROP_IN
+from pyinfra_swarm.docker.daemon import FORWARDING
+from pyinfra_swarm.docker.paths import KEYRING, SOURCES, UNIT_DROP_IN
 from pyinfra_swarm.ssh.plan import DROP_IN, DROP_INS
 from pyinfra_swarm.updates.plan import CONFIGURATION
 
@@ -171,12 +172,12 @@ HOSTS = (
     ),
     Kind(
         "another key for Docker's repository",
-        *("docker", "Docker's apt key", "is not the one that is pinned"),
+        *("docker", "Docker's apt key", "is not the pinned one"),
         f"echo 'no key' > {KEYRING}",
     ),
     Kind(
         "an older entry for Docker's repository",
-        *("docker", "apt sources", "would clash with ours"),
+        *("docker", "apt sources", "conflicts with the managed one"),
         "echo 'deb https://download.docker.com/linux/debian trixie stable' "
         "> /etc/apt/sources.list.d/old.list",
     ),

@@ -229,7 +229,7 @@ def test_docker_is_upgraded_while_visitors_are_served(
     last = leader(lab)
     declared = {"SWARM_DOCKER__VERSION": NEWER}
     site = pyinfra("--dry", *SITE, env=declared)
-    assert "deploys/upgrade.py brings the nodes to it" in site.output
+    assert "deploys/upgrade.py upgrades the nodes" in site.output
     seen = watched(found, "-y", "inventory.py", "deploys/upgrade.py", env=declared)
     lost = report(seen, tmp_path / "upgrade.log")
     assert seen.returncode == 0, seen.output

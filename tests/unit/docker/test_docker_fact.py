@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pyinfra.api.exceptions import FactProcessError
 
+from pyinfra_swarm.docker.daemon import UNIT_DROP_IN_CONTENT
 from pyinfra_swarm.docker.facts import (
     Info,
     IngressNetwork,
@@ -18,8 +19,8 @@ from pyinfra_swarm.docker.facts import (
     OverlayNetworks,
     PublishedKey,
 )
+from pyinfra_swarm.docker.installation import PACKAGES, Engine, Package
 from pyinfra_swarm.docker.openpgp import read_key
-from pyinfra_swarm.docker.plan import PACKAGES, UNIT_DROP_IN_CONTENT, Engine, Package
 from tests.tools.answers import encoded, recorded
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pyinfra_swarm.docker.plan import KEYRING
+from pyinfra_swarm.docker.paths import KEYRING
 from pyinfra_swarm.settings.paths import ROOT
 from tests.tools.answers import encoded, sections
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -14,28 +13,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinfra_swarm.docker.facts import parse_installation
-from pyinfra_swarm.docker.openpgp import read_key
-from pyinfra_swarm.docker.operations import _REMOVE_STALE
-from pyinfra_swarm.docker.plan import (
+from pyinfra_swarm.docker import operations
+from pyinfra_swarm.docker.daemon import (
     FORWARDING,
-    PACKAGES,
-    UNIT_DROP_IN,
-    Engine,
-    Package,
-    accepted_key,
     daemon_json,
-    key_url,
-    members,
     plan_daemon,
-    plan_packages,
-    plan_repository,
     restart_needed,
     same_configuration,
-    sources,
-    wanted_version,
 )
+from pyinfra_swarm.docker.facts import parse_installation
+from pyinfra_swarm.docker.installation import PACKAGES, Engine, Package
+from pyinfra_swarm.docker.openpgp import read_key
+from pyinfra_swarm.docker.packages import members, plan_packages, wanted_version
+from pyinfra_swarm.docker.paths import UNIT_DROP_IN
+from pyinfra_swarm.docker.repository import accepted_key, key_url, plan_repository, sources
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.settings import Settings
 from tests.tools.answers import sections
 
@@ -105,11 +98,11 @@ def test_a_fresh_host_gets_everything() -> None:
     assert [finding.what for finding in findings] == [
         "Docker's apt key",
         "Docker's apt repository",
-        "Docker",
         "docker.service",
+        "Docker",
         "group docker",
     ]
-    assert "is not installed" in findings[2].sentence()
+    assert "is not installed" in findings[3].sentence()
 
 
 # The repository
@@ -129,7 +122,7 @@ def test_a_missing_key_is_fetched() -> None:
 
 def test_a_key_that_is_not_the_pinned_one_is_replaced() -> None:
     change = the(Change, plan_repository(declared(key_fingerprint="A" * 40), CONVERGED))
-    assert "is not the one that is pinned" in change.sentence()
+    assert "is not the pinned one" in change.sentence()
     assert change.found == LAB_KEY
 
 
@@ -184,7 +177,7 @@ def test_stale_entries_are_named() -> None:
         Change,
         plan_repository(SETTINGS, differing(stale=("/etc/apt/sources.list.d/docker.list",))),
     )
-    assert "clash with ours over Signed-By" in change.sentence()
+    assert "conflicts with the managed one (Signed-By)" in change.sentence()
     assert "/etc/apt/sources.list.d/docker.list" in change.sentence()
 
 
@@ -229,7 +222,8 @@ def removed(root: Path, files: dict[str, str]) -> dict[str, str]:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(content)
         os.chmod(root / name, 0o644)
-    script = _REMOVE_STALE + shlex.join(str(root / name) for name in files)
+    paths = " ".join(str(root / name) for name in files)
+    script = program(operations.__file__, "remove_old_entries.sh", files=paths)
     subprocess.run(["sh", "-c", f"umask 077; set -eu\n{script}"], check=True, timeout=20)
     left = [path for path in root.rglob("*") if path.is_file()]
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in left)
@@ -282,7 +276,7 @@ def test_a_comment_about_docker_makes_no_entry_dockers(tmp_path: Path) -> None:
 def test_an_installation_in_part_is_completed() -> None:
     packages = {k: v for k, v in CONVERGED.packages.items() if k != "docker-compose-plugin"}
     change = the(Change, packages_of(differing(packages=packages)))
-    assert "is installed in part" in change.sentence()
+    assert "is only partly installed" in change.sentence()
     assert "without docker-compose-plugin" in change.sentence()
 
 
@@ -294,14 +288,14 @@ def test_another_version_is_changed_where_no_swarm_depends_on_it() -> None:
 
 def test_another_version_is_only_reported_in_a_swarm() -> None:
     notice = the(Notice, packages_of(CONVERGED, "29.1.0", in_swarm=True))
-    assert "deploys/upgrade.py brings the nodes to it, one at a time" in notice.remedy
+    assert "deploys/upgrade.py upgrades the nodes, one at a time" in notice.remedy
 
 
 def test_packages_that_are_free_are_held() -> None:
     packages = {**CONVERGED.packages, "docker-ce": Package("5:28.5.2-1", held=False)}
     change = the(Change, packages_of(differing(packages=packages)))
     assert "are not held" in change.sentence()
-    assert "free: docker-ce" in change.sentence()
+    assert "not held: docker-ce" in change.sentence()
 
 
 def test_systemd_reads_our_drop_in_for_dockers_own_unit() -> None:
@@ -314,7 +308,7 @@ def test_systemd_reads_our_drop_in_for_dockers_own_unit() -> None:
 @pytest.mark.parametrize("engine", [differing(drop_in=""), differing(reload_needed=True)])
 def test_the_unit_has_to_record_what_the_daemon_reads(engine: Engine) -> None:
     change = the(Change, packages_of(engine))
-    assert "does not record what configuration it has read" in change.sentence()
+    assert "does not record which configuration it has read" in change.sentence()
 
 
 def test_declared_admins_may_use_docker() -> None:
@@ -383,7 +377,7 @@ def test_where_no_version_is_wanted_the_installed_one_stays() -> None:
 def test_an_installation_in_part_is_held_once_it_is_complete() -> None:
     packages = {"docker-ce": Package("5:28.5.2-1~debian.13~trixie", held=False)}
     (change,) = packages_of(differing(packages=packages))
-    assert change.reason == "is installed in part"
+    assert change.reason == "is only partly installed"
 
 
 @pytest.mark.parametrize("candidates", [[], [offers("29.1.0"), offers("28.5.2")]])

@@ -12,7 +12,7 @@ import pytest
 
 from pyinfra_swarm.backup.save import Choice, choose
 from pyinfra_swarm.docker import operations as docker
-from pyinfra_swarm.docker.plan import Engine
+from pyinfra_swarm.docker.installation import Engine
 from pyinfra_swarm.firewall.policy import members, votes
 from pyinfra_swarm.nodes.identity import (
     contradiction,

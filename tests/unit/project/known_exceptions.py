@@ -39,7 +39,6 @@ SHELL_IN_PYTHON = {
     "backup.save_operations",
     # docker
     "docker.facts",
-    "docker.operations",
     # engine
     "engine.api",
     "engine.swarm_spec",

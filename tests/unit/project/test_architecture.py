@@ -141,7 +141,11 @@ def test_nothing_is_imported_by_a_string() -> None:
     assert found == {f"{PACKAGE}.{name}" for name in IMPORTS_BY_STRING}
 
 
-PLANS = [name for name in MODULES if name.endswith(".plan")]
+PLANS = [
+    name
+    for name, path in MODULES.items()
+    if name.endswith(".plan") or re.search(r"^def plan_", path.read_text(), re.MULTILINE)
+]
 DOING = {"pyinfra", "gevent", "requests", "subprocess", "paramiko"}
 LOOKING = {"importlib", "io", "os", "pwd", "shutil", "socket", "tempfile"}
 LOOKS = {

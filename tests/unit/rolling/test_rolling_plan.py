@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.docker.plan import PACKAGES, Engine, Package
+from pyinfra_swarm.docker.installation import PACKAGES, Engine, Package
 from pyinfra_swarm.engine.versions import encrypt_alike
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed
 from pyinfra_swarm.rolling.jobs import (

@@ -21,7 +21,7 @@ from hypothesis import assume, event, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pyinfra_swarm.docker.plan import PACKAGES, Engine, Package
+from pyinfra_swarm.docker.installation import PACKAGES, Engine, Package
 from pyinfra_swarm.nodes.membership import Membership, Node, managers_of, view
 from pyinfra_swarm.nodes.quorum import majority
 from pyinfra_swarm.rolling.jobs import Options, Roll, Running, reboot, restart

@@ -84,7 +84,7 @@ PLANS = plans()
 def test_the_plans_are_found() -> None:
     assert {
         "access.plan.plan",
-        "docker.plan.plan_packages",
+        "docker.packages.plan_packages",
         "firewall.plan.plan",
         "preflight.plan.plan",
         "ssh.plan.plan",

@@ -113,7 +113,7 @@ WAITS = {
         {"docker": "echo 'node is not down and can'\\''t be removed' >&2; exit 1"},
     ),
     "back as a manager": Wait(
-        docker_operations._BACK_IN_SWARM + "manager",
+        docker_operations.back_in_swarm("manager"),
         {"docker": "case $1 in info) echo active ;; *) echo reachable ;; esac"},
         {"docker": "case $1 in info) echo active ;; *) echo unreachable ;; esac"},
     ),

@@ -1,0 +1,170 @@
+"""The daemon's configuration, in its file and in the running daemon; and that it runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyinfra_swarm.docker.paths import DAEMON_JSON, LOADED_JSON
+from pyinfra_swarm.engine.versions import major
+from pyinfra_swarm.run.findings import Change, Finding, Refusal
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.docker.installation import Engine
+    from pyinfra_swarm.settings import Settings
+
+FORWARDING = "net.ipv4.ip_forward"
+"""The kernel's switch that Docker turns on when it starts."""
+
+UNIT_DROP_IN_CONTENT = f"""\
+# Written by pyinfra-swarm. Keeps what the daemon has read, so that a restart is asked for only
+# when the running daemon really differs from the file.
+[Service]
+ExecStartPre=-/bin/sh -c 'mkdir -p /run/pyinfra-swarm && cp {DAEMON_JSON} {LOADED_JSON} \
+|| rm -f {LOADED_JSON}'
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteConfiguration(Change):
+    """``daemon.json`` gets this content, once the engine has found it valid."""
+
+    content: str
+
+
+@dataclass(frozen=True)
+class SwitchForwardingOn(Change):
+    """The kernel forwards IPv4 packets again."""
+
+
+@dataclass(frozen=True)
+class EnableAtBoot(Change):
+    """The running daemon is started at every boot."""
+
+
+@dataclass(frozen=True)
+class StartDaemon(Change):
+    """The daemon is started, now and at every boot."""
+
+
+@dataclass(frozen=True)
+class RestartDaemon(Change):
+    """The running daemon is restarted, so that it reads its configuration."""
+
+
+def daemon_json(settings: Settings, version: str, *, extras: bool = True) -> str:
+    """The content of ``daemon.json`` for an engine version.
+
+    ``live-restore`` does not work with swarm, and swarm does not work with the nftables back end,
+    so both are pinned; engines before 29 refuse the latter's key, engines before 27 ``ip6tables``.
+    extras: with the settings' own additions, which only ``dockerd --validate`` can judge.
+    """
+    content: dict[str, Any] = {
+        "iptables": True,
+        "live-restore": False,
+        "log-driver": "json-file",
+        "log-opts": {
+            "max-file": str(settings.docker.log_max_files),
+            "max-size": settings.docker.log_max_size,
+        },
+    }
+    if major(version) >= 27:
+        content["ip6tables"] = True
+    if major(version) >= 29:
+        content["firewall-backend"] = "iptables"
+    if extras:
+        content.update(settings.docker.daemon)
+    return json.dumps(content, indent=2, sort_keys=True) + "\n"
+
+
+def plan_daemon(settings: Settings, seen: Engine) -> list[Finding]:
+    """What differs from a daemon that runs with the declared configuration, and starts at boot.
+
+    On a host without Docker only the user's additions are left to do: the rest is written with the
+    installation.
+    """
+    wanted = daemon_json(settings, seen.version or "0")
+    if not seen.complete:
+        if not settings.docker.daemon:
+            return []
+        additions = ", ".join(sorted(settings.docker.daemon))
+        return [
+            WriteConfiguration(
+                "daemon.json", "has additions declared", expected=additions, content=wanted
+            )
+        ]
+    findings: list[Finding] = []
+    if not same_configuration(seen.daemon_json, wanted):
+        findings.append(
+            WriteConfiguration(
+                "daemon.json",
+                "is missing" if seen.daemon_json is None else "differs from what is declared",
+                expected=_difference(wanted, seen.daemon_json),
+                found=_difference(seen.daemon_json, wanted),
+                content=wanted,
+            )
+        )
+    if not seen.running:
+        findings.append(
+            StartDaemon("docker.service", "is not running", expected="running and enabled")
+        )
+        return findings
+    if not seen.forwarding:
+        findings.append(
+            SwitchForwardingOn(
+                FORWARDING,
+                "was switched off after Docker had started, so containers can neither send nor "
+                "receive",
+                expected="1",
+                found="0",
+            )
+        )
+    if not seen.enabled:
+        findings.append(
+            EnableAtBoot("docker.service", "does not start at boot", expected="running and enabled")
+        )
+    if restart_needed(seen, wanted):
+        findings.append(
+            RestartDaemon(
+                "the running Docker daemon", "has not read the configuration that is declared"
+            )
+        )
+    return findings
+
+
+def restart_needed(seen: Engine, wanted: str) -> bool:
+    """Whether the running daemon works with another configuration than the wanted one."""
+    if seen.loaded_json is not None:
+        return not same_configuration(seen.loaded_json, wanted)
+    # The daemon was started without our drop-in: it has read the file, unless that changed since.
+    return seen.changed_since_start or not same_configuration(seen.daemon_json, wanted)
+
+
+def restart_stopped(name: str) -> Refusal:
+    """Why no further node's engine is restarted, where that of this host is not back."""
+    return Refusal(
+        "the running Docker daemon",
+        f"is not restarted: {name} has not come back into the swarm since its engine was restarted",
+        remedy=f"Bring {name} back (`journalctl -u docker` on it), then run again",
+    )
+
+
+def same_configuration(one: str | None, other: str | None) -> bool:
+    """Whether two ``daemon.json`` texts mean the same; a broken one equals nothing."""
+    if one is None or other is None:
+        return one == other
+    try:
+        return bool(json.loads(one) == json.loads(other))
+    except ValueError:
+        return False
+
+
+def _difference(one: str | None, other: str | None) -> str:
+    """What one ``daemon.json`` says that the other does not."""
+    try:
+        mine, theirs = (json.loads(text) if text else {} for text in (one, other))
+        extra = {key: value for key, value in mine.items() if theirs.get(key) != value}
+    except (ValueError, AttributeError):
+        return "not valid JSON" if one else ""
+    return json.dumps(extra, sort_keys=True) if extra else ""

@@ -1,0 +1,14 @@
+"""The files on a host that are Docker's configuration here."""
+
+from __future__ import annotations
+
+SOURCES = "/etc/apt/sources.list.d/docker.sources"
+KEYRING = "/etc/apt/keyrings/docker.asc"
+DAEMON_JSON = "/etc/docker/daemon.json"
+UNIT_DROP_IN = "/etc/systemd/system/docker.service.d/pyinfra-swarm.conf"
+
+LOADED_JSON = "/run/pyinfra-swarm/daemon.json"
+"""What the running daemon has read; gone after a reboot."""
+
+FILES = (SOURCES, KEYRING, DAEMON_JSON, UNIT_DROP_IN)
+"""All that this room writes and that stays after a reboot."""
