@@ -142,13 +142,7 @@ SAFE = {
     },
     "docker/operations.py": {
         "name": "a declared login, or a package of ours",
-        "engine.stale": "an argument of shlex.join()",
         "steps": "lines that are judged themselves",
-        "waits": "our own text",
-        "packages": "names of ours, and the version that this very host's apt names",
-        "options": "our own words",
-        "begin": "our own text",
-        "version": "the version that this very host's apt names",
     },
     "engine/api.py": {"options": "an argument of shlex.join()"},
     "backup/restore_operations.py": {"update": "made by updating()"},
