@@ -23,7 +23,8 @@ from types import FrameType
 from lab import api, description
 from lab.description import Description
 from lab.errors import LabError
-from pyinfra_swarm.settings.sources import FILE_NAME, PATH_VARIABLE
+from pyinfra_swarm.settings.sources import FILE_NAME
+from pyinfra_swarm.settings.variables import PATH_VARIABLE
 from pyinfra_swarm.ssh.plan import DROP_IN
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -18,7 +18,7 @@ from typing import Any
 
 from pyinfra_swarm.run.printable import plain, plain_values
 from pyinfra_swarm.settings.paths import ROOT, from_user
-from pyinfra_swarm.settings.sources import PATH_VARIABLE
+from pyinfra_swarm.settings.variables import PATH_VARIABLE
 
 SITE = "deploys/site.py"
 """The deploy that is the whole job."""

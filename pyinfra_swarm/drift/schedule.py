@@ -18,7 +18,8 @@ from dotenv import dotenv_values
 from pyinfra_swarm.drift.memory import write
 from pyinfra_swarm.drift.target import Unusable
 from pyinfra_swarm.settings.paths import ROOT, from_user
-from pyinfra_swarm.settings.sources import FILE_NAME, PATH_VARIABLE, RESERVED
+from pyinfra_swarm.settings.sources import FILE_NAME
+from pyinfra_swarm.settings.variables import PATH_VARIABLE, RESERVED
 
 UNIT = "pyinfra-swarm-drift"
 _SLACK = 120

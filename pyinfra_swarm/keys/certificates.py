@@ -13,7 +13,7 @@ from pyinfra_swarm.keys.root_ca import pending, progress_of
 from pyinfra_swarm.nodes.membership import Membership, Observed, acting_manager, view
 from pyinfra_swarm.run.findings import Change, Finding, Notice
 from pyinfra_swarm.run.wording import listed
-from pyinfra_swarm.settings.values import DURATION_UNITS
+from pyinfra_swarm.settings.values.times import DURATION_UNITS
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings

@@ -16,7 +16,7 @@ from pyinfra_swarm.nodes.membership import (
 )
 from pyinfra_swarm.nodes.steps import CreateOverlay, EnterIngress, ReplaceIngress
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
-from pyinfra_swarm.settings.values import SMALLEST_MTU
+from pyinfra_swarm.settings.values.numbers import SMALLEST_MTU
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings

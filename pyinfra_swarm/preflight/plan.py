@@ -5,13 +5,16 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.versions import encrypt_alike, order
 from pyinfra_swarm.firewall.plan import neighbours
 from pyinfra_swarm.host.seen import Host, Kernel, Module
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted, setting
-from pyinfra_swarm.settings import Settings
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings import Settings
 
 SUPPORTED = {
     "ubuntu": ("24.04", "26.04"),

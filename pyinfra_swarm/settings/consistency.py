@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyinfra_swarm.settings.errors import Loc, Problem, field_name, shown
-from pyinfra_swarm.settings.values import ipv4_network_fault
+from pyinfra_swarm.settings.errors import Problem, field_name, shown
+from pyinfra_swarm.settings.fields import Loc
+from pyinfra_swarm.settings.values.addresses import ipv4_network_fault
 
 HOST_NETWORK_PREFIX = 24
 """The hosts' own networks are not declared; each is taken to be this wide."""

@@ -11,11 +11,12 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-Loc = tuple[int | str, ...]
-"""A place in the settings, as pydantic counts it: `("hosts", 2, "address")`."""
+from pydantic import BaseModel
+
+from pyinfra_swarm.settings.fields import Loc, is_field
 
 _SECRET_NAME = re.compile(
     r"password|passwd|passphrase|token|secret|credential|private_?key|api_?key|unlock_?key", re.I
@@ -63,16 +64,23 @@ class Problem:
     + value: what was found, ready to be shown; `None` where there is nothing to show
     + reason: why it cannot be used
     + instead: what to write
+    + as_json: what to write instead where a variable sets the value; "" where that is the same
     """
 
     field: str
     value: str | None
     reason: str
     instead: str
+    _: KW_ONLY
+    as_json: str = ""
 
     def __str__(self) -> str:
         head = self.field if self.value is None else f"{self.field} = {self.value}"
         return f"{head}\n    {self.reason}\n    instead: {self.instead}"
+
+
+class SecretFound(Problem):
+    """A secret where a setting is expected. No other problem of its field is shown beside it."""
 
 
 class SettingsError(Exception):
@@ -162,15 +170,20 @@ def field_name(loc: Loc, data: Mapping[str, Any]) -> str:
     return text
 
 
-def secrets_in(data: Any, whole: Mapping[str, Any], loc: Loc = ()) -> list[Problem]:
-    """A problem for each key that would hold a secret, however deep."""
+def secrets_in(
+    data: Any, whole: Mapping[str, Any], model: type[BaseModel], loc: Loc = ()
+) -> list[Problem]:
+    """A problem for each key that would hold a secret, however deep.
+
+    The model's own fields hold none, whatever they are called.
+    """
     problems: list[Problem] = []
     if isinstance(data, Mapping):
         for key, value in data.items():
             here = (*loc, str(key))
-            if names_a_secret(str(key)):
+            if names_a_secret(str(key)) and not is_field(model, here):
                 problems.append(
-                    Problem(
+                    SecretFound(
                         field_name(here, whole),
                         None,
                         "looks like a secret, and secrets are never settings",
@@ -178,10 +191,10 @@ def secrets_in(data: Any, whole: Mapping[str, Any], loc: Loc = ()) -> list[Probl
                     )
                 )
             else:
-                problems += secrets_in(value, whole, here)
+                problems += secrets_in(value, whole, model, here)
     elif isinstance(data, list | tuple):
         for index, item in enumerate(data):
-            problems += secrets_in(item, whole, (*loc, index))
+            problems += secrets_in(item, whole, model, (*loc, index))
     return problems
 
 
@@ -201,9 +214,9 @@ def secret_values_in(data: Any, whole: Mapping[str, Any], loc: Loc = ()) -> list
     return problems
 
 
-def _secret(text: str, field: str) -> list[Problem]:
+def _secret(text: str, place: str) -> list[SecretFound]:
     return [
-        Problem(field, NOT_SHOWN, f"{what}, and secrets are never settings", instead)
+        SecretFound(place, NOT_SHOWN, f"{what}, and secrets are never settings", instead)
         for pattern, what, instead in _SECRETS
         if re.search(pattern, text)
     ][:1]

@@ -8,7 +8,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from pyinfra_swarm.settings.errors import Loc, Problem, field_name, nearest, shown
+from pyinfra_swarm.settings.errors import Problem, field_name, nearest, shown
+from pyinfra_swarm.settings.fields import Loc, model_at, model_of
 
 _KINDS = {
     "string": ("a text", "a text in quotes"),
@@ -21,7 +22,7 @@ _KINDS = {
 }
 
 
-def in_words(
+def explained(
     error: ValidationError, data: Mapping[str, Any], model: type[BaseModel]
 ) -> list[Problem]:
     """One problem per error; `data` is the input, `model` what it was to become."""
@@ -53,9 +54,21 @@ def _problem(error: Mapping[str, Any], data: Mapping[str, Any], model: type[Base
     reason, instead = _of_kind(kind, context, error.get("input"), error["msg"])
     if shape := _brackets(loc, error.get("input"), model):
         reason, instead = shape
+    as_json = _as_json(kind) if isinstance(error.get("input"), str) or not shape else ""
     if example and kind.endswith(("_type", "_parsing")):
         instead += f", such as {example}"
-    return Problem(place, value, reason, instead)
+    return Problem(place, value, reason, instead, as_json=as_json)
+
+
+def _as_json(kind: str) -> str:
+    """How a variable holds a list or a table: what is no JSON stays a text, which is neither."""
+    stem = kind.removesuffix("_type").removesuffix("_attributes")
+    if stem in ("tuple", "list"):
+        return f'{_JSON}: ["one", "two"]'
+    return f'{_JSON}: {{"key": "value"}}' if stem in ("dict", "model") else ""
+
+
+_JSON = "JSON, in which texts are in double quotes"
 
 
 def _brackets(loc: Loc, value: Any, root: type[BaseModel]) -> tuple[str, str] | None:
@@ -120,29 +133,10 @@ def _unknown(loc: Loc, data: Mapping[str, Any], root: type[BaseModel]) -> tuple[
         inner = model_of(field.annotation)
         if inner is not None and name in inner.model_fields and inner is not here:
             belongs = f"[[{section}]]" if get_origin(field.annotation) is tuple else f"[{section}]"
-            return "is not known here", f"it belongs into {belongs}"
+            return "is not known here", f"it belongs in {belongs}"
     if meant:
         return "is not a known key", f'"{meant}"'
     return "is not a known key", f"one of {', '.join(known)}, or take it out"
-
-
-def model_of(annotation: Any) -> type[BaseModel] | None:
-    """The model an annotation is, or holds many of."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) is tuple:
-        return model_of(get_args(annotation)[0])
-    return None
-
-
-def model_at(root: type[BaseModel], loc: Loc) -> type[BaseModel] | None:
-    """The model at a place, `None` where there is no model."""
-    here: type[BaseModel] | None = root
-    for part in loc:
-        if isinstance(part, str) and here is not None:
-            field = here.model_fields.get(part)
-            here = model_of(field.annotation) if field else None
-    return here
 
 
 def _example(root: type[BaseModel], loc: Loc) -> str | None:

@@ -15,19 +15,16 @@ from pydantic import (
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    PrivateAttr,
     ValidationError,
     field_validator,
     model_validator,
-)
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
 )
 
 from pyinfra_swarm.settings import consistency, values
 from pyinfra_swarm.settings.errors import (
     Problem,
+    SecretFound,
     SettingsError,
     UnknownHost,
     nearest,
@@ -35,8 +32,10 @@ from pyinfra_swarm.settings.errors import (
     secrets_in,
     without_secrets,
 )
-from pyinfra_swarm.settings.explain import in_words
+from pyinfra_swarm.settings.explain import explained
 from pyinfra_swarm.settings.paths import from_user
+from pyinfra_swarm.settings.renamed import with_new_names
+from pyinfra_swarm.settings.values.times import seconds
 
 
 class _Section(BaseModel):
@@ -137,7 +136,7 @@ class Firewall(_Section):
 
     @property
     def max_age_seconds(self) -> int:
-        return values.seconds(self.max_age)
+        return seconds(self.max_age)
 
 
 class Swarm(_Section):
@@ -151,7 +150,7 @@ class Swarm(_Section):
 
     @property
     def certificate_expiry_seconds(self) -> int:
-        return values.seconds(self.certificate_expiry)
+        return seconds(self.certificate_expiry)
 
     @property
     def unlock_key_path(self) -> Path | None:
@@ -181,12 +180,10 @@ class Backup(_Section):
     keep: Annotated[values.Whole, Field(ge=1, le=10000)] = 14
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings of one cluster. Immutable; equal settings compare equal."""
 
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="SWARM_", env_nested_delimiter="__"
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     cluster: Cluster = Cluster()
     hosts: tuple[Host, ...]
@@ -198,6 +195,14 @@ class Settings(BaseSettings):
     swarm: Swarm = Swarm()
     networks: Networks = Networks()
     backup: Backup = Backup()
+
+    _notices: tuple[str, ...] = PrivateAttr(default=())
+
+    def noting(self, notices: tuple[str, ...]) -> Settings:
+        """The same settings with more warnings, of what they were read from."""
+        noted = self.model_copy()
+        noted._notices = (*self._notices, *notices)
+        return noted
 
     @property
     def managers(self) -> tuple[Host, ...]:
@@ -212,7 +217,7 @@ class Settings(BaseSettings):
     @property
     def warnings(self) -> list[str]:
         """What is allowed, but worth a second thought; one sentence each."""
-        return consistency.warnings(len(self.managers), len(self.workers))
+        return [*self._notices, *consistency.warnings(len(self.managers), len(self.workers))]
 
     def host(self, name: str) -> Host:
         """The host of this name. Raises `UnknownHost`, with the nearest name."""
@@ -231,35 +236,24 @@ class Settings(BaseSettings):
         """
         return self.access.admins or (Admin(name=host.ssh_user),)
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # The sources are merged by load(), which knows where each value came from, so that
-        # errors can say it; Settings(**mapping) then depends on nothing around it.
-        return (init_settings,)
-
     @model_validator(mode="wrap")
     @classmethod
     def _all_problems_at_once(
         cls, data: Any, handler: ModelWrapValidatorHandler[Settings]
     ) -> Settings:
-        plain = _plain(data)
-        problems = secrets_in(plain, plain)
+        modern = with_new_names(_plain(data))
+        plain = modern.values
+        problems = [*modern.problems, *secrets_in(plain, plain, cls)]
         made = None
         try:
-            made = handler(data)
+            made = handler(plain)
         except ValidationError as error:
-            problems += in_words(error, plain, cls)
-        problems += consistency.problems(_with_defaults(without_secrets(plain)))
+            problems += explained(error, plain, cls)
+        problems += consistency.problems(_with_defaults(without_secrets(plain), cls))
         problems += secret_values_in(plain, plain)
         if problems or made is None:
             raise SettingsError(_once_each(problems))
+        made._notices = modern.notices
         object.__setattr__(made, "hosts", tuple(_effective(host, made.ssh) for host in made.hosts))
         return made
 
@@ -291,9 +285,9 @@ def _plain(data: Any) -> dict[str, Any]:
     return made if isinstance(made, dict) else {}
 
 
-def _with_defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
+def _with_defaults(plain: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     filled = dict(plain)
-    for name, field in Settings.model_fields.items():
+    for name, field in model.model_fields.items():
         default = field.default
         given = plain.get(name, {})
         if isinstance(default, _Section) and isinstance(given, Mapping):
@@ -303,11 +297,7 @@ def _with_defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 def _once_each(problems: list[Problem]) -> list[Problem]:
     """Where there is a secret, that alone: what else is wrong there could give it away."""
-    secret = {
-        problem.field: problem.reason
-        for problem in reversed(problems)
-        if "secrets are never" in problem.reason
-    }
+    secret = {one.field: one.reason for one in reversed(problems) if isinstance(one, SecretFound)}
     seen: set[tuple[str, str]] = set()
     kept = []
     for problem in problems:

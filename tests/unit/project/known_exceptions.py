@@ -21,9 +21,6 @@ UPWARDS = {
 """Rooms that import from a room above them: the room, what it imports."""
 
 READING_PLANS = {
-    "settings.lab",
-    "settings.paths",
-    "settings.sources",
     # firewall
     "firewall.host_files",
     # rollback
@@ -84,8 +81,6 @@ SHELL_IN_PYTHON = {
 LONG = {
     # run
     "run/converge.py",
-    # settings
-    "settings/values.py",
     # swarm
     "swarm/operations.py",
 }

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 
 from lab import cli
 from pyinfra_swarm.settings import Settings
-from pyinfra_swarm.settings.explain import model_of
+from pyinfra_swarm.settings.fields import model_of
 from pyinfra_swarm.settings.paths import ROOT
-from pyinfra_swarm.settings.sources import RESERVED, variable_names
+from pyinfra_swarm.settings.variables import RESERVED, variable_names
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pyinfra_swarm.settings import Host, Problem, Settings, SettingsError, UnknownHost
+from pyinfra_swarm.settings.variables import read_variables
 
 
 def four_boards() -> dict[str, Any]:
@@ -405,10 +406,10 @@ class TestUnknownKeys:
             ("hosts.0.label", '"labels"'),
             ("netwrks", '"networks"'),
             ("docker.versoin", '"version"'),
-            ("swarm.ingress_subnet", "it belongs into [networks]"),
-            ("swarm.availability", "it belongs into [[hosts]]"),
+            ("swarm.ingress_subnet", "it belongs in [networks]"),
+            ("swarm.availability", "it belongs in [[hosts]]"),
             ("firewall.ssh_source", '"ssh_sources"'),
-            ("user", "it belongs into [ssh]"),
+            ("user", "it belongs in [ssh]"),
             ("hosts.0.user", '"ssh_user"'),
             ("updates.zzz", "one of unattended, time_sync"),
         ],
@@ -786,3 +787,50 @@ def test_a_time_that_is_none_is_refused_before_it_reaches_a_host(text: str) -> N
 )
 def test_times_that_systemd_takes_are_taken(text: str) -> None:
     assert Settings(**put("firewall.refresh", text)).firewall.refresh == text
+
+
+class _Secret(BaseModel):
+    name: str
+    password_file: str = ""
+
+
+class _WithSecrets(Settings):
+    secrets: tuple[_Secret, ...] = ()
+    tokens: _Secret = _Secret(name="")
+
+
+class TestAFieldThatIsCalledLikeASecret:
+    """The model's own names say what a setting is, whatever they are called."""
+
+    def test_is_a_setting(self) -> None:
+        made = _WithSecrets(**put("secrets", [{"name": "db"}], put("tokens", {"name": "x"})))
+        assert made.secrets[0].name == "db"
+
+    def test_still_holds_no_secret(self) -> None:
+        with pytest.raises(SettingsError) as caught:
+            _WithSecrets(**put("secrets", [{"name": "db", "password": "hunter2"}]))
+        [problem] = caught.value.problems
+        assert problem.field == 'secrets[0] "db".password'
+        assert "secrets are never settings" in problem.reason
+        assert "hunter2" not in str(problem)
+
+    def test_is_none_where_the_model_has_it_elsewhere(self) -> None:
+        with pytest.raises(SettingsError, match="secrets are never settings"):
+            _WithSecrets(**put("docker.secrets", "hunter2"))
+        with pytest.raises(SettingsError, match="secrets are never settings"):
+            Settings(**put("secrets", []))
+
+    def test_can_be_set_by_a_variable(self) -> None:
+        given = {"SWARM_SECRETS": '[{"name": "db"}]', "SWARM_TOKENS__NAME": "x"}
+        read = read_variables(_WithSecrets, given, "the environment", is_file=False)
+        assert read.values == {"secrets": [{"name": "db"}], "tokens": {"name": "x"}}
+        unknown = read_variables(
+            _WithSecrets,
+            {"SWARM_TOKENS__NAMES": "x", "SWARM_TOKENS__PASSWORD": "x"},
+            "the environment",
+            is_file=False,
+        )
+        assert [one.reason for one in unknown.problems] == [
+            "is not a setting",
+            "is not a setting, and settings hold no secrets",
+        ]

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from pyinfra_swarm.settings import Settings, SettingsError
-from pyinfra_swarm.settings.explain import model_of
+from pyinfra_swarm.settings.fields import model_of
 from pyinfra_swarm.settings.paths import ROOT
 
 TEXT = (ROOT / "cluster.example.toml").read_text(encoding="utf-8")

@@ -1,0 +1,35 @@
+"""The fields of a settings model, found by their place."""
+
+from __future__ import annotations
+
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+Loc = tuple[int | str, ...]
+"""A place in the settings, as pydantic counts it: `("hosts", 2, "address")`."""
+
+
+def model_of(annotation: Any) -> type[BaseModel] | None:
+    """The model that an annotation is, or holds many of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) is tuple:
+        return model_of(get_args(annotation)[0])
+    return None
+
+
+def model_at(root: type[BaseModel], loc: Loc) -> type[BaseModel] | None:
+    """The model at a place, `None` where there is no model."""
+    here: type[BaseModel] | None = root
+    for part in loc:
+        if isinstance(part, str) and here is not None:
+            field = here.model_fields.get(part)
+            here = model_of(field.annotation) if field else None
+    return here
+
+
+def is_field(root: type[BaseModel], loc: Loc) -> bool:
+    """Whether the model declares a field at this place."""
+    parent = model_at(root, loc[:-1])
+    return parent is not None and loc[-1] in parent.model_fields

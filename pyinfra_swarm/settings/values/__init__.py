@@ -1,0 +1,85 @@
+"""The kinds of values that settings are made of, by subject.
+
+Each kind says what a value must look like and what to write instead. Every kind is a string, an
+integer or a boolean in its canonical form, so that settings can be compared, printed and put into
+commands as they are.
+"""
+
+from typing import Literal
+
+from pyinfra_swarm.settings.values.addresses import (
+    Address,
+    Network,
+    Networks,
+    OptionalSubnet,
+    Source,
+    SourceOrCluster,
+    SshHost,
+    Subnet,
+)
+from pyinfra_swarm.settings.values.engine import DaemonKey, Json, LogSize, Repository, Version
+from pyinfra_swarm.settings.values.file_paths import BackupFolder, FilePath, KeyPath, UnlockKeyPath
+from pyinfra_swarm.settings.values.keys import Fingerprint, PublicKey, Recipient
+from pyinfra_swarm.settings.values.names import (
+    ClusterName,
+    HostName,
+    LabelKey,
+    LabelValue,
+    Login,
+    NetworkName,
+    OptionalLogin,
+    UserName,
+)
+from pyinfra_swarm.settings.values.numbers import (
+    DataPathPort,
+    Mtu,
+    OptionalPort,
+    Port,
+    PortRange,
+    Whole,
+)
+from pyinfra_swarm.settings.values.times import Duration, Schedule
+
+Role = Literal["manager", "worker"]
+Availability = Literal["active", "pause", "drain"]
+
+__all__ = [
+    "Address",
+    "Availability",
+    "BackupFolder",
+    "ClusterName",
+    "DaemonKey",
+    "DataPathPort",
+    "Duration",
+    "FilePath",
+    "Fingerprint",
+    "HostName",
+    "Json",
+    "KeyPath",
+    "LabelKey",
+    "LabelValue",
+    "LogSize",
+    "Login",
+    "Mtu",
+    "Network",
+    "NetworkName",
+    "Networks",
+    "OptionalLogin",
+    "OptionalPort",
+    "OptionalSubnet",
+    "Port",
+    "PortRange",
+    "PublicKey",
+    "Recipient",
+    "Repository",
+    "Role",
+    "Schedule",
+    "Source",
+    "SourceOrCluster",
+    "SshHost",
+    "Subnet",
+    "UnlockKeyPath",
+    "UserName",
+    "Version",
+    "Whole",
+]

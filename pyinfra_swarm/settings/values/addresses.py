@@ -1,0 +1,152 @@
+"""Addresses, networks, sources of traffic and SSH targets."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from pyinfra_swarm.settings.values.refused import wrong
+
+
+def _address(text: str) -> str:
+    example = 'four numbers from 0 to 255, such as "192.168.1.11"'
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        if re.fullmatch(r"[0-9.]+/\d+", text):
+            raise wrong("has a prefix length; one host has one address", example) from None
+        if re.fullmatch(r"[0-9]+(\.[0-9]+){3}", text) and re.search(r"\b0[0-9]", text):
+            raise wrong(
+                "has a number that begins with 0, which can mean two things", example
+            ) from None
+        raise wrong("is not an IPv4 address", example) from None
+    if address.version == 6:
+        raise wrong(
+            "is an IPv6 address; the hosts of a swarm talk IPv4 to each other here",
+            f"the host's IPv4 address: {example}; an IPv6 address may be its ssh_host",
+        )
+    if address.is_loopback or address.is_unspecified or address.is_multicast:
+        raise wrong(
+            "is not an address other hosts can reach",
+            "the host's own address in your network, such as "
+            '"192.168.1.11"; how you reach it over SSH can differ: ssh_host',
+        )
+    if address.is_link_local or int(address) >= int(ipaddress.IPv4Address("240.0.0.0")):
+        raise wrong("is not an address a host keeps", example)
+    return str(address)
+
+
+_PRIVATE = tuple(
+    ipaddress.IPv4Network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+)
+
+
+def ipv4_network_fault(text: str) -> tuple[str, str] | None:
+    """Why a text is not an IPv4 network in CIDR notation; `None` if it is one."""
+    example = 'an IPv4 network such as "10.210.0.0/16"'
+    if "/" not in text:
+        whole = f"{text}/24"
+        instead = example if ipv4_network_fault(whole) else f'such as "{whole}"'
+        return "is not a network: the prefix length is missing", instead
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return "is not a network", example
+    if network.version == 6:
+        return "is an IPv6 network; swarm's overlays are IPv4 here", example
+    if network.prefixlen < 8:
+        return "is wider than any private range", example
+    if not any(network.subnet_of(private) for private in _PRIVATE):
+        return (
+            "is not a private range: what else has those addresses, as in the public internet, "
+            "containers could then no longer reach",
+            f"{example}: one within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+        )
+    if network.prefixlen > 29:
+        wider = network.supernet(new_prefix=24)
+        return "has room for too few addresses", f'a prefix length of 29 at most, better "{wider}"'
+    if ipaddress.ip_interface(text).ip != network.network_address:
+        return "has host bits set: the address is not the first of its network", f'"{network}"'
+    if not re.fullmatch(r"[0-9.]+/[0-9]+", text):
+        return "is not written as a prefix length", f'"{network}"'
+    return None
+
+
+def _network(text: str) -> str:
+    if fault := ipv4_network_fault(text):
+        raise wrong(*fault)
+    return str(ipaddress.IPv4Network(text))
+
+
+def _not_empty(items: tuple[str, ...]) -> tuple[str, ...]:
+    if not items:
+        raise wrong("is empty", "at least one entry")
+    return items
+
+
+def _source(text: str) -> str:
+    example = 'a network such as "192.168.1.0/24" or "2001:db8::/48", or one address'
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise wrong("is neither a network nor an address", example) from None
+    if "%" in text:
+        raise wrong("names an interface, which a source has not", example)
+    if ipaddress.ip_interface(text).ip != network.network_address:
+        raise wrong("has host bits set: the address is not its network's first", f'"{network}"')
+    if network.prefixlen == 0:
+        raise wrong("is everywhere", "an empty list, [], for everywhere")
+    return str(network)
+
+
+def _source_or_cluster(text: str) -> str:
+    return text if text == "cluster" else _source(text)
+
+
+def _ssh_host(text: str) -> str:
+    if not text or _is_host(text):
+        return text
+    instead = 'a name or an address alone, such as "rk1.example.org"'
+    parts = re.fullmatch(
+        r"\s*(?:ssh://)?(?:(?P<user>[^@\s:/]+)@)?(?:\[(?P<six>[^]\s]*)\]|(?P<host>[^@\s:/]+))\.?"
+        r"(?::(?P<port>[0-9]{1,5}))?/?\s*",
+        text,
+    )
+    host = parts and (parts["six"] or (parts["host"] or "").rstrip("."))
+    if parts and host and _is_host(host):
+        instead = f'ssh_host = "{host}"'
+        instead += f', ssh_user = "{parts["user"]}"' if parts["user"] else ""
+        instead += f", ssh_port = {int(parts['port'])}" if parts["port"] else ""
+    raise wrong("is not a host name or an address alone", instead)
+
+
+def _is_host(text: str) -> bool:
+    """Whether it is a name or an address; what ends in digits alone is no name (RFC 1123)."""
+    try:
+        return "%" not in text and bool(ipaddress.ip_address(text))
+    except ValueError:
+        label = r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?"
+        return len(text) < 254 and bool(re.fullmatch(rf"({label}\.)*(?![0-9]+$){label}", text))
+
+
+Address = Annotated[str, AfterValidator(_address), Field(examples=["192.168.1.11"])]
+
+Network = Annotated[str, AfterValidator(_network), Field(examples=["10.200.0.0/16"])]
+
+Networks = Annotated[tuple[Network, ...], AfterValidator(_not_empty)]
+
+Subnet = Annotated[str, AfterValidator(_network), Field(examples=["10.201.0.0/24"])]
+
+OptionalSubnet = Annotated[str, AfterValidator(lambda text: _network(text) if text else text)]
+
+Source = Annotated[str, AfterValidator(_source), Field(examples=["192.168.1.0/24"])]
+
+SourceOrCluster = Annotated[
+    str, AfterValidator(_source_or_cluster), Field(examples=["192.168.1.0/24"])
+]
+
+SshHost = Annotated[str, AfterValidator(_ssh_host), Field(examples=["rk1.example.org"])]
