@@ -1,10 +1,10 @@
 """What can be asked of a host: `pyinfra inventory.py fact facts.swarm.State`."""
 
-from pyinfra_swarm.nodes.facts import (
-    JoinState as JoinState,
+from pyinfra_swarm.keys.facts import (
+    UnlockKey as UnlockKey,
 )
 from pyinfra_swarm.nodes.facts import (
-    Kept as Kept,
+    JoinState as JoinState,
 )
 from pyinfra_swarm.nodes.facts import (
     Nodes as Nodes,
@@ -16,8 +16,8 @@ from pyinfra_swarm.nodes.facts import (
     State as State,
 )
 from pyinfra_swarm.nodes.facts import (
-    Tasks as Tasks,
+    StateOnDisk as StateOnDisk,
 )
 from pyinfra_swarm.nodes.facts import (
-    UnlockKey as UnlockKey,
+    Tasks as Tasks,
 )

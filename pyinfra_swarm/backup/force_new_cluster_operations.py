@@ -14,6 +14,7 @@ from pyinfra_swarm.backup.offline_unlock import NotUnlocked, fitting, unlocked
 from pyinfra_swarm.backup.save_operations import ENGINE
 from pyinfra_swarm.engine.api import API, RESTART, UNLESS_GONE, WITHIN
 from pyinfra_swarm.engine.unlock_key import fingerprint
+from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.keys.unlock_operations import wait_for_networks
 from pyinfra_swarm.networks.plan import ingress_of
 from pyinfra_swarm.nodes import facts as swarm_facts
@@ -110,7 +111,7 @@ def go_on_alone(
             )
     if autolock:
         yield script(_LOCKED_AGAIN, timeout=120)
-        if observe(swarm_facts.UnlockKey) not in {fingerprint(key) for key in unlock_keys}:
+        if observe(UnlockKey) not in {fingerprint(key) for key in unlock_keys}:
             yield fail(
                 "the swarm goes on, autolocked, with another unlock key than was at hand: "
                 f"“sudo docker swarm unlock-key” on {current_host().name} prints it. Keep it: "

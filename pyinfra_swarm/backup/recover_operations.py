@@ -69,7 +69,7 @@ def recovered(settings: Settings) -> Commands:
 
 def _recovery(settings: Settings, unlock: Sequence[str]) -> Proposal[tuple[str, Forced | None]]:
     """Which manager goes on, and what that takes."""
-    observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.Kept)
+    observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.StateOnDisk)
     target = recovery_target(settings, observed, remaining, given("host"))
     if isinstance(target, Refusal):
         return Proposal("recover", [target], ("", None))

@@ -73,7 +73,7 @@ def restored(settings: Settings) -> Commands:
         return
 
     def propose() -> Proposal[Forced | None]:
-        observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.Kept)
+        observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.StateOnDisk)
         ours, origin = backup_file.origin(settings, given("file") or "", backup)
         findings = origin + plan_restore(
             settings,

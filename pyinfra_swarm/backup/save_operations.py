@@ -28,6 +28,7 @@ from pyinfra_swarm.backup.retention import plan_folder, superseded
 from pyinfra_swarm.backup.save import Choice, choose, plan_backup, plan_unlock_key
 from pyinfra_swarm.engine.api import API, IN_INGRESS, REACHABLE, RESET_FAILED, WITHIN
 from pyinfra_swarm.keys import unlock_key_file as key_file
+from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.keys.unlock_operations import ATTEMPTS, PATIENCE
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Membership, managers_of, view
@@ -111,7 +112,7 @@ def _proposal(settings: Settings, place: Path) -> Proposal[_Todo | None]:
     findings = plan_unlock_key(
         cluster,
         key_file.look(path) if path else None,
-        observe_on(chosen.host, swarm_facts.UnlockKey) if autolocked else "",
+        observe_on(chosen.host, UnlockKey) if autolocked else "",
     )
     refused: list[Finding] = [*refusals(findings)]
     refused = refused or left_out([chosen.host], "the manager that is backed up")

@@ -7,36 +7,20 @@ Every fact answers explicitly on a host without Docker, and none of them starts 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pyinfra_swarm.docker.installation import PACKAGES, Engine, Package
 from pyinfra_swarm.docker.openpgp import LONGEST
 from pyinfra_swarm.docker.paths import DAEMON_JSON, KEYRING, LOADED_JSON, SOURCES, UNIT_DROP_IN
+from pyinfra_swarm.engine.api import ENGINE_STATE
+from pyinfra_swarm.engine.network import encrypted, subnets
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact, plain_files
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.packages import PACKAGE_ROWS
 from pyinfra_swarm.run.units import UNITS
-
-ENGINE_STATE = """\
-engine_state() {
-  if [ ! -S /run/docker.sock ] && [ ! -x /usr/bin/dockerd ]; then echo absent; return; fi
-  if [ -f /run/docker.pid ]; then pid=; read -r pid < /run/docker.pid
-  elif [ -e /run/docker.pid ] || [ -h /run/docker.pid ]; then pid=none
-  else echo stopped; return; fi
-  case $pid in ""|*[!0-9]*) echo "unreachable: /run/docker.pid holds no number"; return;; esac
-  if [ ! -d "/proc/$pid" ]; then echo stopped; return; fi
-  if ! command -v curl >/dev/null; then echo "unreachable: curl is not installed"; return; fi
-  echo running
-}
-api() { curl -sS --max-time 25 --unix-socket /run/docker.sock "$@" 2>&1; }
-"""
-"""Shell: ``engine_state`` prints ``absent``, ``stopped``, ``running`` or ``unreachable: why``;
-``api URL…`` asks the engine (one process for any number of URLs). The engine itself gives up on a
-swarm without a leader after 20 seconds and then says so; curl waits for these words."""
 
 _ROWS = PACKAGE_ROWS.format(
     fields="${Package} ${Version} ${db:Status-Status} ${db:Status-Want}", names=" ".join(PACKAGES)
@@ -182,7 +166,7 @@ class _Api(SubjectFact[Answer]):
             ENGINE_STATE
             + 'state=$(engine_state); section state; echo "$state"\n'
             + '[ "$state" = running ] && '
-            + f'{{ section answer; api "http://localhost{self.path}"; }}; true\n'
+            + f'{{ section answer; ask "http://localhost{self.path}"; }}; true\n'
         )
 
     def parse(self, said: Sections) -> Answer:
@@ -251,17 +235,6 @@ class OverlayNetworks(_Api):
         }
 
 
-def encrypted(network: Mapping[str, Any]) -> bool:
-    """Whether a network, as the engine's API describes it, is encrypted."""
-    options = network.get("Options") or {}
-    return "encrypted" in options and options["encrypted"] != "false"
-
-
-def subnets(network: Mapping[str, Any]) -> list[str]:
-    """The subnets of a network, as the engine's API describes it."""
-    return [pool["Subnet"] for pool in (network.get("IPAM") or {}).get("Config") or []]
-
-
 class StandaloneContainers(SubjectFact[dict[str, tuple[str, ...]]]):
     """Containers that belong to no service, by the networks they are attached to.
 
@@ -272,7 +245,7 @@ class StandaloneContainers(SubjectFact[dict[str, tuple[str, ...]]]):
         return (
             ENGINE_STATE
             + "section containers\n"
-            + '[ "$(engine_state)" = running ] && api http://localhost/containers/json; true\n'
+            + '[ "$(engine_state)" = running ] && ask http://localhost/containers/json; true\n'
         )
 
     def parse(self, said: Sections) -> dict[str, tuple[str, ...]]:

@@ -41,6 +41,7 @@ from pyinfra_swarm.firewall.host_files import UNIT as FIREWALL
 from pyinfra_swarm.keys.unlock_operations import after_restart, unlockable
 from pyinfra_swarm.nodes.facts import State
 from pyinfra_swarm.nodes.observing import memberships
+from pyinfra_swarm.nodes.quorum import may_restart
 from pyinfra_swarm.run.converge import (
     Commands,
     converges,
@@ -59,7 +60,6 @@ from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal, changes
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.pyinfra_internals import PyinfraCommand
 from pyinfra_swarm.run.shell import write_file
-from pyinfra_swarm.swarm.plan import may_restart
 
 if TYPE_CHECKING:
     from pyinfra_swarm.nodes.membership import Observed

@@ -9,34 +9,18 @@ from pyinfra.api import FunctionCommand, Host, State
 
 from pyinfra_swarm.run import story
 from pyinfra_swarm.run.converge import call
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.script import quietly
 from pyinfra_swarm.run.shell import with_values
 
-API = """\
-api() {
-  answer=$(curl -sS --max-time 60 --unix-socket /run/docker.sock -w '\\n%{http_code}' \
-    -H 'Content-Type: application/json' "$@" 2>&1) || { echo "$answer" >&2; return 1; }
-  code=${answer##*
-}
-  answer=${answer%
-*}
-  case $code in 2??) return 0;; *) echo "the engine answered $code: $answer" >&2; return 1;; esac
-}
-"""
-"""Shell: ``api CURL-ARGUMENTS`` asks the engine; sets ``code`` and ``answer``.
+ENGINE_STATE = program(__file__, "state.sh")
+"""Shell, for facts: ``engine_state`` and ``ask``, of ``onhost/state.sh``."""
 
-Each start of Docker's command line takes a board longer than the answer.
-"""
+API = program(__file__, "api.sh")
+"""Shell: ``api``, of ``onhost/api.sh``; sets ``answer`` and ``code``."""
 
-WITHIN = """\
-within() {
-  end=$(($(date +%s) + $1)); shift
-  until "$@"; do [ $(date +%s) -lt $end ] || return 1; sleep ${pause:-1}; done
-}
-"""
-"""Shell: ``within SECONDS COMMAND`` repeats a command until it succeeds, by the clock: an engine
-that is slow to answer may take longer for one answer than for all the pauses. ``pause``: seconds in
-between."""
+WITHIN = program(__file__, "within.sh")
+"""Shell: ``within``, of ``onhost/within.sh``."""
 
 RESET_FAILED = "systemctl reset-failed docker.socket docker.service 2>/dev/null || :"
 """Shell: before a start. systemd refuses a unit that was started three times within a minute."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
-from pyinfra_swarm.docker.facts import ENGINE_STATE
+from pyinfra_swarm.engine.api import ENGINE_STATE
 from pyinfra_swarm.firewall.host_files import (
     FILES,
     INTERFACE_LIST,
@@ -213,7 +213,7 @@ section login; tr '\\0' '\\n' < /proc/$PPID/environ | grep ^SSH_CONNECTION=
 section bridges
 {ENGINE_STATE}
 [ "$(engine_state)" != running ] ||
-  api 'http://localhost/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D'
+  ask 'http://localhost/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D'
 show interfaces {INTERFACE_LIST} || section interfaces
 if {pending()}; then section unconfirmed; fi
 """

@@ -17,6 +17,7 @@ from pyinfra_swarm.engine.swarm_spec import PRINT_UNLOCK_KEY, UPDATE_SWARM
 from pyinfra_swarm.engine.unlock_key import is_key
 from pyinfra_swarm.keys import unlock_key_file as key_file
 from pyinfra_swarm.keys.autolock import needs_fingerprint
+from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.keys.unlock_key_rotation import plan_key_rotation
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Membership
@@ -78,7 +79,7 @@ def known_fingerprint(
 ) -> str:
     """Of the swarm's unlock key, asked only where it matters."""
     needed = needs_fingerprint(settings, observed, me)
-    return observe(swarm_facts.UnlockKey) if needed else ""
+    return observe(UnlockKey) if needed else ""
 
 
 def fetch(

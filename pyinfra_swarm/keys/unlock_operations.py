@@ -15,8 +15,10 @@ from pyinfra.api import Host, State, StringCommand
 from pyinfra_swarm.engine.api import REACHABLE, RESTART
 from pyinfra_swarm.engine.swarm_spec import UPDATE_SWARM
 from pyinfra_swarm.keys import unlock_key_file as key_file
+from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.keys.unlock import key_missing, plan_connection, plan_unlock
 from pyinfra_swarm.nodes import facts as swarm_facts
+from pyinfra_swarm.nodes.quorum import may_restart
 from pyinfra_swarm.run import clock, story
 from pyinfra_swarm.run.converge import (
     Commands,
@@ -37,7 +39,6 @@ from pyinfra_swarm.run.converge import (
 from pyinfra_swarm.run.findings import Refusal
 from pyinfra_swarm.run.shell import arrives_whole
 from pyinfra_swarm.settings.paths import from_user
-from pyinfra_swarm.swarm.plan import may_restart
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -101,7 +102,7 @@ def unlockable(settings: Settings) -> Refusal | None:
     if own.spec is None or not own.spec.autolock:
         return None
     path = _place(settings)
-    return key_missing(own, key_file.look(path) if path else None, observe(swarm_facts.UnlockKey))
+    return key_missing(own, key_file.look(path) if path else None, observe(UnlockKey))
 
 
 def _connect(settings: Settings) -> Commands:

@@ -6,14 +6,15 @@ import json
 import re
 from typing import Any
 
-from pyinfra_swarm.docker.facts import ENGINE_STATE, encrypted
 from pyinfra_swarm.engine import values as judged
+from pyinfra_swarm.engine.api import ENGINE_STATE
+from pyinfra_swarm.engine.network import encrypted
 from pyinfra_swarm.networks.attachments import INGRESS, Attachment
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 
 
-class Ends(SubjectFact[tuple[Attachment, ...]]):
+class Attachments(SubjectFact[tuple[Attachment, ...]]):
     """The host's own end of each overlay network that reaches it: namespace, addresses, MTU.
 
     Gives :class:`networks.attachments.Attachment` s; none where the engine does not run or is in no
@@ -30,20 +31,20 @@ class Ends(SubjectFact[tuple[Attachment, ...]]):
             + '  [ -e "$sandbox" ] || continue\n'
             + '  section "$sandbox"\n'
             + f'  network=ingress; [ "$sandbox" = {INGRESS} ] || network=${{sandbox#lb_}}\n'
-            + '  api "http://localhost/networks/$network"; echo\n'
+            + '  ask "http://localhost/networks/$network"; echo\n'
             + '  nsenter --net="$sandbox" ip -o link\n'
             + "done 2>/dev/null; true\n"
         )
 
     def parse(self, said: Sections) -> tuple[Attachment, ...]:
-        return parse_ends(said)
+        return parse_attachments(said)
 
 
 _LINK = re.compile(r"\bmtu (?P<mtu>\d+)\b.*\blink/ether (?P<mac>[0-9a-f:]{17})")
 
 
-def parse_ends(said: Sections) -> tuple[Attachment, ...]:
-    """Read what :class:`Ends` prints; an end that is just coming or going is left out."""
+def parse_attachments(said: Sections) -> tuple[Attachment, ...]:
+    """Read what :class:`Attachments` prints; an end that is just coming or going is left out."""
     found = []
     for sandbox, lines in said.items():
         if sandbox == "state" or not lines or not lines[0].startswith("{"):

@@ -15,9 +15,9 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from pyinfra.api.facts import ShortFactBase
 
-from pyinfra_swarm.docker.facts import ENGINE_STATE, encrypted, subnets
 from pyinfra_swarm.engine import values as judged
-from pyinfra_swarm.engine.unlock_key import FINGERPRINT_LENGTH, FINGERPRINTED
+from pyinfra_swarm.engine.api import ENGINE_STATE
+from pyinfra_swarm.engine.network import encrypted, subnets
 from pyinfra_swarm.engine.versions import engine_version
 from pyinfra_swarm.nodes.membership import (
     IN_NO_SWARM,
@@ -38,7 +38,7 @@ _URLS = " ".join(
 
 _ANSWERS = f"""\
 looks=0
-until said=$(api {_URLS})
+until said=$(ask {_URLS})
   case $said in *'"Status":{{"State":"unknown"'*) [ $looks = 8 ] ;; esac
 do
   looks=$((looks + 1)); sleep 1
@@ -53,7 +53,7 @@ _CERTIFICATE = "/var/lib/docker/swarm/certificates/swarm-node.crt"
 
 _INGRESS = (
     # Asked by name a manager without a quorum is slow, and there it does not matter.
-    "section ingress; case $(api --max-time 5 http://localhost/networks/ingress) in "
+    "section ingress; case $(ask --max-time 5 http://localhost/networks/ingress) in "
     """*'"ingress-sbox"'*) echo joined;; '{'*) echo missing;; esac"""
 )
 """Shell: whether this node has an end of the ingress network; without, ports do not answer here."""
@@ -264,28 +264,7 @@ class Nodes(ShortFactBase[dict[str, Any]]):
         }
 
 
-class UnlockKey(SubjectFact[str]):
-    """From a manager, the fingerprint of the swarm's unlock key; empty where there is none.
-
-    It tells whether a key kept elsewhere is the swarm's. The key itself stays on its host: a
-    random one of 256 bits, it cannot be found from its hash.
-    """
-
-    def script(self) -> str:
-        return (
-            ENGINE_STATE
-            + "section fingerprint\n"
-            + '[ "$(engine_state)" = running ] || exit 0\n'
-            + "key=$(api http://localhost/swarm/unlockkey)\n"
-            + """key=${key#*'"UnlockKey":"'}; key=${key%%'"'*}\n"""
-            + f"case $key in SWMKEY-*) printf '{FINGERPRINTED}%s' \"$key\" | sha256sum;; esac; true"
-        )
-
-    def parse(self, said: Sections) -> str:
-        return "".join(said["fingerprint"])[:FINGERPRINT_LENGTH]
-
-
-class Kept(SubjectFact[OnDisk]):
+class StateOnDisk(SubjectFact[OnDisk]):
     """What this host has of a swarm on its disk, whether its engine runs or not.
 
     Gives a :class:`backup.recovery.Remains`. Keys are looked at, never read out.
@@ -303,11 +282,11 @@ class Kept(SubjectFact[OnDisk]):
         )
 
     def parse(self, said: Sections) -> OnDisk:
-        return parse_remains(said)
+        return parse_on_disk(said)
 
 
-def parse_remains(found: Sections) -> OnDisk:
-    """Read what :class:`Kept` prints."""
+def parse_on_disk(found: Sections) -> OnDisk:
+    """Read what :class:`StateOnDisk` prints."""
     cluster, node, role = _subject(found["certificate"])
     version = re.search(r"version ([^,\s]+)", "".join(found["engine"]))
     addresses = re.findall(r"\binet ([\d.]+)", "\n".join(found["addresses"]))
@@ -357,7 +336,7 @@ class Services(SubjectFact[tuple[Service, ...]]):
         )
         return (
             ENGINE_STATE + "section services\n" + _TO_BE_ASKED + "\n"
-            '[ "$(api http://localhost/services)" != "[]" ] || exit 0\n'
+            '[ "$(ask http://localhost/services)" != "[]" ] || exit 0\n'
             "ids=$(docker service ls -q 2>&1) || case $ids in\n"
             '*"not a swarm manager"*) exit 0 ;;\n*) echo "$ids" >&2; exit 1 ;;\nesac\n'
             f"[ -z \"$ids\" ] || docker service inspect --format '{template}' $ids\n"

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from pyinfra_swarm.nodes.membership import Membership, managers_of
+from pyinfra_swarm.nodes.membership import Membership, Observed, managers_of, view
+from pyinfra_swarm.run.findings import Refusal
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings.model import Settings
 
 BRING_BACK = "Bring the other managers back first, then run again"
 """The remedy where too few managers are reachable for what is asked."""
@@ -124,3 +129,22 @@ class Quorum:
             f"{self.reachable} of the present {self.managers} are "
             f"({self.reachable} + 1 < {then.needed})"
         )
+
+
+def may_restart(settings: Settings, observed: Observed, name: str) -> Refusal | None:
+    """Why a host's engine must not be restarted now; ``None`` where it may.
+
+    The other managers have to keep a quorum meanwhile. A swarm of one or two managers cannot do
+    without any of them, so there the short interruption is accepted.
+    """
+    own = observed.get(name)
+    if own is None or not own.in_swarm or not own.manager:
+        return None
+    # One that is to be demoted may be the only one that answers: then its own word is enough.
+    cluster = view(settings, observed) or (own if own.controls else None)
+    if cluster is None:
+        return None  # it works no longer: a restart can only help
+    problem = Quorum.of(cluster).forbids_stop(own.node)
+    if not problem:
+        return None
+    return Refusal("the running Docker daemon", f"is not restarted: {problem}", remedy=BRING_BACK)

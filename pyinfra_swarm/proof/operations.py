@@ -254,7 +254,7 @@ def prove(state: State, settings: Settings, *, focus: Sequence[str] = ()) -> Pro
 
 
 def _look() -> tuple[Observed, Attachments]:
-    return observe_all(swarm_facts.State), observe_all(network_facts.Ends)
+    return observe_all(swarm_facts.State), observe_all(network_facts.Attachments)
 
 
 def _settled(settings: Settings) -> tuple[Observed, Attachments]:

@@ -6,7 +6,7 @@ import json
 import re
 import time
 
-from pyinfra_swarm.docker.facts import ENGINE_STATE
+from pyinfra_swarm.engine.api import ENGINE_STATE
 from pyinfra_swarm.rolling import jobs, waiting
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pyinfra.api.exceptions import FactProcessError
 
 from pyinfra_swarm.engine import values as judged
-from pyinfra_swarm.networks.facts import Ends
+from pyinfra_swarm.networks.facts import Attachments
 from pyinfra_swarm.nodes.facts import State
 from pyinfra_swarm.nodes.membership import Membership
 from tests.tools import hostile
@@ -148,4 +148,4 @@ def test_an_end_of_a_network_that_no_engine_makes_is_none(what: str, instead: st
     text = "\n".join(ENDS)
     assert what in text
     with pytest.raises(FactProcessError, match="ValueError"):
-        Ends().process(encoded(text.replace(what, instead)))
+        Attachments().process(encoded(text.replace(what, instead)))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pyinfra_swarm.networks.attachments import Attachment
-from pyinfra_swarm.networks.facts import Ends
+from pyinfra_swarm.networks.facts import Attachments
 from tests.tools.answers import encoded
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -31,7 +31,7 @@ INGRESS = Attachment(
 
 
 def read(text: str) -> tuple[Attachment, ...]:
-    return Ends().process(encoded(text))
+    return Attachments().process(encoded(text))
 
 
 def test_a_node_has_an_end_of_the_ingress_and_of_every_network_that_something_here_uses() -> None:
@@ -43,7 +43,7 @@ def test_a_node_has_an_end_of_the_ingress_and_of_every_network_that_something_he
 
 @pytest.mark.parametrize("folder", ["facts", "facts-worker"])
 def test_managers_and_workers_say_it_alike(folder: str) -> None:
-    ends = read((FIXTURES / folder / "facts.overlays.Ends.txt").read_text())
+    ends = read((FIXTURES / folder / "facts.networks.Attachments.txt").read_text())
     assert [(end.network, end.ingress, end.encrypted, end.mtu) for end in ends] == [
         ("ingress", True, True, 1424),
         ("notes", False, True, 1424),

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from pyinfra.api.exceptions import FactProcessError
 
-from pyinfra_swarm.docker.facts import ENGINE_STATE
+from pyinfra_swarm.engine.api import ENGINE_STATE
 from pyinfra_swarm.engine.unlock_key import fingerprint
-from pyinfra_swarm.nodes.facts import JoinState, Nodes, Services, State, UnlockKey, parse_remains
+from pyinfra_swarm.keys.facts import UnlockKey
+from pyinfra_swarm.nodes.facts import JoinState, Nodes, Services, State, parse_on_disk
 from pyinfra_swarm.nodes.membership import Membership, Service
 from tests.tools.answers import encoded, recorded, sections
 from tests.tools.facts_page import answer
@@ -311,8 +312,8 @@ def test_without_curl_nobody_can_ask_the_engine(tmp_path: Path) -> None:
 
 
 def test_what_a_host_keeps_of_a_swarm_is_read_off_its_certificate() -> None:
-    text = (Path(__file__).parents[1] / "fixtures/facts/facts.swarm.Kept.txt").read_text()
-    kept = parse_remains(sections(text))
+    text = (Path(__file__).parents[1] / "fixtures/facts/facts.swarm.StateOnDisk.txt").read_text()
+    kept = parse_on_disk(sections(text))
     assert (kept.state, kept.locked, kept.manager) == (True, False, True)
     asked = answer("facts.swarm.State")  # of the same host, at the same time
     assert (kept.cluster, kept.node) == (asked["cluster"], asked["node"])
@@ -324,7 +325,7 @@ def test_a_host_without_docker_keeps_nothing() -> None:
     text = (
         "#> state\n#> locked\n#> certificate\n#> engine\n#> addresses\n2: eth0    inet 10.0.0.5/24"
     )
-    kept = parse_remains(sections(text))
+    kept = parse_on_disk(sections(text))
     assert (kept.state, kept.locked, kept.manager) == (False, False, False)
     assert (kept.cluster, kept.node) == ("", "")
     assert (kept.engine, kept.addresses) == ("", ("10.0.0.5",))

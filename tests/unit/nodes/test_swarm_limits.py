@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, view
+from pyinfra_swarm.nodes.quorum import may_restart
 from pyinfra_swarm.nodes.steps import AwaitJoin, Clear, Demote, Found, Join, Promote
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 from pyinfra_swarm.swarm.labels import plan_labels
 from pyinfra_swarm.swarm.plan import (
-    may_restart,
     plan_demotion,
     plan_join,
     plan_promotion,

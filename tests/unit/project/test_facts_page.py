@@ -106,7 +106,7 @@ TRUE: dict[str, dict[str, Any]] = {
     },
     "facts.host.UplinkMtu": {"": 1500},
     "facts.kernel.Capabilities": {"release": "6.12.113", "esp": True, "vxlan": True},
-    "facts.overlays.Ends": {
+    "facts.networks.Attachments": {
         "0.network": "ingress",
         "0.encrypted": True,
         "0.mtu": 1424,
@@ -123,7 +123,12 @@ TRUE: dict[str, dict[str, Any]] = {
         "socket": "active",
     },
     "facts.swarm.JoinState": {"state": "active", "role": "manager", "address": "192.168.77.11"},
-    "facts.swarm.Kept": {"state": True, "locked": False, "manager": True, "engine": "28.5.2"},
+    "facts.swarm.StateOnDisk": {
+        "state": True,
+        "locked": False,
+        "manager": True,
+        "engine": "28.5.2",
+    },
     "facts.swarm.Nodes": {
         "nodes.node4.role": "worker",
         "nodes.node4.address": "192.168.77.14",
@@ -173,7 +178,7 @@ def test_an_unlock_key_is_shown_by_a_short_hash() -> None:
 
 def test_facts_of_the_same_host_agree() -> None:
     """Each has its own way to what is one thing on the host."""
-    state, kept = answer("facts.swarm.State"), answer("facts.swarm.Kept")
+    state, kept = answer("facts.swarm.State"), answer("facts.swarm.StateOnDisk")
     nodes, ingress = answer("facts.swarm.Nodes")["nodes"], answer("facts.docker.IngressNetwork")
     host, installed = answer("facts.host.Host"), answer("facts.docker.Installation")
     assert (kept["cluster"], kept["node"]) == (state["cluster"], state["node"])
@@ -184,7 +189,7 @@ def test_facts_of_the_same_host_agree() -> None:
     assert state["address"] in kept["addresses"]
     assert host["packages"]["docker-ce"] == installed["packages"]["docker-ce"]["version"]
     assert {node["engine"] for node in nodes.values()} == {host["engine"], kept["engine"]}
-    ends = {end["network"]: end for end in answer("facts.overlays.Ends")}
+    ends = {end["network"]: end for end in answer("facts.networks.Attachments")}
     networks = answer("facts.docker.OverlayNetworks")
     for name, end in ends.items():
         assert end["encrypted"] == networks[name]["encrypted"]

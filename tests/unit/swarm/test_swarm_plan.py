@@ -20,11 +20,11 @@ from pyinfra_swarm.nodes.membership import (
     acting_manager,
     managers_of,
 )
-from pyinfra_swarm.nodes.quorum import majority
+from pyinfra_swarm.nodes.quorum import majority, may_restart
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.settings import Host, Settings
 from pyinfra_swarm.swarm.labels import plan_labels
-from pyinfra_swarm.swarm.plan import may_restart, plan_join, plan_promotion, plan_swarm
+from pyinfra_swarm.swarm.plan import plan_join, plan_promotion, plan_swarm
 from pyinfra_swarm.swarm.stages import OVERLAYS, STAGES, Seen, plan
 from tests.builders import (
     ABSENT,
