@@ -443,8 +443,7 @@ mend() {{
   kill -0 $$ 2>/dev/null || rm -rf "$work"
 ) &
 wait $!
-section log; cat "$work/log"
-section status; cat "$work/status"
+section log; cat "$work/log"; section status; cat "$work/status"
 [ ! -f "$work/state" ] || {{
   section sum; sha256sum < "$work/state"; section state; base64 -w 32768 "$work/state"; }}
 """

@@ -103,7 +103,7 @@ def test_an_unlock_key_is_told_by_its_fingerprint_as_the_file_s_is() -> None:
 
     def said(answer: str) -> list[str]:
         done = subprocess.run(
-            ["/bin/sh", "-c", f"api() {{ cat; }}\n{shell}"],
+            ["/bin/sh", "-c", f"ask() {{ cat; }}\n{shell}"],
             input=answer,
             capture_output=True,
             text=True,

@@ -6,17 +6,10 @@ Nothing may be added. A test fails when an entry is no longer needed: it is dele
 from __future__ import annotations
 
 UPWARDS = {
-    ("nodes", "docker"),
-    # ssh
     # networks
-    ("networks", "docker"),
     ("networks", "swarm"),
-    # keys
-    ("keys", "swarm"),
     # docker
     ("docker", "firewall"),
-    ("docker", "swarm"),
-    # firewall
 }
 """Rooms that import from a room above them: the room, what it imports."""
 
