@@ -28,7 +28,6 @@ SHELL_IN_PYTHON = {
     "backup.restore_operations",
     "backup.save_operations",
     # docker
-    "docker.facts",
     # engine
     "engine.api",
     "engine.swarm_spec",
