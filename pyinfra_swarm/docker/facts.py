@@ -15,16 +15,13 @@ from pyinfra_swarm.docker.openpgp import LONGEST
 from pyinfra_swarm.docker.paths import DAEMON_JSON, KEYRING, LOADED_JSON, SOURCES, UNIT_DROP_IN
 from pyinfra_swarm.engine.api import ENGINE_STATE
 from pyinfra_swarm.engine.network import encrypted, subnets
+from pyinfra_swarm.host.packages import PACKAGE_ROWS
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact, plain_files
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.onhost import program
-from pyinfra_swarm.run.packages import PACKAGE_ROWS
 from pyinfra_swarm.run.units import UNITS
 
-_ROWS = PACKAGE_ROWS.format(
-    fields="${Package} ${Version} ${db:Status-Status} ${db:Status-Want}", names=" ".join(PACKAGES)
-)
 
 _INSTALLATION = program(
     __file__,
@@ -33,8 +30,9 @@ _INSTALLATION = program(
         "export LC_ALL=C\n",
         UNITS,
         plain_files("/etc/os-release", "/etc/group"),
-        f"package_rows() {{\n{_ROWS}}}\n",
+        PACKAGE_ROWS,
     ],
+    packages=" ".join(PACKAGES),
     sources=SOURCES,
     keyring=KEYRING,
     daemon=DAEMON_JSON,

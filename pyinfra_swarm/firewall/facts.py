@@ -26,7 +26,7 @@ from pyinfra_swarm.firewall.plan import Host
 from pyinfra_swarm.firewall.plan import Tables as FilterTables
 from pyinfra_swarm.firewall.policy import FAMILIES as EACH
 from pyinfra_swarm.firewall.web_ranges import WebRanges as Ranges
-from pyinfra_swarm.host.kernel import PATH
+from pyinfra_swarm.host.kernel_facts import PATH
 from pyinfra_swarm.rollback.plan import pending
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.versions import encrypt_alike, order
 from pyinfra_swarm.firewall.plan import neighbours
-from pyinfra_swarm.host.seen import Host, Kernel, Module
+from pyinfra_swarm.host.system import CONFLICTING, Host, Kernel, Module
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted, setting
 
@@ -50,17 +50,6 @@ FREE_AFTER = {"/": 100 * MIB, "/var": 500 * MIB}
 
 FREE_INODES = 20_000
 """Files that must still be possible: an image is thousands of them."""
-
-CONFLICTING = (
-    "docker.io",
-    "docker-doc",
-    "docker-compose",
-    "podman-docker",
-    "containerd",
-    "runc",
-)
-"""Packages of the distributions that conflict with Docker's own (docs.docker.com, "Uninstall old
-versions")."""
 
 NEEDED_FOR = {
     "overlay": "images are stored in overlay file systems",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pyinfra_swarm.docker.installation import PACKAGES
+from pyinfra_swarm.host.packages import PACKAGE_ROWS
 from pyinfra_swarm.reset.plan import WATCHED, Traces
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
-from pyinfra_swarm.run.packages import PACKAGE_ROWS
 
 
 class Left(SubjectFact[Traces]):
@@ -20,9 +20,9 @@ class Left(SubjectFact[Traces]):
             f"section files; for path in {' '.join(WATCHED)}; do "
             + '[ -e "$path" ] && echo "$path"; done\n'
             + "section packages; "
-            + PACKAGE_ROWS.format(
-                fields="${Package} ${db:Status-Status} ${db:Status-Want}", names=" ".join(PACKAGES)
-            )
+            + PACKAGE_ROWS
+            + "package_rows '${Package} ${db:Status-Status} ${db:Status-Want}' "
+            + " ".join(PACKAGES)
         )
 
     def parse(self, said: Sections) -> Traces:

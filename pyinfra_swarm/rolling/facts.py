@@ -7,10 +7,10 @@ import re
 import time
 
 from pyinfra_swarm.engine.api import ENGINE_STATE
+from pyinfra_swarm.host.packages import REBOOT
 from pyinfra_swarm.rolling import jobs, waiting
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
-from pyinfra_swarm.run.packages import REBOOT
 
 _TICKS = 100
 """Per second, in what /proc says of processes: the same on every architecture (USER_HZ)."""

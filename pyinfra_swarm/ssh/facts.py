@@ -9,45 +9,11 @@ from datetime import UTC, datetime
 from pyinfra_swarm.rollback.plan import pending
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.units import UNITS, parse_units
 from pyinfra_swarm.ssh.plan import ACCESS_RULES, CONFIG, DROP_IN, DROP_INS, KEYWORDS, Line, Sshd
 
 _RELEVANT = "|".join(["include", "match", *KEYWORDS, *ACCESS_RULES])
-
-_SCRIPT = f"""\
-{UNITS}export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C TZ=UTC
-login=${{SUDO_USER:-root}}
-section login; printf '%s\\n' "$login"
-if ! command -v sshd >/dev/null; then section absent; exit 0; fi
-if {pending()}; then section unconfirmed; fi
-for path in {CONFIG} {DROP_INS}/*.conf; do  # sshd itself would wait for a pipe
-  [ -f "$path" ] || [ ! -e "$path" ] || [ "$path" -ef /dev/null ] ||
-    {{ show config "$path"; exit 0; }}
-done
-lines=$(grep -asHniE '^[[:space:]]*({_RELEVANT})[[:space:]="]' {CONFIG} {DROP_INS}/*.conf)
-section lines; printf '%s\\n' "$lines"
-show drop-in {DROP_IN} || section drop-in
-case $lines in *[Gg][Rr][Oo][Uu][Pp][Ss]*) section groups; id -Gn "$login";; esac
-connection= matched=
-case $lines in *[Mm][Aa][Tt][Cc][Hh]*)
-  matched=yes
-  connection=$(tr '\\0' '\\n' < /proc/$PPID/environ | grep ^SSH_CONNECTION=) ;;
-esac
-set -- ${{connection#SSH_CONNECTION=}}
-peer=host=${{1:-localhost}},addr=${{1:-127.0.0.1}},laddr=${{3:-127.0.0.1}},lport=${{4:-22}}
-asked=,
-for user in root "$login" USERS; do
-  case $asked in *,$user,*) continue;; esac
-  section "user $user"
-  if [ $asked != , ] && [ -z "$matched" ]; then echo as-first
-  else sshd -T -C "user=$user,$peer" 2>&1 || printf 'exit status %s\\n' $?; fi
-  asked=$asked$user,
-done
-section times; stat -c '%.9Z %n' {CONFIG} {DROP_INS} {DROP_INS}/*.conf /proc/$$ 2>/dev/null
-section units
-units --timestamp=us+utc -p Id,ActiveState,StateChangeTimestamp ssh.service ssh.socket
-exit 0
-"""
 
 
 class Effective(SubjectFact[Sshd]):
@@ -81,7 +47,16 @@ class Effective(SubjectFact[Sshd]):
         names = " ".join(name for name in users.split(",") if name)
         if not all(c.isalnum() or c in "._- " for c in names):
             raise ValueError(f"not a list of user names: {users!r}")
-        return _SCRIPT.replace("USERS", names)
+        return program(
+            __file__,
+            "sshd.sh",
+            using=[UNITS, f"unconfirmed() {pending()}\n"],
+            users=names,
+            relevant=_RELEVANT,
+            config=CONFIG,
+            drop_ins=DROP_INS,
+            drop_in=DROP_IN,
+        )
 
     def parse(self, said: Sections) -> Sshd:
         return parse(said)

@@ -20,6 +20,7 @@ from pyinfra_swarm.run.converge import (
     this_host,
 )
 from pyinfra_swarm.run.findings import Change, Finding, Notice, changes, refusals
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.pyinfra_internals import connection_without_keys, is_ssh
 from pyinfra_swarm.run.shell import write_file
 from pyinfra_swarm.settings import Settings
@@ -114,10 +115,8 @@ def _apply(wanted: Wanted, seen: Sshd, locked: list[str]) -> list[str]:
     commands = [unlocks(name) for name in locked]
     commands += [f"mkdir -p -m 755 {DROP_INS}", write_file(DROP_IN, wanted.drop_in())]
     if not seen.includes_drop_ins:
-        commands.append(
-            f"{{ printf '%s\\n\\n' '{INCLUDE}'; cat {CONFIG}; }} > {CONFIG}.new\n"
-            f"chmod --reference={CONFIG} {CONFIG}.new; mv -f {CONFIG}.new {CONFIG}"
-        )
+        include = program(__file__, "include_drop_ins.sh", include=INCLUDE, config=CONFIG)
+        commands.append(include)
     # A reload is only a signal: sshd starts itself anew a moment after systemctl has returned.
     return [*commands, "/usr/sbin/sshd -t", RELOAD, "sleep 0.5"]
 

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import re
 
-from pyinfra_swarm.host.kernel import PATH
+from pyinfra_swarm.host.kernel_facts import PATH
+from pyinfra_swarm.host.packages import PACKAGE_ROWS, REBOOT
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
-from pyinfra_swarm.run.packages import PACKAGE_ROWS, REBOOT
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.units import UNITS
 from pyinfra_swarm.updates import plan as observed
 from pyinfra_swarm.updates.plan import CONFIGURATION, PACKAGE_OF, TIME_SERVICES, TIMERS, Unit
 
-_ROWS = PACKAGE_ROWS.format(
-    fields="${Package} ${db:Status-Abbrev} ${Version}",
-    names=" ".join(["unattended-upgrades", *PACKAGE_OF.values()]),
+_SCRIPT = program(
+    __file__,
+    "updates.sh",
+    using=[PATH, UNITS, PACKAGE_ROWS],
+    packages=" ".join(["unattended-upgrades", *PACKAGE_OF.values()]),
+    services=" ".join(TIMERS + TIME_SERVICES),
+    own_file=CONFIGURATION,
 )
-
-_SCRIPT = f"""\
-{UNITS}section packages
-{_ROWS}section configuration
-apt-config dump || exit
-show own_file {CONFIGURATION} || section own_file
-section units
-units -p Id -p LoadState -p ActiveState -p UnitFileState \
-{" ".join(TIMERS + TIME_SERVICES)}
-{REBOOT}exit 0
-"""
 
 
 class Updates(SubjectFact[observed.Updates]):
@@ -47,7 +41,7 @@ class Updates(SubjectFact[observed.Updates]):
     """
 
     def script(self) -> str:
-        return PATH + _SCRIPT
+        return _SCRIPT + REBOOT + "exit 0"
 
     def parse(self, said: Sections) -> observed.Updates:
         return parse(said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from pyinfra_swarm.run.converge import Commands, converges, observe, progress, report, script
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.shell import write_file
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.updates import plan as updates
@@ -41,19 +42,8 @@ def unattended(settings: Settings) -> Commands:
         yield script(write_file(updates.CONFIGURATION, updates.configuration_file()))
     if plan.install:
         progress(f"installing {' and '.join(plan.install)}")
-        yield script(_installation(plan.install), timeout=_INSTALLATION)
+        install = program(__file__, "install.sh", packages=" ".join(plan.install))
+        yield script(install, timeout=_INSTALLATION)
     if plan.enable:
         units = shlex.join(plan.enable)
         yield script(f"systemctl unmask {units}\nsystemctl enable --now {units}")
-
-
-def _installation(packages: tuple[str, ...]) -> str:
-    install = (
-        "apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold"
-        f" install --no-install-recommends {shlex.join(packages)}"
-    )
-    # A freshly flashed board has no package lists, or old ones.
-    return (
-        "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l\n"
-        f"{install} || {{ apt-get -q -o DPkg::Lock::Timeout=300 update && {install}; }}"
-    )

@@ -3,7 +3,7 @@
 # Uses the function within.
 #
 # role: manager or worker.
-# shellcheck disable=SC2034,SC2154
+# shellcheck disable=SC2034
 : "${role?}"
 back() {
   state=$(docker info --format '{{.Swarm.LocalNodeState}}' 2>/dev/null) || return 1

@@ -4,7 +4,7 @@
 #
 # packages: the packages' names, one with =VERSION where that matters; names: the same without;
 # only_fetch: yes or no.
-# shellcheck disable=SC2086,SC2154
+# shellcheck disable=SC2086
 : "${packages?}" "${names?}" "${only_fetch?}"
 # The old engine may have failed so often, with what is meant for the new one, that systemd starts
 # none; and after a power cut in the middle of dpkg's work apt does not even fetch.

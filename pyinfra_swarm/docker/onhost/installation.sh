@@ -2,9 +2,10 @@
 # Prints Docker's packages, repository, configuration and service, section by section.
 # Uses section, show (run/answer), units (run/units) and package_rows.
 #
-# sources, keyring, daemon, loaded, drop_in: paths of the managed files.
-# shellcheck disable=SC2086,SC2154
-: "${sources?}" "${keyring?}" "${daemon?}" "${loaded?}" "${drop_in?}"
+# packages: their names, with blanks in between; sources, keyring, daemon, loaded, drop_in: paths
+# of the managed files.
+# shellcheck disable=SC2016,SC2086
+: "${packages?}" "${sources?}" "${keyring?}" "${daemon?}" "${loaded?}" "${drop_in?}"
 section os
 id='' codename=''
 while IFS='=' read -r key value; do
@@ -14,7 +15,7 @@ done < /etc/os-release
 echo "$id $codename $(dpkg --print-architecture)"
 section curl; command -v curl || true
 section packages
-package_rows
+package_rows '${Package} ${Version} ${db:Status-Status} ${db:Status-Want}' $packages
 show sources "$sources"
 show keyring "$keyring"
 show daemon "$daemon"

@@ -2,7 +2,6 @@
 # Takes Docker's entries out of files of apt's, and leaves the other entries in them.
 #
 # files: their paths, with blanks in between; apt reads no file whose name has one.
-# shellcheck disable=SC2154
 : "${files?}"
 remove() {
   case "$1" in

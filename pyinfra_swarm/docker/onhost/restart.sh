@@ -3,7 +3,6 @@
 #
 # may_wait_for: a unit. While that has failed, the engine does not start, which is no error;
 # empty: there is no such unit.
-# shellcheck disable=SC2154
 : "${may_wait_for?}"
 systemctl daemon-reload
 systemctl enable docker.service

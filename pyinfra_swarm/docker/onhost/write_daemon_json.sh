@@ -2,7 +2,6 @@
 # Writes daemon.json from standard input, once the engine has found it valid.
 #
 # path: the file.
-# shellcheck disable=SC2154
 : "${path?}"
 umask 022
 mkdir -p "${path%/*}"

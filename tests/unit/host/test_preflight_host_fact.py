@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from pyinfra_swarm.host import facts as fact
-from pyinfra_swarm.host.seen import Address, Disk, Host, Route
+from pyinfra_swarm.host.system import Address, Disk, Host, Route
 from tests.tools.answers import sections
 
 KERNEL = """

@@ -10,8 +10,8 @@ import subprocess
 import pytest
 from pyinfra.api.exceptions import FactProcessError
 
-from pyinfra_swarm.host.kernel import MODULES, Capabilities
-from pyinfra_swarm.host.seen import Kernel
+from pyinfra_swarm.host.kernel_facts import MODULES, Capabilities
+from pyinfra_swarm.host.system import Kernel
 from tests.tools.answers import encoded
 
 MODPROBE = """\

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinfra_swarm.host.kernel import MODULES
-from pyinfra_swarm.host.seen import Address, Disk, Host, Kernel, Module, Route
+from pyinfra_swarm.host.kernel_facts import MODULES
+from pyinfra_swarm.host.system import Address, Disk, Host, Kernel, Module, Route
 from pyinfra_swarm.preflight import plan as preflight
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.settings import Settings

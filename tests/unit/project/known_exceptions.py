@@ -22,7 +22,6 @@ READING_PLANS = {
 """Modules beneath a plan that read files or the environment."""
 
 SHELL_IN_PYTHON = {
-    "access.facts",
     # backup
     "backup.force_new_cluster_operations",
     "backup.restore_operations",
@@ -35,8 +34,6 @@ SHELL_IN_PYTHON = {
     "firewall.facts",
     "firewall.operations",
     # host
-    "host.facts",
-    "host.kernel",
     # keys
     "keys.join_tokens_operations",
     "keys.root_ca_operations",
@@ -56,17 +53,14 @@ SHELL_IN_PYTHON = {
     "run.answer",
     "run.fact",
     "run.lock_state",
-    "run.packages",
     "run.shell",
     "run.units",
     # ssh
-    "ssh.facts",
     # swarm
     "swarm.operations",
     # rollback
     "rollback.plan",
     # updates
-    "updates.facts",
 }
 """Modules with programs for a host in strings of three lines or more."""
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 
-from pyinfra_swarm.host.seen import Kernel, Module
+from pyinfra_swarm.host.system import Kernel, Module
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
+from pyinfra_swarm.run.onhost import program
 
 MODULES = (
     "overlay",
@@ -32,56 +33,17 @@ MODULES = (
 
 PATH = "export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin\n"
 
-_PATTERN = "|".join(name.replace("_", "[-_]") for name in MODULES)
-
-# Processes are what costs time on a small board, so: builtins, and one process per question.
-# `ip -force` goes on after a failed line and says which it was ("Command failed -:1"); but where
-# the kernel refuses an xfrm state, ip ends with status 2 and does not say so: that line is last.
-SCRIPT = f"""\
-section kernel
-read -r release < /proc/sys/kernel/osrelease; echo "$release"
-absent= matches=
-for m in {" ".join(MODULES)}; do
-  if [ -e /sys/module/$m/initstate ]; then echo "loaded $m"
-  elif [ -d /sys/module/$m ]; then echo "builtin $m"
-  else absent="$absent $m"; fi
-done
-section modprobe
-if [ -n "$absent" ]; then
-  if [ -d "/lib/modules/$release" ] && command -v modprobe > /dev/null; then
-    modprobe --all --dry-run --show-depends $absent 2>&1
-  else
-    echo none
-  fi
-fi
-section blocks
-set --
-for path in /etc/modprobe.d/*.conf /run/modprobe.d/*.conf /usr/local/lib/modprobe.d/*.conf \
-/usr/lib/modprobe.d/*.conf; do [ ! -f "$path" ] || set -- "$@" "$path"; done
-[ $# = 0 ] ||
-  grep -aHnsE '^[[:space:]]*(install|blacklist)[[:space:]]+({_PATTERN})([[:space:]]|$)' "$@"
-read -r cmdline < /proc/cmdline; echo "cmdline $cmdline"
-section matches
-case "$absent " in *" xt_policy "*|*" xt_bpf "*)
-  if command -v iptables-restore > /dev/null; then
-    printf '%s\\n' '*filter' '-A INPUT -p udp -m policy --dir in --pol none -j ACCEPT' \
-'-A INPUT -m bpf --bytecode "1,6 0 0 0" -j ACCEPT' COMMIT |
-    unshare -n iptables-restore 2>&1 && echo works
-  fi ;;
-esac
-section namespace
-unshare -n ip -force -batch - 2>&1 << 'END'
-link add swarm-probe type vxlan id 1 dstport 4789
-xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1001 mode transport \
-aead rfc4106(gcm(aes)) 0x0102030405060708090a0b0c0d0e0f1011121314 64
-END
-echo "exit $?"
-"""
+PROGRAM = program(
+    __file__,
+    "kernel.sh",
+    modules=" ".join(MODULES),
+    pattern="|".join(name.replace("_", "[-_]") for name in MODULES),
+)
 """Shell text for a fact's script: the sections ``kernel`` to ``namespace``."""
 
 
 def parse(said: dict[str, list[str]]) -> Kernel:
-    """Make sense of what :data:`SCRIPT` printed.
+    """Make sense of what :data:`PROGRAM` printed.
 
     Raises ``ValueError`` where a section is missing.
     """
@@ -188,7 +150,7 @@ class Capabilities(SubjectFact[Kernel]):
     """
 
     def script(self) -> str:
-        return PATH + SCRIPT + "exit 0"
+        return PATH + PROGRAM + "exit 0"
 
     def parse(self, said: Sections) -> Kernel:
         return parse(said)

@@ -1,6 +1,6 @@
 """What a host says of itself before anything is done to it: system, clock, disks, network, kernel.
 
-Values only; :mod:`host.facts` and :mod:`host.kernel` make them, :mod:`preflight.plan` judges
+Values only; :mod:`host.facts` and :mod:`host.kernel_facts` make them, :mod:`preflight.plan` judges
 them.
 """
 
@@ -9,6 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pyinfra_swarm.run.observation import Observation
+
+CONFLICTING = (
+    "docker.io",
+    "docker-doc",
+    "docker-compose",
+    "podman-docker",
+    "containerd",
+    "runc",
+)
+"""Packages of the distributions that conflict with Docker's own (docs.docker.com, "Uninstall old
+versions")."""
 
 
 @dataclass(frozen=True)

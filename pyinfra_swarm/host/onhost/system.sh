@@ -1,0 +1,51 @@
+#!/bin/sh
+# Prints what a host is: clock, release, identity, other tools, packages, disks, network.
+# Uses section (run/answer) and package_rows; the shell's own words, where they will do.
+#
+# packages: names, with blanks in between; files: paths that another tool may manage, likewise;
+# limit: bytes of such a file that are read.
+# shellcheck disable=SC2016,SC2086
+: "${packages?}" "${files?}" "${limit?}"
+section clock
+date +%s.%N
+section release
+while read -r line; do echo "$line"; done < /etc/os-release
+section self
+read -r name < /proc/sys/kernel/hostname; echo "hostname $name"
+[ ! -f /etc/machine-id ] || { read -r id < /etc/machine-id; echo "machine_id $id"; }
+[ ! -d /run/systemd/system ] || echo "systemd yes"
+for path in /var/lib/snapd/snaps/docker_*.snap; do
+  [ ! -e "$path" ] || echo "snap_docker $path"
+done
+[ ! -s /var/lib/docker/swarm/docker-state.json ] || echo "in_swarm yes"
+[ ! -x /usr/sbin/ufw ] || [ ! -f /etc/ufw/ufw.conf ] ||
+  ! grep -aqs '^ENABLED *= *[Yy]' /etc/ufw/ufw.conf || echo "firewall ufw"
+[ ! -d /sys/fs/cgroup/system.slice/firewalld.service ] || echo "firewall firewalld"
+if [ -x /usr/sbin/netfilter-persistent ]; then
+  for path in /etc/iptables/rules.v4 /etc/iptables/rules.v6; do
+    [ ! -s $path ] || { echo "firewall netfilter-persistent"; break; }
+  done
+fi
+for path in $files; do
+  if [ -L "$path" ]; then
+    echo "managed $path it is a symbolic link"
+  elif [ -f "$path" ]; then
+    head -c "$limit" "$path" | while read -r line; do
+      case "$line" in
+        *[Mm]anaged*by*[Aa]nsible*|*[Aa]nsible[\ -]managed*) by=Ansible ;;
+        *[Mm]anaged*by*[Pp]uppet*) by=Puppet ;;
+        *[Mm]anaged*by*[Cc]hef*|*[Gg]enerated*by*[Cc]hef*) by=Chef ;;
+        *[Mm]anaged*by*[Ss]alt*) by=Salt ;;
+        *) by='' ;;
+      esac
+      [ -z "$by" ] || { echo "managed $path it says that $by manages it"; break; }
+    done
+  fi
+done
+section packages
+# dpkg's own architecture is the host's: that saves a process for `dpkg --print-architecture`.
+package_rows '${Package} ${Architecture} ${db:Status-Abbrev} ${Version}' dpkg $packages
+section disks
+stat -f -c '%n %S %f %c %d %i' / /var
+section network
+printf 'address show\nroute show\n' | ip -o -4 -batch - || exit

@@ -1,0 +1,17 @@
+"""How a host is asked for its packages, and whether it waits for a reboot."""
+
+from __future__ import annotations
+
+from pyinfra_swarm.run.answer import LIMIT
+from pyinfra_swarm.run.onhost import program
+
+PACKAGE_ROWS = program(__file__, "package_rows.sh")
+"""Shell: ``package_rows FIELDS NAME…`` prints a row for each of these packages that dpkg knows.
+
+FIELDS is a format of ``dpkg-query``. Packages that dpkg does not know are left out; any other
+error ends the script, since what it says then is no answer.
+"""
+
+REBOOT = program(__file__, "reboot_required.sh", limit=str(LIMIT))
+"""Shell: a section ``reboot``: ``required`` where the host waits for one, then for which packages,
+a line each."""
