@@ -22,7 +22,6 @@ from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.units import UNITS
 
-
 _INSTALLATION = program(
     __file__,
     "installation.sh",

@@ -33,7 +33,6 @@ SHELL_IN_PYTHON = {
     # firewall
     "firewall.facts",
     "firewall.operations",
-    # host
     # keys
     "keys.join_tokens_operations",
     "keys.root_ca_operations",
@@ -55,12 +54,10 @@ SHELL_IN_PYTHON = {
     "run.lock_state",
     "run.shell",
     "run.units",
-    # ssh
     # swarm
     "swarm.operations",
     # rollback
     "rollback.plan",
-    # updates
 }
 """Modules with programs for a host in strings of three lines or more."""
 
