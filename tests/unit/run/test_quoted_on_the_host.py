@@ -163,8 +163,6 @@ SAFE = {
         "look_again": "made by with_values()",
     },
     "updates/operations.py": {
-        "install": "our own text",
-        "packages": "names of ours",
         "plan.enable": "our own names",
         "units": "our own names",
     },
