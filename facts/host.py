@@ -1,8 +1,5 @@
 """What can be asked of a host: `pyinfra inventory.py fact facts.host.Host`."""
 
-from pyinfra_swarm.host.facts import (
-    Host as Host,
-)
-from pyinfra_swarm.host.facts import (
-    UplinkMtu as UplinkMtu,
-)
+from pyinfra_swarm.host.facts import Host, UplinkMtu
+
+__all__ = ["Host", "UplinkMtu"]

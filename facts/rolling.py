@@ -1,8 +1,5 @@
 """What can be asked of a host: `pyinfra inventory.py fact facts.rolling.Running`."""
 
-from pyinfra_swarm.rolling.facts import (
-    Replicas as Replicas,
-)
-from pyinfra_swarm.rolling.facts import (
-    Running as Running,
-)
+from pyinfra_swarm.rolling.facts import Replicas, Running
+
+__all__ = ["Replicas", "Running"]

@@ -1,5 +1,5 @@
 """What can be asked of a host: `pyinfra inventory.py fact facts.ssh.Effective`."""
 
-from pyinfra_swarm.ssh.facts import (
-    Effective as Effective,
-)
+from pyinfra_swarm.ssh.facts import Effective
+
+__all__ = ["Effective"]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pyinfra_swarm.run.printable import plain, plain_values
-from pyinfra_swarm.settings.paths import ROOT, from_user
+from pyinfra_swarm.settings.paths import from_user, project
 from pyinfra_swarm.settings.variables import PATH_VARIABLE
 
 SITE = "deploys/site.py"
@@ -97,7 +97,7 @@ def run(request: Request) -> Run:
 def _pyinfra(request: Request, reasons: Path) -> tuple[int | None, str, str]:
     process = subprocess.Popen(
         request.command,
-        cwd=ROOT,
+        cwd=project(),
         env=environment(os.environ, reasons, request.host_keys),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

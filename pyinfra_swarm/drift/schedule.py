@@ -10,14 +10,14 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv import dotenv_values
 
 from pyinfra_swarm.drift.memory import write
 from pyinfra_swarm.drift.target import Unusable
-from pyinfra_swarm.settings.paths import ROOT, from_user
+from pyinfra_swarm.settings.paths import from_user, project
 from pyinfra_swarm.settings.sources import FILE_NAME
 from pyinfra_swarm.settings.variables import PATH_VARIABLE, RESERVED
 
@@ -41,7 +41,7 @@ class Schedule:
     arguments: tuple[str, ...] = ()
     settings: str = ""
     python: str = sys.executable
-    root: str = str(ROOT)
+    root: str = field(default_factory=lambda: str(project()))
     user: bool = False
 
     @property
@@ -131,9 +131,9 @@ def settings_path(environment: Mapping[str, str]) -> str:
     named = environment.get(PATH_VARIABLE)
     if named:
         return str(from_user(named).absolute())
-    if not (ROOT / FILE_NAME).exists():
+    if not (project() / FILE_NAME).exists():
         raise Unusable(
-            f"There is no {FILE_NAME} in {ROOT}, and no {PATH_VARIABLE}: nothing to check\n"
+            f"There is no {FILE_NAME} in {project()}, and no {PATH_VARIABLE}: nothing to check\n"
             "    instead: write it first (cluster.example.toml is a start)"
         )
     return ""

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pyinfra_swarm.settings.paths import ROOT
+from pyinfra_swarm.settings.paths import project
 
 PACKAGE = "pyinfra_swarm"
 _FOLDER = Path(__file__).resolve().parents[1]
@@ -68,7 +68,7 @@ def _included(tree: ast.Module) -> Iterator[str]:
 
 
 def _places(name: str, included_by: Path) -> Iterator[Path]:
-    for folder in (ROOT, included_by.parent, Path.cwd()):
+    for folder in (project(), included_by.parent, Path.cwd()):
         if os.path.isfile(folder / name):  # false, too, where it may not be looked at
             yield (folder / name).resolve()
 

@@ -12,7 +12,7 @@ from pyinfra_swarm.drift.report import Host
 from pyinfra_swarm.drift.states import jobs_in
 from pyinfra_swarm.settings import Settings, SettingsError, load, source
 from pyinfra_swarm.settings.errors import nearest
-from pyinfra_swarm.settings.paths import ROOT, from_user
+from pyinfra_swarm.settings.paths import from_user, project
 
 
 class Unusable(Exception):
@@ -85,7 +85,7 @@ def limited(settings: Settings, limit: Sequence[str]) -> tuple[Host, ...]:
 
 def deploys() -> tuple[str, ...]:
     """The deploys there are that describe a state, as pyinfra takes them."""
-    paths = sorted((ROOT / "deploys").glob("*.py"))
+    paths = sorted((project() / "deploys").glob("*.py"))
     return tuple(f"deploys/{path.name}" for path in paths if not jobs_in(path))
 
 
@@ -105,16 +105,18 @@ def deploy(given: str) -> str:
     One of the project's own is named from its root, wherever it was named from. It has to describe
     a state: a job is refused.
     """
-    for path in (ROOT / given, from_user(given).absolute()):
+    folder = project()
+    for path in (folder / given, from_user(given).absolute()):
         if os.path.isfile(path) and path.suffix == ".py":
             resolved = path.resolve()
-            if resolved.parent == ROOT:  # inventory.py: pyinfra would look at nothing
+            if resolved.parent == folder:  # inventory.py: pyinfra would look at nothing
                 raise Unusable(
                     f"--deploy {given}: is no deploy\n    instead: one of {', '.join(deploys())}"
                 )
             if jobs := jobs_in(resolved):
                 raise a_job(given, jobs)
-            return str(resolved.relative_to(ROOT) if resolved.is_relative_to(ROOT) else path)
+            own = resolved.is_relative_to(folder)
+            return str(resolved.relative_to(folder) if own else path)
     by_name = {Path(name).stem: name for name in deploys()}
     meant = nearest(Path(given).stem, by_name)
     instead = by_name[meant] if meant else f"one of {', '.join(deploys())}"

@@ -13,14 +13,14 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pyinfra import logger
 from pyinfra.api import FactBase, ShortFactBase
 
 from pyinfra_swarm.run.pyinfra_internals import given_options, known_data_keys
 from pyinfra_swarm.settings.errors import nearest
-from pyinfra_swarm.settings.paths import ROOT
+from pyinfra_swarm.settings.paths import project
 
 _ROLLING = ("reboot", "restart", "upgrade")
 _CONFIRMED = ("backup", "recover", "remove", "replace", "reset", "restore")
@@ -98,7 +98,7 @@ def refuse_slips(hosts: Collection[str] | None = None) -> None:
         *data_slips(given.get("data") or (), deploys(words), hosts),
     ]
     if found:
-        _stop("\n\n".join(found))
+        stop("\n\n".join(found))
 
 
 def order_slips(given: Mapping[str, Any]) -> list[str]:
@@ -112,29 +112,33 @@ def order_slips(given: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def refuse_elsewhere() -> None:
-    """End the run where it is not in the project's folder: pyinfra looks for the rest there."""
-    if Path.cwd() == ROOT:
+def refuse_elsewhere(folder: Path) -> None:
+    """End the run where it is not in the project's folder: pyinfra looks for the rest there.
+
+    folder: that of the inventory.
+    """
+    if Path.cwd() == folder:
         return
-    # Said and not done: a path among the other words may be meant from where the user is.
-    command = shlex.join(["pyinfra", *(_from_root(word) for word in sys.argv[1:])])
-    _stop(
+    # We name the command and do not change folders: a path in it may be meant from here.
+    command = shlex.join(["pyinfra", *(_from(folder, word) for word in sys.argv[1:])])
+    stop(
         f"pyinfra reads config.py and group_data/ in the folder it is run in: {Path.cwd()}\n\n"
-        f"    instead: cd {shlex.quote(str(ROOT))}\n"
+        f"    instead: cd {shlex.quote(str(folder))}\n"
         f"             {command}"
     )
 
 
-def _from_root(word: str) -> str:
+def _from(folder: Path, word: str) -> str:
     path = Path(word).absolute().resolve()
-    own = path.suffix == ".py" and path.is_file() and path.is_relative_to(ROOT)
-    return str(path.relative_to(ROOT)) if own else word
+    own = path.suffix == ".py" and path.is_file() and path.is_relative_to(folder)
+    return str(path.relative_to(folder)) if own else word
 
 
 def deploys(words: Sequence[str]) -> list[str] | None:
     """The project's own deploys that a run is of; ``None`` where it does anything else."""
     paths = [Path(word).resolve() for word in words]
-    own = [path.stem for path in paths if path.suffix == ".py" and path.parent == ROOT / "deploys"]
+    there = project() / "deploys"
+    own = [path.stem for path in paths if path.suffix == ".py" and path.parent == there]
     return own if own and len(own) == len(words) else None
 
 
@@ -229,6 +233,7 @@ def _unknown(key: str, options: Mapping[str, Option], jobs: Sequence[str]) -> st
     )
 
 
-def _stop(message: str) -> None:
+def stop(message: str) -> NoReturn:
+    """End the run with a message that needs neither a traceback nor pyinfra's words around it."""
     logger.error("--> %s", message)
     raise SystemExit(1)

@@ -10,7 +10,7 @@ from typing import Any
 from pyinfra_swarm.settings.errors import Problem, field_name, shown
 from pyinfra_swarm.settings.fields import Loc
 from pyinfra_swarm.settings.files import read_text
-from pyinfra_swarm.settings.paths import ROOT, from_user
+from pyinfra_swarm.settings.paths import from_user, project
 from pyinfra_swarm.settings.values.file_paths import path_fault
 from pyinfra_swarm.settings.values.keys import public_key_fault
 
@@ -98,11 +98,11 @@ def _unlock_key_in_a_repository(data: Mapping[str, Any]) -> list[Problem]:
         return []
     # As a string: a folder that one may not enter, or a link to itself, is no error there.
     path = Path(os.path.realpath(from_user(value)))
-    if path.is_relative_to(ROOT):
+    if path.is_relative_to(project()):
         # Reported by the value itself, unless a link leads there.
-        if from_user(value).is_relative_to(ROOT):
+        if from_user(value).is_relative_to(project()):
             return []
-        return [_misplaced(value, f"leads into the project's folder, {ROOT}")]
+        return [_misplaced(value, f"leads into the project's folder, {project()}")]
     found = next((folder for folder in path.parents if os.path.exists(folder / ".git")), None)
     return [_misplaced(value, f"is inside a git repository, {found}")] if found else []
 

@@ -6,17 +6,20 @@ The lab stands alone and may not be there at all; nothing of it is imported befo
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
+
+from pyinfra_swarm.settings.paths import ROOT
 
 
 def running() -> dict[str, Any] | None:
     """Plain settings values for the running lab; `None` where no lab runs, or there is none."""
-    try:
-        description = importlib.import_module("lab.description")
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] == "lab":
-            return None
-        raise
+    if not (ROOT / "lab").is_dir():  # installed, not cloned
+        return None
+    spec = importlib.util.find_spec("lab")
+    if spec is None or spec.origin != str(ROOT / "lab/__init__.py"):
+        return None  # somebody else's package has the name
+    description = importlib.import_module("lab.description")
     lab = description.read()
     return None if lab is None else as_settings(lab)
 

@@ -1,4 +1,4 @@
-"""The root of the project, and paths as a user writes them."""
+"""The folder of the user's project, and paths as a user writes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,22 @@ import os.path
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-"""The root of the project: the folder that holds this package."""
+"""The folder that holds this package: the repository in a clone, else where packages are."""
+
+
+def project() -> Path:
+    """The folder of the project that is worked on: its inventory, its deploys, its settings.
+
+    The working directory where that is a project, else the clone that this package is in. Where
+    there is neither, the working directory: whoever reads something there reports what is missing.
+    """
+    here = Path.cwd()
+    return next((folder for folder in (here, ROOT) if _is_project(folder)), here)
+
+
+def _is_project(folder: Path) -> bool:
+    # As os.path asks: a folder that may not be entered is none.
+    return all(os.path.isfile(folder / name) for name in ("inventory.py", "deploys/site.py"))
 
 
 def from_user(text: str) -> Path:

@@ -18,7 +18,7 @@ from pyinfra_swarm.settings import lab as lab_source
 from pyinfra_swarm.settings.errors import Problem, SettingsError, shown
 from pyinfra_swarm.settings.files import read_toml
 from pyinfra_swarm.settings.key_files import read_keys
-from pyinfra_swarm.settings.paths import ROOT, from_user
+from pyinfra_swarm.settings.paths import from_user, project
 from pyinfra_swarm.settings.renamed import with_new_names
 from pyinfra_swarm.settings.variables import PATH_VARIABLE, dotenv, read_variables
 
@@ -74,7 +74,7 @@ class Located:
 def locate(model: type[BaseModel]) -> Located:
     """Finds and reads every source. Raises `SettingsError` where there is no source at all."""
     source, base = _base()
-    folder = source.path.parent if source.path else ROOT
+    folder = source.path.parent if source.path else project()
     lines, problems = dotenv(folder / ".env")
     below = with_new_names(base, source.path.name if source.path else source.text)
     file = read_variables(model, lines, f".env ({folder})", is_file=True)
@@ -106,12 +106,12 @@ def _base() -> tuple[Source, dict[str, Any]]:
                         PATH_VARIABLE,
                         shown(named),
                         "names no file",
-                        f"the path of a settings file, or unset it for {ROOT / FILE_NAME}",
+                        f"the path of a settings file, or unset it for {project() / FILE_NAME}",
                     )
                 ]
             )
         return _file_source(path), read_toml(path)
-    path = ROOT / FILE_NAME
+    path = project() / FILE_NAME
     if path.exists():
         return _file_source(path), read_toml(path)
     lab = lab_source.running()
@@ -122,7 +122,7 @@ def _base() -> tuple[Source, dict[str, Any]]:
             Problem(
                 f"no {FILE_NAME}",
                 None,
-                f"there is none in {ROOT}, and no lab is running",
+                f"there is none in {project()}, and no lab is running",
                 f"copy cluster.example.toml to {FILE_NAME} and fill in your addresses, or start "
                 "the lab with `make lab-up`",
             )

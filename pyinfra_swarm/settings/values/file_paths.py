@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from pyinfra_swarm.settings.paths import ROOT, from_user
+from pyinfra_swarm.settings.paths import from_user, project
 from pyinfra_swarm.settings.values.refused import wrong
 
 
@@ -48,7 +48,7 @@ def _key_path(text: str) -> str:
 def _unlock_key_path(text: str) -> str:
     example = '"~/.config/pyinfra-swarm/home.unlock-key"'
     _path(text)
-    if text and from_user(text).is_relative_to(ROOT):
+    if text and from_user(text).is_relative_to(project()):
         raise wrong(
             "is inside the project's folder, and a key there would be shared with it some day",
             f"a path elsewhere, such as {example}",

@@ -87,7 +87,7 @@ class TestTheFile:
     def test_is_cluster_toml_at_the_root_of_the_project(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(settings_sources, "ROOT", tmp_path)
+        monkeypatch.setattr(settings_sources, "project", lambda: tmp_path)
         (tmp_path / "cluster.toml").write_text(BOARDS)
         settings.load()
         assert str(settings.source()) == f"cluster.toml ({tmp_path})"
@@ -160,7 +160,7 @@ class TestTheFile:
 
 class TestWithoutAFile:
     def test_there_are_two_ways_on(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(settings_sources, "ROOT", tmp_path)
+        monkeypatch.setattr(settings_sources, "project", lambda: tmp_path)
         text = refused()
         assert "copy cluster.example.toml to cluster.toml" in text
         assert "make lab-up" in text
@@ -356,7 +356,7 @@ class TestTheLab:
             known_hosts=tmp_path / "known_hosts",
             docker_key_fingerprint="0123456789ABCDEF0123456789ABCDEF01234567",
         )
-        monkeypatch.setattr(settings_sources, "ROOT", tmp_path)
+        monkeypatch.setattr(settings_sources, "project", lambda: tmp_path)
         monkeypatch.setattr(lab_source, "running", lambda: lab_source.as_settings(described))
         return described
 
