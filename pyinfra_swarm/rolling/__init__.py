@@ -1,12 +1,12 @@
-"""Rolling work: upgrades, restarts and reboots, one node at a time, the quorum never at risk.
+"""Rolling jobs: upgrades, restarts and reboots, one node at a time, the quorum never at risk.
 
-The turns: whoever an earlier run has left half-way, then the managers, the leader last of them,
-then the workers. Every plan looks at observed state only, so that the same command finishes what
-was interrupted anywhere: a node that is worked on carries what it was in a label, which is set in
-the same update that drains it (:data:`settings.labels.AVAILABILITY_BEFORE`).
+The order of turns: nodes that an earlier run has left unfinished, then the managers, the leader
+last of them, then the workers. Every plan looks at observed state only, so that the same command
+completes an interrupted run: a node that is worked on keeps its previous availability in a label,
+which is set in the same update that drains it (:data:`settings.labels.AVAILABILITY_BEFORE`).
 
 ``jobs`` and ``upgrade`` say what there is to do, ``turns`` who comes when, ``plan`` whether a turn
-may begin, ``waiting`` when it is over.
+may begin, ``health`` and ``services`` when it is over; ``operations`` carries a turn out.
 
-Sources: Docker's administration guide for swarm (quorum, draining).
+Source: Docker's administration guide for swarm (quorum, draining).
 """

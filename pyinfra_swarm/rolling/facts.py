@@ -1,4 +1,4 @@
-"""What rolling jobs ask: what runs on a host since when, and whether services are whole."""
+"""What rolling jobs ask: what runs on a host since when, and how complete services are."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import time
 
 from pyinfra_swarm.engine.api import ENGINE_STATE
 from pyinfra_swarm.host.packages import REBOOT
-from pyinfra_swarm.rolling import jobs, waiting
+from pyinfra_swarm.rolling import jobs, services
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
+from pyinfra_swarm.run.onhost import program
 
 _TICKS = 100
 """Per second, in what /proc says of processes: the same on every architecture (USER_HZ)."""
@@ -23,30 +24,7 @@ class Running(SubjectFact[jobs.Running]):
     """
 
     def script(self) -> str:
-        return (
-            """\
-section boot
-while read -r line; do echo "$line"; done < /proc/sys/kernel/random/boot_id
-read -r up _ < /proc/uptime; echo "$up"
-section engine
-[ -f /run/docker.pid ] || ! show pid /run/docker.pid || exit 0
-pid=
-if [ -f /run/docker.pid ]; then
-  read -r pid < /run/docker.pid
-  case $pid in ""|*[!0-9]*) odd pid /run/docker.pid "no process's number"; exit 0;; esac
-fi
-[ -n "$pid" ] && [ -r "/proc/$pid/stat" ] && while read -r line; do echo "$line"; done \
-< "/proc/$pid/stat"
-section kernel
-uname -r
-for path in /boot/vmlinuz-*; do
-  case $path in *[!A-Za-z0-9/_.+~-]*) continue;; esac
-  [ -e "$path" ] && echo "${path#/boot/vmlinuz-}"
-done
-"""
-            + REBOOT
-            + "exit 0\n"
-        )
+        return program(__file__, "running.sh") + REBOOT + "exit 0\n"
 
     def parse(self, said: Sections) -> jobs.Running:
         return parse_running(said, answered_at=time.time())
@@ -78,44 +56,30 @@ def parse_running(found: Sections, *, answered_at: float) -> jobs.Running:
     )
 
 
-class Replicas(SubjectFact[tuple[waiting.Replicas, ...]]):
+class Replicas(SubjectFact[tuple[services.Replicas, ...]]):
     """How many tasks of each service run, as this manager knows; jobs that end are left out.
 
-    Gives :class:`rolling.waiting.Replicas`. Asked of the engine's command line, whose
+    Gives :class:`rolling.services.Replicas`. Asked of the engine's command line, whose
     templates leave out what a service's definition may hold of secrets.
     """
 
     def script(self) -> str:
-        return (
-            ENGINE_STATE
-            + """\
-[ "$(engine_state)" = running ] || { section error; echo "the engine does not run"; exit 0; }
-services=$(docker service ls --format '{{.ID}} {{json .Name}} {{.Replicas}} {{.Mode}}' 2>&1) ||
-  { section error; echo "$services"; exit 0; }
-section services
-[ -n "$services" ] || exit 0
-echo "$services"
-section stuck
-docker service ps --no-trunc --filter desired-state=running \
-  --format '{{json .Name}} {{.Error}}' $(echo "$services" | cut -d ' ' -f 1) 2>/dev/null |
-  grep 'no suitable node' || true
-"""
-        )
+        return program(__file__, "replicas.sh", using=[ENGINE_STATE])
 
-    def parse(self, said: Sections) -> tuple[waiting.Replicas, ...]:
+    def parse(self, said: Sections) -> tuple[services.Replicas, ...]:
         return parse_replicas(said)
 
 
-def parse_replicas(found: Sections) -> tuple[waiting.Replicas, ...]:
+def parse_replicas(said: Sections) -> tuple[services.Replicas, ...]:
     """Read what :class:`Replicas` prints.
 
     Raises ``ValueError`` where the host could not say: no services and no answer are two things.
     """
-    if "error" in found:
-        raise ValueError("; ".join(found["error"]))
-    stuck = [json.loads(line.split(" ", 1)[0]) for line in found.get("stuck", [])]
-    services = []
-    for line in found["services"]:
+    if "error" in said:
+        raise ValueError("; ".join(said["error"]))
+    stuck = [json.loads(line.split(" ", 1)[0]) for line in said.get("stuck", [])]
+    found = []
+    for line in said["services"]:
         match = re.match(r'\S+ ("(?:[^"\\]|\\.)*") (\d+)/(\d+)(.*)', line)
         if match is None:
             raise ValueError(f"not a service: {line!r}")
@@ -124,5 +88,5 @@ def parse_replicas(found: Sections) -> tuple[waiting.Replicas, ...]:
         name = json.loads(match[1])
         # A task is called after its service and its slot, or the node where it runs.
         own = sum(task.rpartition(".")[0] == name for task in stuck)
-        services.append(waiting.Replicas(name, int(match[3]), int(match[2]), own))
-    return tuple(services)
+        found.append(services.Replicas(name, int(match[3]), int(match[2]), own))
+    return tuple(found)

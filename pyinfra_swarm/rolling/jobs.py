@@ -86,11 +86,11 @@ class Work:
 
 @dataclass(frozen=True)
 class Roll:
-    """A job as it stands.
+    """A rolling job as it stands.
 
     work: what is still to be done, by host.
-    refusals: what speaks against beginning at all, besides the swarm's state.
-    mark: for a job whose work cannot be seen on the hosts, the label that keeps when it was begun;
+    refusals: what forbids beginning at all, besides the swarm's state.
+    since_label: the label that keeps when the job began, where its work cannot be seen on hosts;
     begun: that time (seconds since 1970); continued: an earlier run has begun it.
     accepted: the owner accepts an interruption.
     """
@@ -98,7 +98,7 @@ class Roll:
     job: str
     work: Mapping[str, Work]
     refusals: tuple[Refusal, ...] = ()
-    mark: str = ""
+    since_label: str = ""
     begun: float = 0.0
     continued: bool = False
     accepted: bool = False
@@ -111,16 +111,17 @@ def restart(
     given: Options,
     now: float,
 ) -> Roll:
-    """Every engine anew: those that have been running since before this roll began.
+    """Every engine that has been running since before this job began.
 
-    now: when this run began, or the earlier one that it goes on with, in seconds since 1970.
+    now: when this run began, or the earlier one that it continues, in seconds since 1970.
     """
-    begun = {
+    cluster = view(settings, observed)
+    started = {
         name: host.engine_started or 0.0
-        for name, host in _members(settings, observed, running).items()
+        for name, host in _members(settings, observed, cluster, running).items()
     }
     work = Work("the Docker daemon", "is restarted")
-    return _all_since("restart", work, begun, view(settings, observed), given, now)
+    return _all_since("restart", work, started, cluster, given, now)
 
 
 def reboot(
@@ -130,15 +131,16 @@ def reboot(
     given: Options,
     now: float,
 ) -> Roll:
-    """Hosts that wait for a reboot; every one, if the owner says so.
+    """Every host that waits for a reboot; with ``--data all=yes`` every host.
 
-    now: when this run began, or the earlier one that it goes on with, in seconds since 1970.
+    now: as for :func:`restart`.
     """
-    members = _members(settings, observed, running)
+    cluster = view(settings, observed)
+    members = _members(settings, observed, cluster, running)
     if given.everything:
-        begun = {name: host.booted for name, host in members.items()}
+        booted = {name: host.booted for name, host in members.items()}
         work = Work("this host", "is rebooted")
-        return _all_since("reboot", work, begun, view(settings, observed), given, now)
+        return _all_since("reboot", work, booted, cluster, given, now)
     waiting = {
         name: Work("this host", "is rebooted", why=why)
         for name, host in members.items()
@@ -150,21 +152,21 @@ def reboot(
 def _all_since(
     job: str,
     work: Work,
-    begun: Mapping[str, float],
+    started: Mapping[str, float],
     cluster: Membership | None,
     given: Options,
     now: float,
 ) -> Roll:
-    """All that has been running since before the roll began; an earlier run may have begun it."""
-    mark = f"{LABEL_PREFIX}{job}-since"
-    said = [node.labels.get(mark, "") for node in (cluster.nodes if cluster else None) or ()]
-    times = [float(text) for text in said if re.fullmatch(r"\d{1,12}", text)]
+    """All that started before the job began; an earlier run may have begun it."""
+    label = f"{LABEL_PREFIX}{job}-since"
+    values = [node.labels.get(label, "") for node in (cluster.nodes if cluster else None) or ()]
+    times = [float(text) for text in values if re.fullmatch(r"\d{1,12}", text)]
     earlier = max((t for t in times if now - t < ABANDONED_AFTER), default=None)
     since = now if earlier is None else earlier
     return Roll(
         job,
-        {name: work for name, start in begun.items() if start < since},
-        mark=mark,
+        {name: work for name, start in started.items() if start < since},
+        since_label=label,
         begun=since,
         continued=earlier is not None,
         accepted=given.interruption,
@@ -172,9 +174,12 @@ def _all_since(
 
 
 def _members(
-    settings: Settings, observed: Observed, running: Mapping[str, Running | None]
+    settings: Settings,
+    observed: Observed,
+    cluster: Membership | None,
+    running: Mapping[str, Running | None],
 ) -> dict[str, Running]:
-    cluster = view(settings, observed)
+    """The hosts that have answered and are nodes of the swarm."""
     return {
         name: host
         for name, host in running.items()

@@ -1,8 +1,7 @@
-"""The nodes that rolling work is about, and the labels that it leaves on them meanwhile."""
+"""The nodes that a rolling job works on, and the stage in which each has its turn."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.identity import node_at, node_of
@@ -13,11 +12,11 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
 STAGES = ("unfinished", "managers", "leader", "workers")
-"""Who comes after whom: nodes that an earlier run has left half-way, and then by their part."""
+"""The order of turns: nodes that an earlier run has left unfinished come first."""
 
 
 def entry(settings: Settings, observed: Observed, cluster: Membership, name: str) -> Node | None:
-    """A host's node; by its address where its engine does not run, or is locked, and so cannot say.
+    """A host's node; found by its address where its engine is stopped or locked, and cannot say.
 
     A host whose engine runs and is in no swarm has none.
     """
@@ -28,7 +27,7 @@ def entry(settings: Settings, observed: Observed, cluster: Membership, name: str
 
 
 def stage(node: Node) -> str:
-    """The stage in which a node has its turn."""
+    """The stage in which a node has its turn: one of :data:`STAGES`."""
     if AVAILABILITY_BEFORE in node.labels:
         return "unfinished"
     if node.role == "worker":
@@ -36,33 +35,15 @@ def stage(node: Node) -> str:
     return "leader" if node.leader else "managers"
 
 
-def illness(node: Node) -> str:
-    """What keeps a node from being there, in words; empty where nothing does."""
-    if node.state != "ready":
-        return f"{node.hostname} is {node.state}"
-    if node.role == "manager" and node.reachability != "reachable":
-        return f"{node.hostname} is a manager that is not reachable"
-    return ""
+def in_stage(now: str, node: Node | None, *, answered: bool, executing: bool) -> bool:
+    """Whether a host is dealt with in this stage.
 
-
-def drained(node: Node, marks: Mapping[str, str]) -> list[str]:
-    """Options of ``docker node update`` that drain a node and keep what it was, in one update.
-
-    marks: further labels to set with it.
+    node: the host's; ``None`` where it has none. Such a host reports in the first stage what there
+    is to report; where no manager has answered (answered), in each.
+    executing: the turns are taken now, so leadership may have moved since the managers had theirs,
+    and the leader's stage takes every manager that is still due.
     """
-    kept = {} if AVAILABILITY_BEFORE in node.labels else {AVAILABILITY_BEFORE: node.availability}
-    labels = {**kept, **marks}
-    return ["--availability", "drain"] + [
-        word for key, value in sorted(labels.items()) for word in ("--label-add", f"{key}={value}")
-    ]
-
-
-def restored(node: Node, removed: Sequence[str] = ()) -> list[str]:
-    """Options that give a node back the availability it had, in one update.
-
-    removed: further labels to take off with it.
-    """
-    keys = [key for key in (AVAILABILITY_BEFORE, *removed) if key in node.labels]
-    return ["--availability", node.labels.get(AVAILABILITY_BEFORE, node.availability)] + [
-        word for key in keys for word in ("--label-rm", key)
-    ]
+    if node is None:
+        return now == STAGES[0] or not answered
+    own = stage(node)
+    return own == now or (executing and (now, own) == ("leader", "managers"))

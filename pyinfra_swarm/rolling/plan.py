@@ -1,16 +1,18 @@
-"""Whether a node's turn may begin, in findings."""
+"""Whether a node's turn may begin, and what it consists of, in findings."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.identity import contradiction, doubt
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, view
 from pyinfra_swarm.nodes.quorum import BRING_BACK, Quorum
+from pyinfra_swarm.rolling.health import unhealthy
 from pyinfra_swarm.rolling.jobs import Roll
-from pyinfra_swarm.rolling.nodes import entry, illness
-from pyinfra_swarm.rolling.turns import steps
+from pyinfra_swarm.rolling.nodes import entry
+from pyinfra_swarm.rolling.turns import Due, due
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal, refusals
 from pyinfra_swarm.run.wording import listed, verb
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
@@ -19,21 +21,38 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings
 
 
+@dataclass(frozen=True)
+class WorkOnNode(Change):
+    """The node is drained and changed; then it is proven and restored."""
+
+
+@dataclass(frozen=True)
+class RestoreNode(Change):
+    """The node, changed by an earlier run, is proven and its availability restored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveLabel(Change):
+    """The label of a job that has completed is taken off the node."""
+
+    label: str
+
+
 def plan(
     settings: Settings,
     observed: Observed,
     roll: Roll,
     host: Host,
-    order_of_turns: Sequence[str],
+    order: Sequence[str],
     among: Sequence[str],
     *,
     planning: bool = False,
 ) -> list[Finding]:
-    """What a host's turn is, or why the whole roll must not begin or go on.
+    """What a host's turn is, or why the whole job must not begin or go on.
 
-    order_of_turns: as it was when the run began, for the words; among: the hosts that this run may
+    order: the order of turns when the run began, for the words; among: the hosts that this run may
     work on; planning: other nodes are not worked on yet, so those that an earlier run has left
-    half-way do not stand in the way.
+    unfinished do not stand in the way.
     """
     if roll.refusals:
         return list(roll.refusals)
@@ -46,32 +65,35 @@ def plan(
             settings, observed, host.name
         )
         return [untrue] if untrue else _outside(observed.get(host.name))
-    todo = steps(roll, host.name, node)
-    if not todo:
+    what = due(roll, host.name, node)
+    if what is None:
         return []
-    if todo == ("forget",):
+    if what is Due.CLEAN_UP:
         return [
-            Change(f"label {roll.mark}", f"is left of a {roll.job} of all that has come through")
+            RemoveLabel(
+                f"label {roll.since_label}",
+                f"is left over from a {roll.job} of all nodes that has completed",
+                label=roll.since_label,
+            )
         ]
     refused = _unsafe(settings, observed, roll, host, node, cluster, among, planning=planning)
     if refused:
         return list(refused)
     place = ""
-    if host.name in order_of_turns:
-        at = order_of_turns.index(host.name) + 1
-        place = f", {ordinal(at)} of {len(order_of_turns)}"
-    if "change" not in todo:
+    if host.name in order:
+        place = f", {ordinal(order.index(host.name) + 1)} of {len(order)}"
+    if what is Due.RESTORE:
         return [
-            Change(
+            RestoreNode(
                 "availability",
-                f"was taken by a rolling job that did not come through{place}",
+                f"was set by a rolling job that has not finished{place}",
                 expected=node.labels[AVAILABILITY_BEFORE],
                 found=node.availability,
             )
         ]
     work = roll.work[host.name]
     reason = work.doing + place + (f": {work.why}" if work.why else "")
-    return [Change(work.what, reason, expected=work.expected, found=work.found)]
+    return [WorkOnNode(work.what, reason, expected=work.expected, found=work.found)]
 
 
 def still_due(
@@ -79,8 +101,8 @@ def still_due(
 ) -> list[Refusal]:
     """Why a node that was drained in its turn must not be changed now; looked at right before.
 
-    Draining takes minutes, and the world goes on: another manager may have been lost since the turn
-    began, and the node may have been changed or put back by somebody.
+    Draining takes minutes: another manager may have been lost since the turn began, and somebody
+    else may have changed or restored the node.
     """
     if roll.refusals:
         return [*roll.refusals]
@@ -90,24 +112,24 @@ def still_due(
     node = entry(settings, observed, cluster, host.name)
     if (
         node is None
-        or "change" not in steps(roll, host.name, node)
+        or due(roll, host.name, node) is not Due.WORK
         or AVAILABILITY_BEFORE not in node.labels
         or node.availability != "drain"
     ):
         return [
             Refusal(
                 roll.job,
-                "since this node's turn began, somebody else has changed it or put it back, so it "
-                "is left as it is",
+                "somebody else has changed or restored this node since its turn began, so it is "
+                "left as it is",
                 found=node.availability if node else "no node",
                 expected="drain",
-                remedy="See that nobody else works on it, then run the same command again",
+                remedy="Make sure that nobody else works on it, then run the same command again",
             )
         ]
     return _unsafe(settings, observed, roll, host, node, cluster, among, planning=False)
 
 
-def unready(roll: Roll, among: Collection[str], ready: Collection[str]) -> list[Refusal]:
+def not_prepared(roll: Roll, among: Collection[str], ready: Collection[str]) -> list[Refusal]:
     """Why no node is touched yet, where the preparations have failed on some host."""
     lacking = [name for name in roll.work if name in among and name not in ready]
     if not lacking:
@@ -115,10 +137,21 @@ def unready(roll: Roll, among: Collection[str], ready: Collection[str]) -> list[
     return [
         Refusal(
             "Docker's packages",
-            f"could not be made ready on {listed(lacking)}, so no node is touched",
-            remedy="Mend what the message of that host says, then run the same command again",
+            f"could not be prepared on {listed(lacking)}, so no node is touched",
+            remedy="Fix what that host's message says, then run the same command again",
         )
     ]
+
+
+def stopped(job: str, at: str) -> Refusal:
+    """Why a node's turn is not begun after another one has failed. at: the host where it did."""
+    return Refusal(
+        job,
+        f"was not started on this host: the rolling job stopped at {at}, and all later nodes are "
+        "unchanged",
+        remedy=f"Fix {at} as its own message says, then run the same command again: it resumes "
+        "there",
+    )
 
 
 def _no_swarm(observed: Observed) -> list[Finding]:
@@ -129,7 +162,7 @@ def _no_swarm(observed: Observed) -> list[Finding]:
             Refusal(
                 "the swarm",
                 f"no manager answers for it, and Docker is stopped on {listed(stopped)}",
-                remedy="deploys/docker.py completes what was left half-way there, and starts it; "
+                remedy="Run deploys/docker.py, which completes its installation and starts it; "
                 "then run again",
             )
         ]
@@ -137,8 +170,8 @@ def _no_swarm(observed: Observed) -> list[Finding]:
         return [
             Refusal(
                 "the swarm",
-                "there is none yet, so there is nothing to do one node after the other",
-                remedy="deploys/site.py makes it",
+                "there is none yet, so there are no nodes to work on",
+                remedy="deploys/site.py creates it",
             )
         ]
     return [
@@ -146,8 +179,8 @@ def _no_swarm(observed: Observed) -> list[Finding]:
             "the swarm",
             f"no manager can answer for it ({listed(inside)} {verb(inside, 'is', 'are')} in "
             "one): fewer managers are reachable than a quorum",
-            remedy="Bring managers back until most of them are reachable; nothing can be changed "
-            "safely before",
+            remedy="Bring managers back until most of them are reachable; until then nothing can "
+            "be changed safely",
         )
     ]
 
@@ -159,7 +192,7 @@ def _outside(own: Membership | None) -> list[Finding]:
         Notice(
             "the swarm",
             "this host is not in it, so a rolling job leaves it alone",
-            remedy="deploys/site.py lets it join",
+            remedy="deploys/site.py joins it",
         )
     ]
 
@@ -175,49 +208,16 @@ def _unsafe(
     *,
     planning: bool,
 ) -> list[Refusal]:
-    """Why this node must not be taken away now.
+    """Why this node must not be taken out of service now.
 
-    A node that an earlier run has left half-way is worth finishing while others are missing, as
+    A node that an earlier run has left unfinished is worth finishing while others are missing, as
     long as the quorum allows it.
     """
-    nodes = cluster.nodes or ()
-    half_way = [n for n in nodes if AVAILABILITY_BEFORE in n.labels and n.id != node.id]
-    if half_way and not planning and AVAILABILITY_BEFORE not in node.labels:
-        names = [n.hostname for n in half_way]
-        return [
-            Refusal(
-                "the swarm",
-                f"{listed(names)} {verb(names, 'has', 'have')} not come through a rolling job "
-                "yet, so no other node is taken away",
-                remedy="Look at it, then run the same command again, without --limit",
-            )
-        ]
     if AVAILABILITY_BEFORE not in node.labels:
-        ill = [
-            words
-            for n in nodes
-            if (words := illness(n)) and not (planning and AVAILABILITY_BEFORE in n.labels)
-        ]
-        if ill:
-            return [
-                Refusal(
-                    "the swarm",
-                    f"is not whole: {listed(ill)}; a rolling job takes one node away at a time, "
-                    "and only while all others are there",
-                    remedy="Bring back what is missing, or take it out of the swarm, then run "
-                    "again",
-                )
-            ]
-        silent = [name for name in among if observed.get(name) is None]
-        if silent:
-            return [
-                Refusal(
-                    "the hosts",
-                    f"{listed(silent)} did not answer, and a rolling job begins only when every "
-                    "host can be looked at",
-                    remedy="Bring it back, or leave it out: --exclude NAME",
-                )
-            ]
+        refused = _others_first(cluster, node, planning=planning)
+        refused = refused or _silent_hosts(observed, among)
+        if refused:
+            return refused
     quorum = Quorum.of(cluster)
     taken = {
         name
@@ -229,25 +229,71 @@ def _unsafe(
     if quorum.managers <= 2 and taken and not roll.accepted:
         return [_few_managers(quorum.managers)]
     if planning:
-        # When this one has its turn, those that were left half-way have had theirs, or stop the
-        # roll.
-        begun = (n.id for n in cluster.nodes or () if AVAILABILITY_BEFORE in n.labels)
-        quorum = quorum.once_up(begun)
+        # When this one has its turn, the unfinished ones have had theirs, or stop the job.
+        quorum = quorum.once_up(n.id for n in _unfinished(cluster))
     problem = quorum.forbids_stop(node.id)
     if problem and node.role == "manager" and host.name in roll.work:
         return [Refusal("the quorum", problem, remedy=BRING_BACK)]
     return []
 
 
+def _unfinished(cluster: Membership) -> list[Node]:
+    return [node for node in cluster.nodes or () if AVAILABILITY_BEFORE in node.labels]
+
+
+def _others_first(cluster: Membership, node: Node, *, planning: bool) -> list[Refusal]:
+    """What has to be done about other nodes before this one is drained."""
+    unfinished = _unfinished(cluster)
+    if unfinished and not planning:
+        names = [other.hostname for other in unfinished]
+        return [
+            Refusal(
+                "the swarm",
+                f"{listed(names)} {verb(names, 'is', 'are')} still drained for a rolling job, so "
+                "no other node is taken out of service",
+                remedy="Look at it, then run the same command again, without --limit",
+            )
+        ]
+    problems = [
+        problem
+        for other in cluster.nodes or ()
+        if (problem := unhealthy(other)) and not (planning and other in unfinished)
+    ]
+    if not problems:
+        return []
+    return [
+        Refusal(
+            "the swarm",
+            f"is not healthy: {listed(problems)}. A rolling job takes one node out of service at a "
+            "time, and only while all others are healthy",
+            remedy="Bring back what is missing, or remove it from the swarm, then run again",
+        )
+    ]
+
+
+def _silent_hosts(observed: Observed, among: Sequence[str]) -> list[Refusal]:
+    silent = [name for name in among if observed.get(name) is None]
+    if not silent:
+        return []
+    return [
+        Refusal(
+            "the hosts",
+            f"{listed(silent)} did not answer, and a rolling job begins only when every host "
+            "answers",
+            remedy="Bring it back, or leave it out: --exclude NAME",
+        )
+    ]
+
+
 def _few_managers(count: int) -> Refusal:
     reason = (
-        "there is only one: while it is worked on"
+        "there is only one. While it is worked on"
         if count == 1
-        else "there are two, and both must be reachable: while one is worked on"
+        else "there are two, and both must be reachable. While one is worked on"
     )
     return Refusal(
         "the managers",
-        f"{reason}, nothing in the swarm can be changed, and what fails is not started again",
+        f"{reason}, nothing in the swarm can be changed, and tasks that fail are not restarted",
         remedy="Declare three managers, or accept it for these minutes: "
         "--data interruption=accepted",
     )

@@ -1,4 +1,4 @@
-"""The hosts rebooted, one node at a time."""
+"""Reboots the hosts, one node at a time."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pyinfra.api import Host, State
 from pyinfra_swarm.rolling import jobs
 from pyinfra_swarm.rolling.facts import Running
 from pyinfra_swarm.rolling.jobs import Options, Roll
-from pyinfra_swarm.rolling.operations import PAUSE, Job, running
+from pyinfra_swarm.rolling.operations import Job, running
 from pyinfra_swarm.rolling.stages import stages
+from pyinfra_swarm.rolling.wait_for_node import PAUSE
 from pyinfra_swarm.run import clock, story
 from pyinfra_swarm.run.connection import log_in_anew, read
 from pyinfra_swarm.run.converge import Commands, call, observe, pause, progress, script
@@ -32,7 +33,7 @@ def _change(settings: Settings, given: Options) -> Commands:
 
 
 def _wait_for_boot(state: State, host: Host, boot: str, seconds: int) -> bool:
-    """Until another boot answers over a new connection: the old one ends with the old boot."""
+    """Until another boot answers, over a new connection: the old one ends with the old boot."""
     deadline = clock.now() + seconds
     while clock.now() < deadline:
         pause(PAUSE)
@@ -41,7 +42,7 @@ def _wait_for_boot(state: State, host: Host, boot: str, seconds: int) -> bool:
     story.failed(
         host,
         f"this host has not come back within {seconds} s of its reboot. It is still drained. When "
-        "it is back (a console shows what it waits for), run the same command again: it goes on "
+        "it is back (a console shows what it waits for), run the same command again: it resumes "
         "here (more time: --data wait=SECONDS)",
     )
     return False

@@ -1,4 +1,4 @@
-"""The engines restarted, one node at a time."""
+"""Restarts the engines, one node at a time."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from pyinfra_swarm.rolling.jobs import Options, Roll
 from pyinfra_swarm.rolling.operations import Job, running
 from pyinfra_swarm.rolling.stages import stages
 from pyinfra_swarm.run.converge import Commands, progress, script
+from pyinfra_swarm.run.onhost import source
 
 if TYPE_CHECKING:
     from pyinfra_swarm.nodes.membership import Observed
     from pyinfra_swarm.settings import Settings
 
-RESTARTED = (
-    "{ journalctl -u docker.service -n 20 --no-pager >&2; "
-    'echo "the engine did not start" >&2; exit 1; }'
-)
-"""Shell: what to say where the engine does not start."""
+EXPLAIN = source(__file__, "explain.sh")
+"""Shell: ``explain`` says why the engine did not start, and fails."""
 
 
 def _roll(settings: Settings, observed: Observed, given: Options, begun: float) -> Roll:
@@ -28,7 +26,7 @@ def _roll(settings: Settings, observed: Observed, given: Options, begun: float) 
 
 def _change(settings: Settings, given: Options) -> Commands:
     progress("restarting Docker")
-    yield script(f"{RESTART} || {RESTARTED}", timeout=300)
+    yield script(f"{EXPLAIN}{RESTART} || explain", timeout=300)
 
 
 JOB = Job("restart", _roll, _change)

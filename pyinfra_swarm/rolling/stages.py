@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
 _MEANING = {
-    "unfinished": "Nodes that an earlier run has left half-way.",
+    "unfinished": "Nodes that an earlier run has left unfinished.",
     "managers": "Managers, except the leader.",
     "leader": "The leader, or whoever is left of the managers: leadership may have moved.",
     "workers": "Workers.",
@@ -45,7 +45,7 @@ def _stage(job: Job, stage: str) -> Stage:
     def in_turn(settings: Settings) -> Commands:
         yield from turn(settings, job, stage)
 
-    in_turn.__doc__ = f"{_MEANING[stage]}\n\n+ settings: the cluster's settings."
+    in_turn.__doc__ = _MEANING[stage]
     in_turn.__module__, in_turn.__name__ = job.change.__module__, stage
     operation: Callable[..., object] = job_operation(job.name)(in_turn)
 

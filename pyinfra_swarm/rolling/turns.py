@@ -1,8 +1,9 @@
-"""Whose turn it is, and what is done in it."""
+"""Whose turn it is, what is due in it, and the labels that remember when a rolling job began."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, view
@@ -14,10 +15,32 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
 
-def turns(
+class Due(Enum):
+    """What a node's turn consists of.
+
+    WORK: it is drained, changed, proven and restored.
+    RESTORE: an earlier run has changed it already; it is proven and restored.
+    CLEAN_UP: the job has completed, and only its label is left.
+    """
+
+    WORK = "work"
+    RESTORE = "restore"
+    CLEAN_UP = "clean up"
+
+
+def due(roll: Roll, name: str, node: Node) -> Due | None:
+    """What is due on a node; ``None`` where nothing is."""
+    if name in roll.work:
+        return Due.WORK
+    if AVAILABILITY_BEFORE in node.labels:
+        return Due.RESTORE
+    return Due.CLEAN_UP if roll.since_label in node.labels and not roll.work else None
+
+
+def order_of_turns(
     settings: Settings, observed: Observed, roll: Roll, among: Iterable[str]
 ) -> tuple[str, ...]:
-    """The hosts that have something to do, in their order.
+    """The hosts that have a turn, in their order.
 
     among: those that this run may work on.
     """
@@ -27,36 +50,23 @@ def turns(
     stages: dict[str, int] = {}
     for name in among:
         node = entry(settings, observed, cluster, name)
-        if node is not None and steps(roll, name, node):
+        if node is not None and due(roll, name, node):
             stages[name] = STAGES.index(stage(node))
     return tuple(sorted(stages, key=stages.__getitem__))  # within a stage in the declared order
 
 
-def steps(roll: Roll, name: str, node: Node) -> tuple[str, ...]:
-    """What is done on a node in its turn; nothing where nothing is left to do.
+def labels_to_set(roll: Roll, among: Sequence[str]) -> dict[str, str]:
+    """The label that keeps when a job on all nodes began, for its first node to carry.
 
-    A node that an earlier run has changed already is only looked at, and put back.
+    A job on some hosts only keeps none: it would be taken for the beginning of one on all.
     """
-    if name in roll.work:
-        return ("drain", "leave", "change", "return", "prove", "restore")
-    if AVAILABILITY_BEFORE in node.labels:
-        return ("return", "prove", "restore")
-    over = roll.mark in node.labels and not roll.work
-    return ("forget",) if over else ()
-
-
-def marks(roll: Roll, among: Sequence[str]) -> dict[str, str]:
-    """The label that keeps when a roll over all has begun, for its first node to carry.
-
-    A roll over some hosts only keeps none: it would be taken for the beginning of one over all.
-    """
-    if not roll.mark or roll.continued or not set(roll.work) <= set(among):
+    if not roll.since_label or roll.continued or not set(roll.work) <= set(among):
         return {}
-    return {roll.mark: str(int(roll.begun))}
+    return {roll.since_label: str(int(roll.begun))}
 
 
-def bearers(roll: Roll, cluster: Membership, name: str) -> list[Node]:
-    """The nodes that carry a roll's mark, where this host's turn is the last of it."""
-    if not roll.mark or set(roll.work) - {name}:
+def labelled(roll: Roll, cluster: Membership, name: str) -> list[Node]:
+    """The nodes to take the job's label off, where this host's turn is the last one; else none."""
+    if not roll.since_label or set(roll.work) - {name}:
         return []
-    return [node for node in cluster.nodes or () if roll.mark in node.labels]
+    return [node for node in cluster.nodes or () if roll.since_label in node.labels]

@@ -1,4 +1,4 @@
-"""Docker to the declared version, on every node: what there is to do, and what forbids it."""
+"""What an upgrade of Docker has to do on each node, and what forbids it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def upgrade(
     *,
     fetched: Collection[str],
 ) -> Roll:
-    """Every node to the declared version.
+    """Every node that does not run the declared version.
 
-    offers: what each host can have, as apt names it; fetched: the hosts on which that is what the
-    repository has now, and not what an old list says.
+    offers: the versions that each host can have, as apt names them; fetched: the hosts on which
+    these are what the repository has now, and not what an old list says.
     """
     cluster = view(settings, observed)
     wanted = settings.docker.version
@@ -105,12 +105,12 @@ def _undeclared(
     can = _common(offers)
     return Refusal(
         "docker.version",
-        "is not declared, so there is nothing to upgrade to",
+        "is not declared, so there is no version to upgrade to",
         found=f"running: {', '.join(running)}",
         remedy=f"Declare docker.version = {setting(can[0])}, the newest that all hosts can have by "
         "their package lists"
         if can
-        else "Declare it; what there is: `apt-cache madison docker-ce` on a host",
+        else "Declare it; `apt-cache madison docker-ce` on a host lists the versions",
     )
 
 
@@ -128,22 +128,22 @@ def _pairs(
     nodes = (cluster.nodes if cluster else None) or ()
     running = {(node.engine_version, node.hostname or node.id) for node in nodes}
     running |= {(one.found, name) for name, one in work.items()}
-    deaf = sorted({v for v, _ in running if v and not encrypt_alike(v, wanted)}, key=order)
-    if not work or not deaf:
+    incompatible = sorted({v for v, _ in running if v and not encrypt_alike(v, wanted)}, key=order)
+    if not work or not incompatible:
         return []
-    theirs = listed(deaf)
-    few = {name for version, name in running if version in deaf}
+    others = listed(incompatible)
+    few = {name for version, name in running if version in incompatible}
     if few != {name for _, name in running}:  # it may be one that says what is not so
-        theirs += f" (on {listed(sorted(few))})"
-    if any(encrypt_alike(version, "28.5.2") for version in deaf):
+        others += f" (on {listed(sorted(few))})"
+    if any(encrypt_alike(version, "28.5.2") for version in incompatible):
         return [
             Refusal(
                 "docker.version",
-                f"{wanted} and {theirs} do not understand each other over encrypted "
+                f"{wanted} and {others} do not understand each other over encrypted "
                 "networks (moby #51798): during the upgrade, old and new nodes would exchange "
                 "nothing",
                 found=wanted,
-                remedy="Declare 29.2.1 or newer, which gets on with them",
+                remedy="Declare 29.2.1 or newer, which is compatible with them",
             )
         ]
     if given.interruption:
@@ -151,10 +151,10 @@ def _pairs(
     return [
         Refusal(
             "Docker Engine",
-            f"{theirs} {verb(deaf, 'understands', 'understand')} no other release over "
+            f"{others} {verb(incompatible, 'understands', 'understand')} no other release over "
             f"encrypted networks (moby #51798): until the last node has {wanted}, old and new "
             "nodes exchange nothing",
-            remedy="There is no way around this version but through an interruption of that "
-            "traffic; at an hour of your choice: --data interruption=accepted",
+            remedy="An upgrade from this version always interrupts that traffic. When that suits "
+            "you: --data interruption=accepted",
         )
     ]

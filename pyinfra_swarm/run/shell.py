@@ -23,6 +23,11 @@ def with_values(text: str, **values: str) -> str:
     return "".join(lines) + text
 
 
+def function(name: str, text: str) -> str:
+    """A script as a shell function, for a program that says where in it the script is run."""
+    return "\n".join([name + "() {", text, "}", ""])
+
+
 def write_file(path: str, content: str, *, mode: str = "644") -> str:
     """Write a file of root's whole: beside it first, then renamed, so that nobody reads half of it.
 

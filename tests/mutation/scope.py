@@ -8,7 +8,10 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 # The simulations of whole runs are left out: what they alone would notice takes minutes to see.
 _SWARM = ("swarm_plan", "swarm_limits", "swarm_topology", "keys_plan", "removal_plan", "identity")
-_ROLLING = ("rolling_plan", "identity")
+_ROLLING = (
+    *("rolling_turns", "rolling_jobs", "rolling_upgrade", "rolling_refusals", "rolling_health"),
+    "identity",
+)
 _FIREWALL = ("firewall_plan", "firewall_parts", "firewall_members", "firewall_policy", "identity")
 _DRIFT = ("drift_report", "drift_memory", "drift_terminal")
 
@@ -54,11 +57,13 @@ _SCOPE = {
     "pyinfra_swarm/removal/plan": ("removal_plan", "identity"),
     "pyinfra_swarm/reset/plan": ("reset_plan",),
     "pyinfra_swarm/rolling/jobs": _ROLLING,
+    "pyinfra_swarm/rolling/availability": _ROLLING,
     "pyinfra_swarm/rolling/nodes": _ROLLING,
     "pyinfra_swarm/rolling/plan": _ROLLING,
     "pyinfra_swarm/rolling/turns": _ROLLING,
     "pyinfra_swarm/rolling/upgrade": _ROLLING,
-    "pyinfra_swarm/rolling/waiting": (*_ROLLING, "rolling_fact"),
+    "pyinfra_swarm/rolling/health": _ROLLING,
+    "pyinfra_swarm/rolling/services": (*_ROLLING, "rolling_fact"),
     "pyinfra_swarm/settings/consistency": ("settings_consistency",),
     "pyinfra_swarm/ssh/plan": ("sshd_plan",),
     "pyinfra_swarm/swarm/plan": _SWARM,

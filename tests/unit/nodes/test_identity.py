@@ -29,7 +29,7 @@ from pyinfra_swarm.proof.crossings import unproven
 from pyinfra_swarm.removal.plan import find, plan_removal
 from pyinfra_swarm.rolling.jobs import Options, restart
 from pyinfra_swarm.rolling.nodes import entry
-from pyinfra_swarm.rolling.operations import _keeper
+from pyinfra_swarm.rolling.operations import _other_manager
 from pyinfra_swarm.rolling.plan import plan as rolling_plan
 from pyinfra_swarm.run.findings import Refusal, changes
 from pyinfra_swarm.settings import Settings
@@ -157,9 +157,9 @@ def test_a_rolling_job_asks_managers_only() -> None:
     settings = declared(3, 1)
     worker_first = settings.model_copy(update={"hosts": settings.hosts[::-1]})
     observed = {**CONVERGED, "rk4": EVIL}
-    assert _keeper(worker_first, observed, "rk1") == "rk3"
+    assert _other_manager(worker_first, observed, "rk1") == "rk3"
     assert list(controlling(worker_first, observed)) == ["rk3", "rk2", "rk1"]
-    assert _keeper(worker_first, {"rk4": EVIL, "rk1": SILENT}, "rk1") is None
+    assert _other_manager(worker_first, {"rk4": EVIL, "rk1": SILENT}, "rk1") is None
 
 
 # Another's node

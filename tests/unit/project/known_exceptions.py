@@ -44,10 +44,6 @@ SHELL_IN_PYTHON = {
     "nodes.facts",
     # removal
     "removal.operations",
-    # rolling
-    "rolling.facts",
-    "rolling.operations",
-    "rolling.upgrade_operations",
     # run
     "run.answer",
     "run.fact",

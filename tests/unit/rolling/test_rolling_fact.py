@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyinfra_swarm.rolling.facts import parse_replicas, parse_running
-from pyinfra_swarm.rolling.waiting import Replicas
+from pyinfra_swarm.rolling.services import Replicas
 from pyinfra_swarm.run.answer import Sections
 from tests.tools.answers import sections
 

@@ -24,12 +24,13 @@ from hypothesis import strategies as st
 from pyinfra_swarm.docker.installation import PACKAGES, Engine, Package
 from pyinfra_swarm.nodes.membership import Membership, Node, managers_of, view
 from pyinfra_swarm.nodes.quorum import majority
+from pyinfra_swarm.rolling.availability import drained, restored
+from pyinfra_swarm.rolling.health import healthy_peers, not_back
 from pyinfra_swarm.rolling.jobs import Options, Roll, Running, reboot, restart
-from pyinfra_swarm.rolling.nodes import STAGES, drained, entry, restored, stage
-from pyinfra_swarm.rolling.plan import plan
-from pyinfra_swarm.rolling.turns import bearers, marks, steps, turns
+from pyinfra_swarm.rolling.nodes import STAGES, entry, in_stage
+from pyinfra_swarm.rolling.plan import RemoveLabel, WorkOnNode, plan
+from pyinfra_swarm.rolling.turns import labelled, labels_to_set, order_of_turns
 from pyinfra_swarm.rolling.upgrade import upgrade
-from pyinfra_swarm.rolling.waiting import absent, company
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE, LABEL_PREFIX
@@ -266,12 +267,9 @@ class Run:
         observed, roll = world.observe(), self.roll()
         cluster = view(world.settings, observed)
         node = entry(world.settings, observed, cluster, name) if cluster else None
-        own = stage(node) if node else (STAGES[0] if cluster else at)
-        if (at, own) == ("leader", "managers"):
-            own = at
-        if own != at:
+        if not in_stage(at, node, answered=cluster is not None, executing=True):
             return
-        order = turns(world.settings, observed, roll, names)
+        order = order_of_turns(world.settings, observed, roll, names)
         findings = plan(world.settings, observed, roll, world.settings.host(name), order, names)
         if self.stopped_at and findings:
             findings = [Refusal("roll", f"stopped at {self.stopped_at}")]
@@ -279,30 +277,35 @@ class Run:
         if refusal:
             self.refusals[name] = refusal.sentence()
             self.stopped_at = self.stopped_at or name
-        elif any(isinstance(f, Change) for f in findings):
+        elif change := next((f for f in findings if isinstance(f, Change)), None):
             assert node is not None
             assert cluster is not None
             self.changes += 1
             self.stopped_at = name
-            self.carry_out(name, node, cluster, roll, names)
+            self.carry_out(name, change, node, cluster, roll, names)
 
     def carry_out(
-        self, name: str, node: Node, cluster: Membership, roll: Roll, names: list[str]
+        self,
+        name: str,
+        change: Change,
+        node: Node,
+        cluster: Membership,
+        roll: Roll,
+        names: list[str],
     ) -> None:
         world = self.world
-        todo = steps(roll, name, node)
-        if todo == ("forget",):
-            world.update(name, node.id, ["--label-rm", roll.mark])
+        if isinstance(change, RemoveLabel):
+            world.update(name, node.id, ["--label-rm", change.label])
             self.stopped_at = ""
             return
-        if "drain" in todo:
-            world.update(name, node.id, drained(node, marks(roll, names)))
+        if isinstance(change, WorkOnNode):
+            world.update(name, node.id, drained(node, labels_to_set(roll, names)))
             world.stop(name)
             world.begin_again(name, self.job)
         observed = world.observe()
         seen = view(world.settings, observed)
         version = NEW if self.job == "upgrade" else ""
-        lacking = absent(observed[name], seen, node.id, version, company(cluster, node))
+        lacking = not_back(observed[name], seen, node.id, version, healthy_peers(cluster, node))
         if world.liar is not None and name == world.liar.name:
             lacking = lacking or "it says now this, now that"
         if lacking:
@@ -311,12 +314,12 @@ class Run:
         assert seen is not None
         fresh = entry(world.settings, observed, seen, name)
         assert fresh is not None
-        last = bearers(self.roll(), seen, name)
-        world.update(name, fresh.id, restored(fresh, [roll.mark] if last else []))
+        last = labelled(self.roll(), seen, name)
+        world.update(name, fresh.id, restored(fresh, [roll.since_label] if last else []))
         for other in last:
             if other.id != fresh.id:
                 [bearer] = [n for n, found in world.nodes.items() if found.id == other.id]
-                world.update(bearer, other.id, ["--label-rm", roll.mark])
+                world.update(bearer, other.id, ["--label-rm", roll.since_label])
         self.stopped_at = ""
 
 

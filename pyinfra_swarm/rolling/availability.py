@@ -1,0 +1,36 @@
+"""A node's availability while it is worked on: drained, and restored later, in one update each.
+
+The previous availability is kept in a label of the node, which is set in the same update that
+drains it: either both are there or neither, wherever a run is interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pyinfra_swarm.nodes.membership import Node
+from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
+
+
+def drained(node: Node, labels: Mapping[str, str]) -> list[str]:
+    """Options of ``docker node update`` that drain a node and keep its previous availability.
+
+    labels: further labels to set with it.
+    """
+    kept = {} if AVAILABILITY_BEFORE in node.labels else {AVAILABILITY_BEFORE: node.availability}
+    return ["--availability", "drain"] + [
+        word
+        for key, value in sorted({**kept, **labels}.items())
+        for word in ("--label-add", f"{key}={value}")
+    ]
+
+
+def restored(node: Node, labels: Sequence[str] = ()) -> list[str]:
+    """Options that restore a node's previous availability.
+
+    labels: further labels to remove with it.
+    """
+    keys = [key for key in (AVAILABILITY_BEFORE, *labels) if key in node.labels]
+    return ["--availability", node.labels.get(AVAILABILITY_BEFORE, node.availability)] + [
+        word for key in keys for word in ("--label-rm", key)
+    ]
