@@ -53,11 +53,11 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
         findings.append(
             Notice(
                 "availability",
-                "was taken by a rolling job that did not come through",
+                "was set by a rolling job that has not finished",
                 expected=found[AVAILABILITY_BEFORE],
                 found=node.availability,
                 remedy="Run that job again (deploys/upgrade.py, deploys/restart.py or "
-                "deploys/reboot.py): it goes on where it stopped",
+                "deploys/reboot.py): it resumes where it stopped",
             )
         )
     elif host.availability and node.availability != host.availability:

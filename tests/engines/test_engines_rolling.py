@@ -148,7 +148,7 @@ def test_wherever_the_controller_is_killed_the_same_command_goes_on(engines: Hos
     killed_at(engines, first, "draining it")
     killed_at(engines, first, "restarting Docker")
     killed_at(engines, second, "waiting until it is back")
-    killed_at(engines, last, "giving it back")
+    killed_at(engines, last, "restoring its availability")
     between = started(engines)
     assert restarted(engines, before) == {first, second, last}
     site = engines.pyinfra("--dry", "inventory.py", "deploys/swarm.py")
@@ -168,7 +168,7 @@ def test_a_node_that_does_not_come_back_ends_it_and_mended_it_goes_on(engines: H
     assert run.returncode == 1
     assert f"1 of 4 hosts are done: {first}." in run.closing
     assert f"not done: {second}: restart: a command failed, its output is above" in run.closing
-    stopped = f"the roll has stopped at {second}, and whatever comes after it is as it was"
+    stopped = f"the rolling job stopped at {second}, and all later nodes are unchanged"
     assert run.closing.count(stopped) == 2
     there = started(engines, but=second)
     assert {name for name, word in there.items() if word != before[name]} == {first}
@@ -191,7 +191,7 @@ def test_a_node_whose_traffic_is_not_proven_ends_it_and_stays_drained(engines: H
     assert turns(run) == [first]
     assert availability(engines)[first] == "drain"
     site = engines.pyinfra("--dry", "inventory.py", "deploys/swarm.py")
-    assert "was taken by a rolling job that did not come through" in site.output
+    assert "was set by a rolling job that has not finished" in site.output
     assert engines.pyinfra("-y", *RESTART).returncode == 0
     assert_whole(engines)
 
@@ -204,7 +204,7 @@ def test_a_swarm_that_is_not_whole_is_refused_before_the_first(engines: Hosts) -
         until(lambda: engines.nodes(last)[away].state == "down", "the swarm to miss it")
         run = engines.pyinfra("-y", *RESTART)
         assert run.returncode == 1
-        assert "is not whole" in run.closing
+        assert "is not healthy" in run.closing
         assert turns(run) == []
     finally:
         engines.start_engine(away)
@@ -248,7 +248,7 @@ def put_back(hosts: Hosts, name: str) -> None:
 def assert_stopped_at(hosts: Hosts, run: Run, name: str, before: Mapping[str, str]) -> None:
     """It is drained, all others are as they were, and no engine was restarted."""
     assert run.returncode == 1
-    stopped = f"the roll has stopped at {name}, and whatever comes after it is as it was"
+    stopped = f"the rolling job stopped at {name}, and all later nodes are unchanged"
     assert run.closing.count(stopped) == 3
     assert availability(hosts) == {**AS_IT_WAS, name: "drain"}
     assert restarted(hosts, before) == set()
@@ -263,11 +263,9 @@ def test_tasks_that_do_not_go_end_it_with_their_names(engines: Hosts) -> None:
         *("busybox", "sh", "-c", "trap '' TERM; while :; do sleep 1; done"),
     )
     run = engines.pyinfra("-y", *RESTART, *SOON)
-    assert "after 5 s there are still tasks on this host, which is drained and otherwise as" in (
-        run.output
-    )
-    assert "it was (more time: --data wait=SECONDS): stubborn.1." in run.output
-    assert "This node stays drained until that is mended" in run.closing
+    assert "after 5 s there are still tasks on this host: stubborn.1." in run.output
+    assert ". It is drained and otherwise unchanged (more time: --data wait=" in run.output
+    assert "This node stays drained until that is fixed" in run.closing
     assert_stopped_at(engines, run, first, before)
     engines.docker("rk1", "service", "rm", "stubborn")
     engines.run(first, "docker kill $(docker ps -q --filter name=stubborn)")
@@ -285,7 +283,7 @@ def test_a_service_that_is_not_whole_elsewhere_ends_it(engines: Hosts) -> None:
     )
     engines.docker("rk1", "node", "update", "--label-add", "may=yes", "rk4")
     run = engines.pyinfra("-y", *RESTART, *SOON)
-    assert f"not done: {first}: after 5 s services that were whole are not: " in run.closing
+    assert f"not done: {first}: after 5 s services still lack replicas: " in run.closing
     assert "rare (0 of 1)" in run.closing
     assert "Look at `docker service ps`, then run the same command again" in run.closing
     assert_stopped_at(engines, run, first, before)
@@ -303,7 +301,7 @@ def test_an_engine_that_finds_no_manager_ends_it_and_the_same_command_goes_on(
     run = engines.pyinfra("-y", "--limit", "rk4", *RESTART, *SOON)
     assert run.returncode == 1
     assert "not done: rk4: this node has not come back after 5 s: " in run.closing
-    assert ". It is still drained. Mend it (`journalctl -u docker`)" in run.closing
+    assert ". It is still drained. Fix it (`journalctl -u docker`)" in run.closing
     assert availability(engines) == {**AS_IT_WAS, "rk4": "drain"}
     assert restarted(engines, before) == {"rk4"}
     engines.run("rk4", NOT_ALONE)

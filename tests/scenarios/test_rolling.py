@@ -280,7 +280,7 @@ def test_a_power_cut_in_the_middle_of_an_upgrade_is_made_good_by_the_same_comman
     assert process.wait() == 1, "".join(said)
     output = "".join(said)
     assert f"not done: {cut}: upgrade: the connection broke" in output
-    assert output.count(f"the roll has stopped at {cut}, and whatever comes after it") == 2 * 3
+    assert output.count(f"the rolling job stopped at {cut}, and all later nodes") == 2 * 3
     lab.power_on(cut)
     # What cannot read the other's configuration is started again and again, until systemd has
     # enough of it: no start is granted then, not even to the package's own.

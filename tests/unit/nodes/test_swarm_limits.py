@@ -398,7 +398,7 @@ def test_a_rolling_job_that_has_not_come_through_is_told_of_once() -> None:
     half = node(4, "worker", availability="drain", labels={AVAILABILITY_BEFORE: "active"})
     [notice] = labelled(SETTINGS, half)
     assert isinstance(notice, Notice)
-    assert "was taken by a rolling job" in notice.reason
+    assert "was set by a rolling job" in notice.reason
 
 
 @pytest.mark.parametrize(

@@ -330,8 +330,8 @@ def test_the_site_leaves_a_node_that_is_worked_on_as_it_is() -> None:
     [notice] = plan_labels(SETTINGS, observed, SETTINGS.host("rk2"))
     assert isinstance(notice, Notice)
     assert notice.sentence() == (
-        "availability: was taken by a rolling job that did not come through (drain → active). Run "
-        "that job again (deploys/upgrade.py, deploys/restart.py or deploys/reboot.py): it goes on "
+        "availability: was set by a rolling job that has not finished (drain → active). Run "
+        "that job again (deploys/upgrade.py, deploys/restart.py or deploys/reboot.py): it resumes "
         "where it stopped"
     )
     hosts: Any = [host.model_dump() for host in SETTINGS.hosts]
