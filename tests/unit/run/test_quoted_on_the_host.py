@@ -155,10 +155,7 @@ SAFE = {
         "steps": "lines that are judged themselves",
         "traces.held": "names of packages of ours",
     },
-    "rolling/operations.py": {
-        "lines": "scripts, judged where they are made",
-        "seconds": "a number",
-    },
+    "rolling/operations.py": {"lines": "scripts, judged where they are made"},
     "swarm/operations.py": {
         "look_again": "made by with_values()",
     },
