@@ -25,7 +25,7 @@ from lab.description import Description
 from lab.errors import LabError
 from pyinfra_swarm.settings.sources import FILE_NAME
 from pyinfra_swarm.settings.variables import PATH_VARIABLE
-from pyinfra_swarm.ssh.plan import DROP_IN
+from pyinfra_swarm.ssh.sshd import DROP_IN
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ("pyinfra", "-y", "inventory.py", "deploys/site.py")

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from shlex import quote
 
 from pyinfra.api import Host
 
 from pyinfra_swarm.access import facts as access
-from pyinfra_swarm.access.plan import SUDOERS, Accounts, Declared, Plan, Wanted, key_files, plan
+from pyinfra_swarm.access.plan import (
+    SUDOERS,
+    CreateUser,
+    Declared,
+    JoinSudo,
+    UnlockPassword,
+    Wanted,
+    WriteKeys,
+    WriteSudoers,
+    key_files,
+    plan,
+)
 from pyinfra_swarm.rollback.operations import rolled_back_first, with_rollback
-from pyinfra_swarm.rollback.plan import unlock
+from pyinfra_swarm.rollback.plan import RollBackFirst, unlock
 from pyinfra_swarm.run.converge import (
     Commands,
     converges,
@@ -19,6 +31,7 @@ from pyinfra_swarm.run.converge import (
     report,
     script,
 )
+from pyinfra_swarm.run.findings import Change, Finding, changes
 from pyinfra_swarm.run.pyinfra_internals import UNREACHABLE, login_key
 from pyinfra_swarm.run.shell import write_file, write_in_home
 from pyinfra_swarm.settings import Settings
@@ -27,8 +40,6 @@ from pyinfra_swarm.settings import Settings
 @converges("access")
 def admins(settings: Settings) -> Commands:
     """The declared admins exist, with exactly the declared keys, and may use sudo.
-
-    + settings: the cluster's settings; of them ``access`` and ``ssh``
 
     Where an admin declares no keys, those on the host are kept. Users who are not declared are
     reported, and never touched. A host on which the run's own way in would be lost is refused;
@@ -40,29 +51,38 @@ def admins(settings: Settings) -> Commands:
 
         access.admins(load(), name="Access: the declared admins and their keys")
     """
-    seen = observe(access.Accounts)
-    made = plan(wanted(settings), seen, used_key(current_host()))
-    if not report("access", made.findings):
+    findings, unconfirmed = _look(settings)
+    if not report("access", findings):
         return
-    if seen.unconfirmed:
+    if unconfirmed:
         yield from rolled_back_first()
-        seen = observe(access.Accounts)
-        made = plan(wanted(settings), seen, used_key(current_host()))
-        if not report("access", made.findings):
+        findings, _ = _look(settings)
+        if not report("access", findings):
             return
-    commands, locked = _apply(made, seen), _locked(made, seen)
-    if made.sudoers is None and not made.keys and not locked:
-        yield script("\n".join(commands))  # users and groups are added, nobody loses anything
+    steps = changes(findings)
+    homes = _homes(steps)
+    locked = [step.user for step in steps if isinstance(step, UnlockPassword)]
+    sudoers = any(isinstance(step, WriteSudoers) for step in steps)
+    if not (sudoers or homes or locked):
+        yield script(
+            "\n".join(_commands(steps))
+        )  # users and groups are added, nobody loses anything
         return
     progress("access: a new login has to work before the change is kept")
     yield from with_rollback(
         "access",
-        files=[SUDOERS] if made.sudoers is not None else [],
-        in_homes=[(name, path) for name in made.keys for path in key_files(_home(name, seen))],
+        files=[SUDOERS] if sudoers else [],
+        in_homes=[(user, path) for user, home in homes.items() for path in key_files(home)],
         passwords=locked,
-        apply=commands,
+        apply=_commands(steps),
         seconds=settings.ssh.rollback_after,
     )
+
+
+def _look(settings: Settings) -> tuple[list[Finding], bool]:
+    """What differs now, and whether an earlier change is unconfirmed."""
+    seen = observe(access.Accounts)
+    return plan(wanted(settings), seen, used_key(current_host())), seen.unconfirmed
 
 
 def wanted(settings: Settings) -> Wanted:
@@ -85,37 +105,60 @@ def used_key(host: Host) -> str | None:
     return f"{key.get_name()} {key.get_base64()}"
 
 
-def _locked(made: Plan, seen: Accounts) -> list[str]:
-    """The users who are there, and whose locked password keeps them out."""
-    return [account.name for account in seen.accounts if account.name in made.unlock]
+def _homes(steps: Sequence[Change]) -> dict[str, str]:
+    """The users whose keys are written, with their homes."""
+    homes: dict[str, str] = {}
+    for step in steps:
+        match step:
+            case CreateUser(user=user, keys=keys) if keys:
+                homes[user] = f"/home/{user}"
+            case WriteKeys(user=user, home=home):
+                homes[user] = home
+    return homes
 
 
-def _home(name: str, seen: Accounts) -> str:
-    existing = seen.account(name)
-    return existing.home if existing else f"/home/{name}"
-
-
-def _apply(made: Plan, seen: Accounts) -> list[str]:
+def _commands(steps: Sequence[Change]) -> list[str]:
+    """The commands: users first, then what is theirs, and the proof that sudo works at the end."""
     commands: list[str] = []
-    for name in made.create:
-        secret = " -p '*'" if name in made.unlock else ""
-        commands.append(f"useradd -m -d /home/{name} -s /bin/bash -G sudo{secret} {name}")
-    for account in seen.accounts:
-        if account.name in made.join_sudo:
-            commands.append(f"usermod -aG sudo {quote(account.name)}")
-    commands += [unlock(name) for name in _locked(made, seen)]
-    if made.sudoers is not None:
-        candidate = f"{SUDOERS}.candidate"  # sudo does not read names with a dot
-        commands += [
-            write_file(candidate, made.sudoers, mode="440"),
-            f"visudo -qcf {candidate} || {{ rm -f {candidate}; exit 1; }}",
-            f"mv -f {candidate} {SUDOERS}",
-        ]
-    for name, keys in made.keys.items():
-        path, second = key_files(_home(name, seen))
-        folder, _, file = path.rpartition("/")
-        commands.append(write_in_home(name, folder, file, "\n".join(keys), instead_of=[second]))
-    proven = [*made.create, *made.join_sudo]
-    if made.sudoers is not None:
-        commands += [f"runuser -u {quote(name)} -- sudo -n true" for name in proven]
+    keys: dict[str, str] = {}
+    new: list[str] = []
+    for step in steps:
+        match step:
+            case CreateUser(user=user, star=star):
+                secret = " -p '*'" if star else ""
+                commands.append(f"useradd -m -d /home/{user} -s /bin/bash -G sudo{secret} {user}")
+                new.append(user)
+                if step.keys:
+                    keys[user] = _write_keys(user, f"/home/{user}", step.keys)
+            case JoinSudo(user=user):
+                commands.append(f"usermod -aG sudo {quote(user)}")
+                new.append(user)
+            case WriteKeys(user=user):
+                keys[user] = _write_keys(user, step.home, step.keys)
+            case WriteSudoers(content=content):
+                commands += _write_sudoers(content)
+            case UnlockPassword(user=user):
+                commands.append(unlock(user))
+            case RollBackFirst():
+                pass  # done before these steps were planned
+            case _:
+                raise NotImplementedError(f"nothing carries out a {type(step).__name__}")
+    commands += keys.values()
+    if any(isinstance(step, WriteSudoers) for step in steps):
+        commands += [f"runuser -u {quote(user)} -- sudo -n true" for user in new]
     return commands
+
+
+def _write_keys(user: str, home: str, keys: Sequence[str]) -> str:
+    path, second = key_files(home)
+    folder, _, file = path.rpartition("/")
+    return write_in_home(user, folder, file, "\n".join(keys), instead_of=[second])
+
+
+def _write_sudoers(content: str) -> list[str]:
+    candidate = f"{SUDOERS}.candidate"  # sudo does not read names with a dot
+    return [
+        write_file(candidate, content, mode="440"),
+        f"visudo -qcf {candidate} || {{ rm -f {candidate}; exit 1; }}",
+        f"mv -f {candidate} {SUDOERS}",
+    ]

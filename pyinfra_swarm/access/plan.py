@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from pyinfra_swarm.rollback.plan import rolled_back_first
@@ -14,6 +14,9 @@ from pyinfra_swarm.run.printable import quoted, setting
 
 SUDOERS = "/etc/sudoers.d/zz-pyinfra-swarm"
 """Sorts last, since the last rule that matches a user wins; other tools' rules stay."""
+
+FILES = (SUDOERS,)
+"""All that this room writes as a whole; beside it, the key files of declared admins."""
 
 Password = Literal["locked", "star", "none", "set"]
 """The password field: ``!…`` locked, ``*`` no password and not locked, empty, or a password."""
@@ -53,7 +56,7 @@ class Accounts(Observation):
     """Everyone who could log in to a host.
 
     login_user: who the run is logged in as.
-    sudoers: the content of our sudoers drop-in; None where there is none.
+    sudoers: the content of the managed sudoers drop-in; None where there is none.
     sudoers_included: sudo reads its drop-ins.
     unconfirmed: an earlier change waits for its confirmation, or to be undone.
     """
@@ -93,45 +96,69 @@ class Wanted:
         return next((admin for admin in self.admins if admin.name == name), None)
 
     def sudoers(self) -> str:
-        """The content of our sudoers drop-in."""
+        """The content of the managed sudoers drop-in."""
         rules = (f"{admin.name} ALL=(ALL:ALL) NOPASSWD: ALL" for admin in self.admins)
         return "\n".join(["# Written by pyinfra-swarm from access.admins.", *rules, ""])
 
 
-@dataclass
-class Plan:
-    """What differs, and what is to be done about it.
+@dataclass(frozen=True, kw_only=True)
+class CreateUser(Change):
+    """A user is created, in group ``sudo``, with these keys.
 
-    create, join_sudo, unlock: user names. keys: user name to the lines to write.
-    sudoers: the content to write; None where it is as it should be.
+    star: with the password ``*``; else the password is locked.
     """
 
-    findings: list[Finding] = field(default_factory=list)
-    create: list[str] = field(default_factory=list)
-    join_sudo: list[str] = field(default_factory=list)
-    unlock: list[str] = field(default_factory=list)
-    keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    sudoers: str | None = None
+    user: str
+    keys: tuple[str, ...]
+    star: bool
 
 
-def plan(wanted: Wanted, seen: Accounts, used_key: str | None = None) -> Plan:
+@dataclass(frozen=True, kw_only=True)
+class JoinSudo(Change):
+    """A user becomes a member of group ``sudo``."""
+
+    user: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteKeys(Change):
+    """A user's key file gets these lines, and the second key file goes. home: the user's."""
+
+    user: str
+    home: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteSudoers(Change):
+    """The sudoers drop-in gets this content."""
+
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnlockPassword(Change):
+    """A user's locked password becomes ``*``."""
+
+    user: str
+
+
+def plan(wanted: Wanted, seen: Accounts, used_key: str | None = None) -> list[Finding]:
     """What differs from what is declared.
 
     used_key: the public half of the key the run has logged in with (``type blob``); None where it
     is not known, for instance when an agent holds it. Then only the new login can tell.
     """
-    made = Plan()
-    made.findings.extend(_refusals(wanted, seen, used_key))
-    if made.findings:
-        return made
-    if seen.unconfirmed:
-        made.findings.append(rolled_back_first("access"))
-    for admin in wanted.admins:
-        _admin(admin, seen, made)
-    _sudo(wanted, seen, made)
-    _locked(wanted, seen, made)
-    made.findings.extend(_others(wanted, seen))
-    return made
+    refused = _refusals(wanted, seen, used_key)
+    if refused:
+        return refused
+    return [
+        *([rolled_back_first("access")] if seen.unconfirmed else []),
+        *(finding for admin in wanted.admins for finding in _admin(admin, wanted, seen)),
+        *_sudo(wanted, seen),
+        *_locked(wanted, seen),
+        *_others(wanted, seen),
+    ]
 
 
 def _refusals(wanted: Wanted, seen: Accounts, used_key: str | None) -> list[Finding]:
@@ -142,7 +169,7 @@ def _refusals(wanted: Wanted, seen: Accounts, used_key: str | None) -> list[Find
             Refusal(
                 f"access of {login}",
                 'this run is logged in as a user who is not declared, and access.others = "deny" '
-                "would shut it out",
+                "would lock it out",
                 remedy=f"Declare {setting(login)} in access.admins, or set ssh.user to a declared "
                 "admin who can log in already",
             )
@@ -153,8 +180,8 @@ def _refusals(wanted: Wanted, seen: Accounts, used_key: str | None) -> list[Find
             return [
                 Refusal(
                     f"keys of {login}",
-                    "the key this run has logged in with is not among the declared ones, and "
-                    "would be removed",
+                    "the key that this run has logged in with is not declared, so it would be "
+                    "removed",
                     expected=used_key,
                     found=f"{len(allowed)} other keys",
                     remedy="Add it to access.admins, or set ssh.key to a declared one that works "
@@ -164,144 +191,150 @@ def _refusals(wanted: Wanted, seen: Accounts, used_key: str | None) -> list[Find
     return []
 
 
-def _admin(admin: Declared, seen: Accounts, made: Plan) -> None:
+def _admin(admin: Declared, wanted: Wanted, seen: Accounts) -> list[Finding]:
+    """What one admin lacks."""
     account = seen.account(admin.name)
     if account is None:
-        made.create.append(admin.name)
-        made.findings.append(Change(f"user {admin.name}", "a declared admin does not exist"))
-        if admin.keys:
-            made.keys[admin.name] = admin.keys
-        else:
-            made.findings.append(
-                Notice(
-                    f"keys of {admin.name}",
-                    "none are declared, and a new user has none: it cannot log in",
-                    remedy="Give it keys in access.admins",
-                )
-            )
-        return
+        return _new_user(admin, wanted)
+    findings: list[Finding] = []
     if "sudo" not in account.groups and account.uid != 0:
-        made.join_sudo.append(admin.name)
-        made.findings.append(Change(f"user {admin.name}", "is not in the group sudo"))
+        findings.append(JoinSudo(f"user {admin.name}", "is not in the group sudo", user=admin.name))
     if account.shell.endswith(("/nologin", "/false")):
-        made.findings.append(
+        findings.append(
             Notice(
                 f"user {admin.name}",
-                "its shell lets nobody in",
+                "its shell allows no login",
                 found=account.shell,
                 remedy=f"On the host: `usermod -s /bin/bash {quoted(admin.name)}`",
             )
         )
-    if account.unread:
-        made.findings.append(_unread(account, ours=bool(admin.keys)))
-        return
+    return [*findings, *_keys(admin, account)]
+
+
+def _new_user(admin: Declared, wanted: Wanted) -> list[Finding]:
+    findings: list[Finding] = [
+        CreateUser(
+            f"user {admin.name}",
+            "a declared admin does not exist",
+            user=admin.name,
+            keys=admin.keys,
+            star=not wanted.use_pam,  # useradd locks the password
+        )
+    ]
     if not admin.keys:
-        if not account.has_keys:
-            made.findings.append(
-                Notice(
-                    f"keys of {admin.name}",
-                    "none are declared and the host has none: it cannot log in with a key",
-                    remedy="Give it keys in access.admins",
-                )
+        findings.append(
+            Notice(
+                f"keys of {admin.name}",
+                "none are declared, and a new user has none: it cannot log in",
+                remedy="Declare its keys in access.admins",
             )
-        return
+        )
+    return findings
+
+
+def _keys(admin: Declared, account: Account) -> list[Finding]:
+    """What an existing user's keys lack; one change is enough to write them all."""
+    what = f"keys of {admin.name}"
+    if account.unread:
+        return [_unread(account, declared=bool(admin.keys))]
+    if not admin.keys:
+        if account.has_keys:
+            return []
+        return [
+            Notice(
+                what,
+                "none are declared and the host has none: it cannot log in with a key",
+                remedy="Declare its keys in access.admins",
+            )
+        ]
     declared = {_identity(line) for line in admin.keys}
     present = {_identity(line) for line in significant((*account.keys, *account.more_keys))}
     if present == declared and not significant(account.more_keys):
-        return
+        return []
     if not _PLAIN_PATH.fullmatch(account.home):
-        made.findings.append(
+        return [
             Refusal(
-                f"keys of {admin.name}",
-                "its home has a path that no change here could be undone at: blanks, or characters "
-                "that a shell takes apart",
+                what,
+                "its home has a path at which no change could be undone: it has blanks, or "
+                "characters that a shell interprets",
                 expected="letters, digits, and . _ / @ + -",
                 found=account.home,
                 remedy=f"Move it (`usermod -m -d {quoted(f'/home/{admin.name}')} "
                 f"{quoted(admin.name)}`), or declare no keys for this user",
             )
+        ]
+
+    def write(reason: str, **values: str) -> WriteKeys:
+        return WriteKeys(
+            what, reason, **values, user=admin.name, home=account.home, keys=admin.keys
         )
-        return
-    made.keys[admin.name] = admin.keys
+
     missing, extra = declared - present, present - declared
-    for _, key in sorted(missing):
-        made.findings.append(
-            Change(f"keys of {admin.name}", "a declared key is missing", expected=_short(key))
-        )
-    for _, key in sorted(extra):
-        made.findings.append(
-            Change(
-                f"keys of {admin.name}",
-                "a key that is not declared opens this account; it is removed",
-                found=_short(key),
-            )
-        )
-    if not missing and not extra:
-        made.findings.append(
-            Change(f"keys of {admin.name}", "they are spread over two files; one is kept")
-        )
+    findings: list[Finding] = [
+        *(write("a declared key is missing", expected=_short(key)) for _, key in sorted(missing)),
+        *(
+            write("an undeclared key opens this account; it is removed", found=_short(key))
+            for _, key in sorted(extra)
+        ),
+    ]
+    return findings or [write("they are spread over two files; one is kept")]
 
 
-def _sudo(wanted: Wanted, seen: Accounts, made: Plan) -> None:
+def _sudo(wanted: Wanted, seen: Accounts) -> list[Finding]:
     if not wanted.admins:
-        return
+        return []
     if not seen.sudoers_included:
-        made.findings.append(
+        return [
             Refusal(
                 "sudo",
-                "/etc/sudoers does not read its drop-ins, so no rule of ours would have an effect",
+                "/etc/sudoers does not read its drop-ins, so the managed one would have no effect",
                 expected="@includedir /etc/sudoers.d",
                 remedy="Add this line at its end, with visudo",
             )
-        )
-        return
+        ]
     if seen.sudoers == wanted.sudoers():
-        return
-    made.sudoers = wanted.sudoers()
-    made.findings.append(
-        Change(
+        return []
+    return [
+        WriteSudoers(
             f"sudo {SUDOERS}",
             "the declared admins may become root without a password, nobody else by this file",
             expected=", ".join(admin.name for admin in wanted.admins),
+            content=wanted.sudoers(),
         )
-    )
+    ]
 
 
-def _locked(wanted: Wanted, seen: Accounts, made: Plan) -> None:
+def _locked(wanted: Wanted, seen: Accounts) -> list[Finding]:
     if wanted.use_pam:
-        return
+        return []
     names = {admin.name for admin in wanted.admins} | {seen.login_user}
-    made.unlock.extend(made.create)  # useradd locks the password
-    for name in unlock(seen, names):
-        made.unlock.append(name)
-        made.findings.append(
-            Change(
-                f"password of {name}",
-                "it is locked, and sshd without PAM refuses even the right key of such an account",
-                expected="* (no password, not locked)",
-                found="!",
-            )
-        )
-    made.findings.extend(shut_out(seen, names))
+    return [*unlock(seen, names), *shut_out(seen, names)]
 
 
-def unlock(seen: Accounts, names: Sequence[str] | set[str]) -> list[str]:
+def unlock(seen: Accounts, names: Collection[str]) -> list[UnlockPassword]:
     """Those of the names whose locked password would keep them out of an sshd without PAM."""
     return [
-        account.name
+        UnlockPassword(
+            f"password of {account.name}",
+            "it is locked, and sshd without PAM refuses even the right key of such an account",
+            expected="* (no password, not locked)",
+            found="!",
+            user=account.name,
+        )
         for account in seen.accounts
         if account.name in names and account.uid != 0 and account.password == "locked"
     ]
 
 
-def shut_out(seen: Accounts, names: Sequence[str] | set[str]) -> list[Finding]:
+def shut_out(seen: Accounts, names: Collection[str]) -> list[Finding]:
     """Everybody else whose key an sshd without PAM refuses."""
     return [
         Notice(
             f"password of {account.name}",
             "it is locked, so sshd without PAM (ssh.use_pam = false) refuses this account's keys",
             found="!",
-            remedy=f"If it is to log in, on the host: `usermod -p '*' {quoted(account.name)}`",
+            remedy="If this user has to log in, on the host: `usermod -p '*' "
+            f"{quoted(account.name)}`",
         )
         for account in seen.accounts
         if account.name not in names
@@ -311,22 +344,22 @@ def shut_out(seen: Accounts, names: Sequence[str] | set[str]) -> list[Finding]:
     ]
 
 
-def _unread(account: Account, *, ours: bool) -> Finding:
-    """Keys that are not known. ours: they are declared, and a file of ours would take the place."""
+def _unread(account: Account, *, declared: bool) -> Finding:
+    """Keys that are not known. declared: others are declared, and would be written over them."""
     what, place = f"keys of {account.name}", " and ".join(account.unread)
     look = f"`ls -la {quoted(f'{account.home}/.ssh')}`"
-    if ours:
+    if declared:
         return Refusal(
             what,
-            "what they are cannot be read, so they are not overwritten",
+            "they cannot be read, so they are not overwritten",
             expected="a plain file of at most 64 KiB, or none",
             found=place,
-            remedy=f"Look at it on the host ({look}) and move it away; keep a second login open "
-            "meanwhile",
+            remedy=f"Look at it on the host ({look}) and move it away; until then keep a second "
+            "login open",
         )
     return Notice(
         what,
-        "what they are cannot be read, so nobody knows who can log in with them",
+        "they cannot be read, so nobody knows who can log in with them",
         expected="a plain file of at most 64 KiB, or none",
         found=place,
         remedy=f"Look at it on the host: {look}",
@@ -334,15 +367,15 @@ def _unread(account: Account, *, ours: bool) -> Finding:
 
 
 def _others(wanted: Wanted, seen: Accounts) -> list[Finding]:
-    """Users with keys whom nobody declared. Root's login is the SSH part's to switch off."""
+    """Undeclared users with keys. Root's login is switched off by :mod:`ssh.plan`."""
     if not wanted.admins or wanted.deny_others:
         return []
     others = [one for one in seen.accounts if one.uid != 0 and wanted.admin(one.name) is None]
-    unread: list[Finding] = [_unread(one, ours=False) for one in others if one.unread]
+    unread: list[Finding] = [_unread(one, declared=False) for one in others if one.unread]
     return unread + [
         Notice(
             f"keys of {account.name}",
-            "somebody who is not declared can log in"
+            "this undeclared user can log in"
             + (" and use sudo" if "sudo" in account.groups else "")
             + (": the user of this run" if account.name == seen.login_user else ""),
             found=f"{len(significant((*account.keys, *account.more_keys)))} keys",

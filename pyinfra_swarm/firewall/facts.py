@@ -32,7 +32,7 @@ from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.units import UNITS, parse_units
-from pyinfra_swarm.ssh.plan import CONFIG, DROP_INS
+from pyinfra_swarm.ssh.sshd import CONFIG, DROP_INS
 
 FAMILIES = {"ipv4": "iptables", "ipv6": "ip6tables"}
 BACKENDS = ("nft", "legacy")

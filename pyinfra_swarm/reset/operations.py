@@ -48,7 +48,7 @@ from pyinfra_swarm.run.converge import (
 from pyinfra_swarm.run.findings import Finding, refusals
 from pyinfra_swarm.run.limit import in_limit
 from pyinfra_swarm.ssh.operations import RELOAD
-from pyinfra_swarm.ssh.plan import DROP_IN
+from pyinfra_swarm.ssh.sshd import DROP_IN
 from pyinfra_swarm.updates.plan import CONFIGURATION
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from pyinfra_swarm.rollback.plan import INSTALLED, ROOT
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.wording import listed, verb
-from pyinfra_swarm.ssh.plan import DROP_IN
+from pyinfra_swarm.ssh.sshd import DROP_IN
 from pyinfra_swarm.updates.plan import CONFIGURATION
 
 if TYPE_CHECKING:

@@ -128,9 +128,14 @@ class ReversibleChange:
         ]
 
 
-def rolled_back_first(what: str) -> Change:
-    """What is told of a host that has an unconfirmed change."""
-    return Change(
+@dataclass(frozen=True)
+class RollBackFirst(Change):
+    """An earlier change is rolled back before anything else."""
+
+
+def rolled_back_first(what: str) -> RollBackFirst:
+    """What is reported of a host that has an unconfirmed change."""
+    return RollBackFirst(
         what,
         "an earlier change was never confirmed, so it is undone first; what still differs after "
         "that is changed again",

@@ -11,7 +11,7 @@ from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.units import UNITS, parse_units
-from pyinfra_swarm.ssh.plan import ACCESS_RULES, CONFIG, DROP_IN, DROP_INS, KEYWORDS, Line, Sshd
+from pyinfra_swarm.ssh.sshd import ACCESS_RULES, CONFIG, DROP_IN, DROP_INS, KEYWORDS, Line, Sshd
 
 _RELEVANT = "|".join(["include", "match", *KEYWORDS, *ACCESS_RULES])
 
@@ -19,11 +19,11 @@ _RELEVANT = "|".join(["include", "match", *KEYWORDS, *ACCESS_RULES])
 class Effective(SubjectFact[Sshd]):
     """The configuration sshd really has, and whether the running one has read it.
 
-    + users: more user names to ask for, separated by commas (root and ours always are)
+    + users: more user names to ask for, separated by commas (root and the run's own always are)
 
     Without a ``Match`` block, whom one asks for makes no difference, so sshd is asked once.
 
-    Returns :class:`ssh.plan.Sshd`:
+    Returns :class:`ssh.sshd.Sshd`:
 
     .. code:: python
 

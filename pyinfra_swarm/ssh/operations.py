@@ -19,13 +19,14 @@ from pyinfra_swarm.run.converge import (
     report,
     this_host,
 )
-from pyinfra_swarm.run.findings import Change, Finding, Notice, changes, refusals
+from pyinfra_swarm.run.findings import Finding, Notice, changes, refusals
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.pyinfra_internals import connection_without_keys, is_ssh
 from pyinfra_swarm.run.shell import write_file
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.ssh.facts import Effective
-from pyinfra_swarm.ssh.plan import CONFIG, DROP_IN, DROP_INS, INCLUDE, Sshd, Wanted, plan
+from pyinfra_swarm.ssh.plan import plan
+from pyinfra_swarm.ssh.sshd import CONFIG, DROP_IN, DROP_INS, INCLUDE, Sshd, Wanted
 
 RELOAD = (
     "if systemctl --quiet is-active ssh.socket; then systemctl try-restart ssh.service; "
@@ -33,17 +34,15 @@ RELOAD = (
 )
 """Has a running sshd read its files; where none runs, the socket starts one when it is needed.
 
-A reload ends an sshd that got its socket from systemd: it starts itself anew without that socket
+A reload ends an sshd that got its socket from systemd: it starts itself again without that socket
 and says "Cannot bind any address" (seen with OpenSSH 10.0p1 of Debian 13). A restart keeps the
-sessions (``KillMode=process``), and systemd holds the connections that arrive meanwhile.
+sessions (``KillMode=process``), and systemd holds the connections that arrive until then.
 """
 
 
 @converges("ssh")
 def hardened(settings: Settings) -> Commands:
     """sshd accepts keys only, and not root; nobody but the admins, if so declared.
-
-    + settings: the cluster's settings; of them ``ssh`` and ``access``
 
     Done by a drop-in that sorts first, judged by what ``sshd -T`` prints for root and for every
     admin. A server that has not read its files since they were written is reloaded. Every change
@@ -91,24 +90,16 @@ def _look(settings: Settings, names: list[str]) -> tuple[Sshd, Wanted, list[Find
     if changes(findings) and not refusals(findings) and not wanted.use_pam:
         accounts = observe(Accounts)
         needed = {*users, seen.login_user}
-        locked = unlock(accounts, needed)
-        findings = [*map(_locked, locked), *findings, *shut_out(accounts, needed)]
+        unlocking = unlock(accounts, needed)
+        locked = [step.user for step in unlocking]
+        findings = [*unlocking, *findings, *shut_out(accounts, needed)]
     return seen, wanted, findings, locked
-
-
-def _locked(name: str) -> Finding:
-    return Change(
-        f"password of {name}",
-        "it is locked, and sshd without PAM refuses even the right key of such an account",
-        expected="* (no password, not locked)",
-        found="!",
-    )
 
 
 def _only_keys(state: State, host: Host, findings: list[Finding]) -> str | None:
     problem = only_keys_are_offered(state, host)
-    told = [finding.reason for finding in findings if isinstance(finding, Notice)]
-    return "; ".join([problem, *told]) if problem else None
+    notices = [finding.reason for finding in findings if isinstance(finding, Notice)]
+    return "; ".join([problem, *notices]) if problem else None
 
 
 def _apply(wanted: Wanted, seen: Sshd, locked: list[str]) -> list[str]:
@@ -117,7 +108,7 @@ def _apply(wanted: Wanted, seen: Sshd, locked: list[str]) -> list[str]:
     if not seen.includes_drop_ins:
         include = program(__file__, "include_drop_ins.sh", include=INCLUDE, config=CONFIG)
         commands.append(include)
-    # A reload is only a signal: sshd starts itself anew a moment after systemctl has returned.
+    # A reload is only a signal: sshd starts itself again a moment after systemctl has returned.
     return [*commands, "/usr/sbin/sshd -t", RELOAD, "sleep 0.5"]
 
 
@@ -133,7 +124,7 @@ def only_keys_are_offered(state: State, host: Host) -> str | None:
             if problem and (transport is None or not transport.is_active()):
                 return f"sshd could not be asked what it offers: {problem}"
             if transport is None or transport.is_authenticated():
-                return "sshd let us in without a key"
+                return "sshd accepts a login without a key"
             transport.auth_none(user)
     except BadAuthenticationType as refusal:
         offered = sorted(refusal.allowed_types)
@@ -142,4 +133,4 @@ def only_keys_are_offered(state: State, host: Host) -> str | None:
         return f"sshd offers {', '.join(offered)}, where only publickey was expected"
     except (SSHException, OSError, EOFError, gevent.Timeout) as error:
         return f"sshd could not be asked what it offers: {error}"
-    return "sshd let us in without a key"
+    return "sshd accepts a login without a key"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pyinfra_swarm.access.plan import SUDOERS
 from pyinfra_swarm.docker.daemon import FORWARDING
 from pyinfra_swarm.docker.paths import KEYRING, SOURCES, UNIT_DROP_IN
-from pyinfra_swarm.ssh.plan import DROP_IN, DROP_INS
+from pyinfra_swarm.ssh.sshd import DROP_IN, DROP_INS
 from pyinfra_swarm.updates.plan import CONFIGURATION
 
 
@@ -77,7 +77,7 @@ HOSTS = (
     ),
     Kind(
         "somebody else with a key",
-        *("access", "keys of visitor", "somebody who is not declared can log in"),
+        *("access", "keys of visitor", "this undeclared user can log in"),
         "useradd -m -p '*' visitor; mkdir -p ~visitor/.ssh; "
         'echo "$STRANGER" > ~visitor/.ssh/authorized_keys',
         kind="notice",
@@ -314,7 +314,7 @@ FIREWALL = (
 REFUSALS = (
     _sshd(
         "a drop-in that turns passwords back on",
-        *("sshd PasswordAuthentication", "another setting wins over ours"),
+        *("sshd PasswordAuthentication", "another setting overrides the managed one"),
         f"echo 'PasswordAuthentication yes' > {DROP_INS}/00-aaa.conf",
         kind="refusal",
         undo=f"rm {DROP_INS}/00-aaa.conf",

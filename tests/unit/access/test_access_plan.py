@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinfra_swarm.access.plan import Account, Accounts, Declared, Plan, Wanted, key_files, plan
-from pyinfra_swarm.run.findings import Change, Notice, changes, refusals
+from pyinfra_swarm.access import plan as access
+from pyinfra_swarm.access.plan import Account, Accounts, Declared, Wanted, key_files
+from pyinfra_swarm.run.findings import Change, Finding, Notice, changes, refusals
 
 MINE = "ssh-ed25519 AAAAmine owner@laptop"
 OTHER = "ssh-ed25519 AAAAother somebody"
@@ -20,6 +21,41 @@ UBUNTU = Account(
 ROOT = Account("root", 0, "/root", "/bin/bash", "locked")
 FRESH = Accounts(login_user="ubuntu", accounts=(ROOT, UBUNTU))
 DECLARED = Wanted(admins=(Declared("ubuntu", (MINE,)),))
+
+
+@dataclass
+class Plan:
+    """What a plan finds, and by kind what it does."""
+
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def create(self) -> list[str]:
+        return [one.user for one in self.findings if isinstance(one, access.CreateUser)]
+
+    @property
+    def join_sudo(self) -> list[str]:
+        return [one.user for one in self.findings if isinstance(one, access.JoinSudo)]
+
+    @property
+    def unlock(self) -> list[str]:
+        new = [one for one in self.findings if isinstance(one, access.CreateUser)]
+        there = [one.user for one in self.findings if isinstance(one, access.UnlockPassword)]
+        return [*(one.user for one in new if one.star), *there]
+
+    @property
+    def keys(self) -> dict[str, tuple[str, ...]]:
+        kinds = access.CreateUser | access.WriteKeys
+        return {one.user: one.keys for one in self.findings if isinstance(one, kinds) and one.keys}
+
+    @property
+    def sudoers(self) -> str | None:
+        written = [one.content for one in self.findings if isinstance(one, access.WriteSudoers)]
+        return written[0] if written else None
+
+
+def plan(wanted: Wanted, seen: Accounts, used_key: str | None = None) -> Plan:
+    return Plan(access.plan(wanted, seen, used_key))
 
 
 def carried_out(made: Plan, seen: Accounts) -> Accounts:
@@ -87,7 +123,7 @@ def test_a_key_that_is_not_declared_is_removed_and_named() -> None:
     seen = replace(FRESH, accounts=(replace(UBUNTU, keys=(MINE, OTHER)),))
     made = plan(DECLARED, seen, USED)
     assert made.keys == {"ubuntu": (MINE,)}
-    assert "a key that is not declared opens this account" in reasons(made)
+    assert "an undeclared key opens this account" in reasons(made)
 
 
 def test_the_comment_of_a_key_makes_no_difference_its_options_do() -> None:
@@ -151,7 +187,10 @@ def having(account: Account) -> Accounts:
 
 
 def told(made: Plan) -> list[tuple[type, str, str]]:
-    return [(type(finding), finding.what, finding.reason) for finding in made.findings]
+    return [
+        (Change if isinstance(finding, Change) else type(finding), finding.what, finding.reason)
+        for finding in made.findings
+    ]
 
 
 def test_a_host_as_declared_needs_nothing() -> None:

@@ -28,7 +28,7 @@ from pyinfra_swarm.reset.plan import (
     taken_apart,
 )
 from pyinfra_swarm.run.findings import Change, Notice, Refusal
-from pyinfra_swarm.ssh.plan import DROP_IN
+from pyinfra_swarm.ssh.sshd import DROP_IN
 from pyinfra_swarm.updates.plan import CONFIGURATION
 from tests.builders import (
     ABSENT,

@@ -129,7 +129,11 @@ CARRIERS = {"on": 1, "quietly": 1, "script": 0, "StringCommand": 0}
 """What takes a script, and which of its arguments that is."""
 
 SAFE = {
-    "access/operations.py": {"commands": "lines that are judged themselves"},
+    "access/operations.py": {
+        "user": "a declared login",
+        "secret": "our own text",
+        "candidate": "our own path",
+    },
     "backup/save_operations.py": {"drain": "one of two of our own lines"},
     "keys/unlock_operations.py": {"command": "a script, judged where it is made"},
     "keys/certificates_operations.py": {"edit": "our own text", "nanoseconds": "a number"},

@@ -8,18 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyinfra_swarm.rollback.plan import RollBackFirst
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal, changes, refusals
-from pyinfra_swarm.ssh.plan import (
-    ACCESS_RULES,
-    CONFIG,
-    DROP_IN,
-    DROP_INS,
-    Line,
-    Sshd,
-    Wanted,
-    matches,
-    plan,
-)
+from pyinfra_swarm.ssh.plan import plan
+from pyinfra_swarm.ssh.precedence import matches
+from pyinfra_swarm.ssh.sshd import ACCESS_RULES, CONFIG, DROP_IN, DROP_INS, Line, Sshd, Wanted
 
 CLOUD = f"{DROP_INS}/50-cloud-init.conf"
 INCLUDE = Line(CONFIG, 12, f"Include {DROP_INS}/*.conf")
@@ -161,7 +154,7 @@ def test_files_that_sshd_does_not_accept_are_mended_by_their_owner_first() -> No
     (refusal,) = plan(WANTED, replace(FRESH, problem=problem))
     assert isinstance(refusal, Refusal)
     assert refusal.reason == f"sshd does not accept its own files: {problem}"
-    assert "Mend the file it names" in refusal.remedy
+    assert "Correct the file it names" in refusal.remedy
 
 
 def test_others_are_denied_only_if_the_run_itself_is_not() -> None:
@@ -328,11 +321,13 @@ def test_ours_is_ours_only_where_it_is_read_and_confirmed() -> None:
     ):
         assert not refusals(plan(WANTED, otherwise))
     (first, *_) = refusals(plan(WANTED, replace(seen, lines=(INCLUDE,))))
-    assert first.reason == "another setting wins over ours: one that could not be found"
+    assert first.reason == "another setting overrides the managed one: one that could not be found"
 
 
 def test_a_change_that_waits_for_its_confirmation_is_told_once() -> None:
-    assert told(plan(WANTED, replace(hardened(), unconfirmed=True))) == [(Change, "sshd", "", "")]
+    assert told(plan(WANTED, replace(hardened(), unconfirmed=True))) == [
+        (RollBackFirst, "sshd", "", "")
+    ]
 
 
 @pytest.mark.parametrize(("drop_in", "state"), [(None, "missing"), ("# older", "another version")])

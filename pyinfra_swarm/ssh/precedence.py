@@ -1,0 +1,89 @@
+"""Which line of sshd's files wins: sshd takes the first value it reads, a Match block before all.
+
+sshd reads its drop-ins in the order of their names, where its configuration includes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from pyinfra_swarm.ssh.sshd import CONFIG, DROP_IN, DROP_INS, Line, Sshd, Wanted
+
+
+def overriding(
+    wanted: Wanted,
+    seen: Sshd,
+    keyword: str,
+    expected: str,
+    *,
+    certain: bool,
+    in_match: bool = False,
+) -> list[Line]:
+    """The lines that override the managed drop-in, in the order in which sshd reads them.
+
+    certain: only those that are sure to: before the drop-in, or in a Match block that names a
+    user who has to get in. (Match criteria such as addresses and groups are left to sshd.)
+    in_match: only those in Match blocks.
+    """
+    found: list[Line] = []
+    match: Line | None = None
+    file = ""
+    drop_in_read = False
+    for line in _reading_order(seen.lines):
+        if line.file != file:
+            file, match = line.file, None
+        if file > DROP_IN or (line.keyword == "include" and DROP_INS in line.value):
+            drop_in_read = True
+        if line.file == DROP_IN:
+            continue
+        if line.keyword == "match":
+            match = line
+        elif line.keyword == keyword and not same(keyword, line.value.lower(), expected):
+            if match is None and not drop_in_read and not in_match:
+                found.append(line)
+            elif match is not None:
+                users = ("root", seen.login_user, *wanted.users)
+                if not certain or any(_matches_user(match, user) for user in users):
+                    found.append(line)
+    return found
+
+
+def _reading_order(lines: Sequence[Line]) -> list[Line]:
+    """Drop-ins where they are included; sshd sorts them by name."""
+    main = [line for line in lines if line.file == CONFIG]
+    others = sorted(
+        (line for line in lines if line.file != CONFIG), key=lambda line: (line.file, line.number)
+    )
+    at = next(
+        (
+            index
+            for index, line in enumerate(main)
+            if line.keyword == "include" and DROP_INS in line.value
+        ),
+        0,
+    )
+    return [*main[:at], *others, *main[at:]]
+
+
+def _matches_user(match: Line, user: str) -> bool:
+    """The block is sure to apply to a user: ``Match all``, or ``Match User …`` and nothing else."""
+    words = match.value.split()
+    if [word.lower() for word in words] == ["all"]:
+        return True
+    return len(words) == 2 and words[0].lower() == "user" and matches(user, words[1].split(","))
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """sshd's pattern list: any pattern matches, and none that begins with ``!``."""
+    names = [pattern.split("@")[0] for pattern in patterns]
+    if any(fnmatchcase(name, pattern[1:]) for pattern in names if pattern.startswith("!")):
+        return False
+    return any(fnmatchcase(name, pattern) for pattern in names if not pattern.startswith("!"))
+
+
+def same(keyword: str, found: str, expected: str) -> bool:
+    """Whether two values of a keyword mean the same; the order of users does not matter."""
+    if keyword == "allowusers":
+        return sorted(set(found.split())) == sorted(set(expected.split()))
+    return found == expected
