@@ -18,7 +18,7 @@ from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.keys.unlock_operations import wait_for_networks
 from pyinfra_swarm.networks.plan import ingress_of
 from pyinfra_swarm.nodes import facts as swarm_facts
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.answer import NoAnswer
 from pyinfra_swarm.run.confirmation import Proposal
 from pyinfra_swarm.run.connection import UNREACHABLE, read, why
@@ -152,20 +152,20 @@ def take_lock_off(state: State, host: Host, settings: Settings) -> bool:
         still_ours()
         done, output = run(with_values(_REPLACE_KEY, digest=digest), key)
     except NoAnswer as error:
-        story.failed(host, f"the node's key could not be read: {error}; nothing was changed")
+        reporting.failed(host, f"the node's key could not be read: {error}; nothing was changed")
         return False
     except NotUnlocked as error:
-        story.failed(host, f"the state could not be unlocked: {error}; nothing was changed")
+        reporting.failed(host, f"the state could not be unlocked: {error}; nothing was changed")
         return False
     except UNREACHABLE as error:
-        story.failed(
+        reporting.failed(
             host,
             f"no answer while the lock was taken off ({why(error)}). The host "
             "starts its engine by itself; see that it runs, and run the same command again",
         )
         return False
     if not done:
-        story.failed(host, f"the lock could not be taken off: {output.stderr.strip()}")
+        reporting.failed(host, f"the lock could not be taken off: {output.stderr.strip()}")
     return bool(done)
 
 

@@ -32,7 +32,7 @@ from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.keys.unlock_operations import ATTEMPTS, PATIENCE
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Membership, managers_of, view
-from pyinfra_swarm.run import plain_file, story
+from pyinfra_swarm.run import plain_file, reporting
 from pyinfra_swarm.run.answer import NoAnswer, Sections, asked, sections
 from pyinfra_swarm.run.confirmation import Proposal, confirmed
 from pyinfra_swarm.run.connection import UNREACHABLE, why
@@ -187,7 +187,7 @@ def _save(
         # The file is made before any engine is stopped: here it shows whether there is room.
         descriptor, name = tempfile.mkstemp(prefix=".backup-", dir=folder)  # mode 0600
     except OSError as error:
-        story.failed(host, f"the backup's file could not be made: {error}; nothing was stopped")
+        reporting.failed(host, f"the backup's file could not be made: {error}; nothing was stopped")
         return False
     waiting = Path(name)
     try:
@@ -222,7 +222,7 @@ def _save(
         os.replace(waiting, final)
         _sync_folder(folder)
     except (OSError, ValueError, Unusable, NotUnlocked) as error:
-        story.failed(host, f"no backup was written: {error}; the host is as it was")
+        reporting.failed(host, f"no backup was written: {error}; the host is as it was")
         return False
     finally:
         waiting.unlink(missing_ok=True)
@@ -232,7 +232,7 @@ def _save(
     if folder == place and not given("to"):
         _clear(host, settings, folder, written.file)
     if log:
-        story.failed(host, f"the backup is written, but {chosen.host} is not as it was: {log}")
+        reporting.failed(host, f"the backup is written, but {chosen.host} is not as it was: {log}")
         return False
     return True
 
@@ -270,7 +270,7 @@ def _read(state: State, host: Host, chosen: Choice) -> tuple[bytes, str] | None:
             _timeout=_LIMIT,
         )
     except UNREACHABLE as error:
-        story.failed(
+        reporting.failed(
             host,
             f"the connection was lost ({why(error)}): no backup was written. "
             "The host starts its engine again, and takes tasks again, by itself",
@@ -287,7 +287,7 @@ def _read(state: State, host: Host, chosen: Choice) -> tuple[bytes, str] | None:
         if hashlib.sha256(content).hexdigest() != found["sum"][0].split()[0]:
             raise ValueError
     except (KeyError, ValueError, IndexError, binascii.Error):
-        story.failed(host, f"the state of {chosen.host} could not be read: {said}")
+        reporting.failed(host, f"the state of {chosen.host} could not be read: {said}")
         return None
     return content, "" if found["status"] == ["0"] else said
 

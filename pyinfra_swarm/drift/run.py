@@ -70,7 +70,7 @@ class Run:
 
     status: pyinfra's exit status; ``None`` where it was ended because of the time limit.
     operations: the plan; ``None`` where pyinfra printed none (as when no host is left).
-    records: what the operations told, see ``pyinfra_swarm/run/story.py``.
+    records: what the operations reported, see :mod:`run.records`.
     unreadable: why that is not all of it: a record that cannot be read; empty where all can.
     log: pyinfra's own words; empty where they went to standard error.
     """

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pyinfra.api import FunctionCommand, Host, State
 
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.converge import call
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.script import quietly
@@ -143,11 +143,11 @@ def _on(state: State, host: Host, acting: str, text: str, doing: str, timeout: i
     manager = state.inventory.get_host(acting)
     outcome = quietly(manager, text, timeout=timeout, shown=True)
     if outcome.silent:
-        story.failed(
+        reporting.failed(
             host,
             f"{doing} on {acting}: {outcome.problem}. It may have happened all the same: once "
             f"{acting} answers again, run the same command again; it goes on from there",
         )
     elif not outcome.done:
-        story.failed(host, f"{doing} on {acting} failed: {outcome.problem}")
+        reporting.failed(host, f"{doing} on {acting} failed: {outcome.problem}")
     return outcome.done

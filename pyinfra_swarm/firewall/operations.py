@@ -36,7 +36,7 @@ from pyinfra_swarm.nodes.membership import acting_manager, view
 from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.rollback.operations import rolled_back_first, with_rollback
 from pyinfra_swarm.rollback.plan import forget
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import records
 from pyinfra_swarm.run.converge import (
     Commands,
     converges,
@@ -76,7 +76,7 @@ def applied(settings: Settings) -> Commands:
         firewall.applied(load(), name="Firewall: default deny, Cloudflare to the web ports")
     """
     host = observe(State)
-    story.measure("firewall", "exposure", measures.exposure(settings))
+    records.measure("firewall", "exposure", measures.exposure(settings))
     if not settings.firewall.enabled:
         report("firewall", _left_over(host))
         return
@@ -180,7 +180,7 @@ def web_ranges(settings: Settings) -> Commands:
     web = observe(State).web
     if web.age is not None:
         fetched = round(time.time()) - web.age
-        story.measure("firewall", "range list fetched", fetched, host=current_host().name)
+        records.measure("firewall", "range list fetched", fetched, host=current_host().name)
     findings = plan_ranges(web, settings.firewall.max_age_seconds)
     if asked and not changes(findings):
         findings = [*findings, Change("web ranges", "a refresh was asked for")]

@@ -28,6 +28,7 @@ from pyinfra_swarm.firewall.web_ranges import WebRanges
 from pyinfra_swarm.rollback.plan import rolled_back_first
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.observation import Observation
+from pyinfra_swarm.run.wording import duration
 
 TITLES: dict[Family, str] = {"ipv4": "IPv4", "ipv6": "IPv6"}
 
@@ -188,13 +189,15 @@ def plan_ranges(web: WebRanges, max_age: int) -> list[Finding]:
     age = web.age
     if age is not None and age <= max_age:
         return [_refused(web)] if web.refused else []
-    since = "have never been refreshed" if age is None else f"were last confirmed {_days(age)} ago"
+    since = (
+        "have never been refreshed" if age is None else f"were last confirmed {duration(age)} ago"
+    )
     failed = web.last_result not in ("", "ok")
     return [
         Change(
             "web ranges",
             f"{since}" + (f"; the last refresh failed: {web.last_result}" if failed else ""),
-            expected=f"no older than {_days(max_age)}",
+            expected=f"no older than {duration(max_age)}",
         )
     ]
 
@@ -370,12 +373,6 @@ def _files(wanted: Wanted, host: Host) -> list[Finding]:
     if not host.docker_waits:
         findings.append(Change("docker.service", "would start without the firewall"))
     return findings
-
-
-def _days(seconds: int) -> str:
-    if seconds >= 2 * 86400:
-        return f"{seconds // 86400} days"
-    return f"{seconds // 3600} hours" if seconds >= 2 * 3600 else f"{seconds // 60} minutes"
 
 
 def neighbours(names: Iterable[str]) -> list[Finding]:

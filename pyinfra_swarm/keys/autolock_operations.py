@@ -15,7 +15,7 @@ from pyinfra_swarm.keys.autolock import plan_autolock
 from pyinfra_swarm.keys.unlock_key_operations import fetch, known_fingerprint
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Membership
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.connection import UNREACHABLE
 from pyinfra_swarm.run.converge import (
     Commands,
@@ -88,6 +88,6 @@ def _make_private(state: State, host: Host, path: Path) -> bool:
     try:
         key_file.make_private(path)
     except OSError as error:
-        story.failed(host, f"{path} could not be made its owner's alone: {error}")
+        reporting.failed(host, f"{path} could not be made its owner's alone: {error}")
         return False
     return True

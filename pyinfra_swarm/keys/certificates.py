@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyinfra_swarm.keys.root_ca import pending, progress_of
 from pyinfra_swarm.nodes.membership import Membership, Observed, acting_manager, view
 from pyinfra_swarm.run.findings import Change, Finding, Notice
-from pyinfra_swarm.run.wording import listed
+from pyinfra_swarm.run.wording import duration, listed
 from pyinfra_swarm.settings.values.times import DURATION_UNITS
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def _of_the_swarm(settings: Settings, cluster: Membership, now: float) -> list[F
             Change(
                 "certificate expiry",
                 "is declared otherwise; a node's certificate gets it when it is renewed",
-                expected=duration(declared),
-                found=duration(spec.certificate_expiry),
+                expected=as_setting(declared),
+                found=as_setting(spec.certificate_expiry),
             )
         )
     if spec.rotating:
@@ -71,7 +71,7 @@ def _of_the_swarm(settings: Settings, cluster: Membership, now: float) -> list[F
             Notice(
                 "root CA",
                 "ends within a year, and all certificates with it",
-                found=f"{_days(spec.root_expires - now)} left",
+                found=f"{duration(spec.root_expires - now)} left",
                 remedy="Replace it: `pyinfra inventory.py deploys/rotate_ca.py`",
             )
         )
@@ -89,7 +89,7 @@ def _of_the_host(own: Membership, now: float) -> list[Finding]:
                 "certificate",
                 "has expired, and the engine will not be let in again once its connection breaks; "
                 f"do not restart it. {_AGAIN}",
-                found=f"ended {_days(-left)} ago",
+                found=f"ended {duration(-left)} ago",
                 remedy=rejoin(own),
             )
         ]
@@ -99,7 +99,7 @@ def _of_the_host(own: Membership, now: float) -> list[Finding]:
         Notice(
             "certificate",
             "should have been renewed by now, and was not",
-            found=f"{_days(left)} left of {_days(expires - issued)}",
+            found=f"{duration(left)} left of {duration(expires - issued)}",
             remedy="Is the clock right, and do the managers answer at port 2377? `systemctl "
             f"restart docker` makes the engine ask anew, one host at a time; {_AGAIN}",
         )
@@ -134,17 +134,10 @@ def rejoin(own: Membership) -> str:
     return "`docker swarm leave --force` on it, then run the site, and it joins anew"
 
 
-def duration(seconds: int) -> str:
+def as_setting(seconds: int) -> str:
     """A length of time as the settings have it: ``90d``, ``1d12h``."""
     words = ""
     for unit, size in sorted(DURATION_UNITS.items(), key=lambda item: -item[1]):
         count, seconds = divmod(seconds, size)
         words += f"{count}{unit}" if count else ""
     return words or "0s"
-
-
-def _days(seconds: float) -> str:
-    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= 2 * size or size == 60:
-            return f"{seconds / size:.0f} {word}s"
-    return ""  # pragma: no cover

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, acting_manager, view
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
-from pyinfra_swarm.run.wording import listed
+from pyinfra_swarm.run.wording import listed, verb
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings
@@ -36,7 +36,8 @@ def plan_ca_rotation(
                 Refusal(
                     "root CA",
                     f"is being replaced, and that cannot end before {listed(late)} "
-                    f"{_has(late)} a certificate of the new one: {_is(late)} down",
+                    f"{verb(late, 'has', 'have')} a certificate of the new one: "
+                    f"{verb(late, 'is', 'are')} down",
                     found=progress_of(cluster),
                     remedy=_BRING_BACK,
                 )
@@ -51,8 +52,8 @@ def plan_ca_rotation(
         return [
             Refusal(
                 "root CA",
-                f"is not replaced while {listed(gone)} {_is(gone)} down: it would not end before "
-                "every node has a certificate of the new one",
+                f"is not replaced while {listed(gone)} {verb(gone, 'is', 'are')} down: it would "
+                "not end before every node has a certificate of the new one",
                 remedy=_BRING_BACK,
             )
         ]
@@ -101,11 +102,3 @@ def no_manager(what: str) -> Refusal:
         f"{what}: no declared manager answers for one",
         remedy="`pyinfra inventory.py deploys/swarm.py --dry` says why",
     )
-
-
-def _is(names: list[str]) -> str:
-    return "is" if len(names) == 1 else "are"
-
-
-def _has(names: list[str]) -> str:
-    return "has" if len(names) == 1 else "have"

@@ -22,7 +22,7 @@ from pyinfra_swarm.keys.unlock_key_rotation import plan_key_rotation
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Membership
 from pyinfra_swarm.nodes.observing import acting_left_out
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.answer import NoAnswer
 from pyinfra_swarm.run.connection import UNREACHABLE, read, why
 from pyinfra_swarm.run.converge import (
@@ -95,7 +95,7 @@ def fetch(
         try:
             place = stack.enter_context(key_file.place_for(path))
         except OSError as error:
-            story.failed(host, f"{doing} was not begun: {path} cannot be written ({error})")
+            reporting.failed(host, f"{doing} was not begun: {path} cannot be written ({error})")
             return False
         key = _key(host, script, doing)
         if key is None:
@@ -103,7 +103,7 @@ def fetch(
         try:
             place.keep(key)
         except OSError as error:
-            story.failed(host, _not_kept(host, path, error, off=undone(host)))
+            reporting.failed(host, _not_kept(host, path, error, off=undone(host)))
             return False
         return True
 
@@ -113,10 +113,12 @@ def _key(host: Host, script: str, doing: str) -> str | None:
     try:
         key = read(host, f"set -eu\n{UPDATE_SWARM}{script}", timeout=90)
     except NoAnswer as error:
-        story.failed(host, f"{doing}: {error}. It may have happened all the same: run again to see")
+        reporting.failed(
+            host, f"{doing}: {error}. It may have happened all the same: run again to see"
+        )
         return None
     except UNREACHABLE as error:  # a time-out is an OSError, and no fault of the file's
-        story.failed(
+        reporting.failed(
             host,
             f"{doing}: the engine gave no answer ({why(error)}). It may have happened "
             "all the same: run again before any manager is restarted; that fetches the key",
@@ -124,7 +126,7 @@ def _key(host: Host, script: str, doing: str) -> str | None:
         return None
     if is_key(key):
         return key
-    story.failed(
+    reporting.failed(
         host,
         f"{doing}: the answer is no unlock key. It may have happened all the same: run again to "
         "see",

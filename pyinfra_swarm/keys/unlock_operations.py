@@ -19,7 +19,7 @@ from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.keys.unlock import key_missing, plan_connection, plan_unlock
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.quorum import may_restart
-from pyinfra_swarm.run import clock, story
+from pyinfra_swarm.run import clock, reporting
 from pyinfra_swarm.run.converge import (
     Commands,
     call,
@@ -166,7 +166,7 @@ def _send_keys(state: State, host: Host, path: Path) -> bool:
     try:
         keys = key_file.keys(path)
     except OSError as error:
-        story.failed(host, f"{path} cannot be read: {error}")
+        reporting.failed(host, f"{path} cannot be read: {error}")
         return False
     bodies = "".join(json.dumps({"UnlockKey": key}) + "\n" for key in keys)
     command, sent = arrives_whole(_UNLOCK, bodies)
@@ -182,7 +182,7 @@ def _send_keys(state: State, host: Host, path: Path) -> bool:
         words = output.stderr.strip() or "no message"
         for key in keys:
             words = words.replace(key, "…")
-        story.failed(host, f"unlocking: {words}")
+        reporting.failed(host, f"unlocking: {words}")
     return bool(status)
 
 

@@ -12,6 +12,7 @@ from pyinfra_swarm.firewall.plan import neighbours
 from pyinfra_swarm.host.system import CONFLICTING, Host, Kernel, Module
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted, setting
+from pyinfra_swarm.run.wording import duration, listed
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -100,15 +101,15 @@ def cluster_findings(settings: Settings, hosts: Mapping[str, Host | None]) -> It
     for hostname, names in _shared({name: host.hostname for name, host in known.items()}):
         yield Refusal(
             "hostname",
-            f"{_and(names)} call themselves “{hostname}”; swarm's node list and the logs could not"
-            " tell them apart",
+            f"{listed(names)} call themselves “{hostname}”; swarm's node list and the logs could "
+            "not tell them apart",
             remedy="Give each its own: `sudo hostnamectl set-hostname NAME`",
         )
     for identity, names in _shared({name: host.machine_id for name, host in known.items()}):
         yield Refusal(
             "machine id",
-            f"{_and(names)} have the same one ({identity}), as copies of one image do; the network"
-            " may give them the same address",
+            f"{listed(names)} have the same one ({identity}), as copies of one image do; the "
+            "network may give them the same address",
             remedy="On all of them but one: `sudo rm /etc/machine-id /var/lib/dbus/machine-id;"
             " sudo systemd-machine-id-setup; sudo reboot`",
         )
@@ -120,10 +121,13 @@ def _system(host: Host) -> Iterator[Finding]:
         yield Refusal(
             "distribution",
             "it is not one that this project is made and tested for",
-            expected=_or(
-                f"{distribution.capitalize()} {version}"
-                for distribution, versions in SUPPORTED.items()
-                for version in versions
+            expected=listed(
+                [
+                    f"{distribution.capitalize()} {version}"
+                    for distribution, versions in SUPPORTED.items()
+                    for version in versions
+                ],
+                "or",
             ),
             found=f"{host.distribution} {host.version}".strip() or "nothing in /etc/os-release",
             remedy="Install one of these on the host",
@@ -132,7 +136,7 @@ def _system(host: Host) -> Iterator[Finding]:
         yield Refusal(
             "architecture",
             "Docker's packages are not tested on it here",
-            expected=_or(ARCHITECTURES),
+            expected=listed(ARCHITECTURES, "or"),
             found=host.architecture or "no dpkg",
             remedy="Install a 64-bit system if the processor is one, or use another host",
         )
@@ -161,7 +165,7 @@ def _identity(settings: Settings, name: str, host: Host) -> Iterator[Finding]:
             "address",
             "no interface of the host has the declared one, so the other nodes could not reach it",
             expected=declared,
-            found=_and(reachable) or "none",
+            found=listed(reachable) or "none",
             remedy="Correct the host's address in the settings, or ssh_host if SSH ends up on"
             " another machine; a static address or a reserved DHCP lease keeps it",
         )
@@ -170,7 +174,7 @@ def _identity(settings: Settings, name: str, host: Host) -> Iterator[Finding]:
 def _clock(host: Host) -> Iterator[Finding]:
     off = abs(host.clock_ahead)
     direction = "ahead of" if host.clock_ahead > 0 else "behind"
-    measured = f"it is {_duration(off)} {direction} this computer's"
+    measured = f"it is {duration(off)} {direction} this computer's"
     remedy = (
         "See what `timedatectl` says there and here; `sudo timedatectl set-ntp true` turns"
         " synchronisation on, `sudo timedatectl set-time …` sets a clock that is far off"
@@ -217,7 +221,7 @@ def _other_tools(settings: Settings, host: Host) -> Iterator[Finding]:
     if conflicting:
         yield Refusal(
             "packages",
-            f"{_and(conflicting)} of the distribution"
+            f"{listed(conflicting)} of the distribution"
             f" {'is' if len(conflicting) == 1 else 'are'} installed, and Docker's own conflict"
             " with that",
             remedy=f"`sudo apt remove {' '.join(map(quoted, conflicting))}` (images and volumes "
@@ -332,8 +336,8 @@ def kernel_findings(kernel: Kernel) -> Iterator[Finding]:
     if untried:
         yield Notice(
             "kernel",
-            f"could not find out whether it has {_and(untried)}: there is no modprobe, or no folder"
-            f" /lib/modules/{kernel.release}",
+            f"could not find out whether it has {listed(untried)}: there is no modprobe, or no "
+            f"folder /lib/modules/{kernel.release}",
             found=said,
             remedy="Reboot if the kernel was updated since the last boot, or install kmod",
         )
@@ -397,7 +401,7 @@ def _listed(versions: Mapping[str, str]) -> str:
     for name, version in versions.items():
         by_version.setdefault(version, []).append(name)
     return "; ".join(
-        f"{version} on {_and(names)}"
+        f"{version} on {listed(names)}"
         for version, names in sorted(by_version.items(), key=lambda item: order(item[0]))
     )
 
@@ -411,19 +415,3 @@ def _shared(values: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
     for value, names in by_value.items():
         if len(names) > 1:
             yield value, names
-
-
-def _and(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def _or(words: Iterator[str] | tuple[str, ...]) -> str:
-    *most, last = words
-    return f"{', '.join(most)} or {last}"
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} seconds"

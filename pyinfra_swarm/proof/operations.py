@@ -23,7 +23,7 @@ from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
 from pyinfra_swarm.proof import exchange
 from pyinfra_swarm.proof.crossings import NO_INGRESS, crossings, plan_proof, unproven
 from pyinfra_swarm.proof.verdict import Proof, judge, table
-from pyinfra_swarm.run import clock, story
+from pyinfra_swarm.run import clock, context, records, reporting
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.converge import (
     Commands,
@@ -75,7 +75,7 @@ def proven(settings: Settings) -> Commands:
     findings = plan_proof(settings, observed, attachments, me.name)
     if refusals(findings):
         report("proof", findings)
-    story.report(me, "proof", findings)
+    reporting.report(me, "proof", findings)
     focus = _limit()
     mine = [
         c
@@ -98,7 +98,7 @@ def proven(settings: Settings) -> Commands:
 def _limit() -> tuple[str, ...]:
     """The hosts that ``--limit`` names; none where there is no limit."""
     near = in_limit()
-    return near if len(near) < len(story.state().inventory) else ()
+    return near if len(near) < len(context.state().inventory) else ()
 
 
 _proofs: dict[int, AsyncResult[Proof]] = {}
@@ -108,7 +108,7 @@ def _proven(state: State, host: Host, settings: Settings, focus: Sequence[str]) 
     """This host's share of the verdict: the first host has the proof made, the others wait."""
     proof = _once(state, settings, focus)
     if isinstance(proof, str):
-        story.failed(host, proof)
+        reporting.failed(host, proof)
         return False
     return _told(host, proof, focus)
 
@@ -121,7 +121,7 @@ def _once(state: State, settings: Settings, focus: Sequence[str]) -> Proof | str
             proof = prove(state, settings, focus=focus)
             for line in table(proof):
                 logger.info(line)
-            story.measure("proof", "pairs", [pair.record() for pair in proof.pairs])
+            records.measure("proof", "pairs", [pair.record() for pair in proof.pairs])
             pending.set(proof)
         except Unproven as error:
             return _broken(pending, str(error))
@@ -143,14 +143,16 @@ def _broken(pending: AsyncResult[Proof], message: str) -> str:
 def _told(host: Host, proof: Proof, focus: Sequence[str]) -> bool:
     """Tell what the proof has shown of this host; whether it has passed."""
     problems = proof.problems(host.name, focus)
-    story.report(host, "proof", [*proof.remarks.get(host.name, ()), *problems])
+    reporting.report(host, "proof", [*proof.remarks.get(host.name, ()), *problems])
     if host.name in proof.silent:
-        story.failed(host, f"did not carry out its share of the proof: {proof.silent[host.name]}")
+        reporting.failed(
+            host, f"did not carry out its share of the proof: {proof.silent[host.name]}"
+        )
         return False
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         first = problems[0]
-        story.failed(host, f"{first.what}: {first.reason}{more}", told=True)
+        reporting.failed(host, f"{first.what}: {first.reason}{more}", told=True)
     return not problems
 
 
@@ -168,20 +170,20 @@ def _gate(state: State, host: Host, settings: Settings, name: str) -> bool:
     try:
         proof = prove(state, settings, focus=[name])
     except Unproven as error:
-        story.failed(host, str(error))
+        reporting.failed(host, str(error))
         return False
     for line in table(proof):
         host.log(line)
     if name in proof.unproven:
-        story.failed(host, f"the data plane could not be proven: {name} {proof.unproven[name]}")
+        reporting.failed(host, f"the data plane could not be proven: {name} {proof.unproven[name]}")
         return False
     problems = proof.problems()
-    story.report(host, "proof", [*proof.remarks.get(name, ()), *problems])
+    reporting.report(host, "proof", [*proof.remarks.get(name, ()), *problems])
     if proof.proven and (proof.pairs or not _others_ready(settings, name)):
         return True
     shown = [f"{problem.what}: {problem.reason}" for problem in problems]
     shown += [f"{silent} {why}" for silent, why in proof.silent.items()]
-    story.failed(
+    reporting.failed(
         host,
         "the data plane is not proven: "
         + ("; ".join(shown) or "other nodes are ready, but none of them could be tried"),

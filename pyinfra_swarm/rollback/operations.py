@@ -25,7 +25,7 @@ from pyinfra_swarm.rollback.plan import (
     undo,
     undo_all,
 )
-from pyinfra_swarm.run import clock, story
+from pyinfra_swarm.run import clock, reporting
 from pyinfra_swarm.run.connection import UNREACHABLE, why
 from pyinfra_swarm.run.converge import Commands, call, current_host, progress, script
 from pyinfra_swarm.run.pyinfra_internals import another_login, operation_arguments
@@ -135,7 +135,7 @@ def _change(
     if not undone:
         time.sleep(max(0, deadline + 2 - clock.now()))
     ending = _ending(state, host, change, arguments, deadline + _MARGIN)
-    story.failed(host, f"{change.subject}: {problem}. {ending}")
+    reporting.failed(host, f"{change.subject}: {problem}. {ending}")
     return False
 
 

@@ -35,7 +35,7 @@ from pyinfra_swarm.rolling.services import Replicas
 from pyinfra_swarm.rolling.turns import labelled, labels_to_set, order_of_turns
 from pyinfra_swarm.rolling.wait_for_node import Expected, engine_runs, node_back
 from pyinfra_swarm.rolling.wait_for_services import services_complete
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.connection import connection_broke
 from pyinfra_swarm.run.converge import (
     Commands,
@@ -171,7 +171,7 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
                 if broke
                 else "a command failed, its output is above"
             )
-            story.failed(
+            reporting.failed(
                 current_host(),
                 f"{job.name}: {what}. This node stays drained until that is fixed; then run the "
                 "same command again: it resumes here",

@@ -12,7 +12,7 @@ from pyinfra_swarm.rolling.jobs import Options, Roll
 from pyinfra_swarm.rolling.operations import Job, running
 from pyinfra_swarm.rolling.stages import stages
 from pyinfra_swarm.rolling.wait_for_node import PAUSE
-from pyinfra_swarm.run import clock, story
+from pyinfra_swarm.run import clock, reporting
 from pyinfra_swarm.run.connection import log_in_anew, read
 from pyinfra_swarm.run.converge import Commands, call, observe, pause, progress, script
 
@@ -39,7 +39,7 @@ def _wait_for_boot(state: State, host: Host, boot: str, seconds: int) -> bool:
         pause(PAUSE)
         if log_in_anew(host) and _boot(host) not in ("", boot):
             return True
-    story.failed(
+    reporting.failed(
         host,
         f"this host has not come back within {seconds} s of its reboot. It is still drained. When "
         "it is back (a console shows what it waits for), run the same command again: it resumes "

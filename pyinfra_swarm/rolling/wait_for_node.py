@@ -9,7 +9,7 @@ from pyinfra.api import FunctionCommand, Host, State
 from pyinfra_swarm.nodes import facts
 from pyinfra_swarm.nodes.membership import Membership
 from pyinfra_swarm.rolling.health import not_back
-from pyinfra_swarm.run import clock, story
+from pyinfra_swarm.run import clock, reporting
 from pyinfra_swarm.run.connection import log_in_anew
 from pyinfra_swarm.run.converge import Unobserved, call, forget_observations, observe_on, pause
 
@@ -79,7 +79,7 @@ def _wait_for_node(state: State, host: Host, expected: Expected, restored: bool)
             return True
         if clock.now() > deadline:
             drained = "" if restored else ". It is still drained"
-            story.failed(
+            reporting.failed(
                 host,
                 f"this node has not come back after {expected.seconds} s: {problem}{drained}. Fix "
                 "it (`journalctl -u docker`), then run the same command again: it resumes here",

@@ -8,7 +8,7 @@ from pyinfra.api import FunctionCommand, Host, State
 
 from pyinfra_swarm.rolling import facts
 from pyinfra_swarm.rolling.services import Replicas, incomplete, without_a_node
-from pyinfra_swarm.run import clock, story
+from pyinfra_swarm.run import clock, reporting
 from pyinfra_swarm.run.converge import Unobserved, call, forget_observations, observe_on, pause
 from pyinfra_swarm.run.wording import listed
 
@@ -46,6 +46,6 @@ def _wait(
                 return True
             problem = f"services still lack replicas: {listed(lacking)}"
         if clock.now() > deadline:
-            story.failed(host, f"after {seconds} s {problem}. {remedy}")
+            reporting.failed(host, f"after {seconds} s {problem}. {remedy}")
             return False
         pause(PAUSE)

@@ -14,7 +14,7 @@ from gevent import GreenletExit
 from gevent.event import AsyncResult
 from gevent.select import select
 
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import interruption
 from pyinfra_swarm.run.converge import forget_everywhere, given, is_executing, report
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
 from pyinfra_swarm.run.printable import plain
@@ -79,7 +79,7 @@ def confirmed(propose: Callable[[], Proposal[T]]) -> T:
     if not shown.word or not is_executing():
         return shown.plan
     answer = _answer(shown.word, shown.consequence)
-    if story.interrupted():
+    if interruption.interrupted():
         raise GreenletExit  # pyinfra waits for its hosts' greenlets before it disconnects
     if answer.text != shown.word:
         report(PART, [refusal(shown.word, shown.consequence, answer.text, sys.argv[1:])])
@@ -184,7 +184,7 @@ def _asked(word: str, consequence: str) -> str | None:
             click.echo(question, nl=False, err=True)
             # All else goes on meanwhile: the connections are kept alive, and the lock held.
             while not select([sys.stdin], [], [], 0.2)[0]:
-                if story.interrupted():
+                if interruption.interrupted():
                     return None
             return sys.stdin.readline().strip()
         finally:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyinfra import logger
 
-from pyinfra_swarm.run import command_line, story
+from pyinfra_swarm.run import command_line, start
 from pyinfra_swarm.run.pyinfra_internals import given_options
 from pyinfra_swarm.settings import Host, Settings, SettingsError, Ssh, load, source
 from pyinfra_swarm.settings.paths import project
@@ -38,7 +38,7 @@ def groups(inventory: str) -> tuple[Group, Group]:
         _many(len(settings.workers), "worker"),
         where,
     )
-    story.install()
+    start.install()
     for warning in (*settings.warnings, *_hidden_facts()):
         logger.warning("%s", warning)
     return (

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from pyinfra_swarm.run.printable import WORD_LIMIT, plain
-from pyinfra_swarm.run.wording import listed, verb
+from pyinfra_swarm.run.wording import duration, listed, verb
 
 FILE = "/run/pyinfra-swarm.lock"
 """Empty unless a run holds the lock, or its shell was killed: the kernel alone knows. A reboot
@@ -119,11 +119,7 @@ class Met:
 
 
 def _ago(seconds: int) -> str:
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {unit}{'s' * (count != 1)} ago"
-    return "just now"
+    return f"{duration(seconds)} ago" if seconds else "just now"
 
 
 def announcement(holder: Holder) -> str:

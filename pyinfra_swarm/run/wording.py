@@ -1,4 +1,4 @@
-"""Words that more than one plan needs."""
+"""How lists, numbers, moments and lengths of time are worded, in every message."""
 
 from __future__ import annotations
 
@@ -6,14 +6,30 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 
-def listed(names: Sequence[str]) -> str:
-    """An enumeration, as a person writes it: ``rk1, rk2 and rk3``."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """An enumeration, as a person writes it: ``rk1, rk2 and rk3``. word: ``and`` or ``or``."""
+    return f" {word} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def verb(names: Sequence[str], one: str, many: str) -> str:
     """The verb after an enumeration: ``one`` after a single name, else ``many``."""
     return one if len(names) == 1 else many
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things: ``1 host``, ``3 hosts``."""
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
+_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
+
+
+def duration(seconds: float) -> str:
+    """A length of time in the largest unit that it has two of: ``3 days``, ``90 seconds``."""
+    for size, unit in _UNITS:
+        if seconds >= 2 * size:
+            return counted(round(seconds / size), unit)
+    return counted(round(seconds), "second")
 
 
 def moment(seconds: float) -> str:

@@ -46,7 +46,7 @@ from pyinfra_swarm.nodes.steps import (
     SetAvailability,
     SetLabel,
 )
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import records, reporting
 from pyinfra_swarm.run.answer import NoAnswer
 from pyinfra_swarm.run.connection import UNREACHABLE, read, why
 from pyinfra_swarm.run.converge import (
@@ -194,7 +194,7 @@ One that cannot reach its manager calls itself ``pending``, then ``error``: it h
 def _join(state: State, host: Host, acting: str, address: str, managers: list[str]) -> bool:
     token = _worker_token(state, acting)
     if not token:
-        story.failed(host, f"{acting} gave no join token, so this host could not join")
+        reporting.failed(host, f"{acting} gave no join token, so this host could not join")
         return False
     host.log(f"joining through {', '.join(managers)}")
     body = {
@@ -217,7 +217,7 @@ def _join(state: State, host: Host, acting: str, address: str, managers: list[st
     )
     if not status:
         words = output.stderr.replace(token, "…").strip() or "no message"
-        story.failed(host, f"could not join the swarm through {', '.join(managers)}: {words}")
+        reporting.failed(host, f"could not join the swarm through {', '.join(managers)}: {words}")
         return False
     _look_for_the_ingress(state, host, acting, address)
     return True
@@ -455,7 +455,7 @@ MEASURES = {
 def _measure(settings: Settings, observed: Observed, me: DeclaredHost) -> None:
     """What a report shows of the swarm besides its differences."""
     for what, of in MEASURES.items():
-        story.measure("swarm", what, partial(of, settings, observed))
+        records.measure("swarm", what, partial(of, settings, observed))
     own = observed[me.name]
     if own is not None and own.certificate_expires is not None:
-        story.measure("swarm", "certificate expires", own.certificate_expires, host=me.name)
+        records.measure("swarm", "certificate expires", own.certificate_expires, host=me.name)

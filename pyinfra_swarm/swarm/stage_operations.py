@@ -8,7 +8,7 @@ from pyinfra_swarm.networks.plan import services_matter
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Observed, Service, acting_manager
 from pyinfra_swarm.nodes.steps import Step, steps
-from pyinfra_swarm.run import pyinfra_internals, story
+from pyinfra_swarm.run import context, pyinfra_internals
 from pyinfra_swarm.run.converge import current_host, is_executing, observe_on, report, this_host
 from pyinfra_swarm.run.findings import Finding
 from pyinfra_swarm.run.limit import in_limit
@@ -43,7 +43,7 @@ _foreseen: tuple[Observed, int, topology.Plan] | None = None
 def _findings(settings: Settings, stage: topology.Stage, observed: Observed) -> list[Finding]:
     """What is the case, where it is carried out now; else what will be, when its turn comes."""
     global _foreseen
-    run, services = story.state(), _services(settings, observed)
+    run, services = context.state(), _services(settings, observed)
     seen = topology.Seen(settings, observed, services, planning=not is_executing())
     if is_executing():
         return stage.plan(seen, this_host(settings))

@@ -136,7 +136,7 @@ def test_managers_come_first_the_leader_last_of_them_and_all_is_as_it_was(engine
     assert run.returncode == 0, run.output
     assert turns(run) == [*(n for n in ("rk1", "rk2", "rk3") if n != last), last, "rk4"]
     assert run.stderr.count("here the data plane would be proven") == 4
-    assert run.closing == "All 4 hosts are done: 4 differences mended."
+    assert run.closing == "All 4 hosts are done: 4 differences fixed."
     assert restarted(engines, before) == {"rk1", "rk2", "rk3", "rk4"}
     assert_whole(engines)
 

@@ -47,7 +47,7 @@ def test_anything_else_changes_nothing(drifted: ModuleType, answer: str | None) 
     if answer is None:
         terminal.interrupt()
         assert terminal.finish() == 130
-        assert "ended before it was through; nothing was changed" in terminal.shown
+        assert "The run was interrupted; nothing was changed" in terminal.shown
     else:
         terminal.type(answer)
         terminal.finish()

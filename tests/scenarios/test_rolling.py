@@ -247,7 +247,7 @@ def test_docker_is_upgraded_while_visitors_are_served(
     # Firewall, configuration and networks as well: the new engine has started with all of it.
     site = pyinfra("--dry", *SITE, env=declared)
     assert site.closing == (
-        "All 4 hosts are as declared, but for what is marked ! above (1). Nothing was changed."
+        "All 4 hosts are as declared, except for the 1 item marked ! above. Nothing was changed."
     ), site.output
 
 

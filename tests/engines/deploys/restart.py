@@ -9,13 +9,13 @@ from pyinfra import local
 from pyinfra.api import FunctionCommand
 
 from pyinfra_swarm.proof import operations as proof
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import reporting
 
 
 def _prove(state, host):
     host.log("here the data plane would be proven")
     if os.environ.get("ENGINES_PROOF") == "fails":
-        story.failed(host, "nothing encrypted came through")
+        reporting.failed(host, "nothing encrypted came through")
         return False
     return True
 

@@ -19,10 +19,10 @@ KEY = "\n".join(sections(CONVERGED)["keyring"])
 INVENTORY = """
 import atexit, json
 from pyinfra.context import ctx_state
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import start
 
 hosts = [("@fake/rk1", {{"fake_responses": {said!r}, "fake_delay": 0}})]
-story.install()
+start.install()
 
 
 def _write():

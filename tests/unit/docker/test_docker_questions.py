@@ -23,12 +23,12 @@ import json
 from pyinfra.context import ctx_state
 
 from pyinfra_swarm.settings import Settings
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import start
 
 hosts = {hosts!r}
 declared = Settings.host
 Settings.host = lambda settings, name: declared(settings, name.removeprefix("@fake/"))
-story.install()
+start.install()
 
 
 def _write():

@@ -24,7 +24,7 @@ from pyinfra_swarm.drift import notify
 from pyinfra_swarm.drift.report import Host, Report, report
 from pyinfra_swarm.drift.run import Request, Run, _records, environment, run
 from pyinfra_swarm.drift.target import deploy
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import records
 from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.run.printable import plain
 from pyinfra_swarm.settings.paths import ROOT
@@ -32,8 +32,8 @@ from tests.tools import hostile
 from tests.unit.drift.drift_examples import AT, host_in
 
 INVENTORY = """
-from pyinfra_swarm.run import story as _story
-_story.install()
+from pyinfra_swarm.run import start as _start
+_start.install()
 _nobody = {"ssh_hostname": "127.0.0.1", "ssh_port": 1, "ssh_user": "ada"}
 _nobody |= {"ssh_connect_retries": 0}
 boards = ["@fake/rk1", "@fake/rk2", ("rk3", _nobody)]
@@ -43,7 +43,7 @@ PREAMBLE = """
 import time
 from pyinfra.api import FactBase, StringCommand
 from pyinfra_swarm.run.findings import Change, Notice, Refusal
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import records
 from pyinfra_swarm.run.converge import converges, current_host, observe, report
 
 class Silent(FactBase):
@@ -59,7 +59,7 @@ def nothing_differs():
 @converges("docker")
 def differs_on_rk2():
     mine = current_host().name == "@fake/rk2"
-    story.measure("docker", "height", 12, host=current_host().name)
+    records.measure("docker", "height", 12, host=current_host().name)
     if report("docker", [Change("daemon.json", "is another", "a", "b")] if mine else []):
         yield StringCommand("never")
         raise AssertionError("a plan goes no further than the first command")
@@ -101,7 +101,7 @@ def silent_on_rk2():
 @converges("swarm")
 def meets_another_run():
     # The record that whoever finds the cluster's lock held has to write.
-    story._record({"host": current_host().name, "part": "lock", "phase": "plan", "kind": "busy",
+    records.record({"host": current_host().name, "part": "lock", "phase": "plan", "kind": "busy",
                    "what": "cluster lock", "reason": "held by ada from desk since 06:00"})
     report("swarm", [Change("label", "differs")])
     yield StringCommand("never")
@@ -112,7 +112,7 @@ WORDS = ""
 def tells_what_a_host_says():
     mine = current_host().name == "@fake/rk1"
     report("swarm", [Notice(f"node {WORDS}", "is in the swarm", found=WORDS)] if mine else [])
-    story.measure("swarm", "nodes", {WORDS: {"state": WORDS}})
+    records.measure("swarm", "nodes", {WORDS: {"state": WORDS}})
     yield from ()
 
 @converges("swarm")
@@ -282,13 +282,13 @@ def test_a_difference_is_found_again_whatever_its_words_hold(text: str) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "reasons"
         with patch.dict(os.environ, SWARM_REASONS=str(path)):
-            story._record({**LOOKED, "kind": "notice", **Notice(text, text).record()})
-            story._record({**LOOKED, "changes": True})
-        records, unreadable = _records(path, cut_off=False)
+            records.record({**LOOKED, "kind": "notice", **Notice(text, text).record()})
+            records.record({**LOOKED, "changes": True})
+        read, unreadable = _records(path, cut_off=False)
     assert not unreadable
-    assert [record["kind"] for record in records] == ["notice", "looked"]
-    assert records[0]["reason"] == plain(text)
-    hostile.assert_plain(list(records))
+    assert [record["kind"] for record in read] == ["notice", "looked"]
+    assert read[0]["reason"] == plain(text)
+    hostile.assert_plain(list(read))
 
 
 @given(text=hostile.texts())
@@ -297,7 +297,7 @@ def test_a_record_is_one_line_of_ascii_whatever_is_in_it(text: str) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "reasons"
         with patch.dict(os.environ, SWARM_REASONS=str(path)):
-            story._record({**LOOKED, "kind": "measure", "what": text, "value": {text: [text, 1]}})
+            records.record({**LOOKED, "kind": "measure", "what": text, "value": {text: [text, 1]}})
         written = path.read_bytes()
     assert written.isascii()
     assert len(written.split(b"\n")) == 2

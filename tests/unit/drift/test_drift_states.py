@@ -164,7 +164,7 @@ all_gone(name="The end")
 
 def test_a_job_that_no_source_shows_is_found_out_when_it_is_planned(tmp_path: Path) -> None:
     (tmp_path / "inventory.py").write_text(
-        "from pyinfra_swarm.run import story as _story\n_story.install()\nboards = ['@fake/rk1']\n"
+        "from pyinfra_swarm.run import start as _start\n_start.install()\nboards = ['@fake/rk1']\n"
     )
     (tmp_path / "mine.py").write_text(HIDDEN)
     ran = run(Request(inventory=f"{tmp_path}/inventory.py", deploy=f"{tmp_path}/mine.py"))

@@ -11,7 +11,7 @@ import pytest
 from pyinfra_swarm.keys import autolock_operations as autolock
 from pyinfra_swarm.keys import unlock_key_file as key_file
 from pyinfra_swarm.keys import unlock_operations as unlock
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import reporting
 from tests.tools.answers import encoded
 
 KEY = f"SWMKEY-1-{'A' * 43}"
@@ -45,7 +45,7 @@ class Manager:
 @pytest.fixture
 def failures(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     told: list[str] = []
-    monkeypatch.setattr(story, "failed", lambda host, message: told.append(message))
+    monkeypatch.setattr(reporting, "failed", lambda host, message: told.append(message))
     return told
 
 

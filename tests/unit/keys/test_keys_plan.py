@@ -10,7 +10,7 @@ import pytest
 from pyinfra_swarm.engine.unlock_key import fingerprint, is_key
 from pyinfra_swarm.keys.autolock import needs_fingerprint, plan_autolock
 from pyinfra_swarm.keys.certificates import (
-    duration,
+    as_setting,
     has_expired,
     plan_certificates,
 )
@@ -306,7 +306,7 @@ def test_two_nodes_that_hold_it_up_are_named() -> None:
 
 
 def test_lengths_of_time_are_written_as_the_settings_have_them() -> None:
-    assert [duration(seconds) for seconds in (3600, 5400, 90 * DAY, 129600, 0)] == [
+    assert [as_setting(seconds) for seconds in (3600, 5400, 90 * DAY, 129600, 0)] == [
         *("1h", "1h30m", "90d", "1d12h", "0s")
     ]
 

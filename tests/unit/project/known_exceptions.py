@@ -59,7 +59,6 @@ SHELL_IN_PYTHON = {
 
 LONG = {
     # run
-    "run/converge.py",
     # swarm
     "swarm/operations.py",
 }

@@ -71,7 +71,7 @@ import atexit as _atexit
 
 from pyinfra.context import ctx_state as _ctx_state
 
-from pyinfra_swarm.run import story as _story
+from pyinfra_swarm.run import start as _start
 from tests.tools.answers import encoded as _encoded
 
 class _Answers(dict):
@@ -89,7 +89,7 @@ hosts = [
     )
     for name in ("rk1", "rk2", "rk3")
 ]
-_story.install()
+_start.install()
 
 
 def _count(path={erased!r}):

@@ -191,11 +191,11 @@ import json as _json
 
 from pyinfra.context import ctx_state as _ctx_state
 
-from pyinfra_swarm.run import story as _story
+from pyinfra_swarm.run import start as _start
 
 hosts = {hosts!r}
 managers = {managers!r}
-_story.install()
+_start.install()
 
 
 def _write(path={commands!r}):
@@ -296,7 +296,7 @@ def test_hosts_as_declared_are_left_alone(run: Runs) -> None:
     assert ran.code == 0
     assert ran.count("rk1", "mend") == ran.count("rk2", "mend") == 0
     assert ran.closing == (
-        "All 2 hosts are as declared, but for what is marked ! above (1). Nothing was changed."
+        "All 2 hosts are as declared, except for the 1 item marked ! above. Nothing was changed."
     )
     assert [(reason["host"], reason["kind"]) for reason in ran.reasons] == [("@fake/rk2", "notice")]
 
@@ -348,8 +348,8 @@ def test_a_deploy_file_that_cannot_be_loaded_is_no_run_that_found_nothing(
     assert ran.code != 0
     assert "as declared" not in ran.text
     assert ran.closing == (
-        "The run broke off at the error above; nothing was changed.\n"
-        f"When that is mended, type:\n  pyinfra {mode} inventory.py deploy.py"
+        "The run stopped at the error above; nothing was changed.\n"
+        f"When that is fixed, type:\n  pyinfra {mode} inventory.py deploy.py"
     )
     assert ran.count("rk1", "mend") == 0
 

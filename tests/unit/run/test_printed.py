@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import ending, reporting
+from pyinfra_swarm.run.context import begin_another_run, this_run
 from pyinfra_swarm.run.printed import fit
 from pyinfra_swarm.settings.paths import ROOT
 from tests.tools import hostile
@@ -56,7 +57,7 @@ def test_the_output_of_a_host_is_shown_and_not_carried_out(
 ) -> None:
     """By the real pyinfra, which prints the output of what fails, or of all with -vvv."""
     (tmp_path / "inventory.py").write_text(
-        "from pyinfra_swarm.run import story as _story\n_story.install()\n"
+        "from pyinfra_swarm.run import start as _start\n_start.install()\n"
         "boards = [('@local', {'ssh_user': 'x'})]\n"
     )
     (tmp_path / "deploy.py").write_text(DEPLOY)
@@ -87,18 +88,17 @@ def test_the_reason_why_a_host_is_not_done_is_plain(text: str) -> None:
             self.lines.append(message)
 
     host = Logged()
-    story._failures.clear()
-    story.failed(host, text)  # type: ignore[arg-type]
-    lines = story.closing_lines(
+    begin_another_run()
+    reporting.failed(host, text)  # type: ignore[arg-type]
+    lines = ending.closing_lines(
         hosts=["rk1"],
-        unfinished=dict(story._failures),
+        unfinished=this_run(reporting.Reported).failures,
         changed={},
         notices=0,
         applied=True,
         interrupted=False,
         command="pyinfra",
     )
-    story._failures.clear()
     hostile.assert_plain([*lines, *host.lines])
 
 
@@ -106,7 +106,7 @@ PRINTING = {
     "pyinfra_swarm/run/lock.py": {"_take"},  # this run's own command
     "pyinfra_swarm/run/confirmation.py": {"_asked"},  # its texts are made plain there
     "pyinfra_swarm/run/printed.py": {"_echo"},
-    "pyinfra_swarm/run/story.py": {"_close"},  # the last lines: reasons are plain by story.failed
+    "pyinfra_swarm/run/ending.py": {"_write"},  # reasons are plain by reporting.failed
 }
 
 

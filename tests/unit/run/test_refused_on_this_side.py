@@ -34,7 +34,7 @@ from pyinfra_swarm.proof import operations as proof
 from pyinfra_swarm.removal import operations as removal
 from pyinfra_swarm.reset import operations as reset
 from pyinfra_swarm.rollback import operations as guard
-from pyinfra_swarm.run import confirmation, limit, pyinfra_internals, story
+from pyinfra_swarm.run import confirmation, limit, pyinfra_internals, reporting
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.paths import ROOT
@@ -367,7 +367,7 @@ def test_no_part_of_a_swarm_is_taken_apart(
 @pytest.fixture
 def failures(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     told: list[str] = []
-    monkeypatch.setattr(story, "failed", lambda host, message: told.append(message))
+    monkeypatch.setattr(reporting, "failed", lambda host, message: told.append(message))
     return told
 
 

@@ -11,13 +11,14 @@ from pyinfra.api import Config, Inventory, State
 from pyinfra.api.host import Host
 from pyinfra.context import ctx_state
 
-from pyinfra_swarm.run import story
+from pyinfra_swarm.run import ending, reporting
+from pyinfra_swarm.run.context import begin_another_run, this_run
 from pyinfra_swarm.run.findings import Change, Notice, Refusal
 
 HOSTS = ["rk1", "rk2", "rk3"]
 COMMAND = "pyinfra inventory.py deploys/site.py"
 TO_GO_ON = [
-    "A run can be repeated at any time: what is done is left as it is. To go on, type:",
+    "A run can be repeated at any time; it leaves what is done as it is. To go on, type:",
     f"  {COMMAND}",
 ]
 
@@ -30,7 +31,7 @@ def closing(
     interrupted: bool = False,
     notices: int = 0,
 ) -> list[str]:
-    blank, *lines = story.closing_lines(
+    blank, *lines = ending.closing_lines(
         hosts=HOSTS,
         unfinished=unfinished or {},
         changed=changed or {},
@@ -50,12 +51,12 @@ def test_a_converged_cluster_is_said_to_be_as_declared() -> None:
 
 def test_what_is_only_reported_is_not_counted_as_mended() -> None:
     assert closing(changed={"rk1": 2}, notices=1) == [
-        "All 3 hosts are done: 2 differences mended. What is marked ! above (1) is left to you."
+        "All 3 hosts are done: 2 differences fixed. 1 item marked ! above is left to you."
     ]
 
 
 def test_what_was_mended_is_counted() -> None:
-    assert closing(changed={"rk1": 2, "rk3": 1}) == ["All 3 hosts are done: 3 differences mended."]
+    assert closing(changed={"rk1": 2, "rk3": 1}) == ["All 3 hosts are done: 3 differences fixed."]
 
 
 def test_hosts_that_could_not_be_looked_at_are_not_said_to_have_no_differences() -> None:
@@ -73,7 +74,7 @@ def test_a_dry_run_says_that_nothing_was_changed_yet() -> None:
 
 def test_what_is_only_reported_is_not_called_as_declared() -> None:
     assert closing(notices=2) == [
-        "All 3 hosts are as declared, but for what is marked ! above (2). Nothing was changed."
+        "All 3 hosts are as declared, except for the 2 items marked ! above. Nothing was changed."
     ]
 
 
@@ -101,7 +102,7 @@ def test_when_nothing_worked_nobody_is_said_to_be_done() -> None:
 def test_an_interrupted_run_claims_nothing_about_its_hosts() -> None:
     for unfinished in ({}, {"rk2": "no answer"}):
         lines = closing(unfinished, {"rk1": 1}, interrupted=True)
-        assert lines[0] == "The run was ended before it was through; hosts may be half-way."
+        assert lines[0] == "The run was interrupted; some hosts may be only partly changed."
         assert lines[-2:] == TO_GO_ON
         assert not any("done:" in line or "are done" in line for line in lines)
 
@@ -111,9 +112,8 @@ def test_an_interrupted_run_claims_nothing_about_its_hosts() -> None:
 
 
 @pytest.fixture
-def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    for name in ("_told", "_failures", "_changed"):
-        monkeypatch.setattr(story, name, type(getattr(story, name))())
+def host() -> Iterator[Host]:
+    begin_another_run()
     state = State(Inventory((["@fake/rk1"], {})), Config())
     found: Host = state.inventory.get_host("@fake/rk1")
     with ctx_state.use(state):
@@ -130,8 +130,8 @@ def test_findings_are_written_as_json_lines_each_once_a_run(
         Notice("node rk9", "is in the swarm, but not declared", remedy="Declare it"),
         Refusal("the swarm", "was not founded: “rk2” is silent"),
     ]
-    story.report(host, "swarm", findings)
-    story.report(host, "swarm", findings)  # as the operation's body does when it is carried out
+    reporting.report(host, "swarm", findings)
+    reporting.report(host, "swarm", findings)  # as the operation's body does when it is carried out
     records = [json.loads(line) for line in reasons.read_text().splitlines()]
     assert records == [
         {
@@ -168,20 +168,19 @@ def test_findings_are_written_as_json_lines_each_once_a_run(
             "remedy": "",
         },
     ]
-    assert story._changed == {"@fake/rk1": 1}
+    assert this_run(reporting.Reported).changes == {"@fake/rk1": 1}
 
 
 def test_a_disk_that_fills_up_is_said_once_and_ends_nothing(
     host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SWARM_REASONS", "/dev/full")
-    monkeypatch.setattr(story, "_unwritable", False)
-    story.report(host, "swarm", [Change("ingress", "is not encrypted")])
-    story.report(host, "swarm", [Change("ingress", "is gone")])
-    assert story._changed == {"@fake/rk1": 2}
+    reporting.report(host, "swarm", [Change("ingress", "is not encrypted")])
+    reporting.report(host, "swarm", [Change("ingress", "is gone")])
+    assert this_run(reporting.Reported).changes == {"@fake/rk1": 2}
     said = [line.getMessage() for line in caplog.records if "SWARM_REASONS" in line.getMessage()]
     assert said == [
-        "SWARM_REASONS = /dev/full: findings cannot be written there: No space left on device; "
+        "SWARM_REASONS = /dev/full: the findings cannot be written there: No space left on device; "
         "the run goes on without"
     ]
 
@@ -191,7 +190,7 @@ def test_without_a_path_nothing_is_written(
 ) -> None:
     monkeypatch.delenv("SWARM_REASONS", raising=False)
     monkeypatch.chdir(tmp_path)
-    story.report(host, "swarm", [Change("ingress", "is not encrypted")])
+    reporting.report(host, "swarm", [Change("ingress", "is not encrypted")])
     assert list(tmp_path.iterdir()) == []
 
 

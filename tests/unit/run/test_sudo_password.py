@@ -40,10 +40,10 @@ def mended():
 """
 
 INVENTORY = """
-from pyinfra_swarm.run import story as _story
+from pyinfra_swarm.run import start as _start
 
 hosts = [("rk1", {{**{data!r}, "_sudo": {sudo}}})]
-_story.install()
+_start.install()
 """
 
 REMEDY = (
