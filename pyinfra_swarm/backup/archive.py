@@ -2,10 +2,10 @@
 
 A tar archive, encrypted as a whole: ``backup.json`` (:class:`Backup`), ``swarm.tar.gz``, the folder
 ``/var/lib/docker/swarm`` as it was on the host, and ``unlock-key`` of an autolocked swarm. So it
-can be put back without this program.
+can be restored without this program.
 
-Anybody can encrypt to a public key, so what a file holds once it is opened is still a stranger's
-word: every field has a shape, and the state holds plain files and folders only.
+Anybody can encrypt to a public key, so the content of a file that was opened cannot be trusted
+either: every field has a shape, and the state holds plain files and folders only.
 """
 
 from __future__ import annotations
@@ -143,10 +143,10 @@ def unpack(archive: bytes) -> Archive:
     except Unusable:
         raise
     except _BROKEN as error:
-        raise Unusable(f"it is no backup of ours ({type(error).__name__})") from error
+        raise Unusable(f"it is no backup of this program ({type(error).__name__})") from error
     _judge(about)
     if unlock_key and not is_key(unlock_key):
-        raise Unusable("it is no backup of ours: what stands for the unlock key is none")
+        raise Unusable("it is no backup of this program: its unlock key is none")
     if hashlib.sha256(state).hexdigest() != about.digest:
         raise Unusable("the state in it is not what was backed up: its checksum differs")
     examine(state)
@@ -161,9 +161,9 @@ def _contents(archive: bytes) -> dict[str, bytes]:
             known = entry.name in (ABOUT, STATE, UNLOCK_KEY) and entry.name not in content
             file = opened.extractfile(entry) if known and _is_plain(entry) else None
             if file is None:
-                raise Unusable("it is no backup of ours: there is something else in it")
+                raise Unusable("it is no backup of this program: there is something else in it")
             if entry.size > _LONGEST.get(entry.name, len(archive)):
-                raise Unusable(f"it is no backup of ours: {entry.name} is too long")
+                raise Unusable(f"it is no backup of this program: {entry.name} is too long")
             content[entry.name] = file.read()
     return content
 
@@ -211,7 +211,7 @@ def _judge(about: Backup) -> None:
     ):
         wrong.append("managers")
     if wrong:
-        raise Unusable(f"it is no backup of ours: not of the right form: {', '.join(wrong)}")
+        raise Unusable(f"it is no backup of this program: wrong in form: {', '.join(wrong)}")
 
 
 def _fits(shape: str, value: object) -> bool:
@@ -288,7 +288,7 @@ def written_anew(state: bytes, replaced: Mapping[str, bytes] = MappingProxyType(
 
 
 def _entries(archive: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:
-    """Each entry with its name, if it is what root may unpack from a stranger."""
+    """Each entry with its name, if root may unpack it although its origin is unknown."""
     names: set[str] = set()
     size = 0
     for entry in archive:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @cache
 def _content(file: str) -> bytes:
-    """The file, read once a run: what was judged is what is used. Raises ``OSError``."""
+    """The file, read once a run, so that what was judged is what is used. Raises ``OSError``."""
     return from_user(file).read_bytes()
 
 
@@ -54,7 +54,7 @@ def opened(file: str, identity: str) -> Archive | Refusal:
 
 
 def origin(settings: Settings, file: str, backup: Backup) -> tuple[bool, list[Finding]]:
-    """Whether this computer has written a backup, and what there is to say of where it is from."""
+    """Whether this computer has written a backup, and what is known about where it comes from."""
     folder = from_user(settings.backup.folder)
     try:
         record = backup_record.entries()
@@ -63,7 +63,7 @@ def origin(settings: Settings, file: str, backup: Backup) -> tuple[bool, list[Fi
         return False, [
             Notice(
                 "the backup",
-                "nobody can tell whether this computer wrote it, since the record of backups "
+                "whether this computer wrote it is unknown, since the record of backups "
                 f"({backup_record.place()}) cannot be used: {error}",
             ),
             *plan_origin(Path(file).name, None, backup, ()),
@@ -81,7 +81,7 @@ def _passphrase(identity: str) -> str | None:
 
 
 def unlock_keys(settings: Settings) -> tuple[str, ...] | Refusal:
-    """Keys that may open a locked state: of a file that was named, the backup, a declared file."""
+    """Keys that may open a locked state: of the named file, the backup, or the declared file."""
     named = given("unlock")
     if named is not None:
         found = _keys_in(from_user(named))
@@ -114,7 +114,10 @@ def unlocked(archive: Archive, unlock_keys: Sequence[str]) -> Archive | Refusal:
         key = fitting(node_key_in(archive.state), unlock_keys)
         return replace(archive, state=unlocked_state(archive.state, key))
     except NotUnlocked as error:
-        return _refused(f"the state could not be unlocked: {error}", "Name the key of that time")
+        return _refused(
+            f"the state could not be unlocked: {error}",
+            "Name a file with the key of that time: --data unlock=PATH",
+        )
 
 
 def _refused(reason: str, remedy: str) -> Refusal:

@@ -1,14 +1,15 @@
-"""A manager that goes on alone (``--force-new-cluster``), and the entries of those that are lost.
+"""A manager that continues alone (``--force-new-cluster``), and the entries of lost managers.
 
-The manager at hand takes what it knows for the whole truth. If another manager of the old swarm
-were still alive, there would be two swarms that both take themselves for the same one; so nothing
-is forced while one might be. What engines do beyond Docker's guide is in
+That manager takes what it knows for the whole truth. If another manager of the old swarm were
+still alive, there would be two swarms with one identity; so nothing is forced while one might be
+alive. What engines do beyond Docker's guide is in
 docs/decisions/recovery.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.membership import (
@@ -29,10 +30,60 @@ LEAVE = "`docker swarm leave --force`"
 NEEDS_UNLOCK_KEY = "Put the key (SWMKEY-…) into a file of your own and name it: --data unlock=PATH"
 
 
-def ghosts(cluster: Membership) -> list[Node]:
-    """Entries of managers that ``--force-new-cluster`` left behind: in the list, not in the group.
+@dataclass(frozen=True)
+class ForceNewCluster(Change):
+    """This manager continues as the only one."""
 
-    An engine shows no manager status for them, and cannot demote them, only remove them.
+
+@dataclass(frozen=True, kw_only=True)
+class ClearEntry(Change):
+    """The entry of a manager that is lost is removed. name: the node's."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class PutStateBack(Change):
+    """The state in the backup takes its place on the host."""
+
+
+@dataclass(frozen=True)
+class TakeLockOff(Change):
+    """The state is unlocked on the disk, until the engine locks it again."""
+
+
+@dataclass(frozen=True)
+class ContinueAlone:
+    """How the swarm continues with one manager.
+
+    cluster: the swarm's id; autolock: it is autolocked afterwards; force: a new cluster has to be
+    forced; put_back: the state is put back from the backup first; take_lock_off: the state's lock
+    is taken off first.
+    """
+
+    cluster: str
+    autolock: bool
+    force: bool = False
+    put_back: bool = False
+    take_lock_off: bool = False
+
+
+def continuing_alone(findings: list[Finding], *, cluster: str, autolock: bool) -> ContinueAlone:
+    """How it continues, by the steps of a plan."""
+    kinds = {type(finding) for finding in findings}
+    return ContinueAlone(
+        cluster,
+        autolock,
+        force=ForceNewCluster in kinds,
+        put_back=PutStateBack in kinds,
+        take_lock_off=TakeLockOff in kinds,
+    )
+
+
+def lost_entries(cluster: Membership) -> list[Node]:
+    """Entries of managers that ``--force-new-cluster`` left behind: listed, but no members.
+
+    An engine shows no manager status for them. It cannot demote them, only remove them.
     """
     return [
         node
@@ -49,7 +100,10 @@ def other_managers(
     cluster: str,
     asked: set[str],
 ) -> list[Refusal]:
-    """Declared hosts that answer, and are managers of the swarm in question, or of another."""
+    """Refusals for hosts that answer and are managers of the swarm in question, or of another.
+
+    target: the host that is restored or recovered; asked: the hosts that count.
+    """
     found: list[Refusal] = []
     for host in settings.hosts:
         own, remains = observed.get(host.name), remaining.get(host.name)
@@ -60,71 +114,72 @@ def other_managers(
         here = own.cluster or remains.cluster
         if here and cluster and here != cluster:
             found.append(
-                refused(
-                    "recovery",
+                _refused(
                     f"{host.name} is in another swarm ({here}) than the one in question "
                     f"({cluster})",
-                    f"If that one is to go, let {host.name} leave it: {LEAVE}",
+                    f"If that swarm may be discarded, run {LEAVE} on {host.name}",
                 )
             )
         elif own.controls:
             found.append(
-                refused(
-                    "recovery",
-                    f"the swarm lives: {host.name} is a manager of it and answers for it",
+                _refused(
+                    f"the swarm is alive: {host.name} is one of its managers and answers",
                     "Nothing has to be restored: `pyinfra inventory.py deploys/site.py`"
-                    + if_it_lies(settings, host.name),
+                    + if_claim_is_false(settings, host.name),
                 )
             )
         elif own.manager or remains.manager:
             stopped = "" if own.engine == "running" else ", though its engine does not run now"
             found.append(
-                refused(
-                    "recovery",
+                _refused(
                     f"{host.name} is still a manager of this swarm{stopped}: with it there would "
-                    "be two swarms that take themselves for the same",
-                    f"Start its engine and look whether the managers reach each other (2377/tcp): "
-                    f"with it there may be a quorum. If its state is to go, on {host.name}: {LEAVE}"
+                    "be two swarms with one identity",
+                    f"Start its engine, and check whether the managers reach each other "
+                    f"(2377/tcp): with it there may be a quorum. If its state may be discarded, "
+                    f"run on {host.name}: {LEAVE}"
                     + (
                         ""
                         if own.engine == "running"
                         else " (or, without an engine, `rm -r /var/lib/docker/swarm`)"
                     )
-                    + if_it_lies(settings, host.name),
+                    + if_claim_is_false(settings, host.name),
                 )
             )
     return found
 
 
-def if_it_lies(settings: Settings, name: str) -> str:
-    """What is left to do where a declared worker's word stands against going on alone."""
+def if_claim_is_false(settings: Settings, name: str) -> str:
+    """What else can be done where a declared worker claims to be a manager."""
     if settings.host(name).is_manager:
         return ""
     return (
-        f". {name} is declared a worker: if that is not true of it, somebody else may be root "
-        "there; delete it from cluster.toml, and run again"
+        f". {name} is declared a worker: if it is no manager, somebody else may be root there; "
+        "delete it from cluster.toml, and run again"
     )
 
 
-def refused(what: str, reason: str, remedy: str) -> Refusal:
-    return Refusal(f"the swarm's {what}", reason, remedy=remedy)
+def _refused(reason: str, remedy: str) -> Refusal:
+    return Refusal("the swarm's recovery", reason, remedy=remedy)
 
 
 def forced(name: str) -> Change:
-    return Change(
+    """The change to a single manager."""
+    return ForceNewCluster(
         "the swarm",
-        f"goes on with {name} as its only manager (force-new-cluster): what the others had agreed "
-        f"on and {name} has not heard of is lost",
+        f"continues with {name} as its only manager (force-new-cluster): what the others had "
+        f"agreed on and {name} has not heard of is lost",
     )
 
 
 def cleared(lost: Iterable[Node], own: str) -> list[Finding]:
+    """The entries removed of managers that are lost. own: the id of the one that continues."""
     return [
-        Change(
+        ClearEntry(
             f"node {node.hostname or node.id}",
-            "is a manager that is lost for good, so its entry goes",
+            "is a manager that is lost for good, so its entry is removed",
             expected="removed",
             found=f"{node.id}, {node.address}",
+            name=node.hostname or node.id,
         )
         for node in lost
         if node.id != own
@@ -132,4 +187,5 @@ def cleared(lost: Iterable[Node], own: str) -> list[Finding]:
 
 
 def lost_manager(id: str, hostname: str, address: str) -> Node:
+    """An entry of which no more is known."""
     return Node(id, hostname, address, "manager", "active", "down", False, "", {}, "")

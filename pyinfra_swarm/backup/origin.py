@@ -1,4 +1,4 @@
-"""Where a backup comes from that is to be restored, and the word that its restore asks for."""
+"""Where a backup comes from, and the word that its restore asks for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def plan_origin(
     file: str, written: Written | None, backup: Backup, record: Iterable[Written]
 ) -> list[Finding]:
-    """Where a backup comes from that is to be restored.
+    """What is known about where a backup comes from that is to be restored.
 
     file: its name; written: what the record says of it; backup: what it says of itself.
     """
@@ -25,8 +25,9 @@ def plan_origin(
                 "the backup",
                 f"this computer did not write {file}, or it was changed since. It says of itself: "
                 f"{of_itself(backup)}. Nothing proves that",
-                remedy="Whoever knows the public key can make such a file, with services, secrets "
-                "and a CA of their own. Go on only if you know how it came here (docs/backup.md)",
+                remedy="Anybody who knows the public key can make such a file, with services, "
+                "secrets and a CA of their own. Continue only if you know how it came here "
+                "(docs/backup.md)",
             )
         ]
     findings: list[Finding] = []
@@ -56,17 +57,18 @@ def plan_origin(
     return findings
 
 
-def asked_before_restore(backup: Backup, target: str, *, ours: bool) -> tuple[str, str]:
-    """The word that has to be typed before a backup is put back, and what it is for.
+def asked_before_restore(backup: Backup, target: str, *, recorded: bool) -> tuple[str, str]:
+    """The word that confirms a restore, and its consequence.
 
-    ours: this computer has written it. If not, the word is the swarm's id: it is to be read in what
-    the file says of itself, while a host's name is what every restore is answered with.
+    recorded: this computer has written the backup. If not, the word is the swarm's id, which stands
+    in what the file says of itself: every restore is confirmed with a host's name, so that would be
+    typed out of habit.
     """
     consequence = (
-        f"the swarm of {backup.time} goes on from {target}: what has changed since is lost, "
+        f"the swarm of {backup.time} continues from {target}: what has changed since is lost, "
         "and none of its old managers may come back with its state"
     )
-    if ours:
+    if recorded:
         return target, consequence
     return backup.cluster, (
         "this computer did not write this file, and nothing proves what it says of itself "
@@ -75,7 +77,7 @@ def asked_before_restore(backup: Backup, target: str, *, ours: bool) -> tuple[st
 
 
 def of_itself(backup: Backup) -> str:
-    """What a backup says of itself, for who has to tell whether it can be true."""
+    """What a backup says of itself, for its owner to judge."""
     return (
         f"swarm {backup.cluster}, made on {backup.host} at {backup.address} on {backup.time}, "
         f"Docker {backup.engine}"

@@ -1,8 +1,8 @@
 """Which backups this computer has written, by the SHA-256 of the whole file.
 
-A backup is encrypted to public keys, so whoever knows one can make a file that opens. The record is
-what tells this computer's own files from others': whatever writes to the folder they lie in cannot
-write to it.
+A backup is encrypted to public keys, so anybody who knows one can make a file that opens. The
+record tells this computer's own files from others: a program that can write to the folder of
+backups cannot write to the record.
 """
 
 from __future__ import annotations
@@ -11,12 +11,8 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from pyinfra_swarm.run.wording import moment
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.backup.force_new_cluster import (
     NEEDS_UNLOCK_KEY,
+    TakeLockOff,
     cleared,
     forced,
-    ghosts,
-    if_it_lies,
+    if_claim_is_false,
+    lost_entries,
     lost_manager,
     other_managers,
-    refused,
 )
 from pyinfra_swarm.nodes.membership import (
     Observed,
 )
 from pyinfra_swarm.nodes.on_disk import OnDisks
 from pyinfra_swarm.nodes.quorum import Quorum
-from pyinfra_swarm.run.findings import Change, Finding, Refusal
+from pyinfra_swarm.run.findings import Finding, Refusal
 from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def recovery_target(
     settings: Settings, observed: Observed, remaining: OnDisks, asked: str | None
 ) -> Host | Refusal:
-    """The manager that goes on alone: the one asked for, else the only one that answers."""
+    """The manager that continues alone: the one asked for, else the only one that answers."""
     if asked is not None:
         return settings.host(asked)
     able = [
@@ -46,16 +46,16 @@ def recovery_target(
     if len(able) == 1:
         return able[0]
     if not able:
-        return refused(
-            "recovery",
+        return _refused(
             "no declared host answers as a manager of a swarm, so there is nothing to recover from",
             "Restore a backup: docs/backup.md",
         )
-    return refused(
-        "recovery",
-        f"{listed([host.name for host in able])} are managers that answer, and only one can go on",
-        "Look first why they do not reach each other (port 2377/tcp, power, addresses): most of "
-        "them together are a quorum, and then nothing is lost. Else name the one: --data host=…",
+    return _refused(
+        f"{listed([host.name for host in able])} are managers that answer, and only one can "
+        "continue",
+        "First find out why they do not reach each other (port 2377/tcp, power, addresses): "
+        "together they may be a quorum, and then nothing is lost. Otherwise name one: --data "
+        "host=…",
     )
 
 
@@ -67,19 +67,18 @@ def plan_recovery(
     *,
     unlock_key: bool = False,
 ) -> list[Finding]:
-    """The swarm goes on with one manager, or why it must not.
+    """The swarm continues with one manager, or why it must not.
 
     unlock_key: the key of an autolocked swarm is at hand.
     """
     own, remains = observed.get(target.name), remaining.get(target.name)
     if own is None or remains is None:
-        return [refused("recovery", f"{target.name} does not answer", "Bring it up, and run again")]
+        return [_refused(f"{target.name} does not answer", "Bring it up, and run again")]
     if not own.in_swarm or not (own.manager or own.state == "locked"):
         what = f"its engine is {own.engine}" if own.engine != "running" else "it is no manager"
         return [
-            refused(
-                "recovery",
-                f"{target.name} cannot go on for the swarm: {what}",
+            _refused(
+                f"{target.name} cannot continue the swarm: {what}",
                 "Name a manager that is left: --data host=…; if there is none, restore a backup: "
                 "docs/backup.md",
             )
@@ -90,15 +89,14 @@ def plan_recovery(
         assert cluster is not None
         quorum = Quorum.of(cluster)
         if not quorum.lost:
-            left = ghosts(cluster)
+            left = lost_entries(cluster)
             if left and name == target.name:
                 return cleared(left, cluster.node)
             return [
-                refused(
-                    "recovery",
+                _refused(
                     f"the swarm has its quorum: {quorum.sentence()}, as {name} says",
                     "Nothing has to be forced: `pyinfra inventory.py deploys/site.py`"
-                    + if_it_lies(settings, name),
+                    + if_claim_is_false(settings, name),
                 )
             ]
     problems = other_managers(
@@ -111,8 +109,7 @@ def plan_recovery(
     )
     if remains.locked and not unlock_key:
         problems.append(
-            refused(
-                "recovery",
+            _refused(
                 f"the swarm is autolocked, so its unlock key is needed to force {target.name} (do "
                 "not try without: the engine then drops out of the swarm, moby #36852)",
                 NEEDS_UNLOCK_KEY,
@@ -129,9 +126,9 @@ def plan_recovery(
     findings: list[Finding] = []
     if remains.locked:
         findings.append(
-            Change(
+            TakeLockOff(
                 "the lock of the swarm's state",
-                "would keep it from going on alone, so it is taken off; the engine puts it back",
+                "would keep it from continuing alone, so it is taken off; the engine puts it back",
             )
         )
     return [*findings, forced(target.name), *cleared(lost, remains.node)]
@@ -140,3 +137,7 @@ def plan_recovery(
 def _name_at(settings: Settings, address: str) -> str:
     at = address.rpartition(":")[0]
     return next((host.name for host in settings.hosts if host.address == at), at)
+
+
+def _refused(reason: str, remedy: str) -> Refusal:
+    return Refusal("the swarm's recovery", reason, remedy=remedy)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.backup import backup_file
+from pyinfra_swarm.backup.force_new_cluster import ClearEntry, ContinueAlone, continuing_alone
 from pyinfra_swarm.backup.force_new_cluster_operations import (
-    ANSWERS,
-    Forced,
-    go_on_alone,
+    UNLESS_IT_ANSWERS,
+    continue_alone,
     proposal,
     take_lock_off,
 )
@@ -27,7 +27,7 @@ from pyinfra_swarm.run.converge import (
     progress,
     report,
 )
-from pyinfra_swarm.run.findings import Refusal, changes
+from pyinfra_swarm.run.findings import Refusal
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 
 @job("recover")
 def recovered(settings: Settings) -> Commands:
-    """A swarm that has lost its quorum for good goes on with the one manager that is left.
-
-    + settings: the cluster's settings
+    """A swarm that has lost its quorum for good continues with the one manager that is left.
 
     ``--data host=rk1`` names the manager; else it is the only one that answers. ``--data
     unlock=PATH`` names a file with the unlock key of an autolocked swarm; else it is the one that
     is declared for it.
 
+    + settings: the cluster's settings
+
     **Example:**
 
     .. code:: python
 
-        recovery.recovered(load(), name="Recover: the swarm goes on alone", _timeout=600)
+        recover.recovered(load(), name="Recover: with the manager that is left", _timeout=600)
     """
     me = current_host()
     unlock = backup_file.unlock_keys(settings)
@@ -60,43 +60,43 @@ def recovered(settings: Settings) -> Commands:
     if me.name != target:
         me.noop(f"the swarm is recovered on {target}")
         return
-    if todo.force and todo.locked:
+    if todo.take_lock_off:
         progress("taking the lock off the state")
         yield call(take_lock_off, settings)
     address = settings.host(target).address
-    yield from go_on_alone(settings, todo, address, ANSWERS, unlock)
+    yield from continue_alone(settings, todo, address, UNLESS_IT_ANSWERS, unlock)
 
 
-def _recovery(settings: Settings, unlock: Sequence[str]) -> Proposal[tuple[str, Forced | None]]:
-    """Which manager goes on, and what that takes."""
+def _recovery(
+    settings: Settings, unlock: Sequence[str]
+) -> Proposal[tuple[str, ContinueAlone | None]]:
+    """Which manager continues, and what that takes."""
     observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.StateOnDisk)
     target = recovery_target(settings, observed, remaining, given("host"))
     if isinstance(target, Refusal):
         return Proposal("recover", [target], ("", None))
     findings = plan_recovery(settings, observed, remaining, target, unlock_key=bool(unlock))
-    told = [finding.what for finding in changes(findings)]
     remains = remaining[target.name]
-    # A run that was interrupted has left the state without its lock: then who names a key, or
-    # declares autolock, says that the swarm has one.
-    said = given("unlock") is not None or settings.swarm.autolock
+    # An interrupted run has left the state without its lock. Then it is autolocked if a key is
+    # named, or autolock is declared.
+    expected = given("unlock") is not None or settings.swarm.autolock
     locked = remains is not None and remains.locked
-    force = Forced(
-        force="the swarm" in told,
+    alone = continuing_alone(
+        findings,
         cluster=remains.cluster if remains else "",
-        autolock=locked or (said and bool(unlock)),
-        locked=locked,
+        autolock=locked or (expected and bool(unlock)),
     )
-    lost = ", ".join(what.removeprefix("node ") for what in told if what.startswith("node "))
+    lost = ", ".join(entry.name for entry in findings if isinstance(entry, ClearEntry))
     one = proposal(
         "recover",
         findings,
         target.name,
-        force,
+        alone,
         target.name,
-        f"the swarm goes on with {target.name} alone: what the others had agreed on and it has not "
-        f"heard of is lost, and {lost or 'the other managers'} must never come back with its old "
-        "state",
+        f"the swarm continues with {target.name} alone: what the others had agreed on and it has "
+        f"not heard of is lost, and {lost or 'the other managers'} must never come back with "
+        "its old state",
     )
-    if not force.force:  # what is left of an earlier recovery is cleared: nothing is lost by that
+    if not alone.force:  # the rest of an earlier recovery is cleared: nothing is lost by that
         one = replace(one, word="", consequence="")
     return Proposal(one.part, one.findings, (target.name, one.plan), one.word, one.consequence)

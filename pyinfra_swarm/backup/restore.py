@@ -12,12 +12,12 @@ from pyinfra_swarm.backup.archive import Backup
 from pyinfra_swarm.backup.force_new_cluster import (
     LEAVE,
     NEEDS_UNLOCK_KEY,
+    PutStateBack,
     cleared,
     forced,
-    ghosts,
+    lost_entries,
     lost_manager,
     other_managers,
-    refused,
 )
 from pyinfra_swarm.engine.versions import order
 from pyinfra_swarm.nodes.membership import (
@@ -25,7 +25,7 @@ from pyinfra_swarm.nodes.membership import (
     Observed,
 )
 from pyinfra_swarm.nodes.on_disk import OnDisk, OnDisks
-from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted, setting
 from pyinfra_swarm.run.wording import listed
 
@@ -38,15 +38,13 @@ def restore_target(settings: Settings, backup: Backup, asked: str | None) -> Hos
     at = next((host for host in settings.hosts if host.address == backup.address), None)
     found = settings.host(asked) if asked is not None else at
     if found is None:
-        return refused(
-            "restore",
+        return _refused(
             f"no declared host has the address {backup.address}, and a manager's state works at "
             "its own address only: the other nodes, and its own certificates, know it by that",
-            f"Give the host that is to be restored the address {backup.address}, and declare it so",
+            "Give the host that is to be restored this address, and declare it so",
         )
     if found.address != backup.address:
-        return refused(
-            "restore",
+        return _refused(
             f"the backup is {backup.host}'s at {backup.address}, and {found.name} is at "
             f"{found.address}: a manager's state works at its own address only",
             f"Restore it on {at.name}" if at else f"Give {found.name} that address",
@@ -66,34 +64,34 @@ def plan_restore(
 ) -> list[Finding]:
     """The backup put back on a fresh host, or why not.
 
-    gone: silent hosts of which the owner has said that they will not come back as they were.
+    gone: silent hosts that, by the owner's word, will not come back as they were.
     unlock_key: the key of an autolocked swarm is at hand.
     """
     own, remains = observed.get(target.name), remaining.get(target.name)
     if own is None or remains is None:
-        return [refused("restore", f"{target.name} does not answer", "Bring it up, and run again")]
+        return [_refused(f"{target.name} does not answer", "Bring it up, and run again")]
     mine = remains.state and remains.node == backup.node
     problems = other_managers(
         settings, observed, remaining, target.name, backup.cluster, _managers(settings, backup)
     )
-    if mine and own.controls and not ghosts(own):
+    if mine and own.controls and not lost_entries(own):
         others = [m for name, m in observed.items() if m and name != target.name]
         if problems and any(m.controls for m in others):
             return [*problems]
         return [
             Notice(
                 "the swarm's state",
-                f"{target.name} is a manager of this very swarm and answers: nothing is restored",
-                remedy=f"To go back to what was on {backup.time}, let it leave first: {LEAVE}",
+                f"{target.name} is a manager of this swarm and answers: nothing is restored",
+                remedy=f"To go back to the state of {backup.time}, make it leave first: {LEAVE}",
             )
         ]
     problems += _silent(settings, observed, target.name, backup, gone)
     problems += _unfit(own, remains, backup, target, mine)
     if backup.autolock and not mine and not unlock_key:
         problems.append(
-            refused(
-                "restore",
-                f"the swarm was autolocked on {backup.time}, so its unlock key of then is needed",
+            _refused(
+                f"the swarm was autolocked on {backup.time}, so the unlock key of that time is "
+                "needed",
                 NEEDS_UNLOCK_KEY,
             )
         )
@@ -102,7 +100,7 @@ def plan_restore(
     findings: list[Finding] = []
     if not mine:
         findings.append(
-            Change(
+            PutStateBack(
                 "the swarm's state",
                 f"is put back as {backup.host} had it on {backup.time}; what has changed since is "
                 "lost",
@@ -112,7 +110,7 @@ def plan_restore(
     if not own.controls and len(backup.managers) > 1:
         findings.append(forced(target.name))
     return findings + cleared(
-        ghosts(own)
+        lost_entries(own)
         if own.controls
         else [
             lost_manager(m.node, m.hostname, m.address)
@@ -124,7 +122,7 @@ def plan_restore(
 
 
 def _managers(settings: Settings, backup: Backup) -> set[str]:
-    """Declared hosts that were, or are to be, managers: whoever of them is silent may still be."""
+    """Declared hosts that were managers or are to be: a silent one of them may still be one."""
     at = {manager.address for manager in backup.managers}
     return {host.name for host in settings.hosts if host.is_manager or host.address in at}
 
@@ -141,12 +139,11 @@ def _silent(
     if not silent:
         return []
     return [
-        refused(
-            "restore",
+        _refused(
             f"{listed(silent)} did not answer, and may still be a manager of this swarm: two of "
             "the old managers that come back would be a second swarm beside the restored one",
-            "Bring them up, so that it can be seen; if they are gone for good, or will be "
-            f"installed anew before they come back: `--data gone={quoted(','.join(silent))}`",
+            "Bring them up, so that they can answer. If they are gone for good, or will be "
+            f"installed again before they come back: `--data gone={quoted(','.join(silent))}`",
         )
     ]
 
@@ -157,8 +154,7 @@ def _unfit(
     found: list[Refusal] = []
     if own.engine == "absent" or not remains.engine:
         return [
-            refused(
-                "restore",
+            _refused(
                 f"{target.name} has no Docker yet",
                 "Prepare it as far as Docker and its firewall, not the swarm: `pyinfra "
                 f"inventory.py deploys/docker.py deploys/firewall.py --limit "
@@ -167,8 +163,7 @@ def _unfit(
         ]
     if order(remains.engine) < order(backup.engine):
         found.append(
-            refused(
-                "restore",
+            _refused(
                 f"{target.name} runs Docker {remains.engine}, and the state is from "
                 f"{backup.engine}: an older engine may not understand it",
                 f"Declare docker.version = {setting(backup.engine)} or newer, and run "
@@ -177,21 +172,24 @@ def _unfit(
         )
     if remains.addresses and target.address not in remains.addresses:
         found.append(
-            refused(
-                "restore",
+            _refused(
                 f"{target.name} does not have its declared address {target.address} (it has "
                 f"{', '.join(remains.addresses)})",
-                "Give it that address: the state works there only",
+                "Give it that address: the state works at that address only",
             )
         )
     if not mine and (own.in_swarm or remains.state):
         found.append(
-            refused(
-                "restore",
+            _refused(
                 f"{target.name} is in a swarm already"
                 + (f" ({remains.cluster})" if remains.cluster else "")
                 + ", and its state would be overwritten",
-                f"If that one is to go, let it leave: {LEAVE}; else restore on a fresh host",
+                f"If that swarm may be discarded, run {LEAVE} on it; otherwise restore on a fresh "
+                "host",
             )
         )
     return found
+
+
+def _refused(reason: str, remedy: str) -> Refusal:
+    return Refusal("the swarm's restore", reason, remedy=remedy)

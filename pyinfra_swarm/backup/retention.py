@@ -1,4 +1,4 @@
-"""Which backups of this computer's folder are kept, and what else is in it."""
+"""Which backups in this computer's folder are kept, and what else is in it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,16 @@ if TYPE_CHECKING:
 
 
 _MOST_NAMED = 5
-
-
 _WAS, _IS = ("was", "were"), ("is", "are")
 
 
 def superseded(
     found: Iterable[Found], settings: Settings, *, written: str, now: float
 ) -> list[str]:
-    """The names of those files that are more than are to be kept.
+    """The names of the files that are removed, since newer ones are kept.
 
-    Only files that this computer has written of this cluster are counted, and go. Never the one
-    that was written last (``written``, its name), and never for one that is dated in the future.
+    Only files of this cluster that this computer has written are counted and removed. The file
+    that was written last (``written``, its name) stays, and one dated in the future displaces none.
     """
     earlier = sorted(
         (file.written.taken, file.name)
@@ -40,15 +38,15 @@ def superseded(
 
 
 def plan_folder(folder: str, found: Collection[Found], now: float) -> list[Finding]:
-    """What in the folder of backups is not what it looks like."""
+    """Files in the folder of backups that are not what they look like."""
     findings: list[Finding] = []
-    strangers = [file.name for file in found if file.written is None]
-    if strangers:
-        it, was, is_ = (verb(strangers, *words) for words in (("it", "they"), _WAS, _IS))
+    unknown = [file.name for file in found if file.written is None]
+    if unknown:
+        it, was, is_ = (verb(unknown, *words) for words in (("it", "they"), _WAS, _IS))
         findings.append(
             Notice(
                 "the folder of backups",
-                f"this computer did not write {_named(strangers)} in {folder}, or {it} {was} "
+                f"this computer did not write {_named(unknown)} in {folder}, or {it} {was} "
                 f"changed since: nothing proves what {it} {is_}, so {it} {is_} neither counted "
                 "nor removed",
                 remedy="If no other computer of yours writes to this folder, find out who can",

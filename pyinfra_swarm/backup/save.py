@@ -1,4 +1,4 @@
-"""A backup of the swarm's state: of which manager, and what happens for it.
+"""A backup of the swarm's state: of which manager, and what happens to that manager.
 
 What a manager keeps below ``/var/lib/docker/swarm`` is the whole swarm: services, secrets, configs,
 networks, nodes, and the keys to all of it. Sources: Docker's administration guide for swarm (“Back
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Choice:
     """Whose engine is stopped for the backup.
 
-    interrupts: why the swarm cannot do without it meanwhile, as a sentence; empty where it can.
+    interrupts: why the swarm cannot do without it for that time, as a sentence; empty where it
+    can.
     drains: its tasks are moved to other nodes first.
     """
 
@@ -99,10 +100,10 @@ def _refusal(reason: str, remedy: str) -> Refusal:
 
 
 def plan_unlock_key(cluster: Membership, file: KeyFile | None, fingerprint: str) -> list[Finding]:
-    """Whether the unlock key is at hand that goes with the state: locked, it is of no use without.
+    """Whether the unlock key is at hand: a locked state is of no use without it.
 
-    file: the declared one that keeps it, ``None`` where none is declared: then autolock is not
-    ours. fingerprint: of the swarm's unlock key, empty where it was not asked for.
+    file: the declared one that keeps the key, ``None`` where none is declared: then autolock is not
+    managed. fingerprint: of the swarm's unlock key, empty where it was not asked for.
     """
     if cluster.spec is None or not cluster.spec.autolock:
         return []

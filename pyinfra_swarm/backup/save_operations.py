@@ -1,7 +1,7 @@
-"""The swarm's state of one manager, read with its engine stopped, written encrypted on this side.
+"""The swarm's state of one manager, read with its engine stopped, and written here, encrypted.
 
-The host does its part in one script that needs nobody: it is the host that stops the engine, so it
-is the host that starts it again, unlocks it and takes tasks again, whether anybody listens or not.
+The host does its part in one script that does not need this computer: it stops the engine, starts
+it again, unlocks it and takes tasks again, even if the connection is lost.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyinfra.api import Host, State, StringCommand
+from pyinfra.api import Host, State
 
 from pyinfra_swarm.backup import age_encryption
 from pyinfra_swarm.backup import record_file as backup_record
 from pyinfra_swarm.backup.archive import HEADER, Archive, Backup, Manager, Unusable, examine, pack
+from pyinfra_swarm.backup.engine_files import ENGINE
 from pyinfra_swarm.backup.offline_unlock import NotUnlocked, fitting, is_locked, node_key_in
 from pyinfra_swarm.backup.record import Written, file_name
 from pyinfra_swarm.backup.retention import plan_folder, superseded
 from pyinfra_swarm.backup.save import Choice, choose, plan_backup, plan_unlock_key
-from pyinfra_swarm.engine.api import API, IN_INGRESS, REACHABLE, RESET_FAILED, WITHIN
+from pyinfra_swarm.engine.api import API, IN_INGRESS, WITHIN
 from pyinfra_swarm.keys import unlock_key_file as key_file
+from pyinfra_swarm.keys.attach_operations import ATTEMPTS, PATIENCE
 from pyinfra_swarm.keys.facts import UnlockKey
-from pyinfra_swarm.keys.unlock_operations import ATTEMPTS, PATIENCE
+from pyinfra_swarm.keys.unlock_operations import REACHABLE_MANAGER
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Membership, managers_of, view
 from pyinfra_swarm.run import plain_file, reporting
-from pyinfra_swarm.run.answer import NoAnswer, Sections, asked, sections
 from pyinfra_swarm.run.confirmation import Proposal, confirmed
-from pyinfra_swarm.run.connection import UNREACHABLE, why
 from pyinfra_swarm.run.converge import (
     Commands,
     call,
@@ -48,7 +48,8 @@ from pyinfra_swarm.run.converge import (
 )
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
 from pyinfra_swarm.run.limit import left_out
-from pyinfra_swarm.run.shell import with_values
+from pyinfra_swarm.run.onhost import program
+from pyinfra_swarm.run.script import quietly
 from pyinfra_swarm.settings.paths import from_user
 
 if TYPE_CHECKING:
@@ -67,11 +68,11 @@ _LIMIT = 900
 def saved(settings: Settings) -> Commands:
     """The swarm's state of one manager in an encrypted file on this computer.
 
-    + settings: the cluster's settings; of them ``backup``
-
     ``--data host=rk2`` names the manager; else it is the first that does not lead. ``--data
     to=PATH`` names the file, or another folder. ``--data drain=no`` leaves the host's tasks where
     they are, to be stopped with its engine.
+
+    + settings: the cluster's settings; of them ``backup``
 
     **Example:**
 
@@ -92,7 +93,7 @@ def saved(settings: Settings) -> Commands:
 
 @dataclass(frozen=True)
 class _Todo:
-    """What is saved, and from whom; what the managers say of him changes by itself."""
+    """What is saved. What the managers say of the chosen one may change in the meantime."""
 
     about: Backup
     chosen: Choice = field(compare=False)
@@ -136,7 +137,7 @@ def _place(settings: Settings) -> Path:
 
 
 def _unwritable(place: Path) -> Refusal | None:
-    """Why nothing can be written there. Seen before any engine is stopped."""
+    """Why nothing can be written there; looked at before any engine is stopped."""
     reason = remedy = ""
     # Not pathlib's: its questions raise PermissionError below a folder that may not be entered.
     there, is_folder = os.path.exists, os.path.isdir
@@ -158,7 +159,9 @@ def _unwritable(place: Path) -> Refusal | None:
             reason, remedy = f"{nearest} cannot be written to", "Name another in backup.folder"
     if not reason and (unrecorded := backup_record.problem()):
         reason = f"the record of this computer's backups cannot be written: {unrecorded}"
-        remedy = "Without it, a backup of yours looks like a stranger's later: docs/backup.md"
+        remedy = (
+            "Without the record this computer cannot recognise its backups later: docs/backup.md"
+        )
     return Refusal("the swarm's backup", reason, remedy=remedy) if reason else None
 
 
@@ -193,7 +196,7 @@ def _save(
     try:
         with os.fdopen(descriptor, "wb") as file:
             _on_the_host(host, chosen)
-            read = _read(state, host, chosen)
+            read = _read(host, chosen)
             if read is None:
                 return False
             content, log = read
@@ -218,9 +221,9 @@ def _save(
         if final.exists():
             raise OSError(f"{final} exists already")
         written = _written(about, encrypted, final.name)
-        backup_record.add(written)  # before the file: one that is not in it would be a stranger's
+        backup_record.add(written)
         os.replace(waiting, final)
-        _sync_folder(folder)
+        plain_file.sync_folder(folder)
     except (OSError, ValueError, Unusable, NotUnlocked) as error:
         reporting.failed(host, f"no backup was written: {error}; the host is as it was")
         return False
@@ -238,9 +241,9 @@ def _save(
 
 
 def _unlock_key(settings: Settings, node_key: bytes) -> str:
-    """The key that opens the state, tried on it; empty where autolock is not ours.
+    """The key that opens the state, tried on it; empty where autolock is not managed.
 
-    Raises :class:`NotUnlocked` where no key that is kept does.
+    Raises :class:`NotUnlocked` where no key in the file opens it.
     """
     path = settings.swarm.unlock_key_path
     return fitting(node_key, key_file.keys(path)) if path else ""
@@ -256,40 +259,44 @@ def _on_the_host(host: Host, chosen: Choice) -> None:
     host.log(f"{what} its engine, reading the state, starting it again")
 
 
-def _read(state: State, host: Host, chosen: Choice) -> tuple[bytes, str] | None:
-    """The state's archive, and what the host could not put right afterwards.
+def _read(host: Host, chosen: Choice) -> tuple[bytes, str] | None:
+    """The state's archive, and why the host is not as it was before, if it is not.
 
     The output is the swarm with all its secrets, so it is never printed.
     """
-    try:
-        done, output = host.run_shell_command(
-            StringCommand(asked(f"set -eu\n{save_script(chosen)}")),
-            print_output=False,
-            print_input=state.print_input,
-            _sudo=True,
-            _timeout=_LIMIT,
-        )
-    except UNREACHABLE as error:
+    outcome = quietly(host, save_script(chosen), timeout=_LIMIT, shown=True)
+    if outcome.silent:
         reporting.failed(
             host,
-            f"the connection was lost ({why(error)}): no backup was written. "
-            "The host starts its engine again, and takes tasks again, by itself",
+            f"{outcome.problem}: no backup was written. The host starts its engine again, and "
+            "takes tasks again, by itself",
         )
         return None
-    said, found = output.stderr.strip(), Sections()
+    said = "; ".join(outcome.said.get("log", [])) or outcome.problem or "no message"
     try:
-        found = sections(output.stdout_lines) if done else found
-    except NoAnswer as error:
-        said = str(error)
-    said = "; ".join(found.get("log", [])) or said or "no message"
-    try:
-        content = base64.b64decode("".join(found["state"]))
-        if hashlib.sha256(content).hexdigest() != found["sum"][0].split()[0]:
+        content = base64.b64decode("".join(outcome.said["state"]))
+        if hashlib.sha256(content).hexdigest() != outcome.said["sum"][0].split()[0]:
             raise ValueError
     except (KeyError, ValueError, IndexError, binascii.Error):
         reporting.failed(host, f"the state of {chosen.host} could not be read: {said}")
         return None
-    return content, "" if found["status"] == ["0"] else said
+    return content, "" if outcome.said["status"] == ["0"] else said
+
+
+def save_script(chosen: Choice) -> str:
+    """Shell that prints the state's archive, and leaves the host as it was whatever happens."""
+    return program(
+        __file__,
+        "save.sh",
+        using=[API, WITHIN, IN_INGRESS, REACHABLE_MANAGER, ENGINE],
+        node=chosen.node.id,
+        availability=chosen.node.availability,
+        drain="yes" if chosen.drains else "",
+        drained_within=str(DRAINED_WITHIN),
+        back_within=str(BACK_WITHIN),
+        patience=str(PATIENCE),
+        attempts=str(ATTEMPTS),
+    )
 
 
 def _written(about: Backup, encrypted: bytes, file: str) -> Written:
@@ -305,146 +312,9 @@ def _written(about: Backup, encrypted: bytes, file: str) -> Written:
 
 
 def _clear(host: Host, settings: Settings, folder: Path, written: str) -> None:
-    """Older backups than are kept go, if this computer has written them."""
+    """Remove backups of this computer for which newer ones are kept."""
     found = backup_record.look(folder)
     for name in superseded(found, settings, written=written, now=time.time()):
         with suppress(OSError):
             (folder / name).unlink()
             host.log(f"{folder / name}: removed, {settings.backup.keep} newer ones are kept")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-# On the host
-# -----------
-
-ENGINE = f"""\
-running() {{
-  pid=; [ ! -r /run/docker.pid ] || read -r pid < /run/docker.pid
-  [ -n "$pid" ] && [ -d "/proc/$pid" ]
-}}
-socket=
-stop_engine() {{
-  # By its socket any client would start it again.
-  if systemctl is-active docker.socket >/dev/null 2>&1; then
-    socket=yes; systemctl stop docker.socket || return 1
-  fi
-  systemctl stop docker || return 1
-  ! running || {{ echo "the engine runs again although it was stopped"; return 1; }}
-}}
-start_engine() {{
-  {RESET_FAILED}
-  [ -z "$socket" ] || systemctl start docker.socket || return 1
-  systemctl start docker
-}}
-"""
-"""Shell: ``stop_engine``, ``start_engine`` and ``running``."""
-
-
-def save_script(chosen: Choice) -> str:
-    """Shell that prints the state's archive, and leaves the host as it was whatever happens.
-
-    What stops the engine is a process of its own that takes no signal from the connection, and the
-    archive is written to memory first (``/run``, root's alone): neither a controller that dies nor
-    one that is slow keeps the engine stopped. The unlock key of an autolocked swarm is asked of the
-    engine before it is stopped, is kept in a variable of the shell, and leaves the host never. An
-    engine that was unlocked often comes into no overlay network: then it is started once more.
-    """
-    drain = "drain || return 1" if chosen.drains else ":"
-    text = f"""\
-{API}{WITHIN}{IN_INGRESS}{ENGINE}
-[ -s /var/lib/docker/swarm/docker-state.json ] || {{
-  echo "there is no state of a swarm in /var/lib/docker/swarm" >&2; exit 1; }}
-umask 077
-rm -rf /run/pyinfra-swarm-backup.*
-work=$(mktemp -d /run/pyinfra-swarm-backup.XXXXXX)
-trap 'rm -rf "$work"' EXIT
-trap '' HUP INT TERM PIPE
-drained= stopped= unlock= connected=
-update() {{ within 60 timeout 30 docker node update --availability "$1" "$node" >/dev/null; }}
-drain() {{
-  drained=yes
-  update drain || return 1
-  within {DRAINED_WITHIN} empty || {{
-    echo "tasks still run here after {DRAINED_WITHIN} s; the engine was not stopped"; return 1; }}
-}}
-empty() {{
-  tasks=$(timeout 30 docker ps -q --filter label=com.docker.swarm.node.id) && [ -z "$tasks" ]
-}}
-copy() {{
-  tar -C /var/lib/docker -czf "$work/partial" swarm || return 1
-  ! running || {{ echo "somebody started the engine while its state was read"; return 1; }}
-  mv "$work/partial" "$work/state"
-}}
-save() {{
-  api http://localhost/swarm/unlockkey || return 1
-  unlock=$answer
-  ! in_ingress --max-time 5 || connected=yes
-  {drain}
-  can_be_spared || {{ echo "the engine was not stopped: $few"; return 1; }}
-  stopped=yes
-  stop_engine && copy
-}}
-few="too few of the other managers are reachable to do without this one"
-can_be_spared() {{
-  api http://localhost/nodes || return 1
-  members=$(printf '%s' "$answer" | grep -o '"ManagerStatus":{{[^}}]*}}') || return 1
-  managers=$(printf '%s\n' "$members" | wc -l)
-  able=$(printf '%s\n' "$members" | grep -c '"Reachability":"reachable"') || return 1
-  [ $managers -le 2 ] || [ $((able - 1)) -gt $((managers / 2)) ]
-}}
-reachable() {{
-  api "http://localhost/nodes/$node" 2>/dev/null || {{
-    case $answer in *"needs to be unlocked"*)
-      printf '%s' "$unlock" | api --data-binary @- http://localhost/swarm/unlock;;
-    esac
-    return 1
-  }}
-  case $answer in *{REACHABLE}*) ;; *) return 1;; esac
-  case $answer in *'"Status":{{"State":"ready"'*) ;; *) return 1;; esac
-}}
-come_back() {{
-  start_engine || {{ echo "the engine could not be started: journalctl -u docker"; return 1; }}
-  within {BACK_WITHIN} reachable || {{
-    echo "it is not a reachable manager after {BACK_WITHIN} s"; return 1; }}
-}}
-connect() {{
-  starts=1
-  until within {PATIENCE} in_ingress --max-time 5; do
-    problem="it is in no overlay network: published ports do not answer there. Restart its engine"
-    [ $starts -le {ATTEMPTS} ] || {{ echo "$problem"; return 1; }}
-    can_be_spared || {{ echo "$problem; not done, since $few"; return 1; }}
-    starts=$((starts + 1))
-    stop_engine
-    come_back || return 1
-  done
-}}
-mend() {{
-  if [ -n "$stopped" ]; then
-    if come_back; then [ -z "$connected" ] || connect || status=1; else status=1; fi
-  fi
-  if [ -n "$drained" ]; then
-    update "$availability" || {{
-      echo "it is drained: docker node update --availability $availability $node"; status=1; }}
-  fi
-}}
-(
-  exec >"$work/log" 2>&1 </dev/null
-  status=0
-  save || status=1
-  mend
-  echo $status > "$work/status"
-  kill -0 $$ 2>/dev/null || rm -rf "$work"
-) &
-wait $!
-section log; cat "$work/log"; section status; cat "$work/status"
-[ ! -f "$work/state" ] || {{
-  section sum; sha256sum < "$work/state"; section state; base64 -w 32768 "$work/state"; }}
-"""
-    return with_values(text, node=chosen.node.id, availability=chosen.node.availability)

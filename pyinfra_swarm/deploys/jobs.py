@@ -9,6 +9,7 @@ from pyinfra_swarm.backup import recover_operations, restore_operations, save_op
 from pyinfra_swarm.deploys.deploy import deploy
 from pyinfra_swarm.firewall import operations as firewall_operations
 from pyinfra_swarm.keys import (
+    attach_operations,
     join_tokens_operations,
     root_ca_operations,
     unlock_key_operations,
@@ -174,6 +175,6 @@ def rotate_unlock_key(settings: Settings) -> None:
 def unlock(settings: Settings) -> None:
     """Unlocks managers that are locked since a restart, and waits until they are back."""
     unlock_operations.unlocked(settings=settings, name="locked managers unlocked")
-    unlock_operations.connected(
-        settings=settings, name="unlocked managers in their networks", _serial=True
+    attach_operations.attached(
+        settings=settings, name="unlocked managers attached to their networks", _serial=True
     )

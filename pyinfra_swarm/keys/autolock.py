@@ -5,9 +5,10 @@ Source: Docker's guide “Lock your swarm to protect its encryption key”.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.keys.unlock_key import KeyFile, not_in_its_file
+from pyinfra_swarm.keys.unlock_key import KeyFile, fetched, made_private
 from pyinfra_swarm.nodes.membership import (
     Observed,
     acting_manager,
@@ -17,6 +18,18 @@ from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnAutolockOn(Change):
+    """Autolock is turned on. path: the file that gets the unlock key."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class TurnAutolockOff(Change):
+    """Autolock is turned off."""
 
 
 def needs_fingerprint(settings: Settings, observed: Observed, host: Host) -> bool:
@@ -40,7 +53,7 @@ def plan_autolock(
 ) -> list[Finding]:
     """Autolock on or off as declared, and the swarm's unlock key in its file.
 
-    file: the declared one as it is, ``None`` where none is declared: then autolock is not ours.
+    file: the declared one as it is, ``None`` where none is declared: then autolock is not managed.
     fingerprint: of the swarm's unlock key, empty where it was not asked for, or there is none.
     """
     cluster = view(settings, observed)
@@ -56,8 +69,8 @@ def plan_autolock(
     if file.problem:
         return [_unusable(file, on=on)]
     if not on:
-        return [_turned_on(file)]
-    return [*not_in_its_file(file, fingerprint), *_private(file)]
+        return [_turned_on(file), *made_private(file)]
+    return [*fetched(file, fingerprint), *made_private(file)]
 
 
 def _of_a_new_swarm(
@@ -72,18 +85,19 @@ def _of_a_new_swarm(
 
 
 def _turned_on(file: KeyFile) -> Change:
-    return Change(
+    return TurnAutolockOn(
         "autolock",
         "is off: a stolen disk of a manager gives away the swarm's keys and secrets",
         expected=f"on, the unlock key kept in {file.path}",
         found="off",
+        path=file.path,
     )
 
 
 def _turned_off(file: KeyFile) -> Change:
-    return Change(
+    return TurnAutolockOff(
         "autolock",
-        f"is on, and declared off; {file.path} stays, and is of no use from then on",
+        f"is on, and declared off; {file.path} stays, but is of no use then",
         expected="off",
         found="on",
     )
@@ -105,16 +119,3 @@ def _unusable(file: KeyFile, *, on: bool) -> Refusal:
         remedy="Make the folder, or mount what it is on, or set swarm.unlock_key_file to another "
         "path; then run again",
     )
-
-
-def _private(file: KeyFile) -> list[Finding]:
-    if file.private:
-        return []
-    return [
-        Change(
-            "unlock key",
-            f"can be read by other users of this computer, in {file.path}",
-            expected="0600",
-            found=f"{file.mode:04o}",
-        )
-    ]

@@ -7,6 +7,7 @@ that ends within a year.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.keys.root_ca import pending, progress_of
@@ -20,24 +21,26 @@ if TYPE_CHECKING:
 
 
 RENEWED = 0.8
-"""Of a certificate's validity: by then swarm has renewed it, if it could."""
-
+"""The part of its validity after which swarm has renewed a certificate, if it could."""
 
 _SLACK = 300
-
-
 _YEAR = 365 * 86400
+_WHY = "`journalctl -u docker | grep -i certificate` on the host says why"
 
 
-_AGAIN = "`journalctl -u docker | grep -i certificate` on the host says why"
+@dataclass(frozen=True, kw_only=True)
+class SetCertificateExpiry(Change):
+    """New certificates are valid for another time. seconds: how long."""
+
+    seconds: int
 
 
 def plan_certificates(
     settings: Settings, observed: Observed, host: Host, *, now: float
 ) -> list[Finding]:
-    """How long certificates are valid, as declared; and those that end without being renewed.
+    """How long certificates are valid, as declared; and certificates that were not renewed.
 
-    now: seconds since 1970. What concerns the whole swarm is told in the acting manager's name.
+    now: seconds since 1970. The acting manager reports what concerns the whole swarm.
     """
     findings: list[Finding] = []
     cluster = view(settings, observed)
@@ -57,11 +60,12 @@ def _of_the_swarm(settings: Settings, cluster: Membership, now: float) -> list[F
     declared = settings.swarm.certificate_expiry_seconds
     if spec.certificate_expiry != declared:
         findings.append(
-            Change(
+            SetCertificateExpiry(
                 "certificate expiry",
-                "is declared otherwise; a node's certificate gets it when it is renewed",
+                "is not as declared; each node's certificate gets it when it is renewed",
                 expected=as_setting(declared),
                 found=as_setting(spec.certificate_expiry),
+                seconds=declared,
             )
         )
     if spec.rotating:
@@ -81,14 +85,14 @@ def _of_the_swarm(settings: Settings, cluster: Membership, now: float) -> list[F
 def _of_the_host(own: Membership, now: float) -> list[Finding]:
     issued, expires = own.certificate_issued, own.certificate_expires
     if issued is None or expires is None or own.state == "error":
-        return []  # an engine that has stopped over it says so, and is refused
+        return []  # an engine that stopped for this reason says so, and is refused
     left, due = expires - now, issued + RENEWED * (expires - issued)
     if left <= 0:
         return [
             Notice(
                 "certificate",
-                "has expired, and the engine will not be let in again once its connection breaks; "
-                f"do not restart it. {_AGAIN}",
+                "has expired: once the engine's connection breaks, it cannot come back. Do not "
+                f"restart it; {_WHY}",
                 found=f"ended {duration(-left)} ago",
                 remedy=rejoin(own),
             )
@@ -100,8 +104,8 @@ def _of_the_host(own: Membership, now: float) -> list[Finding]:
             "certificate",
             "should have been renewed by now, and was not",
             found=f"{duration(left)} left of {duration(expires - issued)}",
-            remedy="Is the clock right, and do the managers answer at port 2377? `systemctl "
-            f"restart docker` makes the engine ask anew, one host at a time; {_AGAIN}",
+            remedy="Check the clock, and that the managers answer at port 2377. `systemctl restart "
+            f"docker` makes the engine ask again, one host at a time; {_WHY}",
         )
     ]
 
@@ -111,15 +115,15 @@ def _rotating(cluster: Membership) -> Notice:
     waits = f"; it waits for {listed(behind)}" if behind else ""
     return Notice(
         "root CA",
-        f"is being replaced: the old and the new one are trusted{waits}",
+        f"is being replaced: both the old and the new one are trusted{waits}",
         found=progress_of(cluster),
-        remedy="It ends by itself when all nodes are there; `pyinfra inventory.py "
+        remedy="It ends when all nodes are there; `pyinfra inventory.py "
         "deploys/rotate_ca.py` waits for it",
     )
 
 
 def has_expired(own: Membership) -> bool:
-    """The engine has stopped being a node since its certificate is no longer valid."""
+    """Whether the engine is no node any more because its certificate is no longer valid."""
     return own.state == "error" and "certificate has expired" in own.error
 
 
@@ -128,10 +132,10 @@ def rejoin(own: Membership) -> str:
     if own.certificate_role == "manager":
         return (
             "If other managers answer: `docker swarm leave --force` on it, then run the site, and "
-            "it joins anew. If none does, do not make it leave: docs/swarm-keys.md says how the "
+            "it joins again. If none does, do not make it leave: docs/swarm-keys.md says how the "
             "swarm is brought back"
         )
-    return "`docker swarm leave --force` on it, then run the site, and it joins anew"
+    return "`docker swarm leave --force` on it, then run the site, and it joins again"
 
 
 def as_setting(seconds: int) -> str:

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.api import on
-from pyinfra_swarm.engine.swarm_spec import UPDATE_SWARM
-from pyinfra_swarm.keys.certificates import plan_certificates
+from pyinfra_swarm.keys.certificates import SetCertificateExpiry, plan_certificates
+from pyinfra_swarm.keys.swarm_update import UPDATE
 from pyinfra_swarm.nodes.facts import State
 from pyinfra_swarm.run.converge import (
     Commands,
@@ -16,6 +16,8 @@ from pyinfra_swarm.run.converge import (
     report,
     this_host,
 )
+from pyinfra_swarm.run.findings import changes
+from pyinfra_swarm.run.onhost import program
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -29,10 +31,12 @@ def as_declared(settings: Settings) -> Commands:
     """
     me = this_host(settings)
     observed = observe_all(State)
-    if not report("swarm", plan_certificates(settings, observed, me, now=time.time())):
-        return
-    nanoseconds = settings.swarm.certificate_expiry_seconds * 1_000_000_000
-    edit = f'edit() {{ replace \'s/"NodeCertExpiry":[0-9]*/"NodeCertExpiry":{nanoseconds}/\'; }}'
-    yield on(
-        me.name, f"{UPDATE_SWARM}{edit}\nupdate_swarm ''", "setting how long certificates are valid"
-    )
+    findings = plan_certificates(settings, observed, me, now=time.time())
+    report("swarm", findings)
+    for change in changes(findings):
+        match change:
+            case SetCertificateExpiry(seconds=seconds):
+                expiry = program(
+                    __file__, "set_certificate_expiry.sh", using=[UPDATE], seconds=str(seconds)
+                )
+                yield on(me.name, expiry, "setting how long certificates are valid")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.keys.root_ca import no_manager
+from pyinfra_swarm.keys.refusals import no_manager
 from pyinfra_swarm.nodes.membership import Observed, acting_manager
 from pyinfra_swarm.run.findings import Change, Finding
 
@@ -12,17 +13,22 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings
 
 
+@dataclass(frozen=True)
+class RotateJoinTokens(Change):
+    """Both join tokens are replaced."""
+
+
 def plan_tokens(settings: Settings, observed: Observed, host: Host) -> list[Finding]:
-    """Both join tokens replaced; nobody who is in the swarm notices."""
+    """Both join tokens replaced; it does not affect the nodes of the swarm."""
     acting = acting_manager(settings, observed)
     if acting is None:
         return [no_manager("the join tokens are not replaced")]
     if acting != host.name:
         return []
     return [
-        Change(
+        RotateJoinTokens(
             "join tokens",
             "are replaced, the worker's and the manager's, as asked for: the old ones let nobody "
-            "in any more, nodes that have joined stay",
+            "in any more; nodes that have joined stay",
         )
     ]

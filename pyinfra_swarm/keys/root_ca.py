@@ -5,8 +5,10 @@ What a rotation of the root CA does was seen with 26.1.5 (docs/decisions/swarm-k
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pyinfra_swarm.keys.refusals import no_manager
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, acting_manager, view
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
 from pyinfra_swarm.run.wording import listed, verb
@@ -15,15 +17,25 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings
 
 
+@dataclass(frozen=True)
+class AwaitRotation(Change):
+    """A replacement of the root CA is under way; its end is awaited."""
+
+
+@dataclass(frozen=True)
+class RotateRootCA(Change):
+    """The root CA is replaced."""
+
+
 def plan_ca_rotation(
     settings: Settings, observed: Observed, host: Host, *, awaited: bool = False
 ) -> list[Finding]:
-    """The root CA replaced, or a replacement that was begun awaited; refused where it cannot end.
+    """The root CA replaced, or the end of a replacement awaited; refused where it cannot end.
 
-    A node that is down keeps it from ending: as long as one has a certificate of the old root,
-    both are trusted.
+    A node that is down keeps it from ending: while one node has a certificate of the old root,
+    both roots are trusted.
 
-    awaited: this run has found one under way; if it has ended since, there is nothing to do.
+    awaited: this run has found a replacement under way. If it has ended since, nothing is to do.
     """
     cluster = view(settings, observed)
     if cluster is None or cluster.spec is None:
@@ -42,7 +54,7 @@ def plan_ca_rotation(
                     remedy=_BRING_BACK,
                 )
             ]
-        waiting = Change(
+        waiting = AwaitRotation(
             "root CA", "is being replaced already; the end is awaited", found=progress_of(cluster)
         )
         return [waiting] if acting_manager(settings, observed) == host.name else []
@@ -52,15 +64,16 @@ def plan_ca_rotation(
         return [
             Refusal(
                 "root CA",
-                f"is not replaced while {listed(gone)} {verb(gone, 'is', 'are')} down: it would "
-                "not end before every node has a certificate of the new one",
+                f"is not replaced while {listed(gone)} {verb(gone, 'is', 'are')} down: the "
+                "replacement would not end before "
+                "every node has a certificate of the new one",
                 remedy=_BRING_BACK,
             )
         ]
     if acting_manager(settings, observed) != host.name:
         return []
     return [
-        Change(
+        RotateRootCA(
             "root CA",
             "is replaced, as asked for: every node gets a certificate of the new one, and both "
             "join tokens change",
@@ -70,12 +83,12 @@ def plan_ca_rotation(
 
 _BRING_BACK = (
     "Bring it back and run again; or, if it is gone for good, take it out (demote it if it is a "
-    "manager, then `docker node rm --force`): a node taken out has to join anew"
+    "manager, then `docker node rm --force`): a node that was taken out has to join again"
 )
 
 
 def pending(cluster: Membership) -> list[Node]:
-    """The nodes that have no certificate of the key that signs now."""
+    """The nodes without a certificate that the present key has signed."""
     issuer = cluster.spec.issuer if cluster.spec else ""
     return [node for node in cluster.nodes or () if node.issuer != issuer]
 
@@ -93,12 +106,3 @@ def unavailable(cluster: Membership) -> list[str]:
         for node in cluster.nodes or ()
         if node.state != "ready" or (node.role == "manager" and node.reachability != "reachable")
     ]
-
-
-def no_manager(what: str) -> Refusal:
-    """Nothing can be done without a manager that answers for the swarm."""
-    return Refusal(
-        "the swarm",
-        f"{what}: no declared manager answers for one",
-        remedy="`pyinfra inventory.py deploys/swarm.py --dry` says why",
-    )

@@ -6,8 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.api import on
-from pyinfra_swarm.engine.swarm_spec import UPDATE_SWARM
-from pyinfra_swarm.keys.root_ca import pending, plan_ca_rotation, progress_of
+from pyinfra_swarm.keys.root_ca import (
+    AwaitRotation,
+    RotateRootCA,
+    pending,
+    plan_ca_rotation,
+    progress_of,
+)
+from pyinfra_swarm.keys.swarm_update import UPDATE
 from pyinfra_swarm.nodes.facts import State
 from pyinfra_swarm.nodes.membership import Membership, acting_manager, view
 from pyinfra_swarm.nodes.observing import acting_left_out
@@ -25,6 +31,8 @@ from pyinfra_swarm.run.converge import (
     report,
     this_host,
 )
+from pyinfra_swarm.run.findings import changes
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
@@ -39,10 +47,10 @@ PATIENCE = 300
 def rotated(settings: Settings) -> Commands:
     """The swarm's root CA replaced, every node with a certificate of the new one.
 
-    + settings: the cluster's settings.
+    Every run replaces it, unless a replacement is under way: then the end of that one is awaited.
+    If a run is interrupted, the swarm completes the replacement; the next run waits for it.
 
-    Every run replaces it, unless a replacement is under way: then that one's end is awaited. A run
-    that was interrupted is finished by the swarm itself; the next run waits for it.
+    + settings: the cluster's settings.
 
     **Example:**
 
@@ -54,12 +62,22 @@ def rotated(settings: Settings) -> Commands:
     observed = observe_all(State)
     awaited = _awaited(settings, observed)
     plan = plan_ca_rotation(settings, observed, me, awaited=awaited)
-    if not report("swarm", acting_left_out(settings, observed) or plan):
-        return
-    yield on(me.name, "true" if awaited else _BEGIN, "replacing the root CA")
+    findings = acting_left_out(settings, observed) or plan
+    report("swarm", findings)
+    for change in changes(findings):
+        match change:
+            case RotateRootCA():
+                begin = program(__file__, "rotate_root_ca.sh", using=[UPDATE])
+                yield on(me.name, begin, "replacing the root CA")
+            case AwaitRotation():
+                yield on(me.name, "true", "awaiting the root CA's replacement")
+        yield from _await_end(settings, me.name)
+
+
+def _await_end(settings: Settings, acting: str) -> Commands:
     last, deadline = "", clock.now() + PATIENCE
     while True:
-        cluster = _now(settings, me.name)
+        cluster = _now(settings, acting)
         if cluster is not None and cluster.spec and not cluster.spec.rotating:
             progress(f"root CA: replaced; {progress_of(cluster)}")
             return
@@ -72,8 +90,8 @@ def rotated(settings: Settings) -> Commands:
             yield fail(
                 f"root CA: after {PATIENCE} s the replacement has not ended ({said}"
                 + (f"; without: {listed(behind)}" if behind else "")
-                + "). The old and the new one are trusted meanwhile, and it goes on by itself; "
-                "run again to wait for its end"
+                + "). Both the old and the new one are trusted until then. It goes on; run again "
+                "to wait for its end"
             )
             return
         pause(2)
@@ -101,21 +119,3 @@ def _now(settings: Settings, acting: str) -> Membership | None:
         return said
     observed = observe_all(State)
     return view(settings, observed) if acting_manager(settings, observed) else None
-
-
-_BEGIN = f"""\
-{UPDATE_SWARM}
-ask http://localhost/swarm
-case $answer in *'"RootRotationInProgress":true'*) exit 0 ;; esac
-edit() {{
-  case $spec in
-    *'"ForceRotate":'*)
-      count=${{spec#*'"ForceRotate":'}}
-      count=${{count%%[!0-9]*}}
-      replace "s/\\"ForceRotate\\":$count/\\"ForceRotate\\":$((count + 1))/" ;;
-    *) replace 's/"CAConfig":{{/"CAConfig":{{"ForceRotate":1,/' ;;
-  esac
-}}
-update_swarm ''
-"""
-"""Shell: begins a rotation where none is under way. A higher count than before asks for one."""

@@ -1,16 +1,15 @@
-"""Locked managers unlocked, and brought back into their overlay networks.
+"""Locked managers unlocked, and no engine restarted that could not be unlocked.
 
-Seen with 26.1.5: the request that unlocks a manager is not answered before enough of them for a
-quorum are unlocked; about every second unlocked manager has no overlay networks until its engine is
-restarted.
+Seen with 26.1.5: the request that unlocks a manager is not answered before enough managers for a
+quorum are unlocked.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.keys.unlock_key import KeyFile
-from pyinfra_swarm.networks.plan import ingress_of
 from pyinfra_swarm.nodes.membership import (
     Membership,
     Observed,
@@ -18,7 +17,6 @@ from pyinfra_swarm.nodes.membership import (
     managers_of,
     view,
 )
-from pyinfra_swarm.nodes.quorum import BRING_BACK, Quorum
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
 from pyinfra_swarm.run.printable import quoted
 
@@ -27,6 +25,13 @@ if TYPE_CHECKING:
 
 
 UNLOCK = "`pyinfra inventory.py deploys/unlock.py`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unlock(Change):
+    """This manager is unlocked. path: the file that keeps the unlock key."""
+
+    path: str
 
 
 def plan_unlock(
@@ -68,11 +73,12 @@ def plan_unlock(
             )
         ]
     return [
-        Change(
+        Unlock(
             "the swarm",
             "this manager is locked since its engine was started",
             expected=f"unlocked with the key in {file.path}",
             found="locked",
+            path=file.path,
         )
     ]
 
@@ -116,34 +122,3 @@ def _elsewhere(settings: Settings, observed: Observed) -> str:
         f"{acting} is not locked, and has the key: run `pyinfra inventory.py deploys/swarm.py "
         f"--limit {quoted(acting)}`, which fetches it, and then this again"
     )
-
-
-def plan_connection(
-    settings: Settings, observed: Observed, host: Host, file: KeyFile | None
-) -> list[Finding]:
-    """An unlocked manager without overlay networks: its engine started, and unlocked, once more.
-
-    Never below quorum. Where that network is missing for everybody, this is no remedy.
-    """
-    own, cluster = observed.get(host.name), view(settings, observed)
-    if own is None or cluster is None or cluster.spec is None or not cluster.spec.autolock:
-        return []
-    if not own.controls or own.in_ingress is not False or ingress_of(cluster) is None:
-        return []
-    what, reason = "overlay networks", "do not work on this manager since it was unlocked"
-    if problem := Quorum.of(cluster).forbids_stop(own.node):
-        return [
-            Refusal(
-                what, f"{reason}, and its engine is not restarted: {problem}", remedy=BRING_BACK
-            )
-        ]
-    if file is None or file.problem or not file.fingerprint:
-        return [
-            Refusal(
-                what,
-                f"{reason}, and its engine is not restarted: it would be locked again, and the "
-                "unlock key is not in its file",
-                remedy="Run the site, which fetches the key, and then this again",
-            )
-        ]
-    return [Change(what, reason, expected="its engine restarted, and unlocked again")]

@@ -38,21 +38,53 @@ class KeyFile:
         return not self.mode & 0o077
 
 
-def not_in_its_file(file: KeyFile, fingerprint: str) -> list[Finding]:
+@dataclass(frozen=True, kw_only=True)
+class FetchUnlockKey(Change):
+    """The swarm's unlock key is fetched from this manager. path: the file that gets it."""
+
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakePrivate(Change):
+    """The file becomes its owner's alone. path: the file."""
+
+    path: str
+
+
+def fetched(file: KeyFile, fingerprint: str) -> list[Finding]:
+    """The swarm's key, of this fingerprint, fetched where the file does not hold it."""
     if not fingerprint or file.fingerprint == fingerprint:
         return []
     if not file.fingerprint:
         return [
-            Change(
+            FetchUnlockKey(
                 "unlock key",
                 "is not in its file, and without it no manager comes back after a reboot",
                 expected=f"fetched from this manager into {file.path}",
+                path=file.path,
             )
         ]
     return [
-        Change(
+        FetchUnlockKey(
             "unlock key",
             "in the file is another than the swarm's",
             expected=f"fetched from this manager; the other is kept in {file.path}.old",
+            path=file.path,
+        )
+    ]
+
+
+def made_private(file: KeyFile) -> list[Finding]:
+    """The file closed to others, where they can read it."""
+    if file.private:
+        return []
+    return [
+        MakePrivate(
+            "unlock key",
+            f"can be read by other users of this computer, in {file.path}",
+            expected="0600",
+            found=f"{file.mode:04o}",
+            path=file.path,
         )
     ]

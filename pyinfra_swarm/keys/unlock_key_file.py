@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pyinfra_swarm.engine.unlock_key import fingerprint, is_key
 from pyinfra_swarm.keys.unlock_key import KeyFile
-from pyinfra_swarm.run.plain_file import content, opened
+from pyinfra_swarm.run.plain_file import content, opened, sync_folder
 
 _LONGEST = 1 << 16
 """Bytes: more than a thousand keys."""
@@ -89,7 +89,7 @@ class PlaceForKey:
         os.write(self._descriptor, f"{key}\n".encode())
         os.fsync(self._descriptor)
         os.replace(self._waiting, self._path)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
 
 
 def make_private(path: Path) -> None:
@@ -109,15 +109,7 @@ def _write_old(path: Path, keys: list[str]) -> None:
     finally:
         os.close(descriptor)
         Path(name).unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
 
 
 def _lines(path: Path) -> list[str]:

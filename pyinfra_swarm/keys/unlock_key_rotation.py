@@ -6,11 +6,12 @@ has the new one from then on.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.keys.root_ca import no_manager
+from pyinfra_swarm.keys.refusals import no_manager
 from pyinfra_swarm.keys.unlock import UNLOCK
-from pyinfra_swarm.keys.unlock_key import KeyFile, not_in_its_file
+from pyinfra_swarm.keys.unlock_key import KeyFile, fetched
 from pyinfra_swarm.nodes.membership import (
     Observed,
     acting_manager,
@@ -22,6 +23,13 @@ from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotateUnlockKey(Change):
+    """The unlock key is replaced. path: the file that gets the new one."""
+
+    path: str
 
 
 def plan_key_rotation(
@@ -62,7 +70,7 @@ def plan_key_rotation(
             Refusal(
                 "unlock key",
                 f"is not replaced while {listed(silent)} cannot be reached: a manager that is "
-                "down meanwhile is locked with the old key when it comes back",
+                "down at that time is locked with the old key when it comes back",
                 remedy=f"Bring it back (if it is locked: {UNLOCK}), and run again",
             )
         ]
@@ -70,18 +78,19 @@ def plan_key_rotation(
         return []
     if fingerprint and file.fingerprint != fingerprint:
         return [
-            *not_in_its_file(file, fingerprint),
+            *fetched(file, fingerprint),
             Notice(
                 "unlock key",
-                "is not replaced now: first the file has to hold the one that the swarm has, as "
-                "after a rotation that was interrupted",
-                remedy="If you want yet another one, run this again",
+                "is not replaced now: after a rotation that was interrupted, the file has to get "
+                "the swarm's key first",
+                remedy="If you want another one, run this again",
             ),
         ]
     return [
-        Change(
+        RotateUnlockKey(
             "unlock key",
             "is replaced, as asked for",
             expected=f"a new one in {file.path}, the old one in {file.path}.old",
+            path=file.path,
         )
     ]

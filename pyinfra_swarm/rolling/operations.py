@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.api import API, on, updated
-from pyinfra_swarm.keys.unlock_operations import after_restart, unlockable
+from pyinfra_swarm.keys.restart_operations import after_restart, unlockable
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Node, Observed, controlling, view
 from pyinfra_swarm.nodes.observing import memberships

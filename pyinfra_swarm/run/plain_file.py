@@ -25,6 +25,15 @@ def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
         os.close(descriptor)
 
 
+def sync_folder(folder: Path) -> None:
+    """Put on the disk which files are in a folder, as after a rename. Raises ``OSError``."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def content(path: Path, at_most: int) -> bytes:
     """A plain file's content. Raises ``OSError``, also for one that is longer."""
     with opened(path) as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:

@@ -152,7 +152,7 @@ HOSTILE = [
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("name", ["cluster", "name", "host", "node", "engine"])
 def test_a_field_that_has_not_its_form_is_refused(name: str, value: object) -> None:
-    assert refused(saying(**{name: value})).startswith("it is no backup of ours")
+    assert refused(saying(**{name: value})).startswith("it is no backup of this program")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_field_that_has_not_its_form_is_refused(name: str, value: object) -> N
     ],
 )
 def test_so_is_any_other(name: str, value: object) -> None:
-    assert refused(saying(**{name: value})).startswith("it is no backup of ours")
+    assert refused(saying(**{name: value})).startswith("it is no backup of this program")
 
 
 def test_what_could_not_be_read_again_is_not_written() -> None:
@@ -203,7 +203,7 @@ def test_an_archive_of_anything_else_is_refused() -> None:
             add(opened, "swarm.tar.gz", state())
     assert "something else in it" in refused(twice.getvalue())
     key = pack(Archive(ABOUT, state(), "SWMKEY-1-$(id)"))
-    assert "what stands for the unlock key is none" in refused(key)
+    assert "its unlock key is none" in refused(key)
 
 
 STRANGE: dict[str, Added] = {

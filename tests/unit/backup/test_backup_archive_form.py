@@ -113,7 +113,7 @@ def test_each_field_has_its_form(
     for value in refused_:
         shown = "time" if field == "taken" else field
         assert refused(saying(**{field: value})) == (
-            f"it is no backup of ours: not of the right form: {shown}"
+            f"it is no backup of this program: wrong in form: {shown}"
         )
 
 
@@ -138,7 +138,7 @@ def test_each_manager_has_its_form(differing: dict[str, Any], taken: bool) -> No
     if taken:
         assert unpack(said).about.managers == (Manager(**good), Manager(**(good | differing)))
     else:
-        assert refused(said) == "it is no backup of ours: not of the right form: managers"
+        assert refused(said) == "it is no backup of this program: wrong in form: managers"
 
 
 def test_all_that_is_wrong_is_named() -> None:
@@ -186,7 +186,9 @@ def whole_with_key() -> bytes:
 @pytest.mark.parametrize(("name", "longest"), [("backup.json", 1 << 20), ("unlock-key", 1 << 10)])
 def test_a_file_is_as_long_as_it_may_be_and_no_longer(name: str, longest: int) -> None:
     assert unpack(padded(name, longest)).unlock_key == UNLOCK_KEY
-    assert refused(padded(name, longest + 1)) == f"it is no backup of ours: {name} is too long"
+    assert (
+        refused(padded(name, longest + 1)) == f"it is no backup of this program: {name} is too long"
+    )
 
 
 def test_a_state_is_examined_whoever_says_that_its_digest_is_right() -> None:
@@ -209,7 +211,7 @@ def test_damage_of_any_kind_is_told_as_damage(damaged: bytes) -> None:
 @pytest.mark.parametrize("text", [b'"x"', b"1", b"null", b"[]", b"{}", b"\xff"])
 def test_what_describes_nothing_is_no_backup(text: bytes) -> None:
     found = {"backup.json": text, "swarm.tar.gz": state()}
-    assert refused(archive(found)).startswith("it is no backup of ours (")
+    assert refused(archive(found)).startswith("it is no backup of this program (")
 
 
 def test_a_link_with_a_files_name_is_something_else() -> None:

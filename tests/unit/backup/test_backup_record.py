@@ -157,13 +157,13 @@ def test_an_old_backup_under_a_new_name_is_told_and_that_there_was_a_newer_one()
 
 
 def test_a_backup_of_this_computer_is_confirmed_by_its_hosts_name() -> None:
-    word, consequence = asked_before_restore(ABOUT, "rk2", ours=True)
+    word, consequence = asked_before_restore(ABOUT, "rk2", recorded=True)
     assert word == "rk2"
-    assert consequence.startswith("the swarm of 2026-11-25 03:15 UTC goes on from rk2")
+    assert consequence.startswith("the swarm of 2026-11-25 03:15 UTC continues from rk2")
 
 
 def test_one_of_unknown_origin_by_the_swarms_id_and_it_says_what_is_unknown() -> None:
-    word, consequence = asked_before_restore(ABOUT, "rk2", ours=False)
+    word, consequence = asked_before_restore(ABOUT, "rk2", recorded=False)
     assert word == ABOUT.cluster
     assert "this computer did not write this file, and nothing proves" in consequence
     assert "made on rk2 at 192.168.1.12 on 2026-11-25 03:15 UTC, Docker 28.5.2" in consequence

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.backup.archive import Backup, Manager
-from pyinfra_swarm.backup.force_new_cluster import ghosts
+from pyinfra_swarm.backup.force_new_cluster import lost_entries
 from pyinfra_swarm.backup.recover import plan_recovery, recovery_target
 from pyinfra_swarm.backup.restore import plan_restore, restore_target
 from pyinfra_swarm.nodes.membership import Membership, Node
@@ -148,12 +148,12 @@ def test_on_fresh_hosts_it_is_put_back_forced_and_cleared() -> None:
     assert [change.sentence() for change in changes(findings)] == [
         "the swarm's state: is put back as rk2 had it on 2026-11-25 03:15 UTC; what has changed "
         "since is lost (→ swarm swarm-1, node node-rk2)",
-        "the swarm: goes on with rk2 as its only manager (force-new-cluster): what the others had "
-        "agreed on and rk2 has not heard of is lost",
-        "node rk1: is a manager that is lost for good, so its entry goes (node-rk1, 192.168.1.11 "
-        "→ removed)",
-        "node rk3: is a manager that is lost for good, so its entry goes (node-rk3, 192.168.1.13 "
-        "→ removed)",
+        "the swarm: continues with rk2 as its only manager (force-new-cluster): what the others "
+        "had agreed on and rk2 has not heard of is lost",
+        "node rk1: is a manager that is lost for good, so its entry is removed (node-rk1, "
+        "192.168.1.11 → removed)",
+        "node rk3: is a manager that is lost for good, so its entry is removed (node-rk3, "
+        "192.168.1.13 → removed)",
     ]
 
 
@@ -176,7 +176,7 @@ def test_a_restore_that_was_interrupted_is_finished() -> None:
     done = restoring(rk2=(manager("rk2", (node("rk2"), node("rk4"))), member("rk2")))
     assert not changes(done)
     assert [type(finding) for finding in done] == [Notice]
-    assert "is a manager of this very swarm and answers: nothing is restored" in sentences(done)
+    assert "is a manager of this swarm and answers: nothing is restored" in sentences(done)
 
 
 # Restoring: what forbids it
@@ -186,7 +186,7 @@ LIVING = (node("rk1"), node("rk2"), node("rk3"))
 
 
 def test_not_beside_a_living_swarm() -> None:
-    words = "the swarm lives: rk1 is a manager of it and answers for it"
+    words = "the swarm is alive: rk1 is one of its managers and answers"
     only_refused(restoring(rk1=(manager("rk1", LIVING), member("rk1"))), words)
     both: dict[str, Any] = {name: (manager(name, LIVING), member(name)) for name in ("rk1", "rk2")}
     only_refused(restoring(**both), words)
@@ -252,7 +252,9 @@ def test_a_newer_engine_is_welcome() -> None:
 
 def test_an_autolocked_swarm_takes_its_unlock_key() -> None:
     locked = replace(BACKUP, autolock=True)
-    only_refused(restoring(locked), "so its unlock key of then is needed. Put the key (SWMKEY-…)")
+    only_refused(
+        restoring(locked), "so the unlock key of that time is needed. Put the key (SWMKEY-…)"
+    )
     assert not refusals(restoring(locked, unlock_key=True))
 
 
@@ -311,12 +313,15 @@ def test_a_quorum_that_is_there_is_not_forced() -> None:
     )
 
 
-def test_who_speaks_against_going_on_alone_is_named_and_a_worker_can_be_left_out() -> None:
+def test_who_speaks_against_continuing_alone_is_named_and_a_worker_can_be_left_out() -> None:
     """Its word may be a lie, and would be in the way for ever."""
     own = (node("rk4", role="manager", reachability="reachable"),)
     for claim, words in (
         ((manager("rk4", own), member("rk4")), "1 are needed, as rk4 says"),
-        ((manager("rk4", (node("rk4"),)), member("rk4")), "the swarm lives: rk4 is a manager"),
+        (
+            (manager("rk4", (node("rk4"),)), member("rk4")),
+            "the swarm is alive: rk4 is one of its managers",
+        ),
         ((manager("rk4"), member("rk4", manager=True)), "rk4 is still a manager of this swarm"),
     ):
         told = recovering(**{**ALONE, "rk4": claim})
@@ -343,7 +348,7 @@ def test_a_recovery_that_was_interrupted_is_finished() -> None:
 
 def test_a_node_that_has_just_been_promoted_is_no_ghost() -> None:
     nodes = (node("rk1"), node("rk2", reachability=""))
-    assert ghosts(manager("rk1", nodes)) == []
+    assert lost_entries(manager("rk1", nodes)) == []
 
 
 @pytest.mark.parametrize(
@@ -363,9 +368,9 @@ def test_not_while_another_manager_answers(other: Any, words: str) -> None:
 
 def test_not_from_a_host_that_cannot_go_on() -> None:
     only_refused(recovering("rk2", **ALONE), "rk2 does not answer")
-    only_refused(recovering("rk4", **ALONE), "rk4 cannot go on for the swarm: it is no manager")
+    only_refused(recovering("rk4", **ALONE), "rk4 cannot continue the swarm: it is no manager")
     stopped = {**ALONE, "rk1": (Membership("stopped"), member("rk1"))}
-    only_refused(recovering(**stopped), "rk1 cannot go on for the swarm: its engine is stopped")
+    only_refused(recovering(**stopped), "rk1 cannot continue the swarm: its engine is stopped")
 
 
 @pytest.mark.parametrize("state", ["pending", "locked"])
@@ -392,7 +397,7 @@ def test_an_autolocked_manager_goes_on_only_with_its_unlock_key(state: str) -> N
         (
             None,
             {**ALONE, "rk3": (manager("rk3"), member("rk3"))},
-            "rk1 and rk3 are managers that answer, and only one can go on",
+            "rk1 and rk3 are managers that answer, and only one can continue",
         ),
         (None, {**ALONE, "rk3": (manager("rk3", LIVING), member("rk3"))}, "rk3"),
     ],
@@ -575,7 +580,7 @@ def test_a_swarm_is_another_only_where_both_are_known() -> None:
 def test_an_entry_of_the_one_that_goes_on_is_no_ghost() -> None:
     """Its own status may be missing for a moment."""
     own = manager("rk1", (node("rk1", reachability=""), node("rk2", reachability="", state="down")))
-    assert [entry.id for entry in ghosts(own)] == ["node-rk2"]
+    assert [entry.id for entry in lost_entries(own)] == ["node-rk2"]
 
 
 def test_a_worker_of_another_swarm_is_in_no_restores_way() -> None:

@@ -19,9 +19,8 @@ from pyinfra_swarm.backup import restore_operations as restore
 from pyinfra_swarm.backup import save_operations as backup
 from pyinfra_swarm.backup.archive import NEEDED, written_anew
 from pyinfra_swarm.engine.api import API, LEAVE, still_node
-from pyinfra_swarm.keys import unlock_operations as unlock
+from pyinfra_swarm.keys import attach_operations as attach
 from pyinfra_swarm.run.answer import asked, sections
-from pyinfra_swarm.run.shell import with_values
 from pyinfra_swarm.swarm import operations as swarm
 from tests.builders import node
 from tests.unit.backup.test_backup_archive import state
@@ -154,7 +153,7 @@ def test_it_is_not_started_for_ever(machine: Machine) -> None:
     status, said = machine.save()
     assert status == "1"
     assert "it is in no overlay network" in said
-    assert machine.count("start docker") == unlock.ATTEMPTS + 1
+    assert machine.count("start docker") == attach.ATTEMPTS + 1
 
 
 def test_one_that_was_in_no_network_before_is_left_as_it_was(machine: Machine) -> None:
@@ -233,8 +232,10 @@ def test_a_manager_that_is_lost_while_tasks_move_keeps_the_engine_running(
     assert machine.count("stop docker") == 0
 
 
-@pytest.mark.parametrize("what", [restore._PUT_BACK, force._REPLACE_KEY])
-def test_an_engine_that_does_not_stop_keeps_its_socket(machine: Machine, what: str) -> None:
+@pytest.mark.parametrize("what", [restore.put_back_script, force.replace_key_script])
+def test_an_engine_that_does_not_stop_keeps_its_socket(
+    machine: Machine, what: Callable[[str], str]
+) -> None:
     (machine.here / "stuck").touch()
     (machine.here / "var/lib/docker/swarm/docker-state.json").write_text("")
     (machine.here / "var/lib/docker/swarm/certificates").mkdir()
@@ -243,7 +244,7 @@ def test_an_engine_that_does_not_stop_keeps_its_socket(machine: Machine, what: s
     (machine.here / "bin/tar").write_text("#!/bin/sh\n")
     for name in ("base64", "tar"):
         (machine.here / "bin" / name).chmod(0o755)
-    done = machine.run(with_values(what, digest=digest), "whole")
+    done = machine.run(what(digest), "whole")
     assert done.returncode != 0
     assert machine.count("stop docker.socket") == 1
     assert machine.count("start docker.socket") == 1, done.stderr
@@ -262,7 +263,7 @@ def test_a_state_is_put_back_with_no_more_of_it_on_the_disk_than_the_engine_need
     archive = written_anew(state())
     sent = base64.encodebytes(archive).decode()
     digest = hashlib.sha256(archive).hexdigest()
-    done = machine.run(f"digest={digest}\n{restore._PUT_BACK}", sent)
+    done = machine.run(restore.put_back_script(digest), sent)
     assert (done.returncode, done.stderr) == (0, "")
     assert machine.count("start docker") == 1
     there = {str(path.relative_to(machine.here)) for path in machine.here.rglob("*")}
@@ -277,7 +278,7 @@ def test_a_state_is_put_back_with_no_more_of_it_on_the_disk_than_the_engine_need
 def test_a_state_that_has_not_arrived_whole_leaves_nothing_behind(machine: Machine) -> None:
     (machine.here / "var/lib/docker/swarm/docker-state.json").unlink()
     digest = hashlib.sha256(b"another").hexdigest()
-    done = machine.run(f"digest={digest}\n{restore._PUT_BACK}", "d2hvbGU=")
+    done = machine.run(restore.put_back_script(digest), "d2hvbGU=")
     assert done.returncode == 1
     assert "the state has not arrived whole" in done.stderr
     assert not [path for path in machine.here.rglob("*") if "restore" in path.name]
@@ -294,7 +295,7 @@ case "$*" in
 esac
 """
     (machine.here / "bin/docker").write_text(docker)
-    done = machine.run(with_values(force._CLEAR, cluster="abc", address="10.0.0.1"))
+    done = machine.run(force.clear_script("abc", "10.0.0.1"))
     assert done.returncode != 0
     assert "no leader" in done.stderr
 
@@ -313,7 +314,7 @@ case "$*" in
 esac
 """
     (machine.here / "bin/docker").write_text(docker)
-    done = machine.run(with_values(force._CLEAR, cluster="abc", address="10.0.0.1"))
+    done = machine.run(force.clear_script("abc", "10.0.0.1"))
     assert (done.returncode, done.stderr) == (0, "")
     assert machine.count("removed n3") == 1
 
@@ -345,27 +346,27 @@ def engine(machine: Machine) -> Machine:
     return machine
 
 
-def forced(engine: Machine, must_not_be: str) -> tuple[int, str, str]:
-    script = f"{API}{must_not_be}{force._FORCE}".replace("within 10", "within 1")
+def forced(engine: Machine, unless: str) -> tuple[int, str, str]:
+    script = force.force_script(unless).replace("within 10", "within 1")
     done = engine.run(script, "{}")
     return done.returncode, done.stderr, (engine.here / "destroyed").read_text()
 
 
 def test_a_manager_that_answers_for_the_swarm_forces_nothing(engine: Machine) -> None:
     (engine.here / "answers").touch()
-    status, said, destroyed = forced(engine, force.ANSWERS)
+    status, said, destroyed = forced(engine, force.UNLESS_IT_ANSWERS)
     assert (status, destroyed) == (1, "")
     assert "this manager answers for the swarm, so there is a quorum again" in said
 
 
 def test_a_manager_without_a_quorum_goes_on_alone(engine: Machine) -> None:
-    status, said, destroyed = forced(engine, force.ANSWERS)
+    status, said, destroyed = forced(engine, force.UNLESS_IT_ANSWERS)
     assert (status, said, destroyed) == (0, "", "http://localhost/swarm/init\n")
 
 
 def test_a_quorum_that_comes_back_within_seconds_is_waited_for(engine: Machine) -> None:
     (engine.here / "bin/sleep").write_text('#!/bin/sh\n: > "$HERE/answers"\n')
-    status, _, destroyed = forced(engine, force.ANSWERS)
+    status, _, destroyed = forced(engine, force.UNLESS_IT_ANSWERS)
     assert (status, destroyed) == (1, "")
 
 
@@ -377,7 +378,7 @@ def test_a_restored_swarm_is_not_forced_beside_its_other_managers(
 ) -> None:
     (engine.here / "answers").touch()
     (engine.here / "nodes").write_text(nodes)
-    status, said, destroyed = forced(engine, force.OTHERS_ANSWER)
+    status, said, destroyed = forced(engine, force.UNLESS_OTHERS_ANSWER)
     assert (status == 0, bool(destroyed)) == (forces, forces)
     assert forces or "other managers of this swarm answer" in said
 
@@ -446,8 +447,8 @@ def test_a_state_that_appears_while_the_engine_is_stopped_is_not_overwritten(
     for name in ("base64", "tar"):
         (machine.here / "bin" / name).chmod(0o755)
     digest = hashlib.sha256(b"whole").hexdigest()
-    done = machine.run(with_values(restore._PUT_BACK, digest=digest), "whole")
+    done = machine.run(restore.put_back_script(digest), "whole")
     assert done.returncode == 1
-    assert "there is a swarm's state already" in done.stderr
+    assert "this host already has the state of a swarm" in done.stderr
     assert state.read_text() == "joined\n"
     assert machine.count("start docker") == 1

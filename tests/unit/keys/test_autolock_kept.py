@@ -30,9 +30,9 @@ class Manager:
     def run_shell_command(self, command: Any, **options: Any) -> tuple[bool, Any]:
         text = str(command)
         self.printed.append(options.get("print_output", False))
-        if '"AutoLockManagers":true' in text:
+        if "update swarm update --autolock=true" in text:
             self.on = True
-        if '"AutoLockManagers":false' in text:
+        if "update swarm update --autolock=false" in text:
             if self.silent:
                 raise TimeoutError
             if not self.answers_off:
@@ -127,6 +127,6 @@ def test_no_key_is_sent_from_a_file_that_is_not_text(
 ) -> None:
     (tmp_path / name).write_bytes(b"\xff\xfe\x00")
     manager = Manager()
-    assert not unlock._send_keys(None, manager, tmp_path / "key")  # type: ignore[arg-type]
+    assert not unlock.send_keys(None, manager, tmp_path / "key")  # type: ignore[arg-type]
     assert manager.printed == [], "nothing was asked of the manager"
     assert failures == [f"{tmp_path / 'key'} cannot be read: {name}: it is not text"]

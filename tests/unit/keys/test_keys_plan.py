@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.engine.unlock_key import fingerprint, is_key
+from pyinfra_swarm.keys.attach import plan_attachment
 from pyinfra_swarm.keys.autolock import needs_fingerprint, plan_autolock
 from pyinfra_swarm.keys.certificates import (
     as_setting,
@@ -16,7 +17,7 @@ from pyinfra_swarm.keys.certificates import (
 )
 from pyinfra_swarm.keys.join_tokens import plan_tokens
 from pyinfra_swarm.keys.root_ca import plan_ca_rotation
-from pyinfra_swarm.keys.unlock import key_missing, plan_connection, plan_unlock
+from pyinfra_swarm.keys.unlock import key_missing, plan_unlock
 from pyinfra_swarm.keys.unlock_key import KeyFile
 from pyinfra_swarm.keys.unlock_key_rotation import plan_key_rotation
 from pyinfra_swarm.nodes.membership import Membership, Observed, SwarmSpec
@@ -87,7 +88,7 @@ NO_MANAGER = dict.fromkeys(CONVERGED, FRESH)
 
 def test_the_acting_manager_replaces_both_tokens_and_says_what_that_means() -> None:
     sentence = the(Change, plan_tokens(SETTINGS, CONVERGED, RK1))
-    assert "the old ones let nobody in any more, nodes that have joined stay" in sentence
+    assert "the old ones let nobody in any more; nodes that have joined stay" in sentence
     assert [plan_tokens(SETTINGS, CONVERGED, host) for host in (RK2, RK3, RK4)] == [[]] * 3
 
 
@@ -123,7 +124,7 @@ def test_the_root_is_not_replaced_while_a_node_is_down(
     for host in SETTINGS.hosts:
         sentence = the(Refusal, plan_ca_rotation(SETTINGS, observed, host))
         assert words in sentence
-        assert "a node taken out has to join anew" in sentence
+        assert "a node that was taken out has to join again" in sentence
 
 
 def test_a_rotation_under_way_is_awaited_and_not_begun_anew() -> None:
@@ -197,7 +198,7 @@ def test_the_shortest_certificates_are_given_time_for_their_renewal() -> None:
 def test_an_expired_certificate_of_a_running_engine(name: str, words: str) -> None:
     observed = of(CONVERGED, name, certificate_expires=NOW - 9 * DAY)
     sentence = the(Notice, certificates(observed, name))
-    assert "do not restart it" in sentence
+    assert "Do not restart it" in sentence
     assert "ended 9 days ago" in sentence
     assert words in sentence
 
@@ -480,17 +481,17 @@ CUT_OFF = of(AUTOLOCKED, "rk2", in_ingress=False)
 
 
 def test_an_unlocked_manager_without_networks_is_started_once_more() -> None:
-    sentence = the(Change, plan_connection(LOCKING, CUT_OFF, RK2, FILE))
+    sentence = the(Change, plan_attachment(LOCKING, CUT_OFF, RK2, FILE))
     assert "do not work on this manager since it was unlocked" in sentence
-    assert plan_connection(LOCKING, CUT_OFF, RK1, FILE) == []
-    assert plan_connection(LOCKING, CUT_OFF, RK4, FILE) == []
-    assert plan_connection(LOCKING, AUTOLOCKED, RK2, FILE) == []
+    assert plan_attachment(LOCKING, CUT_OFF, RK1, FILE) == []
+    assert plan_attachment(LOCKING, CUT_OFF, RK4, FILE) == []
+    assert plan_attachment(LOCKING, AUTOLOCKED, RK2, FILE) == []
 
 
 def test_a_silent_host_is_neither_unlocked_nor_connected() -> None:
     silent: Observed = {**AUTOLOCKED, "rk2": None}
     assert plan_unlock(LOCKING, silent, RK2, FILE) == []
-    assert plan_connection(LOCKING, silent, RK2, FILE) == []
+    assert plan_attachment(LOCKING, silent, RK2, FILE) == []
 
 
 def test_a_file_that_cannot_be_used_unlocks_nothing_whatever_it_once_held() -> None:
@@ -499,43 +500,43 @@ def test_a_file_that_cannot_be_used_unlocks_nothing_whatever_it_once_held() -> N
         KeyFile(PATH, problem="x", earlier=2),
     ):
         the(Refusal, plan_unlock(LOCKING, ONE_LOCKED, RK2, file))
-        the(Refusal, plan_connection(LOCKING, CUT_OFF, RK2, file))
-    the(Refusal, plan_connection(LOCKING, CUT_OFF, RK2, None))
+        the(Refusal, plan_attachment(LOCKING, CUT_OFF, RK2, file))
+    the(Refusal, plan_attachment(LOCKING, CUT_OFF, RK2, None))
 
 
 def test_nothing_is_connected_where_no_manager_says_how_the_swarm_is() -> None:
     alone = dict.fromkeys(AUTOLOCKED, FRESH)
     own = CUT_OFF["rk2"]
     assert (
-        plan_connection(LOCKING, {**alone, "rk2": own and replace(own, nodes=None)}, RK2, FILE)
+        plan_attachment(LOCKING, {**alone, "rk2": own and replace(own, nodes=None)}, RK2, FILE)
         == []
     )
     untold = of(CUT_OFF, "rk1", spec=None)
-    assert plan_connection(LOCKING, untold, RK2, FILE) == []
+    assert plan_attachment(LOCKING, untold, RK2, FILE) == []
     without = {
         name: replace(m, overlays=()) if m and m.controls else m for name, m in CUT_OFF.items()
     }
-    assert plan_connection(LOCKING, without, RK2, FILE) == []
+    assert plan_attachment(LOCKING, without, RK2, FILE) == []
     worker = of(AUTOLOCKED, "rk4", in_ingress=False)
-    assert plan_connection(LOCKING, worker, RK4, FILE) == []
+    assert plan_attachment(LOCKING, worker, RK4, FILE) == []
 
 
 def test_of_two_managers_neither_can_be_spared_so_none_is_asked_for() -> None:
     two = declared(2, 1, swarm={"autolock": True, "unlock_key_file": PATH})
     observed = of(cluster_of(two, replace(TERMS, autolock=True)), "rk2", in_ingress=False)
-    the(Change, plan_connection(two, observed, two.host("rk2"), FILE))
+    the(Change, plan_attachment(two, observed, two.host("rk2"), FILE))
 
 
 def test_without_autolock_that_has_another_cause() -> None:
-    assert plan_connection(LOCKING, of(CONVERGED, "rk2", in_ingress=False), RK2, FILE) == []
+    assert plan_attachment(LOCKING, of(CONVERGED, "rk2", in_ingress=False), RK2, FILE) == []
 
 
 def test_it_is_not_restarted_below_quorum_nor_without_a_key() -> None:
     spec = replace(TERMS, autolock=True)
     observed = of(cluster_of(SETTINGS, spec, rk3=GONE), "rk2", in_ingress=False)
-    sentence = the(Refusal, plan_connection(LOCKING, observed, RK2, FILE))
+    sentence = the(Refusal, plan_attachment(LOCKING, observed, RK2, FILE))
     assert "of 3 managers 2 must stay reachable, and without this one only 1 would be" in sentence
-    sentence = the(Refusal, plan_connection(LOCKING, CUT_OFF, RK2, NO_FILE_YET))
+    sentence = the(Refusal, plan_attachment(LOCKING, CUT_OFF, RK2, NO_FILE_YET))
     assert "it would be locked again" in sentence
 
 

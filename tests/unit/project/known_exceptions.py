@@ -22,22 +22,12 @@ READING_PLANS = {
 """Modules beneath a plan that read files or the environment."""
 
 SHELL_IN_PYTHON = {
-    # backup
-    "backup.force_new_cluster_operations",
-    "backup.restore_operations",
-    "backup.save_operations",
     # docker
     # engine
     "engine.api",
-    "engine.swarm_spec",
     # firewall
     "firewall.facts",
     "firewall.operations",
-    # keys
-    "keys.join_tokens_operations",
-    "keys.root_ca_operations",
-    "keys.unlock_key_operations",
-    "keys.unlock_operations",
     # networks
     "networks.operations",
     # nodes

@@ -89,7 +89,7 @@ SCRIPTS: dict[str, Callable[[str], str]] = {
     "backup": lambda id: backup.save_script(
         replace(CHOICE, drains=True, node=replace(CHOICE.node, id=id, availability=id))
     ),
-    "ghosts": lambda id: with_values(force._CLEAR, cluster=id, address=id),
+    "ghosts": lambda id: force.clear_script(id, id),
 }
 
 
@@ -134,9 +134,6 @@ SAFE = {
         "secret": "our own text",
         "candidate": "our own path",
     },
-    "backup/save_operations.py": {"drain": "one of two of our own lines"},
-    "keys/unlock_operations.py": {"command": "a script, judged where it is made"},
-    "keys/certificates_operations.py": {"edit": "our own text", "nanoseconds": "a number"},
     "run/connection.py": {"script": "a script, judged where it is made"},
     "run/converge.py": {"text": "a script, judged where it is made", "whole": "likewise"},
     "run/script.py": {
@@ -150,10 +147,6 @@ SAFE = {
     },
     "engine/api.py": {"options": "an argument of shlex.join()"},
     "backup/restore_operations.py": {"update": "made by updating()"},
-    "backup/force_new_cluster_operations.py": {
-        "must_not_be": "our own text",
-        "text": "a script, judged where it is made",
-    },
     "reset/operations.py": {
         "path": "one of our own paths",
         "steps": "lines that are judged themselves",
@@ -174,7 +167,6 @@ SAFE = {
 AT_WORK = (
     "*/*operations.py",
     "engine/api.py",
-    "engine/swarm_spec.py",
     "run/converge.py",
     "run/connection.py",
     "run/script.py",

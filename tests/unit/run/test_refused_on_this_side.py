@@ -24,6 +24,7 @@ from pyinfra_swarm.backup import recover_operations as recover
 from pyinfra_swarm.backup import restore_operations as restore
 from pyinfra_swarm.backup import save_operations as backup
 from pyinfra_swarm.backup.archive import Archive, Backup
+from pyinfra_swarm.backup.force_new_cluster import ContinueAlone
 from pyinfra_swarm.backup.offline_unlock import NODE_KEY
 from pyinfra_swarm.backup.save import Choice
 from pyinfra_swarm.drift import cli as drift_cli
@@ -151,7 +152,9 @@ def test_what_was_encrypted_has_to_be_a_backup(tmp_path: Path) -> None:
     identity, recipient = age_identity(tmp_path)
     file = tmp_path / "one.tar.age"
     file.write_bytes(age_encryption.encrypt(b"a diary", [recipient]))
-    words = f"{file} cannot be used: it is no backup of ours (ReadError). Take another backup"
+    words = (
+        f"{file} cannot be used: it is no backup of this program (ReadError). Take another backup"
+    )
     assert words in said(backup_file.opened(str(file), str(identity)))
 
 
@@ -171,7 +174,8 @@ def test_a_locked_state_needs_the_key_of_its_time() -> None:
         archive.addfile(entry, io.BytesIO(LOCKED.read_bytes()))
     about = Backup("swarm-1", "home", "rk1", "node-rk1", "192.168.1.11", "28.5.2", ())
     locked = Archive(about, written.getvalue())
-    words = "another one than the state is locked with. Name the key of that time"
+    words = "another one than the state is locked with. Name a file with the key "
+    words += "of that time: --data unlock=PATH"
     assert words in said(backup_file.unlocked(locked, [OTHER_KEY]))
 
 
@@ -323,11 +327,11 @@ def test_nobody_but_the_one_that_is_left_out_could_be_backed_up(
 
 
 def test_no_swarm_goes_on_from_a_manager_that_is_left_out(limited: list[str]) -> None:
-    forced = force.Forced(force=True, cluster="abc", autolock=False)
+    forced = ContinueAlone(force=True, cluster="abc", autolock=False)
     found: list[Finding] = [Change("the swarm", "goes on")]
     proposal = force.proposal("recover", found, "rk1", forced, "rk1", "it goes on")
     assert [said(finding) for finding in proposal.findings] == [
-        "--limit: leaves out rk1, the manager that the swarm goes on from. Give no --limit, or "
+        "--limit: leaves out rk1, the manager that the swarm continues from. Give no --limit, or "
         "`--limit rk1`"
     ]
     assert (proposal.plan, proposal.word) == (None, "")
@@ -398,7 +402,7 @@ def test_an_error_without_words_is_told_by_its_kind(
     dying: Any, failures: list[str], say: Say
 ) -> None:
     say()
-    assert backup._read(dying, dying.host, CHOICE) is None
+    assert backup._read(dying.host, CHOICE) is None
     assert not force.take_lock_off(dying, dying.host, SETTINGS)
     assert ["(EOFError)" in message for message in failures] == [True, True]
     connector = SimpleNamespace(run_shell_command=dying.host.run_shell_command)
@@ -409,7 +413,7 @@ def test_an_error_without_words_is_told_by_its_kind(
 # What cannot be taken back looks once more on the host
 # -----------------------------------------------------
 
-FORCED = force.Forced(force=True, cluster="abc", autolock=False)
+FORCED = ContinueAlone(force=True, cluster="abc", autolock=False)
 
 
 def first(commands: object) -> str:
@@ -434,7 +438,7 @@ def test_a_new_cluster_is_forced_only_where_the_manager_does_not_answer(
 ) -> None:
     monkeypatch.setattr(recover, "confirmed", lambda propose: ("rk1", FORCED))
     script = first(inspect.unwrap(recover.recovered)(FOUR))
-    assert script.index(force.ANSWERS) < script.index("/swarm/init")
+    assert script.index(force.UNLESS_IT_ANSWERS) < script.index("/swarm/init")
 
 
 @pytest.mark.usefixtures("_agreed")
@@ -447,7 +451,7 @@ def test_a_restored_swarm_is_forced_only_where_no_other_manager_answers(
     monkeypatch.setattr(backup_file, "unlocked", lambda opened, unlock: opened)
     monkeypatch.setattr(restore, "restore_target", lambda *_: FOUR.host("rk1"))
     script = first(inspect.unwrap(restore.restored)(FOUR))
-    assert script.index(force.OTHERS_ANSWER) < script.index("/swarm/init")
+    assert script.index(force.UNLESS_OTHERS_ANSWER) < script.index("/swarm/init")
 
 
 @pytest.mark.usefixtures("_agreed")

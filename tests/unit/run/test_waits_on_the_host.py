@@ -15,7 +15,7 @@ import pytest
 
 from pyinfra_swarm.docker import operations as docker_operations
 from pyinfra_swarm.engine.api import UNLESS_GONE
-from pyinfra_swarm.keys import unlock_operations as unlock
+from pyinfra_swarm.keys import attach_operations as attach
 from pyinfra_swarm.networks import operations as networks
 from pyinfra_swarm.removal import operations as removal
 from pyinfra_swarm.run import clock
@@ -218,11 +218,11 @@ def test_networks_that_do_not_come_are_waited_for_by_the_clock(
         looks.append(now[0])
         return type("Own", (), {"controls": True, "in_ingress": False})
 
-    monkeypatch.setattr(unlock, "observe", look)
-    monkeypatch.setattr(unlock, "forget_observations", lambda: None)
+    monkeypatch.setattr(attach, "observe", look)
+    monkeypatch.setattr(attach, "forget_observations", lambda: None)
     monkeypatch.setattr(clock, "now", lambda: now[0])
-    monkeypatch.setattr(unlock, "pause", lambda seconds: now.__setitem__(0, now[0] + seconds))
-    assert not unlock.wait_for_networks()
+    monkeypatch.setattr(attach, "pause", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    assert not attach.wait_for_networks()
     assert len(looks) == 3
 
 

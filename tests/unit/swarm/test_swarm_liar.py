@@ -167,7 +167,7 @@ def test_a_worker_that_lies_changes_nobody_s_turn_to_leave(world: World, turn: s
 
 @given(with_a_liar())
 @hypothesis_settings(max_examples=300, deadline=None)
-def test_a_worker_that_lies_is_never_the_one_to_go_on_alone(world: World) -> None:
+def test_a_worker_that_lies_is_never_the_one_to_continue_alone(world: World) -> None:
     assert world.liar is not None
     target = recovery_target(world.settings, world.observe(), {}, None)
     assert isinstance(target, Refusal) or target.name != world.liar.name
