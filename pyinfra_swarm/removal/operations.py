@@ -1,8 +1,7 @@
-"""A node taken out of the swarm, wherever it is declared: drained, empty, a worker, gone.
+"""Removes a node from the swarm, whether it is declared or not: ``--data host=NAME``.
 
-``--data host=NAME`` says which. Every operation runs on every host, in the same order, and looks
-anew at what is there; the node's own host does its part where it answers, else the manager that
-acts.
+Every operation runs on every host, in the same order, and looks again at what is there. The node's
+own host does its part where it answers, else the acting manager does it.
 """
 
 from __future__ import annotations
@@ -13,20 +12,27 @@ from typing import TYPE_CHECKING
 from pyinfra_swarm.engine.api import API, LEAVE, UNLESS_GONE, WITHIN, on, still_node, updated
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.observing import memberships
-from pyinfra_swarm.nodes.steps import Demote, Leave, RemoveEntry, Step, steps
+from pyinfra_swarm.nodes.steps import (
+    AwaitEmpty,
+    Demote,
+    Leave,
+    RemoveEntry,
+    SetAvailability,
+    Step,
+    steps,
+)
 from pyinfra_swarm.removal.plan import (
-    Target,
-    farewell,
-    find,
-    margins,
     plan_clearing,
     plan_demotion,
     plan_drain,
     plan_emptying,
     plan_leaving,
+    plan_margin,
     plan_removal,
-    welcome,
+    plan_successor,
+    plan_undeclaring,
 )
+from pyinfra_swarm.removal.target import Target, find
 from pyinfra_swarm.run.confirmation import Proposal, confirmed
 from pyinfra_swarm.run.converge import (
     Commands,
@@ -42,6 +48,7 @@ from pyinfra_swarm.run.converge import (
 )
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
 from pyinfra_swarm.run.limit import left_out
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.shell import with_values
 from pyinfra_swarm.swarm.operations import IS_WORKER, demote
@@ -50,28 +57,41 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
 
+EMPTY_WITHIN = 300
+"""Seconds that a node's tasks have to end."""
+
+DOWN_WITHIN = 120
+"""Seconds that the owner has to make a host leave that cannot be reached."""
+
+
+def wait_until_empty(node: str, seconds: int) -> str:
+    """Shell, for a manager: wait until no task of the swarm runs on a node, by id."""
+    values = {"node": node, "seconds": str(seconds)}
+    return program(__file__, "wait_until_empty.sh", using=[WITHIN], **values)
+
+
+def wait_until_down(node: str, name: str, seconds: int) -> str:
+    """Shell, for a manager: wait until a node, by id, is down. name: for the message."""
+    values = {"node": node, "name": name, "seconds": str(seconds)}
+    return program(__file__, "wait_until_down.sh", using=[WITHIN], **values)
+
+
 @job("removal")
 def planned(settings: Settings) -> Commands:
-    """The whole of a removal, or why it is not begun, and the owner's word for it.
-
-    + settings: the cluster's settings.
-    """
+    """Shows all steps of a removal, or why it is not begun, and asks the owner to confirm it."""
     confirmed(lambda: _whole(settings, _after_removal))
     yield from ()
 
 
 @job("removal")
 def planned_replacement(settings: Settings) -> Commands:
-    """The whole of a replacement: the old one out; the site lets the new one in.
-
-    + settings: the cluster's settings.
-    """
+    """The same for a replacement: the old node is removed, and the site joins the new one."""
     confirmed(lambda: _whole(settings, _after_replacement))
     yield from ()
 
 
 def _after_removal(settings: Settings, target: Target) -> list[Finding]:
-    return [*margins(settings, target), *farewell(settings, target)]
+    return [*plan_margin(target), *plan_undeclaring(settings, target)]
 
 
 def _after_replacement(settings: Settings, target: Target) -> list[Finding]:
@@ -81,63 +101,38 @@ def _after_replacement(settings: Settings, target: Target) -> list[Finding]:
                 "host",
                 f"{target.name} is not declared, so nothing would take its place",
                 expected=f"one of {', '.join(host.name for host in settings.hosts)}",
-                remedy="To take it out: `pyinfra inventory.py deploys/remove.py --data "
+                remedy="To remove it: `pyinfra inventory.py deploys/remove.py --data "
                 f"host={quoted(target.name)}`",
             )
         ]
-    return [*margins(settings, target), *welcome(target)]
+    return [*plan_margin(target), *plan_successor(target)]
 
 
 @job("removal")
 def drained(settings: Settings) -> Commands:
-    """The node gets no more tasks, and those on it move.
-
-    + settings: the cluster's settings.
-    """
+    """The node gets no more tasks, and those on it move."""
     target = _target(settings)
-    for _ in _steps(target, plan_drain(target)):
+    for step in _steps(target, plan_drain(target)):
+        assert isinstance(step, SetAvailability)
         assert target.alive is not None  # else there is nothing to drain
-        text = updated(target.alive.id, ["--availability", "drain"])
+        text = updated(target.alive.id, ["--availability", step.availability])
         yield on(target.ask, text, "draining it")
 
 
 @job("removal")
 def emptied(settings: Settings) -> Commands:
-    """The node's tasks have ended.
-
-    + settings: the cluster's settings.
-    """
+    """The node's tasks have ended."""
     target = _target(settings)
-    for _ in _steps(target, plan_emptying(target, _tasks(target))):
-        assert target.alive is not None  # else there is nothing to wait for
-        progress(f"waiting until nothing of the swarm's runs on {target.name} any more")
-        text = with_values(_EMPTY, node=target.alive.id)
-        yield on(target.ask, text, "waiting for its tasks to end", timeout=330)
-
-
-_EMPTY = (
-    WITHIN
-    + """\
-running() {
-  said=$(docker node ps --format '{{.CurrentState}}|{{.Name}}' "$node" 2>&1) ||
-    { echo "what the managers do not say ($said)"; return; }
-  printf '%s\n' "$said" |
-    grep -E '^(New|Pending|Assigned|Accepted|Preparing|Ready|Starting|Running)' | cut -d '|' -f 2
-}
-empty() { left=$(running); [ -z "$left" ]; }
-within 300 empty || {
-  echo "these have not ended after 300 s:" $left. It is drained and nothing else was changed. \
-    "Look at their stop_grace_period, end them, and run again" >&2; exit 1; }
-"""
-)
+    for step in _steps(target, plan_emptying(target, _tasks(target))):
+        assert isinstance(step, AwaitEmpty)
+        progress(f"waiting until no task of the swarm runs on {target.name} any more")
+        text = wait_until_empty(step.node, EMPTY_WITHIN)
+        yield on(target.ask, text, "waiting for its tasks to end", timeout=EMPTY_WITHIN + 30)
 
 
 @job("removal")
 def demoted(settings: Settings) -> Commands:
-    """The node is no manager: the others keep their quorum without it.
-
-    + settings: the cluster's settings.
-    """
+    """The node is no manager: the others keep their quorum without it."""
     target = _target(settings)
     for step in _steps(target, plan_demotion(target)):
         assert isinstance(step, Demote)
@@ -149,10 +144,7 @@ def demoted(settings: Settings) -> Commands:
 
 @job("removal")
 def left(settings: Settings) -> Commands:
-    """The node's own engine is in no swarm.
-
-    + settings: the cluster's settings.
-    """
+    """The node's own engine is in no swarm."""
     target = _target(settings)
     for step in _steps(target, plan_leaving(target)):
         assert isinstance(step, Leave)
@@ -161,30 +153,16 @@ def left(settings: Settings) -> Commands:
         elif step.by_hand:
             living = target.nodes[-1]
             progress(f"waiting two minutes: type `docker swarm leave` on it ({living.address})")
-            text = with_values(_DOWN, node=living.id, name=target.name)
-            yield on(target.ask, text, "waiting for it to leave", timeout=150)
+            text = wait_until_down(living.id, target.name, DOWN_WITHIN)
+            yield on(target.ask, text, "waiting for it to leave", timeout=DOWN_WITHIN + 30)
         else:
             assert target.own is not None  # else it is not reached
             yield script(f"{API}{still_node(target.own.node)}api -X POST {LEAVE}")
 
 
-_DOWN = (
-    WITHIN
-    + """\
-is_down() { [ "$(docker node inspect --format '{{.Status.State}}' "$node")" = down ]; }
-within 120 is_down || {
-  echo "$name is drained, and no manager, and still up. Type “docker swarm leave” on it, or" \
-    "pull its plug, and run this again" >&2; exit 1; }
-"""
-)
-
-
 @job("removal")
 def cleared(settings: Settings) -> Commands:
-    """The node is not in the managers' list any more.
-
-    + settings: the cluster's settings.
-    """
+    """The node is not in the managers' list any more."""
     target = _target(settings)
     for step in _steps(target, plan_clearing(target)):
         assert isinstance(step, RemoveEntry)
@@ -192,12 +170,8 @@ def cleared(settings: Settings) -> Commands:
         yield on(target.ask, remove, "removing its entry", timeout=120)
 
 
-# Helpers
-# -------
-
-
 def _target(settings: Settings) -> Target:
-    """Who goes; raises, told, on every host where that is not clear."""
+    """The node that goes. Where that is not clear, it is refused on every host."""
     found = find(settings, memberships(), given("host") or "")
     if isinstance(found, Refusal):
         report("removal", [found])
@@ -208,7 +182,7 @@ def _target(settings: Settings) -> Target:
 def _whole(
     settings: Settings, afterwards: Callable[[Settings, Target], list[Finding]]
 ) -> Proposal[None]:
-    """All that is to be done, and what comes after it; a refusal stops every host."""
+    """All that is to be done, and what comes after it; a refusal stops all hosts."""
     target = _target(settings)
     tasks = _tasks(target)
     found = plan_removal(settings, memberships(), target, tasks)

@@ -1,135 +1,40 @@
-"""Taking a node out of the swarm: drained, empty, a worker, gone, its entry removed.
+"""Removing a node from the swarm: drained, empty, demoted, gone, its entry removed.
 
-Each stage looks at what is there, so a removal that was interrupted anywhere is finished by the
-next run. Replacing a host's hardware is the same, and the site lets the new one in. Sources:
-Docker's administration guide for swarm (quorum), ``docker node rm`` and ``docker swarm leave``.
+Each stage looks at what is there, so the next run completes an interrupted removal. Replacing a
+host is the same, and the site joins the new one. Sources: Docker's administration guide for swarm
+(quorum), ``docker node rm`` and ``docker swarm leave``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.nodes.identity import doubt, entries_of, owners
+from pyinfra_swarm.nodes.identity import doubt
 from pyinfra_swarm.nodes.membership import (
     Membership,
     Node,
     Observed,
     controlling,
-    view,
 )
 from pyinfra_swarm.nodes.quorum import BRING_BACK, Quorum
 from pyinfra_swarm.nodes.steps import AwaitEmpty, Demote, Leave, RemoveEntry, SetAvailability, Step
+from pyinfra_swarm.removal.target import Target
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.settings import Host, Settings
-
-
-@dataclass(frozen=True)
-class Target:
-    """The node that goes.
-
-    name: as the owner has given it; host: as declared, where it is.
-    nodes: its entries; the last is the living one, where one lives.
-    by: the host in whose name it is done: itself, where it answers, else the acting manager.
-    ask: the manager that is asked; never the target itself. "" where no other can be asked.
-    """
-
-    name: str
-    host: Host | None
-    own: Membership | None
-    nodes: tuple[Node, ...]
-    cluster: Membership | None
-    by: str
-    ask: str
-
-    @property
-    def alive(self) -> Node | None:
-        return next((node for node in self.nodes if node.state == "ready"), None)
-
-
-def find(settings: Settings, observed: Observed, name: str) -> Target | Refusal:
-    """The node of this name: a declared host, or a node of the swarm by hostname or id."""
-    host = next((host for host in settings.hosts if host.name == name), None)
-    cluster = view(settings, observed)
-    own = observed.get(name) if host else None
-    entries = [] if cluster is None else list(cluster.nodes or ())
-    known = owners(settings, cluster) if cluster else {}
-    if host is not None:
-        # Never by its own word: a host that is taken out may be one that is not trusted any more.
-        nodes = entries_of(settings, cluster, name) if cluster else []
-    else:
-        nodes = [node for node in entries if name in (node.hostname, node.id)]
-        nodes = [node for node in nodes if node.id not in known] or nodes
-        theirs = [
-            known[node.id]
-            for node in nodes
-            if node.id in known
-            and not (name == node.id and _only_called(settings, observed, node, known[node.id]))
-        ]
-        if theirs:
-            return Refusal(
-                "host",
-                f"{name} is declared under another name: {listed(theirs)}",
-                remedy=f"Give `--data host={quoted(theirs[0])}`",
-            )
-    living = [node for node in nodes if node.state != "down"]
-    if host is None and (not nodes or len(living) > 1):
-        return _nobody(settings, cluster, name, living)
-    answers = list(controlling(settings, observed))
-    ask = next((n for n in answers if n != name), "")
-    by = name if own is not None else (answers or [""])[0]
-    mine = own.node if own else ""
-    nodes.sort(key=lambda node: (node.state != "down", node.id == mine))
-    return Target(name, host, own, tuple(nodes), cluster, by, ask)
-
-
-def _only_called(settings: Settings, observed: Observed, node: Node, name: str) -> bool:
-    """Whether nothing but its name makes a node a declared host's: anybody can take a name."""
-    own = observed.get(name)
-    itself = own is not None and own.in_swarm and own.node == node.id
-    return node.address != settings.host(name).address and not itself
-
-
-def _nobody(
-    settings: Settings, cluster: Membership | None, name: str, living: list[Node]
-) -> Refusal:
-    if living:
-        ids = listed([f"{node.id} at {node.address}" for node in living])
-        return Refusal(
-            "host", f"{len(living)} nodes are called {name}: {ids}", remedy="Give the id instead"
-        )
-    declared = listed([host.name for host in settings.hosts])
-    if cluster is None:
-        return Refusal(
-            "host",
-            f"{name} is not declared, and no manager answers that could know a node of this name",
-            expected=declared,
-            remedy="Bring the managers back, or give a declared name",
-        )
-    others = [node.hostname or node.id for node in cluster.nodes or ()]
-    return Refusal(
-        "host",
-        f"no declared host and no node of the swarm is called {name}",
-        expected=f"one of {listed(sorted({*(h.name for h in settings.hosts), *others}))}",
-        remedy="It may be gone already: then there is nothing to do",
-    )
-
-
-# The whole
-# ---------
+    from pyinfra_swarm.settings import Settings
 
 
 def plan_removal(
     settings: Settings, observed: Observed, target: Target, tasks: Collection[str]
 ) -> list[Finding]:
-    """All that a removal takes, in order, or why it is not begun.
+    """All steps of a removal, in order, or why it is not begun.
 
-    tasks: the names of what runs on the node.
+    tasks: the names of the tasks that run on the node.
     """
     refused = _refusals(settings, observed, target)
     if refused:
@@ -152,20 +57,24 @@ def _refusals(settings: Settings, observed: Observed, target: Target) -> list[Fi
         return [
             Refusal(
                 f"node {target.name}",
-                "cannot be taken out: no manager answers for the swarm, so nothing can be moved "
-                "and nobody demoted",
+                "cannot be removed: no manager answers for the swarm, so no task can be moved and "
+                "no manager demoted",
                 remedy="Bring back managers until a quorum is reachable; if the swarm is gone for "
-                "good, `docker swarm leave --force` on each host",
+                "good, run `docker swarm leave --force` on each host",
             )
         ]
-    if own is not None and own.in_swarm and (refused := _not_ours(settings, observed, target)):
+    if (
+        own is not None
+        and own.in_swarm
+        and (refused := _in_another_swarm(settings, observed, target))
+    ):
         return [refused]
     swarms = {m.cluster for name in controlling(settings, observed) if (m := observed[name])}
     if target.nodes and len(swarms) > 1:
         return [
             Refusal(
                 f"node {target.name}",
-                f"cannot be taken out: the declared hosts are in {len(swarms)} different swarms "
+                f"cannot be removed: the declared hosts are in {len(swarms)} different swarms "
                 f"({listed(sorted(swarms))})",
                 remedy="Decide which one stays, and make the hosts of the other leave it "
                 "(`docker swarm leave --force`); what runs in that one is lost",
@@ -180,7 +89,7 @@ def _refusals(settings: Settings, observed: Observed, target: Target) -> list[Fi
             found.append(
                 Refusal(
                     f"node {target.name}",
-                    f"cannot be taken out: {problem}",
+                    f"cannot be removed: {problem}",
                     remedy=BRING_BACK
                     if quorum.without(node.id).managers
                     else "Promote another host first (declare it a manager, and run the site)",
@@ -190,21 +99,21 @@ def _refusals(settings: Settings, observed: Observed, target: Target) -> list[Fi
         found.append(
             Refusal(
                 f"node {target.name}",
-                "cannot be taken out: no other declared host is a manager that answers, so nobody "
-                "could be asked afterwards",
+                "cannot be removed: no other declared host is a manager that answers, so none "
+                "could complete the removal",
                 remedy="Promote another declared host first, then run again",
             )
         )
     return found
 
 
-def _not_ours(settings: Settings, observed: Observed, target: Target) -> Refusal | None:
-    """Why a host that is in a swarm has no node in this one that could be taken out."""
+def _in_another_swarm(settings: Settings, observed: Observed, target: Target) -> Refusal | None:
+    """Why a host that is in a swarm has no node in the declared one that could be removed."""
     own, cluster = target.own, target.cluster
     assert own is not None
     assert cluster is not None
     if any(node.id == own.node for node in cluster.nodes or ()):
-        # Its own, or another's that it claims: then what is listed at its address goes.
+        # Its own, or another's that it claims; in that case what is listed at its address goes.
         unsure = doubt(settings, observed, target.name)
         if unsure is None:
             return None
@@ -213,11 +122,11 @@ def _not_ours(settings: Settings, observed: Observed, target: Target) -> Refusal
     entries = listed([node.id for node in target.nodes])
     return Refusal(
         f"node {target.name}",
-        "is not in the declared swarm, but in another, or was removed and does not know (its node "
-        f"id was {own.node})",
-        remedy="Make it leave: `docker swarm leave --force` on it"
+        "is not in the declared swarm, but in another, or was removed and does not know it (its "
+        f"node id was {own.node})",
+        remedy="Run `docker swarm leave --force` on it"
         + (
-            f". If you do not trust it: delete it from cluster.toml, then take out {entries}, "
+            f". If you do not trust it: delete it from cluster.toml, then remove {entries}, "
             "which the managers list for it: `--data host=ID`"
             if entries
             else ""
@@ -226,15 +135,15 @@ def _not_ours(settings: Settings, observed: Observed, target: Target) -> Refusal
 
 
 def _one_by_one(cluster: Membership, target: Target) -> Iterator[tuple[Node, Membership]]:
-    """Its entries, each with the swarm as the ones before it have left it."""
+    """Its entries, each with the swarm as it is when those before it are gone."""
     for node in target.nodes:
         yield node, cluster
         left = tuple(other for other in cluster.nodes or () if other.id != node.id)
         cluster = replace(cluster, nodes=left)
 
 
-def margins(settings: Settings, target: Target) -> list[Finding]:
-    """What is less safe afterwards, told before."""
+def plan_margin(target: Target) -> list[Finding]:
+    """A notice where no manager may fail afterwards."""
     cluster = target.cluster
     if cluster is None or not any(node.votes for node in target.nodes):
         return []
@@ -257,7 +166,7 @@ def margins(settings: Settings, target: Target) -> list[Finding]:
 
 
 def plan_drain(target: Target) -> list[Finding]:
-    """No new tasks on it."""
+    """It gets no new tasks, and those on it move."""
     node = target.alive
     if node is None or node.availability == "drain":
         return []
@@ -273,13 +182,13 @@ def plan_drain(target: Target) -> list[Finding]:
 
 
 def plan_emptying(target: Target, tasks: Collection[str]) -> list[Finding]:
-    """Nothing of the swarm's runs on it any more."""
+    """No task of the swarm runs on it any more."""
     if target.alive is None or not tasks:
         return []
     return [
         AwaitEmpty(
             f"node {target.name}",
-            "its tasks end there, and are started elsewhere where they may be",
+            "its tasks end there, and start on other nodes that may run them",
             expected="empty",
             found=listed(sorted(tasks)),
             node=target.alive.id,
@@ -288,7 +197,7 @@ def plan_emptying(target: Target, tasks: Collection[str]) -> list[Finding]:
 
 
 def plan_demotion(target: Target) -> list[Finding]:
-    """It is no manager, so that its leaving costs no vote."""
+    """It becomes a worker, so that the quorum does not lose a vote when it leaves."""
     found: list[Finding] = []
     if target.cluster is None:
         return found
@@ -314,7 +223,7 @@ def plan_demotion(target: Target) -> list[Finding]:
 
 
 def plan_leaving(target: Target) -> list[Finding]:
-    """The host itself leaves, where it can be reached; else its owner is told what to type."""
+    """The host leaves by itself where it can be reached; else its owner is told what to type."""
     if target.own is not None:
         if not target.own.in_swarm:
             return []
@@ -325,7 +234,7 @@ def plan_leaving(target: Target) -> list[Finding]:
     return [
         Leave(
             f"node {target.name}",
-            "is up, and cannot be reached from here: it leaves when you type "
+            "is up, but cannot be reached from here: it leaves when you type "
             f"`docker swarm leave` on it ({living[0].address})",
             expected="down",
             found=living[0].state,
@@ -335,7 +244,7 @@ def plan_leaving(target: Target) -> list[Finding]:
 
 
 def plan_clearing(target: Target) -> list[Finding]:
-    """Its entries are gone from the list of nodes."""
+    """Its entries are removed from the managers' list."""
     return [
         RemoveEntry(
             f"node {target.name}",
@@ -358,23 +267,23 @@ def unfinished(target: Target) -> list[Step]:
 # ----------------
 
 
-def farewell(settings: Settings, target: Target) -> list[Finding]:
-    """What is the owner's to do when the node is gone."""
+def plan_undeclaring(settings: Settings, target: Target) -> list[Finding]:
+    """What the owner still has to do after a removal."""
     if target.host is None:
         return []
     role = target.host.role
     return [
         Notice(
             f"host {target.name}",
-            f"is still declared, as a {role}: the next run of the site would let it in again",
-            remedy="Take it out of cluster.toml, and run the site, which shuts the other hosts' "
+            f"is still declared, as a {role}: the next run of the site would join it again",
+            remedy="Remove it from cluster.toml, and run the site, which closes the other hosts' "
             "firewalls to it",
         )
     ]
 
 
-def welcome(target: Target) -> list[Finding]:
-    """What the host that takes its place gets, and what it does not."""
+def plan_successor(target: Target) -> list[Finding]:
+    """What the host that takes its place will get, and what it will not."""
     host = target.host
     if host is None:
         return []
@@ -383,9 +292,9 @@ def welcome(target: Target) -> list[Finding]:
         by_hand += [
             Notice(
                 f"label {key}",
-                "was set by hand, and goes with the entry",
+                "was set by hand, and is lost with the entry",
                 found=value,
-                remedy="Declare it, and the new host gets it",
+                remedy="Declare it to give it to the new host",
             )
             for key, value in sorted(node.labels.items())
             if key not in host.labels
@@ -394,8 +303,9 @@ def welcome(target: Target) -> list[Finding]:
         *by_hand,
         Notice(
             f"host {target.name}",
-            f"stays declared, as a {host.role}: labels, availability and role come from there",
-            remedy="Put the new one in its place, under the address that is declared, and run: "
+            f"stays declared, as a {host.role}: labels, availability and role come from "
+            "cluster.toml again",
+            remedy="Put the new host in its place, under the declared address, and run "
             "`pyinfra inventory.py deploys/site.py`",
         ),
     ]

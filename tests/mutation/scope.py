@@ -57,6 +57,7 @@ _SCOPE = {
     "pyinfra_swarm/backup/recover": ("recovery_plan",),
     "pyinfra_swarm/backup/restore": ("recovery_plan",),
     "pyinfra_swarm/removal/plan": ("removal_plan", "identity"),
+    "pyinfra_swarm/removal/target": ("removal_plan", "identity"),
     "pyinfra_swarm/reset/plan": ("reset_plan",),
     "pyinfra_swarm/rolling/jobs": _ROLLING,
     "pyinfra_swarm/rolling/availability": _ROLLING,

@@ -16,6 +16,7 @@ from pyinfra_swarm.nodes.steps import (
     steps,
 )
 from pyinfra_swarm.removal import plan as removal
+from pyinfra_swarm.removal.target import Target, find
 from pyinfra_swarm.run.findings import Finding, refusals
 from pyinfra_swarm.settings import Host
 from pyinfra_swarm.swarm.stages import STAGES, Seen, Stage
@@ -62,7 +63,7 @@ class Run:
                 return
 
 
-REMOVAL: tuple[Callable[[removal.Target], list[Finding]], ...] = (
+REMOVAL: tuple[Callable[[Target], list[Finding]], ...] = (
     removal.plan_drain,
     lambda target: removal.plan_emptying(target, ["web.1"]),
     removal.plan_demotion,
@@ -83,13 +84,13 @@ class Removal:
     def all(self) -> Removal:
         settings = self.world.settings
         target = self.target()
-        if isinstance(target, removal.Target):
+        if isinstance(target, Target):
             whole = removal.plan_removal(settings, self.world.observe(), target, ["web.1"])
             if any(self.refuses(whole)):
                 return self
             for plan in REMOVAL:
                 target = self.target()
-                if not isinstance(target, removal.Target):
+                if not isinstance(target, Target):
                     break  # an undeclared node is forgotten when its entry is gone
                 found = plan(target)
                 if any(self.refuses(found)):
@@ -105,15 +106,15 @@ class Removal:
             self.refused = target.sentence()
         return self
 
-    def target(self) -> removal.Target | Finding:
-        return removal.find(self.world.settings, self.world.observe(), self.name)
+    def target(self) -> Target | Finding:
+        return find(self.world.settings, self.world.observe(), self.name)
 
     def refuses(self, findings: list[Finding]) -> list[str]:
         said = [refusal.sentence() for refusal in refusals(findings)]
         self.refused = "; ".join(said)
         return said
 
-    def carry_out(self, target: removal.Target, step: Step) -> None:
+    def carry_out(self, target: Target, step: Step) -> None:
         world = self.world
         match step:
             case SetAvailability(availability=availability):

@@ -26,7 +26,8 @@ from pyinfra_swarm.nodes.measures import nodes as measured
 from pyinfra_swarm.nodes.membership import Membership, Observed, acting_manager, controlling, view
 from pyinfra_swarm.nodes.steps import Clear, Demote, Leave, RemoveEntry, SetAvailability
 from pyinfra_swarm.proof.crossings import unproven
-from pyinfra_swarm.removal.plan import find, plan_removal
+from pyinfra_swarm.removal.plan import plan_removal
+from pyinfra_swarm.removal.target import find
 from pyinfra_swarm.rolling.jobs import Options, restart
 from pyinfra_swarm.rolling.nodes import entry
 from pyinfra_swarm.rolling.operations import _other_manager

@@ -32,8 +32,6 @@ SHELL_IN_PYTHON = {
     "networks.operations",
     # nodes
     "nodes.facts",
-    # removal
-    "removal.operations",
     # run
     "run.answer",
     "run.fact",

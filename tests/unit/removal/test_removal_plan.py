@@ -1,4 +1,4 @@
-"""Taking a node out: what it takes, what is refused and why, and how it goes on when broken off."""
+"""Removing a node: what it takes, what is refused and why, and how it resumes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ import pytest
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed
 from pyinfra_swarm.nodes.steps import AwaitEmpty, Demote, Leave, RemoveEntry, SetAvailability, steps
 from pyinfra_swarm.removal.plan import (
-    Target,
-    farewell,
-    find,
-    margins,
     plan_clearing,
     plan_demotion,
     plan_leaving,
+    plan_margin,
     plan_removal,
+    plan_successor,
+    plan_undeclaring,
     unfinished,
-    welcome,
 )
+from pyinfra_swarm.removal.target import Target, find
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
 from pyinfra_swarm.settings import Settings
 from tests.builders import CONVERGED, FRESH, SETTINGS, SILENT, declared, node, nodes_of, swarm
@@ -77,7 +76,7 @@ def test_a_worker_is_drained_and_empty_before_it_leaves() -> None:
     found = planned("rk4", CONVERGED, ("web.2", "db.1"))
     assert kinds(found) == [SetAvailability, AwaitEmpty, Leave, RemoveEntry]
     assert found[1].sentence() == (
-        "node rk4: its tasks end there, and are started elsewhere where they may be "
+        "node rk4: its tasks end there, and start on other nodes that may run them "
         "(db.1 and web.2 → empty)"
     )
 
@@ -92,13 +91,13 @@ def test_a_manager_is_demoted_before_it_leaves_and_the_arithmetic_is_said() -> N
 
 
 def test_two_managers_that_are_left_are_told_of() -> None:
-    [notice] = margins(SETTINGS, target("rk1", CONVERGED))
+    [notice] = plan_margin(target("rk1", CONVERGED))
     assert "of 2 managers that are left 2 must be reachable and 2 are: none may fail" in (
         notice.sentence()
     )
-    assert margins(SETTINGS, target("rk4", CONVERGED)) == []
+    assert plan_margin(target("rk4", CONVERGED)) == []
     four = declared(4, 0)
-    assert margins(four, target("rk4", swarm(nodes_of(four)), four)) == []
+    assert plan_margin(target("rk4", swarm(nodes_of(four)), four)) == []
 
 
 def test_a_dead_host_is_only_cleared_after_it_was_demoted() -> None:
@@ -130,7 +129,7 @@ def test_a_reinstalled_hosts_entry_goes_and_the_host_is_left_alone() -> None:
     assert kinds(planned("rk4", observed)) == [RemoveEntry]
 
 
-def test_it_goes_on_where_it_was_broken_off() -> None:
+def test_it_resumes_where_it_was_interrupted() -> None:
     drained = [*nodes_of(SETTINGS)[:3], node(4, "worker", availability="drain")]
     assert kinds(planned("rk4", swarm(drained))) == [Leave, RemoveEntry]
     left = {**without(drained, "rk4"), "rk4": FRESH}
@@ -171,7 +170,7 @@ def test_a_declared_host_is_called_by_its_declared_name() -> None:
 
 def test_where_no_manager_answers_nothing_is_begun() -> None:
     lost = without(nodes_of(SETTINGS), "rk2", "rk3")
-    assert "cannot be taken out: no manager answers for the swarm" in refusal("rk4", lost)
+    assert "cannot be removed: no manager answers for the swarm" in refusal("rk4", lost)
     assert "no manager answers that could know a node of this name" in refusal("old", lost)
 
 
@@ -225,7 +224,7 @@ def test_an_entry_that_a_forced_cluster_has_left_behind_has_no_vote() -> None:
     assert own is not None
     observed = {"rk1": replace(own, nodes=nodes), "rk4": CONVERGED["rk4"]}
     assert kinds(planned("rk2", observed)) == [RemoveEntry]
-    assert margins(SETTINGS, target("rk2", observed)) == []
+    assert plan_margin(target("rk2", observed)) == []
     assert "it is the last manager" in refusal("rk1", observed)
 
 
@@ -236,7 +235,7 @@ def test_of_two_swarms_none_is_asked() -> None:
     assert "Decide which one stays" in words
 
 
-def test_a_host_in_another_swarm_is_not_ours_to_remove() -> None:
+def test_a_host_in_another_swarm_cannot_be_removed() -> None:
     elsewhere = Membership("running", "rk4", "active", "far")
     words = refusal("rk4", {**CONVERGED, "rk4": elsewhere})
     assert "is not in the declared swarm, but in another" in words
@@ -323,10 +322,10 @@ def test_a_last_manager_is_only_asked_about_its_own_going() -> None:
 
 def test_margins_are_told_where_one_of_its_entries_has_a_vote() -> None:
     observed = {**CONVERGED, **swarm([node(1), node(2), node(3), node(3, "worker", id="old3")])}
-    assert margins(SETTINGS, target("rk3", observed))
+    assert plan_margin(target("rk3", observed))
     lost = dict.fromkeys(CONVERGED, SILENT)
-    assert margins(SETTINGS, target("rk3", lost)) == []
-    assert margins(SETTINGS, target("rk4", CONVERGED)) == []
+    assert plan_margin(target("rk3", lost)) == []
+    assert plan_margin(target("rk4", CONVERGED)) == []
 
 
 def test_nothing_runs_on_a_node_that_is_not_alive() -> None:
@@ -363,10 +362,10 @@ def test_what_keeps_an_entry_from_being_removed() -> None:
 
 
 def test_a_host_that_is_still_declared_would_come_back() -> None:
-    [notice] = farewell(SETTINGS, target("rk4", CONVERGED))
-    assert "the next run of the site would let it in again" in notice.sentence()
-    assert "Take it out of cluster.toml" in notice.sentence()
-    assert farewell(SETTINGS, target("old", with_others([*nodes_of(SETTINGS), OLD]))) == []
+    [notice] = plan_undeclaring(SETTINGS, target("rk4", CONVERGED))
+    assert "the next run of the site would join it again" in notice.sentence()
+    assert "Remove it from cluster.toml" in notice.sentence()
+    assert plan_undeclaring(SETTINGS, target("old", with_others([*nodes_of(SETTINGS), OLD]))) == []
 
 
 def test_who_takes_its_place_gets_what_is_declared_and_nothing_by_hand() -> None:
@@ -374,11 +373,13 @@ def test_who_takes_its_place_gets_what_is_declared_and_nothing_by_hand() -> None
     given = {"zone": "attic", "disk": "ssd", "arch": "arm64"}
     settings = declared(rk4={"labels": {"disk": "nvme"}})
     labelled = swarm([*nodes[:3], node(4, "worker", labels=given)])
-    assert [finding.what for finding in welcome(target("rk4", labelled, settings))] == [
+    assert [finding.what for finding in plan_successor(target("rk4", labelled, settings))] == [
         *("label arch", "label zone", "host rk4")
     ]
-    label, stays = welcome(target("rk4", swarm(nodes)))
-    assert "label zone: was set by hand, and goes with the entry (found attic)" in label.sentence()
+    label, stays = plan_successor(target("rk4", swarm(nodes)))
+    assert (
+        "label zone: was set by hand, and is lost with the entry (found attic)" in label.sentence()
+    )
     assert "stays declared, as a worker" in stays.sentence()
     assert "pyinfra inventory.py deploys/site.py" in stays.sentence()
 
@@ -404,7 +405,7 @@ def test_only_a_node_with_both_role_and_vote_has_to_be_spared_by_the_other_manag
     def with_(left: Node) -> Observed:
         return {"rk1": replace(own, nodes=(*others, left)), "rk2": SILENT, "rk4": SILENT}
 
-    assert "cannot be taken out: of the 2 other managers 2 would" in refusal("rk4", with_(node(4)))
+    assert "cannot be removed: of the 2 other managers 2 would" in refusal("rk4", with_(node(4)))
     for left in (
         node(4, "worker", reachability="reachable"),
         node(4, "manager", state="down", reachability=""),

@@ -84,8 +84,8 @@ SCRIPTS: dict[str, Callable[[str], str]] = {
     "a dead worker": _removing(manager=False),
     "a dead manager": _removing(manager=True),
     "remove its entry": lambda id: with_values(f'{UNLESS_GONE}remove_node "$node"', node=id),
-    "its tasks": lambda id: with_values(removal._EMPTY, node=id),
-    "it is down": lambda id: with_values(removal._DOWN, node=id, name=id),
+    "its tasks": lambda id: removal.wait_until_empty(id, 300),
+    "it is down": lambda id: removal.wait_until_down(id, id, 120),
     "backup": lambda id: backup.save_script(
         replace(CHOICE, drains=True, node=replace(CHOICE.node, id=id, availability=id))
     ),

@@ -99,12 +99,12 @@ WAITS = {
     "worker": Wait(swarm.IS_WORKER, docker("active false"), docker("active true")),
     "joined": Wait(swarm._JOINED, docker("active "), docker("pending ")),
     "empty": Wait(
-        with_values(removal._EMPTY, node=NOT_PLAIN),
+        removal.wait_until_empty(NOT_PLAIN, 300),
         docker("Shutdown 2 hours ago|web.1"),
         docker("Running 2 hours ago|web.1"),
     ),
     "down": Wait(
-        with_values(removal._DOWN, node=NOT_PLAIN, name=NOT_PLAIN), docker("down"), docker("ready")
+        removal.wait_until_down(NOT_PLAIN, NOT_PLAIN, 120), docker("down"), docker("ready")
     ),
     "ingress": Wait(networks._JOIN_INGRESS, {"ingress": INGRESS}, {"ingress": {"Containers": {}}}),
     "removed": Wait(
@@ -191,13 +191,13 @@ printf '\\n200'"""
 def test_what_takes_long_to_answer_is_not_asked_more_often_than_there_is_time(
     tmp_path: Path,
 ) -> None:
-    script = with_values(removal._EMPTY.replace("300", "2"), node="abc")
+    script = removal.wait_until_empty("abc", 2)
     begun = time.monotonic()
     done = run(
         tmp_path, script, docker='echo asked >> "$HERE/asked"; sleep 1; echo "Running 1|web"'
     )
     assert done.returncode == 1
-    assert "these have not ended after 2 s: web" in done.stderr
+    assert "tasks that have not ended after 2 s: web." in done.stderr
     assert time.monotonic() - begun < 10
     assert len((tmp_path / "asked").read_text().splitlines()) <= 3
 
