@@ -12,7 +12,7 @@ import sys
 
 from tests.mutation.record import PAGE, Score, recorded, told, with_scores
 from tests.mutation.running import Broken, run
-from tests.mutation.scope import TESTS
+from tests.mutation.scope import SCOPE, tests_of
 
 
 def main(words: list[str]) -> int:
@@ -24,12 +24,12 @@ def main(words: list[str]) -> int:
     parser.add_argument("--workers", type=int, default=2, help="how many at a time (2)")
     parser.add_argument("--record", action="store_true", help="write the scores down")
     options = parser.parse_args(words)
-    if unknown := [module for module in options.modules if module not in TESTS]:
+    if unknown := [module for module in options.modules if module not in SCOPE]:
         parser.error(f"not in tests/mutation/scope.py: {', '.join(unknown)}")
     worse = 0
-    for module in options.modules or TESTS:
+    for module in options.modules or SCOPE:
         try:
-            outcome = run(module, TESTS[module], options.workers)
+            outcome = run(module, tests_of(module), options.workers)
         except Broken as error:
             print(f"{module}: {error}", flush=True)
             worse += 1

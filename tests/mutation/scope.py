@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 
 # The simulations of whole runs are left out: what they alone would notice takes minutes to see.
 _SWARM = ("swarm_plan", "swarm_limits", "swarm_topology", "keys_plan", "removal_plan", "identity")
@@ -15,7 +15,7 @@ _ROLLING = (
 _FIREWALL = ("firewall_plan", "firewall_parts", "firewall_members", "firewall_policy", "identity")
 _DRIFT = ("drift_report", "drift_memory", "drift_terminal")
 
-_SCOPE = {
+_SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/access/plan": ("access_plan", "access_fact"),
     "pyinfra_swarm/run/answer": ("answer",),
     "pyinfra_swarm/keys/autolock": ("keys_plan",),
@@ -77,11 +77,15 @@ _SCOPE = {
     "pyinfra_swarm/drift/report": _DRIFT,
 }
 
-
-def _file(test: str) -> str:
-    [found] = _ROOT.glob(f"tests/unit/*/test_{test}.py")
-    return str(found.relative_to(_ROOT))
+SCOPE = {f"{module}.py": tests for module, tests in _SCOPE.items()}
+"""The modules that decide, each with the tests that concern it: the end of the file's name."""
 
 
-TESTS = {f"{module}.py": tuple(_file(test) for test in tests) for module, tests in _SCOPE.items()}
-"""The modules that decide, each with the test files that concern it; paths below the project."""
+def files(test: str) -> list[str]:
+    """The files of that name, below the project: one, where nothing was renamed."""
+    return [str(path.relative_to(ROOT)) for path in ROOT.glob(f"tests/unit/*/test_{test}.py")]
+
+
+def tests_of(module: str) -> tuple[str, ...]:
+    """The test files that concern a module, as paths below the project."""
+    return tuple(file for test in SCOPE[module] for file in files(test))
