@@ -18,7 +18,7 @@ from pyinfra_swarm.settings.variables import RESERVED, variable_names
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ROWS = dict(re.findall(r"^\| `([a-z_.\[\]]+)` \|([^|]*)\|", TEXT, re.MULTILINE))
 SAID_IN_WORDS = {"access.admins", "hosts[].availability", "docker.key_fingerprint"}
 
@@ -69,7 +69,7 @@ def _commands(text: str) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_it_names_is_there(page: Any) -> None:
     text = page.read_text(encoding="utf-8")
-    named = re.findall(r"(?<![\w/.])(?:deploys|docs|operations|cluster|scripts)/[\w./-]+\w", text)
+    named = re.findall(r"(?<![\w/.])(?:deploys|docs|pyinfra_swarm|scripts|tests)/[\w./-]+\w", text)
     missing = [name for name in named if not (ROOT / name).exists()]
     linked = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
     missing += [name for name in linked if not (page.parent / name).exists()]
