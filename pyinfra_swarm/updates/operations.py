@@ -1,12 +1,14 @@
-"""Security updates by themselves, without Docker and without reboots; and the time kept right."""
+"""Automatic security updates, without Docker and without reboots; and a synchronised clock."""
 
 from __future__ import annotations
 
 import shlex
 
 from pyinfra_swarm.run.converge import Commands, converges, observe, progress, report, script
+from pyinfra_swarm.run.findings import changes
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.shell import write_file
+from pyinfra_swarm.run.wording import listed
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.updates import plan as updates
 from pyinfra_swarm.updates.facts import Updates
@@ -17,33 +19,42 @@ _INSTALLATION = 900
 
 @converges("updates")
 def unattended(settings: Settings) -> Commands:
-    """Install security updates every day, but neither Docker's nor reboot; keep the time right.
-
-    + settings: the declared cluster; ``updates.unattended`` and ``updates.time_sync`` say which of
-      the two is managed
+    """Install security updates every day, but never Docker's, and never reboot; keep the clock set.
 
     A time service that runs already (chrony, ntpsec, …) is left as it is; where there is none,
-    systemd-timesyncd is installed. A reboot that the host waits for is reported.
+    systemd-timesyncd is installed. A reboot that the host needs is reported.
 
     **Example:**
 
     .. code:: python
 
-        updates.unattended(load(), name="Updates: security updates by themselves")
+        updates.unattended(load(), name="Updates: automatic security updates")
     """
-    plan = updates.plan(
+    findings = updates.plan(
         unattended=settings.updates.unattended,
         time_sync=settings.updates.time_sync,
-        actual=observe(Updates),
+        seen=observe(Updates),
     )
-    if not report("updates", plan.findings):
+    if not report("updates", findings):
         return
-    if plan.write:  # before the package, whose installation may start its work
+    write, packages, start = False, [], []
+    for step in changes(findings):
+        match step:
+            case updates.WriteConfiguration():
+                write = True
+            case updates.Install(package=package):
+                packages.append(package)
+            case updates.StartUnit(unit=unit, package=package):
+                start.append(unit)
+                packages += [package] if package else []
+            case _:
+                raise NotImplementedError(f"nothing carries out a {type(step).__name__}")
+    if write:  # before the package, whose installation may start its work
         yield script(write_file(updates.CONFIGURATION, updates.configuration_file()))
-    if plan.install:
-        progress(f"installing {' and '.join(plan.install)}")
-        install = program(__file__, "install.sh", packages=" ".join(plan.install))
+    if packages:
+        progress(f"installing {listed(packages)}")
+        install = program(__file__, "install.sh", packages=" ".join(packages))
         yield script(install, timeout=_INSTALLATION)
-    if plan.enable:
-        units = shlex.join(plan.enable)
+    if start:
+        units = shlex.join(start)
         yield script(f"systemctl unmask {units}\nsystemctl enable --now {units}")

@@ -1,4 +1,4 @@
-"""Security updates by themselves, without Docker and without reboots; and the time kept right."""
+"""Automatic security updates, without Docker and without reboots; and a synchronised clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.printable import quoted
 
 CONFIGURATION = "/etc/apt/apt.conf.d/90pyinfra-swarm"
-"""Our part of apt's configuration; it is read after the distributions' own 20… and 50…."""
+"""The managed part of apt's configuration; it is read after the distributions' own 20… and 50…."""
+
+FILES = (CONFIGURATION,)
+"""All that this room writes."""
 
 HELD_BACK = (
     "^docker-ce",
@@ -20,7 +23,7 @@ HELD_BACK = (
 )
 """Packages that unattended upgrades leave alone, as regular expressions from their beginning.
 
-An engine that is updated by itself restarts its containers, and on one node before the others:
+An engine that is updated automatically restarts its containers, on one node before the others:
 mixed engines may not understand each other over encrypted networks (moby #51798).
 """
 
@@ -43,7 +46,7 @@ TIME_SERVICES = (
     "ntp.service",
     "openntpd.service",
 )
-"""What can keep the time; any of them that runs is right."""
+"""What can synchronise the clock; one that runs is enough."""
 
 PACKAGE_OF = {
     "systemd-timesyncd.service": "systemd-timesyncd",
@@ -57,7 +60,7 @@ _REASONS = {
     "APT::Periodic::Enable": "apt's daily work is turned off",
     "APT::Periodic::Update-Package-Lists": "the host does not look for updates every day",
     "APT::Periodic::Unattended-Upgrade": "security updates are not installed every day",
-    "Unattended-Upgrade::Automatic-Reboot": "a node that reboots by itself can cost the quorum",
+    "Unattended-Upgrade::Automatic-Reboot": "an automatic reboot can cost the quorum",
 }
 
 
@@ -100,14 +103,24 @@ class Updates(Observation):
         return (self.configuration.get(name) or ("",))[-1]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What was found, and what mends it: packages to install, a file to write, units to start."""
+@dataclass(frozen=True, kw_only=True)
+class Install(Change):
+    """A package is installed."""
 
-    findings: list[Finding]
-    install: tuple[str, ...] = ()
-    write: bool = False
-    enable: tuple[str, ...] = ()
+    package: str
+
+
+@dataclass(frozen=True)
+class WriteConfiguration(Change):
+    """The managed part of apt's configuration is written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartUnit(Change):
+    """A unit is started, now and at every boot. package: to be installed before, if any."""
+
+    unit: str
+    package: str = ""
 
 
 def configuration_file() -> str:
@@ -118,70 +131,90 @@ def configuration_file() -> str:
     return "\n".join(lines) + "\n"
 
 
-def plan(*, unattended: bool, time_sync: bool, actual: Updates) -> Plan:
-    """What differs from unattended security updates and a synchronised clock.
+def plan(*, unattended: bool, time_sync: bool, seen: Updates) -> list[Finding]:
+    """What differs from automatic security updates and a synchronised clock.
 
     unattended, time_sync: whether that part is managed at all.
+    """
+    return [
+        *(_unattended(seen) if unattended else []),
+        *(_time_sync(seen) if time_sync else []),
+        *_reboot(seen),
+    ]
 
-    apt's configuration is judged by what is in force, wherever it is written. Where our file is as
-    it should be and is overruled, that is reported: writing it again would not help.
+
+def _unattended(seen: Updates) -> list[Finding]:
+    """What automatic updates lack.
+
+    apt's configuration is judged by what is in force, wherever it is written. Where the managed
+    file is as it should be and is overruled, that is reported: writing it again would not help.
     """
     findings: list[Finding] = []
-    install: list[str] = []
-    enable: list[str] = []
-    write = False
-    if unattended:
-        if "unattended-upgrades" not in actual.packages:
-            install.append("unattended-upgrades")
-            findings.append(
-                Change("unattended-upgrades", "security updates are not installed by themselves")
+    if "unattended-upgrades" not in seen.packages:
+        findings.append(
+            Install(
+                "unattended-upgrades",
+                "security updates are not installed automatically",
+                package="unattended-upgrades",
             )
-        differences = _differences(actual.configuration)
-        if differences and actual.own_file != configuration_file():
-            write = True
-            findings += [
-                Change(name, reason, expected=expected, found=found or "not set")
-                for name, reason, expected, found in differences
-            ]
-        else:
-            findings += [
+        )
+    as_written = seen.own_file == configuration_file()
+    for name, reason, expected, found in _differences(seen.configuration):
+        if as_written:
+            findings.append(
                 Notice(
                     name,
-                    f"{reason}: something overrules {CONFIGURATION}",
+                    f"{reason}: another file overrules {CONFIGURATION}",
                     expected=expected,
                     found=found or "not set",
                     remedy="Find it: `grep -rn "
                     f"{quoted(name.rsplit('::', 1)[-1])} /etc/apt/apt.conf.d`",
                 )
-                for name, reason, expected, found in differences
-            ]
-        for timer in TIMERS:
-            unit = actual.unit(timer)
-            if not (unit.active and unit.enabled):
-                enable.append(timer)
-                findings.append(
-                    Change(timer, "apt's daily work is not started", "active", _state(unit))
-                )
-    if time_sync:
-        service, reason = _time_service(actual)
-        if reason:
-            unit = actual.unit(service)
-            if PACKAGE_OF[service] not in actual.packages:
-                install.append(PACKAGE_OF[service])
-            enable.append(service)
-            findings.append(Change("time synchronisation", reason, "active", _state(unit)))
-    if actual.reboot_required:
-        packages = ", ".join(actual.reboot_packages)
-        findings.append(
-            Notice(
-                "reboot",
-                "the host waits for one, to use what was updated"
-                + (f" ({packages})" if packages else ""),
-                remedy="`pyinfra inventory.py deploys/reboot.py` reboots the hosts that wait for "
-                "it, one at a time",
             )
+        else:
+            findings.append(
+                WriteConfiguration(name, reason, expected=expected, found=found or "not set")
+            )
+    for timer in TIMERS:
+        unit = seen.unit(timer)
+        if not (unit.active and unit.enabled):
+            findings.append(
+                StartUnit(
+                    timer, "apt's daily work is not started", "active", _state(unit), unit=timer
+                )
+            )
+    return findings
+
+
+def _time_sync(seen: Updates) -> list[Finding]:
+    service, reason = _time_service(seen)
+    if not reason:
+        return []
+    package = PACKAGE_OF[service]
+    return [
+        StartUnit(
+            "time synchronisation",
+            reason,
+            "active",
+            _state(seen.unit(service)),
+            unit=service,
+            package="" if package in seen.packages else package,
         )
-    return Plan(findings, tuple(install), write, tuple(enable))
+    ]
+
+
+def _reboot(seen: Updates) -> list[Finding]:
+    if not seen.reboot_required:
+        return []
+    packages = ", ".join(seen.reboot_packages)
+    return [
+        Notice(
+            "reboot",
+            "the host needs one, to use what was updated" + (f" ({packages})" if packages else ""),
+            remedy="`pyinfra inventory.py deploys/reboot.py` reboots the hosts that need it, one "
+            "at a time",
+        )
+    ]
 
 
 def _differences(configuration: Mapping[str, tuple[str, ...]]) -> list[tuple[str, str, str, str]]:
@@ -194,7 +227,7 @@ def _differences(configuration: Mapping[str, tuple[str, ...]]) -> list[tuple[str
     excluded = configuration.get(BLACKLIST, ())
     missing = [pattern for pattern in HELD_BACK if pattern not in excluded]
     if missing:
-        reason = "Docker would be updated by itself, on one node before the others"
+        reason = "Docker would be updated automatically, on one node before the others"
         found.append((BLACKLIST, reason, " ".join(HELD_BACK), " ".join(excluded)))
     return found
 
@@ -208,19 +241,19 @@ def _same(name: str, value: str, expected: str) -> bool:
     return value in (expected, "always")
 
 
-def _time_service(actual: Updates) -> tuple[str, str]:
-    """The service that is to keep the time, and what is wrong with it: nothing where it does."""
-    units = [actual.unit(name) for name in TIME_SERVICES]
+def _time_service(seen: Updates) -> tuple[str, str]:
+    """The service that has to synchronise the clock, and what is wrong with it, if anything."""
+    units = [seen.unit(name) for name in TIME_SERVICES]
     running = [unit for unit in units if unit.active]
     if any(unit.enabled for unit in running):
         return running[0].name, ""
     if running:
-        return running[0].name, "it runs, but would not after a reboot"
-    installed = [unit for unit in units if PACKAGE_OF[unit.name] in actual.packages]
+        return running[0].name, "it runs, but does not start at boot"
+    installed = [unit for unit in units if PACKAGE_OF[unit.name] in seen.packages]
     preferred = [unit for unit in installed if unit.enabled] or installed
     if preferred:
-        return preferred[0].name, "nothing keeps the clock right; certificates depend on it"
-    return TIME_SERVICES[0], "nothing keeps the clock right; certificates depend on it"
+        return preferred[0].name, "nothing synchronises the clock, on which certificates depend"
+    return TIME_SERVICES[0], "nothing synchronises the clock, on which certificates depend"
 
 
 def _state(unit: Unit) -> str:

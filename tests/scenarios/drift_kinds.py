@@ -116,20 +116,24 @@ HOSTS = (
     ),
     Kind(
         "our configuration of updates gone",
-        *("updates", "Unattended-Upgrade::Package-Blacklist", "Docker would be updated by itself"),
+        *(
+            "updates",
+            "Unattended-Upgrade::Package-Blacklist",
+            "Docker would be updated automatically",
+        ),
         f"rm {CONFIGURATION}",
         also=("updates/*",),
     ),
     Kind(
         "our configuration of updates overruled",
-        *("updates", "APT::Periodic::Unattended-Upgrade", "something overrules"),
+        *("updates", "APT::Periodic::Unattended-Upgrade", "another file overrules"),
         "echo 'APT::Periodic::Unattended-Upgrade \"0\";' > /etc/apt/apt.conf.d/99-mine",
         kind="notice",
         undo="rm /etc/apt/apt.conf.d/99-mine",
     ),
     Kind(
         "nothing that keeps the clock right",
-        *("updates", "time synchronisation", "nothing keeps the clock right"),
+        *("updates", "time synchronisation", "nothing synchronises the clock"),
         "systemctl disable --now systemd-timesyncd",
     ),
     Kind(

@@ -157,7 +157,6 @@ SAFE = {
         "look_again": "made by with_values()",
     },
     "updates/operations.py": {
-        "plan.enable": "our own names",
         "units": "our own names",
     },
 }

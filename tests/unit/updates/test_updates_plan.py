@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinfra_swarm.run.findings import Change, Notice
+from pyinfra_swarm.run.findings import Change, Finding, Notice
 from pyinfra_swarm.updates import facts as fact
 from pyinfra_swarm.updates import plan as updates
 from pyinfra_swarm.updates.plan import (
@@ -19,7 +19,6 @@ from pyinfra_swarm.updates.plan import (
     TIME_SERVICES,
     TIMERS,
     VALUES,
-    Plan,
     Unit,
     Updates,
 )
@@ -42,8 +41,28 @@ FRESH = Updates(
 )
 
 
-def plan(actual: Updates, **settings: bool) -> Plan:
-    return updates.plan(**{"unattended": True, "time_sync": True, **settings}, actual=actual)
+@dataclass
+class Plan:
+    """What a plan finds, and by kind what it does."""
+
+    findings: list[Finding]
+
+    @property
+    def write(self) -> bool:
+        return any(isinstance(one, updates.WriteConfiguration) for one in self.findings)
+
+    @property
+    def install(self) -> tuple[str, ...]:
+        kinds = updates.Install | updates.StartUnit
+        return tuple(one.package for one in self.findings if isinstance(one, kinds) and one.package)
+
+    @property
+    def enable(self) -> tuple[str, ...]:
+        return tuple(one.unit for one in self.findings if isinstance(one, updates.StartUnit))
+
+
+def plan(seen: Updates, **settings: bool) -> Plan:
+    return Plan(updates.plan(**{"unattended": True, "time_sync": True, **settings}, seen=seen))
 
 
 def differing(**values: Any) -> Updates:
@@ -59,19 +78,19 @@ def with_unit(unit: Unit, packages: dict[str, str] | None = None) -> Updates:
     return differing(units=(*units, unit), packages=packages or RIGHT.packages)
 
 
-def carried_out(plan: Plan, actual: Updates) -> Updates:
+def carried_out(plan: Plan, seen: Updates) -> Updates:
     """What the host says after the plan's commands."""
-    configuration = dict(actual.configuration)
+    configuration = dict(seen.configuration)
     if plan.write:
         configuration.update({name: (value,) for name, value in VALUES.items()})
         configuration[BLACKLIST] = (*configuration.get(BLACKLIST, ()), *HELD_BACK)
     started = [Unit(name, loaded=True, active=True, enabled=True) for name in plan.enable]
     return replace(
-        actual,
-        packages={**actual.packages, **dict.fromkeys(plan.install, "1")},
+        seen,
+        packages={**seen.packages, **dict.fromkeys(plan.install, "1")},
         configuration=configuration,
-        own_file=updates.configuration_file() if plan.write else actual.own_file,
-        units=(*started, *(u for u in actual.units if u.name not in plan.enable)),
+        own_file=updates.configuration_file() if plan.write else seen.own_file,
+        units=(*started, *(u for u in seen.units if u.name not in plan.enable)),
     )
 
 
@@ -179,15 +198,15 @@ def test_no_reboot_has_many_spellings(spelling: str) -> None:
 def test_docker_is_left_alone_beside_what_else_the_owner_leaves_alone() -> None:
     assert plan(configured(BLACKLIST, "^nginx", *HELD_BACK)) == Plan([])
     [finding] = plan(configured(BLACKLIST, "^nginx")).findings
-    assert "Docker would be updated by itself" in finding.sentence()
+    assert "Docker would be updated automatically" in finding.sentence()
 
 
 def test_a_file_that_overrules_ours_is_reported_and_not_fought() -> None:
-    actual = replace(
+    seen = replace(
         configured("Unattended-Upgrade::Automatic-Reboot", "true"),
         own_file=updates.configuration_file(),
     )
-    wanted = plan(actual)
+    wanted = plan(seen)
     [finding] = wanted.findings
     assert isinstance(finding, Notice)
     assert "grep -rn Automatic-Reboot /etc/apt/apt.conf.d" in finding.remedy
@@ -200,23 +219,23 @@ def test_any_time_service_that_runs_is_right(service: str) -> None:
 
 
 def test_a_time_service_that_is_there_and_stopped_is_started_rather_than_another() -> None:
-    actual = with_unit(
+    seen = with_unit(
         Unit("chrony.service", loaded=True, active=False, enabled=False),
         {
             "unattended-upgrades": "2.12",
             "chrony": "4.6",
         },
     )
-    assert plan(actual).enable == ("chrony.service",)
-    assert plan(actual).install == ()
+    assert plan(seen).enable == ("chrony.service",)
+    assert plan(seen).install == ()
 
 
 def test_of_several_stopped_time_services_the_one_that_starts_at_boot_is_started() -> None:
     stopped = Unit("systemd-timesyncd.service", loaded=True, active=False, enabled=False)
     chosen = Unit("chrony.service", loaded=True, active=False, enabled=True)
     packages = {"unattended-upgrades": "2.12", "systemd-timesyncd": "257", "chrony": "4.6"}
-    actual = with_unit(chosen, packages)
-    wanted = plan(replace(actual, units=(*actual.units, stopped)))
+    seen = with_unit(chosen, packages)
+    wanted = plan(replace(seen, units=(*seen.units, stopped)))
     assert wanted.enable == ("chrony.service",)
     assert [finding.found for finding in wanted.findings] == ["inactive"]
 
@@ -238,9 +257,9 @@ def test_a_time_service_is_known_by_its_package(service: str, package: str) -> N
 
 
 def test_a_time_service_that_would_not_start_at_boot_is_enabled() -> None:
-    actual = with_unit(Unit("systemd-timesyncd.service", loaded=True, active=True, enabled=False))
-    [finding] = plan(actual).findings
-    assert "would not after a reboot" in finding.sentence()
+    seen = with_unit(Unit("systemd-timesyncd.service", loaded=True, active=True, enabled=False))
+    [finding] = plan(seen).findings
+    assert "does not start at boot" in finding.sentence()
 
 
 def test_a_reboot_the_host_waits_for_is_reported_with_its_packages() -> None:
@@ -279,13 +298,13 @@ _HOSTS = st.builds(
 )
 
 
-@given(actual=_HOSTS, unattended=st.booleans(), time_sync=st.booleans())
+@given(seen=_HOSTS, unattended=st.booleans(), time_sync=st.booleans())
 def test_carrying_out_a_plan_leaves_nothing_to_do(
-    actual: Updates, unattended: bool, time_sync: bool
+    seen: Updates, unattended: bool, time_sync: bool
 ) -> None:
-    wanted = plan(actual, unattended=unattended, time_sync=time_sync)
+    wanted = plan(seen, unattended=unattended, time_sync=time_sync)
     assert bool(wanted.findings) == bool(wanted.install or wanted.write or wanted.enable)
-    after = carried_out(wanted, actual)
+    after = carried_out(wanted, seen)
     assert plan(after, unattended=unattended, time_sync=time_sync) == Plan([])
 
 
@@ -325,12 +344,12 @@ linux-image-6.12.48+deb13-amd64
 
 
 def test_the_fact_reads_what_is_in_force() -> None:
-    actual = fact.parse(sections(OUTPUT))
-    assert actual.packages == {"systemd-timesyncd": "257.13-1~deb13u1"}
-    assert actual.value("APT::Periodic::Unattended-Upgrade") == "1"
-    assert actual.configuration[BLACKLIST] == ("^docker-ce", "^containerd[.]io$")
-    assert actual.own_file == updates.configuration_file()
-    assert actual.unit("apt-daily.timer") == Unit("apt-daily.timer", True, True, True)
-    assert not actual.unit("chrony.service").loaded
-    assert actual.reboot_required
-    assert actual.reboot_packages == ("linux-image-6.12.48+deb13-amd64",)
+    seen = fact.parse(sections(OUTPUT))
+    assert seen.packages == {"systemd-timesyncd": "257.13-1~deb13u1"}
+    assert seen.value("APT::Periodic::Unattended-Upgrade") == "1"
+    assert seen.configuration[BLACKLIST] == ("^docker-ce", "^containerd[.]io$")
+    assert seen.own_file == updates.configuration_file()
+    assert seen.unit("apt-daily.timer") == Unit("apt-daily.timer", True, True, True)
+    assert not seen.unit("chrony.service").loaded
+    assert seen.reboot_required
+    assert seen.reboot_packages == ("linux-image-6.12.48+deb13-amd64",)
