@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.docker.daemon import (
@@ -42,6 +43,7 @@ from pyinfra_swarm.keys.restart_operations import after_restart, unlockable
 from pyinfra_swarm.nodes.facts import State
 from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.nodes.quorum import may_restart
+from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.converge import (
     Commands,
     converges,
@@ -251,8 +253,11 @@ def daemon(settings: Settings) -> Commands:
     yield from _daemon(settings)
 
 
-_not_back = ""
-"""The node whose engine is being restarted; it stays named here where it does not come back."""
+@dataclass
+class _Restarts:
+    """not_back: the node whose engine is being restarted, until it is back."""
+
+    not_back: str = ""
 
 
 def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
@@ -287,10 +292,9 @@ def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
 
 def _restart(settings: Settings) -> Commands:
     """The engine is started or restarted, and a node waited for until it is back in its swarm."""
-    global _not_back
     before = observe(State)
     if is_executing() and before.in_swarm:
-        _not_back = current_host().name
+        this_run(_Restarts).not_back = current_host().name
     firewall = FIREWALL if settings.firewall.enabled else ""
     yield script(program(__file__, "restart.sh", may_wait_for=firewall), timeout=300)
     if not observe(Installation).running:
@@ -309,7 +313,7 @@ def _restart(settings: Settings) -> Commands:
     if before.in_swarm:
         role = "manager" if before.manager else "worker"
         yield script(back_in_swarm(role), timeout=180)
-        _not_back = ""
+        this_run(_Restarts).not_back = ""
 
 
 def _follows() -> bool:
@@ -323,8 +327,8 @@ def _refusals(settings: Settings) -> list[Finding]:
     own, me = observe(State), current_host().name
     if not own.in_swarm:
         return []
-    if _not_back:
-        return [restart_stopped(_not_back)]
+    if not_back := this_run(_Restarts).not_back:
+        return [restart_stopped(not_back)]
     # A manager lists the nodes as the leader does; only one that cannot needs the others.
     alone = (own.controls and settings.host(me).is_manager) or not own.manager
     observed: Observed = {me: own} if alone else memberships()

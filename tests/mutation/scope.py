@@ -50,6 +50,8 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/docker/openpgp": ("openpgp", "docker_fact"),
     "pyinfra_swarm/networks/plan": ("swarm_plan",),
     "pyinfra_swarm/run/printable": ("plain",),
+    "pyinfra_swarm/preflight/cluster": ("preflight_plan",),
+    "pyinfra_swarm/preflight/kernel": ("preflight_plan",),
     "pyinfra_swarm/preflight/plan": ("preflight_plan",),
     "pyinfra_swarm/proof/crossings": ("proof_plan", "proof_verdict", "overlays_fact"),
     "pyinfra_swarm/proof/verdict": ("proof_verdict", "proof_plan"),

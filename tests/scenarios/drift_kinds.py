@@ -332,7 +332,7 @@ REFUSALS = (
     ),
     Kind(
         "a full disk",
-        *("preflight", "disk space on /var", "does not suffice"),
+        *("preflight", "disk space on /var", "too little"),
         "fallocate -l $(($(df --output=avail -B1 / | tail -n1) - 150000000)) /full",
         kind="refusal",
         undo="rm /full",

@@ -113,7 +113,7 @@ def test_duplicate_machine_ids_stop_every_host(lab: Any, pyinfra: Callable[..., 
     ):
         run = preflight(pyinfra)
     assert run.returncode != 0
-    assert "node3 and node4 have the same one" in run.stderr
+    assert "node3 and node4 have the same machine id" in run.stderr
     assert "0 of 4 hosts" in run.stderr
 
 

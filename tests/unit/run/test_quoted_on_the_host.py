@@ -158,6 +158,7 @@ SAFE = {
     },
     "updates/operations.py": {
         "units": "our own names",
+        "start": "our own names",
     },
 }
 """What stands in the text of scripts besides constants, by file, and why that is no host's word."""

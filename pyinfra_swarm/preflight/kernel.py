@@ -1,0 +1,107 @@
+"""What an encrypted swarm lacks in a host's kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyinfra_swarm.host.system import Kernel, Module
+from pyinfra_swarm.run.findings import Finding, Notice, Refusal
+from pyinfra_swarm.run.printable import quoted
+from pyinfra_swarm.run.wording import listed
+
+NEEDED_FOR = {
+    "overlay": "images are stored in overlay file systems",
+    "bridge": "containers are connected by bridges",
+    "veth": "containers are connected by veth pairs",
+    "br_netfilter": "traffic on bridges must pass iptables",
+    "vxlan": "overlay networks are VXLANs",
+    "esp4": "encrypted networks are ESP",
+    "xfrm_user": "Docker programs encryption through it",
+    "ip_vs": "the routing mesh balances with IPVS",
+    "ip_vs_rr": "the routing mesh balances round robin",
+    "xt_policy": "only with it can iptables tell encrypted packets from others",
+    "xt_bpf": "Docker tells encrypted networks apart with it",
+    "xt_conntrack": "iptables rules of Docker use it",
+    "xt_addrtype": "iptables rules of Docker use it",
+}
+
+
+def kernel_findings(kernel: Kernel) -> Iterator[Finding]:
+    """What an encrypted swarm lacks in a host's kernel."""
+    works = {
+        "esp4": kernel.esp,
+        "xfrm_user": kernel.esp,
+        "vxlan": kernel.vxlan,
+        "xt_policy": kernel.matches,
+        "xt_bpf": kernel.matches,
+    }
+    named = set()
+    for module in kernel.modules:
+        if module.blocked_by:
+            named.add(module.name)
+            yield _blocked(module)
+        elif module.state == "missing" and not works.get(module.name):
+            named.add(module.name)
+            yield Refusal(
+                f"kernel module {module.name}",
+                f"kernel {kernel.release} does not have it, but {NEEDED_FOR[module.name]}",
+                remedy="Install the distribution's own kernel, or its package of extra modules"
+                " (on Ubuntu linux-modules-extra-…); a board's vendor kernel may lack it",
+            )
+    said = "; ".join(kernel.errors)
+    if kernel.esp is False and not named & {"esp4", "xfrm_user"}:
+        yield Refusal(
+            "encryption (ESP)",
+            "the kernel refused an ESP state with AES-GCM (tried in a separate network namespace),"
+            " so an encrypted network would carry nothing",
+            found=said,
+            remedy=_REBOOT_OR + "`sudo modprobe -a esp4 gcm aes_generic; dmesg | tail` says why",
+        )
+    if kernel.vxlan is False and "vxlan" not in named:
+        yield Refusal(
+            "VXLAN",
+            "the kernel created no VXLAN interface (tried in a separate network namespace), but"
+            " overlay networks are VXLANs",
+            found=said,
+            remedy=_REBOOT_OR + "`sudo modprobe vxlan; dmesg | tail` says why",
+        )
+    if kernel.matches is False and not named & {"xt_policy", "xt_bpf"}:
+        yield Refusal(
+            "iptables matches",
+            "iptables refused rules with the matches policy and bpf (tried in a separate network"
+            " namespace), without which unencrypted packets cannot be told from encrypted ones",
+            found=said,
+            remedy=_REBOOT_OR + "`sudo modprobe -a xt_policy xt_bpf`; `iptables --version` shows"
+            " the back end, whose kernel part (nf_tables or ip_tables) may be missing",
+        )
+    untried = [
+        module.name
+        for module in kernel.modules
+        if module.state == "unknown" and not module.blocked_by and works.get(module.name) is None
+    ]
+    if untried:
+        yield Notice(
+            "kernel",
+            f"it is unknown whether it has {listed(untried)}: there is no modprobe, or no "
+            f"folder /lib/modules/{kernel.release}",
+            found=said,
+            remedy="Reboot if the kernel was updated since the last boot, or install kmod",
+        )
+
+
+_REBOOT_OR = "Reboot if the kernel was updated since the last boot; else: "
+
+
+def _blocked(module: Module) -> Refusal:
+    mitigation = (
+        ". If the line is a mitigation of “Dirty Frag” (CVE-2026-43284), install a kernel with the"
+        " fix and reboot first"
+        if module.name == "esp4"
+        else ""
+    )
+    return Refusal(
+        f"kernel module {module.name}",
+        f"loading it is blocked, but {NEEDED_FOR[module.name]}",
+        found=module.blocked_by,
+        remedy=f"Remove that line, then: `sudo modprobe {quoted(module.name)}`{mitigation}",
+    )
