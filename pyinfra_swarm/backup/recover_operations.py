@@ -41,8 +41,6 @@ def recovered(settings: Settings) -> Commands:
     unlock=PATH`` names a file with the unlock key of an autolocked swarm; else it is the one that
     is declared for it.
 
-    + settings: the cluster's settings
-
     **Example:**
 
     .. code:: python

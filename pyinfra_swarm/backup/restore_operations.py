@@ -47,8 +47,6 @@ def restored(settings: Settings) -> Commands:
     unlock=PATH`` names a file with the unlock key of an autolocked swarm; else it is the one in
     the backup, or one in the file that is declared for it.
 
-    + settings: the cluster's settings
-
     **Example:**
 
     .. code:: python

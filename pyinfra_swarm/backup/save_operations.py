@@ -72,7 +72,7 @@ def saved(settings: Settings) -> Commands:
     to=PATH`` names the file, or another folder. ``--data drain=no`` leaves the host's tasks where
     they are, to be stopped with its engine.
 
-    + settings: the cluster's settings; of them ``backup``
+    + settings: of them ``backup``
 
     **Example:**
 

@@ -47,7 +47,7 @@ def attached(settings: Settings) -> Commands:
     An engine that was unlocked often starts without them and reports nothing; then it is restarted.
     Call it with ``_serial=True``: engines are restarted one at a time, never below quorum.
 
-    + settings: the cluster's settings; of them ``swarm.unlock_key_file``
+    + settings: of them ``swarm.unlock_key_file``
     """
     yield from attach(settings)
 

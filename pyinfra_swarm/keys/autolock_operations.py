@@ -15,7 +15,7 @@ from pyinfra_swarm.keys.unlock_key import FetchUnlockKey, MakePrivate
 from pyinfra_swarm.keys.unlock_key_operations import (
     PRINT_UNLOCK_KEY,
     fetch,
-    known_fingerprint,
+    seen,
 )
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.run import reporting
@@ -42,14 +42,12 @@ def as_declared(settings: Settings) -> Commands:
 
     Without ``swarm.unlock_key_file`` autolock is not managed: where it is on, that is reported.
 
-    + settings: the cluster's settings; of them ``swarm.autolock`` and ``swarm.unlock_key_file``
+    + settings: of them ``swarm.autolock`` and ``swarm.unlock_key_file``
     """
     me = this_host(settings)
     observed = observe_all(swarm_facts.State)
-    path = settings.swarm.unlock_key_path
-    file = unlock_key_file.look(path) if path else None
-    known = known_fingerprint(settings, observed, me)
-    findings = plan_autolock(settings, observed, me, file, known)
+    file, fingerprint = seen(settings, observed, me)
+    findings = plan_autolock(settings, observed, me, file, fingerprint)
     report("swarm", findings)
     for change in changes(findings):
         match change:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def as_declared(settings: Settings) -> Commands:
     """New certificates valid for as long as declared; those that were not renewed are reported.
 
-    + settings: the cluster's settings; of them ``swarm.certificate_expiry``
+    + settings: of them ``swarm.certificate_expiry``
     """
     me = this_host(settings)
     observed = observe_all(State)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 def rotated(settings: Settings) -> Commands:
     """Both join tokens replaced by new ones, which never leave the host.
 
-    + settings: the cluster's settings.
 
     Every run replaces them. Nodes that have joined do not notice; the old tokens let nobody in.
 

@@ -48,8 +48,8 @@ def plan_ca_rotation(
                 Refusal(
                     "root CA",
                     f"is being replaced, and that cannot end before {listed(late)} "
-                    f"{verb(late, 'has', 'have')} a certificate of the new one: "
-                    f"{verb(late, 'is', 'are')} down",
+                    f"{verb(late, 'has', 'have')} a certificate of the new one, and "
+                    f"{verb(late, 'it is', 'they are')} down",
                     found=progress_of(cluster),
                     remedy=_BRING_BACK,
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.api import on
@@ -18,6 +19,7 @@ from pyinfra_swarm.nodes.facts import State
 from pyinfra_swarm.nodes.membership import Membership, acting_manager, view
 from pyinfra_swarm.nodes.observing import acting_left_out
 from pyinfra_swarm.run import clock
+from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.converge import (
     Commands,
     Unobserved,
@@ -49,8 +51,6 @@ def rotated(settings: Settings) -> Commands:
 
     Every run replaces it, unless a replacement is under way: then the end of that one is awaited.
     If a run is interrupted, the swarm completes the replacement; the next run waits for it.
-
-    + settings: the cluster's settings.
 
     **Example:**
 
@@ -97,15 +97,20 @@ def _await_end(settings: Settings, acting: str) -> Commands:
         pause(2)
 
 
-_found_under_way: set[str] = set()
+@dataclass
+class _Rotations:
+    """What this run has found under way: the ids of swarms whose root CA was being replaced."""
+
+    found: set[str] = field(default_factory=set)
 
 
 def _awaited(settings: Settings, observed: Mapping[str, Membership | None]) -> bool:
     """Whether this run has found a rotation under way: it may end between the plan and the act."""
+    rotations = this_run(_Rotations)
     cluster = view(settings, observed)
     if cluster is not None and cluster.spec is not None and cluster.spec.rotating:
-        _found_under_way.add(cluster.cluster)
-    return cluster is not None and cluster.cluster in _found_under_way
+        rotations.found.add(cluster.cluster)
+    return cluster is not None and cluster.cluster in rotations.found
 
 
 def _now(settings: Settings, acting: str) -> Membership | None:

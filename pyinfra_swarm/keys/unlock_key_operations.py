@@ -18,7 +18,7 @@ from pyinfra_swarm.keys import unlock_key_file
 from pyinfra_swarm.keys.autolock import needs_fingerprint
 from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.keys.swarm_update import UPDATE
-from pyinfra_swarm.keys.unlock_key import FetchUnlockKey
+from pyinfra_swarm.keys.unlock_key import FetchUnlockKey, KeyFile
 from pyinfra_swarm.keys.unlock_key_rotation import RotateUnlockKey, plan_key_rotation
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Observed
@@ -51,7 +51,7 @@ def rotated(settings: Settings) -> Commands:
     Every run replaces it, unless the file holds another key than the swarm has, as after a run
     that was interrupted: then the swarm's is fetched, and nothing is replaced.
 
-    + settings: the cluster's settings; of them ``swarm.unlock_key_file``
+    + settings: of them ``swarm.unlock_key_file``
 
     **Example:**
 
@@ -61,10 +61,8 @@ def rotated(settings: Settings) -> Commands:
     """
     me = this_host(settings)
     observed = observe_all(swarm_facts.State)
-    path = settings.swarm.unlock_key_path
-    file = unlock_key_file.look(path) if path else None
-    known = known_fingerprint(settings, observed, me)
-    plan = plan_key_rotation(settings, observed, me, file, known)
+    file, fingerprint = seen(settings, observed, me)
+    plan = plan_key_rotation(settings, observed, me, file, fingerprint)
     findings = acting_left_out(settings, observed) or plan
     report("swarm", findings)
     for change in changes(findings):
@@ -76,10 +74,14 @@ def rotated(settings: Settings) -> Commands:
                 yield call(fetch, Path(file_path), rotate, "replacing the unlock key")
 
 
-def known_fingerprint(settings: Settings, observed: Observed, me: DeclaredHost) -> str:
-    """The fingerprint of the swarm's unlock key; empty where it does not matter on this host."""
+def seen(settings: Settings, observed: Observed, me: DeclaredHost) -> tuple[KeyFile | None, str]:
+    """The declared file, if there is one, and the fingerprint of the swarm's unlock key.
+
+    The fingerprint is empty where it does not matter on this host.
+    """
+    path = settings.swarm.unlock_key_path
     needed = needs_fingerprint(settings, observed, me)
-    return observe(UnlockKey) if needed else ""
+    return unlock_key_file.look(path) if path else None, observe(UnlockKey) if needed else ""
 
 
 def fetch(

@@ -46,7 +46,7 @@ def unlocked(settings: Settings) -> Commands:
     ``--data key_file=PATH`` names another file. Keys of earlier times are tried as well. All hosts
     at once: the first is not finished before enough managers for a quorum are unlocked.
 
-    + settings: the cluster's settings; of them ``swarm.unlock_key_file``
+    + settings: of them ``swarm.unlock_key_file``
 
     **Example:**
 

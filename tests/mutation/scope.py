@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 # The simulations of whole runs are left out: what they alone would notice takes minutes to see.
-_SWARM = ("swarm_plan", "swarm_limits", "swarm_topology", "keys_plan", "removal_plan", "identity")
+_SWARM = ("swarm_plan", "swarm_limits", "swarm_topology", "unlock", "removal_plan", "identity")
 _ROLLING = (
     *("rolling_turns", "rolling_jobs", "rolling_upgrade", "rolling_refusals", "rolling_health"),
     "identity",
@@ -18,22 +18,24 @@ _DRIFT = ("drift_report", "drift_memory", "drift_terminal")
 _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/access/plan": ("access_plan", "access_fact"),
     "pyinfra_swarm/run/answer": ("answer",),
-    "pyinfra_swarm/keys/autolock": ("keys_plan",),
-    "pyinfra_swarm/keys/root_ca": ("keys_plan",),
-    "pyinfra_swarm/keys/unlock": ("keys_plan",),
-    "pyinfra_swarm/keys/unlock_key": ("keys_plan",),
-    "pyinfra_swarm/keys/unlock_key_rotation": ("keys_plan",),
+    "pyinfra_swarm/keys/autolock": ("autolock",),
+    "pyinfra_swarm/keys/root_ca": ("root_ca",),
+    "pyinfra_swarm/keys/unlock": ("unlock",),
+    "pyinfra_swarm/keys/unlock_key": ("autolock", "unlock_key_rotation", "save"),
+    "pyinfra_swarm/keys/attach": ("attach",),
+    "pyinfra_swarm/keys/join_tokens": ("join_tokens",),
+    "pyinfra_swarm/keys/unlock_key_rotation": ("unlock_key_rotation",),
     "pyinfra_swarm/backup/save": (
         "save",
-        "recovery_plan",
+        "restore",
         "refused_on_this_side",
         "identity",
     ),
-    "pyinfra_swarm/backup/archive": ("backup_archive", "backup_archive_form"),
-    "pyinfra_swarm/backup/origin": ("backup_record",),
-    "pyinfra_swarm/backup/record": ("backup_record",),
-    "pyinfra_swarm/backup/retention": ("backup_record",),
-    "pyinfra_swarm/keys/certificates": ("keys_plan",),
+    "pyinfra_swarm/backup/archive": ("archive", "archive_form"),
+    "pyinfra_swarm/backup/origin": ("origin",),
+    "pyinfra_swarm/backup/record": ("record",),
+    "pyinfra_swarm/backup/retention": ("retention",),
+    "pyinfra_swarm/keys/certificates": ("certificates",),
     "pyinfra_swarm/docker/daemon": ("docker_plan", "docker_fact"),
     "pyinfra_swarm/docker/packages": ("docker_plan", "docker_fact"),
     "pyinfra_swarm/docker/repository": ("docker_plan", "docker_fact"),
@@ -55,9 +57,9 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/preflight/plan": ("preflight_plan",),
     "pyinfra_swarm/proof/crossings": ("proof_plan", "proof_verdict", "overlays_fact"),
     "pyinfra_swarm/proof/verdict": ("proof_verdict", "proof_plan"),
-    "pyinfra_swarm/backup/force_new_cluster": ("recovery_plan",),
-    "pyinfra_swarm/backup/recover": ("recovery_plan",),
-    "pyinfra_swarm/backup/restore": ("recovery_plan",),
+    "pyinfra_swarm/backup/force_new_cluster": ("recover", "restore"),
+    "pyinfra_swarm/backup/recover": ("recover",),
+    "pyinfra_swarm/backup/restore": ("restore",),
     "pyinfra_swarm/removal/plan": ("removal_plan", "identity"),
     "pyinfra_swarm/removal/target": ("removal_plan", "identity"),
     "pyinfra_swarm/reset/plan": ("reset_plan",),

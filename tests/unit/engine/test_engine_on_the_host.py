@@ -23,7 +23,7 @@ from pyinfra_swarm.keys import attach_operations as attach
 from pyinfra_swarm.run.answer import asked, sections
 from pyinfra_swarm.swarm import operations as swarm
 from tests.builders import node
-from tests.unit.backup.test_backup_archive import state
+from tests.unit.backup.test_archive import state
 from tests.unit.run.test_refused_on_this_side import CHOICE
 
 SYSTEMCTL = """\

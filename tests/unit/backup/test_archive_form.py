@@ -25,7 +25,7 @@ from pyinfra_swarm.backup.archive import (
     unpack,
     written_anew,
 )
-from tests.unit.backup.test_backup_archive import (
+from tests.unit.backup.test_archive import (
     ABOUT,
     UNLOCK_KEY,
     add,

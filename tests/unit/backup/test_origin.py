@@ -1,0 +1,49 @@
+"""Where a backup comes from that is restored, and what is asked for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pyinfra_swarm.backup.origin import asked_before_restore, plan_origin
+from tests.unit.backup.records import NOW, said, written
+from tests.unit.backup.test_archive import ABOUT
+
+
+def test_a_backup_of_this_computer_needs_no_words() -> None:
+    entry = written()
+    assert plan_origin(entry.file, entry, ABOUT, [entry]) == []
+
+
+def test_a_strangers_backup_is_told_with_what_it_says_of_itself() -> None:
+    text = said(plan_origin("home-rk1-20990101T000000Z.tar.age", None, ABOUT, [written()]))
+    assert "this computer did not write home-rk1-20990101T000000Z.tar.age" in text
+    assert (
+        f"swarm {ABOUT.cluster}, made on rk2 at 192.168.1.12 on 2026-11-25 03:15 UTC, Docker 28.5.2"
+    ) in text
+    assert "Nothing proves that" in text
+
+
+def test_an_old_backup_under_a_new_name_is_told_and_that_there_was_a_newer_one() -> None:
+    old, new = written(), written(NOW + 60)
+    text = said(plan_origin(new.file, old, ABOUT, [old, new]))
+    assert f"{new.file} is what this computer wrote as {old.file}" in text
+    assert f"has written a newer one of the same swarm: {new.file}, of 2026-11-25 03:16" in text
+    newest = written(NOW + 90, sha256="0" * 64)
+    text = said(plan_origin(old.file, old, ABOUT, [newest, new, old]))
+    assert f"a newer one of the same swarm: {newest.file}" in text
+    other = replace(new, cluster="another" + "a" * 18)
+    assert plan_origin(old.file, old, ABOUT, [old, other]) == []
+
+
+def test_a_backup_of_this_computer_is_confirmed_by_its_hosts_name() -> None:
+    word, consequence = asked_before_restore(ABOUT, "rk2", recorded=True)
+    assert word == "rk2"
+    assert consequence.startswith("the swarm of 2026-11-25 03:15 UTC continues from rk2")
+
+
+def test_one_of_unknown_origin_by_the_swarms_id_and_it_says_what_is_unknown() -> None:
+    word, consequence = asked_before_restore(ABOUT, "rk2", recorded=False)
+    assert word == ABOUT.cluster
+    assert "this computer did not write this file, and nothing proves" in consequence
+    assert "made on rk2 at 192.168.1.12 on 2026-11-25 03:15 UTC, Docker 28.5.2" in consequence
+    assert "what has changed since is lost" in consequence

@@ -1,0 +1,270 @@
+"""When a backup is restored, and what forbids it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pyinfra_swarm.backup.archive import Manager
+from pyinfra_swarm.backup.restore import restore_target
+from pyinfra_swarm.nodes.membership import Membership
+from pyinfra_swarm.run.findings import Notice, Refusal, changes, refusals
+from tests.builders import SETTINGS
+from tests.unit.backup.lost_managers import (
+    ALONE,
+    BACKUP,
+    FRESH,
+    LIVING,
+    manager,
+    member,
+    node,
+    only_refused,
+    recovering,
+    remains,
+    restoring,
+    sentences,
+    whats,
+)
+
+
+@pytest.mark.parametrize("asked", [None, "rk2"])
+def test_a_backup_goes_to_the_host_at_its_address(asked: str | None) -> None:
+    target = restore_target(SETTINGS, BACKUP, asked)
+    assert not isinstance(target, Refusal)
+    assert target.name == "rk2"
+
+
+@pytest.mark.parametrize(
+    ("asked", "address", "words"),
+    [
+        (
+            "rk1",
+            "192.168.1.12",
+            "the backup is rk2's at 192.168.1.12, and rk1 is at 192.168.1.11: a manager's state "
+            "works at its own address only. Restore it on rk2",
+        ),
+        (None, "10.0.0.1", "no declared host has the address 10.0.0.1"),
+        ("rk1", "10.0.0.1", "Give rk1 that address"),
+    ],
+)
+def test_it_goes_nowhere_else(asked: str | None, address: str, words: str) -> None:
+    target = restore_target(SETTINGS, replace(BACKUP, address=address), asked)
+    assert isinstance(target, Refusal)
+    assert words in target.sentence()
+
+
+def test_on_fresh_hosts_it_is_put_back_forced_and_cleared() -> None:
+    findings = restoring()
+    assert not refusals(findings)
+    assert [change.sentence() for change in changes(findings)] == [
+        "the swarm's state: is put back as rk2 had it on 2026-11-25 03:15 UTC; what has changed "
+        "since is lost (→ swarm swarm-1, node node-rk2)",
+        "the swarm: continues with rk2 as its only manager (force-new-cluster): what the others "
+        "had agreed on and rk2 has not heard of is lost",
+        "node rk1: is a manager that is lost for good, so its entry is removed (node-rk1, "
+        "192.168.1.11 → removed)",
+        "node rk3: is a manager that is lost for good, so its entry is removed (node-rk3, "
+        "192.168.1.13 → removed)",
+    ]
+
+
+def test_a_swarm_of_one_manager_is_not_forced() -> None:
+    one = replace(BACKUP, managers=BACKUP.managers[1:2])
+    assert [change.what for change in changes(restoring(one))] == ["the swarm's state"]
+
+
+def test_a_worker_that_is_left_is_no_obstacle() -> None:
+    worker = Membership("running", state="pending", node="node-rk4")
+    assert not refusals(restoring(rk4=(worker, member("rk4"))))
+
+
+def test_a_restore_that_was_interrupted_is_finished() -> None:
+    put_back = restoring(rk2=(manager("rk2"), member("rk2")))
+    assert [change.what for change in changes(put_back)] == ["the swarm", "node rk1", "node rk3"]
+    nodes = (node("rk2"), node("rk1", state="unknown", reachability=""), node("rk4"))
+    forced = restoring(rk2=(manager("rk2", nodes), member("rk2")))
+    assert [change.what for change in changes(forced)] == ["node rk1"]
+    done = restoring(rk2=(manager("rk2", (node("rk2"), node("rk4"))), member("rk2")))
+    assert not changes(done)
+    assert [type(finding) for finding in done] == [Notice]
+    assert "is a manager of this swarm and answers: nothing is restored" in sentences(done)
+
+
+def test_not_beside_a_living_swarm() -> None:
+    words = "the swarm is alive: rk1 is one of its managers and answers"
+    only_refused(restoring(rk1=(manager("rk1", LIVING), member("rk1"))), words)
+    both: dict[str, Any] = {name: (manager(name, LIVING), member(name)) for name in ("rk1", "rk2")}
+    only_refused(restoring(**both), words)
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        (manager("rk3"), "rk3 is still a manager of this swarm: with it there would be two"),
+        (
+            Membership("stopped"),
+            "rk3 is still a manager of this swarm, though its engine does not run now",
+        ),
+    ],
+)
+def test_not_while_an_old_manager_is_there(own: Membership, words: str) -> None:
+    only_refused(restoring(rk3=(own, member("rk3"))), words)
+
+
+def test_not_while_a_manager_is_silent_unless_it_is_said_to_be_gone() -> None:
+    only_refused(
+        restoring(rk1=None, rk3=None),
+        "rk1 and rk3 did not answer, and may still be a manager of this swarm",
+    )
+    only_refused(restoring(rk1=None, rk3=None, gone=("rk1",)), "--data gone=rk3")
+    assert not refusals(restoring(rk1=None, rk3=None, gone=("rk1", "rk3")))
+    assert not refusals(restoring(rk4=None)), "a worker founds no second swarm"
+    was_manager = replace(
+        BACKUP, managers=(*BACKUP.managers, Manager("node-rk4", "rk4", "192.168.1.14"))
+    )
+    only_refused(restoring(was_manager, rk4=None), "rk4 did not answer")
+
+
+def test_not_into_another_swarm() -> None:
+    other = (replace(manager("rk1", (node("rk1"),)), cluster="swarm-2"), member("rk1"))
+    only_refused(restoring(rk1=other), "rk1 is in another swarm (swarm-2) than the one in question")
+    only_refused(
+        restoring(rk2=(manager("rk2"), member("rk2", cluster="swarm-2", node="node-x"))),
+        "rk2 is in a swarm already (swarm-2), and its state would be overwritten",
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "more", "words"),
+    [
+        (Membership("absent"), {"engine": ""}, "rk2 has no Docker yet"),
+        (FRESH, {"engine": "26.1.5"}, "rk2 runs Docker 26.1.5, and the state is from 28.5.2"),
+        (FRESH, {"addresses": ("10.0.0.5",)}, "does not have its declared address 192.168.1.12"),
+        (FRESH, {"state": True}, "rk2 is in a swarm already"),
+    ],
+)
+def test_not_on_a_host_that_is_not_fit(own: Membership, more: dict[str, Any], words: str) -> None:
+    only_refused(restoring(rk2=(own, remains("rk2", **more))), words)
+
+
+def test_not_on_a_host_that_is_silent() -> None:
+    only_refused(restoring(rk2=None), "rk2 does not answer")
+
+
+def test_a_newer_engine_is_welcome() -> None:
+    assert not refusals(restoring(rk2=(FRESH, remains("rk2", engine="29.0.1"))))
+
+
+def test_an_autolocked_swarm_takes_its_unlock_key() -> None:
+    locked = replace(BACKUP, autolock=True)
+    only_refused(
+        restoring(locked), "so the unlock key of that time is needed. Put the key (SWMKEY-…)"
+    )
+    assert not refusals(restoring(locked, unlock_key=True))
+
+
+def test_a_worker_that_claims_a_swarm_leaves_no_restored_manager_without_a_word() -> None:
+    living = (manager("rk2", (node("rk2"),)), member("rk2"))
+    [notice] = restoring(rk2=living, rk4=(manager("rk4", (node("rk4"),)), member("rk4")))
+    assert "nothing is restored" in notice.reason
+
+
+MINE: dict[str, Any] = {"rk2": (manager("rk2"), member("rk2"))}
+"""The backup's own host, with the backup's own state on it, and nobody who answers."""
+
+
+def test_a_host_that_tells_only_half_is_silent() -> None:
+    for half in ((None, remains("rk2")), (FRESH, None)):
+        only_refused(restoring(rk2=half), "rk2 does not answer")
+    for half in ((None, member("rk1")), (manager("rk1"), None)):
+        only_refused(recovering(**{**ALONE, "rk1": half}), "rk1 does not answer")
+
+
+def test_a_state_is_the_backups_own_where_it_is_there_and_of_the_same_node() -> None:
+    assert "the swarm's state" not in whats(restoring(**MINE))
+    for other in (member("rk2", node="another"), member("rk2", state=False)):
+        own = manager("rk2", node="another")
+        told = restoring(rk2=(own, other))
+        only_refused(told, "rk2 is in a swarm already")
+
+
+def test_a_manager_of_another_swarm_that_answers_is_no_interrupted_restore() -> None:
+    own = manager("rk2", (node("rk2"),), cluster="swarm-2", node="another")
+    told = restoring(rk2=(own, member("rk2", node="another", cluster="swarm-2")))
+    only_refused(told, "rk2 is in a swarm already (swarm-2)")
+
+
+def test_a_restored_manager_that_answers_is_left_alone_whoever_is_silent() -> None:
+    living = (manager("rk2", (node("rk2"),)), member("rk2"))
+    [notice] = restoring(rk2=living, rk3=None, rk4=None)
+    assert isinstance(notice, Notice)
+    assert "nothing is restored" in notice.reason
+
+
+def test_what_was_put_back_of_an_autolocked_swarm_needs_no_key_again() -> None:
+    locked = replace(BACKUP, autolock=True)
+    assert not refusals(restoring(locked, **MINE))
+
+
+def test_a_swarm_of_two_managers_is_forced_and_the_other_is_cleared() -> None:
+    two = replace(BACKUP, managers=BACKUP.managers[:2])
+    assert whats(restoring(two)) == ["the swarm's state", "the swarm", "node rk1"]
+
+
+def test_a_host_that_is_declared_a_manager_since_counts_as_one() -> None:
+    alone = replace(BACKUP, managers=BACKUP.managers[1:2])
+    only_refused(restoring(alone, rk3=None), "rk3 did not answer")
+    assert not refusals(restoring(alone, rk4=None))
+    worker = replace(BACKUP, managers=(*BACKUP.managers, Manager("x", "rk4", "192.168.1.14")))
+    only_refused(restoring(worker, rk4=None), "rk4 did not answer")
+
+
+def test_silent_managers_are_named_in_one_order_and_the_unreachable_among_them() -> None:
+    for unreachable in ("unreachable: curl: (28) timed out", "unreachable"):
+        told = restoring(rk3=None, rk1=(Membership(unreachable), remains("rk1")))
+        only_refused(told, "rk1 and rk3 did not answer")
+        assert "`--data gone=rk1,rk3`" in sentences(told)
+    assert not refusals(restoring(rk1=(Membership("stopped"), remains("rk1"))))
+    assert not refusals(restoring(rk1=(Membership("not unreachable"), remains("rk1"))))
+
+
+def test_the_target_itself_is_not_waited_for() -> None:
+    told = restoring(rk2=(Membership("unreachable: x"), remains("rk2")))
+    assert "did not answer" not in sentences(told)
+
+
+@pytest.mark.parametrize(
+    ("own", "more", "fit"),
+    [
+        (Membership("absent"), {}, False),
+        (FRESH, {"engine": ""}, False),
+        (FRESH, {"addresses": ()}, True),
+        (FRESH, {"addresses": ("10.0.0.1", "192.168.1.12")}, True),
+        (FRESH, {"addresses": ("10.0.0.1",)}, False),
+        (Membership("running", state="active"), {}, False),
+        (FRESH, {"state": True, "node": "x"}, False),
+        (FRESH, {"engine": "9.0.1"}, False),
+    ],
+)
+def test_what_makes_a_host_fit_for_a_restore(
+    own: Membership, more: dict[str, Any], fit: bool
+) -> None:
+    assert bool(refusals(restoring(rk2=(own, remains("rk2", **more))))) is not fit
+
+
+def test_a_worker_of_another_swarm_is_in_no_restores_way() -> None:
+    worker = Membership("running", state="active", node="x")
+    assert not refusals(restoring(rk4=(worker, member("rk4", cluster="swarm-2"))))
+    at_a_managers = replace(
+        BACKUP, managers=(*BACKUP.managers, Manager("x", "rk4", "192.168.1.14"))
+    )
+    told = restoring(at_a_managers, rk4=(worker, member("rk4", cluster="swarm-2")))
+    only_refused(told, "rk4 is in another swarm (swarm-2)")
+
+
+def test_a_host_without_docker_is_told_so_whatever_is_left_on_its_disk() -> None:
+    for own, engine in ((Membership("absent"), "28.5.2"), (FRESH, "")):
+        told = restoring(rk2=(own, remains("rk2", engine=engine)))
+        only_refused(told, "rk2 has no Docker yet")
