@@ -8,7 +8,7 @@ LAB_PACKAGES := user-mode-linux mmdebstrap iptables iproute2 e2fsprogs openssh-c
   $(shell grep -qsw amx_tile /proc/cpuinfo && echo gcc) # lab/xstate.c
 BROWSER_PACKAGES := chromium fonts-dejavu-core
 
-.PHONY: help install system browser check check-newest-pyinfra test unit netns engines mutation lifecycle demo bench lab-up lab-down clean
+.PHONY: help install system browser check check-newest-pyinfra test unit netns engines mutation lifecycle demo bench lab-up lab-down clean package
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ check: $(READY) ## types and style, in Python and in the programs for the hosts
 	@$(BIN)/mypy .
 	@$(BIN)/shellcheck pyinfra_swarm/*/onhost/*.sh
 
+package: $(READY) ## the wheel and the source, built and checked, in dist/
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation --outdir dist .
+	@$(BIN)/twine check --strict dist/*
+	@$(BIN)/check-wheel-contents dist/*.whl
+
 check-newest-pyinfra: $(READY) ## what the newest pyinfra would break, told and no failure
 	@sh scripts/check-newest-pyinfra $(BIN)/python
 
@@ -47,10 +53,10 @@ bench: $(READY) ## measure on the lab, against the floor
 	@$(BIN)/python -m tests.bench
 
 lab-up: $(READY) ## the four hosts of the lab, for playing
-	@$(BIN)/lab up
+	@$(BIN)/pyinfra-swarm lab up
 
 lab-down: $(READY) ## end the lab, leaving nothing behind
-	@$(BIN)/lab down
+	@$(BIN)/pyinfra-swarm lab down
 
 install: $(READY) ## Python packages into .venv, Debian packages for the lab
 
@@ -68,4 +74,4 @@ browser:
 	@sh scripts/system-packages $(PYTHON) $(BROWSER_PACKAGES)
 
 clean: ## remove what make has made here (the lab's cache stays)
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -137,7 +137,8 @@ def down() -> bool:
                 holder = lock.holder()
                 raise LabError(
                     f"a lab is being started or ended by process {holder[0] if holder else '?'}"
-                    " and did not finish within a minute; end that process, then `lab down` again"
+                    " and did not finish within a minute; end that process, then run"
+                    " `pyinfra-swarm lab down` again"
                 )
             time.sleep(0.1)
         return True
@@ -151,7 +152,7 @@ def down() -> bool:
 def _lab() -> Description:
     found = description.read()
     if found is None:
-        raise LabError("no lab is up on this machine: `lab up` starts one")
+        raise LabError("no lab is up on this machine: `pyinfra-swarm lab up` starts one")
     return found
 
 

@@ -14,7 +14,8 @@ from lab.errors import LabError
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="lab", description="Four real Linux hosts on this machine, and a world around them."
+        prog="pyinfra-swarm lab",
+        description="Four real Linux hosts on this machine, and a world around them.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start fresh hosts and wait until they answer SSH")
@@ -35,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     length.add_argument(
         "--for", type=_seconds, default=0.0, dest="seconds", metavar="SECONDS", help="how long"
     )
-    length.add_argument("--stay-off", action="store_true", help="until `lab power-on`")
+    length.add_argument("--stay-off", action="store_true", help="until `power-on`")
     on = commands.add_parser("power-on", help="give a host power")
     on.add_argument("host", metavar="HOST")
     reset = commands.add_parser("reset", help="flash hosts anew (all, if none is named)")
@@ -118,7 +119,7 @@ def _show() -> int:
         if holder is not None:
             print(f"a lab is being started by process {holder[0]}, since {holder[1]}")
         else:
-            print("no lab is up; `lab up` starts one")
+            print("no lab is up; `pyinfra-swarm lab up` starts one")
         return 1
     print(f"up since {lab.started} (supervisor: process {lab.supervisor})")
     states = api.status()
@@ -135,7 +136,7 @@ def _show() -> int:
     for name, client in lab.clients.items():
         print(f"  from outside: ip netns exec {client.namespace} …  ({client.address}, {name})")
     print(f"  the wire: ip netns exec {lab.namespace} tcpdump -ni {lab.bridge}")
-    print(f"  log in: lab ssh {lab.hosts[0].name}")
+    print(f"  log in: pyinfra-swarm lab ssh {lab.hosts[0].name}")
     return 0
 
 

@@ -61,7 +61,7 @@ class Description:
     :param web_image_url: the same, for the hosts
     :param web_image_command: what a container of it should run
     :param console_folder: where each host's console is, as `<name>.console`
-    :param started: ISO 8601 time of ``lab up``
+    :param started: ISO 8601 time of ``pyinfra-swarm lab up``
     :param supervisor: process number of the supervisor
     """
 

@@ -33,8 +33,8 @@ def acquire() -> int:
                 return descriptor
         os.close(descriptor)  # Its file was removed in between.
     raise LabError(
-        f"there is a lab on this machine already{_holder()}. See `lab status`;"
-        " `lab down` ends it, `lab reset` gives it fresh hosts."
+        f"there is a lab on this machine already{_holder()}. See `pyinfra-swarm lab status`;"
+        " `pyinfra-swarm lab down` ends it, `pyinfra-swarm lab reset` gives it fresh hosts."
     )
 
 

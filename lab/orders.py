@@ -54,7 +54,9 @@ def give_order(order: str, timeout: float | None = None, **arguments: Any) -> di
         try:
             connection.connect(str(places.control_socket()))
         except OSError as error:
-            raise LabError("no lab is up on this machine: `lab up` starts one") from error
+            raise LabError(
+                "no lab is up on this machine: `pyinfra-swarm lab up` starts one"
+            ) from error
         try:
             connection.sendall(json.dumps({"order": order, **arguments}).encode() + b"\n")
             with connection.makefile() as answers:
@@ -67,7 +69,9 @@ def give_order(order: str, timeout: float | None = None, **arguments: Any) -> di
         except ConnectionError:
             line = ""
     if not line:
-        raise LabError("the lab's supervisor went away while it was asked; see `lab status`")
+        raise LabError(
+            "the lab's supervisor went away while it was asked; see `pyinfra-swarm lab status`"
+        )
     answer: dict[str, Any] = json.loads(line)
     if "error" in answer:
         raise LabError(answer["error"])

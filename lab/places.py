@@ -1,7 +1,7 @@
 """Where the lab keeps its things on this machine.
 
 Two folders: the cache, worth keeping between runs (`LAB_CACHE`), and the state of the one
-running lab (`LAB_STATE`), which ``lab down`` removes.
+running lab (`LAB_STATE`), which ``pyinfra-swarm lab down`` removes.
 """
 
 import os
@@ -37,5 +37,5 @@ def faults() -> Path:
 
 
 def console(host: str) -> Path:
-    """What `host` printed on its console since ``lab up``."""
+    """What `host` printed on its console since ``pyinfra-swarm lab up``."""
     return state() / f"{host}.console"

@@ -231,8 +231,8 @@ class Lab:
         lines = machine.last_lines(name, 25).replace("\n", "\n    | ")
         return (
             f"{name} does not answer SSH ({state}). The end of its console:\n    | {lines}\n"
-            "  Try `lab up` again; if it is short of memory (`free -m`), with a smaller"
-            " --memory or fewer hosts."
+            "  Try `pyinfra-swarm lab up` again; if it is short of memory (`free -m`), with a"
+            " smaller --memory or fewer hosts."
         )
 
     def _answers(self, name: str) -> bool:
@@ -321,7 +321,8 @@ def start(plan: Plan, lock_descriptor: int, say: Callable[[str], None]) -> None:
                 say(event["step"])
         process.wait(60)
         raise LabError(
-            "the supervisor ended without a word; `lab up` again shows whether it was chance"
+            "the supervisor ended without a word; `pyinfra-swarm lab up` again shows whether it"
+            " was chance"
         )
     except BaseException:
         with contextlib.suppress(ProcessLookupError):

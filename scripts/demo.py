@@ -28,6 +28,7 @@ from pyinfra_swarm.settings.variables import PATH_VARIABLE
 from pyinfra_swarm.ssh.sshd import DROP_IN
 
 ROOT = Path(__file__).resolve().parents[1]
+LAB_UP = ("pyinfra-swarm", "lab", "up")
 DEPLOY = ("pyinfra", "-y", "inventory.py", "deploys/site.py")
 SERVICE, IMAGE, TASKS = "demo", "lab-web:1", 2
 CAPTURE = 10
@@ -69,7 +70,9 @@ def _demo() -> None:
     times = {}
     if description.read() is None:
         _title("1. Four fresh hosts, without Docker")
-        times["four hosts answer SSH"] = _run(("lab", "up"), "The lab did not come up.")
+        times["four hosts answer SSH"] = _run(
+            ("pyinfra-swarm", "lab", "up"), "The lab did not come up."
+        )
     elif not os.environ.get("DEMO_KEEP"):
         raise Refused(
             "a lab is up already, and the demo begins with fresh hosts. Either end it, and all "
@@ -160,7 +163,8 @@ def _serve(lab: Description) -> None:
         if time.monotonic() > deadline:
             raise Failed(
                 f"the service does not answer at {', '.join(waiting)} after two minutes: "
-                f"`lab ssh {lab.hosts[0].name} docker service ps {SERVICE}` says how its tasks are"
+                f"`pyinfra-swarm lab ssh {lab.hosts[0].name} docker service ps {SERVICE}` shows "
+                "its tasks"
             )
         time.sleep(1)
 
@@ -257,12 +261,15 @@ def _what_next(lab: Description) -> None:
         print(f"  . {os.path.relpath(activate, ROOT)}    (once in this shell)\n")
     _table(
         [
-            [f"lab ssh {first}", "log in; there: docker node ls"],
+            [f"pyinfra-swarm lab ssh {first}", "log in; there: docker node ls"],
             ["pyinfra inventory.py fact facts.swarm.Nodes", "ask all hosts something"],
-            [f"lab ssh {last} sudo rm {DROP_IN}", "break something, then:"],
+            [f"pyinfra-swarm lab ssh {last} sudo rm {DROP_IN}", "break something, then:"],
             ["pyinfra inventory.py deploys/site.py --dry", "what differs, and why"],
-            ["pyinfra inventory.py deploys/site.py", "mend it"],
-            [f"lab ssh {first} docker service rm {SERVICE}", "remove the demo's service"],
+            ["pyinfra inventory.py deploys/site.py", "fix it"],
+            [
+                f"pyinfra-swarm lab ssh {first} docker service rm {SERVICE}",
+                "remove the demo's service",
+            ],
             ["make lab-down", "end it all"],
         ]
     )

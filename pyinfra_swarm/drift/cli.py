@@ -1,4 +1,4 @@
-"""The command line: ``drift`` or ``python -m pyinfra_swarm.drift``."""
+"""The command line: ``pyinfra-swarm drift`` or ``python -m pyinfra_swarm.drift``."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from pyinfra_swarm.drift.report import COULD_NOT_TELL, Report, as_json, report
 from pyinfra_swarm.drift.run import SITE, Request, run
 from pyinfra_swarm.drift.states import jobs_told
 from pyinfra_swarm.drift.target import Unusable, a_job, deploy, deploys, target
+from pyinfra_swarm.run.plain_file import write
 from pyinfra_swarm.settings.paths import from_user
 
 _EPILOG = """\
-drift schedule install|remove|show: a systemd timer for it.
+pyinfra-swarm drift schedule install|remove|show: a systemd timer for it.
 exit codes: 0 everything is as declared; 2 something differs; 1 could not tell (a host is silent,
 a run is in progress, the settings cannot be used).  docs/drift.md has the rest."""
 
@@ -48,12 +49,12 @@ class _Parser(argparse.ArgumentParser):
 def parser() -> argparse.ArgumentParser:
     """What the command line understands."""
     made = _Parser(
-        prog="drift",
+        prog="pyinfra-swarm drift",
         description="Say what differs from what is declared, and why. Changes nothing.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.meant = "drift, drift --limit HOST, or drift schedule install"
+    made.meant = "pyinfra-swarm drift, with --limit HOST, or with schedule install"
     made.add_argument(
         "--limit",
         action="append",
@@ -113,13 +114,13 @@ def _seconds(text: str) -> float:
 def schedule_parser() -> argparse.ArgumentParser:
     """What the command line of ``drift schedule`` understands before --."""
     made = _Parser(
-        prog="drift schedule",
+        prog="pyinfra-swarm drift schedule",
         usage="%(prog)s {install,remove,show} [--when CALENDAR] [--jitter SECONDS] "
         "[--timeout SECONDS] [-- ARGUMENT ...]",
         description="A systemd timer for the check, as root for the system, else for this user.",
         epilog="What follows -- is given to the check.",
     )
-    made.meant = "drift schedule install, drift schedule show, or drift schedule remove"
+    made.meant = "pyinfra-swarm drift schedule install, or show, or remove"
     made.add_argument("do", choices=("install", "remove", "show"), metavar="install|remove|show")
     made.add_argument(
         "--when", default="hourly", metavar="CALENDAR", help="systemd's (default: %(default)s)"
@@ -255,7 +256,7 @@ def _sensible(arguments: Sequence[str]) -> tuple[str, ...]:
     if asked.timeout is not None:
         raise Unusable(
             "--timeout behind --: the service has a time limit as well, which has to be longer\n"
-            "    instead: drift schedule install --timeout SECONDS, before --"
+            "    instead: pyinfra-swarm drift schedule install --timeout SECONDS, before --"
         )
     asked.deploy = deploy(asked.deploy)
     _places(asked, target(asked.limit, lab=asked.lab).cluster)
@@ -339,11 +340,11 @@ def _write(options: argparse.Namespace, found: Report, learnt: Memory) -> None:
     """The files that were asked for."""
     try:
         if options.metrics:
-            memory.write(options.metrics, metrics.render(found))
+            write(options.metrics, metrics.render(found))
         if options.html:
             from pyinfra_swarm.drift import page  # slow to load
 
-            memory.write(options.html, page.render(found, learnt))
+            write(options.html, page.render(found, learnt))
     except OSError as error:
         raise Unusable(f"the report cannot be written: {error}") from error
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Set
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,6 +27,7 @@ from pyinfra_swarm.drift.report import (
     stamp,
 )
 from pyinfra_swarm.drift.run import SITE
+from pyinfra_swarm.run.plain_file import write
 
 VERSION = 1
 DAYS = 14
@@ -287,22 +287,6 @@ def remember(path: Path, memory: Memory) -> None:
         raise Unreadable(
             f"{path}: cannot be written: {error.strerror}; it remembers what it did before"
         ) from error
-
-
-def write(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Write a file at once: a reader sees the old one or the new one, never half of it."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), mode)
-        os.replace(name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
 
 
 def to_json(memory: Memory) -> dict[str, Any]:

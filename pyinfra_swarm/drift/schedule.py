@@ -15,8 +15,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from pyinfra_swarm.drift.memory import write
 from pyinfra_swarm.drift.target import Unusable
+from pyinfra_swarm.run.plain_file import write
 from pyinfra_swarm.settings.paths import from_user, project
 from pyinfra_swarm.settings.sources import FILE_NAME
 from pyinfra_swarm.settings.variables import PATH_VARIABLE, RESERVED
@@ -51,7 +51,7 @@ class Schedule:
         return (
             self.python.replace("%", "%%"),
             "-m",
-            "drift",
+            "pyinfra_swarm.drift",
             *("--since", f"{state}/state.json", "--html", f"{state}/drift.html"),
             *("--timeout", f"{self.timeout:g}"),
             *(word.replace("%", "%%") for word in self.arguments),
@@ -203,7 +203,7 @@ def remove(*, user: bool) -> str:
 def show(*, user: bool) -> str:
     """The timer, the last check and where its words are."""
     if not (folder(user=user) / f"{UNIT}.timer").exists():
-        return "No check is scheduled: drift schedule install"
+        return "No check is scheduled: pyinfra-swarm drift schedule install"
     timers = _systemctl(user, "list-timers", "--all", "--no-pager", f"{UNIT}.timer")
     last = _systemctl(
         user,

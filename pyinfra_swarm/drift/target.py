@@ -46,7 +46,8 @@ def target(limit: Sequence[str], *, lab: bool) -> Target:
     if where.is_lab and not lab:
         raise Unusable(
             "There is no cluster.toml, and the lab is checked only when it is asked for\n"
-            "    instead: drift --lab, or write cluster.toml (cluster.example.toml is a start)"
+            "    instead: pyinfra-swarm drift --lab, or write cluster.toml (start "
+            "from cluster.example.toml)"
         )
     if lab and not where.is_lab:
         raise Unusable(

@@ -18,16 +18,19 @@ Group = list[tuple[str, dict[str, Any]]]
 """What pyinfra takes for a group of hosts: each one's name and its data."""
 
 
-def groups(inventory: str) -> tuple[Group, Group]:
-    """The managers and the workers. Ends the run where it cannot be what was meant.
+def groups(inventory: str, settings: Settings | None = None) -> tuple[Group, Group]:
+    """The managers and the workers. Ends the run where the command line cannot be what was meant.
 
     inventory: the path of the file that pyinfra reads, its ``__file__``. The project is its folder.
+    settings: the cluster; read from where settings are (:func:`settings.load`) if left out.
     """
     command_line.refuse_elsewhere(Path(inventory).resolve().parent)
-    try:
-        settings, where = load(), source()
-    except SettingsError as error:
-        command_line.stop(str(error))
+    where = "a value"
+    if settings is None:
+        try:
+            settings, where = load(), str(source())
+        except SettingsError as error:
+            command_line.stop(str(error))
     _refuse_a_limit_to_nobody(settings)
     command_line.refuse_slips([host.name for host in settings.hosts])
     logger.info(

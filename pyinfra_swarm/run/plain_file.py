@@ -1,11 +1,12 @@
-"""A file in a folder that others may write to: read as what it is, or not at all."""
+"""Files on this computer: read as what they are or not at all, written whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -41,3 +42,19 @@ def content(path: Path, at_most: int) -> bytes:
     if len(read) > at_most:
         raise OSError(f"{path.name}: it is longer than {at_most} bytes")
     return read
+
+
+def write(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write a file at once: a reader sees the old one or the new one, never half of it."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), mode)
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise

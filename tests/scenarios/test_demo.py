@@ -100,7 +100,7 @@ def test_esp_is_seen_on_the_wire_and_nothing_in_clear_text(demo: Run) -> None:
 def test_the_second_run_and_what_to_type_next_are_shown(demo: Run) -> None:
     took = {row[0] for row in table(demo, "four hosts answer SSH")}
     assert took == {"first run of the deploy", "second run of the deploy", "everything"}
-    assert "lab ssh node1" in demo.stdout
+    assert "pyinfra-swarm lab ssh node1" in demo.stdout
     assert "make lab-down" in demo.stdout
 
 

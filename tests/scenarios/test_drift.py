@@ -487,7 +487,9 @@ def test_timer_is_installed_fires_is_shown_and_removed_on_a_real_systemd(
             if word in line
         ]
         assert steps[:4] == ["Starting", "Finished"] * 2
-        assert f"checking -m drift --since {state}/state.json" in journal(lab, host, begun)
+        assert f"checking -m pyinfra_swarm.drift --since {state}/state.json" in journal(
+            lab, host, begun
+        )
         assert lab.run(host, f"sudo stat -c %a {state}").stdout.strip() == "700"
         # So far one run followed the other; now there is time to look between them.
         lab.run(host, ["sudo", "tee", "/bin/stub"], stdin=STUB.format(seconds=0))

@@ -25,9 +25,9 @@ from pyinfra_swarm.drift.memory import (
     remember,
     remembered,
     to_json,
-    write,
 )
 from pyinfra_swarm.drift.report import Difference, HostReport, Report, State, stamp
+from pyinfra_swarm.run.plain_file import write
 from tests.unit.drift.drift_examples import AT, busy
 
 SITE, SSH = "deploys/site.py", "deploys/ssh.py"

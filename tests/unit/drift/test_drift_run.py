@@ -441,8 +441,14 @@ def greet(board: socket.socket) -> None:
         (["--deploy", "deploys/shh.py"], "there is no such file\n    instead: deploys/ssh.py"),
         (["--deploy", "site"], "there is no such file\n    instead: deploys/site.py"),
         (["--deploy", "inventory.py"], "is no deploy\n    instead: one of deploys/access.py, "),
-        (["shedule", "install"], "instead: drift, drift --limit HOST, or drift schedule install"),
-        (["schedule"], "are required: install|remove|show\n    instead: drift schedule install, "),
+        (
+            ["shedule", "install"],
+            "instead: pyinfra-swarm drift, with --limit HOST, or with schedule install",
+        ),
+        (
+            ["schedule"],
+            "are required: install|remove|show\n    instead: pyinfra-swarm drift",
+        ),
         (["schedule", "instal"], "invalid choice: 'instal'"),
         (["--limit", "workers"], "--limit workers: there are none; hosts are rk1"),
         (["--html", "/tmp"], "/tmp: is a folder"),

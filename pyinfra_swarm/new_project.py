@@ -1,0 +1,173 @@
+"""A user's own project: the thin files that pyinfra reads, laid into a folder and kept current.
+
+The files are those of the repository, which is such a project itself; a wheel carries them as
+``pyinfra_swarm/project``. A record in the folder holds a hash of each file as it was laid, so that
+a later version can tell which files their owner has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from pyinfra_swarm.run.plain_file import write
+from pyinfra_swarm.settings.paths import ROOT
+
+RECORD = ".pyinfra-swarm.json"
+SETTINGS, EXAMPLE = "cluster.toml", "cluster.example.toml"
+_WHOLE = ("inventory.py", "config.py", EXAMPLE)
+_FOLDERS = ("group_data", "deploys", "facts")
+_IN_THE_WHEEL = Path(__file__).resolve().parent / "project"
+
+_IGNORED = """\
+# Keys and other secrets stay out of the repository.
+.env
+.env.*
+*.key
+*.pem
+*.unlock-key
+*unlock_key*
+id_*
+!id_*.pub
+*.age
+*.tar
+
+# What Python and pyinfra leave.
+__pycache__/
+.venv/
+pyinfra-debug.log
+"""
+
+
+class Unusable(Exception):
+    """The folder cannot become a project; the message says what to do."""
+
+
+@dataclass
+class _Report:
+    laid: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    yours: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+
+
+def template() -> dict[str, str]:
+    """The text of each file of a project, by its path in the project's folder."""
+    root = _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else ROOT
+    names = [*_WHOLE, *_below(root)]
+    return {name: (root / name).read_text(encoding="utf-8") for name in names} | {
+        ".gitignore": _IGNORED
+    }
+
+
+def _below(root: Path) -> Iterator[str]:
+    for folder in _FOLDERS:
+        for path in sorted((root / folder).glob("*.py")):
+            yield f"{folder}/{path.name}"
+
+
+def lay(folder: Path) -> str:
+    """Make a project of a folder, or update one; returns what was done, for its owner.
+
+    A file that its owner has changed or deleted stays as it is. ``cluster.toml`` is laid once, as a
+    copy of the example. Raises :class:`Unusable`.
+    """
+    if folder.resolve() == ROOT:
+        raise Unusable(
+            f"{folder} is the repository, which is a project already\n"
+            "    instead: write cluster.toml (cluster.example.toml is a start)"
+        )
+    new = template()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        known = _recorded(folder)
+        report, hashes = _Report(), {}
+        for name, text in new.items():
+            hashes[name] = _lay_one(folder, name, text, known, report)
+        report.gone = sorted(
+            name for name in known.keys() - new.keys() if os.path.lexists(folder / name)
+        )
+        if not known and not os.path.lexists(folder / SETTINGS):
+            write(folder / SETTINGS, new[EXAMPLE])
+            report.laid.append(SETTINGS)
+        record = {"version": version("pyinfra-swarm"), "files": hashes}
+        write(folder / RECORD, json.dumps(record, indent=2) + "\n")
+    except OSError as error:
+        raise Unusable(
+            f"{error.filename or folder}: {error.strerror or error}\n"
+            "    instead: a folder that you may write to"
+        ) from error
+    return _in_words(folder, report, first=not known)
+
+
+def _lay_one(folder: Path, name: str, text: str, known: Mapping[str, str], report: _Report) -> str:
+    """Lay or leave one file; returns the hash to record for it."""
+    path, old, current = folder / name, known.get(name), _hash(text.encode())
+    if not os.path.lexists(path):
+        if old is not None:
+            report.deleted.append(name)
+            return old
+        path.parent.mkdir(exist_ok=True)
+        write(path, text)
+        report.laid.append(name)
+        return current
+    plain = path.is_file() and not path.is_symlink()
+    there = _hash(path.read_bytes()) if plain else "not a plain file"
+    if there == current:
+        return current
+    if old is None or there != old:
+        report.yours.append(name)
+        return old or ""
+    write(path, text)
+    report.updated.append(name)
+    return current
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _recorded(folder: Path) -> dict[str, str]:
+    path = folder / RECORD
+    if not os.path.lexists(path):
+        return {}
+    try:
+        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+        return {str(name): str(known) for name, known in files.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Unusable(
+            f"{path} cannot be read as the record of what was laid\n"
+            "    instead: restore it from your repository, or delete it: then every file that "
+            "differs counts as yours"
+        ) from error
+
+
+def _in_words(folder: Path, report: _Report, *, first: bool) -> str:
+    lines = []
+    if first:
+        lines.append(f"{folder} is a project now: {len(report.laid)} files.")
+    else:
+        lines += _named("New", report.laid)
+        lines += _named("Updated", report.updated)
+    lines += _named("Changed by you, and left as they are", report.yours)
+    if report.yours:
+        root = _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else ROOT
+        lines.append(f"  To compare one with the current version: diff FILE {root}/FILE")
+    lines += _named("Deleted by you, and not laid again", report.deleted)
+    lines += _named("No longer needed; delete them, unless you use them", report.gone)
+    if SETTINGS in report.laid:
+        lines.append(
+            f"Next: write your hosts into {folder / SETTINGS}, and in {folder} run\n"
+            "  pyinfra inventory.py deploys/preflight.py"
+        )
+    return "\n".join(lines or ["Everything is current."])
+
+
+def _named(title: str, names: list[str]) -> list[str]:
+    return [f"{title}: {', '.join(names)}"] if names else []

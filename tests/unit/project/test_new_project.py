@@ -1,0 +1,131 @@
+"""A project is laid once, and kept current without touching what its owner has changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pyinfra_swarm import new_project
+from pyinfra_swarm.new_project import RECORD, Unusable, lay, template
+from pyinfra_swarm.settings.paths import ROOT
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    lay(tmp_path / "home")
+    return tmp_path / "home"
+
+
+def upgrade(monkeypatch: pytest.MonkeyPatch, **texts: str) -> None:
+    """The next version, in which files have other texts; "" where it has none any more."""
+    new = template() | {
+        name.replace("__", "/").replace("_py", ".py"): t for name, t in texts.items()
+    }
+    made = {name: text for name, text in new.items() if text}
+    monkeypatch.setattr(new_project, "template", lambda: made)
+
+
+def test_a_project_has_the_files_of_the_repository(folder: Path) -> None:
+    for name in ("inventory.py", "config.py", "deploys/site.py", "facts/swarm.py"):
+        assert (folder / name).read_text() == (ROOT / name).read_text()
+    assert (folder / "cluster.toml").read_text() == (ROOT / "cluster.example.toml").read_text()
+    here = {path.name for path in (ROOT / "deploys").glob("*.py")}
+    assert {path.name for path in (folder / "deploys").glob("*.py")} == here
+
+
+def test_its_gitignore_keeps_keys_out(folder: Path) -> None:
+    ignored = (folder / ".gitignore").read_text().splitlines()
+    assert {".env", "*.key", "*.unlock-key", "id_*", "*.age"} <= {*ignored}
+    assert "cluster.toml" not in ignored
+
+
+def test_again_it_changes_nothing(folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.py")}
+    assert lay(folder) == "Everything is current."
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.py")} == before
+
+
+def test_an_upgrade_renews_what_is_unchanged_and_names_what_is_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "deploys/site.py").write_text("# mine\n")
+    (folder / "deploys/reset.py").unlink()
+    (folder / "cluster.toml").write_text("# my hosts\n")
+    upgrade(
+        monkeypatch,
+        deploys__site_py="# new site\n",
+        deploys__reset_py="# new reset\n",
+        deploys__ssh_py="# new ssh\n",
+        deploys__secrets_py="# new\n",
+        deploys__unlock_py="",
+    )
+    said = lay(folder).splitlines()
+    assert "New: deploys/secrets.py" in said
+    assert "Updated: deploys/ssh.py" in said
+    assert "Changed by you, and left as they are: deploys/site.py" in said
+    assert "Deleted by you, and not laid again: deploys/reset.py" in said
+    assert "No longer needed; delete them, unless you use them: deploys/unlock.py" in said
+    assert (folder / "deploys/site.py").read_text() == "# mine\n"
+    assert (folder / "deploys/ssh.py").read_text() == "# new ssh\n"
+    assert not (folder / "deploys/reset.py").exists()
+    assert (folder / "cluster.toml").read_text() == "# my hosts\n"
+
+
+def test_a_changed_file_stays_its_owners_through_several_upgrades(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "config.py").write_text("# mine\n")
+    for text in ("# 2\n", "# 3\n"):
+        upgrade(monkeypatch, config_py=text)
+        assert "left as they are: config.py" in lay(folder)
+    (folder / "config.py").write_text("# 3\n")
+    assert lay(folder) == "Everything is current."
+    upgrade(monkeypatch, config_py="# 4\n")
+    assert lay(folder) == "Updated: config.py"
+
+
+def test_what_was_there_before_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "inventory.py").write_text("boards = ['a']\n")
+    (tmp_path / "cluster.toml").write_text("# mine\n")
+    elsewhere = tmp_path / "elsewhere.py"
+    elsewhere.write_text("# theirs\n")
+    (tmp_path / "config.py").symlink_to(elsewhere)
+    said = lay(tmp_path)
+    assert "left as they are: inventory.py, config.py" in said
+    assert (tmp_path / "inventory.py").read_text() == "boards = ['a']\n"
+    assert (tmp_path / "cluster.toml").read_text() == "# mine\n"
+    assert elsewhere.read_text() == "# theirs\n"
+    assert "left as they are: inventory.py, config.py" in lay(tmp_path)
+
+
+def test_an_interrupted_one_is_completed_by_the_next(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade(monkeypatch, deploys__ssh_py="# new ssh\n", facts__swarm_py="# new facts\n")
+    (folder / "deploys/ssh.py").write_text("# new ssh\n")  # the record is written last
+    assert lay(folder) == "Updated: facts/swarm.py"
+
+
+def test_the_repository_is_refused() -> None:
+    with pytest.raises(Unusable, match="is the repository, which is a project already"):
+        lay(ROOT)
+
+
+def test_a_record_that_is_none_is_refused_with_a_way_out(folder: Path) -> None:
+    (folder / RECORD).write_text("[]")
+    with pytest.raises(Unusable, match="cannot be read as the record"):
+        lay(folder)
+
+
+def test_the_record_names_its_version(folder: Path) -> None:
+    record = json.loads((folder / RECORD).read_text())
+    assert {*record} == {"version", "files"}
+    assert record["files"].keys() == template().keys()
+
+
+def test_a_folder_that_cannot_be_one_is_refused_in_one_message(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unusable, match="a folder that you may write to"):
+        lay(tmp_path / "file")
