@@ -66,7 +66,6 @@ def _lab(words: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 1
-    sys.stdout.flush()
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-P", "-m", "lab", *words]
     return os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": path})

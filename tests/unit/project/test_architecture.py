@@ -93,7 +93,7 @@ ROOMS = (
 )
 """From the foundation up: a room imports from itself and from those before it."""
 
-ABOVE_ALL = {"cli"}
+ABOVE_ALL = {"cli", "new_project"}
 """Modules of the package that are in no room."""
 
 
@@ -357,7 +357,9 @@ def test_the_check_calls_pyinfra_as_a_user_would(path: Path) -> None:
 @each(PACKAGE)
 def test_nothing_needs_the_check(path: Path) -> None:
     drift = f"{PACKAGE}.drift"
-    assert path.parent.name == "drift" or not any(one.startswith(drift) for one in imports(path))
+    if path.parent.name == "drift" or name_of(path) == f"{PACKAGE}.cli":
+        return
+    assert not any(one.startswith(drift) for one in imports(path))
 
 
 def operations() -> list[tuple[str, Any]]:

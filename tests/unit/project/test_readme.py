@@ -70,7 +70,8 @@ def _commands(text: str) -> str:
 def test_every_file_it_names_is_there(page: Any) -> None:
     text = page.read_text(encoding="utf-8")
     named = re.findall(r"(?<![\w/.])(?:deploys|docs|pyinfra_swarm|scripts|tests)/[\w./-]+\w", text)
-    missing = [name for name in named if not (ROOT / name).exists()]
+    own = re.findall(r"^# (\S+\.py)$", text, re.MULTILINE)  # files of the reader's, shown whole
+    missing = [name for name in named if not (ROOT / name).exists() and name not in own]
     linked = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
     missing += [name for name in linked if not (page.parent / name).exists()]
     assert missing == []
@@ -91,7 +92,7 @@ def test_every_fact_it_names_is_there(page: Any) -> None:
 def test_every_command_of_the_lab_is_in_its_table_and_no_other() -> None:
     usage = cli._parser().format_help()
     there = set(re.findall(r"^ {4}([a-z-]+)(?: |$)", usage, re.MULTILINE))
-    assert set(re.findall(r"^\| `lab ([a-z-]+)", TEXT, re.MULTILINE)) == there
+    assert set(re.findall(r"^\| `pyinfra-swarm lab ([a-z-]+)", TEXT, re.MULTILINE)) == there
 
 
 def test_variables_that_it_names_are_read() -> None:
