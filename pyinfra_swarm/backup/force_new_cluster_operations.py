@@ -15,7 +15,7 @@ from pyinfra_swarm.backup import backup_file
 from pyinfra_swarm.backup.engine_files import ENGINE, NODE_KEY
 from pyinfra_swarm.backup.force_new_cluster import ContinueAlone
 from pyinfra_swarm.backup.offline_unlock import NotUnlocked, fitting, unlocked
-from pyinfra_swarm.engine.api import API, RESTART, UNLESS_GONE, WITHIN
+from pyinfra_swarm.engine.api import API, RESTART, WITHIN
 from pyinfra_swarm.engine.unlock_key import fingerprint
 from pyinfra_swarm.keys.attach_operations import restart_until_attached, wait_for_networks
 from pyinfra_swarm.keys.facts import UnlockKey
@@ -146,7 +146,7 @@ def clear_script(cluster: str, address: str) -> str:
     return program(
         __file__,
         "clear_lost_managers.sh",
-        using=[UNLESS_GONE],
+        using=[REMOVE_NODE],
         cluster=cluster,
         address=address,
     )

@@ -17,8 +17,8 @@ from pyinfra_swarm.backup.force_new_cluster_operations import (
 )
 from pyinfra_swarm.backup.origin import asked_before_restore
 from pyinfra_swarm.backup.restore import plan_restore, restore_target
-from pyinfra_swarm.engine.api import updating
 from pyinfra_swarm.nodes import facts as swarm_facts
+from pyinfra_swarm.nodes.programs import updating
 from pyinfra_swarm.run.confirmation import Proposal, confirmed
 from pyinfra_swarm.run.converge import (
     Commands,

@@ -12,11 +12,16 @@ from pyinfra_swarm.deploys.deploy import deploy
 from pyinfra_swarm.docker import operations as docker_operations
 from pyinfra_swarm.firewall import operations as firewall_operations
 from pyinfra_swarm.keys import autolock_operations, certificates_operations
-from pyinfra_swarm.networks import operations as networks_operations
 from pyinfra_swarm.preflight import operations as preflight_operations
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.ssh import operations as ssh_operations
-from pyinfra_swarm.swarm import operations as swarm_operations
+from pyinfra_swarm.swarm import (
+    init_operations,
+    join_operations,
+    labels_operations,
+    networks_operations,
+    roles_operations,
+)
 from pyinfra_swarm.updates import operations as updates_operations
 
 
@@ -87,22 +92,22 @@ def firewall(settings: Settings) -> None:
 @deploy("Swarm")
 def swarm(settings: Settings) -> None:
     """The swarm: encrypted before anybody joins, with roles and labels as declared."""
-    swarm_operations.founded(settings=settings, name="find it, or initialize it")
+    init_operations.initialised(settings=settings, name="find it, or initialise it")
     networks_operations.ingress_encrypted(settings=settings, name="the ingress network encrypted")
-    swarm_operations.joined(settings=settings, name="all hosts in it", _timeout=300)
-    swarm_operations.promoted(
+    join_operations.joined(settings=settings, name="all hosts in it", _timeout=300)
+    roles_operations.promoted(
         settings=settings, name="managers promoted, one at a time", _serial=True, _timeout=300
     )
-    swarm_operations.demoted(
+    roles_operations.demoted(
         settings=settings, name="managers demoted, one at a time", _serial=True, _timeout=300
     )
-    swarm_operations.leader_demoted(
+    roles_operations.leader_demoted(
         settings=settings, name="the leader demoted, after all others", _serial=True, _timeout=300
     )
     firewall_operations.shut_behind(
         settings=settings, name="the managers' port closed to demoted nodes"
     )
-    swarm_operations.labelled(settings=settings, name="labels and availability")
+    labels_operations.labelled(settings=settings, name="labels and availability")
     networks_operations.overlays_encrypted(settings=settings, name="overlay networks encrypted")
     certificates_operations.as_declared(
         settings=settings, name="certificates as declared, and renewed"

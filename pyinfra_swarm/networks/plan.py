@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.identity import likely_node
@@ -14,12 +15,31 @@ from pyinfra_swarm.nodes.membership import (
     acting_manager,
     view,
 )
-from pyinfra_swarm.nodes.steps import CreateOverlay, EnterIngress, ReplaceIngress
+from pyinfra_swarm.nodes.steps import Step
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.settings.values.numbers import SMALLEST_MTU
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings
+
+
+@dataclass(frozen=True)
+class ReplaceIngress(Step):
+    """The ingress network is created encrypted; an existing one is removed first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachIngress(Step):
+    """This node is attached to the ingress network."""
+
+    node: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateOverlay(Step):
+    """A declared overlay network is created, encrypted."""
+
+    name: str
 
 
 def services_matter(settings: Settings, observed: Observed) -> bool:
@@ -100,7 +120,7 @@ def _end(settings: Settings, observed: Observed, cluster: Membership, name: str)
     if own is None or node is None or own.state != "active" or own.in_ingress is not False:
         return []
     return [
-        EnterIngress(
+        AttachIngress(
             "ingress",
             "this node has no end of it, so published ports do not answer here",
             expected="joined",

@@ -9,18 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.engine.api import API, LEAVE, UNLESS_GONE, WITHIN, on, still_node, updated
+from pyinfra_swarm.engine.api import API, LEAVE, WITHIN, on
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.observing import memberships
-from pyinfra_swarm.nodes.steps import (
-    AwaitEmpty,
-    Demote,
-    Leave,
-    RemoveEntry,
-    SetAvailability,
-    Step,
-    steps,
-)
+from pyinfra_swarm.nodes.programs import REMOVE_NODE, still_node, updated
+from pyinfra_swarm.nodes.steps import Step, steps
 from pyinfra_swarm.removal.plan import (
     plan_clearing,
     plan_demotion,
@@ -32,6 +25,7 @@ from pyinfra_swarm.removal.plan import (
     plan_successor,
     plan_undeclaring,
 )
+from pyinfra_swarm.removal.steps import AwaitEmpty, Leave, RemoveEntry
 from pyinfra_swarm.removal.target import Target, find
 from pyinfra_swarm.run.confirmation import Proposal, confirmed
 from pyinfra_swarm.run.converge import (
@@ -51,7 +45,9 @@ from pyinfra_swarm.run.limit import left_out
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.shell import with_values
-from pyinfra_swarm.swarm.operations import IS_WORKER, demote
+from pyinfra_swarm.swarm.labels import SetAvailability
+from pyinfra_swarm.swarm.roles import Demote
+from pyinfra_swarm.swarm.roles_operations import AWAIT_WORKER, demote
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -139,7 +135,7 @@ def demoted(settings: Settings) -> Commands:
         progress(f"{target.name} {step.reason}")
         yield from demote(step.node, step.on, itself=False)
         if target.own is not None and target.own.node == step.node:
-            yield on(current_host().name, IS_WORKER, "waiting until it is a worker", timeout=120)
+            yield on(current_host().name, AWAIT_WORKER, "waiting until it is a worker", timeout=120)
 
 
 @job("removal")
@@ -166,7 +162,7 @@ def cleared(settings: Settings) -> Commands:
     target = _target(settings)
     for step in _steps(target, plan_clearing(target)):
         assert isinstance(step, RemoveEntry)
-        remove = with_values(f'{UNLESS_GONE}remove_node "$node"', node=step.node)
+        remove = with_values(f'{REMOVE_NODE}remove_node "$node"', node=step.node)
         yield on(target.ask, remove, "removing its entry", timeout=120)
 
 

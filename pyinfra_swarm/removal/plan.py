@@ -19,11 +19,14 @@ from pyinfra_swarm.nodes.membership import (
     controlling,
 )
 from pyinfra_swarm.nodes.quorum import BRING_BACK, Quorum
-from pyinfra_swarm.nodes.steps import AwaitEmpty, Demote, Leave, RemoveEntry, SetAvailability, Step
+from pyinfra_swarm.nodes.steps import Step
+from pyinfra_swarm.removal.steps import AwaitEmpty, Leave, RemoveEntry
 from pyinfra_swarm.removal.target import Target
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import listed
+from pyinfra_swarm.swarm.labels import SetAvailability
+from pyinfra_swarm.swarm.roles import Demote
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.access.plan import SUDOERS
 from pyinfra_swarm.docker.installation import PACKAGES
-from pyinfra_swarm.engine.api import API, LEAVE, RESTART, still_node
+from pyinfra_swarm.engine.api import API, LEAVE, RESTART
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import acting_manager
 from pyinfra_swarm.nodes.observing import memberships
+from pyinfra_swarm.nodes.programs import still_node
 from pyinfra_swarm.reset.facts import Left
 from pyinfra_swarm.reset.plan import (
     GUARD,

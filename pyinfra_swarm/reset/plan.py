@@ -15,7 +15,7 @@ from pyinfra_swarm.docker.paths import DAEMON_JSON, KEYRING, SOURCES, UNIT_DROP_
 from pyinfra_swarm.firewall.host_files import SCRIPT as FIREWALL
 from pyinfra_swarm.nodes.identity import likely_node
 from pyinfra_swarm.nodes.membership import Membership, Observed, view
-from pyinfra_swarm.nodes.steps import Leave
+from pyinfra_swarm.removal.steps import Leave
 from pyinfra_swarm.rollback.plan import INSTALLED, ROOT
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.observation import Observation

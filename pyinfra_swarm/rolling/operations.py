@@ -12,11 +12,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.engine.api import API, on, updated
+from pyinfra_swarm.engine.api import API, on
 from pyinfra_swarm.keys.restart_operations import after_restart, unlockable
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Node, Observed, controlling, view
 from pyinfra_swarm.nodes.observing import memberships
+from pyinfra_swarm.nodes.programs import updated
 from pyinfra_swarm.proof import operations as proof
 from pyinfra_swarm.rolling import facts
 from pyinfra_swarm.rolling.availability import drained, restored

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.identity import likely_node, node_of, owners
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, acting_manager, view
-from pyinfra_swarm.nodes.steps import SetAvailability, SetLabel
+from pyinfra_swarm.nodes.steps import Step
 from pyinfra_swarm.run.findings import Finding, Notice
 from pyinfra_swarm.run.printable import quoted, quoted_name, setting
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE, LABEL_PREFIX
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetLabel(Step):
+    """This host's node gets a label."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetAvailability(Step):
+    """This host's node gets an availability."""
+
+    availability: str
 
 
 def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Finding]:
@@ -86,7 +102,7 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
             )
         )
     if cluster and acting_manager(settings, observed) == host.name:
-        findings += _strangers(settings, observed, cluster)
+        findings += _undeclared(settings, observed, cluster)
     return findings
 
 
@@ -96,7 +112,7 @@ def _availability(declared: str, found: str) -> SetAvailability:
     )
 
 
-def _strangers(settings: Settings, observed: Observed, cluster: Membership) -> list[Finding]:
+def _undeclared(settings: Settings, observed: Observed, cluster: Membership) -> list[Finding]:
     names = [host.name for host in settings.hosts]
     known: set[str] = set()
     claimed: dict[str, str] = {}

@@ -12,7 +12,8 @@ from pyinfra_swarm.run import context, pyinfra_internals
 from pyinfra_swarm.run.converge import current_host, is_executing, observe_on, report, this_host
 from pyinfra_swarm.run.findings import Finding
 from pyinfra_swarm.run.limit import in_limit
-from pyinfra_swarm.swarm import stages as topology
+from pyinfra_swarm.swarm.plan import Plan, plan
+from pyinfra_swarm.swarm.stages import Seen, Stage
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -26,7 +27,7 @@ def _services(settings: Settings, observed: Observed) -> tuple[Service, ...]:
     return observe_on(acting, swarm_facts.Services)
 
 
-def to_do(settings: Settings, stage: topology.Stage, observed: Observed) -> list[Step]:
+def to_do(settings: Settings, stage: Stage, observed: Observed) -> list[Step]:
     """What a stage does for this host, told; raises where it is refused.
 
     observed: asked once by the operation: while others begin to change something, a second look
@@ -37,18 +38,18 @@ def to_do(settings: Settings, stage: topology.Stage, observed: Observed) -> list
     return steps(findings)
 
 
-_foreseen: tuple[Observed, int, topology.Plan] | None = None
+_foreseen: tuple[Observed, int, Plan] | None = None
 
 
-def _findings(settings: Settings, stage: topology.Stage, observed: Observed) -> list[Finding]:
+def _findings(settings: Settings, stage: Stage, observed: Observed) -> list[Finding]:
     """What is the case, where it is carried out now; else what will be, when its turn comes."""
     global _foreseen
     run, services = context.state(), _services(settings, observed)
-    seen = topology.Seen(settings, observed, services, planning=not is_executing())
+    seen = Seen(settings, observed, services, planning=not is_executing())
     if is_executing():
         return stage.plan(seen, this_host(settings))
     failed = {host.name for host in pyinfra_internals.failed_hosts(run)}
     if _foreseen is None or _foreseen[0] is not observed or _foreseen[1] != len(failed):
         among = {*in_limit()} - failed
-        _foreseen = observed, len(failed), topology.plan(seen, among)
+        _foreseen = observed, len(failed), plan(seen, among)
     return _foreseen[2].of(stage, current_host().name)

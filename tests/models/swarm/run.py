@@ -6,19 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pyinfra_swarm.nodes.membership import Observed, acting_manager
-from pyinfra_swarm.nodes.steps import (
-    AwaitEmpty,
-    Demote,
-    Leave,
-    RemoveEntry,
-    SetAvailability,
-    Step,
-    steps,
-)
+from pyinfra_swarm.nodes.steps import Step, steps
 from pyinfra_swarm.removal import plan as removal
+from pyinfra_swarm.removal.steps import AwaitEmpty, Leave, RemoveEntry
 from pyinfra_swarm.removal.target import Target, find
 from pyinfra_swarm.run.findings import Finding, refusals
 from pyinfra_swarm.settings import Host
+from pyinfra_swarm.swarm.labels import SetAvailability
+from pyinfra_swarm.swarm.roles import Demote
 from pyinfra_swarm.swarm.stages import STAGES, Seen, Stage
 from tests.models.swarm.world import Refused, World
 

@@ -32,12 +32,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pyinfra_swarm.nodes import steps
+from pyinfra_swarm.networks.plan import CreateOverlay, ReplaceIngress
 from pyinfra_swarm.nodes.identity import node_of
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, Overlay, Service
 from pyinfra_swarm.nodes.quorum import majority
+from pyinfra_swarm.nodes.steps import Step
 from pyinfra_swarm.run.lock_state import Holder, Met
 from pyinfra_swarm.settings import Settings
+from pyinfra_swarm.swarm.init import Init
+from pyinfra_swarm.swarm.join import AwaitJoin, Clear, Join
+from pyinfra_swarm.swarm.labels import SetAvailability, SetLabel
+from pyinfra_swarm.swarm.roles import Demote, Promote
 from tests.models.swarm.liar import Liar
 
 CLEAR, ENCRYPTED, NONE = "clear", "encrypted", "none"
@@ -82,7 +87,7 @@ class World:
     member: dict[str, tuple[Swarm, str]] = field(default_factory=dict)
     crash_after: int = -1
     taken: int = 0
-    founded: int = 0
+    initialised: int = 0
     meanwhile: Callable[[], None] = lambda: None
     addresses: dict[str, str] = field(default_factory=dict)
     seen: Observed | None = None
@@ -231,7 +236,7 @@ class World:
         def does() -> None:
             if name in self.member:
                 raise Refused("This node is already part of a swarm.")
-            self.founded += 1
+            self.initialised += 1
             self.enter(Swarm(f"swarm{next(self.ids)}"), name, "manager")
 
         self.step(None, does)
@@ -335,43 +340,43 @@ class World:
 
     # A planner's step
 
-    def carry_out(self, name: str, one: steps.Step, acting: str | None, observed: Observed) -> None:
+    def carry_out(self, name: str, one: Step, acting: str | None, observed: Observed) -> None:
         """What the operations do for a step, on the host or through the manager that acts."""
-        if isinstance(one, steps.Found):
+        if isinstance(one, Init):
             self.init(name)
             return
         if acting is None:
             raise Refused("no manager answers")
         self.trusts(acting)
         match one:
-            case steps.ReplaceIngress():
+            case ReplaceIngress():
                 self.replace_ingress(name)
-            case steps.Clear(node=node):
+            case Clear(node=node):
                 if node.votes:
                     self.set_role(acting, self.of(name, node.id), "worker")
                 self.remove(acting, self.of(name, node.id))
-            case steps.Join():
+            case Join():
                 self.join(name, acting)
-            case steps.AwaitJoin():
+            case AwaitJoin():
                 raise Refused("it has not joined in time")  # here only liars say that they do
-            case steps.Promote(node=node_id):
+            case Promote(node=node_id):
                 self.set_role(acting, self.of(name, node_id), "manager")
-            case steps.Demote(node=node_id, on=on):
+            case Demote(node=node_id, on=on):
                 self.trusts(on)
                 self.set_role(on, self.of(name, node_id), "worker")
-            case steps.SetLabel() | steps.SetAvailability():
+            case SetLabel() | SetAvailability():
                 cluster = observed[acting]
                 assert cluster is not None
                 node_now = node_of(self.settings, observed, cluster, name)
                 if node_now is None:
                     raise Refused("this host is not in the swarm")
                 node_id = self.of(name, node_now.id)
-                if isinstance(one, steps.SetLabel):
+                if isinstance(one, SetLabel):
                     labels = {**self.manages(acting).nodes[node_id].labels, one.key: one.value}
                     self.change(acting, node_id, labels=labels)
                 else:
                     self.change(acting, node_id, availability=one.availability)
-            case steps.CreateOverlay(name=overlay):
+            case CreateOverlay(name=overlay):
                 swarm = self.manages(acting)
                 self.step(swarm, functools.partial(swarm.overlays.add, overlay))
             case _:

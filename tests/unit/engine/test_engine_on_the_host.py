@@ -18,10 +18,11 @@ from pyinfra_swarm.backup import force_new_cluster_operations as force
 from pyinfra_swarm.backup import restore_operations as restore
 from pyinfra_swarm.backup import save_operations as backup
 from pyinfra_swarm.backup.archive import NEEDED, written_anew
-from pyinfra_swarm.engine.api import API, LEAVE, still_node
+from pyinfra_swarm.engine.api import API, LEAVE
 from pyinfra_swarm.keys import attach_operations as attach
+from pyinfra_swarm.nodes.programs import still_node
 from pyinfra_swarm.run.answer import asked, sections
-from pyinfra_swarm.swarm import operations as swarm
+from pyinfra_swarm.swarm.join_operations import LEAVE_PENDING, clear_dead_entry
 from tests.builders import node
 from tests.unit.backup.test_archive import state
 from tests.unit.run.test_refused_on_this_side import CHOICE
@@ -328,7 +329,6 @@ echo "$*" >> "$HERE/log"
 for url; do :; done
 case "$*" in
   */nodes) [ -e "$HERE/answers" ] || { printf 'no leader\\n500'; exit; }; cat "$HERE/nodes" ;;
-  */info) cat "$HERE/info" ;;
   */swarm/*) echo "$url" >> "$HERE/destroyed" ;;
 esac
 printf '\\n200'
@@ -342,7 +342,7 @@ def engine(machine: Machine) -> Machine:
     (machine.here / "bin/sleep").write_text("#!/bin/sh\n")
     (machine.here / "bin/sleep").chmod(0o755)
     (machine.here / "destroyed").touch()
-    (machine.here / "info").write_text('{"Swarm":{"NodeID":"abc","LocalNodeState":"pending"}}')
+    (machine.here / "bin/docker").write_text("#!/bin/sh\necho abc\n")
     return machine
 
 
@@ -405,8 +405,8 @@ def test_an_engine_that_is_another_node_by_now_does_not_leave(
 def test_a_host_that_was_let_in_meanwhile_does_not_leave(
     engine: Machine, state: str, leaves: bool, goes_on: bool
 ) -> None:
-    (engine.here / "info").write_text(f'{{"Swarm":{{"LocalNodeState":"{state}"}}}}')
-    done = engine.run(f"{API}{swarm._NOT_LET_IN}api -X POST '{LEAVE}?force=1'")
+    (engine.here / "bin/docker").write_text(f"#!/bin/sh\necho {state}\n")
+    done = engine.run(LEAVE_PENDING)
     assert (done.returncode == 0) == goes_on
     assert bool((engine.here / "destroyed").read_text()) == leaves
 
@@ -428,7 +428,7 @@ def test_an_entry_whose_node_has_come_back_stays(
 case "$*" in "node inspect "*) echo {now} ;; *) echo "$*" >> "$HERE/log" ;; esac
 """
     (machine.here / "bin/docker").write_text(docker)
-    done = machine.run(swarm._remove_script(replace(node(1), state=planned)))
+    done = machine.run(clear_dead_entry(replace(node(1), state=planned)))
     assert (done.returncode == 0) == goes
     assert ("node rm --force" in (machine.here / "log").read_text()) == goes
     assert goes or "has come back, so its entry stays" in done.stderr

@@ -7,7 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from pyinfra_swarm.engine.api import UPDATE_NODE
+from pyinfra_swarm.nodes.programs import UPDATE_NODE
+from tests.tools.go_templates import DOCKER
 
 SPEC = {
     "Labels": {
@@ -37,8 +38,9 @@ esac
 def updated(here: Path, arguments: str) -> list[dict[str, object]]:
     """What an engine is sent that has changed the node while it was looked at, in order."""
     (here / "node").write_text(json.dumps(NODE, separators=(",", ":"), ensure_ascii=False))
-    (here / "curl").write_text(ENGINE)
-    (here / "curl").chmod(0o755)
+    for name, text in {"curl": ENGINE, "docker": DOCKER}.items():
+        (here / name).write_text(text)
+        (here / name).chmod(0o755)
     subprocess.run(
         ["sh", "-c", f"set -eu\n{UPDATE_NODE}update_node {arguments}"],
         env={"PATH": f"{here}:{os.environ['PATH']}", "HERE": str(here)},
@@ -50,8 +52,8 @@ def updated(here: Path, arguments: str) -> list[dict[str, object]]:
 
 
 def test_an_engine_is_made_to_look_again_by_a_change_that_is_taken_back(tmp_path: Path) -> None:
-    assert updated(tmp_path, "abc") == [{"Name": "anew", **SPEC}, SPEC]
+    assert updated(tmp_path, "abc") == [{"Name": "again", **SPEC}, SPEC]
 
 
 def test_a_promotion_changes_the_role_alone(tmp_path: Path) -> None:
-    assert updated(tmp_path, "abc manager") == [{**SPEC, "Role": "manager"}]
+    assert updated(tmp_path, "abc manager") == [{"Name": None, **SPEC, "Role": "manager"}]

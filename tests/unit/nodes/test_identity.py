@@ -24,9 +24,9 @@ from pyinfra_swarm.nodes.identity import (
 )
 from pyinfra_swarm.nodes.measures import nodes as measured
 from pyinfra_swarm.nodes.membership import Membership, Observed, acting_manager, controlling, view
-from pyinfra_swarm.nodes.steps import Clear, Demote, Leave, RemoveEntry, SetAvailability
 from pyinfra_swarm.proof.crossings import unproven
 from pyinfra_swarm.removal.plan import plan_removal
+from pyinfra_swarm.removal.steps import Leave, RemoveEntry
 from pyinfra_swarm.removal.target import find
 from pyinfra_swarm.rolling.jobs import Options, restart
 from pyinfra_swarm.rolling.nodes import entry
@@ -34,10 +34,13 @@ from pyinfra_swarm.rolling.operations import _other_manager
 from pyinfra_swarm.rolling.plan import plan as rolling_plan
 from pyinfra_swarm.run.findings import Refusal, changes
 from pyinfra_swarm.settings import Settings
-from pyinfra_swarm.swarm.labels import plan_labels
-from pyinfra_swarm.swarm.operations import _addresses
-from pyinfra_swarm.swarm.plan import plan_demotion, plan_join, plan_promotion, plan_swarm
-from pyinfra_swarm.swarm.stages import Seen, plan
+from pyinfra_swarm.swarm.init import plan_init
+from pyinfra_swarm.swarm.join import Clear, plan_join
+from pyinfra_swarm.swarm.join_operations import _addresses
+from pyinfra_swarm.swarm.labels import SetAvailability, plan_labels
+from pyinfra_swarm.swarm.plan import plan
+from pyinfra_swarm.swarm.roles import Demote, plan_demotion, plan_promotion
+from pyinfra_swarm.swarm.stages import Seen
 from tests.builders import (
     CONVERGED,
     FRESH,
@@ -91,7 +94,7 @@ def test_what_a_declared_worker_calls_the_swarm_nobody_joins(others: Membership 
     assert acting_manager(SETTINGS, observed) is None
     assert view(SETTINGS, observed) is None
     for host in SETTINGS.hosts:
-        [refusal] = plan_swarm(SETTINGS, observed, host)
+        [refusal] = plan_init(SETTINGS, observed, host)
         assert isinstance(refusal, Refusal)
         assert refusal.sentence() == (
             "the swarm: only rk4 says that it is a manager of one, and is declared a worker. A "

@@ -9,18 +9,13 @@ import pytest
 
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, view
 from pyinfra_swarm.nodes.quorum import may_restart
-from pyinfra_swarm.nodes.steps import AwaitJoin, Clear, Demote, Found, Join, Promote
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
+from pyinfra_swarm.swarm.init import Init, plan_init
+from pyinfra_swarm.swarm.join import AwaitJoin, Clear, Join, plan_join, stale_entries
 from pyinfra_swarm.swarm.labels import plan_labels
-from pyinfra_swarm.swarm.plan import (
-    plan_demotion,
-    plan_join,
-    plan_promotion,
-    plan_swarm,
-    stale_entries,
-)
+from pyinfra_swarm.swarm.roles import Demote, Promote, plan_demotion, plan_promotion
 from tests.builders import (
     ABSENT,
     CLEAR_INGRESS,
@@ -90,7 +85,7 @@ def test_a_manager_that_is_to_be_demoted_is_believed_where_no_other_answers() ->
 def test_while_planning_only_a_stopped_engine_is_waited_for() -> None:
     for unsure, refused in ((STOPPED, False), (SILENT, True)):
         observed = {**dict.fromkeys(CONVERGED, FRESH), "rk2": unsure}
-        found = plan_swarm(SETTINGS, observed, RK1, planning=True)
+        found = plan_init(SETTINGS, observed, RK1, planning=True)
         assert bool(found) is refused
 
 
@@ -98,19 +93,19 @@ def test_the_first_that_is_in_no_swarm_founds_it_and_no_other() -> None:
     settings = declared(swarm={"init_without": ["rk1"]})
     for first in (SILENT, STOPPED):
         observed = {**dict.fromkeys(CONVERGED, FRESH), "rk1": first}
-        assert plan_swarm(settings, observed, RK1) == []
-        [step] = plan_swarm(settings, observed, RK2)
-        assert isinstance(step, Found)
+        assert plan_init(settings, observed, RK1) == []
+        [step] = plan_init(settings, observed, RK2)
+        assert isinstance(step, Init)
 
 
 def test_a_host_that_does_not_know_its_node_yet_is_in_no_other_swarm() -> None:
     joining = own("rk4", node="", state="pending")
-    assert plan_swarm(SETTINGS, {**CONVERGED, "rk4": joining}, RK4) == []
+    assert plan_init(SETTINGS, {**CONVERGED, "rk4": joining}, RK4) == []
     elsewhere = own("rk4", cluster="swarm2")
     assert "is in another swarm" in the(
-        Refusal, plan_swarm(SETTINGS, {**CONVERGED, "rk4": elsewhere}, RK4)
+        Refusal, plan_init(SETTINGS, {**CONVERGED, "rk4": elsewhere}, RK4)
     )
-    assert plan_swarm(SETTINGS, {**CONVERGED, "rk4": own("rk4", cluster="swarm1")}, RK4) == []
+    assert plan_init(SETTINGS, {**CONVERGED, "rk4": own("rk4", cluster="swarm1")}, RK4) == []
 
 
 @pytest.mark.parametrize(
@@ -127,7 +122,7 @@ def test_who_was_removed_is_told_from_who_is_elsewhere(
     cluster: str, managers: dict[str, str], removed: bool
 ) -> None:
     stranger = own("rk4", node="node9", cluster=cluster, remote_managers=managers)
-    sentence = the(Refusal, plan_swarm(SETTINGS, {**CONVERGED, "rk4": stranger}, RK4))
+    sentence = the(Refusal, plan_init(SETTINGS, {**CONVERGED, "rk4": stranger}, RK4))
     assert ("was removed from it" in sentence) is removed
     if not removed:
         at = ", ".join(sorted(managers.values())) or "unknown addresses"
@@ -141,7 +136,7 @@ def of_a_worker(*rulers: str, to: str = "rk1", **declared_managers: Membership |
     for name in ("rk3", "rk4"):
         evil = own("rk1", hostname=name, cluster=f"of-{name}", nodes=(node(int(name[2:])),))
         observed[name] = evil if name in rulers else FRESH
-    return the(Refusal, plan_swarm(settings, observed, settings.host(to)))
+    return the(Refusal, plan_init(settings, observed, settings.host(to)))
 
 
 def test_a_swarm_of_workers_is_named_and_not_believed() -> None:
@@ -168,13 +163,13 @@ def test_a_declared_manager_that_has_lost_its_quorum_speaks_for_the_swarm(
 
 def test_a_manager_without_a_quorum_says_why_in_its_engines_words() -> None:
     lost = {name: own(name, nodes=None, error="") for name in ("rk1", "rk2", "rk3")}
-    sentence = the(Refusal, plan_swarm(SETTINGS, lost, RK1))
+    sentence = the(Refusal, plan_init(SETTINGS, lost, RK1))
     assert "fewer managers are reachable than a quorum. Bring back" in sentence
     talking = {**lost, "rk2": own("rk2", nodes=None, error="no leader")}
-    assert "(“no leader”)" in the(Refusal, plan_swarm(SETTINGS, talking, RK1))
+    assert "(“no leader”)" in the(Refusal, plan_init(SETTINGS, talking, RK1))
     worker = own("rk4", error="a worker's trouble")
     talking = {**{"rk4": worker}, **lost}
-    assert "“" not in the(Refusal, plan_swarm(SETTINGS, talking, RK1))
+    assert "“" not in the(Refusal, plan_init(SETTINGS, talking, RK1))
 
 
 # Joining, and what was left behind

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed
-from pyinfra_swarm.nodes.steps import AwaitEmpty, Demote, Leave, RemoveEntry, SetAvailability, steps
+from pyinfra_swarm.nodes.steps import steps
 from pyinfra_swarm.removal.plan import (
     plan_clearing,
     plan_demotion,
@@ -19,9 +19,12 @@ from pyinfra_swarm.removal.plan import (
     plan_undeclaring,
     unfinished,
 )
+from pyinfra_swarm.removal.steps import AwaitEmpty, Leave, RemoveEntry
 from pyinfra_swarm.removal.target import Target, find
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
 from pyinfra_swarm.settings import Settings
+from pyinfra_swarm.swarm.labels import SetAvailability
+from pyinfra_swarm.swarm.roles import Demote
 from tests.builders import CONVERGED, FRESH, SETTINGS, SILENT, declared, node, nodes_of, swarm
 
 DOWN: dict[str, Any] = {"state": "down", "reachability": "unreachable", "leader": False}

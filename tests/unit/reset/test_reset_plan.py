@@ -9,7 +9,7 @@ import pytest
 from pyinfra_swarm.access.plan import SUDOERS
 from pyinfra_swarm.docker.paths import DAEMON_JSON, KEYRING, SOURCES, UNIT_DROP_IN
 from pyinfra_swarm.nodes.membership import Membership
-from pyinfra_swarm.nodes.steps import Leave
+from pyinfra_swarm.removal.steps import Leave
 from pyinfra_swarm.reset.facts import Left
 from pyinfra_swarm.reset.plan import (
     GUARD,

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pyinfra_swarm.nodes.steps import SetLabel
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import (
     LIMIT,
@@ -21,6 +20,7 @@ from pyinfra_swarm.run.printable import (
     setting,
     visible,
 )
+from pyinfra_swarm.swarm.labels import SetLabel
 from tests.tools import hostile
 
 

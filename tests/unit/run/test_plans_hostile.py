@@ -89,7 +89,7 @@ def test_the_plans_are_found() -> None:
         "preflight.plan.plan",
         "ssh.plan.plan",
         "swarm.labels.plan_labels",
-        "swarm.plan.plan_swarm",
+        "swarm.init.plan_init",
         "updates.plan.plan",
     } <= set(PLANS)
     assert len(PLANS) > 40

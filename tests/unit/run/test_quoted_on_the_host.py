@@ -14,11 +14,12 @@ import pytest
 
 from pyinfra_swarm.backup import force_new_cluster_operations as force
 from pyinfra_swarm.backup import save_operations as backup
-from pyinfra_swarm.engine.api import UNLESS_GONE, UPDATE_NODE, updated
+from pyinfra_swarm.nodes.programs import REMOVE_NODE, UPDATE_NODE, updated
 from pyinfra_swarm.removal import operations as removal
 from pyinfra_swarm.run.shell import with_values
 from pyinfra_swarm.settings.paths import ROOT
-from pyinfra_swarm.swarm import operations as swarm
+from pyinfra_swarm.swarm.join_operations import attach_again, clear_dead_entry
+from pyinfra_swarm.swarm.roles_operations import demotion, promote
 from tests.builders import node
 from tests.tools.hostile import CANARY, KNOWN
 from tests.unit.run.test_refused_on_this_side import CHOICE
@@ -71,19 +72,19 @@ def run(here: Path, script: str) -> list[list[str]]:
 
 def _removing(manager: bool) -> Callable[[str], str]:
     entry = node(1) if manager else node(1, "worker")
-    return lambda id: swarm._remove_script(replace(entry, id=id))
+    return lambda id: clear_dead_entry(replace(entry, id=id))
 
 
 SCRIPTS: dict[str, Callable[[str], str]] = {
     "docker node update": lambda id: updated(id, ["--availability", "drain"]),
     "a label taken off": lambda id: updated(id, ["--label-rm", id]),
     "update_node": lambda id: with_values(f'{UPDATE_NODE}update_node "$node"', node=id),
-    "promote": lambda id: with_values(swarm._PROMOTE, node=id),
-    "demote": lambda id: with_values(swarm._DEMOTE + swarm._DEMOTED, node=id),
-    "look again": lambda id: with_values(swarm._LOOK_AGAIN, node=id, address=id),
+    "promote": promote,
+    "demote": lambda id: demotion(id, itself=False),
+    "attach again": lambda id: attach_again(id, id),
     "a dead worker": _removing(manager=False),
     "a dead manager": _removing(manager=True),
-    "remove its entry": lambda id: with_values(f'{UNLESS_GONE}remove_node "$node"', node=id),
+    "remove its entry": lambda id: with_values(f'{REMOVE_NODE}remove_node "$node"', node=id),
     "its tasks": lambda id: removal.wait_until_empty(id, 300),
     "it is down": lambda id: removal.wait_until_down(id, id, 120),
     "backup": lambda id: backup.save_script(
@@ -111,7 +112,7 @@ def test_a_program_gets_it_as_one_argument(tmp_path: Path, name: str) -> None:
 def test_the_engine_is_asked_for_all_of_it_and_told_nothing_else(tmp_path: Path, name: str) -> None:
     for text in [text for text in HOSTILE if text]:
         first, *_ = run(tmp_path, SCRIPTS[name](text))
-        assert first[-1] == f"http://localhost/nodes/{text}"
+        assert first[-1] == text
 
 
 def test_no_shell_could_hold_a_nul() -> None:
@@ -145,7 +146,7 @@ SAFE = {
         "name": "a declared login, or a package of ours",
         "steps": "lines that are judged themselves",
     },
-    "engine/api.py": {"options": "an argument of shlex.join()"},
+    "nodes/programs.py": {"options": "an argument of shlex.join()"},
     "backup/restore_operations.py": {"update": "made by updating()"},
     "reset/operations.py": {
         "path": "one of our own paths",
@@ -153,9 +154,7 @@ SAFE = {
         "traces.held": "names of packages of ours",
     },
     "rolling/operations.py": {"lines": "scripts, judged where they are made"},
-    "swarm/operations.py": {
-        "look_again": "made by with_values()",
-    },
+    "swarm/join_operations.py": {"look_again": "made by program()"},
     "updates/operations.py": {
         "units": "our own names",
         "start": "our own names",
@@ -167,6 +166,7 @@ SAFE = {
 AT_WORK = (
     "*/*operations.py",
     "engine/api.py",
+    "nodes/programs.py",
     "run/converge.py",
     "run/connection.py",
     "run/script.py",

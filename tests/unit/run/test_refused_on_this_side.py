@@ -30,9 +30,10 @@ from pyinfra_swarm.backup.save import Choice
 from pyinfra_swarm.drift import cli as drift_cli
 from pyinfra_swarm.drift import target as drift_target
 from pyinfra_swarm.engine import api as engine_api
-from pyinfra_swarm.nodes.steps import Leave
+from pyinfra_swarm.nodes.programs import still_node
 from pyinfra_swarm.proof import operations as proof
 from pyinfra_swarm.removal import operations as removal
+from pyinfra_swarm.removal.steps import Leave
 from pyinfra_swarm.reset import operations as reset
 from pyinfra_swarm.rollback import operations as guard
 from pyinfra_swarm.run import confirmation, limit, pyinfra_internals, reporting
@@ -464,10 +465,10 @@ def test_an_engine_leaves_only_while_it_is_the_node_that_was_meant(
     monkeypatch.setattr(removal, "plan_leaving", lambda target: [])
     monkeypatch.setattr(removal, "_steps", lambda target, findings: [Leave("node rk1", "leaves")])
     script = first(inspect.unwrap(removal.left)(FOUR))
-    assert script.index(engine_api.still_node("node1")) < script.index("/swarm/leave")
+    assert script.index(still_node("node1")) < script.index("/swarm/leave")
     monkeypatch.setattr(reset, "this_host", lambda settings: FOUR.host("rk1"))
     monkeypatch.setattr(reset, "memberships", lambda: {"rk1": own})
     monkeypatch.setattr(reset, "plan_leaving", lambda *_, turn: [])
     monkeypatch.setattr(reset, "report", lambda part, findings: True)
     script = first(inspect.unwrap(reset.workers_left)(FOUR))
-    assert script.index(engine_api.still_node("node1")) < script.index("/swarm/leave?force=1")
+    assert script.index(still_node("node1")) < script.index("/swarm/leave?force=1")

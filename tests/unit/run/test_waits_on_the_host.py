@@ -14,14 +14,16 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.docker import operations as docker_operations
-from pyinfra_swarm.engine.api import UNLESS_GONE
 from pyinfra_swarm.keys import attach_operations as attach
 from pyinfra_swarm.networks import operations as networks
+from pyinfra_swarm.nodes.programs import REMOVE_NODE
 from pyinfra_swarm.removal import operations as removal
 from pyinfra_swarm.run import clock
 from pyinfra_swarm.run.shell import with_values
-from pyinfra_swarm.swarm import operations as swarm
+from pyinfra_swarm.swarm import join_operations as join
+from pyinfra_swarm.swarm import roles_operations as roles
 from tests.builders import node
+from tests.tools.go_templates import DOCKER
 from tests.tools.hostile import CANARY
 from tests.unit.engine.test_engine_on_the_host import recorded
 
@@ -31,7 +33,7 @@ GONE = "Error response from daemon: node abc not found"
 def run(here: Path, script: str, **stubs: str) -> subprocess.CompletedProcess[str]:
     """Run shell whose commands are these."""
     for name, text in stubs.items():
-        (here / name).write_text(f"#!/bin/sh\n{text}\n")
+        (here / name).write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
         (here / name).chmod(0o755)
     return subprocess.run(
         ["sh", "-c", f"set -eu\n{script}"],
@@ -52,7 +54,7 @@ NOT_PLAIN = f"x;touch {CANARY};$(touch {CANARY})'\"\n touch {CANARY}"
 CURL = """\
 for url; do :; done
 case $url in
-  */update*) ;;
+  */update*) printf '%s\\n' "$url" >> "$HERE/updated" ;;
   */nodes) cat "$HERE/nodes" ;;
   */nodes/*) printf '%s\\n' "$url" >> "$HERE/asked"; cat "$HERE/node" ;;
   */networks/ingress) cat "$HERE/ingress" ;;
@@ -82,22 +84,20 @@ def docker(said: str) -> dict[str, str]:
 
 
 WAITS = {
-    "promoted": Wait(
-        with_values(swarm._PROMOTE, node=NOT_PLAIN), {"node": MANAGER}, {"node": NOT_REACHED}
-    ),
+    "promoted": Wait(roles.promote(NOT_PLAIN), {"node": MANAGER}, {"node": NOT_REACHED}),
     "demoted": Wait(
-        with_values(swarm._DEMOTE + swarm._DEMOTED, node=NOT_PLAIN),
+        roles.demotion(NOT_PLAIN, itself=False),
         {"node": WORKER, "nodes": NODES},
         {"node": MANAGER, "nodes": NODES},
     ),
     "no leader": Wait(
-        with_values(swarm._DEMOTE + swarm._DEMOTED, node=NOT_PLAIN),
+        roles.demotion(NOT_PLAIN, itself=False),
         {"node": WORKER, "nodes": NODES},
         {"node": WORKER, "nodes": NO_LEADER},
     ),
-    "answers": Wait(swarm._IS_MANAGER, {"nodes": NODES}, {"curl": "exit 7"}),
-    "worker": Wait(swarm.IS_WORKER, docker("active false"), docker("active true")),
-    "joined": Wait(swarm._JOINED, docker("active "), docker("pending ")),
+    "answers": Wait(roles.AWAIT_MANAGER, {"nodes": NODES}, {"curl": "exit 7"}),
+    "worker": Wait(roles.AWAIT_WORKER, docker("active false"), docker("active true")),
+    "joined": Wait(join.AWAIT_JOIN, docker("active "), docker("pending ")),
     "empty": Wait(
         removal.wait_until_empty(NOT_PLAIN, 300),
         docker("Shutdown 2 hours ago|web.1"),
@@ -106,9 +106,13 @@ WAITS = {
     "down": Wait(
         removal.wait_until_down(NOT_PLAIN, NOT_PLAIN, 120), docker("down"), docker("ready")
     ),
-    "ingress": Wait(networks._JOIN_INGRESS, {"ingress": INGRESS}, {"ingress": {"Containers": {}}}),
+    "ingress": Wait(
+        networks.ATTACHED + networks.AWAIT_ATTACHED,
+        {"ingress": INGRESS},
+        {"ingress": {"Containers": {}}},
+    ),
     "removed": Wait(
-        with_values(f'{UNLESS_GONE}remove_node "$node"', node=NOT_PLAIN),
+        with_values(f'{REMOVE_NODE}remove_node "$node"', node=NOT_PLAIN),
         docker(NOT_PLAIN.replace("'", "")),
         {"docker": "echo 'node is not down and can'\\''t be removed' >&2; exit 1"},
     ),
@@ -122,7 +126,7 @@ WAITS = {
 
 def ends(here: Path, script: str, answers: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
     """Run a wait, where all of the time is over when its condition has been looked at."""
-    programs = {"curl": CURL, "sleep": ":", "date": _CLOCK}
+    programs = {"curl": CURL, "sleep": ":", "date": _CLOCK, "docker": DOCKER}
     (here / "clock").write_text("0")
     for name, said in answers.items():
         if isinstance(said, str):
@@ -148,7 +152,11 @@ def test_a_wait_ends_when_it_is_so_and_says_so_when_it_is_not(tmp_path: Path, na
 
 def test_a_node_is_asked_for_by_the_id_that_was_given(tmp_path: Path) -> None:
     assert ends(tmp_path, WAITS["promoted"].script, {"node": MANAGER}).returncode == 0
-    assert f"http://localhost/nodes/{NOT_PLAIN}\n" in (tmp_path / "asked").read_text()
+    said = (tmp_path / "updated").read_text()
+    assert (
+        said == f"http://localhost/nodes/{NOT_PLAIN}/update?version={MANAGER['Version']['Index']}\n"
+    )
+    assert set((tmp_path / "inspected").read_text().split("\n")) == {*NOT_PLAIN.split("\n"), ""}
 
 
 def test_labels_that_are_called_as_what_is_awaited_are_not_taken_for_it(tmp_path: Path) -> None:
@@ -182,10 +190,10 @@ case "$*" in
 esac
 printf '\\n200'"""
     answers = {"curl": curl, "nodes": nodes, "node": MANAGER, "ingress": INGRESS}
-    done = ends(tmp_path, f"pause=0\n{networks._REPLACE_INGRESS}", answers)
+    done = ends(tmp_path, f"pause=0\n{networks.REPLACE_INGRESS}", answers)
     assert (done.returncode, done.stderr) == (0, "")
-    asked = {url.rpartition("/")[2] for url in (tmp_path / "asked").read_text().splitlines()}
-    assert asked == {node["ID"] for node in NODES}
+    told = {url.split("/")[-2] for url in (tmp_path / "updated").read_text().splitlines()}
+    assert told == {node["ID"] for node in NODES}
 
 
 def test_what_takes_long_to_answer_is_not_asked_more_often_than_there_is_time(
@@ -204,7 +212,7 @@ def test_what_takes_long_to_answer_is_not_asked_more_often_than_there_is_time(
 
 def test_what_comes_true_is_not_waited_for_any_longer(tmp_path: Path) -> None:
     flag = '[ -e "$HERE/there" ] && echo "active " || { : > "$HERE/there"; echo pending; }'
-    assert run(tmp_path, swarm._JOINED, docker=flag).returncode == 0
+    assert run(tmp_path, join.AWAIT_JOIN, docker=flag).returncode == 0
 
 
 def test_networks_that_do_not_come_are_waited_for_by_the_clock(
@@ -226,14 +234,16 @@ def test_networks_that_do_not_come_are_waited_for_by_the_clock(
     assert len(looks) == 3
 
 
-@pytest.mark.parametrize("script", [f"{UNLESS_GONE}remove_node abc", swarm._remove_script(node(1))])
+@pytest.mark.parametrize(
+    "script", [f"{REMOVE_NODE}remove_node abc", join.clear_dead_entry(node(1))]
+)
 def test_an_entry_that_somebody_else_has_removed_is_gone(tmp_path: Path, script: str) -> None:
     done = run(tmp_path, script, docker=f'echo "{GONE}" >&2; exit 1')
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_entry_that_cannot_be_removed_is_told_in_the_engines_words(tmp_path: Path) -> None:
-    script = f"{UNLESS_GONE}remove_node abc".replace("within 90", "within 1")
+    script = f"{REMOVE_NODE}remove_node abc".replace("within 90", "within 1")
     done = run(tmp_path, script, docker='echo "node abc is not down" >&2; exit 1')
     assert (done.returncode, done.stderr) == (1, "node abc is not down\n")
     (tmp_path / "docker").unlink()
@@ -247,7 +257,8 @@ def test_a_host_that_has_joined_has_only_its_own_node_looked_at_again(
     tmp_path: Path, at: str, asked: bool
 ) -> None:
     """It says itself which node it is; the managers know where that is."""
-    script = with_values(swarm._LOOK_AGAIN, node=WORKER["ID"], address="10.0.0.4")
-    done = ends(tmp_path, script, {**docker(at), "node": WORKER})
+    script = join.attach_again(WORKER["ID"], "10.0.0.4")
+    found = {**WORKER, "Status": {**WORKER["Status"], "Addr": at}}
+    done = ends(tmp_path, script, {"node": found})
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "asked").exists() == asked
+    assert (tmp_path / "updated").exists() == asked

@@ -24,7 +24,8 @@ from pyinfra_swarm.run import lock_state as lock
 from pyinfra_swarm.run.findings import Refusal
 from pyinfra_swarm.run.lock_state import Holder
 from pyinfra_swarm.settings import Host
-from pyinfra_swarm.swarm.stages import Seen, plan
+from pyinfra_swarm.swarm.plan import plan
+from pyinfra_swarm.swarm.stages import Seen
 from tests.models.swarm.liar import Liar
 from tests.models.swarm.run import Removal, Run
 from tests.models.swarm.world import World
@@ -108,9 +109,9 @@ def test_a_worker_that_lies_harms_nobody_but_itself(world: World) -> None:
     runs = [Run(world).all() for _ in range(2)]
     for kind in set(world.liar.told):
         event(kind)
-    assert world.founded <= 1
+    assert world.initialised <= 1
     if answers:
-        assert world.founded == 0
+        assert world.initialised == 0
     for host in honest(world):
         name = host.name
         if name in before:

@@ -20,12 +20,17 @@ from hypothesis import event, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pyinfra_swarm.nodes import steps
+from pyinfra_swarm.networks.plan import CreateOverlay, ReplaceIngress
 from pyinfra_swarm.nodes.membership import acting_manager
 from pyinfra_swarm.nodes.quorum import majority
 from pyinfra_swarm.nodes.steps import Step
 from pyinfra_swarm.settings import Host, Settings
-from pyinfra_swarm.swarm.stages import Seen, plan
+from pyinfra_swarm.swarm.init import Init
+from pyinfra_swarm.swarm.join import Clear, Join
+from pyinfra_swarm.swarm.labels import SetAvailability, SetLabel
+from pyinfra_swarm.swarm.plan import plan
+from pyinfra_swarm.swarm.roles import Demote, Promote
+from pyinfra_swarm.swarm.stages import Seen
 from tests.models.swarm.run import Removal, Run
 from tests.models.swarm.world import CLEAR, ENCRYPTED, NONE, Crash, Swarm, World
 
@@ -239,7 +244,7 @@ def distance(world: World) -> Counter[str]:
     names = {host.name for host in world.settings.hosts}
     swarm = next((s for n, (s, _) in world.member.items() if n in names), None)
     if swarm is None:
-        differs["Found"] = 1
+        differs["Init"] = 1
     nodes = {}
     for host in world.settings.hosts:
         node = swarm.nodes[world.member[host.name][1]] if host.name in world.member else None  # type: ignore[union-attr]
@@ -269,7 +274,7 @@ def kinds(done: list[tuple[str, Step]]) -> Counter[str]:
 
 
 def snapshot(world: World) -> str:
-    return repr((world, world.founded))
+    return repr((world, world.initialised))
 
 
 # The promises
@@ -288,7 +293,7 @@ def promise(world: World) -> Run:
     again = Run(world).all()
     if not any("clear ingress" in why for why in stuck.values()):  # told by whoever speaks first
         assert again.done == []
-    assert world.founded <= 1
+    assert world.initialised <= 1
     return first
 
 
@@ -323,13 +328,13 @@ def test_a_dry_run_foresees_the_run_step_by_step(world: World) -> None:
 
 
 ORDER = (
-    (steps.Found,),
-    (steps.ReplaceIngress,),
-    (steps.Clear, steps.Join),
-    (steps.Promote,),
-    (steps.Demote,),
-    (steps.SetLabel, steps.SetAvailability),
-    (steps.CreateOverlay,),
+    (Init,),
+    (ReplaceIngress,),
+    (Clear, Join),
+    (Promote,),
+    (Demote,),
+    (SetLabel, SetAvailability),
+    (CreateOverlay,),
 )
 """What is done before what; kinds in one line are of one stage, host by host."""
 
@@ -400,7 +405,7 @@ def test_hosts_that_come_and_go_meanwhile_split_and_lose_nothing(world: World, s
         world.meanwhile = weather
         Run(world).all()
     world.meanwhile = lambda: None
-    assert world.founded == 0 or gone
+    assert world.initialised == 0 or gone
     world.power(off=[], on=names)
     world.rest()
     promise(world)

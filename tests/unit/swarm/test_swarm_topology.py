@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pyinfra_swarm.deploys import states
+from pyinfra_swarm.networks.plan import ReplaceIngress
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, Overlay, Service
-from pyinfra_swarm.nodes.steps import Clear, Demote, Found, Join, Promote, ReplaceIngress, SetLabel
 from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.settings import Settings
-from pyinfra_swarm.swarm.plan import plan_demotion
-from pyinfra_swarm.swarm.stages import STAGES, Plan, Seen, plan
+from pyinfra_swarm.swarm.init import Init
+from pyinfra_swarm.swarm.join import Clear, Join
+from pyinfra_swarm.swarm.labels import SetLabel
+from pyinfra_swarm.swarm.plan import Plan, plan
+from pyinfra_swarm.swarm.roles import Demote, Promote, plan_demotion
+from pyinfra_swarm.swarm.stages import STAGES, Seen
 from tests.builders import (
     ABSENT,
     CLEAR_INGRESS,
@@ -56,7 +61,7 @@ def notices(of: Plan) -> list[str]:
 def test_nothing() -> None:
     fresh = {host.name: ABSENT for host in SETTINGS.hosts}
     assert outline(planned(fresh)) == [
-        ("rk1", Found),
+        ("rk1", Init),
         ("rk1", ReplaceIngress),
         ("rk2", Join),
         ("rk3", Join),
@@ -74,7 +79,7 @@ def test_a_plan_is_asked_for_one_stage_of_one_host() -> None:
         for host in SETTINGS.hosts
     }
     assert {where: kinds for where, kinds in of.items() if kinds} == {
-        ("founded", "rk1"): [Found],
+        ("initialised", "rk1"): [Init],
         ("ingress_encrypted", "rk1"): [ReplaceIngress],
         **{("joined", name): [Join] for name in ("rk2", "rk3", "rk4")},
         **{("promoted", name): [Promote] for name in ("rk2", "rk3")},
@@ -346,8 +351,10 @@ def test_an_engine_that_is_only_stopped_is_started_before_and_is_what_it_was() -
 
 
 def test_the_stages_are_the_deploys_operations_in_its_order() -> None:
-    deploy = (Path(__file__).parents[3] / "deploys/swarm.py").read_text()
-    called = re.findall(r"^(?:swarm|networks)\.(\w+)\(", deploy, re.MULTILINE)
+    text = inspect.getsource(states)
+    deploy = text[text.index("def swarm(") :]
+    rooms = "init|join|labels|networks|roles"
+    called = re.findall(rf"^ *(?:{rooms})_operations\.(\w+)\(", deploy, re.MULTILINE)
     assert called == [stage.operation for stage in STAGES]
     serial = [stage.operation for stage in STAGES if stage.serial]
     assert deploy.count("_serial=True") == len(serial) == 3

@@ -1,0 +1,137 @@
+"""Join: hosts that are in no swarm join as workers, and what they left behind is cleared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyinfra_swarm.nodes.identity import entries_of
+from pyinfra_swarm.nodes.membership import Membership, Node, Observed, managers_of, view
+from pyinfra_swarm.nodes.quorum import Quorum
+from pyinfra_swarm.nodes.steps import Step
+from pyinfra_swarm.run.findings import Finding, Refusal
+from pyinfra_swarm.swarm.init import no_view
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings import Host, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clear(Step):
+    """A dead entry is taken off the list of nodes; demoted first, where it is a manager's."""
+
+    node: Node
+
+
+@dataclass(frozen=True, kw_only=True)
+class Join(Step):
+    """This host joins as a worker. leave: its joining of before, which is in vain, ends first."""
+
+    leave: bool = False
+
+
+@dataclass(frozen=True)
+class AwaitJoin(Step):
+    """This host is joining already: that is waited for."""
+
+
+def stale_entries(
+    settings: Settings, cluster: Membership, host: Host, own: Membership
+) -> list[Node]:
+    """Entries that an earlier life of this host left behind: its name or address, and dead.
+
+    The managers need some seconds to notice that a node is gone, and after a change of leader they
+    call every node unknown that they have not heard of since. Nobody else has this host's own
+    address: where its engine says that it is in no swarm, what is listed there is what it has
+    left, whatever the managers still believe. The name is the declared one: what an engine calls
+    its host is that host's word.
+    """
+    has_left = own.engine == "running" and own.in_none
+    knows_itself = own.node != "" or own.in_none  # else it may be the host's own, just made
+
+    def dead(node: Node) -> bool:
+        if node.address == host.address:
+            return node.state == "down" or has_left or (node.state == "unknown" and knows_itself)
+        return node.state == "down"
+
+    found = entries_of(settings, cluster, host.name)
+    return [node for node in found if node.id != own.node and dead(node)]
+
+
+def plan_join(
+    settings: Settings, observed: Observed, host: Host, *, planning: bool = False
+) -> list[Finding]:
+    """A declared host that is in no swarm joins as a worker; what it left behind is cleared.
+
+    planning: nothing was carried out yet, so a stopped engine is one that will be started.
+    """
+    own = observed.get(host.name)
+    cluster = view(settings, observed)
+    if own is None:
+        return []
+    findings: list[Finding] = []
+    if planning and own.engine == "stopped":
+        return []
+    if own.engine not in ("absent", "running"):
+        return [
+            Refusal(
+                "the swarm",
+                f"Docker is {own.engine} on this host",
+                remedy="Look at `journalctl -u docker`, mend it, and run again",
+            )
+        ]
+    if cluster is not None:
+        stale = stale_entries(settings, cluster, host, own)
+        dead = [node.id for node in stale if node.votes]
+        if dead and Quorum.of(cluster).while_down(*dead).lost:
+            return [no_view({name: m for name, m in observed.items() if m and m.in_swarm})]
+        findings += [
+            Clear(
+                f"node {node.hostname}",
+                "is an entry that this host left behind when it was installed anew",
+                expected="removed",
+                found=f"{node.role}, {node.state}, {node.id}",
+                node=node,
+            )
+            for node in stale
+        ]
+    if not own.in_swarm:
+        if cluster is not None and not _encrypted(cluster):
+            return [
+                Refusal(
+                    "the swarm",
+                    "this host does not join yet: its ingress network is not encrypted",
+                    remedy="See why the manager could not replace it, and run again",
+                )
+            ]
+        findings.append(
+            Join("the swarm", "this host is not in it yet", expected="joined as a worker")
+        )
+    elif cluster is not None and joins_in_vain(own, cluster):
+        findings.append(
+            Join(
+                "the swarm",
+                "this host waits to be let in by a manager that does not answer",
+                expected="joined through another",
+                found=", ".join((own.remote_managers or {}).values()),
+                leave=True,
+            )
+        )
+    elif own.state == "pending":
+        findings.append(AwaitJoin("the swarm", "this host's joining is not finished"))
+    return findings
+
+
+def _encrypted(cluster: Membership) -> bool:
+    return any(overlay.ingress and overlay.encrypted for overlay in cluster.overlays or ())
+
+
+def joins_in_vain(own: Membership, cluster: Membership) -> bool:
+    """A host that was never a member, and whose only way in is a manager that cannot answer.
+
+    It may leave without a loss: without a node id it has no task and no certificate. A member that
+    looks for its managers is pending as well, and must not.
+    """
+    asked = {address.rpartition(":")[0] for address in (own.remote_managers or {}).values()}
+    able = {node.address for node in managers_of(cluster) if node.reachability == "reachable"}
+    return own.state == "pending" and not own.node and not asked & able

@@ -1,0 +1,173 @@
+"""Hosts that are in no swarm join as workers."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from gevent.event import AsyncResult
+from pyinfra import logger
+from pyinfra.api import Host, State, StringCommand
+
+from pyinfra_swarm.engine.api import API, WITHIN, on
+from pyinfra_swarm.networks.operations import MISSES_INGRESS
+from pyinfra_swarm.nodes.identity import node_at
+from pyinfra_swarm.nodes.membership import Membership, Node, acting_manager, view
+from pyinfra_swarm.nodes.observing import memberships
+from pyinfra_swarm.nodes.programs import REMOVE_NODE, UPDATE_NODE
+from pyinfra_swarm.run import reporting
+from pyinfra_swarm.run.answer import NoAnswer
+from pyinfra_swarm.run.connection import UNREACHABLE, read, why
+from pyinfra_swarm.run.converge import Commands, call, converges, fail, script, this_host
+from pyinfra_swarm.run.onhost import program
+from pyinfra_swarm.run.shell import arrives_whole
+from pyinfra_swarm.swarm.join import AwaitJoin, Clear, Join
+from pyinfra_swarm.swarm.stage_operations import to_do
+from pyinfra_swarm.swarm.stages import JOIN
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings import Settings
+
+AWAIT_JOIN = program(__file__, "await_join.sh", using=[WITHIN])
+LEAVE_PENDING = program(__file__, "leave_pending.sh", using=[API])
+WORKER_TOKEN = program(__file__, "worker_token.sh")
+
+
+def clear_dead_entry(node: Node) -> str:
+    """Shell for a manager that removes the entry of a node that is dead."""
+    return program(
+        __file__,
+        "clear_dead_entry.sh",
+        using=[REMOVE_NODE],
+        node=node.id,
+        was_down="yes" if node.state == "down" else "",
+        manager="yes" if node.votes else "",
+    )
+
+
+def attach_again(node: str, address: str) -> str:
+    """Shell for a manager that has a node's engine try again to attach to its networks."""
+    return program(__file__, "attach_again.sh", using=[UPDATE_NODE], node=node, address=address)
+
+
+@converges("swarm")
+def joined(settings: Settings) -> Commands:
+    """Hosts that are in no swarm join as workers; dead entries of their earlier life are cleared.
+
+    + settings: the cluster's settings.
+
+    The join token travels from the manager's memory to the host's standard input and is nowhere
+    else: not in an argument list, a log, a fact or a file.
+    """
+    me = this_host(settings)
+    observed = memberships()
+    todo = to_do(settings, JOIN, observed)
+    if not todo:
+        return
+    acting, cluster = acting_manager(settings, observed), view(settings, observed)
+    if acting is None or cluster is None:
+        yield fail("there is no swarm to join: no manager answers for one")
+        return
+    managers = _addresses(settings, cluster, acting)
+    for step in todo:
+        match step:
+            case Clear(node=node):
+                doing = f"clearing the dead entry {node.id}"
+                yield on(acting, clear_dead_entry(node), doing, timeout=120)
+            case AwaitJoin():
+                yield on(me.name, AWAIT_JOIN, "joining", timeout=120)
+            case Join(leave=leave):
+                if leave:
+                    yield script(LEAVE_PENDING)
+                yield call(_join, acting, me.address, managers)
+
+
+def _addresses(settings: Settings, cluster: Membership, acting: str) -> list[str]:
+    """Where hosts join: the declared addresses of hosts that are reachable managers.
+
+    Not the addresses that the list has: whatever stands there, nobody joins outside of what is
+    declared.
+    """
+    found = []
+    for host in settings.hosts:
+        node = node_at(settings, cluster, host.name)
+        if host.name == acting or (node is not None and node.reachability == "reachable"):
+            found.append(f"{host.address}:2377")
+    return found
+
+
+def _join(state: State, host: Host, acting: str, address: str, managers: list[str]) -> bool:
+    token = _worker_token(state, acting)
+    if not token:
+        reporting.failed(host, f"{acting} gave no join token, so this host could not join")
+        return False
+    host.log(f"joining through {', '.join(managers)}")
+    body = {
+        "ListenAddr": "0.0.0.0:2377",
+        "AdvertiseAddr": address,
+        "RemoteAddrs": managers,
+        "JoinToken": token,
+    }
+    joining = program(__file__, "join.sh", using=[API])
+    command, sent = arrives_whole(joining + AWAIT_JOIN, json.dumps(body))
+    status, output = host.run_shell_command(
+        StringCommand(command),
+        print_output=False,
+        print_input=False,
+        _sudo=True,
+        _stdin=sent,
+        _timeout=180,
+    )
+    if not status:
+        words = output.stderr.replace(token, "…").strip() or "no message"
+        reporting.failed(host, f"could not join the swarm through {', '.join(managers)}: {words}")
+        return False
+    _attach_to_the_ingress(state, host, acting, address)
+    return True
+
+
+def _attach_to_the_ingress(state: State, host: Host, acting: str, address: str) -> None:
+    """An engine that has just joined gets its end of the ingress network, or is made to try again.
+
+    Where that is of no use either, the next run says so.
+    """
+    node = ""
+    with suppress(NoAnswer):
+        node = read(host, MISSES_INGRESS, timeout=60)
+    if node:
+        host.log("this engine has not joined the ingress network: it is to try again")
+        with suppress(*UNREACHABLE):
+            look_again = attach_again(node, address)
+            state.inventory.get_host(acting).run_shell_command(
+                StringCommand(f"set -eu\n{look_again}"),
+                print_output=state.print_output,
+                print_input=state.print_input,
+                _sudo=True,
+                _timeout=60,
+            )
+
+
+_tokens: dict[str, AsyncResult[str]] = {}
+
+
+def _worker_token(state: State, acting: str) -> str:
+    """The token that lets a host in as a worker, asked once a run and kept in memory only.
+
+    Hosts join at the same time: the first asks, the others wait for its answer.
+    """
+    asked = _tokens.get(acting)
+    if asked is not None:
+        return asked.get() or ""
+    pending: AsyncResult[str] = AsyncResult()
+    _tokens[acting] = pending
+    token = ""
+    try:
+        token = read(state.inventory.get_host(acting), WORKER_TOKEN, timeout=30)
+    except (*UNREACHABLE, NoAnswer) as error:
+        logger.error(f"{acting} gave no answer when it was asked for the join token: {why(error)}")
+    finally:
+        if not token:
+            del _tokens[acting]
+        pending.set(token)
+    return token
