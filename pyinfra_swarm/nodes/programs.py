@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 from pyinfra_swarm.engine.api import API, WITHIN
 from pyinfra_swarm.run.onhost import program
-from pyinfra_swarm.run.shell import with_values
 
 REMOVE_NODE = WITHIN + program(__file__, "remove_node.sh")
 """Shell: ``unless_gone`` and ``remove_node``, and ``within``."""
 
 UPDATE_NODE = API + program(__file__, "update_node.sh")
 """Shell: ``update_node`` and ``node_is_reachable``, and ``api``."""
+
+_DOCKER_NODE_UPDATE = program(__file__, "docker_node_update.sh")
 
 
 def still_node(node: str) -> str:
@@ -25,19 +26,10 @@ def still_node(node: str) -> str:
 
 
 def updated(node: str, options: Sequence[str]) -> str:
-    """Shell: ``docker node update`` with these options for a node, by id."""
-    return with_values(updating(options), node=node)
+    """Shell for a manager: ``docker node update`` with these options for a node, by id."""
+    return f"{_DOCKER_NODE_UPDATE}docker_node_update {shlex.join([node, *options])}\n"
 
 
 def updating(options: Sequence[str]) -> str:
-    """Shell: the same for the node whose id is in the shell's ``$node``.
-
-    Tried for some seconds: the managers may write of a node as well, between the command's reading
-    and its writing, and for a moment there may be no leader.
-    """
-    return f"""\
-i=0
-until said=$(docker node update {shlex.join(options)} "$node" 2>&1); do
-  i=$((i + 1)); [ $i -lt 10 ] || {{ echo "$said" >&2; exit 1; }}
-  sleep 0.5
-done"""
+    """Shell: the same for the node whose id is in the shell's ``$node``."""
+    return f'{_DOCKER_NODE_UPDATE}docker_node_update "$node" {shlex.join(options)}\n'

@@ -6,8 +6,6 @@ Nothing may be added. A test fails when an entry is no longer needed: it is dele
 from __future__ import annotations
 
 UPWARDS = {
-    # networks
-    ("networks", "swarm"),
     # docker
     ("docker", "firewall"),
 }
@@ -29,7 +27,6 @@ SHELL_IN_PYTHON = {
     "firewall.facts",
     "firewall.operations",
     # networks
-    "networks.operations",
     # nodes
     "nodes.facts",
     # run
@@ -39,15 +36,10 @@ SHELL_IN_PYTHON = {
     "run.shell",
     "run.units",
     # swarm
-    "swarm.operations",
     # rollback
     "rollback.plan",
 }
 """Modules with programs for a host in strings of three lines or more."""
 
-LONG = {
-    # run
-    # swarm
-    "swarm/operations.py",
-}
+LONG: set[str] = set()
 """Files of more than 450 lines."""
