@@ -21,6 +21,7 @@ from pyinfra_swarm.keys.attach_operations import restart_until_attached, wait_fo
 from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.networks.plan import ingress_of
 from pyinfra_swarm.nodes import facts as swarm_facts
+from pyinfra_swarm.nodes.programs import REMOVE_NODE
 from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.confirmation import Proposal
 from pyinfra_swarm.run.converge import (

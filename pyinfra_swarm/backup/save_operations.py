@@ -27,11 +27,12 @@ from pyinfra_swarm.backup.offline_unlock import NotUnlocked, fitting, is_locked,
 from pyinfra_swarm.backup.record import Written, file_name
 from pyinfra_swarm.backup.retention import plan_folder, superseded
 from pyinfra_swarm.backup.save import Choice, choose, plan_backup, plan_unlock_key
-from pyinfra_swarm.engine.api import API, IN_INGRESS, WITHIN
+from pyinfra_swarm.engine.api import API, WITHIN
 from pyinfra_swarm.keys import unlock_key_file as key_file
 from pyinfra_swarm.keys.attach_operations import ATTEMPTS, PATIENCE
 from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.keys.unlock_operations import REACHABLE_MANAGER
+from pyinfra_swarm.networks.attachments import ATTACHED_TO_INGRESS
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Membership, managers_of, view
 from pyinfra_swarm.run import plain_file, reporting
@@ -288,7 +289,7 @@ def save_script(chosen: Choice) -> str:
     return program(
         __file__,
         "save.sh",
-        using=[API, WITHIN, IN_INGRESS, REACHABLE_MANAGER, ENGINE],
+        using=[API, WITHIN, ATTACHED_TO_INGRESS, REACHABLE_MANAGER, ENGINE],
         node=chosen.node.id,
         availability=chosen.node.availability,
         drain="yes" if chosen.drains else "",

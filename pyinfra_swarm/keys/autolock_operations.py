@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra.api import Host, State
 
-from pyinfra_swarm.engine.api import on
+from pyinfra_swarm.engine.operations import on
 from pyinfra_swarm.keys import unlock_key_file
 from pyinfra_swarm.keys.autolock import TurnAutolockOff, TurnAutolockOn, plan_autolock
 from pyinfra_swarm.keys.swarm_update import UPDATE

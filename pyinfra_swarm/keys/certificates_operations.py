@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.engine.api import on
+from pyinfra_swarm.engine.operations import on
 from pyinfra_swarm.keys.certificates import SetCertificateExpiry, plan_certificates
 from pyinfra_swarm.keys.swarm_update import UPDATE
 from pyinfra_swarm.nodes.facts import State

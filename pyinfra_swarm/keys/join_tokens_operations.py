@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.engine.api import on
+from pyinfra_swarm.engine.operations import on
 from pyinfra_swarm.keys.join_tokens import RotateJoinTokens, plan_tokens
 from pyinfra_swarm.keys.swarm_update import UPDATE
 from pyinfra_swarm.nodes.facts import State

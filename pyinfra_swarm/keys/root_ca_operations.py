@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.engine.api import on
+from pyinfra_swarm.engine.operations import on
 from pyinfra_swarm.keys.root_ca import (
     AwaitRotation,
     RotateRootCA,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pyinfra_swarm.engine.api import API, WITHIN, on
+from pyinfra_swarm.engine.api import API, WITHIN
+from pyinfra_swarm.engine.operations import on
 from pyinfra_swarm.host import facts as host_facts
+from pyinfra_swarm.networks.attachments import ATTACHED_TO_INGRESS
 from pyinfra_swarm.networks.plan import mtu_refusals
 from pyinfra_swarm.nodes.programs import UPDATE_NODE
 from pyinfra_swarm.run.converge import Commands, observe_all, progress, report, script
@@ -16,8 +18,7 @@ from pyinfra_swarm.run.wording import listed, verb
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
-ATTACHED = API + WITHIN + program(__file__, "attached.sh")
-"""Shell: ``attached``, of ``onhost/attached.sh``, and ``api`` and ``within``."""
+ATTACHED = API + WITHIN + ATTACHED_TO_INGRESS
 
 AWAIT_ATTACHED = program(__file__, "await_attached.sh")
 

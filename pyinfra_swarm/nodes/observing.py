@@ -3,7 +3,7 @@
 What is done once for the whole swarm is done by its acting manager
 (:func:`nodes.membership.acting_manager`). An operation that does it refuses first where
 ``--limit`` leaves that manager out (:func:`acting_left_out`), has it reported there alone
-(:func:`run.converge.only_on`), and yields :func:`engine.api.on`.
+(:func:`run.converge.only_on`), and yields :func:`engine.operations.on`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.engine.api import API, LEAVE, WITHIN, on
+from pyinfra_swarm.engine.api import API, LEAVE, WITHIN
+from pyinfra_swarm.engine.operations import on
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.nodes.programs import REMOVE_NODE, still_node, updated

@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.engine.api import API, on
+from pyinfra_swarm.engine.api import API
+from pyinfra_swarm.engine.operations import on
 from pyinfra_swarm.keys.restart_operations import after_restart, unlockable
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Node, Observed, controlling, view

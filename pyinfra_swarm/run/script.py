@@ -9,7 +9,7 @@ that is a command (:func:`run.converge.call`) runs its scripts here instead:
 
 Neither side shows what is sent or printed, so that both may be secrets. A script for another host,
 such as the acting manager, is the same: ``quietly(state.inventory.get_host(name), …)``. As a
-command of an operation, that is :func:`engine.api.on`.
+command of an operation, that is :func:`engine.operations.on`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from gevent.event import AsyncResult
 from pyinfra import logger
 from pyinfra.api import Host, State, StringCommand
 
-from pyinfra_swarm.engine.api import API, WITHIN, on
+from pyinfra_swarm.engine.api import API, WITHIN
+from pyinfra_swarm.engine.operations import on
 from pyinfra_swarm.networks.operations import MISSES_INGRESS
 from pyinfra_swarm.nodes.identity import node_at
 from pyinfra_swarm.nodes.membership import Membership, Node, acting_manager, view

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.engine.api import on
+from pyinfra_swarm.engine.operations import on
 from pyinfra_swarm.nodes.identity import node_of
 from pyinfra_swarm.nodes.membership import acting_manager, view
 from pyinfra_swarm.nodes.observing import memberships

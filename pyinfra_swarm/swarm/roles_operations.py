@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.engine.api import API, WITHIN, on
+from pyinfra_swarm.engine.api import API, WITHIN
+from pyinfra_swarm.engine.operations import on
 from pyinfra_swarm.nodes.membership import acting_manager, view
 from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.nodes.programs import UPDATE_NODE

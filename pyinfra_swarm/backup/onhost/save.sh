@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints the archive of the swarm's state, and leaves the host as it was, whatever happens. It uses
-# api, within, in_ingress, reachable_manager and engine.sh.
+# api, within, attached_to_ingress, reachable_manager and engine.sh.
 #
 # What stops the engine is a process of its own that takes no signal from the connection, and the
 # archive is written to memory first (/run, readable for root alone): neither a controller that dies
@@ -43,7 +43,7 @@ copy() {
 save() {
   api http://localhost/swarm/unlockkey || return 1
   unlock=$answer
-  ! in_ingress --max-time 5 || attached=yes
+  ! attached_to_ingress --max-time 5 || attached=yes
   [ -z "$drain" ] || drain || return 1
   has_quorum_without_it || { echo "the engine was not stopped: $too_few"; return 1; }
   stopped=yes
@@ -73,7 +73,7 @@ come_back() {
 }
 attach() {
   restarts=0
-  until within "$patience" in_ingress --max-time 5; do
+  until within "$patience" attached_to_ingress --max-time 5; do
     problem="it is in no overlay network: published ports do not answer there. Restart its engine"
     [ $restarts -lt "$attempts" ] || { echo "$problem"; return 1; }
     has_quorum_without_it || { echo "$problem; not done, since $too_few"; return 1; }

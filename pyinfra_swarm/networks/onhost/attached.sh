@@ -1,9 +1,9 @@
 #!/bin/sh
-# attached [CURL-ARGUMENTS]: whether this engine is attached to the ingress network. Without, the
-# ports that services publish do not answer on this host. Uses api.sh.
+# attached_to_ingress [CURL-ARGUMENTS]: whether this engine is attached to the ingress network.
+# Without, the ports that services publish do not answer on this host. Uses api.sh.
 # shellcheck disable=SC2154
 
-attached() {
+attached_to_ingress() {
   api "$@" http://localhost/networks/ingress 2>/dev/null || return 1
   case $answer in *'"ingress-sbox"'*) ;; *) return 1 ;; esac
 }

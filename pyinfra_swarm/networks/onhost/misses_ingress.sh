@@ -8,4 +8,4 @@
 # shellcheck disable=SC2034
 
 pause=0.2
-within 5 attached || docker info --format '{{.Swarm.NodeID}}'
+within 5 attached_to_ingress || docker info --format '{{.Swarm.NodeID}}'

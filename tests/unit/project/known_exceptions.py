@@ -22,7 +22,6 @@ READING_PLANS = {
 SHELL_IN_PYTHON = {
     # docker
     # engine
-    "engine.api",
     # firewall
     "firewall.facts",
     "firewall.operations",

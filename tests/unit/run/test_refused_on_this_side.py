@@ -29,7 +29,7 @@ from pyinfra_swarm.backup.offline_unlock import NODE_KEY
 from pyinfra_swarm.backup.save import Choice
 from pyinfra_swarm.drift import cli as drift_cli
 from pyinfra_swarm.drift import target as drift_target
-from pyinfra_swarm.engine import api as engine_api
+from pyinfra_swarm.engine import operations as engine_operations
 from pyinfra_swarm.nodes.programs import still_node
 from pyinfra_swarm.proof import operations as proof
 from pyinfra_swarm.removal import operations as removal
@@ -392,7 +392,7 @@ def dying() -> Any:
 
 
 def test_a_manager_that_falls_silent_is_named(dying: Any, failures: list[str]) -> None:
-    assert not engine_api._on(dying, dying.host, "rk2", "true", "draining it", 60)
+    assert not engine_operations._on(dying, dying.host, "rk2", "true", "draining it", 60)
     assert failures == [
         "draining it on rk2: no answer (EOFError). It may have happened all the same: once rk2 "
         "answers again, run the same command again; it goes on from there"
