@@ -13,7 +13,7 @@ from pyinfra_swarm.keys.certificates import (
 )
 from pyinfra_swarm.nodes.membership import Membership, Observed
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
-from pyinfra_swarm.swarm.plan import plan_swarm
+from pyinfra_swarm.swarm.init import plan_init
 from tests.builders import FRESH, the
 from tests.unit.keys.clusters import (
     CONVERGED,
@@ -93,7 +93,7 @@ def stopped_over_it(name: str, role: str) -> Membership:
 
 def test_a_worker_whose_engine_stopped_over_it_is_told_how_to_come_back() -> None:
     observed = {**CONVERGED, "rk4": stopped_over_it("rk4", "worker")}
-    sentence = the(Refusal, plan_swarm(SETTINGS, observed, RK4))
+    sentence = the(Refusal, plan_init(SETTINGS, observed, RK4))
     assert "its engine is no node of it any more" in sentence
     assert "`docker swarm leave --force` on it, then run the site" in sentence
     assert certificates(observed, "rk4") == []
@@ -104,7 +104,7 @@ def test_managers_that_all_stopped_over_it_are_not_told_to_leave() -> None:
         name: stopped_over_it(name, "manager") for name in ("rk1", "rk2", "rk3")
     }
     for host in (RK1, RK2, RK3):
-        sentence = the(Refusal, plan_swarm(SETTINGS, observed, host))
+        sentence = the(Refusal, plan_init(SETTINGS, observed, host))
         assert "If none does, do not make it leave: docs/swarm-keys.md" in sentence
 
 

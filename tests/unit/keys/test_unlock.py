@@ -11,7 +11,7 @@ from pyinfra_swarm.keys.unlock import key_missing, plan_unlock
 from pyinfra_swarm.keys.unlock_key import KeyFile
 from pyinfra_swarm.nodes.membership import Observed
 from pyinfra_swarm.run.findings import Change, Refusal
-from pyinfra_swarm.swarm.plan import plan_swarm
+from pyinfra_swarm.swarm.init import plan_init
 from tests.builders import the
 from tests.unit.keys.clusters import (
     AUTOLOCKED,
@@ -86,9 +86,9 @@ def test_without_a_key_it_says_where_there_is_one() -> None:
 
 
 def test_the_site_names_the_deploy_that_unlocks() -> None:
-    assert "deploys/unlock.py" in the(Refusal, plan_swarm(LOCKING, ONE_LOCKED, RK2))
-    assert plan_swarm(LOCKING, ONE_LOCKED, RK1) == []
-    sentence = the(Refusal, plan_swarm(LOCKING, ALL_LOCKED, RK4))
+    assert "deploys/unlock.py" in the(Refusal, plan_init(LOCKING, ONE_LOCKED, RK2))
+    assert plan_init(LOCKING, ONE_LOCKED, RK1) == []
+    sentence = the(Refusal, plan_init(LOCKING, ALL_LOCKED, RK4))
     assert "rk1, rk2 and rk3 are locked" in sentence
     assert "deploys/unlock.py" in sentence
 
