@@ -64,9 +64,8 @@ def admins(settings: Settings) -> Commands:
     locked = [step.user for step in steps if isinstance(step, UnlockPassword)]
     sudoers = any(isinstance(step, WriteSudoers) for step in steps)
     if not (sudoers or homes or locked):
-        yield script(
-            "\n".join(_commands(steps))
-        )  # users and groups are added, nobody loses anything
+        # Users and groups are added, and nobody loses anything.
+        yield script("\n".join(_commands(steps)))
         return
     progress("access: a new login has to work before the change is kept")
     yield from with_rollback(

@@ -1,112 +1,30 @@
-"""Preflight: what is refused, in which words, and what is let through."""
+"""Preflight: what is refused of one host, in which words, and what is let through."""
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinfra_swarm.host.kernel_facts import MODULES
-from pyinfra_swarm.host.system import Address, Disk, Host, Kernel, Module, Route
+from pyinfra_swarm.host.system import Address, Disk, Route
 from pyinfra_swarm.preflight import plan as preflight
-from pyinfra_swarm.run.findings import Finding, Notice, Refusal
-from pyinfra_swarm.settings import Settings
-from tests import builders
-
-GIB = 2**30
-
-KERNEL = Kernel(
-    release="6.12.48+deb13-arm64",
-    modules=tuple(Module(name, "loadable") for name in MODULES),
-    esp=True,
-    vxlan=True,
-    matches=None,
+from pyinfra_swarm.run.findings import Notice, Refusal
+from tests.unit.preflight.hosts import (
+    GIB,
+    SETTINGS,
+    SOUND,
+    declared,
+    differing,
+    found_on,
+    the_notice,
+    the_refusal,
 )
-
-SOUND = Host(
-    distribution="debian",
-    version="13",
-    codename="trixie",
-    architecture="arm64",
-    hostname="rk1",
-    machine_id="1" * 32,
-    clock_ahead=0.0,
-    disks=(Disk("/", 20 * GIB, 1_000_000, "a1"), Disk("/var", 20 * GIB, None, "b2")),
-    addresses=(Address("lo", "127.0.0.1/8"), Address("end0", "192.168.1.11/24")),
-    routes=(Route("0.0.0.0/0", "end0"), Route("192.168.1.0/24", "end0")),
-    systemd=True,
-    packages={},
-    engine="",
-    snap_docker=False,
-    in_swarm=False,
-    firewalls=(),
-    managed_files={},
-    kernel=KERNEL,
-)
-
-
-def declared(**sections: Any) -> Settings:
-    return builders.declared(3, 0, **sections)
-
-
-SETTINGS = declared()
-
-
-def fellow(number: int, **differing: Any) -> Host:
-    """A sound host beside the first."""
-    host = replace(
-        SOUND,
-        hostname=f"rk{number}",
-        machine_id=str(number) * 32,
-        addresses=(Address("end0", f"192.168.1.1{number}/24"),),
-    )
-    return replace(host, **differing)
-
-
-def found_on(host: Host, settings: Settings = SETTINGS) -> list[Finding]:
-    return preflight.plan(settings, "rk1", {"rk1": host})
-
-
-def the_refusal(host: Host, settings: Settings = SETTINGS) -> str:
-    [finding] = found_on(host, settings)
-    assert isinstance(finding, Refusal)
-    assert finding.remedy
-    return finding.sentence()
-
-
-def the_notice(host: Host, settings: Settings = SETTINGS) -> str:
-    [finding] = found_on(host, settings)
-    assert isinstance(finding, Notice)
-    return finding.sentence()
-
-
-def differing(**values: Any) -> Host:
-    return replace(SOUND, **values)
-
-
-def with_kernel(**values: Any) -> Host:
-    return differing(kernel=replace(KERNEL, **values))
-
-
-def with_module(name: str, state: str, blocked_by: str = "") -> Host:
-    modules = tuple(
-        Module(name, state, blocked_by) if module.name == name else module
-        for module in KERNEL.modules
-    )
-    return with_kernel(modules=modules)
 
 
 def test_nothing_speaks_against_a_sound_host() -> None:
     assert found_on(SOUND) == []
-
-
-def test_nothing_speaks_against_sound_hosts_together() -> None:
-    hosts = {"rk1": SOUND, "rk2": fellow(2), "rk3": fellow(3)}
-    assert all(preflight.plan(SETTINGS, name, hosts) == [] for name in hosts)
 
 
 def test_a_silent_host_is_not_judged_and_fails_nobody_else() -> None:
@@ -140,53 +58,6 @@ def test_another_architecture_is_refused_with_the_supported_ones() -> None:
 
 def test_a_host_without_systemd_is_refused() -> None:
     assert "systemd does not run" in the_refusal(differing(systemd=False))
-
-
-def test_a_blocked_module_is_refused_with_the_line_that_blocks_it() -> None:
-    line = "/etc/modprobe.d/blacklist-blocked.conf:7: install esp4 /bin/true"
-    sentence = the_refusal(with_module("esp4", "loaded", line))
-    assert "kernel module esp4: loading it is blocked" in sentence
-    assert line in sentence
-    assert "CVE-2026-43284" in sentence
-    assert "sudo modprobe esp4" in sentence
-
-
-def test_a_missing_module_is_refused_with_what_it_is_needed_for() -> None:
-    sentence = the_refusal(with_module("ip_vs", "missing"))
-    assert "kernel 6.12.48+deb13-arm64 does not have it" in sentence
-    assert "the routing mesh balances with IPVS" in sentence
-
-
-def test_a_module_that_is_not_listed_but_works_is_no_finding() -> None:
-    assert found_on(with_module("esp4", "missing")) == []
-
-
-def test_esp_that_does_not_work_is_refused_though_its_module_is_there() -> None:
-    said = "Error: Requested AEAD algorithm not found."
-    sentence = the_refusal(with_kernel(esp=False, errors=(said,)))
-    assert "refused an ESP state with AES-GCM" in sentence
-    assert said in sentence
-
-
-def test_a_blocked_esp_module_is_named_once() -> None:
-    modules = with_module("esp4", "loadable", "a.conf:1: blacklist esp4").kernel.modules
-    assert "a.conf:1" in the_refusal(with_kernel(modules=modules, esp=False))
-
-
-def test_vxlan_that_does_not_work_is_refused() -> None:
-    assert "created no VXLAN interface" in the_refusal(with_kernel(vxlan=False))
-
-
-def test_iptables_without_the_policy_match_is_refused() -> None:
-    assert "unencrypted packets cannot be told from encrypted" in the_refusal(
-        with_kernel(matches=False)
-    )
-
-
-def test_what_could_not_be_found_out_about_the_kernel_is_said() -> None:
-    sentence = the_notice(with_module("ip_vs", "unknown"))
-    assert "it is unknown whether it has ip_vs" in sentence
-    assert "Reboot if the kernel was updated" in sentence
 
 
 @pytest.mark.parametrize(
@@ -323,71 +194,6 @@ def test_exactly_the_routes_that_share_addresses_with_the_pools_are_refused(netw
     assert len(found_on(differing(routes=routes))) == len(shared)
 
 
-def test_duplicate_hostnames_stop_every_host() -> None:
-    hosts = {"rk1": SOUND, "rk2": fellow(2, hostname="rk3"), "rk3": fellow(3)}
-    for name in hosts:
-        refusals = [f for f in preflight.plan(SETTINGS, name, hosts) if isinstance(f, Refusal)]
-        assert [refusal.what for refusal in refusals] == ["hostname"]
-        assert "rk2 and rk3 have the same hostname “rk3”" in refusals[0].sentence()
-
-
-def test_duplicate_machine_ids_stop_every_host() -> None:
-    hosts = {"rk1": SOUND, "rk2": fellow(2, machine_id=SOUND.machine_id), "rk3": fellow(3)}
-    for name in hosts:
-        [finding] = preflight.plan(SETTINGS, name, hosts)
-        assert isinstance(finding, Refusal)
-        assert "rk1 and rk2 have the same machine id" in finding.sentence()
-        assert "systemd-machine-id-setup" in finding.remedy
-
-
-def engines(*versions: str, in_swarm: bool = True) -> dict[str, Host | None]:
-    return {
-        f"rk{number}": fellow(number, engine=version, in_swarm=in_swarm)
-        for number, version in enumerate(versions, 1)
-    }
-
-
-def test_mixed_engines_in_a_swarm_stop_every_host() -> None:
-    hosts = engines("29.1.3", "28.5.2", "28.5.2")
-    for name in hosts:
-        [finding] = preflight.plan(SETTINGS, name, hosts)
-        assert isinstance(finding, Refusal)
-        assert "28.5.2 on rk2 and rk3; 29.1.3 on rk1" in finding.sentence()
-        assert 'docker.version = "29.1.3"' in finding.remedy
-
-
-@pytest.mark.parametrize("wanted", ["28.5.2", "26.1.5"])
-def test_an_upgrade_in_progress_is_no_finding_of_the_preflight(wanted: str) -> None:
-    settings = declared(docker={"version": wanted})
-    hosts = engines("28.5.2", "26.1.5", "26.1.5")
-    assert preflight.plan(settings, "rk2", hosts) == []
-
-
-def test_engines_that_do_not_understand_each_other_are_refused_whatever_is_declared() -> None:
-    settings = declared(docker={"version": "29.1.3"})
-    [finding] = preflight.plan(settings, "rk2", engines("29.1.3", "28.5.2", "28.5.2"))
-    assert isinstance(finding, Refusal)
-    assert "moby #51798" in finding.sentence()
-    assert "deploys/upgrade.py" in finding.remedy
-
-
-def test_patch_releases_of_an_engine_get_on() -> None:
-    assert preflight.plan(SETTINGS, "rk1", engines("28.5.1", "28.5.2", "28.5.2")) == []
-
-
-def test_a_new_host_without_an_engine_is_no_mixture() -> None:
-    hosts = engines("28.5.2", "28.5.2") | {"rk3": fellow(3)}
-    assert preflight.plan(SETTINGS, "rk3", hosts) == []
-
-
-def test_different_engines_outside_of_a_swarm_need_a_declared_version() -> None:
-    hosts = engines("26.1.5", "28.5.2", in_swarm=False)
-    [finding] = preflight.plan(SETTINGS, "rk1", hosts)
-    assert isinstance(finding, Refusal)
-    assert "docker.version" in finding.remedy
-    assert preflight.plan(declared(docker={"version": "28.5.2"}), "rk1", hosts) == []
-
-
 # At the limits
 # -------------
 
@@ -471,55 +277,6 @@ def test_each_package_that_docker_names_conflicts(package: str) -> None:
     assert f"`sudo apt remove {package}`" in sentence
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_each_module_that_is_missing_or_blocked_is_named_with_its_reason(name: str) -> None:
-    unknown = replace(KERNEL, esp=None, vxlan=None, matches=None)
-    for state, line in (("missing", ""), ("unknown", "/etc/modprobe.d/x.conf: blacklist")):
-        modules = tuple(
-            Module(name, state, line) if module.name == name else module
-            for module in KERNEL.modules
-        )
-        [finding] = found_on(differing(kernel=replace(unknown, modules=modules)))
-        assert finding.what == f"kernel module {name}"
-        assert isinstance(finding, Refusal)
-        assert ("Dirty Frag" in finding.remedy) is (name == "esp4" and bool(line))
-
-
-TRIED = [("esp", "esp4"), ("esp", "xfrm_user"), ("vxlan", "vxlan")]
-TRIED += [("matches", "xt_policy"), ("matches", "xt_bpf")]
-
-
-def worked(what: str, did: bool) -> Any:
-    return {what: did}
-
-
-@pytest.mark.parametrize(("works", "name"), TRIED)
-def test_what_was_tried_and_works_needs_no_module(works: str, name: str) -> None:
-    host = with_module(name, "missing")
-    assert found_on(replace(host, kernel=replace(host.kernel, **worked(works, True)))) == []
-    host = with_module(name, "unknown")
-    assert found_on(replace(host, kernel=replace(host.kernel, **worked(works, True)))) == []
-
-
-@pytest.mark.parametrize(("works", "name"), TRIED)
-def test_what_was_tried_and_fails_is_named_once(works: str, name: str) -> None:
-    for host in (with_module(name, "missing"), with_module(name, "unknown", "a line")):
-        kernel = replace(host.kernel, **worked(works, False))
-        [finding] = found_on(replace(host, kernel=kernel))
-        assert finding.what == f"kernel module {name}"
-    host = with_module(name, "unknown")
-    [finding] = found_on(replace(host, kernel=replace(host.kernel, **worked(works, False))))
-    assert not finding.what.startswith("kernel")
-
-
-def test_what_nobody_could_try_is_told_and_what_is_blocked_is_not_told_twice() -> None:
-    modules = (Module("veth", "unknown"), Module("bridge", "unknown", "a line"))
-    kernel = replace(KERNEL, modules=modules)
-    blocked, untried = found_on(differing(kernel=kernel))
-    assert blocked.what == "kernel module bridge"
-    assert "whether it has veth:" in untried.reason
-
-
 def test_the_addresses_that_a_host_has_are_named_without_its_loopback() -> None:
     own = [Address("lo", "127.0.0.1/8"), Address("a", "10.0.0.1/8"), Address("b", "10.1.0.2/8")]
     sentence = the_refusal(differing(addresses=(*own, Address("c", "10.2.0.3/8"))))
@@ -537,38 +294,3 @@ def test_the_subnets_of_declared_networks_hide_no_route_either() -> None:
     assert found_on(host) == []
     ingress = differing(routes=(Route(SETTINGS.networks.ingress_subnet, "end1"),))
     assert [f.what for f in found_on(ingress)] == ["networks.ingress_subnet"]
-
-
-def mixture(**versions: tuple[str, bool]) -> list[str]:
-    hosts: dict[str, Host | None] = {
-        name: fellow(int(name[-1]), engine=version, in_swarm=in_swarm)
-        for name, (version, in_swarm) in versions.items()
-    }
-    wanted = declared(docker={"version": "29.4.0"})
-    return [f.reason for s in (SETTINGS, wanted) for f in preflight.plan(s, "rk1", hosts)]
-
-
-def test_only_engines_of_the_swarms_own_nodes_can_be_mixed_in_it() -> None:
-    assert mixture(rk1=("28.5.2", True), rk2=("", True), rk3=("28.5.1", True)) == []
-    [outside] = mixture(rk1=("28.5.2", True), rk2=("29.4.0", False), rk3=("", False))
-    assert outside.startswith("the hosts have different releases installed")
-    inside = mixture(rk1=("9.1.0", True), rk2=("10.0.0", True), rk3=("10.0.0", True))
-    assert len(inside) == 2
-    assert "(9.1.0 on rk1; 10.0.0 on rk2 and rk3)" in inside[0]
-
-
-def test_the_newest_engine_is_the_one_to_be_declared() -> None:
-    hosts = {
-        n: replace(h, engine=v) if h else None
-        for (n, h), v in zip(
-            engines("28.5.2", "28.5.2", "28.5.2").items(), ("9.1.0", "10.0.0", "9.2.0"), strict=True
-        )
-    }
-    [finding] = [f for f in preflight.plan(SETTINGS, "rk1", hosts) if f.what == "Docker Engine"]
-    assert 'docker.version = "10.0.0"' in finding.remedy
-    other = declared(docker={"version": "10.1.0"})  # none of them has it yet
-    assert preflight.plan(other, "rk1", hosts)
-
-
-def test_a_host_that_is_not_there_is_not_judged() -> None:
-    assert preflight.plan(SETTINGS, "rk1", {"rk1": None}) == []

@@ -13,7 +13,7 @@ from pyinfra_swarm.access import operations as access
 from pyinfra_swarm.access.plan import Account, Accounts
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.ssh import operations as ssh
-from tests.unit.ssh.test_sshd_plan import FRESH
+from tests.unit.ssh.servers import FRESH
 
 Body = Callable[[Settings], Generator[Any, None, None]]
 

@@ -9,42 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyinfra_swarm.rollback.plan import RollBackFirst
-from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal, changes, refusals
+from pyinfra_swarm.run.findings import Change, Notice, Refusal, changes, refusals
 from pyinfra_swarm.ssh.plan import plan
-from pyinfra_swarm.ssh.precedence import matches
 from pyinfra_swarm.ssh.sshd import ACCESS_RULES, CONFIG, DROP_IN, DROP_INS, Line, Sshd, Wanted
-
-CLOUD = f"{DROP_INS}/50-cloud-init.conf"
-INCLUDE = Line(CONFIG, 12, f"Include {DROP_INS}/*.conf")
-FRESH_VALUES = {
-    "pubkeyauthentication": "yes",
-    "passwordauthentication": "yes",
-    "kbdinteractiveauthentication": "no",
-    "permitrootlogin": "without-password",
-    "usepam": "yes",
-    "authorizedkeysfile": ".ssh/authorized_keys .ssh/authorized_keys2",
-}
-FRESH = Sshd(
-    installed=True,
-    login_user="ubuntu",
-    effective={"root": FRESH_VALUES, "ubuntu": FRESH_VALUES},
-    lines=(INCLUDE, Line(CONFIG, 87, "UsePAM yes"), Line(CLOUD, 1, "PasswordAuthentication yes")),
-    service="active",
-    socket="active",
-    files_changed=10.0,
-    files_read=20.0,
+from tests.unit.ssh.servers import (
+    CLOUD,
+    FRESH,
+    FRESH_VALUES,
+    INCLUDE,
+    WANTED,
+    hardened,
+    told,
+    words,
 )
-WANTED = Wanted(users=("ubuntu",))
-
-
-def hardened(wanted: Wanted = WANTED, seen: Sshd = FRESH) -> Sshd:
-    """The host once our drop-in has been written and read."""
-    values = {user: {**FRESH_VALUES, **wanted.values()} for user in ("root", seen.login_user)}
-    return replace(seen, effective=values, drop_in=wanted.drop_in())
-
-
-def words(findings: list[object]) -> str:
-    return "\n".join(finding.sentence() for finding in findings)  # type: ignore[attr-defined]
 
 
 def test_a_fresh_board_is_hardened_each_difference_with_its_reason() -> None:
@@ -94,38 +71,6 @@ def test_a_missing_include_is_mended() -> None:
     found = plan(WANTED, replace(FRESH, lines=()))
     assert "does not read them" in words([*found])
     assert not refusals(found)
-
-
-def test_a_file_that_sorts_before_ours_is_named_before_anything_is_changed() -> None:
-    early = Line(f"{DROP_INS}/00-mine.conf", 3, "PasswordAuthentication=yes")
-    (refusal,) = refusals(plan(WANTED, replace(FRESH, lines=(*FRESH.lines, early))))
-    assert "00-mine.conf line 3" in refusal.reason
-
-
-def test_a_line_above_the_include_is_named() -> None:
-    early = Line(CONFIG, 3, "UsePAM yes")
-    (refusal,) = refusals(plan(WANTED, replace(FRESH, lines=(early, *FRESH.lines))))
-    assert "sshd_config line 3" in refusal.reason
-
-
-def test_a_match_block_for_an_admin_is_named() -> None:
-    block = (
-        Line(CONFIG, 120, "Match User ubuntu"),
-        Line(CONFIG, 121, "PasswordAuthentication yes"),
-    )
-    (refusal,) = refusals(plan(WANTED, replace(FRESH, lines=(*FRESH.lines, *block))))
-    assert "sshd_config line 121" in refusal.reason
-
-
-def test_a_match_block_for_somebody_else_is_told_and_stops_nothing() -> None:
-    block = (
-        Line(CONFIG, 120, "Match User backup"),
-        Line(CONFIG, 121, "PasswordAuthentication yes"),
-    )
-    seen = hardened()
-    (notice,) = plan(WANTED, replace(seen, lines=(*seen.lines, *block)))
-    assert isinstance(notice, Notice)
-    assert "sshd_config line 121" in notice.reason
 
 
 def test_what_sshd_says_counts_even_where_the_culprit_is_not_found() -> None:
@@ -199,19 +144,8 @@ def test_the_drop_in_sorts_before_any_usual_one() -> None:
     assert f"{DROP_INS}/01-anything.conf" > DROP_IN
 
 
-def test_patterns_are_those_of_sshd() -> None:
-    assert matches("ann", ["a*"])
-    assert not matches("ann", ["a*", "!ann"])
-    assert matches("ann", ["ann@192.0.2.1"])
-    assert not matches("ann", [])
-
-
 # In sshd's own words
 # -------------------
-
-
-def told(findings: list[Finding]) -> list[tuple[type, str, str, str]]:
-    return [(type(f), f.what, f.expected, f.found) for f in findings]
 
 
 def test_the_drop_in_says_it_in_the_words_of_sshd() -> None:
@@ -336,93 +270,6 @@ def test_a_drop_in_that_is_not_as_declared_is_written(drop_in: str | None, state
     assert finding.found == state
 
 
-# Who wins over our drop-in
-# -------------------------
-
-PASSWORDS = "PasswordAuthentication yes"
-
-
-def winners(*lines: Line, wanted: Wanted = WANTED, user: str = "ubuntu") -> list[str]:
-    """The places of the lines that are refused on a fresh board."""
-    found = refusals(plan(wanted, replace(FRESH, lines=lines, login_user=user)))
-    return [word for refusal in found for word in refusal.reason.split(": ", 1)[1].split("; ")]
-
-
-def test_lines_after_ours_lose() -> None:
-    assert winners(INCLUDE, Line(CONFIG, 13, PASSWORDS)) == []
-    assert winners(INCLUDE, Line(f"{DROP_INS}/00-pyinfra-swarm.conf2", 1, PASSWORDS)) == []
-
-
-def test_our_own_lines_are_not_held_against_us() -> None:
-    assert winners(INCLUDE, Line(DROP_IN, 3, PASSWORDS)) == []
-    early = Line(f"{DROP_INS}/00-a.conf", 1, PASSWORDS)
-    later = Line(CONFIG, 13, "Match all"), Line(CONFIG, 14, PASSWORDS)
-    assert winners(early, INCLUDE, Line(DROP_IN, 3, "UsePAM yes"), *later) == [
-        f"{DROP_INS}/00-a.conf line 1",
-        f"{CONFIG} line 14",
-    ]
-
-
-def test_lines_that_say_the_same_as_ours_are_no_matter_however_they_are_written() -> None:
-    assert winners(Line(CONFIG, 1, "PASSWORDAUTHENTICATION No"), INCLUDE) == []
-    assert winners(Line(CONFIG, 1, "ChallengeResponse yes"), INCLUDE) == []
-
-
-def test_only_the_include_of_the_drop_ins_decides_what_comes_before_them() -> None:
-    other = Line(CONFIG, 1, "Include /etc/ssh/other/*.conf")
-    assert winners(other, Line(CONFIG, 2, PASSWORDS), INCLUDE) == [f"{CONFIG} line 2"]
-    odd = Line(CONFIG, 1, f"AuthorizedKeysFile {DROP_INS}/keys")
-    assert winners(odd, Line(CONFIG, 2, PASSWORDS), INCLUDE) == [f"{CONFIG} line 2"]
-
-
-def test_drop_ins_are_read_by_name_and_line_where_they_are_included() -> None:
-    a, b = f"{DROP_INS}/00-a.conf", f"{DROP_INS}/00-b.conf"
-    lines = (
-        Line(CONFIG, 1, PASSWORDS),
-        INCLUDE,
-        Line(b, 1, PASSWORDS),
-        Line(a, 20, PASSWORDS),
-        Line(a, 3, PASSWORDS),
-    )
-    assert winners(*lines) == [
-        f"{CONFIG} line 1",
-        f"{a} line 3",
-        f"{a} line 20",
-        f"{b} line 1",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("match", "sure"),
-    [
-        ("Match all", True),
-        ("Match All", True),
-        ("Match User ubuntu", True),
-        ("match user UBUNTU,u*", True),
-        ("Match User root", True),
-        ("Match User eve,ann", True),
-        ("Match User eve", False),
-        ("Match User u*,!ubuntu", False),
-        ("Match Group ubuntu", False),
-        ("Match User ubuntu Address 10.0.0.0/8", False),
-        ("Match Address all", False),
-    ],
-)
-def test_a_match_block_wins_where_it_is_sure_to_be_about_one_of_us(match: str, sure: bool) -> None:
-    block = Line(CONFIG, 20, match), Line(CONFIG, 21, PASSWORDS)
-    wanted = Wanted(users=("ubuntu", "ann"))
-    assert winners(INCLUDE, *block, wanted=wanted) == [f"{CONFIG} line 21"] * sure
-    seen = hardened(wanted)
-    notices = plan(wanted, replace(seen, lines=(INCLUDE, *block)))
-    assert told(notices) == [(Notice, "sshd PasswordAuthentication", "no", "yes")]
-
-
-def test_a_match_block_ends_with_its_file() -> None:
-    early = f"{DROP_INS}/00-a.conf", f"{DROP_INS}/00-b.conf"
-    lines = Line(early[0], 1, "Match User eve"), Line(early[1], 1, PASSWORDS)
-    assert winners(INCLUDE, *lines) == [f"{early[1]} line 1"]
-
-
 # Who is kept out by others
 # -------------------------
 
@@ -477,21 +324,3 @@ def test_the_rules_that_are_asked_for_are_those_that_decide_who_gets_in() -> Non
 
 def test_a_user_of_the_run_who_is_not_declared_is_shut_out_by_nothing_but_the_rule() -> None:
     assert not refusals(plan(Wanted(users=("ann",)), FRESH))
-
-
-def test_a_match_block_for_others_above_the_include_wins_over_nothing_of_ours() -> None:
-    block = Line(CONFIG, 1, "Match User eve"), Line(CONFIG, 2, PASSWORDS)
-    assert winners(*block, INCLUDE) == []
-
-
-def test_a_line_outside_of_match_blocks_is_no_exception_for_some() -> None:
-    """What sshd says for all is asked of it; where that is right, the line has lost."""
-    seen = hardened()
-    assert plan(WANTED, replace(seen, lines=(Line(CONFIG, 1, PASSWORDS), INCLUDE))) == []
-
-
-def test_another_include_or_a_line_that_names_the_folder_does_not_bring_the_drop_ins() -> None:
-    early = f"{DROP_INS}/00-a.conf"
-    others = Line(CONFIG, 1, "Include /etc/ssh/x/*.conf"), Line(CONFIG, 2, f"DenyUsers {DROP_INS}")
-    lines = (*others, Line(CONFIG, 3, PASSWORDS), INCLUDE, Line(early, 1, PASSWORDS))
-    assert winners(*lines) == [f"{CONFIG} line 3", f"{early} line 1"]

@@ -1,0 +1,180 @@
+"""The daemon's configuration: what is written, and when a restart is needed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyinfra_swarm.docker.daemon import (
+    FORWARDING,
+    daemon_json,
+    plan_daemon,
+    restart_needed,
+    same_configuration,
+)
+from pyinfra_swarm.docker.installation import Engine
+from pyinfra_swarm.run.findings import Change
+from tests.unit.docker.installations import (
+    CONVERGED,
+    FRESH,
+    SETTINGS,
+    declared,
+    differing,
+    the,
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "keys"),
+    [
+        ("26.1.5", set()),
+        ("27.0.1", {"ip6tables"}),
+        ("28.5.2", {"ip6tables"}),
+        ("29.0.0", {"ip6tables", "firewall-backend"}),
+    ],
+)
+def test_each_engine_gets_only_the_keys_it_takes(version: str, keys: set[str]) -> None:
+    content = json.loads(daemon_json(SETTINGS, version))
+    assert set(content) == {"iptables", "live-restore", "log-driver", "log-opts"} | keys
+    assert content["live-restore"] is False
+    assert content.get("firewall-backend", "iptables") == "iptables"
+    assert content["log-opts"] == {"max-file": "3", "max-size": "10m"}
+
+
+def test_the_file_is_the_same_every_time_and_easily_read() -> None:
+    text = daemon_json(declared(daemon={"bip": "10.9.0.1/24"}), "26.1.5")
+    assert (
+        text
+        == """\
+{
+  "bip": "10.9.0.1/24",
+  "iptables": true,
+  "live-restore": false,
+  "log-driver": "json-file",
+  "log-opts": {
+    "max-file": "3",
+    "max-size": "10m"
+  }
+}
+"""
+    )
+
+
+def test_additions_wait_for_an_engine_that_can_judge_them() -> None:
+    settings = declared(daemon={"debug": True, "bip": "10.9.0.1/24"})
+    assert json.loads(daemon_json(settings, "28.5.2"))["debug"] is True
+    assert "debug" not in json.loads(daemon_json(settings, "28.5.2", extras=False))
+    change = the(Change, plan_daemon(settings, FRESH))
+    assert "has additions declared (→ bip, debug)" in change.sentence()
+
+
+def test_a_missing_configuration_is_written() -> None:
+    findings = plan_daemon(SETTINGS, differing(daemon_json=None))
+    assert "is missing" in findings[0].sentence()
+    assert (json.loads(findings[0].expected), findings[0].found) == (json.loads(WANTED), "")
+    only_more = json.dumps({**json.loads(WANTED), "log-level": "warn", "debug": True})
+    change = the(Change, plan_daemon(SETTINGS, differing(daemon_json=only_more)))
+    assert (change.expected, change.found) == ("", '{"debug": true, "log-level": "warn"}')
+
+
+def test_a_differing_configuration_is_told_by_what_differs_and_not_whole() -> None:
+    change, restart = plan_daemon(declared(log_max_size="50m", daemon={"debug": True}), CONVERGED)
+    assert change.expected == ('{"debug": true, "log-opts": {"max-file": "3", "max-size": "50m"}}')
+    assert change.found == '{"log-opts": {"max-file": "3", "max-size": "10m"}}'
+    assert "live-restore" not in change.sentence()
+    assert "has not read the configuration that is declared" in restart.sentence()
+
+
+def test_a_broken_configuration_is_replaced() -> None:
+    for broken in ("{", "[]", '"text"', ""):
+        findings = plan_daemon(SETTINGS, differing(daemon_json=broken))
+        assert findings[0].what == "daemon.json"
+        assert findings[0].found == ("not valid JSON" if broken else "")
+
+
+@pytest.mark.parametrize(
+    ("engine", "reason"),
+    [
+        (differing(running=False), "is not running"),
+        (differing(enabled=False), "does not start at boot"),
+        (differing(running=False, enabled=False), "is not running"),
+    ],
+)
+def test_the_service_runs_and_starts_at_boot(engine: Engine, reason: str) -> None:
+    assert reason in the(Change, plan_daemon(SETTINGS, engine)).sentence()
+
+
+def test_forwarding_that_was_switched_off_is_switched_on_again() -> None:
+    off = differing(forwarding=False)
+    found = the(Change, plan_daemon(SETTINGS, off))
+    assert (found.what, found.expected, found.found) == ("net.ipv4.ip_forward", "1", "0")
+    # A stopped engine does it when it starts.
+    assert FORWARDING not in [f.what for f in plan_daemon(SETTINGS, replace(off, running=False))]
+
+
+WANTED = daemon_json(SETTINGS, "28.5.2")
+
+
+@pytest.mark.parametrize(
+    ("engine", "needed"),
+    [
+        (CONVERGED, False),
+        # The same meaning in another spelling.
+        (differing(loaded_json=json.dumps(json.loads(WANTED))), False),
+        # A run was interrupted between the writing of the file and the restart.
+        (differing(loaded_json="{}"), True),
+        # The file was touched, but says what the daemon has read.
+        (differing(changed_since_start=True), False),
+        # A daemon that was started before our drop-in does not say what it has read.
+        (differing(loaded_json=None), False),
+        (differing(loaded_json=None, changed_since_start=True), True),
+        (differing(loaded_json=None, daemon_json=None), True),
+        (differing(loaded_json="{"), True),
+    ],
+)
+def test_a_restart_is_needed_only_where_the_running_daemon_differs(
+    engine: Engine, needed: bool
+) -> None:
+    assert restart_needed(engine, WANTED) is needed
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["a", "b"]),
+    lambda inner: st.dictionaries(st.sampled_from(["a", "b", "c"]), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(_JSON, _JSON)
+def test_configurations_are_compared_by_meaning(one: Any, other: Any) -> None:
+    assert same_configuration(json.dumps(one), json.dumps(one, indent=4, sort_keys=True))
+    assert same_configuration(json.dumps(one), json.dumps(other)) == (one == other)
+    assert not same_configuration(json.dumps(one), None)
+
+
+_ENGINES = st.builds(
+    differing,
+    daemon_json=st.sampled_from([None, WANTED, "{}", "{", "[]", "null", '{"debug": true}']),
+    loaded_json=st.sampled_from([None, WANTED, "{}", "{", "null"]),
+    running=st.booleans(),
+    enabled=st.booleans(),
+    changed_since_start=st.booleans(),
+)
+
+
+@given(_ENGINES)
+def test_carrying_out_the_daemons_plan_leaves_nothing_to_do(engine: Engine) -> None:
+    findings = plan_daemon(SETTINGS, engine)
+    settled = engine == CONVERGED or not findings
+    after = differing(daemon_json=WANTED, loaded_json=WANTED)
+    assert plan_daemon(SETTINGS, after) == []
+    if settled:
+        assert same_configuration(engine.daemon_json, WANTED)
+        assert engine.running
+        assert engine.enabled
+        assert not restart_needed(engine, WANTED)
