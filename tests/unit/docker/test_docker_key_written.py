@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 from pyinfra_swarm.docker.paths import KEYRING
 from pyinfra_swarm.settings.paths import ROOT
+from tests.tools import forked
 from tests.tools.answers import encoded, sections
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -54,7 +54,7 @@ def run(folder: Path, published: str) -> tuple[str, list[str]]:
         '[ssh]\nuser = "debian"\n'
         '[docker]\nkey_fingerprint = "B0A0138566695F7847D9DC9E16B030FF7476653A"\n'
     )
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, "-P", "-m", "pyinfra", "-y", "inventory.py", "deploy.py"],
         cwd=folder,
         env={
@@ -62,11 +62,6 @@ def run(folder: Path, published: str) -> tuple[str, list[str]]:
             "PYTHONPATH": str(ROOT),
             "SWARM_SETTINGS": str(folder / "cluster.toml"),
         },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     return done.stdout + done.stderr, json.loads(commands.read_text())
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from pyinfra_swarm.settings.paths import ROOT
+from tests.tools import forked
 from tests.tools.answers import encoded
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -63,7 +63,7 @@ def asked(folder: Path, count: int, mode: str) -> dict[str, set[int]]:
         for number, name in enumerate(names)
     )
     (folder / "cluster.toml").write_text(f'{hosts}[ssh]\nuser = "debian"\n')
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, "-P", "-m", "pyinfra", mode, "inventory.py", "deploy.py"],
         cwd=folder,
         env={
@@ -72,11 +72,6 @@ def asked(folder: Path, count: int, mode: str) -> dict[str, set[int]]:
             "SWARM_SETTINGS": str(folder / "cluster.toml"),
             "SWARM_DOCKER__LOG_MAX_FILES": "9",
         },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     if mode == "-y":

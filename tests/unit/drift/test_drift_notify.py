@@ -30,6 +30,7 @@ from pyinfra_swarm.drift.notify import (
 from pyinfra_swarm.drift.report import Report
 from pyinfra_swarm.drift.target import Unusable
 from pyinfra_swarm.settings.paths import ROOT
+from tests.tools import forked
 from tests.unit.drift.drift_examples import (
     AT,
     all_looked,
@@ -334,7 +335,7 @@ def check(
     """A check of a board that cannot be reached."""
     (folder / "cluster.toml").write_text(BOARDS)
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SWARM_", "DRIFT_"))}
-    return subprocess.run(
+    return forked.run(
         [
             *(sys.executable, "-m", "pyinfra_swarm.drift", "--json", "--verbose"),
             *("--since", str(folder / "state.json"), "--deploy", "deploys/preflight.py"),
@@ -347,10 +348,6 @@ def check(
             "DRIFT_NOTIFY": " ".join(urls),
             "DRIFT_PING": ping,
         },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
 
 
@@ -399,7 +396,7 @@ def test_a_page_that_cannot_be_written_costs_neither_the_news_nor_the_report(
 
 def test_notifications_without_a_memory_are_refused(tmp_path: Path) -> None:
     (tmp_path / "cluster.toml").write_text(BOARDS)
-    ran = subprocess.run(
+    ran = forked.run(
         [sys.executable, "-m", "pyinfra_swarm.drift"],
         cwd=ROOT,
         env={
@@ -407,10 +404,6 @@ def test_notifications_without_a_memory_are_refused(tmp_path: Path) -> None:
             "SWARM_SETTINGS": str(tmp_path / "cluster.toml"),
             "DRIFT_NOTIFY": f"ntfy://{SECRET}",
         },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert ran.returncode == 1
     assert "known only with --since FILE" in ran.stderr

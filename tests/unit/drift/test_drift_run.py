@@ -28,7 +28,7 @@ from pyinfra_swarm.run import records
 from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.run.printable import plain
 from pyinfra_swarm.settings.paths import ROOT
-from tests.tools import hostile
+from tests.tools import forked, hostile
 from tests.unit.drift.drift_examples import AT, host_in
 
 INVENTORY = """
@@ -374,15 +374,7 @@ def clean(**extra: str) -> dict[str, str]:
 
 
 def drift(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        cwd=ROOT,
-        env=clean(**environment),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return forked.run(command(*arguments), cwd=ROOT, env=clean(**environment))
 
 
 def test_an_unreachable_board_is_told_and_ends_with_1(boards: Path, tmp_path: Path) -> None:

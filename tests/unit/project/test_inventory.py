@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.settings.paths import ROOT
+from tests.tools import forked
 
 BOARDS = """
 [cluster]
@@ -39,15 +40,11 @@ def pyinfra(
     *arguments: str, settings: Path | str, cwd: Path = ROOT, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("SWARM_")}
-    return subprocess.run(
+    return forked.run(
         # -P: as the console script, without the working directory in front of everything.
         [sys.executable, "-P", "-m", "pyinfra", *arguments],
         env={**clean, "SWARM_SETTINGS": str(settings), **environment},
         cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
 
 
@@ -161,9 +158,7 @@ def test_a_place_for_findings_that_is_none_is_said_before_any_host_is_asked(
         "--dry", "inventory.py", "deploys/site.py", settings=boards, SWARM_REASONS=str(nowhere)
     )
     assert ran.returncode == 1
-    assert (
-        f"SWARM_REASONS = {nowhere}: findings cannot be written there: No such file" in ran.stderr
-    )
+    assert f"SWARM_REASONS = {nowhere}: the findings cannot be written there: No such" in ran.stderr
     assert "Connecting" not in ran.stderr
     assert "Traceback" not in ran.stderr
 

@@ -14,6 +14,7 @@ import pytest
 from pyinfra_swarm.run.confirmation import Proposal, differences, refusal
 from pyinfra_swarm.run.findings import Change, Refusal
 from pyinfra_swarm.settings.paths import ROOT
+from tests.tools import forked
 from tests.tools.terminal import Terminal
 
 SUBJECT = '''
@@ -143,15 +144,11 @@ class Job:
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """Without a terminal: the exit code and all that was said."""
-        done = subprocess.run(
+        done = forked.run(
             self.argv(*arguments),
             cwd=self.folder,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
         )
         return done.returncode, done.stdout
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pytest
 
 from pyinfra_swarm.run.findings import KINDS
 from pyinfra_swarm.settings.paths import ROOT
+from tests.tools import forked
 from tests.tools.answers import encoded
 
 SUBJECT = '''
@@ -266,7 +266,7 @@ def run(tmp_path: Path) -> Runs:
         (tmp_path / "inventory.py").write_text(
             INVENTORY.format(hosts=entries, managers=managers, commands=str(commands))
         )
-        done = subprocess.run(
+        done = forked.run(
             [sys.executable, "-P", "-m", "pyinfra", mode, "inventory.py", "deploy.py"],
             cwd=tmp_path,
             env={
@@ -274,11 +274,6 @@ def run(tmp_path: Path) -> Runs:
                 "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
                 "SWARM_REASONS": str(reasons),
             },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
         lines = reasons.read_text().splitlines() if reasons.exists() else []
         return Ran(
