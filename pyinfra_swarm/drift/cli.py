@@ -15,9 +15,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from pyinfra_swarm.drift import memory, metrics, notify, schedule, terminal
-from pyinfra_swarm.drift.memory import Memory, News
-from pyinfra_swarm.drift.report import COULD_NOT_TELL, Report, as_json, report
+from pyinfra_swarm.drift import history, metrics, notify, schedule, terminal
+from pyinfra_swarm.drift.exit_code import COULD_NOT_TELL
+from pyinfra_swarm.drift.history import History, News
+from pyinfra_swarm.drift.report import Report, as_json, report
 from pyinfra_swarm.drift.run import SITE, Request, run
 from pyinfra_swarm.drift.states import jobs_told
 from pyinfra_swarm.drift.target import Unusable, a_job, deploy, deploys, target
@@ -167,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, _end)
     try:
         return _schedule(options) if scheduling else _check(options)
-    except (Unusable, memory.Unreadable) as error:
+    except (Unusable, history.Unreadable) as error:
         print(f"drift: {error}", file=sys.stderr)
         return COULD_NOT_TELL
     except Ended as ended:
@@ -215,7 +216,7 @@ def _check(options: argparse.Namespace) -> int:
             # Once it is remembered it is no news any longer: told before anything can go wrong.
             _tell(options.since, where, learnt, notify.message(found, news) if news else None)
             _write(options, found, learnt)
-        except (Unusable, memory.Unreadable):
+        except (Unusable, history.Unreadable):
             _print(options, found)
             raise
         _print(options, found)
@@ -304,26 +305,26 @@ def _places(options: argparse.Namespace, cluster: str) -> None:
 def _same_cluster(path: Path | None, cluster: str) -> None:
     if path is None:
         return
-    with memory.remembered(path) as known:
+    with history.remembered(path) as known:
         before = known.cluster
     if before not in ("", cluster):
-        raise memory.Unreadable(
+        raise history.Unreadable(
             f"{path}: remembers cluster “{before}”, and this is “{cluster}”\n"
             "    instead: a file for each cluster"
         )
 
 
-def _learn(path: Path | None, found: Report) -> tuple[Report, Memory, News]:
+def _learn(path: Path | None, found: Report) -> tuple[Report, History, News]:
     if path is None:
-        return found, Memory(), News()
-    with memory.remembered(path) as before:
-        learnt, found, news = memory.learn(before, found)
-        memory.remember(path, learnt)
+        return found, History(), News()
+    with history.remembered(path) as before:
+        learnt, found, news = history.learn(before, found)
+        history.remember(path, learnt)
     return found, learnt, news
 
 
 def _tell(
-    path: Path | None, where: notify.Channels, learnt: Memory, message: notify.Message | None
+    path: Path | None, where: notify.Channels, learnt: History, message: notify.Message | None
 ) -> None:
     """Tell the news, after what could not be told before; what nobody takes waits for next time."""
     messages = [*learnt.untold, *([str(message)] if message else [])]
@@ -332,11 +333,11 @@ def _tell(
     left = [text for text in messages if not notify.tell(where, notify.Message.parse(text), _warn)]
     untold = tuple(left[-_UNTOLD:])
     if untold != learnt.untold:
-        with memory.remembered(path) as now:
-            memory.remember(path, replace(now, untold=untold))
+        with history.remembered(path) as now:
+            history.remember(path, replace(now, untold=untold))
 
 
-def _write(options: argparse.Namespace, found: Report, learnt: Memory) -> None:
+def _write(options: argparse.Namespace, found: Report, learnt: History) -> None:
     """The files that were asked for."""
     try:
         if options.metrics:

@@ -11,10 +11,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from pyinfra_swarm.drift import terminal
-from pyinfra_swarm.drift.memory import DAYS, Memory, hour
+from pyinfra_swarm.drift.history import DAYS, History, hour
 from pyinfra_swarm.drift.metrics import is_number
-from pyinfra_swarm.drift.picture import CARD_HEIGHT, CARD_WIDTH, picture
 from pyinfra_swarm.drift.report import HostReport, Report, State, stamp
+from pyinfra_swarm.drift.svg import CARD_HEIGHT, CARD_WIDTH, picture
 
 _DAY = 86_400
 
@@ -38,17 +38,17 @@ class Strip:
     summary: str
 
 
-def render(report: Report, memory: Memory) -> str:
-    """The page; the last days only where a memory has them."""
+def render(report: Report, history: History) -> str:
+    """The page; the last days only where a history has them."""
     return _template().render(
         report=report,
-        hosts=report.hosts or remembered(memory),
+        hosts=report.hosts or remembered(history),
         verdict=terminal.verdict(report),
         hint=terminal.hint(report),
         tone=tone(report),
         picture=picture(report),
         card=(CARD_WIDTH, CARD_HEIGHT),
-        strips=strips(memory, report) if memory.hours else [],
+        strips=strips(history, report) if history.hours else [],
         hours=DAYS * 24,
         days=days(report.at),
         advice=list(terminal.advice(report))[1:],
@@ -85,23 +85,23 @@ def tone(report: Report) -> str:
     return {0: "in-sync", 1: "unknown", 2: "drifted"}[report.exit_code]
 
 
-def remembered(memory: Memory) -> tuple[HostReport, ...]:
+def remembered(history: History) -> tuple[HostReport, ...]:
     """What was known of the hosts when last looked, for a check that measured nothing."""
     return tuple(
         HostReport(
             name,
-            differences=tuple(one for one in memory.differences if one.host == name),
+            differences=tuple(one for one in history.differences if one.host == name),
             unknown="it could not be looked at then, either" if state == "unknown" else "",
             since=since,
         )
-        for name, (state, since) in memory.states.items()
+        for name, (state, since) in history.states.items()
     )
 
 
-def strips(memory: Memory, report: Report) -> list[Strip]:
+def strips(history: History, report: Report) -> list[Strip]:
     """The history of the report's hosts, hours in one state joined."""
-    hosts = report.hosts or remembered(memory)
-    return [_strip(host.name, memory.hours.get(host.name, {}), report.at) for host in hosts]
+    hosts = report.hosts or remembered(history)
+    return [_strip(host.name, history.hours.get(host.name, {}), report.at) for host in hosts]
 
 
 def _strip(host: str, states: Mapping[str, State], now: datetime) -> Strip:

@@ -8,15 +8,13 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from pyinfra_swarm.drift.exit_code import exit_code
 from pyinfra_swarm.drift.run import Run
 from pyinfra_swarm.run.findings import KINDS
 from pyinfra_swarm.run.printable import plain, plain_lines, plain_values
 
 VERSION = 1
 """Of the JSON's shape (``docs/drift.schema.json``); grows when a reader would have to change."""
-
-IN_SYNC, DRIFT, COULD_NOT_TELL = 0, 2, 1
-"""Exit codes."""
 
 BUSY_LIMIT = timedelta(hours=2)
 """A run that has kept checks from measuring for so long is a failure of theirs, and news: it may
@@ -134,7 +132,7 @@ class Report:
     cluster: its name; source: where the settings come from; at: when it began (UTC).
     deploy, limit: what was asked for; seconds: how long it took.
     busy: who holds the cluster, where a run is in progress; nothing was measured then.
-    busy_since: since when, as far as the run itself or a memory says (ISO 8601, UTC).
+    busy_since: since when, as far as the run itself or a history says (ISO 8601, UTC).
     problem: why nothing could be looked at at all; empty where hosts were.
     measures: values about the cluster as a whole, by their names.
     """
@@ -173,12 +171,12 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """2: something differs, whatever else could not be told; 1: could not tell; 0: in sync."""
-        if self.busy or self.problem or not self.hosts:
-            return COULD_NOT_TELL
-        if self.differences:
-            return DRIFT
-        return COULD_NOT_TELL if self.incomplete else IN_SYNC
+        """See :mod:`drift.exit_code`."""
+        return exit_code(
+            looked=bool(self.hosts) and not (self.busy or self.problem),
+            differs=bool(self.differences),
+            complete=not self.incomplete,
+        )
 
 
 def _make_plain(one: Difference | HostReport | Report) -> None:

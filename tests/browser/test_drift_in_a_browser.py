@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from pyinfra_swarm.drift import page as report_page
-from pyinfra_swarm.drift.memory import Memory, learn
+from pyinfra_swarm.drift.history import History, learn
 from pyinfra_swarm.drift.report import Host, Report
 from tests.unit.drift.drift_examples import AT, failed, found, looked, measure, reported, run_of
 
@@ -80,18 +80,18 @@ def browser() -> Iterator[Browser]:
 
 def after_two_weeks(last: Report) -> str:
     """The page of a report, after two weeks with a quiet and a bad time."""
-    memory, report = Memory(), last
+    history, report = History(), last
     for hours in range(13 * 24, -1, -1):
         then = last if hours < 40 or 200 < hours < 216 else IN_SYNC
-        memory, report, _ = learn(memory, replace(then, at=AT - timedelta(hours=hours)))
-    return report_page.render(report, memory)
+        history, report, _ = learn(history, replace(then, at=AT - timedelta(hours=hours)))
+    return report_page.render(report, history)
 
 
 NOBODY = reported(run_of([], status=1, operations=None, log="--> No deploy file: x.py"), hosts=FOUR)
 PAGES = {
     "drifted": after_two_weeks(DRIFTED),
     "in sync": after_two_weeks(IN_SYNC),
-    "at once": report_page.render(IN_SYNC, Memory()),
+    "at once": report_page.render(IN_SYNC, History()),
     "problem": after_two_weeks(NOBODY),
 }
 """What a page can look like; there is none of a run in progress."""

@@ -13,7 +13,7 @@ _ROLLING = (
     "identity",
 )
 _FIREWALL = ("firewall_plan", "firewall_parts", "firewall_members", "firewall_policy", "identity")
-_DRIFT = ("drift_report", "drift_memory", "drift_terminal")
+_DRIFT = ("drift_report", "drift_history", "drift_terminal")
 
 _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/access/plan": ("access_plan", "access_fact"),
@@ -77,7 +77,7 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/swarm/plan": _SWARM,
     "pyinfra_swarm/swarm/stages": ("swarm_foreseen", "swarm_topology", "identity"),
     "pyinfra_swarm/updates/plan": ("updates_plan",),
-    "pyinfra_swarm/drift/memory": ("drift_memory", "drift_remembered"),
+    "pyinfra_swarm/drift/history": ("drift_history", "drift_remembered"),
     "pyinfra_swarm/drift/report": _DRIFT,
 }
 

@@ -27,7 +27,7 @@ from requests.adapters import HTTPAdapter
 
 from pyinfra_swarm import drift
 from pyinfra_swarm.drift import metrics, notify, page
-from pyinfra_swarm.drift.memory import Memory, News, from_json, learn, load, remember, to_json
+from pyinfra_swarm.drift.history import History, News, from_json, learn, load, remember, to_json
 from pyinfra_swarm.drift.report import Difference, HostReport, Report
 from tests.tools import hostile
 from tests.unit.drift.drift_examples import all_looked, busy, found, measure, reported, run_of
@@ -93,14 +93,14 @@ def test_the_walk_finds_what_shows_a_report() -> None:
         "pyinfra_swarm.drift.metrics.render",
         "pyinfra_swarm.drift.notify.message",
         "pyinfra_swarm.drift.report.as_json",
-        "pyinfra_swarm.drift.picture.picture",
+        "pyinfra_swarm.drift.svg.picture",
     }
 
 
 def shown(one: Callable[..., Any], report: Report) -> Any:
-    """What a function makes of a report; whatever else it wants to have is news, or a memory."""
-    memory, learnt, news = learn(Memory(), report)
-    other = {Memory: memory, News: news, str: "2026-11-24T06:12:30Z"}
+    """What a function makes of a report; whatever else it wants to have is news, or a history."""
+    history, learnt, news = learn(History(), report)
+    other = {History: history, News: news, str: "2026-11-24T06:12:30Z"}
     hints = {key: hint for key, hint in typing.get_type_hints(one).items() if key != "return"}
     (first, kind), *rest = hints.items()
     made = []
@@ -143,10 +143,10 @@ def test_nothing_raw_is_shown(one: Callable[..., Any], text: str) -> None:
 
 @given(hostile.texts())
 def test_what_is_remembered_is_read_again_and_plain(text: str) -> None:
-    """A memory of before may hold anything; it is made plain where it is read."""
-    memory, _, _ = learn(Memory(), saying(text))
-    data = json.loads(json.dumps(to_json(memory)))
-    assert from_json(data) == memory
+    """A history of before may hold anything; it is made plain where it is read."""
+    history, _, _ = learn(History(), saying(text))
+    data = json.loads(json.dumps(to_json(history)))
+    assert from_json(data) == history
     for one in data["differences"]:
         one["found"] = one["reason"] = text
     for difference in from_json(data).differences:
@@ -156,10 +156,10 @@ def test_what_is_remembered_is_read_again_and_plain(text: str) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(text=hostile.texts())
 def test_it_can_be_written(text: str, tmp_path: Path) -> None:
-    memory, report, _ = learn(Memory(), saying(text))
-    remember(tmp_path / "state.json", memory)
-    assert load(tmp_path / "state.json") == memory
-    (tmp_path / "page.html").write_text(page.render(report, memory), encoding="utf-8")
+    history, report, _ = learn(History(), saying(text))
+    remember(tmp_path / "state.json", history)
+    assert load(tmp_path / "state.json") == history
+    (tmp_path / "page.html").write_text(page.render(report, history), encoding="utf-8")
     (tmp_path / "m.prom").write_text(metrics.render(report), encoding="utf-8")
 
 
@@ -187,10 +187,10 @@ class Tags(HTMLParser):
 @hostile.each_of("<", "`")
 def test_a_page_has_the_tags_that_it_has_for_harmless_words(text: str) -> None:
     for name, report in all_of(text).items():
-        memory, learnt, _ = learn(Memory(), report)
-        page_of = Tags(page.render(learnt, memory))
-        memory, learnt, _ = learn(Memory(), all_of("word")[name])
-        assert page_of.tags == Tags(page.render(learnt, memory)).tags
+        history, learnt, _ = learn(History(), report)
+        page_of = Tags(page.render(learnt, history))
+        history, learnt, _ = learn(History(), all_of("word")[name])
+        assert page_of.tags == Tags(page.render(learnt, history)).tags
         assert not {a for a in page_of.attributes if a.startswith("on") or a in ("href", "src")}
 
 
@@ -218,7 +218,7 @@ def test_a_number_that_is_none_is_left_out(number: float) -> None:
     report = reported(run_of([*all_looked(), *records]))
     assert "swarm_certificate_days_left" not in metrics.render(report)
     assert 'what="height"' not in metrics.render(report)
-    assert "not known" in page.render(report, Memory())
+    assert "not known" in page.render(report, History())
 
 
 # Notifications, as the real channels send them
@@ -278,7 +278,7 @@ HOSTILE = [text for text in hostile.KNOWN if hostile.CANARY in text or "[" in te
 
 
 def message_saying(text: str) -> notify.Message:
-    _, report, news = learn(Memory(), saying(text))
+    _, report, news = learn(History(), saying(text))
     return notify.message(report, news)
 
 

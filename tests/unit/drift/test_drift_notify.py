@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.drift.memory import Memory, News, learn
+from pyinfra_swarm.drift.history import History, News, learn
 from pyinfra_swarm.drift.notify import (
     PING_RETRIES,
     Channels,
@@ -200,9 +200,9 @@ SILENT = reported(run_of([*looked("rk1"), *looked("rk3"), failed("rk2", "timed o
 
 
 def news(*reports: Report) -> Message:
-    memory, said, report = Memory(), News(), reports[0]
+    history, said, report = History(), News(), reports[0]
     for report in reports:
-        memory, report, said = learn(memory, report)
+        history, report, said = learn(history, report)
     return message(report, said)
 
 
@@ -303,12 +303,12 @@ def test_the_switch_hears_of_what_a_check_came_to_and_nothing_of_one_that_measur
 
 def test_a_run_that_keeps_checks_from_measuring_is_told_and_its_end() -> None:
     stuck = busy(seconds=3 * 3600)
-    memory, report, found = learn(Memory(), stuck)
+    history, report, found = learn(History(), stuck)
     told = message(report, found)
     assert told.title == "home: not checked for 3 h, a run is in progress"
     assert "held by ada" in told.body
     assert "end it where it was started" in told.body
-    _, report, found = learn(memory, replace(IN_SYNC, at=AT + timedelta(hours=1)))
+    _, report, found = learn(history, replace(IN_SYNC, at=AT + timedelta(hours=1)))
     told = message(report, found)
     assert told.title == "home: checked again"
     assert "Nothing was measured since 2026-11-24T03:12:30Z" in told.body

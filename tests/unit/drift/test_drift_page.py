@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from pyinfra_swarm.drift import page
 from pyinfra_swarm.drift.cli import _write, parser
-from pyinfra_swarm.drift.memory import DAYS, Memory, hour, learn
-from pyinfra_swarm.drift.picture import CARD_HEIGHT, CARD_WIDTH, picture
+from pyinfra_swarm.drift.history import DAYS, History, hour, learn
 from pyinfra_swarm.drift.report import Host, Report
 from pyinfra_swarm.drift.run import Operation
+from pyinfra_swarm.drift.svg import CARD_HEIGHT, CARD_WIDTH, picture
 from tests.unit.drift.drift_examples import (
     AT,
     HOSTS,
@@ -143,21 +143,21 @@ EVERYTHING = reported(
 
 
 def test_what_hosts_say_is_text_and_never_markup() -> None:
-    text = page.render(EVERYTHING, Memory())
+    text = page.render(EVERYTHING, History())
     assert "<b>yes</b>" not in text
     assert "&lt;b&gt;yes&lt;/b&gt;" in text
     assert "Could not connect &lt;timed out&gt;" in text
 
 
 def test_the_page_loads_nothing_and_runs_nothing() -> None:
-    text = page.render(EVERYTHING, Memory())
+    text = page.render(EVERYTHING, History())
     assert "<script" not in text
     assert not re.search(r"""(?:src|href)\s*=|url\((?!#)|@import|https?://""", text)
     assert "default-src 'none'" in text
 
 
 def test_the_page_holds_every_difference_with_the_way_to_mend_it() -> None:
-    text = page.render(EVERYTHING, Memory())
+    text = page.render(EVERYTHING, History())
     assert "mended by deploys/ssh.py" in text
     assert "type <code>docker node ls</code>" in text
     assert "pyinfra --limit rk1 inventory.py deploys/ssh.py" in text
@@ -165,14 +165,14 @@ def test_the_page_holds_every_difference_with_the_way_to_mend_it() -> None:
 
 
 def test_the_picture_is_well_formed_and_described_in_words() -> None:
-    text = page.render(EVERYTHING, Memory())
+    text = page.render(EVERYTHING, History())
     [drawn] = re.findall(r'<svg class="cluster".*?</svg>', text, re.DOTALL)
     ElementTree.fromstring(drawn)
     assert "rk3, unknown" in drawn
 
 
 def test_a_check_that_measured_nothing_says_so() -> None:
-    text = page.render(busy(), Memory())
+    text = page.render(busy(), History())
     assert "a run is in progress, nothing was measured: held by ada" in text
     assert "<svg" not in text
 
@@ -181,15 +181,15 @@ def test_the_page_is_written_while_a_run_is_in_progress(tmp_path: Path) -> None:
     """One that went on showing yesterday would look as if all were well."""
     path = tmp_path / "drift.html"
     path.write_text("every host is as declared")
-    _write(parser().parse_args(["--html", str(path)]), busy(), Memory())
+    _write(parser().parse_args(["--html", str(path)]), busy(), History())
     assert "a run is in progress" in path.read_text()
     assert "as declared" not in path.read_text()
 
 
 def test_while_a_run_is_in_progress_the_page_shows_what_was_known_and_says_so() -> None:
-    memory, _, _ = learn(Memory(), EVERYTHING)
-    memory, report, _ = learn(memory, busy(seconds=3 * 3600))
-    text = page.render(report, memory)
+    history, _, _ = learn(History(), EVERYTHING)
+    history, report, _ = learn(history, busy(seconds=3 * 3600))
+    text = page.render(report, history)
     assert "not checked for 3 h: every check has met a run in progress: held by ada" in text
     assert "end it where it was started" in text
     assert "What differed when last looked" in text
@@ -204,11 +204,11 @@ def test_while_a_run_is_in_progress_the_page_shows_what_was_known_and_says_so() 
 
 
 def test_the_last_days_are_shown_only_where_they_are_remembered() -> None:
-    text = page.render(EVERYTHING, Memory())
+    text = page.render(EVERYTHING, History())
     assert "The last 14 days" not in text
     assert "no check" not in text
     assert "Table of hosts" in text
-    assert "The last 14 days" in page.render(EVERYTHING, learn(Memory(), EVERYTHING)[0])
+    assert "The last 14 days" in page.render(EVERYTHING, learn(History(), EVERYTHING)[0])
 
 
 states = st.sampled_from(["in sync", "drifted", "unknown"])
@@ -218,7 +218,7 @@ states = st.sampled_from(["in sync", "drifted", "unknown"])
 def test_a_strip_is_the_history_and_nothing_else(known: dict[int, str]) -> None:
     hours = {hour(AT - timedelta(hours=DAYS * 24 - 1 - at)): state for at, state in known.items()}
     report = reported(run_of([]), hosts=HOSTS[:1])
-    [strip] = page.strips(Memory(hours={"rk1": hours}), report)  # type: ignore[dict-item]
+    [strip] = page.strips(History(hours={"rk1": hours}), report)  # type: ignore[dict-item]
     drawn = {span.start + n: span.state for span in strip.spans for n in range(span.length)}
     assert drawn == known
     ends = [span.start + span.length for span in strip.spans]
@@ -227,7 +227,7 @@ def test_a_strip_is_the_history_and_nothing_else(known: dict[int, str]) -> None:
 
 
 def test_a_host_that_was_never_checked_has_an_empty_strip() -> None:
-    [strip, *_] = page.strips(Memory(), reported(run_of([])))
+    [strip, *_] = page.strips(History(), reported(run_of([])))
     assert strip.spans == ()
     assert strip.summary == "never checked"
 

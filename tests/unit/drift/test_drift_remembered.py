@@ -1,4 +1,4 @@
-"""What a memory holds, part by part, and what the file says that it is kept in."""
+"""What a history holds, part by part, and what the file says that it is kept in."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.drift.memory import (
+from pyinfra_swarm.drift.history import (
     DAYS,
-    Memory,
+    History,
     News,
     Unreadable,
     from_json,
@@ -62,7 +62,7 @@ def test_any_of_them_is_news(news: News) -> None:
 
 
 def test_a_memory_of_nothing_has_no_name() -> None:
-    assert (Memory().cluster, Memory().hours, DAYS) == ("", {}, 14)
+    assert (History().cluster, History().hours, DAYS) == ("", {}, 14)
 
 
 # Runs in progress
@@ -70,14 +70,14 @@ def test_a_memory_of_nothing_has_no_name() -> None:
 
 
 def test_each_thing_that_was_asked_for_has_its_own_run_in_the_way() -> None:
-    memory = Memory(cluster="named-before")
+    history = History(cluster="named-before")
     asked: list[dict[str, Any]] = [{}, {"deploy": SSH}, {"limit": ("rk1", "rk2")}]
     for more in asked:
-        memory, _, _ = learn(memory, busy(**more))
-    assert memory.cluster == "named-before"
+        history, _, _ = learn(history, busy(**more))
+    assert history.cluster == "named-before"
     names = (SITE, SSH, f"{SITE} rk1 rk2")
-    assert memory.busy == dict.fromkeys(names, (NOW, False))
-    assert learn(Memory(), busy())[0].cluster == "home"
+    assert history.busy == dict.fromkeys(names, (NOW, False))
+    assert learn(History(), busy())[0].cluster == "home"
     # Each ends by itself, or with a check of the whole.
     for report, left in (
         (checked(WHOLE), set[str]()),
@@ -85,22 +85,22 @@ def test_each_thing_that_was_asked_for_has_its_own_run_in_the_way() -> None:
         (checked(WHOLE, limit=("rk1", "rk2")), {names[0], names[1]}),
         (checked(WHOLE, limit=("rk1",)), {*names}),
     ):
-        assert set(learn(memory, report)[0].busy) == left
+        assert set(learn(history, report)[0].busy) == left
 
 
 def test_what_was_told_of_a_run_stays_told_when_another_has_just_begun() -> None:
-    memory = Memory(busy={SITE: (NOW, True)})
-    memory, report, news = learn(memory, busy())
+    history = History(busy={SITE: (NOW, True)})
+    history, report, news = learn(history, busy())
     assert not report.stuck
     assert not news
-    assert memory.busy == {SITE: (NOW, True)}
+    assert history.busy == {SITE: (NOW, True)}
 
 
 def test_since_when_nothing_was_measured_is_the_earliest_that_was_told() -> None:
     early = stamp(AT - timedelta(hours=9))
-    memory = Memory(busy={SITE: (BEFORE, True), SSH: (early, True), "x": ("", False)})
-    assert learn(memory, checked(WHOLE))[2].measured == early
-    assert learn(Memory(busy={SITE: (early, False)}), checked(WHOLE))[2].measured == ""
+    history = History(busy={SITE: (BEFORE, True), SSH: (early, True), "x": ("", False)})
+    assert learn(history, checked(WHOLE))[2].measured == early
+    assert learn(History(busy={SITE: (early, False)}), checked(WHOLE))[2].measured == ""
 
 
 # Hosts and differences
@@ -109,30 +109,30 @@ def test_since_when_nothing_was_measured_is_the_earliest_that_was_told() -> None
 
 def test_who_is_not_declared_any_longer_is_forgotten_in_every_part() -> None:
     hours: dict[str, dict[str, State]] = {"rk9": {NOW[:13]: "drifted"}}
-    memory = Memory(
+    history = History(
         differences=(differs("rk9"),),
         states={"rk9": ("drifted", BEFORE)},
         lost={"rk9": (SITE,)},
         hours=hours,
         untold=("a message",),
     )
-    learnt, _, news = learn(memory, checked(WHOLE))
+    learnt, _, news = learn(history, checked(WHOLE))
     assert not news
-    assert learnt == Memory(
+    assert learnt == History(
         cluster="home",
         states={"rk1": ("in sync", NOW)},
         hours={"rk1": {NOW[:13]: "in sync"}},
         untold=("a message",),
     )
-    limited, _, _ = learn(memory, checked(WHOLE, limit=("rk1",)))
-    assert limited.differences == memory.differences
+    limited, _, _ = learn(history, checked(WHOLE, limit=("rk1",)))
+    assert limited.differences == history.differences
     assert set(limited.states) == set(limited.hours) == {"rk1", "rk9"}
-    assert limited.lost == memory.lost
+    assert limited.lost == history.lost
 
 
 def test_the_hours_of_a_host_that_are_all_too_old_leave_nothing_of_it() -> None:
     old: dict[str, dict[str, State]] = {"rk9": {"2020-01-01T00": "drifted"}}
-    learnt, _, _ = learn(Memory(hours=old), checked(WHOLE, limit=("rk1",)))
+    learnt, _, _ = learn(History(hours=old), checked(WHOLE, limit=("rk1",)))
     assert set(learnt.hours) == {"rk1"}
 
 
@@ -152,24 +152,24 @@ def test_of_an_hours_states_the_worst_is_kept(before: State, now: State, worst: 
         "unknown": HostReport("rk1", unknown="no answer"),
         "drifted": HostReport("rk1", differences=(differs(),)),
     }
-    memory, _, _ = learn(Memory(), checked(hosts[before]))
-    assert learn(memory, checked(hosts[now]))[0].hours["rk1"] == {NOW[:13]: worst}
+    history, _, _ = learn(History(), checked(hosts[before]))
+    assert learn(history, checked(hosts[now]))[0].hours["rk1"] == {NOW[:13]: worst}
 
 
 def test_a_host_that_is_silent_is_so_whatever_is_remembered_of_it() -> None:
     silent = HostReport("rk1", unknown="no answer")
-    memory = Memory(differences=(differs(),), lost={"rk1": (SITE,)})
-    assert learn(memory, checked(silent))[0].states == {"rk1": ("unknown", NOW)}
+    history = History(differences=(differs(),), lost={"rk1": (SITE,)})
+    assert learn(history, checked(silent))[0].states == {"rk1": ("unknown", NOW)}
     drifted = HostReport("rk1", differences=(differs(),), unknown="not all of it")
-    assert learn(memory, checked(drifted, deploy=SSH))[0].states == {"rk1": ("drifted", NOW)}
+    assert learn(history, checked(drifted, deploy=SSH))[0].states == {"rk1": ("drifted", NOW)}
 
 
 def test_the_deploys_that_have_lost_a_host_are_in_one_order() -> None:
-    memory = Memory()
+    history = History()
     for deploy in ("d", "b", "e", "a", "c"):
         silent = HostReport("rk1", unknown="no answer")
-        memory, _, _ = learn(memory, checked(silent, deploy=deploy))
-    assert memory.lost == {"rk1": ("a", "b", "c", "d", "e")}
+        history, _, _ = learn(history, checked(silent, deploy=deploy))
+    assert history.lost == {"rk1": ("a", "b", "c", "d", "e")}
 
 
 @pytest.mark.parametrize(
@@ -187,32 +187,32 @@ def test_what_belongs_to_no_part_is_mended_where_its_host_was_looked_at_by_its_d
     deploy: str, hosts: list[HostReport], mended: bool
 ) -> None:
     one = differs(part="", mended_by=SSH)
-    memory = Memory(differences=(one,))
-    learnt, _, news = learn(memory, checked(*hosts, deploy=deploy))
+    history = History(differences=(one,))
+    learnt, _, news = learn(history, checked(*hosts, deploy=deploy))
     assert (news.mended, learnt.differences) == (((one,), ()) if mended else ((), (one,)))
 
 
 def test_two_faults_of_one_name_are_one_piece_of_news() -> None:
     both = (differs(), differs(found="another"))
     found = HostReport("rk1", differences=(*both, differs(what="more")), parts=("ssh",))
-    memory, _, news = learn(Memory(), checked(found))
+    history, _, news = learn(History(), checked(found))
     assert [one.what for one in news.new] == ["sshd", "more"]
-    assert len(memory.differences) == 3
-    _, _, news = learn(memory, checked(WHOLE))
+    assert len(history.differences) == 3
+    _, _, news = learn(history, checked(WHOLE))
     assert [one.what for one in news.mended] == ["sshd", "more"]
 
 
 def test_what_is_still_there_is_remembered_once() -> None:
     found = HostReport("rk1", differences=(differs(),), parts=())
-    memory, _, _ = learn(Memory(), checked(found))
-    memory, _, _ = learn(memory, checked(found))
-    assert memory.differences == (differs(since=NOW),)
+    history, _, _ = learn(History(), checked(found))
+    history, _, _ = learn(history, checked(found))
+    assert history.differences == (differs(since=NOW),)
 
 
 # The file
 # --------
 
-MEMORY = Memory(
+MEMORY = History(
     cluster="home",
     differences=(differs(found="größer", since=NOW),),
     states={"rk1": ("drifted", NOW)},

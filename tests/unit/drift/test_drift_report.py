@@ -11,10 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyinfra_swarm.drift.exit_code import COULD_NOT_TELL, DRIFT, IN_SYNC
 from pyinfra_swarm.drift.report import (
-    COULD_NOT_TELL,
-    DRIFT,
-    IN_SYNC,
     Difference,
     Host,
     HostReport,

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from pyinfra_swarm.drift.memory import Memory, learn
+from pyinfra_swarm.drift.history import History, learn
 from pyinfra_swarm.drift.terminal import ago, render
 from tests.unit.drift.drift_examples import (
     AT,
@@ -71,8 +71,8 @@ def test_several_parts_are_mended_by_the_whole_job() -> None:
 
 
 def test_what_was_there_before_says_since_when() -> None:
-    memory, _, _ = learn(Memory(), DRIFTED)
-    _, report, _ = learn(memory, replace(DRIFTED, at=AT + timedelta(hours=5)))
+    history, _, _ = learn(History(), DRIFTED)
+    _, report, _ = learn(history, replace(DRIFTED, at=AT + timedelta(hours=5)))
     text = render(report)
     assert "(yes → no), since 5 h" in text
     assert "drifted, since 5 h" in text

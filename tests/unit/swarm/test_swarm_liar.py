@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pyinfra_swarm.backup.recover import recovery_target
-from pyinfra_swarm.drift.memory import Memory, learn
+from pyinfra_swarm.drift.history import History, learn
 from pyinfra_swarm.drift.report import BUSY_LIMIT
 from pyinfra_swarm.nodes.membership import Observed, acting_manager
 from pyinfra_swarm.reset.plan import plan_leaving
@@ -217,7 +217,7 @@ def test_a_worker_that_lies_changes_neither_what_checks_measure_nor_when_a_run_i
     world: World, begins: int, ends: int, seed: int
 ) -> None:
     """A check every quarter of an hour; a run goes on from one of them until before another."""
-    memory, quarter, news = Memory(), timedelta(minutes=15), []
+    history, quarter, news = History(), timedelta(minutes=15), []
     hold(world, random.Random(seed))
     world.holder, holder = None, world.holder
     for check in range(12):
@@ -227,7 +227,7 @@ def test_a_worker_that_lies_changes_neither_what_checks_measure_nor_when_a_run_i
         at = AT + check * quarter
         found = run_in_progress(world)
         met = busy(found.seconds, at=at) if found else reported(run_of(all_looked()), at=at)
-        memory, report, told = learn(memory, met)
+        history, report, told = learn(history, met)
         assert bool(report.busy) is (world.holder is not None)
         assert report.stuck is (world.holder is not None and lasted >= BUSY_LIMIT)
         news.append(told.stuck)

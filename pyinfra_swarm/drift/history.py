@@ -41,7 +41,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True)
-class Memory:
+class History:
     """What is remembered of a cluster.
 
     cluster: its name; "" before the first check.
@@ -87,7 +87,7 @@ class News:
         return bool(changed or self.stuck or self.measured)
 
 
-def learn(memory: Memory, report: Report) -> tuple[Memory, Report, News]:
+def learn(history: History, report: Report) -> tuple[History, Report, News]:
     """What is remembered after a check, the report with ``since`` filled in, and the news.
 
     A difference is new also where its host, part and name are known and its fault is another. It
@@ -96,14 +96,14 @@ def learn(memory: Memory, report: Report) -> tuple[Memory, Report, News]:
     measured nothing (a run in progress) teaches nothing but that; after a while it is news.
     """
     if report.busy:
-        return _learn_busy(memory, report)
+        return _learn_busy(history, report)
     now = stamp(report.at)
-    before = {_key(difference): difference for difference in memory.differences}
-    memory = memory if report.limit else _of_these(memory, {host.name for host in report.hosts})
+    before = {_key(difference): difference for difference in history.differences}
+    history = history if report.limit else _of_these(history, {host.name for host in report.hosts})
     hosts = tuple(
         replace(
             host,
-            since=_since(memory.states.get(host.name), host.state, now),
+            since=_since(history.states.get(host.name), host.state, now),
             differences=tuple(
                 replace(one, since=before[_key(one)].since if _key(one) in before else now)
                 for one in host.differences
@@ -115,39 +115,39 @@ def learn(memory: Memory, report: Report) -> tuple[Memory, Report, News]:
     there = {_key(difference) for difference in seen.differences}
     differing = {identity for identity, _ in there}
     whole = {(host.name, part) for host in hosts for part in host.parts}
-    gone = [one for one in memory.differences if _key(one) not in there]
+    gone = [one for one in history.differences if _key(one) not in there]
     over = [one for one in gone if _looked_at(one, whole, report)]
     kept = tuple(one for one in gone if one not in over)
-    lost = _lost(memory, report)
-    over_with = _measured(memory, report)
+    lost = _lost(history, report)
+    over_with = _measured(history, report)
     news = News(
         new=tuple(_once(one for one in seen.differences if _key(one) not in before)),
         mended=tuple(_once(one for one in over if one.identity not in differing)),
-        lost=tuple(h for h in hosts if h.name in lost and h.name not in memory.lost),
-        back=tuple(h for h in hosts if h.name not in lost and h.name in memory.lost),
+        lost=tuple(h for h in hosts if h.name in lost and h.name not in history.lost),
+        back=tuple(h for h in hosts if h.name not in lost and h.name in history.lost),
         measured=min((since for since, told in over_with.values() if told), default=""),
     )
     states = {host.name: _state_of(host, {one.host for one in kept}, lost) for host in hosts}
-    since = {name: _since(memory.states.get(name), state, now) for name, state in states.items()}
-    learnt = Memory(
+    since = {name: _since(history.states.get(name), state, now) for name, state in states.items()}
+    learnt = History(
         cluster=report.cluster,
         differences=(*kept, *seen.differences),
-        states={**memory.states, **{name: (states[name], since[name]) for name in states}},
+        states={**history.states, **{name: (states[name], since[name]) for name in states}},
         lost=lost,
-        busy={asked: one for asked, one in memory.busy.items() if asked not in over_with},
-        untold=memory.untold,
-        hours=_hours(memory, report.at, states),
+        busy={asked: one for asked, one in history.busy.items() if asked not in over_with},
+        untold=history.untold,
+        hours=_hours(history, report.at, states),
     )
     return learnt, seen, news
 
 
-def _learn_busy(memory: Memory, report: Report) -> tuple[Memory, Report, News]:
+def _learn_busy(history: History, report: Report) -> tuple[History, Report, News]:
     asked = _asked(report)
-    since, told = memory.busy.get(asked, (report.busy_since, False))
+    since, told = history.busy.get(asked, (report.busy_since, False))
     seen = replace(report, busy_since=min(since, report.busy_since))
-    busy = {**memory.busy, asked: (seen.busy_since, told or seen.stuck)}
-    cluster = memory.cluster or report.cluster
-    learnt = replace(memory, cluster=cluster, busy=busy)
+    busy = {**history.busy, asked: (seen.busy_since, told or seen.stuck)}
+    cluster = history.cluster or report.cluster
+    learnt = replace(history, cluster=cluster, busy=busy)
     return learnt, seen, News(stuck=seen.stuck and not told)
 
 
@@ -155,11 +155,11 @@ def _asked(report: Report) -> str:
     return " ".join([report.deploy, *report.limit])
 
 
-def _measured(memory: Memory, report: Report) -> dict[str, tuple[str, bool]]:
+def _measured(history: History, report: Report) -> dict[str, tuple[str, bool]]:
     """What was kept from measuring, and is no longer: the same was asked for, or all there is."""
     everything = report.deploy == SITE and not report.limit
     return {
-        asked: one for asked, one in memory.busy.items() if everything or asked == _asked(report)
+        asked: one for asked, one in history.busy.items() if everything or asked == _asked(report)
     }
 
 
@@ -167,14 +167,14 @@ def _key(one: Difference) -> tuple[Identity, Fault]:
     return one.identity, one.fault
 
 
-def _of_these(memory: Memory, names: set[str]) -> Memory:
+def _of_these(history: History, names: set[str]) -> History:
     """Without the hosts that are not declared any longer."""
     return replace(
-        memory,
-        differences=tuple(one for one in memory.differences if one.host in names),
-        states={name: state for name, state in memory.states.items() if name in names},
-        lost={name: deploys for name, deploys in memory.lost.items() if name in names},
-        hours={name: states for name, states in memory.hours.items() if name in names},
+        history,
+        differences=tuple(one for one in history.differences if one.host in names),
+        states={name: state for name, state in history.states.items() if name in names},
+        lost={name: deploys for name, deploys in history.lost.items() if name in names},
+        hours={name: states for name, states in history.hours.items() if name in names},
     )
 
 
@@ -182,9 +182,9 @@ def _since(before: tuple[State, str] | None, state: State, now: str) -> str:
     return before[1] if before and before[0] == state else now
 
 
-def _lost(memory: Memory, report: Report) -> dict[str, tuple[str, ...]]:
+def _lost(history: History, report: Report) -> dict[str, tuple[str, ...]]:
     """Who is lost after this check, and to which deploys."""
-    lost = dict(memory.lost)
+    lost = dict(history.lost)
     for host in report.hosts:
         deploys = set(lost.pop(host.name, ())) - {report.deploy, ""}
         if report.deploy == SITE:
@@ -220,12 +220,12 @@ def _once(differences: Iterator[Difference]) -> Iterator[Difference]:
 
 
 def _hours(
-    memory: Memory, at: datetime, states: Mapping[str, State]
+    history: History, at: datetime, states: Mapping[str, State]
 ) -> dict[str, dict[str, State]]:
     oldest, now = hour(at - timedelta(days=DAYS)), hour(at)
     kept = {
         name: {then: state for then, state in hours.items() if then > oldest}
-        for name, hours in memory.hours.items()
+        for name, hours in history.hours.items()
     }
     for name, state in states.items():
         own = kept.setdefault(name, {})
@@ -243,8 +243,8 @@ def hour(at: datetime) -> str:
 
 
 @contextmanager
-def remembered(path: Path) -> Iterator[Memory]:
-    """The memory in a file, which no other check changes meanwhile; empty where there is none.
+def remembered(path: Path) -> Iterator[History]:
+    """The history in a file, which no other check changes meanwhile; empty where there is none.
 
     Raises :class:`Unreadable`.
     """
@@ -265,12 +265,12 @@ def _private(path: str, flags: int) -> int:
     return descriptor
 
 
-def load(path: Path) -> Memory:
-    """The memory in a file; empty where there is none. Raises :class:`Unreadable`."""
+def load(path: Path) -> History:
+    """The history in a file; empty where there is none. Raises :class:`Unreadable`."""
     try:
         return from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        return Memory()
+        return History()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unreadable(
             f"{path}: is not what a check remembers ({type(error).__name__}: {error})\n"
@@ -278,9 +278,9 @@ def load(path: Path) -> Memory:
         ) from error
 
 
-def remember(path: Path, memory: Memory) -> None:
-    """Write a memory, at once and whole; only its owner may read it. Raises :class:`Unreadable`."""
-    text = json.dumps(to_json(memory), ensure_ascii=False, indent=1) + "\n"
+def remember(path: Path, history: History) -> None:
+    """Write a history whole; only its owner may read it. Raises :class:`Unreadable`."""
+    text = json.dumps(to_json(history), ensure_ascii=False, indent=1) + "\n"
     try:
         write(path, text, mode=0o600)
     except OSError as error:
@@ -289,28 +289,28 @@ def remember(path: Path, memory: Memory) -> None:
         ) from error
 
 
-def to_json(memory: Memory) -> dict[str, Any]:
-    """The memory as plain data."""
+def to_json(history: History) -> dict[str, Any]:
+    """The history as plain data."""
     return {
         "version": VERSION,
-        "cluster": memory.cluster,
-        "differences": [asdict(difference) for difference in memory.differences],
-        "states": {name: list(state) for name, state in memory.states.items()},
-        "lost": {name: list(deploys) for name, deploys in memory.lost.items()},
-        "busy": {asked: list(one) for asked, one in memory.busy.items()},
-        "untold": list(memory.untold),
-        "hours": {name: dict(states) for name, states in memory.hours.items()},
+        "cluster": history.cluster,
+        "differences": [asdict(difference) for difference in history.differences],
+        "states": {name: list(state) for name, state in history.states.items()},
+        "lost": {name: list(deploys) for name, deploys in history.lost.items()},
+        "busy": {asked: list(one) for asked, one in history.busy.items()},
+        "untold": list(history.untold),
+        "hours": {name: dict(states) for name, states in history.hours.items()},
     }
 
 
-def from_json(data: Mapping[str, Any]) -> Memory:
+def from_json(data: Mapping[str, Any]) -> History:
     """The reverse. Raises ``ValueError``, ``KeyError`` or ``TypeError``."""
     if data["version"] != VERSION:
         raise ValueError(f"version {data['version']}, where {VERSION} was expected")
     differences = tuple(Difference(**entry) for entry in data["differences"])
     for one in differences:
         moment(one.since)
-    return Memory(
+    return History(
         cluster=data["cluster"],
         differences=differences,
         states={name: (_state(state), since) for name, (state, since) in data["states"].items()},

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyinfra_swarm.drift.memory import (
+from pyinfra_swarm.drift.history import (
     DAYS,
-    Memory,
+    History,
     News,
     Unreadable,
     from_json,
@@ -60,12 +60,12 @@ def at(report: Report, moment: datetime) -> Report:
     return replace(report, at=moment)
 
 
-def after(*reports: Report) -> tuple[Memory, Report, News]:
-    """Memory, report and news after checks an hour apart."""
-    memory, seen, news = Memory(), reports[0], News()
+def after(*reports: Report) -> tuple[History, Report, News]:
+    """History, report and news after checks an hour apart."""
+    history, seen, news = History(), reports[0], News()
     for number, report in enumerate(reports):
-        memory, seen, news = learn(memory, at(report, AT + timedelta(hours=number)))
-    return memory, seen, news
+        history, seen, news = learn(history, at(report, AT + timedelta(hours=number)))
+    return history, seen, news
 
 
 def test_the_first_check_of_a_cluster_in_sync_is_no_news() -> None:
@@ -99,10 +99,10 @@ REFUSED = {"kind": "refusal", "reason": "its home has a path that cannot be undo
 def test_a_worse_fault_of_the_same_name_is_news_and_has_its_own_beginning() -> None:
     checks = [with_keys(MISSING), with_keys(STRANGERS), with_keys(REFUSED)]
     for number, check in enumerate(checks):
-        memory, seen, news = after(*checks[: number + 1])
+        history, seen, news = after(*checks[: number + 1])
         assert news.new == seen.differences == check_at(check, number)
         assert news.mended == ()
-        assert memory.differences == seen.differences
+        assert history.differences == seen.differences
         assert not after(*checks[: number + 1], check)[2]
     assert [one.what for one in after(*checks, IN_SYNC)[2].mended] == ["keys of ada"]
 
@@ -172,16 +172,16 @@ def test_what_says_how_bad_it_is_is_news(earlier: dict[str, str], later: dict[st
 
 
 def test_what_is_gone_was_mended() -> None:
-    memory, _, news = after(DRIFTED, IN_SYNC)
+    history, _, news = after(DRIFTED, IN_SYNC)
     assert [one.what for one in news.mended] == ["sshd"]
-    assert memory.differences == ()
+    assert history.differences == ()
 
 
 def test_a_silent_host_is_news_and_what_differed_there_is_not_called_mended() -> None:
-    memory, _, news = after(DRIFTED, SILENT)
+    history, _, news = after(DRIFTED, SILENT)
     assert [host.name for host in news.lost] == ["rk2"]
     assert news.mended == ()
-    assert [one.what for one in memory.differences] == ["sshd"]
+    assert [one.what for one in history.differences] == ["sshd"]
     assert not after(DRIFTED, SILENT, SILENT)[2]
 
 
@@ -215,21 +215,21 @@ def test_a_check_of_one_part_says_nothing_about_the_others() -> None:
     both = reported(
         run_of([*all_looked(), found("rk2", "ssh", "sshd"), found("rk2", "docker", "daemon.json")])
     )
-    memory, _, news = after(both, ONLY_SSH)
+    history, _, news = after(both, ONLY_SSH)
     assert [one.what for one in news.mended] == ["sshd"]
-    assert [one.what for one in memory.differences] == ["daemon.json"]
+    assert [one.what for one in history.differences] == ["daemon.json"]
 
 
 def test_a_check_of_one_part_does_not_call_a_host_in_sync_that_differs_elsewhere() -> None:
     differs = reported(run_of([*all_looked(), found("rk2", "docker", "daemon.json")]))
-    memory, _, _ = after(IN_SYNC, differs, ONLY_SSH)
-    assert memory.states["rk2"] == ("drifted", stamp(AT + timedelta(hours=1)))
-    assert memory.hours["rk2"] == {
+    history, _, _ = after(IN_SYNC, differs, ONLY_SSH)
+    assert history.states["rk2"] == ("drifted", stamp(AT + timedelta(hours=1)))
+    assert history.hours["rk2"] == {
         "2026-11-24T06": "in sync",
         "2026-11-24T07": "drifted",
         "2026-11-24T08": "drifted",
     }
-    assert memory.states["rk1"] == ("in sync", stamp(AT))
+    assert history.states["rk1"] == ("in sync", stamp(AT))
     _, seen, news = after(IN_SYNC, differs, ONLY_SSH, differs)
     assert host_in(seen, "rk2").since == stamp(AT + timedelta(hours=1))
     assert not news
@@ -253,10 +253,10 @@ def test_a_host_is_back_only_when_what_it_was_silent_about_was_looked_at(silent:
 def test_a_host_that_one_deploy_has_lost_is_found_by_it_and_by_the_whole_job() -> None:
     lost = only_ssh("rk1", "rk3")
     for found_again in (ONLY_SSH, IN_SYNC):
-        memory, _, news = after(IN_SYNC, lost, found_again)
+        history, _, news = after(IN_SYNC, lost, found_again)
         assert [host.name for host in news.back] == ["rk2"]
-        assert memory.lost == {}
-        assert memory.states["rk2"][0] == "in sync"
+        assert history.lost == {}
+        assert history.states["rk2"][0] == "in sync"
     assert after(SILENT, lost, ONLY_SSH)[0].lost == {"rk2": ("deploys/site.py",)}
 
 
@@ -270,64 +270,64 @@ def test_what_was_changed_without_a_word_is_mended_by_no_check_of_another_part()
 
 def test_a_check_of_some_hosts_leaves_the_others_as_they_were() -> None:
     limited = reported(run_of(looked("rk1")), hosts=(Host("rk1", "manager"),), limit=("rk1",))
-    memory, _, news = after(DRIFTED, limited)
+    history, _, news = after(DRIFTED, limited)
     assert not news
-    assert [one.what for one in memory.differences] == ["sshd"]
-    assert memory.states["rk2"][0] == "drifted"
+    assert [one.what for one in history.differences] == ["sshd"]
+    assert history.states["rk2"][0] == "drifted"
 
 
 def test_a_host_that_is_not_declared_any_longer_is_forgotten_without_a_word() -> None:
     fewer = reported(run_of(looked("rk1")), hosts=(Host("rk1", "manager"),))
-    memory, _, news = after(DRIFTED, fewer)
+    history, _, news = after(DRIFTED, fewer)
     assert not news
-    assert set(memory.states) == {"rk1"}
-    assert set(memory.hours) == {"rk1"}
+    assert set(history.states) == {"rk1"}
+    assert set(history.hours) == {"rk1"}
 
 
 def test_a_run_in_progress_teaches_nothing_but_that() -> None:
     before, _, _ = after(DRIFTED)
-    memory, report, news = learn(before, busy(at=LATER))
+    history, report, news = learn(before, busy(at=LATER))
     assert not news
-    assert replace(memory, busy={}) == before
+    assert replace(history, busy={}) == before
     assert report.exit_code == 1
     assert not report.stuck
 
 
 def test_a_run_that_keeps_checks_from_measuring_becomes_news_once() -> None:
     """Whoever holds the lock, and whether it is one run or another at each check."""
-    memory, news, told = Memory(), [], []
+    history, news, told = History(), [], []
     for quarter in range(16):
-        memory, report, one = learn(memory, busy(at=AT + timedelta(minutes=15 * quarter)))
+        history, report, one = learn(history, busy(at=AT + timedelta(minutes=15 * quarter)))
         news.append(bool(one))
         told.append(report.stuck)
     assert told == [False] * 8 + [True] * 8  # from two hours on
     assert news == [False] * 8 + [True] + [False] * 7
-    assert memory.busy == {"deploys/site.py": (stamp(AT), True)}
+    assert history.busy == {"deploys/site.py": (stamp(AT), True)}
 
 
 def test_a_run_that_says_itself_how_long_it_has_gone_on_is_believed() -> None:
-    _, report, news = learn(Memory(), busy(seconds=3 * 3600))
+    _, report, news = learn(History(), busy(seconds=3 * 3600))
     assert report.stuck
     assert news.stuck
 
 
 def test_that_checks_measure_again_is_news_where_it_was_told_that_they_did_not() -> None:
     for seconds, told in ((60, False), (3 * 3600, True)):
-        memory, _, _ = learn(Memory(), busy(seconds=seconds))
-        memory, _, news = learn(memory, at(IN_SYNC, LATER))
+        history, _, _ = learn(History(), busy(seconds=seconds))
+        history, _, news = learn(history, at(IN_SYNC, LATER))
         assert bool(news.measured) == told
-        assert memory.busy == {}
+        assert history.busy == {}
 
 
 def test_a_check_that_would_not_meet_the_run_does_not_end_it() -> None:
     """One of a part of the job on workers alone sees no lock."""
-    memory, _, _ = learn(Memory(), busy())
-    memory, _, _ = learn(memory, at(only_ssh(), LATER))
-    assert "deploys/site.py" in memory.busy
-    _, report, _ = learn(memory, busy(at=AT + timedelta(hours=3)))
+    history, _, _ = learn(History(), busy())
+    history, _, _ = learn(history, at(only_ssh(), LATER))
+    assert "deploys/site.py" in history.busy
+    _, report, _ = learn(history, busy(at=AT + timedelta(hours=3)))
     assert report.stuck
-    memory, _, _ = learn(Memory(), busy(deploy="deploys/ssh.py"))
-    assert learn(memory, at(IN_SYNC, LATER))[0].busy == {}
+    history, _, _ = learn(History(), busy(deploy="deploys/ssh.py"))
+    assert learn(history, at(IN_SYNC, LATER))[0].busy == {}
 
 
 @given(st.integers(0, 10**12) | st.text(max_size=3) | st.none() | st.floats())
@@ -337,37 +337,37 @@ def test_a_run_may_say_any_number_of_seconds(seconds: object) -> None:
 
 
 def test_the_history_keeps_the_worst_state_of_an_hour() -> None:
-    memory = Memory()
+    history = History()
     for minutes, report in ((0, IN_SYNC), (10, DRIFTED), (20, IN_SYNC), (65, SILENT)):
-        memory, _, _ = learn(memory, at(report, AT + timedelta(minutes=minutes)))
-    assert memory.hours["rk2"] == {"2026-11-24T06": "drifted", "2026-11-24T07": "unknown"}
-    assert memory.hours["rk1"] == {"2026-11-24T06": "in sync", "2026-11-24T07": "in sync"}
+        history, _, _ = learn(history, at(report, AT + timedelta(minutes=minutes)))
+    assert history.hours["rk2"] == {"2026-11-24T06": "drifted", "2026-11-24T07": "unknown"}
+    assert history.hours["rk1"] == {"2026-11-24T06": "in sync", "2026-11-24T07": "in sync"}
 
 
 def test_the_history_ends() -> None:
-    memory = Memory()
+    history = History()
     for hours in range(0, (DAYS + 3) * 24):
-        memory, _, _ = learn(memory, at(IN_SYNC, AT + timedelta(hours=hours)))
-    assert len(memory.hours["rk1"]) == DAYS * 24
+        history, _, _ = learn(history, at(IN_SYNC, AT + timedelta(hours=hours)))
+    assert len(history.hours["rk1"]) == DAYS * 24
 
 
 @settings(max_examples=50)
 @given(st.lists(st.sampled_from([IN_SYNC, DRIFTED, SILENT, ONLY_SSH]), min_size=1, max_size=8))
 def test_news_add_up_to_what_is_there(reports: list[Report]) -> None:
-    memory = Memory()
+    history = History()
     open_ones: set[object] = set()
     silent: set[str] = set()
     for number, report in enumerate(reports):
-        memory, _, news = learn(memory, at(report, AT + timedelta(hours=number)))
+        history, _, news = learn(history, at(report, AT + timedelta(hours=number)))
         new, mended = ({o.identity for o in group} for group in (news.new, news.mended))
         assert not new & open_ones
         assert mended <= open_ones
         open_ones = (open_ones | new) - mended
         assert not {h.name for h in news.lost} & silent
         silent = (silent | {h.name for h in news.lost}) - {h.name for h in news.back}
-        assert open_ones == {one.identity for one in memory.differences}
-        assert silent == set(memory.lost)
-        assert from_json(json.loads(json.dumps(to_json(memory)))) == memory
+        assert open_ones == {one.identity for one in history.differences}
+        assert silent == set(history.lost)
+        assert from_json(json.loads(json.dumps(to_json(history)))) == history
 
 
 # The file
@@ -375,12 +375,12 @@ def test_news_add_up_to_what_is_there(reports: list[Report]) -> None:
 
 
 def test_a_memory_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    memory, _, _ = after(IN_SYNC, DRIFTED)
+    history, _, _ = after(IN_SYNC, DRIFTED)
     path = tmp_path / "state" / "drift.json"
     with remembered(path) as empty:
-        assert empty == Memory()
-        remember(path, memory)
-    assert load(path) == memory
+        assert empty == History()
+        remember(path, history)
+    assert load(path) == history
     assert path.stat().st_mode & 0o777 == 0o600
     assert {file.name for file in path.parent.iterdir()} == {"drift.json", ".drift.json.lock"}
 
@@ -406,9 +406,9 @@ def test_a_file_that_is_something_else_is_not_overwritten(tmp_path: Path, text: 
 
 
 def test_a_file_from_before_the_deploys_were_remembered_is_read() -> None:
-    memory, _, _ = after(DRIFTED, SILENT)
-    old = {**to_json(memory), "lost": ["rk2"]}
-    assert replace(from_json(old), lost=memory.lost) == memory
+    history, _, _ = after(DRIFTED, SILENT)
+    old = {**to_json(history), "lost": ["rk2"]}
+    assert replace(from_json(old), lost=history.lost) == history
     _, _, news = learn(from_json(old), at(ONLY_SSH, LATER))
     assert [host.name for host in news.back] == ["rk2"]
     assert not learn(from_json(old), at(SILENT, LATER))[2]
