@@ -24,7 +24,7 @@ _SCRIPT = program(
 
 
 class Accounts(SubjectFact[plan.Accounts]):
-    """Everyone who could log in: users of people, root, and whoever has authorized keys.
+    """Everyone who could log in: users of people, root, and every other user with authorized keys.
 
     Returns :class:`access.plan.Accounts`:
 
@@ -46,14 +46,14 @@ class Accounts(SubjectFact[plan.Accounts]):
             …
         }
 
-    Passwords stay on the host; only whether there is one, or it is locked, is said. Only local
-    accounts (``/etc/passwd``) and sshd's default places for keys are looked at. The shell's own
-    words do nearly all of it, since a board takes longer to start programs than to read such files.
-    A file of keys that is none, larger than 64 KiB, or hidden by a mount, is ``unread``:
+    Passwords stay on the host; the fact only says whether there is one, or it is locked. Only local
+    accounts (``/etc/passwd``) and sshd's default places for keys are looked at. The shell's
+    builtins do nearly all of it, since a board takes longer to start programs than to read files.
+    A file of keys that is no plain file, larger than 64 KiB, or hidden by a mount, is ``unread``:
     ``["… is a link"]``.
     """
 
-    bears = frozenset({"authorized_keys", "authorized_keys2"})
+    tolerates = frozenset({"authorized_keys", "authorized_keys2"})
 
     def script(self) -> str:
         return _SCRIPT
@@ -90,11 +90,11 @@ def parse(found: Sections) -> plan.Accounts:
                 ),
             )
         )
-    ours = found.get("sudoers-ours")
+    drop_in = found.get("sudoers-ours")
     return plan.Accounts(
         login_user="".join(found["login"]),
         accounts=tuple(accounts),
-        sudoers=None if ours is None else "\n".join([*ours, ""]),
+        sudoers=None if drop_in is None else "\n".join([*drop_in, ""]),
         sudoers_included=any("/etc/sudoers.d" in line for line in found["sudoers"]),
         unconfirmed="unconfirmed" in found,
     )

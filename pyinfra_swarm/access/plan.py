@@ -83,8 +83,8 @@ class Declared:
 class Wanted:
     """What is declared.
 
-    admins: empty where nothing is declared: then nobody's access is managed.
-    deny_others: nobody else may log in (sshd's ``AllowUsers`` sees to that).
+    admins: empty where nothing is declared: then no access is managed.
+    deny_others: no other user may log in (sshd's ``AllowUsers`` ensures that).
     use_pam: sshd asks PAM; where it does not, it refuses accounts with a locked password.
     """
 
@@ -297,7 +297,7 @@ def _sudo(wanted: Wanted, seen: Accounts) -> list[Finding]:
     return [
         WriteSudoers(
             f"sudo {SUDOERS}",
-            "the declared admins may become root without a password, nobody else by this file",
+            "it does not say that exactly the declared admins may become root without a password",
             expected=", ".join(admin.name for admin in wanted.admins),
             content=wanted.sudoers(),
         )
@@ -359,7 +359,7 @@ def _unread(account: Account, *, declared: bool) -> Finding:
         )
     return Notice(
         what,
-        "they cannot be read, so nobody knows who can log in with them",
+        "they cannot be read, so it is unknown who can log in with them",
         expected="a plain file of at most 64 KiB, or none",
         found=place,
         remedy=f"Look at it on the host: {look}",

@@ -137,7 +137,7 @@ def restart_needed(seen: Engine, wanted: str) -> bool:
     """Whether the running daemon works with another configuration than the wanted one."""
     if seen.loaded_json is not None:
         return not same_configuration(seen.loaded_json, wanted)
-    # The daemon was started without our drop-in: it has read the file, unless that changed since.
+    # It was started without the unit's drop-in: it has read the file, unless that changed since.
     return seen.changed_since_start or not same_configuration(seen.daemon_json, wanted)
 
 

@@ -191,8 +191,8 @@ class IngressNetwork(_Api):
     """What ``docker network inspect ingress`` says, its encryption first.
 
     ``{"engine": "running", "exists": true, "encrypted": true, "joined": true, "subnets": […], "id":
-    …, "options": {…}, "peers": {name: address}}``; ``joined``: this node has its end of it, without
-    which published ports do not answer here; ``exists`` is false on a host that is in no swarm, or
+    …, "options": {…}, "peers": {name: address}}``; ``joined``: this node is attached to it, without
+    which published ports do not respond here; ``exists`` is false on a host that is in no swarm, or
     in one without an ingress network.
     """
 

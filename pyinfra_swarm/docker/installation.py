@@ -31,17 +31,17 @@ class Engine(Observation):
     """Docker's installation on a host.
 
     distribution, codename, architecture: as apt names them (``debian``, ``trixie``, ``amd64``).
-    packages: those of :data:`PACKAGES` that are installed whole.
-    sources, keyring: the content of our own files, empty where absent.
+    packages: those of :data:`PACKAGES` that are completely installed.
+    sources, keyring: the content of the managed files, empty where absent.
     stale: other apt files that name Docker's repository, and keyrings only they use; shared: old
     keyrings that other sources name as well.
     daemon_json: the file's content, ``None`` where absent; loaded_json: what the running daemon
     has read, ``None`` where it did not say.
-    drop_in: the content of our unit drop-in; reload_needed: systemd has not read it yet.
+    drop_in: the content of the unit's managed drop-in; reload_needed: systemd has not read it yet.
     running, enabled: the docker service; changed_since_start: daemon.json is younger than the
     running daemon (used only where loaded_json is unknown).
     group: the members of group ``docker``.
-    forwarding: the kernel passes IPv4 packets on, which the daemon sees to when it starts.
+    forwarding: the kernel forwards IPv4 packets, which the daemon turns on when it starts.
     """
 
     distribution: str

@@ -1,8 +1,8 @@
 """A public key in ASCII armour (RFC 9580: 4 packets, 5.5.4 fingerprints, 6 armour, 10.1 keys).
 
-Strict on purpose. Whatever is not one armoured block that holds one version 4 key and nothing else
-has no fingerprint, and thus is never the pinned key. What is used of it afterwards is what was read
-here, armoured anew: another reader cannot find more in that than this one did.
+Strict on purpose. A text that is not one armoured block with one version 4 key and nothing else has
+no fingerprint, so it is never the pinned key. Later only what was read here is used, armoured
+again: another reader cannot find more in it than this one did.
 """
 
 from __future__ import annotations

@@ -228,7 +228,7 @@ def _wanted(settings: Settings, engine: Engine) -> str | None:
         return wanted_version(settings, engine, engines.values(), [])
     known = wanted_version(settings, engine, engines.values(), [])
     if known or not is_executing():
-        return known  # before the repository is set up nobody knows what it offers
+        return known  # what it offers is not known before the repository is set up
     offers = [offer.versions for offer in observe_all(Offered).values() if offer and offer.versions]
     return wanted_version(settings, engine, engines.values(), offers)
 

@@ -106,9 +106,9 @@ class Host(Observation):
     packages: installed packages that matter here, to their versions.
     engine: the installed version of Docker's own package ``docker-ce``; empty without it.
     snap_docker: Docker is installed as a snap.
-    in_swarm: the Engine keeps the state of a swarm.
+    in_swarm: the engine keeps the state of a swarm.
     firewalls: other firewall managers in force: ``ufw``, ``firewalld``, ``netfilter-persistent``.
-    managed_files: files of ours that another tool manages, each with what shows it.
+    managed_files: files to be written that another tool manages, each with what shows it.
     """
 
     distribution: str

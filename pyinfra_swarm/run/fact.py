@@ -52,7 +52,7 @@ class SubjectFact(FactBase[T], Generic[T]):
 
     abstract = True
 
-    bears: frozenset[str] = frozenset()
+    tolerates: frozenset[str] = frozenset()
     """First words of sections that may be odd: the parser looks at ``said.odd`` for them. Any other
     odd file leaves the subject unknown."""
 
@@ -81,7 +81,7 @@ class SubjectFact(FactBase[T], Generic[T]):
             _show(self.name, said)
             if told := said.pop("lock", None):
                 here.met = lock.met(told[0])
-            odd = [what for name, what in said.odd.items() if name.split()[0] not in self.bears]
+            odd = [what for name, what in said.odd.items() if name.split()[0] not in self.tolerates]
             if odd:
                 raise NoAnswer(_ODD.format(what=" and ".join(odd)))
             return self.parse(said)

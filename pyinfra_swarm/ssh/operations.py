@@ -42,11 +42,11 @@ sessions (``KillMode=process``), and systemd holds the connections that arrive u
 
 @converges("ssh")
 def hardened(settings: Settings) -> Commands:
-    """sshd accepts keys only, and not root; nobody but the admins, if so declared.
+    """sshd accepts keys only, and not root; only the admins, if so declared.
 
     Done by a drop-in that sorts first, judged by what ``sshd -T`` prints for root and for every
     admin. A server that has not read its files since they were written is reloaded. Every change
-    undoes itself unless, after it, a new login works and keys are all that is offered.
+    is rolled back unless, after it, a new login works and sshd offers nothing but keys.
 
     **Example:**
 

@@ -85,7 +85,7 @@ class Sshd(Observation):
 
     @property
     def running(self) -> bool:
-        """A daemon runs that has to be told to read its files (else systemd starts one)."""
+        """A daemon runs, which has to be reloaded to read its files (else systemd starts one)."""
         return self.service == "active"
 
     @property

@@ -67,7 +67,7 @@ HOSTS = (
     ),
     Kind(
         "a sudo rule of ours edited",
-        *("access", f"sudo {SUDOERS}", "nobody else by this file"),
+        *("access", f"sudo {SUDOERS}", "exactly the declared admins"),
         f"echo '# mine' >> {SUDOERS}",
     ),
     Kind(
