@@ -23,7 +23,7 @@ lifecycle: $(READY) ## the longer scenarios (five hours)
 	@$(BIN)/python tests/run.py lifecycle
 
 unit: $(READY) ## the pure core only (some minutes)
-	@$(BIN)/python -m pytest -q tests/unit -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q tests/unit -n 2 --dist loadgroup
 
 netns: $(READY) ## real iptables, users and mounts in namespaces (some minutes, as root)
 	@$(BIN)/python -m pytest -q tests/netns

@@ -72,7 +72,7 @@ def _engines(name: str, expected: int, budget: int, *files: str) -> Suite:
 
 SUITES = {
     "test": (
-        Suite("unit", 230, 600, ("tests/unit", "-n", "2", "--dist", "loadfile")),
+        Suite("unit", 230, 600, ("tests/unit", "-n", "2", "--dist", "loadgroup")),
         Suite("netns", 140, 300, ("tests/netns", "-m", "not lifecycle")),
         # Waiting for an engine to notice what it has lost takes minutes: that is for the lifecycle.
         Suite("engines", 140, 300, ("tests/engines/test_engines_create.py", "-k", "not without")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_address, ip_network
 from typing import Any
@@ -114,8 +115,8 @@ def _holds(ports: int | str, port: int) -> bool:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """A random cluster, and one of its hosts."""
+def cases(draw: st.DrawFn, *, closed: bool = False) -> Case:
+    """A random cluster, and one of its hosts. closed: it drops all that is not let in."""
     addresses = draw(st.lists(st.sampled_from(ADDRESSES), min_size=2, max_size=5, unique=True))
     roles = ["manager", *(draw(st.sampled_from(["manager", "worker"])) for _ in addresses[1:])]
     web = draw(st.sampled_from(["cloudflare", "open", "closed", "listed"]))
@@ -125,7 +126,7 @@ def cases(draw: st.DrawFn) -> Case:
             for number, (address, role) in enumerate(zip(addresses, roles, strict=True), 1)
         ],
         "firewall": {
-            "inbound": draw(st.sampled_from(["deny", "deny", "accept"])),
+            "inbound": draw(st.sampled_from(["deny"] if closed else ["deny", "deny", "accept"])),
             "ssh_sources": draw(_sources()),
             "web": web,
             "web_sources": draw(_sources(1)) if web == "listed" else [],
@@ -156,7 +157,7 @@ def cases(draw: st.DrawFn) -> Case:
             cloudflare=tuple(
                 draw(st.lists(st.sampled_from(LISTED_BY_CLOUDFLARE), max_size=4, unique=True))
             ),
-            cut=draw(st.sampled_from([True, True, True, False])),
+            cut=closed or draw(st.sampled_from([True, True, True, False])),
             members=tuple(draw(st.lists(st.sampled_from(ADDRESSES), max_size=3, unique=True))),
             votes=draw(st.sampled_from([False, False, True])),
         )
@@ -180,9 +181,12 @@ def borders(networks: list[str]) -> list[str]:
     return found
 
 
+HOOKS = ("INPUT", "INPUT", "FORWARD", "FORWARD", "OUTPUT")
+
+
 @st.composite
-def packets(draw: st.DrawFn, place: Place) -> Packet:
-    """A packet that is interesting for a host."""
+def packets(draw: st.DrawFn, place: Place, hooks: Sequence[str] = HOOKS) -> Packet:
+    """A packet that is interesting for a host. hooks: where it may come through."""
     firewall = place.settings.firewall
     sources = [
         *borders(place.cluster),
@@ -202,7 +206,7 @@ def packets(draw: st.DrawFn, place: Place) -> Packet:
     ]
     ports = [port + by for port in named for by in (-1, 0, 0, 0, 1) if 1 <= port + by <= 65535]
     interfaces = [*place.docker, *MADE_LATER, *OTHERS]
-    hook = draw(st.sampled_from(["INPUT", "INPUT", "FORWARD", "FORWARD", "OUTPUT"]))
+    hook = draw(st.sampled_from(hooks))
     source = draw(st.sampled_from(sources))
     icmp = "icmp" if ip_address(source).version == 4 else "ipv6-icmp"
     state = draw(st.sampled_from(["NEW"] * 5 + ["ESTABLISHED", "RELATED", "INVALID"]))

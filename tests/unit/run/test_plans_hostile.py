@@ -185,6 +185,7 @@ def findings_in(value: Any) -> Iterator[Finding]:
             yield from findings_in(one)
 
 
+pytestmark = pytest.mark.xdist_group("plans")  # the last test looks at what the others have seen
 COMMANDS_SEEN: set[str] = set()
 
 
