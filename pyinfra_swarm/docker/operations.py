@@ -38,7 +38,7 @@ from pyinfra_swarm.docker.repository import (
 )
 from pyinfra_swarm.engine.api import WITHIN
 from pyinfra_swarm.engine.versions import engine_version
-from pyinfra_swarm.firewall.host_files import UNIT as FIREWALL
+from pyinfra_swarm.firewall.paths import UNIT as FIREWALL
 from pyinfra_swarm.keys.restart_operations import after_restart, unlockable
 from pyinfra_swarm.nodes.facts import State
 from pyinfra_swarm.nodes.observing import memberships

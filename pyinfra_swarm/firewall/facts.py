@@ -9,7 +9,10 @@ from ipaddress import ip_network
 from typing import Any
 
 from pyinfra_swarm.engine.api import ENGINE_STATE
-from pyinfra_swarm.firewall.host_files import (
+from pyinfra_swarm.firewall.host_files import valid
+from pyinfra_swarm.firewall.interfaces import parse_list
+from pyinfra_swarm.firewall.iptables_save import Chain, parse_save
+from pyinfra_swarm.firewall.paths import (
     FILES,
     INTERFACE_LIST,
     LISTS,
@@ -18,46 +21,23 @@ from pyinfra_swarm.firewall.host_files import (
     UNIT,
     WANTS,
     WATCH,
-    valid,
 )
-from pyinfra_swarm.firewall.interfaces import parse_list
-from pyinfra_swarm.firewall.iptables_save import Chain, parse_save
-from pyinfra_swarm.firewall.plan import Host
-from pyinfra_swarm.firewall.plan import Tables as FilterTables
 from pyinfra_swarm.firewall.policy import FAMILIES as EACH
+from pyinfra_swarm.firewall.state import Host
+from pyinfra_swarm.firewall.state import Tables as FilterTables
 from pyinfra_swarm.firewall.web_ranges import WebRanges as Ranges
 from pyinfra_swarm.host.kernel_facts import PATH
 from pyinfra_swarm.rollback.plan import pending
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.observation import Observation
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.units import UNITS, parse_units
 from pyinfra_swarm.ssh.sshd import CONFIG, DROP_INS
 
-FAMILIES = {"ipv4": "iptables", "ipv6": "ip6tables"}
 BACKENDS = ("nft", "legacy")
 
-# What it says beside comes after the rules: otherwise in the middle of one, which is buffered.
-_SAVE = """\
-save() { { said=$("$1" 2>&1 >&3); } 3>&1; [ -z "$said" ] || printf '%s\\n' "$said"; }
-"""
-
-_TABLES = _SAVE + "".join(
-    f"""\
-section {family}
-if [ -x /usr/sbin/{command} ]; then
-  if [ /usr/sbin/{command} -ef /usr/sbin/{command}-nft ]; then echo nft
-  elif [ /usr/sbin/{command} -ef /usr/sbin/{command}-legacy ]; then echo legacy
-  else /usr/sbin/{command} --version; fi
-fi
-"""
-    + "".join(
-        f"section {family}-{backend}\n"
-        f"[ ! -x /usr/sbin/{command}-{backend}-save ] || save {command}-{backend}-save\n"
-        for backend in BACKENDS
-    )
-    for family, command in FAMILIES.items()
-)
+_TABLES = program(__file__, "tables.sh")
 
 
 @dataclass(frozen=True)
@@ -123,8 +103,7 @@ def parse(said: Sections) -> Firewall:
     """Make sense of the script's output. Raises ``ValueError`` where it is not understood."""
     try:
         families = {
-            name: _family(said[name], {b: said[f"{name}-{b}"] for b in BACKENDS})
-            for name in FAMILIES
+            name: _family(said[name], {b: said[f"{name}-{b}"] for b in BACKENDS}) for name in EACH
         }
     except KeyError as section:
         raise ValueError(f"the host said nothing under {section}") from None
@@ -173,50 +152,24 @@ def _readable(family: Family) -> dict[str, Any]:
     return shown
 
 
-# What our firewall needs to know
-# -------------------------------
+# What the managed firewall needs to know
+# ---------------------------------------
 
-_WEB = f"""\
-{valid()}
-section now; date +%s
-for family in ipv4 ipv6; do
-  {{ [ ! -f {LISTS}/$family ] || valid $family {LISTS}/$family >/dev/null 2>&1; }} &&
-    show "list $family" {LISTS}/$family || section "list $family"
-  section "confirmed $family"; stat -c %Y {LISTS}/$family 2>/dev/null
-done
-show status {STATUS} || section status
-"""
+_WEB = program(__file__, "web_ranges.sh", using=[valid()], lists=LISTS, status=STATUS)
 
-_RIVALS = ("firewalld", "netfilter-persistent", "nftables")
+_OTHERS = ("firewalld", "netfilter-persistent", "nftables")
 
-_STATE = f"""\
-{UNITS}section spoken; [ ! -e /proc/net/if_inet6 ] || echo ipv6
-set --
-for path in {" ".join(FILES)}; do
-  if [ -f $path ]; then set -- "$@" $path; else show "ours $path" $path; fi
-done
-section sums; [ $# = 0 ] || sha256sum "$@"
-section links
-for link in {" ".join(WANTS.values())}; do [ ! -h $link ] || echo "${{link##*/}}"; done
-section units
-units -p Id,LoadState,ActiveState,UnitFileState,Requires \
-  {UNIT} {WATCH} {TIMER} docker.service ssh.socket \
-  {" ".join(f"{name}.service" for name in _RIVALS)}
-section listen; units -p Listen --value ssh.socket
-for path in {CONFIG} {DROP_INS}/*.conf; do  # sshd itself would wait for a pipe
-  [ -f "$path" ] || [ ! -e "$path" ] || [ "$path" -ef /dev/null ] ||
-    {{ show config "$path"; exit 0; }}
-done
-section ports; sshd -T 2>/dev/null | grep '^port '
-section ufw; [ ! -f /etc/ufw/ufw.conf ] || grep -as '^ENABLED=' /etc/ufw/ufw.conf
-section login; tr '\\0' '\\n' < /proc/$PPID/environ | grep ^SSH_CONNECTION=
-section bridges
-{ENGINE_STATE}
-[ "$(engine_state)" != running ] ||
-  ask 'http://localhost/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D'
-show interfaces {INTERFACE_LIST} || section interfaces
-if {pending()}; then section unconfirmed; fi
-"""
+_STATE = program(
+    __file__,
+    "state.sh",
+    using=[UNITS, ENGINE_STATE, f"unconfirmed() {pending()}\n"],
+    files=" ".join(FILES),
+    links=" ".join(WANTS.values()),
+    shown_units=" ".join([UNIT, WATCH, TIMER, *(f"{name}.service" for name in _OTHERS)]),
+    sshd_config=CONFIG,
+    sshd_drop_ins=DROP_INS,
+    interface_list=INTERFACE_LIST,
+)
 
 
 class WebRanges(SubjectFact[Ranges]):
@@ -248,7 +201,7 @@ class WebRanges(SubjectFact[Ranges]):
 class State(SubjectFact[Host]):
     """Our firewall on a host: its rules, whether they last, and what is around them.
 
-    Returns :class:`firewall.plan.Host`; shown as a person reads it:
+    Returns :class:`firewall.state.Host`; shown as a person reads it:
 
     .. code:: python
 
@@ -274,9 +227,9 @@ def parse_state(found: Sections) -> Host:
     """Make sense of the script's output. Raises ``ValueError`` where it is not understood."""
     tables = parse(found)
     units = parse_units(found["units"])
-    rivals = [name for name in _RIVALS if _at_work(units.get(f"{name}.service", {}))]
+    others = [name for name in _OTHERS if _at_work(units.get(f"{name}.service", {}))]
     if any("yes" in line.lower() for line in found["ufw"]):
-        rivals.insert(0, "ufw")
+        others.insert(0, "ufw")
     login = "".join(found["login"]).removeprefix("SSH_CONNECTION=").split()
     ports = {int(line.split()[1]) for line in found["ports"]}
     if units.get("ssh.socket", {}).get("ActiveState") == "active":
@@ -297,7 +250,7 @@ def parse_state(found: Sections) -> Host:
         interfaces=parse_list(found["interfaces"]),
         ssh_ports=tuple(sorted(ports)),
         login_from=login[0].partition("%")[0] if login else "",
-        rivals=tuple(rivals),
+        others=tuple(others),
         web=_ranges(found),
         unconfirmed="unconfirmed" in found,
     )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.docker.facts import StandaloneContainers
 from pyinfra_swarm.engine.api import RESET_FAILED
-from pyinfra_swarm.firewall import unencrypted_overlays as clear_text
 from pyinfra_swarm.firewall.facts import State, WebRanges
-from pyinfra_swarm.firewall.host_files import (
+from pyinfra_swarm.firewall.host_files import unload
+from pyinfra_swarm.firewall.paths import (
     DOCKER_DROP_IN,
     FILES,
     INTERFACES,
@@ -23,12 +23,25 @@ from pyinfra_swarm.firewall.host_files import (
     WANTS,
     WATCH,
     WATCH_FILE,
-    unload,
 )
-from pyinfra_swarm.firewall.iptables_rule import parse
-from pyinfra_swarm.firewall.plan import TITLES, Host, Wanted, declared, plan, plan_ranges
-from pyinfra_swarm.firewall.policy import FAMILIES, Policy, members, policy, votes
-from pyinfra_swarm.firewall.rules import INPUT, MANAGEMENT_PORT, PEERS
+from pyinfra_swarm.firewall.plan import left_over, plan, plan_ranges, plan_removal
+from pyinfra_swarm.firewall.policy import FAMILIES
+from pyinfra_swarm.firewall.rules import MANAGEMENT_PORT
+from pyinfra_swarm.firewall.state import Host
+from pyinfra_swarm.firewall.unencrypted_overlays import (
+    InUse,
+    all_encrypted,
+    attached,
+    in_use,
+    notices,
+)
+from pyinfra_swarm.firewall.wanted import (
+    Wanted,
+    in_no_swarm,
+    is_voting,
+    management_port_open,
+    wanted,
+)
 from pyinfra_swarm.firewall.web_ranges import SHIPPED
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes import measures
@@ -54,6 +67,7 @@ from pyinfra_swarm.run.converge import (
     this_host,
 )
 from pyinfra_swarm.run.findings import Change, Finding, Notice, changes, refusals
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.shell import write_files
 
 if TYPE_CHECKING:
@@ -78,24 +92,25 @@ def applied(settings: Settings) -> Commands:
     host = observe(State)
     records.measure("firewall", "exposure", measures.exposure(settings))
     if not settings.firewall.enabled:
-        report("firewall", _left_over(host))
+        report("firewall", left_over(host))
         return
-    wanted, findings = _differences(settings, host)
+    declared, findings = _differences(settings, host)
     if not report("firewall", findings):
         return
     if host.unconfirmed:
         yield from rolled_back_first()
         host = observe(State)
-        wanted, findings = _differences(settings, host)
+        declared, findings = _differences(settings, host)
         if not report("firewall", findings):
             return
-    yield from _changed(settings, wanted, host)
+    yield from _changed(settings, declared, host)
 
 
 def _differences(settings: Settings, host: Host) -> tuple[Wanted, list[Finding]]:
-    wanted, used = _wanted(settings, host)
-    planned = plan(wanted, host, planning=not is_executing())
-    return wanted, [*planned, *clear_text.notices(used, settings)]
+    used = _in_use(settings)
+    declared = wanted(settings, current_host().name, host, memberships(), used)
+    planned = plan(declared, host, planning=not is_executing())
+    return declared, [*planned, *notices(used or {}, settings)]
 
 
 @converges("swarm")
@@ -124,8 +139,9 @@ def shut_behind(settings: Settings) -> Commands:
         if not _open_behind(settings):
             return
         host = observe(State)
-    wanted, _ = _wanted(settings, host, votes=False)
-    yield from _changed(settings, wanted, host)
+    name = current_host().name
+    declared = wanted(settings, name, host, memberships(), _in_use(settings), manager=False)
+    yield from _changed(settings, declared, host)
 
 
 def _open_behind(settings: Settings) -> bool:
@@ -133,17 +149,18 @@ def _open_behind(settings: Settings) -> bool:
     if not settings.firewall.enabled or this_host(settings).is_manager:
         return False
     if not is_executing():
-        return _votes(settings) and _opened(observe(State))
+        voting = is_voting(settings, current_host().name, memberships())
+        return voting and management_port_open(observe(State))
     # The managers' list may lag behind, or nobody lead for a moment: the host itself knows.
-    return not observe(swarm_facts.State).manager and _opened(observe(State))
+    return not observe(swarm_facts.State).manager and management_port_open(observe(State))
 
 
-def _changed(settings: Settings, wanted: Wanted, host: Host) -> Commands:
+def _changed(settings: Settings, declared: Wanted, host: Host) -> Commands:
     progress("firewall: a new login has to work before the change is kept")
     yield from with_rollback(
         "firewall",
         files=(*FILES, *WANTS.values()),
-        apply=_apply(wanted, host, settings.firewall.refresh),
+        apply=_apply(declared, host, settings.firewall.refresh),
         after_restore=_AFTER_RESTORE,
         seconds=settings.ssh.rollback_after,
     )
@@ -153,7 +170,7 @@ def _changed(settings: Settings, wanted: Wanted, host: Host) -> Commands:
             "! systemctl --quiet is-enabled docker.service || systemctl start docker.service",
             timeout=300,
         )
-    left = plan(wanted, observe(State))
+    left = plan(declared, observe(State))
     if wrong := [*refusals(left), *changes(left)]:
         yield fail("; ".join(finding.sentence() for finding in wrong))
 
@@ -215,135 +232,31 @@ def removed(settings: Settings) -> Commands:
         firewall.removed(load(), name="Firewall: taken off")
     """
     host = observe(State)
-    findings = _there(host)
+    findings = plan_removal(host)
     if not report("firewall", findings):
         return
     progress("firewall: taking it off; the host answers everybody from now on")
     yield script(_REMOVE, timeout=120)
 
 
-def _there(host: Host) -> list[Finding]:
-    found: list[Finding] = [
-        Change(f"firewall ({TITLES[family]})", "is in the tables")
-        for family in FAMILIES
-        if host.tables[family].ours
-    ]
-    found += [Change(path, "is on the host") for path in host.sums]
-    found += [Change(unit, "is started at boot") for unit in host.links]
-    if host.web.known:
-        found.append(Change(LISTS, "is on the host"))
-    return found
-
-
-def _left_over(host: Host) -> list[Finding]:
-    if not any(tables.ours for tables in host.tables.values()) and not host.sums:
-        return []
-    return [
-        Notice(
-            "firewall",
-            "is on the host, although firewall.enabled = false",
-            remedy="Take it off: `pyinfra inventory.py deploys/firewall_removed.py`",
-        )
-    ]
-
-
-# What is declared
-# ----------------
-
-
-def _wanted(
-    settings: Settings, host: Host, *, votes: bool | None = None
-) -> tuple[Wanted, dict[str, tuple[str, ...]]]:
-    """What is to be on the host; and overlays in clear text with who uses them.
-
-    votes: whether the host is a manager, where that is known better than by the managers' list.
-    """
-    used, known = _clear_text_in_use(settings)
-    cut = settings.firewall.drop_cleartext_vxlan or not used
-    if not known and not settings.firewall.drop_cleartext_vxlan:
-        cut = _cuts_already(host)  # nobody could say what would be cut: leave it as it is
-    wanted = _policy(settings, host, cut=cut, votes=votes)
-    return declared(wanted, settings.firewall.refresh), used
-
-
-def _policy(settings: Settings, host: Host, *, cut: bool, votes: bool | None = None) -> Policy:
-    still, voting = _in_the_swarm(settings, host)
-    return policy(
-        settings,
-        current_host().name,
-        ssh_ports=host.ssh_ports or (22,),
-        drop_cleartext_vxlan=cut,
-        members=still,
-        votes=voting if votes is None else votes,
-    )
-
-
-def _in_the_swarm(settings: Settings, host: Host) -> tuple[tuple[str, ...], bool]:
-    """Who is in the swarm, and whether this host votes in it.
-
-    Where nobody can say: whoever the rules let in already, at whatever port.
-    """
-    observed = memberships()
-    swarm = view(settings, observed)
-    if swarm is not None:
-        return members(swarm.nodes or ()), _votes(settings)
-    if not any(found is None or found.in_swarm for found in observed.values()):
-        return (), False
-    rules = map(parse, host.tables["ipv4"].chains.get(PEERS, ()))
-    sources = (rule.condition("-s") for rule in rules if rule.target == "ACCEPT")
-    return tuple(source.removesuffix("/32") for source in sources if source), _opened(host)
-
-
-def _votes(settings: Settings) -> bool:
-    """Whether this host is among the swarm's managers, as far as anybody can say."""
-    observed = memberships()
-    swarm = view(settings, observed)
-    return swarm is not None and votes(settings, observed, swarm, this_host(settings).name)
-
-
-def _opened(host: Host) -> bool:
-    """Whether the cluster is let in at the managers' port."""
-    rules = map(parse, host.tables["ipv4"].chains.get(INPUT, ()))
-    return any(
-        rule.condition("--dport") == str(MANAGEMENT_PORT) and rule.target == PEERS for rule in rules
-    )
-
-
-def _clear_text_in_use(settings: Settings) -> tuple[dict[str, tuple[str, ...]], bool]:
-    """Overlays in clear text and who uses them; and whether that could be found out."""
+def _in_use(settings: Settings) -> InUse | None:
+    """The unencrypted overlays that something uses; ``None`` where nobody can say."""
     observed = memberships()
     acting = acting_manager(settings, observed)
     if acting is None:
-        return {}, not any(found is None or found.in_swarm for found in observed.values())
+        return {} if in_no_swarm(observed) else None
     swarm = view(settings, observed)
-    if all(overlay.encrypted for overlay in (swarm.overlays if swarm else None) or ()):
-        return {}, True
+    if all_encrypted(swarm):
+        return {}
     services = observe_on(acting, swarm_facts.Services)
-    attached: dict[str, tuple[str, ...]] = {}
-    for found in observe_all(StandaloneContainers).values():
-        if found is None:
-            return {}, False  # what it runs may well be what would be cut
-        for network, names in found.items():
-            attached[network] = (*attached.get(network, ()), *names)
-    return clear_text.in_use(swarm, services, attached), True
+    containers = attached(observe_all(StandaloneContainers).values())
+    return None if containers is None else in_use(swarm, services, containers)
 
 
-def _cuts_already(host: Host) -> bool:
-    """Whether clear-text VXLAN is dropped now; it is, to begin with."""
-    tables = host.tables["ipv4"]
-    if not tables.ours:
-        return True
-    rules = map(parse, tables.chains.get(INPUT, ()))
-    return any(rule.condition("--pol") == "none" and rule.target == "DROP" for rule in rules)
-
-
-# Carrying out
-# ------------
-
-
-def _apply(wanted: Wanted, host: Host, schedule: str) -> list[str]:
-    commands, contents = [], dict(wanted.files)
-    if wanted.refreshed:
+def _apply(declared: Wanted, host: Host, schedule: str) -> list[str]:
+    """The commands that put what is declared on the host, one after the other."""
+    commands, contents = [], dict(declared.files)
+    if declared.refreshed:
         commands.append(f"systemd-analyze calendar {shlex.quote(schedule)} >/dev/null")
         lists = {
             f"{LISTS}/{family}": "\n".join(SHIPPED[family])
@@ -352,64 +265,53 @@ def _apply(wanted: Wanted, host: Host, schedule: str) -> list[str]:
         }
         contents |= lists
     commands.append(write_files(contents))
-    if wanted.refreshed and lists:
+    if declared.refreshed and lists:
         # The age of a list that was never refreshed: since 1970.
         commands.append(f"touch -d @0 {' '.join(lists)}")
-    needless = [unit for unit in WANTS if unit not in wanted.units]
+    needless = [unit for unit in WANTS if unit not in declared.units]
     if needless:
         commands.append(f"systemctl --quiet disable --now {' '.join(needless)} 2>/dev/null || :")
-        commands.append(f"rm -f {' '.join(path for path in FILES if path not in wanted.files)}")
-    links = [WANTS[unit] for unit in wanted.units]
+        commands.append(f"rm -f {' '.join(path for path in FILES if path not in declared.files)}")
+    links = [WANTS[unit] for unit in declared.units]
     commands.append(f"mkdir -p {' '.join(link.rpartition('/')[0] for link in links)}")
     commands += [f"ln -sfn ../{link.rpartition('/')[2]} {link}" for link in links]
-    commands += [
-        "systemctl daemon-reload",
-        # Whoever asked for Docker while the rules could not be loaded has used up the starts that
-        # systemd grants a unit.
-        f"systemctl reset-failed {UNIT} 2>/dev/null || :",
-        RESET_FAILED,
-        # An earlier version let every user open them, and whoever can open a lock can hold it.
-        f"chmod -f 600 {' '.join(LOCKS)} || :",
-        # Before the rules are: containers are not cut off from their own host for a moment.
-        f"sh {SCRIPT} look",
-        # The unit's start loads the rules, too, but only its first one.
-        f"if systemctl --quiet is-active {UNIT}; then sh {SCRIPT} load\n"
-        f"elif ! systemctl start {UNIT}; then\n"
-        f"  journalctl -q -o cat -n 5 -u {UNIT} >&2; exit 1\nfi",
-    ]
-    commands.append(f"systemctl restart {WATCH}")
-    if wanted.refreshed:
-        commands.append(f"systemctl start {TIMER}")
+    commands.append(
+        program(
+            __file__,
+            "activate.sh",
+            using=[f"reset_docker() {{ {RESET_FAILED}; }}\n"],
+            firewall=SCRIPT,
+            unit=UNIT,
+            watch=WATCH,
+            timer=TIMER if declared.refreshed else "",
+            locks=" ".join(LOCKS),
+        )
+    )
     return commands
 
 
-_AFTER_RESTORE = f"""\
-systemctl daemon-reload
-if [ -e {SCRIPT} ]; then
-    sh {SCRIPT} load
-    # Not waited for: at boot, all of ours come after what undoes a change.
-    if [ -e {WATCH_FILE} ]; then systemctl --no-block restart {WATCH}
-    else systemctl stop {WATCH} 2>/dev/null; fi
-else
-    systemctl stop {UNIT} {WATCH} {TIMER} 2>/dev/null
-    {unload().rstrip()}
-fi
-"""
-"""Shell: what the restored files say, loaded; or, where there are none, our rules taken out."""
+_AFTER_RESTORE = program(
+    __file__,
+    "after_restore.sh",
+    using=[f"unload() {{ {unload()}; }}\n"],
+    firewall=SCRIPT,
+    unit=UNIT,
+    watch=WATCH,
+    watch_file=WATCH_FILE,
+    timer=TIMER,
+)
+"""Shell: the restored files are loaded; where there are none, the rules are taken out."""
 
-_REMOVE = f"""\
-# A change that nobody has confirmed would be undone later: the firewall would come back.
-{forget("firewall")}
-systemctl --quiet disable --now {TIMER} {WATCH} 2>/dev/null || :
-# Ended, not waited for: it holds the lock while Cloudflare does not answer.
-systemctl stop {REFRESH} 2>/dev/null || :
-systemctl --quiet disable {UNIT} 2>/dev/null || :
-rm -f {" ".join(FILES)} {" ".join(WANTS.values())}
-rmdir {DOCKER_DROP_IN.rpartition("/")[0]} 2>/dev/null || :
-# Docker would be stopped with our unit, as long as it requires it.
-systemctl daemon-reload
-systemctl stop {UNIT} 2>/dev/null || :
-{unload()}
-rm -rf {LISTS} {INTERFACES}
-rm -f {" ".join(LOCKS)}
-"""
+_REMOVE = program(
+    __file__,
+    "remove.sh",
+    using=[f"forget_change() {{ {forget('firewall')}; }}\n", f"unload() {{ {unload()}; }}\n"],
+    files=" ".join([*FILES, *WANTS.values()]),
+    docker_drop_ins=DOCKER_DROP_IN.rpartition("/")[0],
+    unit=UNIT,
+    watch=WATCH,
+    timer=TIMER,
+    refresh=REFRESH,
+    folders=f"{LISTS} {INTERFACES}",
+    locks=" ".join(LOCKS),
+)

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Any
 
-from pyinfra_swarm.firewall.host_files import FILES, TIMER, UNIT, WANTS, WATCH, files
-from pyinfra_swarm.firewall.interfaces import Interfaces, plan_interfaces
+from pyinfra_swarm.firewall.interfaces import plan_interfaces
 from pyinfra_swarm.firewall.iptables_rule import parse
+from pyinfra_swarm.firewall.paths import FILES, LISTS, WANTS
 from pyinfra_swarm.firewall.placement import FilterTable, above, positions
-from pyinfra_swarm.firewall.policy import FAMILIES, Family, Policy, covers, of_family
+from pyinfra_swarm.firewall.policy import FAMILIES, Family, covers, of_family
 from pyinfra_swarm.firewall.rules import (
     FORWARD,
     INPUT,
     JUMPS,
-    OURS,
     OUTPUT,
     WEB,
-    Chains,
-    chains,
     interface_rules,
     web_rules,
 )
+from pyinfra_swarm.firewall.state import Host
+from pyinfra_swarm.firewall.wanted import Wanted
 from pyinfra_swarm.firewall.web_ranges import WebRanges
 from pyinfra_swarm.rollback.plan import rolled_back_first
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
-from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.wording import duration
 
 TITLES: dict[Family, str] = {"ipv4": "IPv4", "ipv6": "IPv6"}
@@ -36,7 +32,7 @@ TAKE_OVER = (
     "Declare its openings in [firewall] of cluster.toml and switch it off, or leave the host's "
     "firewall to it with firewall.enabled = false"
 )
-_RIVALS = {
+_REFUSED = {
     "ufw": ("ufw is on", f"{TAKE_OVER}: `ufw disable`"),
     "firewalld": ("firewalld is running", f"{TAKE_OVER}: `systemctl disable --now firewalld`"),
 }
@@ -53,114 +49,6 @@ _FLUSHERS = {
 }
 
 
-@dataclass(frozen=True)
-class Tables(Observation):
-    """One family's filter table, in the back end that the plain command uses.
-
-    spoken: the kernel has this family; installed: there is an iptables for it.
-    chains: chain to its rules, in order; docker: Docker keeps rules in this family.
-    mixed: the other back end holds rules as well.
-    """
-
-    spoken: bool = True
-    installed: bool = True
-    backend: str = ""
-    chains: FilterTable = field(default_factory=dict)
-    mixed: bool = False
-
-    @property
-    def ours(self) -> bool:
-        """Any of our chains is there."""
-        return any(name in self.chains for name in OURS)
-
-
-@dataclass(frozen=True)
-class Host(Observation):
-    """What a host says of its firewall.
-
-    tables: by family. sums: path to the SHA-256 of its content, of our files that exist.
-    links: the units of ours that systemd starts at boot. active: those that run.
-    docker: it is installed. docker_waits: it does not start without our unit.
-    bridges: the names of Docker's bridges; ``None`` where the engine did not say.
-    interfaces: what the host's own list takes for Docker's. ssh_ports: where sshd listens.
-    login_from: the address that this login comes from, as the host sees it; empty where unknown.
-    rivals: other firewalls that are at work: ``ufw``, ``firewalld``, ``netfilter-persistent``,
-        ``nftables``.
-    unconfirmed: a change of ours waits for its confirmation or its undoing.
-    """
-
-    tables: Mapping[Family, Tables]
-    sums: Mapping[str, str] = field(default_factory=dict)
-    links: tuple[str, ...] = ()
-    active: tuple[str, ...] = ()
-    docker: bool = True
-    docker_waits: bool = False
-    bridges: tuple[str, ...] | None = None
-    interfaces: Interfaces = field(default_factory=Interfaces)
-    ssh_ports: tuple[int, ...] = ()
-    login_from: str = ""
-    rivals: tuple[str, ...] = ()
-    web: WebRanges = field(default_factory=lambda: WebRanges({}))
-    unconfirmed: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """As a person reads it: our rules by chain, and the rest under speaking names."""
-        return {
-            **{family: self._shown(self.tables[family]) for family in FAMILIES},
-            "web ranges": self.web.to_json(),
-            "starts at boot": list(self.links),
-            "active": [unit for unit in WANTS if unit in self.active],
-            "docker waits for it": self.docker_waits,
-            "docker's bridges": "the engine does not say" if self.bridges is None else self.bridges,
-            "interfaces": self.interfaces.to_json(),
-            "sshd listens on": list(self.ssh_ports),
-            "this login comes from": self.login_from or "unknown",
-            "other firewalls": list(self.rivals),
-            "waits for a confirmation": self.unconfirmed,
-        }
-
-    @staticmethod
-    def _shown(tables: Tables) -> Any:
-        if not tables.spoken:
-            return "this host does not speak it"
-        if not tables.installed:
-            return "iptables is not installed"
-        if not tables.ours:
-            return "none of our rules"
-        return {name: list(tables.chains[name]) for name in OURS if name in tables.chains}
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is declared, as it lies on a host: chains by family, and path to content of our files.
-
-    refreshed: the web ranges are Cloudflare's, kept by the host.
-    ssh_sources: the networks that SSH is open to; empty for everywhere.
-    """
-
-    chains: Mapping[Family, Chains]
-    files: Mapping[str, str]
-    refreshed: bool
-    ssh_sources: tuple[str, ...] = ()
-
-    @property
-    def units(self) -> tuple[str, ...]:
-        """Units of ours that start at boot, and run."""
-        return (UNIT, WATCH, TIMER) if self.refreshed else (UNIT, WATCH)
-
-
-def declared(policy: Policy, schedule: str) -> Wanted:
-    """A policy as it lies on a host; schedule: when the host asks Cloudflare for its ranges."""
-    rules = {family: chains(policy, family) for family in FAMILIES}
-    refreshed = policy.web == "cloudflare"
-    return Wanted(
-        chains=rules,
-        files=files(rules, refreshed=refreshed, schedule=schedule),
-        refreshed=refreshed,
-        ssh_sources=policy.ssh_sources,
-    )
-
-
 def plan(wanted: Wanted, host: Host, *, planning: bool = False) -> list[Finding]:
     """What differs, most important first.
 
@@ -175,9 +63,9 @@ def plan(wanted: Wanted, host: Host, *, planning: bool = False) -> list[Finding]
     if host.unconfirmed:
         findings.append(rolled_back_first("firewall"))
     findings += _files(wanted, host)
-    if any(tables.ours for tables in host.tables.values()):
+    if any(tables.managed for tables in host.tables.values()):
         findings += plan_interfaces(host.interfaces, host.bridges)
-    findings += neighbours(host.rivals)
+    findings += other_firewalls(host.others)
     return findings
 
 
@@ -198,6 +86,33 @@ def plan_ranges(web: WebRanges, max_age: int) -> list[Finding]:
             "web ranges",
             f"{since}" + (f"; the last refresh failed: {web.last_result}" if failed else ""),
             expected=f"no older than {duration(max_age)}",
+        )
+    ]
+
+
+def plan_removal(host: Host) -> list[Finding]:
+    """Everything of the firewall that is on a host, to be taken off."""
+    found: list[Finding] = [
+        Change(f"firewall ({TITLES[family]})", "is in the tables")
+        for family in FAMILIES
+        if host.tables[family].managed
+    ]
+    found += [Change(path, "is on the host") for path in host.sums]
+    found += [Change(unit, "is started at boot") for unit in host.links]
+    if host.web.known:
+        found.append(Change(LISTS, "is on the host"))
+    return found
+
+
+def left_over(host: Host) -> list[Finding]:
+    """A notice where the firewall is on a host although it is not to be."""
+    if not any(tables.managed for tables in host.tables.values()) and not host.sums:
+        return []
+    return [
+        Notice(
+            "firewall",
+            "is on the host, although firewall.enabled = false",
+            remedy="Take it off: `pyinfra inventory.py deploys/firewall_removed.py`",
         )
     ]
 
@@ -223,7 +138,7 @@ def _refusals(wanted: Wanted, host: Host, *, planning: bool) -> list[Finding]:
                 remedy="Docker's packages bring it: run deploys/docker.py first",
             )
         )
-    found += [finding for finding in neighbours(host.rivals) if isinstance(finding, Refusal)]
+    found += [finding for finding in other_firewalls(host.others) if isinstance(finding, Refusal)]
     if host.login_from and not covers(wanted.ssh_sources, host.login_from):
         found.append(
             Refusal(
@@ -240,7 +155,7 @@ def _refusals(wanted: Wanted, host: Host, *, planning: bool) -> list[Finding]:
 def _family(family: Family, wanted: Wanted, host: Host) -> list[Finding]:
     title = TITLES[family]
     tables = host.tables[family]
-    if not tables.ours:
+    if not tables.managed:
         return [
             Change(
                 f"firewall ({title})",
@@ -375,12 +290,12 @@ def _files(wanted: Wanted, host: Host) -> list[Finding]:
     return findings
 
 
-def neighbours(names: Iterable[str]) -> list[Finding]:
+def other_firewalls(names: Iterable[str]) -> list[Finding]:
     """What is said of other firewalls on a host: two that decide are refused, others named."""
     found: list[Finding] = []
     for name in names:
-        if name in _RIVALS:
-            reason, remedy = _RIVALS[name]
+        if name in _REFUSED:
+            reason, remedy = _REFUSED[name]
             found.append(
                 Refusal("firewall", f"{reason}; two masters of one door open it", remedy=remedy)
             )

@@ -1,8 +1,8 @@
-"""Overlay networks without encryption that are in use, and whether clear-text VXLAN is cut."""
+"""Overlay networks without encryption, and what uses them: it needs VXLAN in clear text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.membership import Membership, Service
@@ -11,8 +11,30 @@ from pyinfra_swarm.run.findings import Finding, Notice
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
+InUse = Mapping[str, Sequence[str]]
+"""Name of an unencrypted overlay network to what uses it, in words."""
+
 Attached = Mapping[str, Sequence[str]]
 """Network id to the names of containers that are attached to it without a service."""
+
+
+def all_encrypted(swarm: Membership | None) -> bool:
+    """Whether every overlay network that is known is encrypted: nothing can need clear text."""
+    return all(overlay.encrypted for overlay in (swarm.overlays if swarm else None) or ())
+
+
+def attached(by_host: Iterable[Attached | None]) -> Attached | None:
+    """What all hosts say together; ``None`` where one of them is silent.
+
+    What that one runs may well be what would be cut off.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for host in by_host:
+        if host is None:
+            return None
+        for network, names in host.items():
+            found[network] = (*found.get(network, ()), *names)
+    return found
 
 
 def in_use(
@@ -34,15 +56,15 @@ def in_use(
     return found
 
 
-def notices(used: Mapping[str, Sequence[str]], settings: Settings) -> list[Finding]:
-    """What is said of each of them."""
+def notices(used: InUse, settings: Settings) -> list[Finding]:
+    """One for each of them, unless they are to be cut off."""
     if settings.firewall.drop_cleartext_vxlan:
         return []
     return [
         Notice(
             f"overlay {name}",
-            f"is not encrypted, and in use by {', '.join(users)}; so clear-text VXLAN is not "
-            "dropped, on no host",
+            f"is not encrypted, and in use by {', '.join(users)}; so no host drops "
+            "clear-text VXLAN",
             expected="encrypted",
             found="clear text",
             remedy="Move them to an encrypted network; or cut them off with "

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.firewall.plan import neighbours
+from pyinfra_swarm.firewall.plan import other_firewalls
 from pyinfra_swarm.host.system import CONFLICTING, Host
 from pyinfra_swarm.preflight.cluster import cluster_findings
 from pyinfra_swarm.preflight.kernel import kernel_findings
@@ -205,7 +205,7 @@ def _other_tools(settings: Settings, host: Host) -> Iterator[Finding]:
             "docker.daemon in the settings",
         )
     if settings.firewall.enabled:
-        yield from neighbours(host.firewalls)
+        yield from other_firewalls(host.firewalls)
         return
     for firewall in host.firewalls:
         turn_off = f"`sudo systemctl disable {quoted(firewall)}`"

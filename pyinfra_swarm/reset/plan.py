@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.access.plan import SUDOERS
 from pyinfra_swarm.docker.paths import DAEMON_JSON, KEYRING, SOURCES, UNIT_DROP_IN
-from pyinfra_swarm.firewall.host_files import SCRIPT as FIREWALL
+from pyinfra_swarm.firewall.paths import SCRIPT as FIREWALL
 from pyinfra_swarm.nodes.identity import likely_node
 from pyinfra_swarm.nodes.membership import Membership, Observed, view
 from pyinfra_swarm.removal.steps import Leave

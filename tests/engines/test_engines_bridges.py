@@ -12,11 +12,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from pyinfra_swarm.firewall.host_files import INTERFACE_LIST, LISTS, SCRIPT
 from pyinfra_swarm.firewall.interfaces import Interfaces, parse_list
-from pyinfra_swarm.firewall.plan import declared
+from pyinfra_swarm.firewall.paths import INTERFACE_LIST, LISTS, SCRIPT
 from pyinfra_swarm.firewall.policy import Policy
 from pyinfra_swarm.firewall.rules import BRIDGES
+from pyinfra_swarm.firewall.wanted import declared
 from pyinfra_swarm.firewall.web_ranges import SHIPPED
 from pyinfra_swarm.run.shell import write_files
 from tests.engines import programs

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pyinfra_swarm.firewall.host_files import LISTS, SCRIPT
-from pyinfra_swarm.firewall.plan import declared
+from pyinfra_swarm.firewall.paths import LISTS, SCRIPT
 from pyinfra_swarm.firewall.policy import Policy
+from pyinfra_swarm.firewall.wanted import declared
 from pyinfra_swarm.firewall.web_ranges import SHIPPED
 from pyinfra_swarm.run.shell import write_files
 from tests.engines import programs

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pyinfra_swarm.firewall import host_files
+from pyinfra_swarm.firewall import host_files, paths
 from pyinfra_swarm.firewall.interfaces import Interfaces
 from pyinfra_swarm.firewall.iptables_save import parse_save
 from pyinfra_swarm.firewall.policy import FAMILIES, Family, Opening, Policy
@@ -114,20 +114,20 @@ class Host(Namespace):
         rules = {family: chains(policy, family) for family in FAMILIES}
         refreshed = policy.web == "cloudflare"
         found = host_files.files(rules, refreshed=refreshed, schedule="daily")
-        found[host_files.SCRIPT] = host_files.script(urls)
+        found[paths.SCRIPT] = host_files.script(urls)
         for path, text in found.items():
             place = self.path(path)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text)
         self.knows(INTERFACES)
-        self.path(host_files.LISTS).mkdir(parents=True, exist_ok=True)
+        self.path(paths.LISTS).mkdir(parents=True, exist_ok=True)
         self.path("/run").mkdir(exist_ok=True)
         for family in FAMILIES:
             self.list(family).write_text("\n".join(SHIPPED[family]) + "\n")
 
     def knows(self, interfaces: Interfaces) -> None:
         """Write the host's own list of its interfaces."""
-        place = self.path(host_files.INTERFACE_LIST)
+        place = self.path(paths.INTERFACE_LIST)
         place.parent.mkdir(parents=True, exist_ok=True)
         named = {"docker": interfaces.docker, "outside": interfaces.outside}
         place.write_text("".join(f"{w} {name}\n" for w, names in named.items() for name in names))
@@ -136,13 +136,13 @@ class Host(Namespace):
         return self.root / name.lstrip("/")
 
     def list(self, family: Family) -> Path:
-        return self.path(f"{host_files.LISTS}/{family}")
+        return self.path(f"{paths.LISTS}/{family}")
 
     def firewall(
         self, *arguments: str, check: bool = True, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run our script."""
-        script = str(self.path(host_files.SCRIPT))
+        script = str(self.path(paths.SCRIPT))
         return self.run("sh", script, *arguments, check=check, FIREWALL_ROOT=str(self.root), **env)
 
     def saved(self, family: Family = "ipv4") -> str:

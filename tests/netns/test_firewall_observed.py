@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.firewall.facts import State
-from pyinfra_swarm.firewall.host_files import INTERFACE_LIST, LISTS, TIMER, UNIT, WATCH
 from pyinfra_swarm.firewall.iptables_rule import parse
-from pyinfra_swarm.firewall.plan import TITLES, declared, plan
+from pyinfra_swarm.firewall.paths import INTERFACE_LIST, LISTS, TIMER, UNIT, WATCH
+from pyinfra_swarm.firewall.plan import TITLES, plan
 from pyinfra_swarm.firewall.policy import FAMILIES, Family
 from pyinfra_swarm.firewall.rules import JUMPS, OURS, WEB, chains, interface_rules, web_rules
+from pyinfra_swarm.firewall.wanted import declared
 from pyinfra_swarm.firewall.web_ranges import SHIPPED
 from tests.netns.conftest import INTERFACES, POLICY, Host
 
@@ -66,7 +67,7 @@ def test_rules_in_the_other_back_end_are_a_mixture(host: Host) -> None:
 
 def test_a_host_without_our_firewall_shows_none(host: Host) -> None:
     seen = State().process(asked(host))
-    assert not any(tables.ours for tables in seen.tables.values())
+    assert not any(tables.managed for tables in seen.tables.values())
     assert seen.to_json()["ipv4"] == "none of our rules"
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from pyinfra_swarm.firewall import host_files
+from pyinfra_swarm.firewall import host_files, paths
 from pyinfra_swarm.firewall.policy import FAMILIES
 from tests.models.firewall.packet import Packet
 from tests.models.firewall.promise import passes
@@ -88,12 +88,12 @@ def load(host: Host, case: Case) -> None:
     firewall = case.place.settings.firewall
     text = host_files.files(case.chains, refreshed=False, schedule=firewall.refresh)
     for family in FAMILIES:
-        place = host.path(host_files.RULES[family])
+        place = host.path(paths.RULES[family])
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text[host_files.RULES[family]])
-    place = host.path(host_files.SCRIPT)
+        place.write_text(text[paths.RULES[family]])
+    place = host.path(paths.SCRIPT)
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(text[host_files.SCRIPT])
+    place.write_text(text[paths.SCRIPT])
     host.path("/run").mkdir(exist_ok=True)
     host.firewall("load")
 

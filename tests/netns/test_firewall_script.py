@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import pytest
 
-from pyinfra_swarm.firewall.host_files import LISTS, LOCKS, RULES, SCRIPT
 from pyinfra_swarm.firewall.iptables_rule import parse
-from pyinfra_swarm.firewall.plan import Host as Seen
-from pyinfra_swarm.firewall.plan import Tables, declared, plan
+from pyinfra_swarm.firewall.paths import LISTS, LOCKS, RULES, SCRIPT
+from pyinfra_swarm.firewall.plan import plan
 from pyinfra_swarm.firewall.policy import FAMILIES
 from pyinfra_swarm.firewall.rules import JUMPS, OURS, WEB, chains, interface_rules, web_rules
+from pyinfra_swarm.firewall.state import Host as Seen
+from pyinfra_swarm.firewall.state import Tables
+from pyinfra_swarm.firewall.wanted import declared
 from pyinfra_swarm.firewall.web_ranges import SHIPPED, WebRanges
 from pyinfra_swarm.run.findings import Change
 from tests.netns.conftest import COMMANDS, INTERFACES, POLICY, Host

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pyinfra_swarm.firewall import host_files
+from pyinfra_swarm.firewall import host_files, paths
 from pyinfra_swarm.rollback import plan as rollback
 from pyinfra_swarm.rollback.plan import LATER, ReversibleChange, arm_and_apply
 from pyinfra_swarm.run.shell import write_file, write_in_home
@@ -141,13 +141,13 @@ def verified(folder: Path, boot_unit: str) -> str:
     units = {Path(path).name: text for path, text in rollback.INSTALLED.items()}
     del units[Path(rollback.RESTORE).name]
     rules = host_files.files({"ipv4": {}, "ipv6": {}}, refreshed=False, schedule="daily")
-    units[host_files.UNIT] = rules[f"{rollback.UNITS}/{host_files.UNIT}"]
+    units[paths.UNIT] = rules[f"{rollback.UNITS}/{paths.UNIT}"]
     units |= {rollback.UNIT: boot_unit, "home.mount": NETWORK_HOME, "net.service": NETWORK}
     for name, text in units.items():
         (folder / name).write_text(text)
     for target, unit in (
         ("sysinit.target", rollback.UNIT),
-        ("sysinit.target", host_files.UNIT),
+        ("sysinit.target", paths.UNIT),
         ("multi-user.target", rollback.LATE_UNIT),
         ("remote-fs.target", "home.mount"),
         ("multi-user.target", "net.service"),

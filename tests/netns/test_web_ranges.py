@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pyinfra_swarm.firewall.host_files import LISTS, SCRIPT, STATUS
+from pyinfra_swarm.firewall.paths import LISTS, SCRIPT, STATUS
 from pyinfra_swarm.firewall.policy import FAMILIES, Family
 from pyinfra_swarm.firewall.rules import WEB, web_rules
 from pyinfra_swarm.firewall.web_ranges import SHIPPED

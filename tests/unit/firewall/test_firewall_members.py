@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
-from pyinfra_swarm.firewall import operations as firewall
-from pyinfra_swarm.firewall.plan import Host, Tables
 from pyinfra_swarm.firewall.policy import Opening, Policy, members, policy, votes
+from pyinfra_swarm.firewall.state import Host, Tables
+from pyinfra_swarm.firewall.wanted import wanted_policy
 from pyinfra_swarm.nodes.membership import Membership, Node
-from pyinfra_swarm.run import pyinfra_internals
 from tests.builders import declared, node, swarm
 
 SETTINGS = declared(1, 0)
@@ -123,43 +120,34 @@ RULES = (
 )
 
 
-class TestTheManagersDoor:
+class TestTheManagementPort:
     """Of rk2, which is declared a worker."""
 
-    def is_open(
-        self,
-        patch: pytest.MonkeyPatch,
-        observed: Mapping[str, Membership | None],
-        rule: str = RULES[1],
-    ) -> bool:
+    def is_open(self, observed: Mapping[str, Membership | None], rule: str = RULES[1]) -> bool:
         host = Host(tables={f: Tables(chains={"SWARM-INPUT": (rule,)}) for f in ("ipv4", "ipv6")})
-        patch.setattr(firewall, "memberships", lambda: observed)
-        patch.setattr(pyinfra_internals, "host_in_context", lambda: declared(1, 1).host("rk2"))
-        return firewall._policy(declared(1, 1), host, cut=True).manager
+        return wanted_policy(declared(1, 1), "rk2", host, observed, {}).manager
 
     def seen(self, own: Node) -> dict[str, Membership | None]:
         return swarm([node(1), own, node(3)])
 
-    def test_is_open_until_it_has_been_demoted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_open_until_it_has_been_demoted(self) -> None:
         asked = replace(MANAGER, role="worker")  # the raft group has not let it go yet
         for own in (MANAGER, asked):
-            assert self.is_open(monkeypatch, self.seen(own)), own
-        assert not self.is_open(monkeypatch, self.seen(node(2, "worker")))
+            assert self.is_open(self.seen(own)), own
+        assert not self.is_open(self.seen(node(2, "worker")))
 
-    def test_is_open_to_one_whose_engine_is_stopped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_open_to_one_whose_engine_is_stopped(self) -> None:
         observed = {**self.seen(MANAGER), "rk2": Membership("stopped")}
-        assert self.is_open(monkeypatch, observed)
+        assert self.is_open(observed)
 
-    def test_does_not_open_for_one_that_somebody_promotes_by_hand(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_does_not_open_for_one_that_somebody_promotes_by_hand(self) -> None:
         promoted = replace(MANAGER, reachability="")
-        assert not self.is_open(monkeypatch, self.seen(promoted))
+        assert not self.is_open(self.seen(promoted))
 
-    def test_stays_as_it_is_where_nobody_can_say(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_stays_as_it_is_where_nobody_can_say(self) -> None:
         for rule, expected in zip(RULES, (True, False), strict=True):
-            assert self.is_open(monkeypatch, {"rk1": None, "rk2": None}, rule) is expected
+            assert self.is_open({"rk1": None, "rk2": None}, rule) is expected
 
-    def test_is_shut_where_there_is_no_swarm(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_shut_where_there_is_no_swarm(self) -> None:
         absent = Membership("absent")
-        assert not self.is_open(monkeypatch, {"rk1": absent, "rk2": absent}, RULES[0])
+        assert not self.is_open({"rk1": absent, "rk2": absent}, RULES[0])

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.firewall import unencrypted_overlays as clear_text
 from pyinfra_swarm.firewall.interfaces import Interfaces, parse_list, plan_interfaces
 from pyinfra_swarm.firewall.iptables_rule import Rule, parse
 from pyinfra_swarm.firewall.policy import FAMILIES, Policy, covers
 from pyinfra_swarm.firewall.rules import chains
+from pyinfra_swarm.firewall.unencrypted_overlays import in_use, notices
 from pyinfra_swarm.nodes.membership import Membership, Overlay, Service
 from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.settings import Settings
@@ -269,32 +269,32 @@ class TestClearText:
 
     def test_in_use_by_services_and_by_single_containers(self) -> None:
         services = [service("web", mesh=True), service("db", "p"), service("safe", "s")]
-        assert clear_text.in_use(self.SWARM, services, {"p": ["shell"]}) == {
+        assert in_use(self.SWARM, services, {"p": ["shell"]}) == {
             "ingress": ("web",),
             "plain": ("db", "container shell"),
         }
 
     def test_that_nobody_uses_is_nothing_to_spare(self) -> None:
-        assert clear_text.in_use(self.SWARM, [service("safe", "s")], {"s": ["shell"]}) == {}
+        assert in_use(self.SWARM, [service("safe", "s")], {"s": ["shell"]}) == {}
 
     def test_without_a_swarm_there_is_none(self) -> None:
-        assert clear_text.in_use(None, [], {}) == {}
+        assert in_use(None, [], {}) == {}
 
     def test_each_network_is_looked_at_and_all_are_told_in_one_order(self) -> None:
         swarm = replace(self.SWARM, overlays=tuple(reversed(self.SWARM.overlays or ())))
-        used = clear_text.in_use(swarm, [service("web", mesh=True), service("db", "p")], {})
+        used = in_use(swarm, [service("web", mesh=True), service("db", "p")], {})
         assert used == {"plain": ("db",), "ingress": ("web",)}
-        told = clear_text.notices(used, Settings(**four_boards()))
+        told = notices(used, Settings(**four_boards()))
         assert [notice.what for notice in told] == ["overlay ingress", "overlay plain"]
 
     def test_in_use_is_named_unless_it_is_cut(self) -> None:
         used = {"plain": ("db", "container shell")}
-        (notice,) = clear_text.notices(used, Settings(**four_boards()))
+        (notice,) = notices(used, Settings(**four_boards()))
         assert isinstance(notice, Notice)
         assert notice.sentence() == (
-            "overlay plain: is not encrypted, and in use by db, container shell; so clear-text "
-            "VXLAN is not dropped, on no host (clear text → encrypted). Move them to an encrypted "
+            "overlay plain: is not encrypted, and in use by db, container shell; so no host "
+            "drops clear-text VXLAN (clear text → encrypted). Move them to an encrypted "
             "network; or cut them off with firewall.drop_cleartext_vxlan = true"
         )
         cut = Settings(**put("firewall.drop_cleartext_vxlan", True))
-        assert clear_text.notices(used, cut) == []
+        assert notices(used, cut) == []

@@ -7,9 +7,9 @@ from hashlib import sha256
 
 import pytest
 
-from pyinfra_swarm.firewall.host_files import RULES, SCRIPT, TIMER, UNIT, WATCH
 from pyinfra_swarm.firewall.interfaces import Interfaces
-from pyinfra_swarm.firewall.plan import Host, Tables, declared, plan, plan_ranges
+from pyinfra_swarm.firewall.paths import RULES, SCRIPT, TIMER, UNIT, WATCH
+from pyinfra_swarm.firewall.plan import plan, plan_ranges
 from pyinfra_swarm.firewall.policy import FAMILIES, Family, Policy
 from pyinfra_swarm.firewall.rules import (
     BRIDGES,
@@ -22,6 +22,8 @@ from pyinfra_swarm.firewall.rules import (
     interface_rules,
     web_rules,
 )
+from pyinfra_swarm.firewall.state import Host, Tables
+from pyinfra_swarm.firewall.wanted import declared
 from pyinfra_swarm.firewall.web_ranges import SHIPPED, WebRanges
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 
@@ -297,14 +299,14 @@ class TestWhatLasts:
 class TestTheNeighbours:
     @pytest.mark.parametrize("rival", ["ufw", "firewalld"])
     def test_another_master_of_the_door_is_refused(self, rival: str) -> None:
-        said = the_one(replace(CONVERGED, rivals=(rival,)), Refusal)
+        said = the_one(replace(CONVERGED, others=(rival,)), Refusal)
         assert rival in said
         assert "two masters of one door open it" in said
         assert "firewall.enabled = false" in said
 
     @pytest.mark.parametrize("flusher", ["netfilter-persistent", "nftables"])
     def test_what_loads_tables_beside_us_is_named(self, flusher: str) -> None:
-        said = the_one(replace(CONVERGED, rivals=(flusher,)), Notice)
+        said = the_one(replace(CONVERGED, others=(flusher,)), Notice)
         assert said.startswith(f"{flusher}.service: ")
         assert f"systemctl disable {flusher}" in said
 

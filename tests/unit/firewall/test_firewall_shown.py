@@ -6,17 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from pyinfra_swarm.firewall.host_files import RULES, TIMER, UNIT, WATCH
+from pyinfra_swarm.firewall.paths import RULES, TIMER, UNIT, WATCH
 from pyinfra_swarm.firewall.placement import above
-from pyinfra_swarm.firewall.plan import (
-    Host,
-    Tables,
-    Wanted,
-    declared,
-    neighbours,
-    plan,
-    plan_ranges,
-)
+from pyinfra_swarm.firewall.plan import other_firewalls, plan, plan_ranges
+from pyinfra_swarm.firewall.state import Host, Tables
+from pyinfra_swarm.firewall.wanted import Wanted, declared
 from pyinfra_swarm.firewall.web_ranges import WebRanges
 from pyinfra_swarm.run.findings import Change, Notice, Refusal
 from tests.unit.firewall.test_firewall_plan import (
@@ -36,7 +30,7 @@ def said(host: Host, wanted: Wanted = WANTED) -> list[str]:
 
 
 def test_a_host_as_declared_is_shown_with_its_rules_under_speaking_names() -> None:
-    host = replace(CONVERGED, active=(TIMER, WATCH, UNIT), rivals=("nftables",), unconfirmed=True)
+    host = replace(CONVERGED, active=(TIMER, WATCH, UNIT), others=("nftables",), unconfirmed=True)
     shown = host.to_json()
     ours = {name for name in CONVERGED.tables["ipv4"].chains if name.startswith("SWARM-")}
     for family in ("ipv4", "ipv6"):
@@ -64,7 +58,7 @@ def test_what_a_host_lacks_is_shown_in_words() -> None:
 
     assert tables(spoken=False) == "this host does not speak it"
     assert tables(installed=False) == "iptables is not installed"
-    assert tables(chains={"INPUT": ()}) == "none of our rules"
+    assert tables(chains={"INPUT": ()}) == "none of the managed rules"
     one = {"SWARM-INPUT": ("-j DROP",), "INPUT": ()}
     assert tables(chains=one) == {"SWARM-INPUT": ["-j DROP"]}
     shown = replace(CONVERGED, bridges=None, login_from="", active=(WATCH,)).to_json()
@@ -76,7 +70,7 @@ def test_what_a_host_lacks_is_shown_in_words() -> None:
 def test_what_a_host_has_not_said_is_taken_for_a_host_with_nothing() -> None:
     bare = Tables()
     assert (bare.spoken, bare.installed, bare.mixed, bare.backend) == (True, True, False, "")
-    assert not bare.ours
+    assert not bare.managed
     host = Host({"ipv4": bare, "ipv6": bare})
     assert (host.docker, host.docker_waits, host.unconfirmed) == (True, False, False)
     assert (host.login_from, host.bridges, host.web.ranges) == ("", None, {})
@@ -107,7 +101,7 @@ def test_findings_come_in_the_order_of_what_they_cost() -> None:
         unconfirmed=True,
         docker_waits=False,
         bridges=("docker0",),
-        rivals=("nftables", "unheard-of"),
+        others=("nftables", "unheard-of"),
     )
     assert [(type(finding), finding.what) for finding in plan(WANTED, host)] == [
         (Change, "SWARM-INPUT (IPv4)"),
@@ -119,7 +113,7 @@ def test_findings_come_in_the_order_of_what_they_cost() -> None:
 
 
 def test_where_it_is_refused_nothing_else_is_said() -> None:
-    host = replace(with_tables("ipv4", installed=False), rivals=("nftables", "ufw"))
+    host = replace(with_tables("ipv4", installed=False), others=("nftables", "ufw"))
     host = replace(host, docker_waits=False)
     assert [type(finding) for finding in plan(WANTED, host)] == [Refusal, Refusal]
     assert "not installed for IPv4" in said(host)[0]
@@ -131,7 +125,7 @@ def test_where_it_is_refused_nothing_else_is_said() -> None:
 
 def test_neighbours_are_refused_or_named_and_others_are_nobodys_business() -> None:
     names = ("ufw", "firewalld", "netfilter-persistent", "nftables", "unheard-of")
-    found = neighbours(names)
+    found = other_firewalls(names)
     assert [(type(one), one.what) for one in found] == [
         (Refusal, "firewall"),
         (Refusal, "firewall"),

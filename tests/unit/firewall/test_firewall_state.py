@@ -7,9 +7,9 @@ import json
 import pytest
 
 from pyinfra_swarm.firewall.facts import parse_state
-from pyinfra_swarm.firewall.host_files import SCRIPT, TIMER, UNIT
 from pyinfra_swarm.firewall.interfaces import Interfaces
-from pyinfra_swarm.firewall.plan import Host
+from pyinfra_swarm.firewall.paths import SCRIPT, TIMER, UNIT
+from pyinfra_swarm.firewall.state import Host
 from tests.tools.answers import sections as sections_of
 
 UNITS = f"""\
@@ -91,7 +91,7 @@ def said(**changed: str) -> Host:
 def test_a_host_with_our_firewall() -> None:
     host = said()
     assert host.tables["ipv4"].chains["INPUT"] == ("-j SWARM-INPUT",)
-    assert [host.tables[family].ours for family in host.tables] == [True, False]
+    assert [host.tables[family].managed for family in host.tables] == [True, False]
     assert host.sums == {SCRIPT: "a" * 64}
     assert host.links == (UNIT, TIMER)
     assert {UNIT, TIMER} <= {*host.active}
@@ -100,7 +100,7 @@ def test_a_host_with_our_firewall() -> None:
     assert host.interfaces == Interfaces(("br-fedcba987654",), ("br-lan", "eth0"))
     assert host.ssh_ports == (22, 2022)
     assert host.login_from == "192.168.1.50"
-    assert host.rivals == ()
+    assert host.others == ()
     assert not host.unconfirmed
     assert host.web.age == 2000
     assert (host.web.last_result, host.web.last_try) == ("ok", 1000)
@@ -125,7 +125,7 @@ def test_a_bare_host() -> None:
         [name for name in SECTIONS if name not in ("now", "ipv4", "ipv6", "spoken")], ""
     )
     host = said(**empty)
-    assert not any(tables.ours for tables in host.tables.values())
+    assert not any(tables.managed for tables in host.tables.values())
     assert host.bridges is None
     assert host.docker_waits, "no Docker, so none that starts too early"
     assert (host.web.known, host.web.age, host.web.last_result) == (False, None, "")
@@ -146,11 +146,11 @@ def test_a_rival_that_runs_or_will_run(name: str, field: str) -> None:
     block = f"Id={name}.service\nLoadState=not-found\nActiveState=inactive\n"
     assert block in UNITS
     units = UNITS.replace(block, f"Id={name}.service\nLoadState=loaded\n{field}\n")
-    assert said(units=units).rivals == (name,)
+    assert said(units=units).others == (name,)
 
 
 def test_ufw_is_a_rival_once_it_is_switched_on() -> None:
-    assert said(ufw="ENABLED=yes").rivals == ("ufw",)
+    assert said(ufw="ENABLED=yes").others == ("ufw",)
 
 
 @pytest.mark.parametrize("answer", ["", "curl: (7) refused", '{"message": "no"}', "[{"])

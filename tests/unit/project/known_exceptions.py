@@ -12,8 +12,6 @@ UPWARDS = {
 """Rooms that import from a room above them: the room, what it imports."""
 
 READING_PLANS = {
-    # firewall
-    "firewall.host_files",
     # rollback
     "rollback.plan",
 }
@@ -23,8 +21,6 @@ SHELL_IN_PYTHON = {
     # docker
     # engine
     # firewall
-    "firewall.facts",
-    "firewall.operations",
     # networks
     # nodes
     "nodes.facts",

@@ -1,0 +1,18 @@
+#!/bin/sh
+# After a rollback: loads what the restored files say. Where there are none, takes the rules out.
+# Uses unload (firewall/host_files).
+#
+# firewall: path of the firewall's script; unit, watch, timer: its units; watch_file: the file of
+# that unit.
+# shellcheck disable=SC2154
+: "${firewall?}" "${unit?}" "${watch?}" "${watch_file?}" "${timer?}"
+systemctl daemon-reload
+if [ -e "$firewall" ]; then
+  sh "$firewall" load
+  # Not waited for: at boot, the firewall's units come after the rollback.
+  if [ -e "$watch_file" ]; then systemctl --no-block restart "$watch"
+  else systemctl stop "$watch" 2>/dev/null; fi
+else
+  systemctl stop "$unit" "$watch" "$timer" 2>/dev/null
+  unload
+fi

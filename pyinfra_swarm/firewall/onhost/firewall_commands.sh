@@ -1,0 +1,32 @@
+#!/bin/sh
+# What the script is called with, and who waits for whom.
+#
+# Variables and functions are those of firewall.sh and its other parts.
+# shellcheck disable=SC2034,SC2154
+
+umask 077 # whoever can open a lock can hold it, and keep the rules from being loaded
+shrink=
+[ "${2-}" != --accept-shrink ] || shrink=yes
+rewrite=
+exec 8> "$interfaces_lock"
+case ${1-} in
+look) look_alone; exit ;;
+watch) watch; exit 1 ;;
+esac
+exec 9> "$rules_lock"
+flock -w 300 9 || { say "another run of this script does not end" >&2; exit 1; }
+case ${1-} in
+load)
+    failed=0
+    flock -w 60 8 || { say "another run of this script does not end" >&2; exit 1; }
+    for family in ipv4 ipv6; do load_family $family || failed=1; done
+    exit $failed ;;
+refresh) refresh ;;
+unload)
+    failed=0
+    for family in ipv4 ipv6; do ! speaks $family || unload_family $family || failed=1; done
+    exit $failed ;;
+*)
+    echo "usage: firewall load | refresh [--accept-shrink] | look | watch | unload" >&2
+    exit 2 ;;
+esac

@@ -1,0 +1,54 @@
+#!/bin/sh
+# `firewall load`: puts the rules of one family into the kernel, all at once.
+#
+# Variables and functions are those of firewall.sh and its other parts.
+# shellcheck disable=SC2154
+
+jumps() { # what `iptables -S` says: lines that put each of our jumps first, and there once
+    awk '
+        /^-N DOCKER-USER$/ { made = 1 }
+        /^-A FORWARD -j DOCKER-USER$/ { led = 1 }
+        /^-A (INPUT -j SWARM-INPUT|DOCKER-USER -j SWARM-FORWARD|OUTPUT -j SWARM-OUTPUT)$/ {
+            sub(/^-A/, "-D")
+            print
+        }
+        END {
+            if (!made) print ":DOCKER-USER - [0:0]"
+            if (!led) print "-I FORWARD 1 -j DOCKER-USER"
+            print "-I INPUT 1 -j SWARM-INPUT"
+            print "-I DOCKER-USER 1 -j SWARM-FORWARD"
+            print "-I OUTPUT 1 -j SWARM-OUTPUT"
+        }'
+}
+
+rules_of() { # ipv4|ipv6: the rules as one atomic change of the filter table
+    t=$(command_of "$1")
+    while IFS= read -r line; do
+        case $line in
+        '# web ranges')
+            list=$lists/$1
+            wrong=$(valid "$1" "$list" 2>&1) || {
+                say "$1: $list is no list of networks ($wrong): the web ports are closed" >&2
+                list=/dev/null
+            }
+            web_rules "$list" ;;
+        '# interfaces') interface_rules "$interfaces/list" ;;
+        COMMIT)
+            # Without an answer nothing is known of DOCKER-USER, and naming it would empty it.
+            now=$("$t" -w 20 -S) || { say "$1: iptables does not say what is there" >&2; return 1; }
+            printf '%s\n' "$now" | jumps
+            echo COMMIT ;;
+        *) printf '%s\n' "$line" ;;
+        esac
+    done < "$rules.$1"
+}
+
+load_family() { # ipv4|ipv6
+    speaks "$1" || { say "$1: this host does not speak it"; return 0; }
+    t=$(command_of "$1")
+    text=$(rules_of "$1") && [ -n "$text" ] || { say "$1: no rules in $rules.$1" >&2; return 1; }
+    printf '%s\n' "$text" | "$t-restore" -w 20 --noflush || {
+        say "$1: the rules were not loaded" >&2
+        return 1
+    }
+}

@@ -1,0 +1,92 @@
+"""What a host says of its firewall."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyinfra_swarm.firewall.interfaces import Interfaces
+from pyinfra_swarm.firewall.paths import WANTS
+from pyinfra_swarm.firewall.placement import FilterTable
+from pyinfra_swarm.firewall.policy import FAMILIES, Family
+from pyinfra_swarm.firewall.rules import OURS
+from pyinfra_swarm.firewall.web_ranges import WebRanges
+from pyinfra_swarm.run.observation import Observation
+
+
+@dataclass(frozen=True)
+class Tables(Observation):
+    """One family's filter table, in the back end that the plain command uses.
+
+    spoken: the kernel has this family; installed: there is an iptables for it.
+    chains: chain to its rules, in order; docker: Docker keeps rules in this family.
+    mixed: the other back end holds rules as well.
+    """
+
+    spoken: bool = True
+    installed: bool = True
+    backend: str = ""
+    chains: FilterTable = field(default_factory=dict)
+    mixed: bool = False
+
+    @property
+    def managed(self) -> bool:
+        """Any of the managed chains is there."""
+        return any(name in self.chains for name in OURS)
+
+
+@dataclass(frozen=True)
+class Host(Observation):
+    """What a host says of its firewall.
+
+    tables: by family. sums: path to the SHA-256 of its content, of the managed files that exist.
+    links: the managed units that systemd starts at boot. active: the units that run.
+    docker: it is installed. docker_waits: it does not start without the firewall's unit.
+    bridges: the names of Docker's bridges; ``None`` where the engine did not say.
+    interfaces: the host's own list of them. ssh_ports: where sshd listens.
+    login_from: the address that this login comes from, as the host sees it; empty where unknown.
+    others: other firewalls that are active: ``ufw``, ``firewalld``, ``netfilter-persistent``,
+        ``nftables``.
+    unconfirmed: a change waits for its confirmation or its rollback.
+    """
+
+    tables: Mapping[Family, Tables]
+    sums: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[str, ...] = ()
+    active: tuple[str, ...] = ()
+    docker: bool = True
+    docker_waits: bool = False
+    bridges: tuple[str, ...] | None = None
+    interfaces: Interfaces = field(default_factory=Interfaces)
+    ssh_ports: tuple[int, ...] = ()
+    login_from: str = ""
+    others: tuple[str, ...] = ()
+    web: WebRanges = field(default_factory=lambda: WebRanges({}))
+    unconfirmed: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As a person reads it: the managed rules by chain, and the rest under plain names."""
+        return {
+            **{family: self._shown(self.tables[family]) for family in FAMILIES},
+            "web ranges": self.web.to_json(),
+            "starts at boot": list(self.links),
+            "active": [unit for unit in WANTS if unit in self.active],
+            "docker waits for it": self.docker_waits,
+            "docker's bridges": "the engine does not say" if self.bridges is None else self.bridges,
+            "interfaces": self.interfaces.to_json(),
+            "sshd listens on": list(self.ssh_ports),
+            "this login comes from": self.login_from or "unknown",
+            "other firewalls": list(self.others),
+            "waits for a confirmation": self.unconfirmed,
+        }
+
+    @staticmethod
+    def _shown(tables: Tables) -> Any:
+        if not tables.spoken:
+            return "this host does not speak it"
+        if not tables.installed:
+            return "iptables is not installed"
+        if not tables.managed:
+            return "none of the managed rules"
+        return {name: list(tables.chains[name]) for name in OURS if name in tables.chains}
