@@ -68,7 +68,7 @@ def test_rules_in_the_other_back_end_are_a_mixture(host: Host) -> None:
 def test_a_host_without_our_firewall_shows_none(host: Host) -> None:
     seen = State().process(asked(host))
     assert not any(tables.managed for tables in seen.tables.values())
-    assert seen.to_json()["ipv4"] == "none of our rules"
+    assert seen.to_json()["ipv4"] == "none of the managed rules"
 
 
 SOUND = {family: "\n".join(SHIPPED[family]) for family in FAMILIES}
