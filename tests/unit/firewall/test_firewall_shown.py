@@ -12,6 +12,7 @@ from pyinfra_swarm.firewall.plan import other_firewalls, plan, plan_ranges
 from pyinfra_swarm.firewall.state import Host, Tables
 from pyinfra_swarm.firewall.wanted import Wanted, declared
 from pyinfra_swarm.firewall.web_ranges import WebRanges
+from pyinfra_swarm.rollback.plan import RollBackFirst
 from pyinfra_swarm.run.findings import Change, Notice, Refusal
 from tests.unit.firewall.test_firewall_plan import (
     CONVERGED,
@@ -105,7 +106,7 @@ def test_findings_come_in_the_order_of_what_they_cost() -> None:
     )
     assert [(type(finding), finding.what) for finding in plan(WANTED, host)] == [
         (Change, "SWARM-INPUT (IPv4)"),
-        (Change, "firewall"),
+        (RollBackFirst, "firewall"),
         (Change, "docker.service"),
         (Change, "Docker's bridges"),
         (Notice, "nftables.service"),
@@ -123,7 +124,7 @@ def test_where_it_is_refused_nothing_else_is_said() -> None:
     assert "not installed for IPv4" in plan(WANTED, host, planning=True)[0].reason
 
 
-def test_neighbours_are_refused_or_named_and_others_are_nobodys_business() -> None:
+def test_other_firewalls_are_refused_or_named_and_unknown_ones_are_ignored() -> None:
     names = ("ufw", "firewalld", "netfilter-persistent", "nftables", "unheard-of")
     found = other_firewalls(names)
     assert [(type(one), one.what) for one in found] == [
