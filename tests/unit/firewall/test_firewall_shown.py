@@ -227,10 +227,10 @@ def test_a_forward_chain_that_is_gone_leads_nowhere() -> None:
 @pytest.mark.parametrize(
     ("age", "words"),
     [
-        (0, "0 minutes"),
-        (2 * HOUR - 1, "119 minutes"),
+        (0, "0 seconds"),
+        (2 * HOUR - 1, "120 minutes"),
         (2 * HOUR, "2 hours"),
-        (2 * DAY - 1, "47 hours"),
+        (2 * DAY - 1, "48 hours"),
         (2 * DAY, "2 days"),
         (9 * DAY + 7, "9 days"),
     ],
