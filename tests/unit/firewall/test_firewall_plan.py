@@ -84,7 +84,7 @@ def the_one(host: Host, kind: type[Finding] = Change) -> str:
     """The only finding, as a person reads it."""
     found = plan(WANTED, host)
     assert len(found) == 1, "\n".join(each.sentence() for each in found)
-    assert type(found[0]) is kind
+    assert isinstance(found[0], kind)
     return found[0].sentence()
 
 
