@@ -12,6 +12,7 @@ from pyinfra_swarm.engine.network import encrypted
 from pyinfra_swarm.networks.attachments import INGRESS, Attachment
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
+from pyinfra_swarm.run.onhost import program
 
 
 class Attachments(SubjectFact[tuple[Attachment, ...]]):
@@ -23,18 +24,7 @@ class Attachments(SubjectFact[tuple[Attachment, ...]]):
     """
 
     def script(self) -> str:
-        return (
-            ENGINE_STATE
-            + 'section state; engine_state; [ "$(engine_state)" = running ] || exit 0\n'
-            + "cd /run/docker/netns 2>/dev/null || exit 0\n"
-            + f"for sandbox in {INGRESS} lb_*; do\n"
-            + '  [ -e "$sandbox" ] || continue\n'
-            + '  section "$sandbox"\n'
-            + f'  network=ingress; [ "$sandbox" = {INGRESS} ] || network=${{sandbox#lb_}}\n'
-            + '  ask "http://localhost/networks/$network"; echo\n'
-            + '  nsenter --net="$sandbox" ip -o link\n'
-            + "done 2>/dev/null; true\n"
-        )
+        return program(__file__, "attachments.sh", using=[ENGINE_STATE], ingress=INGRESS)
 
     def parse(self, said: Sections) -> tuple[Attachment, ...]:
         return parse_attachments(said)

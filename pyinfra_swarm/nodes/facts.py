@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -30,33 +29,10 @@ from pyinfra_swarm.nodes.membership import (
 from pyinfra_swarm.nodes.on_disk import OnDisk
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
-
-_URLS = " ".join(
-    f"'http://localhost{path}'"
-    for path in ("/info", "/nodes", "/networks?filters=%7B%22driver%22%3A%5B%22overlay%22%5D%7D")
-)
-
-_ANSWERS = f"""\
-looks=0
-until said=$(ask {_URLS})
-  case $said in *'"Status":{{"State":"unknown"'*) [ $looks = 8 ] ;; esac
-do
-  looks=$((looks + 1)); sleep 1
-done
-printf '%s\\n' "$said"
-"""
-"""Shell: what the engine answers. A new leader calls every node unknown that has not turned to it
-yet; it takes them some seconds, and whoever decided in between would take them for lost."""
+from pyinfra_swarm.run.onhost import program
 
 _CERTIFICATE = "/var/lib/docker/swarm/certificates/swarm-node.crt"
-"""The node's own certificate, its authority's below it: public, unlike the key beside it."""
-
-_INGRESS = (
-    # Asked by name a manager without a quorum is slow, and there it does not matter.
-    "section ingress; case $(ask --max-time 5 http://localhost/networks/ingress) in "
-    """*'"ingress-sbox"'*) echo joined;; '{'*) echo missing;; esac"""
-)
-"""Shell: whether this node has an end of the ingress network; without, ports do not answer here."""
+_KEY = "/var/lib/docker/swarm/certificates/swarm-node.key"
 
 
 class State(SubjectFact[Membership]):
@@ -67,12 +43,7 @@ class State(SubjectFact[Membership]):
     """
 
     def script(self) -> str:
-        return (
-            ENGINE_STATE
-            + 'state=$(engine_state); section state; echo "$state"\n'
-            + f'[ "$state" = running ] && {{\nsection answers\n{_ANSWERS}{_INGRESS}; }}\n'
-            + f"show certificate {_CERTIFICATE} || :\n"
-        )
+        return program(__file__, "membership.sh", using=[ENGINE_STATE], certificate=_CERTIFICATE)
 
     def parse(self, said: Sections) -> Membership:
         return parse_state(said)
@@ -271,15 +242,7 @@ class StateOnDisk(SubjectFact[OnDisk]):
     """
 
     def script(self) -> str:
-        key = "/var/lib/docker/swarm/certificates/swarm-node.key"
-        return (
-            "section state; [ ! -s /var/lib/docker/swarm/docker-state.json ] || echo yes\n"
-            + f"[ -f {key} ] || ! show key {key} || exit 0\n"
-            + f"section locked; ! grep -aqs 'BEGIN ENCRYPTED' {key} || echo yes\n"
-            + f"show certificate {_CERTIFICATE} || section certificate\n"
-            + "section engine; [ ! -x /usr/bin/dockerd ] || /usr/bin/dockerd --version\n"
-            + "section addresses; ip -4 -o addr show scope global 2>/dev/null\ntrue\n"
-        )
+        return program(__file__, "state_on_disk.sh", certificate=_CERTIFICATE, key=_KEY)
 
     def parse(self, said: Sections) -> OnDisk:
         return parse_on_disk(said)
@@ -312,12 +275,7 @@ def _subject(pem: list[str]) -> tuple[str, str, str]:
     return "", "", ""
 
 
-_TO_BE_ASKED = """\
-state=$(engine_state)
-[ "$state" != absent ] || exit 0
-[ "$state" = running ] || { echo "the engine is $state" >&2; exit 1; }
-"""
-"""Shell: what cannot be asked is not “none”; a stopped engine would be started by its socket."""
+_ENGINE_MUST_RUN = program(__file__, "engine_must_run.sh")
 
 
 class Services(SubjectFact[tuple[Service, ...]]):
@@ -329,17 +287,8 @@ class Services(SubjectFact[tuple[Service, ...]]):
     """
 
     def script(self) -> str:
-        template = (
-            "{{json .Spec.Name}} [{{range .Endpoint.Ports}}"
-            '{{if eq .PublishMode "ingress"}}{{.PublishedPort}} {{end}}{{end}}] '
-            "[{{range .Spec.TaskTemplate.Networks}}{{.Target}} {{end}}]"
-        )
-        return (
-            ENGINE_STATE + "section services\n" + _TO_BE_ASKED + "\n"
-            '[ "$(ask http://localhost/services)" != "[]" ] || exit 0\n'
-            "ids=$(docker service ls -q 2>&1) || case $ids in\n"
-            '*"not a swarm manager"*) exit 0 ;;\n*) echo "$ids" >&2; exit 1 ;;\nesac\n'
-            f"[ -z \"$ids\" ] || docker service inspect --format '{template}' $ids\n"
+        return program(
+            __file__, "services.sh", using=[ENGINE_STATE, "section services\n", _ENGINE_MUST_RUN]
         )
 
     def parse(self, said: Sections) -> tuple[Service, ...]:
@@ -363,12 +312,11 @@ class Tasks(SubjectFact[tuple[str, ...]]):
     """
 
     def script(self, node: str) -> str:
-        return (
-            ENGINE_STATE
-            + "section tasks\n"
-            + _TO_BE_ASKED
-            + "\ndocker node ps --no-trunc --format '{{.CurrentState}}|{{.Name}}' "
-            + f"{shlex.quote(node)}\n"
+        return program(
+            __file__,
+            "tasks.sh",
+            using=[ENGINE_STATE, "section tasks\n", _ENGINE_MUST_RUN],
+            node=node,
         )
 
     def parse(self, said: Sections) -> tuple[str, ...]:

@@ -1,0 +1,28 @@
+#!/bin/sh
+# A fact: this host's place in a swarm and, from a manager, the swarm as it sees it. Uses state.sh.
+#
+# certificate: the node's own certificate, its authority's below it; public, unlike the key beside it.
+: "${certificate?}"
+
+state=$(engine_state); section state; echo "$state"
+if [ "$state" = running ]; then
+  section answers
+  # A new leader calls every node unknown that has not reconnected to it yet. That takes some
+  # seconds, and whoever decided in between would take such nodes for lost.
+  looks=0
+  until said=$(ask 'http://localhost/info' 'http://localhost/nodes' \
+    'http://localhost/networks?filters=%7B%22driver%22%3A%5B%22overlay%22%5D%7D')
+    case $said in *'"Status":{"State":"unknown"'*) [ $looks = 8 ] ;; esac
+  do
+    looks=$((looks + 1)); sleep 1
+  done
+  printf '%s\n' "$said"
+  # Whether it is attached to the ingress network: without, published ports do not answer here.
+  # Asked by name, a manager without a quorum is slow, and there it does not matter.
+  section ingress
+  case $(ask --max-time 5 http://localhost/networks/ingress) in
+    *'"ingress-sbox"'*) echo joined ;;
+    '{'*) echo missing ;;
+  esac
+fi
+show certificate "$certificate" || :
