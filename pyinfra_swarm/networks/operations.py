@@ -85,7 +85,7 @@ def _smallest_mtu() -> int:
     if smallest and smallest < 1500:
         names = [name for name, mtu in uplinks.items() if mtu == smallest]
         progress(
-            f"it is made for an MTU of {smallest}, the smallest, which "
+            f"it is created for an MTU of {smallest}, the smallest, which "
             f"{listed(names)} {verb(names, 'says', 'say')}"
         )
     return smallest

@@ -17,6 +17,7 @@ from pyinfra_swarm.nodes.membership import (
 )
 from pyinfra_swarm.nodes.steps import Step
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
+from pyinfra_swarm.run.wording import verb
 from pyinfra_swarm.settings.values.numbers import SMALLEST_MTU
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def plan_ingress(
                     "network, as happens after unlocking",
                     expected="encrypted",
                     found="clear text",
-                    remedy="`pyinfra inventory.py deploys/unlock.py` mends that; then run again",
+                    remedy="`pyinfra inventory.py deploys/unlock.py` fixes that; then run again",
                 )
             ]
         return [
@@ -122,7 +123,7 @@ def _end(settings: Settings, observed: Observed, cluster: Membership, name: str)
     return [
         AttachIngress(
             "ingress",
-            "this node has no end of it, so published ports do not answer here",
+            "this node is not attached to it, so published ports do not answer here",
             expected="joined",
             node=node.id,
         )
@@ -152,10 +153,7 @@ def plan_overlays(
         findings.append(
             Notice(
                 f"overlay {name}",
-                "is not encrypted"
-                + (
-                    f"; in clear text travels: {', '.join(users)}" if users else "; nothing uses it"
-                ),
+                f"is not encrypted; {_users(users)}",
                 expected="encrypted",
                 found="clear text",
                 remedy="Encryption cannot be switched on: create another network with "
@@ -163,6 +161,14 @@ def plan_overlays(
             )
         )
     return findings
+
+
+def _users(services: Sequence[str]) -> str:
+    if not services:
+        return "nothing uses it"
+    return f"{verb(services, 'this service uses', 'these services use')} it in clear text: " + (
+        ", ".join(services)
+    )
 
 
 def mtu_refusals(uplinks: Mapping[str, int | None]) -> list[Finding]:
@@ -178,7 +184,7 @@ def mtu_refusals(uplinks: Mapping[str, int | None]) -> list[Finding]:
             f"is not declared, and {name} says that its uplink has an MTU of {mtu}. Networks are "
             "made for the smallest, on all hosts and for good, and less than "
             f"{SMALLEST_MTU} is not taken",
-            remedy=f"Look at the link on {name} (`ip link`) and mend it, or set networks.mtu to "
+            remedy=f"Look at the link on {name} (`ip link`) and fix it, or set networks.mtu to "
             "what the links between the hosts carry",
         )
         for name, mtu in uplinks.items()

@@ -98,7 +98,9 @@ def contradiction(settings: Settings, observed: Observed, name: str) -> Refusal 
     if not rivals:
         return None
     all_of_them = listed(sorted([name, *rivals]))
-    return _refusal(name, f"is one of {all_of_them}, which all say that they are node {claimed.id}")
+    return _refusal(
+        name, f"is one of {all_of_them}, all of which say that they are node {claimed.id}"
+    )
 
 
 def doubt(settings: Settings, observed: Observed, name: str) -> Refusal | None:
@@ -140,5 +142,5 @@ def _refusal(name: str, reason: str) -> Refusal:
         remedy=f"Check the addresses in cluster.toml. If {name} is a copy of another host's disk, "
         f"or has its data: `docker swarm leave --force` on {name}, then run again. If not, {name} "
         "lies, and somebody else may be root there: take it out, `pyinfra inventory.py "
-        f"deploys/remove.py --data host={quoted(name)}`, and install it anew",
+        f"deploys/remove.py --data host={quoted(name)}`, and reinstall it",
     )

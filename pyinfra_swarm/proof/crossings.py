@@ -130,7 +130,7 @@ def plan_proof(
             Refusal(
                 "the data plane",
                 "cannot be proven: no manager of a swarm answers",
-                remedy=f"`{SWARM_DEPLOY}` founds it, or says what is wrong with it",
+                remedy=f"`{SWARM_DEPLOY}` initialises it, or says what is wrong with it",
             )
         ]
     ingress = ingress_of(cluster)

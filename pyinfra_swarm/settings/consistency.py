@@ -166,7 +166,7 @@ def _init_without(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -
         elif name in managers:
             continue
         elif roles.get(name) == "worker":
-            reason = "is a worker, and a silent worker keeps nobody from founding the swarm"
+            reason = "is a worker, and a silent worker keeps nobody from initialising the swarm"
             instead = "take it out"
         else:
             # Never the nearest: that manager may be alive, and in a swarm.

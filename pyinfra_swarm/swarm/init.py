@@ -29,9 +29,9 @@ class Init(Step):
 def plan_init(
     settings: Settings, observed: Observed, host: Host, *, planning: bool = False
 ) -> list[Finding]:
-    """Find the swarm that declared hosts are in, or found it on the first declared manager.
+    """Find the swarm that declared hosts are in, or initialise it on the first declared manager.
 
-    All findings but the founding itself are about the whole cluster: every host gets them.
+    All findings but the init itself are about the whole cluster: every host gets them.
     planning: nothing was carried out yet, so a stopped engine is one that will be started.
     """
     inside = {name: m for name, m in observed.items() if m and m.in_swarm}
@@ -44,13 +44,13 @@ def plan_init(
         and manager.name not in settings.swarm.init_without
     ]
     if planning and any((m := observed.get(name)) and m.engine == "stopped" for name in silent):
-        return []  # they say where they belong when they have been started
+        return []  # once started, they will say which swarm they are in
     if silent:
         return [
             Refusal(
                 "the swarm",
-                f"was not founded, because {listed(silent)} did not say whether there is one: "
-                "a manager that is silent may still be in it, and a second swarm would split the "
+                f"was not initialised, because {listed(silent)} did not say whether there is one: "
+                "a silent manager may still be in it, and a second swarm would split the "
                 "cluster",
                 remedy="Bring it back (power, network, Docker), or, if it is gone for good, name "
                 f"it in swarm.init_without = {silent}".replace("'", '"'),
@@ -58,13 +58,13 @@ def plan_init(
         ]
     able = [m.name for m in settings.managers if (o := observed.get(m.name)) and o.in_none]
     if not able:
-        return [Refusal("the swarm", "has no declared manager that could found it")]
+        return [Refusal("the swarm", "has no declared manager that could initialise it")]
     if able[0] != host.name:
         return []
     return [
         Init(
             "the swarm",
-            "no declared manager is in one, so the first founds it",
+            "no declared manager is in one, so the first one initialises it",
             expected=f"advertised at {host.address}",
         )
     ]
@@ -101,7 +101,7 @@ def _plan_existing(
         return [
             Refusal(
                 "the swarm",
-                "this host's certificate has expired, and its engine is no node of it any more",
+                "this host's certificate has expired, so its engine is no longer a node of it",
                 found=f"a {own.certificate_role or 'node'}'s certificate",
                 remedy=rejoin(own),
             )
@@ -125,7 +125,7 @@ def _plan_existing(
 
 
 def _of_workers(settings: Settings, inside: Mapping[str, Membership]) -> Refusal | None:
-    """A swarm that only hosts declared as workers speak for: it is not taken for the cluster's."""
+    """Why a swarm that only declared workers speak for is not taken for the cluster's."""
     declared = [inside[host.name] for host in settings.managers if host.name in inside]
     if any(own.manager or own.state == "locked" for own in declared):
         return None
@@ -147,12 +147,14 @@ def _of_workers(settings: Settings, inside: Mapping[str, Membership]) -> Refusal
 
 def _unknown_node(own: Membership, cluster: Membership) -> Refusal:
     managers = own.remote_managers or {}
-    leave = "Make it leave: `docker swarm leave --force`, then run again and it joins anew"
+    leave = (
+        "Make it leave: `docker swarm leave --force`, then run again, and it joins as a new node"
+    )
     same = own.cluster in ("", cluster.cluster)
     if same and managers.keys() & {node.id for node in cluster.nodes or ()}:
         return Refusal(
             "the swarm",
-            f"this host was removed from it and does not know (its node id was {own.node})",
+            f"this host was removed from it and does not know that (its node id was {own.node})",
             remedy=leave,
         )
     at = ", ".join(sorted(managers.values())) or "unknown addresses"
@@ -165,6 +167,7 @@ def _unknown_node(own: Membership, cluster: Membership) -> Refusal:
 
 
 def no_view(inside: Mapping[str, Membership]) -> Refusal:
+    """Why nothing can be changed: no manager can answer for the swarm."""
     managers = [name for name, membership in inside.items() if membership.manager]
     locked = [name for name, membership in inside.items() if membership.state == "locked"]
     if locked:
@@ -186,7 +189,7 @@ def no_view(inside: Mapping[str, Membership]) -> Refusal:
     at = sorted({a for m in inside.values() for a in (m.remote_managers or {}).values()})
     return Refusal(
         "the swarm",
-        f"{listed(list(inside))} is in one of which no declared manager is a reachable member"
+        f"{listed(list(inside))} is in a swarm in which no declared manager can be reached"
         + (f" (its managers: {', '.join(at)})" if at else ""),
         remedy="Bring the managers back; or, if that swarm is gone, make the host leave it "
         "(`docker swarm leave --force`)",

@@ -77,7 +77,7 @@ def plan_join(
             Refusal(
                 "the swarm",
                 f"Docker is {own.engine} on this host",
-                remedy="Look at `journalctl -u docker`, mend it, and run again",
+                remedy="Look at `journalctl -u docker`, fix the cause, and run again",
             )
         ]
     if cluster is not None:
@@ -88,7 +88,7 @@ def plan_join(
         findings += [
             Clear(
                 f"node {node.hostname}",
-                "is an entry that this host left behind when it was installed anew",
+                "is an entry that this host left behind when it was reinstalled",
                 expected="removed",
                 found=f"{node.role}, {node.state}, {node.id}",
                 node=node,
@@ -118,7 +118,7 @@ def plan_join(
             )
         )
     elif own.state == "pending":
-        findings.append(AwaitJoin("the swarm", "this host's joining is not finished"))
+        findings.append(AwaitJoin("the swarm", "this host has not finished joining"))
     return findings
 
 

@@ -31,7 +31,7 @@ def labelled(settings: Settings) -> Commands:
     acting, cluster = acting_manager(settings, observed), view(settings, observed)
     node = node_of(settings, observed, cluster, this_host(settings).name) if cluster else None
     if acting is None or node is None:
-        yield fail("this host is not in the swarm, so it cannot be labelled")
+        yield fail("this host is not in the swarm, and cannot be labelled")
         return
     options: list[str] = []
     for step in todo:

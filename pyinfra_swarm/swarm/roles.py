@@ -93,7 +93,7 @@ def plan_demotion(
             "role",
             "is declared a worker",
             expected="worker",
-            found="manager" if node.role == "manager" else "manager, not demoted to the end",
+            found="manager" if node.role == "manager" else "manager, its demotion not finished",
             node=node.id,
             on=next((n for n in controlling(settings, observed) if n != host.name), host.name),
             leader=node.leader,
@@ -110,7 +110,8 @@ def _safe_demotion(
         return [
             Refusal(
                 "role",
-                f"is not demoted: the node is {node.state}, so nobody could see it become a worker",
+                f"is not demoted: the node is {node.state}, so nobody could confirm that it "
+                "becomes a worker",
                 remedy="Bring it back, and run again",
             )
         ]
@@ -127,7 +128,7 @@ def _safe_demotion(
                 "role",
                 f"is not demoted yet: {listed(missing)} {'are' if missing[1:] else 'is'} "
                 "declared a manager and not a reachable one, so without this one "
-                f"{len(ours)} declared host{'s' * (len(ours) != 1)} would lead the swarm; "
+                f"{len(ours)} declared host{'s' * (len(ours) != 1)} would be managers; "
                 f"{needed} are needed ({len(ours)} < {needed})",
                 remedy=f"Bring {listed(missing)} into the swarm first, then run again",
             )

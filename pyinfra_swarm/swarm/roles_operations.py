@@ -49,7 +49,7 @@ def promoted(settings: Settings) -> Commands:
         assert isinstance(step, Promote)
         acting, cluster = acting_manager(settings, observed), view(settings, observed)
         if acting is None or cluster is None or not step.node:
-            yield fail("this host is not in the swarm, so it cannot be promoted")
+            yield fail("this host is not in the swarm, and cannot be promoted")
             return
         progress(f"promoting: {Quorum.of(cluster).with_(step.node).sentence('will be')}")
         text = promote(step.node)

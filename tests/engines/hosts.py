@@ -362,7 +362,7 @@ class Hosts:
         self.api(name, "/swarm/join", body)
 
     def form(self, managers: Sequence[str], workers: Sequence[str] = ()) -> None:
-        """A swarm of so many managers and workers, without the product; the first founds it."""
+        """A swarm of so many managers and workers, without the product; the first inits it."""
         first, *others = managers
         self.init(first)
         for name in others:

@@ -46,7 +46,7 @@ def test_without_a_swarm_every_host_refuses_and_says_what_to_run(three: Hosts) -
     for name in three:
         assert re.search(
             rf"not done: {name}: the data plane: cannot be proven: no manager of a swarm answers\. "
-            r"`pyinfra inventory\.py deploys/swarm\.py` founds it",
+            r"`pyinfra inventory\.py deploys/swarm\.py` initialises it",
             run.closing,
         )
 

@@ -137,7 +137,7 @@ def test_a_dry_run_on_fresh_hosts_tells_the_whole_plan_with_reasons(
         for host in names(fresh)
     }
     first, *others = names(fresh)
-    assert "the first founds it" in swarm[first]
+    assert "the first one initialises it" in swarm[first]
     assert "ingress" in swarm[first]
     for host in others:
         assert "this host is not in it yet" in swarm[host]

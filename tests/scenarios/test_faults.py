@@ -100,7 +100,7 @@ class TestInTheSwarm:
         )
         assert set(ends_of_ingress(lab).values()) == {False}
         dry = pyinfra("--dry", "inventory.py", "deploys/swarm.py")
-        assert dry.output.count("ingress: this node has no end of it") == 4
+        assert dry.output.count("ingress: this node is not attached to it") == 4
         run = pyinfra(*SITE)
         assert run.returncode == 0, run.output
         assert set(ends_of_ingress(lab).values()) == {True}

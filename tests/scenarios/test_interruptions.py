@@ -92,7 +92,7 @@ class TestAKilledController:
             pytest.param("SSH | keys only", 1.0, id="while sshd is changed"),
             pytest.param("the key checked first", 0.5, id="while the repository is set up"),
             pytest.param("installing Docker", 12.0, id="while packages are installed"),
-            pytest.param("founding the swarm", 0.5, id="while the swarm is founded"),
+            pytest.param("initialising the swarm", 0.5, id="while the swarm is founded"),
             pytest.param("replacing the ingress", 0.3, id="while the ingress is replaced"),
             pytest.param("joining through", 0.5, id="while hosts join"),
             pytest.param("promoting:", 0.3, id="while a manager is promoted"),
@@ -133,7 +133,7 @@ class TestAPowerCut:
     @pytest.mark.parametrize(
         ("words", "then"),
         [
-            pytest.param("founding the swarm", 1.0, id="when it has just founded the swarm"),
+            pytest.param("initialising the swarm", 1.0, id="when it has just founded the swarm"),
             pytest.param("replacing the ingress", 1.0, id="while it replaces the ingress"),
             pytest.param("joining through", 1.0, id="while the others join through it"),
         ],

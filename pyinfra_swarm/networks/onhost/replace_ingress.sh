@@ -22,7 +22,7 @@ fi
 within 20 gone || { echo "the old ingress network is still there" >&2; exit 1; }
 create() { words=$(api --data-binary "$wanted" "$networks/create" 2>&1); }
 within 20 create || {
-  echo "the new ingress network was not made: $words" >&2
+  echo "the new ingress network was not created: $words" >&2
   case $words in *"swarm is not active"*)
     echo "This engine is in no overlay network: systemctl restart docker, and run again" >&2
   esac

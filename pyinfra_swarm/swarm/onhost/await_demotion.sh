@@ -16,7 +16,7 @@ led() {
 }
 passed_on() { left && led; }
 within 90 passed_on || {
-  echo "its role is worker now, but after 90 s it is still in the managers' group, or no" \
+  echo "its role is worker now, but after 90 s it is still among the managers, or no" \
     "manager leads: look at 'docker node ls' there, and run again" >&2; exit 1; }
 known() {
   api http://localhost/nodes 2>/dev/null || return 1

@@ -6,7 +6,7 @@
 
 state=$(docker info --format '{{.Swarm.LocalNodeState}}')
 case $state in
-  active) echo "this host has been let in meanwhile, so it did not leave. Run again" >&2; exit 1 ;;
+  active) echo "this host has been let in since, so it did not leave. Run again" >&2; exit 1 ;;
   inactive) exit 0 ;;
 esac
 api -X POST 'http://localhost/swarm/leave?force=1'

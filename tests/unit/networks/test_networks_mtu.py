@@ -62,7 +62,7 @@ def test_a_network_is_made_for_the_smallest_uplink(
 
 def test_who_has_the_smallest_is_said(told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     made(monkeypatch, {"rk1": 1500, "rk3": 1420})
-    assert told == ["it is made for an MTU of 1420, the smallest, which rk3 says"]
+    assert told == ["it is created for an MTU of 1420, the smallest, which rk3 says"]
 
 
 @pytest.mark.parametrize("mtu", [1, 68, 576, 1279])

@@ -203,7 +203,7 @@ def test_two_that_say_they_are_one_node_are_both_refused_where_nothing_else_tell
     claim = replace(CONVERGED["rk4"] or FRESH, node="node9")
     said = refused({**observed, "rk3": claim, "rk4": claim})
     for name in ("rk3", "rk4"):
-        assert "is one of rk3 and rk4, which all say that they are node node9" in said[name]
+        assert "is one of rk3 and rk4, all of which say that they are node node9" in said[name]
 
 
 def test_a_rolling_job_does_not_take_another_s_node_in_its_name() -> None:

@@ -128,7 +128,7 @@ def test_findings_are_written_as_json_lines_each_once_a_run(
     findings = [
         Change("ingress", "is not encrypted", expected="encrypted", found="clear text"),
         Notice("node rk9", "is in the swarm, but not declared", remedy="Declare it"),
-        Refusal("the swarm", "was not founded: “rk2” is silent"),
+        Refusal("the swarm", "was not initialised: “rk2” is silent"),
     ]
     reporting.report(host, "swarm", findings)
     reporting.report(host, "swarm", findings)  # as the operation's body does when it is carried out
@@ -162,7 +162,7 @@ def test_findings_are_written_as_json_lines_each_once_a_run(
             "phase": "plan",
             "kind": "refusal",
             "what": "the swarm",
-            "reason": "was not founded: “rk2” is silent",
+            "reason": "was not initialised: “rk2” is silent",
             "expected": "",
             "found": "",
             "remedy": "",

@@ -79,7 +79,7 @@ def test_a_fresh_cluster_is_planned_whole() -> None:
     fresh: Observed = {host.name: ABSENT for host in SETTINGS.hosts}
     found = [finding.sentence() for finding in everything(SETTINGS, fresh)]
     assert found == [
-        "the swarm: no declared manager is in one, so the first founds it "
+        "the swarm: no declared manager is in one, so the first one initialises it "
         "(→ advertised at 192.168.1.11)",
         "ingress: is not encrypted (clear text → encrypted (replaced))",
         *["the swarm: this host is not in it yet (→ joined as a worker)"] * 3,
@@ -109,16 +109,16 @@ def test_a_manager_that_is_gone_for_good_can_be_left_out() -> None:
     assert plan_init(settings, observed, settings.host("rk3")) == []
 
 
-def test_with_all_managers_left_out_nobody_founds() -> None:
+def test_with_all_managers_left_out_nobody_initialises_it() -> None:
     settings = declared(swarm={"init_without": ["rk1", "rk2", "rk3"]})
     observed = dict.fromkeys(["rk1", "rk2", "rk3"], SILENT)
     sentence = the(Refusal, plan_init(settings, observed, RK4))
-    assert "no declared manager that could found it" in sentence
+    assert "no declared manager that could initialise it" in sentence
 
 
 def test_a_silent_worker_does_not_keep_the_cluster_from_being_founded() -> None:
     observed = {"rk1": FRESH, "rk2": FRESH, "rk3": FRESH, "rk4": SILENT}
-    assert "founds it" in the(Change, plan_init(SETTINGS, observed, RK1))
+    assert "initialises it" in the(Change, plan_init(SETTINGS, observed, RK1))
 
 
 def test_a_reinstalled_first_manager_rejoins() -> None:
@@ -126,7 +126,7 @@ def test_a_reinstalled_first_manager_rejoins() -> None:
     observed = {**swarm([*nodes, node(4, "worker")]), "rk1": FRESH}
     assert plan_init(SETTINGS, observed, RK1) == []
     stale, join = plan_join(SETTINGS, observed, RK1)
-    assert "left behind when it was installed anew (manager, down, node1 → removed)" in (
+    assert "left behind when it was reinstalled (manager, down, node1 → removed)" in (
         stale.sentence()
     )
     assert "is not in it yet (→ joined as a worker)" in join.sentence()
@@ -162,7 +162,7 @@ def test_a_host_that_was_removed_and_does_not_know_is_told_apart_from_a_stranger
         "running", "rk4", "active", "old4", remote_managers={"node1": "192.168.1.11:2377"}
     )
     sentence = the(Refusal, plan_init(SETTINGS, {**CONVERGED, "rk4": removed}, RK4))
-    assert "was removed from it and does not know (its node id was old4)" in sentence
+    assert "was removed from it and does not know that (its node id was old4)" in sentence
     assert "docker swarm leave --force" in sentence
 
 
@@ -195,7 +195,7 @@ def test_without_a_quorum_nothing_goes_on_anywhere() -> None:
 def test_a_worker_alone_in_its_swarm_names_the_managers_it_looks_for() -> None:
     observed = {**dict.fromkeys(["rk1", "rk2", "rk3"], FRESH), "rk4": CONVERGED["rk4"]}
     sentence = the(Refusal, plan_init(SETTINGS, observed, RK1))
-    assert "rk4 is in one of which no declared manager is a reachable member" in sentence
+    assert "rk4 is in a swarm in which no declared manager can be reached" in sentence
     assert "192.168.1.11:2377, 192.168.1.12:2377, 192.168.1.13:2377" in sentence
 
 
@@ -220,7 +220,7 @@ def test_a_node_without_an_end_of_the_ingress_network_gets_one(host: Host) -> No
     assert own is not None
     observed = {**CONVERGED, host.name: replace(own, in_ingress=False)}
     sentence = the(Change, everything(SETTINGS, observed))
-    assert "this node has no end of it, so published ports do not answer here" in sentence
+    assert "this node is not attached to it, so published ports do not answer here" in sentence
     for end in (True, None):
         assert not everything(SETTINGS, {**CONVERGED, host.name: replace(own, in_ingress=end)})
 
@@ -288,7 +288,7 @@ def test_an_overlay_to_come_is_part_of_the_first_plan() -> None:
 @pytest.mark.parametrize(
     ("services", "words"),
     [
-        ((Service("blog", ("net-old",), ()),), "in clear text travels: blog"),
+        ((Service("blog", ("net-old",), ()),), "this service uses it in clear text: blog"),
         ((), "nothing uses it"),
     ],
 )

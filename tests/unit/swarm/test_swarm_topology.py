@@ -154,7 +154,7 @@ def test_a_stopped_engine_stands_in_the_way_only_when_it_is_the_swarms_turn() ->
     assert words(plan(Seen(SETTINGS, observed)))["rk4"].startswith("the swarm: Docker is stopped")
     nobody = {host.name: STOPPED for host in SETTINGS.hosts}
     assert planned(nobody).refusals == []
-    assert "was not founded" in words(plan(Seen(SETTINGS, nobody)))["rk1"]
+    assert "was not initialised" in words(plan(Seen(SETTINGS, nobody)))["rk1"]
 
 
 def test_a_manager_that_is_down_keeps_nobody_from_joining() -> None:
@@ -291,7 +291,7 @@ def test_the_last_manager_that_can_be_asked_is_kept_whoever_else_leads() -> None
     observed = {**swarm(nodes), "rk2": SILENT, "rk3": SILENT}
     [refusal] = plan_demotion(SETTINGS, observed, RK4, leader=True)
     assert "rk2 and rk3 are declared a manager and not a reachable one" in refusal.sentence()
-    assert "1 declared host would lead the swarm; 2 are needed (1 < 2)" in refusal.sentence()
+    assert "1 declared host would be managers; 2 are needed (1 < 2)" in refusal.sentence()
 
 
 def test_the_last_manager_is_never_demoted() -> None:
@@ -313,14 +313,16 @@ def test_a_manager_that_nobody_sees_is_not_demoted() -> None:
     nodes = [*managers(1, 2, 3), node(4, **DOWN)]
     own = Membership("running", "rk4", "active", "node4", manager=True)
     [refusal] = plan_demotion(SETTINGS, {**swarm(nodes), "rk4": own}, RK4, leader=False)
-    assert "the node is down, so nobody could see it become a worker" in refusal.sentence()
+    assert (
+        "the node is down, so nobody could confirm that it becomes a worker" in refusal.sentence()
+    )
 
 
 def test_a_demotion_that_was_broken_off_is_waited_for() -> None:
     nodes = [*managers(1, 2, 3), node(4, "worker", reachability="reachable")]
     found = planned(swarm(nodes))
     assert outline(found) == [("rk4", Demote)]
-    assert "manager, not demoted to the end → worker" in found.steps[0][1].sentence()
+    assert "manager, its demotion not finished → worker" in found.steps[0][1].sentence()
 
 
 def test_a_promotion_that_was_broken_off_is_waited_for() -> None:
