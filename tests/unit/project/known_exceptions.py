@@ -23,7 +23,6 @@ SHELL_IN_PYTHON = {
     # firewall
     # networks
     # nodes
-    "nodes.facts",
     # run
     "run.answer",
     "run.fact",
