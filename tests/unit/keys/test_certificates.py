@@ -94,7 +94,7 @@ def stopped_over_it(name: str, role: str) -> Membership:
 def test_a_worker_whose_engine_stopped_over_it_is_told_how_to_come_back() -> None:
     observed = {**CONVERGED, "rk4": stopped_over_it("rk4", "worker")}
     sentence = the(Refusal, plan_init(SETTINGS, observed, RK4))
-    assert "its engine is no node of it any more" in sentence
+    assert "its engine is no longer a node of it" in sentence
     assert "`docker swarm leave --force` on it, then run the site" in sentence
     assert certificates(observed, "rk4") == []
 

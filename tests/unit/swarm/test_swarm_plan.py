@@ -241,7 +241,7 @@ def test_the_ingress_network_stays_while_an_unlocked_manager_is_in_no_network() 
     }
     sentence = the(Refusal, plan_ingress(SETTINGS, observed, RK1, ()))
     assert "cannot be replaced while this manager is in no overlay network" in sentence
-    assert "`pyinfra inventory.py deploys/unlock.py` mends that" in sentence
+    assert "`pyinfra inventory.py deploys/unlock.py` fixes that" in sentence
 
 
 def test_an_interrupted_replacement_is_finished() -> None:
@@ -356,7 +356,7 @@ def test_the_ingress_network_is_none_of_the_overlays_and_they_are_told_by_name()
     alpha, zeta = plan_overlays(SETTINGS, observed, RK1, services)
     assert (alpha.what, zeta.what) == ("overlay alpha", "overlay zeta")
     assert "nothing uses it" in alpha.reason
-    assert zeta.reason.endswith("travels: blog")
+    assert zeta.reason.endswith("in clear text: blog")
     assert "clear text → encrypted (replaced)" in the(
         Change, plan_ingress(SETTINGS, observed, RK1, ())
     )
@@ -381,7 +381,7 @@ WAITING = Membership("running", "rk4", "pending", remote_managers={"": "192.168.
 
 def test_a_host_that_waits_for_a_manager_that_answers_is_waited_for() -> None:
     sentence = the(Change, plan_join(SETTINGS, {**CONVERGED, "rk4": WAITING}, RK4))
-    assert "joining is not finished" in sentence
+    assert "has not finished joining" in sentence
 
 
 def test_a_host_that_waits_for_a_dead_manager_joins_through_another() -> None:
@@ -393,7 +393,7 @@ def test_a_host_that_waits_for_a_dead_manager_joins_through_another() -> None:
 
 def test_a_member_that_looks_for_its_managers_never_leaves_for_that() -> None:
     observed = {**CONVERGED, "rk4": replace(WAITING, node="node4", remote_managers={})}
-    assert "joining is not finished" in the(Change, plan_join(SETTINGS, observed, RK4))
+    assert "has not finished joining" in the(Change, plan_join(SETTINGS, observed, RK4))
 
 
 def test_nothing_is_decided_for_a_silent_host() -> None:
@@ -452,7 +452,7 @@ def test_a_dead_managers_entry_stays_while_the_leader_does_not_know_yet_that_it_
 def test_an_entry_that_is_just_being_made_is_not_taken_for_a_dead_one() -> None:
     made = node(4, "worker", id="new", state="unknown")
     observed = {**swarm([*nodes_of(SETTINGS)[:3], made]), "rk4": WAITING}
-    assert "joining is not finished" in the(Change, plan_join(SETTINGS, observed, RK4))
+    assert "has not finished joining" in the(Change, plan_join(SETTINGS, observed, RK4))
 
 
 def test_a_dead_twin_of_a_member_is_cleared_without_joining_again() -> None:
