@@ -21,8 +21,6 @@ from pyinfra_swarm.backup.archive import NEEDED, written_anew
 from pyinfra_swarm.engine.api import API, LEAVE
 from pyinfra_swarm.keys import attach_operations as attach
 from pyinfra_swarm.nodes.programs import still_node
-from pyinfra_swarm.nodes.programs import still_node
-from pyinfra_swarm.nodes.programs import still_node
 from pyinfra_swarm.run.answer import asked, sections
 from pyinfra_swarm.swarm.join_operations import LEAVE_PENDING, clear_dead_entry
 from tests.builders import node

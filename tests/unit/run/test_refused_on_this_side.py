@@ -32,8 +32,6 @@ from pyinfra_swarm.drift import target as drift_target
 from pyinfra_swarm.engine import operations as engine_operations
 from pyinfra_swarm.nodes.programs import still_node
 from pyinfra_swarm.proof import operations as proof
-from pyinfra_swarm.nodes.programs import still_node
-from pyinfra_swarm.nodes.programs import still_node
 from pyinfra_swarm.removal import operations as removal
 from pyinfra_swarm.removal.steps import Leave
 from pyinfra_swarm.reset import operations as reset
