@@ -262,11 +262,11 @@ class _Headers:
         return self._unpacked.read(size)
 
 
-def written_anew(state: bytes, replaced: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
-    """A state's archive of what was judged in it, root's, and of nothing else.
+def rebuilt(state: bytes, replaced: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
+    """A state's archive made again from what was judged in it, owned by root.
 
-    Two readers of one archive may find different files in it, so what was judged here is what the
-    host gets. replaced: contents by name, in the place of those that are in it.
+    Two readers of one archive may find different files in it, so the host gets what was judged
+    here. replaced: contents by name, instead of those in the archive.
 
     Raises :class:`Unusable` where it is not what :func:`examine` takes.
     """

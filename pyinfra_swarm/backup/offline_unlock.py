@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
-from pyinfra_swarm.backup.archive import written_anew
+from pyinfra_swarm.backup.archive import rebuilt
 
 NODE_KEY = "swarm/certificates/swarm-node.key"
 
@@ -52,7 +52,7 @@ def unlocked_state(state: bytes, unlock_key: str) -> bytes:
     node_key = node_key_in(state)
     if not is_locked(node_key):
         return state
-    return written_anew(state, {NODE_KEY: unlocked(node_key, unlock_key)})
+    return rebuilt(state, {NODE_KEY: unlocked(node_key, unlock_key)})
 
 
 def node_key_in(state: bytes) -> bytes:

@@ -7,7 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.backup import backup_file
-from pyinfra_swarm.backup.archive import written_anew
+from pyinfra_swarm.backup.archive import rebuilt
 from pyinfra_swarm.backup.engine_files import ENGINE
 from pyinfra_swarm.backup.force_new_cluster import ContinueAlone, continuing_alone
 from pyinfra_swarm.backup.force_new_cluster_operations import (
@@ -98,7 +98,7 @@ def restored(settings: Settings) -> Commands:
         return
     if todo.put_back:
         progress(f"putting the state of {backup.time} back")
-        state = written_anew(state)
+        state = rebuilt(state)
         text = put_back_script(hashlib.sha256(state).hexdigest())
         yield script(text, stdin=base64.encodebytes(state).decode(), timeout=300)
     yield from continue_alone(settings, todo, target.address, UNLESS_OTHERS_ANSWER, unlock)

@@ -176,13 +176,13 @@ def test_as_many_backups_are_kept_as_declared_and_nothing_else_goes(
 ) -> None:
     declare(swarm, key, folder)
     folder.mkdir()
-    strangers = {
+    unknown = {
         folder / "engines-rk3-20200101T000000Z.tar.age",
         folder / "engines-rk3-20990101T000000Z.tar.age",
         folder / "another-rk3-20200101T000000Z.tar.age",
     }
-    for stranger in strangers:
-        stranger.write_text("age-encryption.org/v1\n")
+    for file in unknown:
+        file.write_text("age-encryption.org/v1\n")
     written = []
     for _ in range(3):
         run = swarm.pyinfra("-y", *BACKUP, "--data", "host=rk3", "--data", "drain=no")
@@ -194,10 +194,10 @@ def test_as_many_backups_are_kept_as_declared_and_nothing_else_goes(
             if hashlib.sha256(path.read_bytes()).hexdigest() == sum_of_it
         ]
         written.append(file)
-        for stranger in strangers:
-            assert stranger.name in run.output
+        for file in unknown:
+            assert file.name in run.output
         assert "this computer did not write" in run.output
-    assert {*folder.iterdir()} == {*strangers, *written[1:]}
+    assert {*folder.iterdir()} == {*unknown, *written[1:]}
 
 
 def test_the_controller_is_killed_and_the_engine_runs_again(
@@ -372,7 +372,7 @@ def test_a_quorum_that_is_there_is_not_recovered(swarm: Hosts, key: Path, folder
     assert "the swarm has its quorum: 3 of 3 managers are reachable, 2 are needed" in run.output
 
 
-def test_two_of_three_managers_are_lost_and_the_third_goes_on(
+def test_two_of_three_managers_are_lost_and_the_third_continues(
     swarm: Hosts, key: Path, folder: Path
 ) -> None:
     declare(swarm, key, folder)
@@ -520,7 +520,7 @@ def test_no_engine_is_stopped_while_the_unlock_key_is_not_in_its_file(
     assert not folder.exists()
 
 
-def test_a_locked_manager_goes_on_alone_with_the_unlock_key_and_is_locked_again(
+def test_a_locked_manager_continues_alone_with_the_unlock_key_and_is_locked_again(
     four: Hosts, whole_backup: Path, unlock_key: Path, key: Path, folder: Path
 ) -> None:
     """Engines cannot do it by themselves (moby #36852)."""

@@ -23,7 +23,7 @@ from tests.scenarios.conftest import ROOT, Run, wait_for
 
 MANAGERS, WORKERS = ("rk1", "rk2", "rk3"), ("rk4",)
 MEMBERS = (*MANAGERS, *WORKERS)
-STRANGER = "rk5"
+UNDECLARED = "rk5"
 CRT = "/var/lib/docker/swarm/certificates/swarm-node.crt"
 
 
@@ -95,11 +95,11 @@ def tokens(hosts: Hosts) -> dict[str, str]:
 
 def try_to_join(hosts: Hosts, token: str) -> None:
     hosts.api(
-        STRANGER,
+        UNDECLARED,
         "/swarm/join",
         {
             "ListenAddr": "0.0.0.0:2377",
-            "AdvertiseAddr": hosts[STRANGER].address,
+            "AdvertiseAddr": hosts[UNDECLARED].address,
             "RemoteAddrs": [f"{hosts['rk1'].address}:2377"],
             "JoinToken": token,
         },
@@ -107,8 +107,8 @@ def try_to_join(hosts: Hosts, token: str) -> None:
 
 
 def turn_out(hosts: Hosts) -> None:
-    id = hosts.swarm(STRANGER)["NodeID"]
-    hosts.api(STRANGER, "/swarm/leave?force=1", {})
+    id = hosts.swarm(UNDECLARED)["NodeID"]
+    hosts.api(UNDECLARED, "/swarm/leave?force=1", {})
     hosts.api("rk1", f"/nodes/{id}?force=1", method="DELETE")
 
 
@@ -212,7 +212,7 @@ def test_it_is_not_begun_while_a_node_is_down(engines: Hosts) -> None:
     assert_all_of(engines, root(engines))
 
 
-def test_one_under_way_is_awaited_and_not_begun_anew(engines: Hosts) -> None:
+def test_one_under_way_is_awaited_and_not_begun_again(engines: Hosts) -> None:
     """A frozen engine keeps it open, as a slow one does."""
     wait_until_all_there(engines)
     count = rotations(engines)

@@ -95,7 +95,7 @@ def test_no_request_is_lost_while_a_manager_is_backed_up(
     assert again.closing == "All 4 hosts are as declared. Nothing was changed.", again.output
 
 
-def test_two_of_three_managers_are_lost_and_the_third_goes_on(
+def test_two_of_three_managers_are_lost_and_the_third_continues(
     lab: ModuleType, pyinfra: PYINFRA, told: dict[str, str]
 ) -> None:
     before = kept(lab, "node1")

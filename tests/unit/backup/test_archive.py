@@ -1,4 +1,4 @@
-"""What a backup holds is whole and has its form, or it is refused: it may be a stranger's."""
+"""What a backup holds is whole and has its form, or it is refused: its origin may be unknown."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from pyinfra_swarm.backup.archive import (
     Unusable,
     examine,
     pack,
+    rebuilt,
     unpack,
-    written_anew,
 )
 
 RK2 = "node2" + "a" * 20
@@ -116,8 +116,8 @@ def test_a_newer_format_is_not_guessed_at() -> None:
     assert "a newer version of this program" in refused(archive(files))
 
 
-# What a stranger may have written
-# --------------------------------
+# What somebody else may have written
+# ----------------------------------
 
 
 def saying(**other: Any) -> bytes:
@@ -299,7 +299,7 @@ def test_the_host_unpacks_what_was_judged_and_nothing_that_only_its_own_reader_f
     for empty in (1, 2, 20):
         hidden = gzip.compress(plain + bytes(512 * empty) + behind)
         examine(hidden)
-        written = written_anew(hidden, {"swarm/state.json": b"replaced"})
+        written = rebuilt(hidden, {"swarm/state.json": b"replaced"})
         folder = tmp_path / str(empty)
         folder.mkdir()
         subprocess.run(["tar", "-C", folder, "-xz"], input=written, check=True)
@@ -309,12 +309,12 @@ def test_the_host_unpacks_what_was_judged_and_nothing_that_only_its_own_reader_f
         assert (folder / "swarm/docker-state.json").read_text() == "swarm/docker-state.json"
 
 
-def test_what_is_written_anew_is_roots_and_has_its_modes() -> None:
+def test_what_is_rebuilt_is_roots_and_has_its_modes() -> None:
     def theirs(archive: tarfile.TarFile) -> None:
         add(archive, "swarm", type=tarfile.DIRTYPE, mode=0o2710, uid=1000, uname="ada")
         add(archive, "swarm/x", b"1", mode=0o640, uid=1000, gid=1000, uname="ada", gname="ada")
 
-    with tarfile.open(fileobj=io.BytesIO(written_anew(state(added=theirs)))) as opened:
+    with tarfile.open(fileobj=io.BytesIO(rebuilt(state(added=theirs)))) as opened:
         assert {(entry.uid, entry.gid, entry.uname, entry.gname) for entry in opened} == {
             (0, 0, "", "")
         }

@@ -22,8 +22,8 @@ from pyinfra_swarm.backup.archive import (
     Unusable,
     examine,
     pack,
+    rebuilt,
     unpack,
-    written_anew,
 )
 from tests.unit.backup.test_archive import (
     ABOUT,
@@ -203,7 +203,7 @@ def test_a_state_is_examined_whoever_says_that_its_digest_is_right() -> None:
     "damaged",
     [b"", b"nonsense", b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 20, state()[:-20], state()[:200]],
 )
-def test_damage_of_any_kind_is_told_as_damage(damaged: bytes) -> None:
+def test_damage_of_any_kind_is_reported_as_damage(damaged: bytes) -> None:
     with pytest.raises(Unusable, match=r"^the state's archive is damaged \("):
         examine(damaged)
 
@@ -290,14 +290,14 @@ def test_headers_are_counted_to_the_last_byte(monkeypatch: pytest.MonkeyPatch) -
         headers.read(1)
 
 
-def test_what_is_written_anew_is_roots_with_the_rights_and_times_of_before() -> None:
+def test_what_is_rebuilt_is_roots_with_the_rights_and_times_of_before() -> None:
     def added(opened: tarfile.TarFile) -> None:
         add(opened, "swarm/worker", type=tarfile.DIRTYPE, mode=0o2750, mtime=7.5)
         add(opened, "./swarm/more", b"more", mode=0o640, mtime=9, uid=1000, uname="ada")
 
     before = state(added=added)
     new = {"swarm/more": b"another", "swarm/none": b"x", "swarm/worker": b"x"}
-    found = entries(written_anew(before, new), "r:gz")
+    found = entries(rebuilt(before, new), "r:gz")
     assert set(found) == {*entries(state(), "r:gz"), "swarm/worker", "swarm/more"}
     folder, _ = found["swarm/worker"]
     assert (folder.isdir(), folder.size, folder.mode, folder.mtime) == (True, 0, 0o750, 7)
@@ -305,4 +305,4 @@ def test_what_is_written_anew_is_roots_with_the_rights_and_times_of_before() -> 
     assert (file.mode, file.mtime, file.uid, file.uname) == (0o640, 9, 0, "")
     assert content == b"another"
     assert found[NEEDED[0]][1] == NEEDED[0].encode()
-    assert entries(written_anew(before), "r:gz")["swarm/more"][1] == b"more"
+    assert entries(rebuilt(before), "r:gz")["swarm/more"][1] == b"more"

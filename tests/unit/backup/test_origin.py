@@ -14,7 +14,7 @@ def test_a_backup_of_this_computer_needs_no_words() -> None:
     assert plan_origin(entry.file, entry, ABOUT, [entry]) == []
 
 
-def test_a_strangers_backup_is_told_with_what_it_says_of_itself() -> None:
+def test_a_backup_of_unknown_origin_is_reported_with_what_it_says_of_itself() -> None:
     text = said(plan_origin("home-rk1-20990101T000000Z.tar.age", None, ABOUT, [written()]))
     assert "this computer did not write home-rk1-20990101T000000Z.tar.age" in text
     assert (
@@ -23,7 +23,7 @@ def test_a_strangers_backup_is_told_with_what_it_says_of_itself() -> None:
     assert "Nothing proves that" in text
 
 
-def test_an_old_backup_under_a_new_name_is_told_and_that_there_was_a_newer_one() -> None:
+def test_an_old_backup_under_a_new_name_is_reported_and_that_there_was_a_newer_one() -> None:
     old, new = written(), written(NOW + 60)
     text = said(plan_origin(new.file, old, ABOUT, [old, new]))
     assert f"{new.file} is what this computer wrote as {old.file}" in text

@@ -127,7 +127,7 @@ def test_a_file_is_read_once_a_run_and_again_when_it_has_changed(
     assert backup_record.look(folder) == [Found(entry.file, None)]
 
 
-def test_what_is_no_plain_file_is_a_strangers_and_nothing_waits_for_it(
+def test_what_is_no_plain_file_is_of_unknown_origin_and_nothing_waits_for_it(
     record: Path, folder: Path
 ) -> None:
     entry = put(folder, b"")

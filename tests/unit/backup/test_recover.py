@@ -28,21 +28,21 @@ from tests.unit.backup.lost_managers import (
 )
 
 
-def test_two_of_three_are_lost_and_the_third_goes_on() -> None:
+def test_two_of_three_are_lost_and_the_third_continues() -> None:
     findings = recovering(**ALONE)
     assert not refusals(findings)
     assert [change.what for change in changes(findings)] == ["the swarm", "node rk2", "node rk3"]
     assert "what the others had agreed on and rk1 has not heard of is lost" in sentences(findings)
 
 
-def test_who_is_lost_is_told_by_name_whatever_the_nodes_are_called() -> None:
+def test_a_lost_manager_is_named_whatever_the_nodes_are_called() -> None:
     at = {"z": "192.168.1.12:2377", "a": "192.168.1.13:2377"}
     alone = {**ALONE, "rk1": (replace(manager("rk1"), remote_managers=at), member("rk1"))}
     told = [change.what for change in changes(recovering(**alone))]
     assert told == ["the swarm", "node rk2", "node rk3"]
 
 
-def test_lost_managers_may_have_been_installed_anew() -> None:
+def test_lost_managers_may_have_been_installed_again() -> None:
     reinstalled = {**ALONE, "rk2": (FRESH, remains("rk2")), "rk3": (FRESH, remains("rk3"))}
     assert not refusals(recovering(**reinstalled))
 
@@ -92,7 +92,7 @@ def test_a_recovery_that_was_interrupted_is_finished() -> None:
     only_refused(recovering(**ended), "1 of 1 managers are reachable, 1 are needed")
 
 
-def test_a_node_that_has_just_been_promoted_is_no_ghost() -> None:
+def test_a_node_that_has_just_been_promoted_is_no_lost_entry() -> None:
     nodes = (node("rk1"), node("rk2", reachability=""))
     assert lost_entries(manager("rk1", nodes)) == []
 
@@ -112,7 +112,7 @@ def test_not_while_another_manager_answers(other: Any, words: str) -> None:
     only_refused(recovering(**{**ALONE, "rk2": other}), words)
 
 
-def test_not_from_a_host_that_cannot_go_on() -> None:
+def test_not_from_a_host_that_cannot_continue() -> None:
     only_refused(recovering("rk2", **ALONE), "rk2 does not answer")
     only_refused(recovering("rk4", **ALONE), "rk4 cannot continue the swarm: it is no manager")
     stopped = {**ALONE, "rk1": (Membership("stopped"), member("rk1"))}
@@ -120,7 +120,7 @@ def test_not_from_a_host_that_cannot_go_on() -> None:
 
 
 @pytest.mark.parametrize("state", ["pending", "locked"])
-def test_an_autolocked_manager_goes_on_only_with_its_unlock_key(state: str) -> None:
+def test_an_autolocked_manager_continues_only_with_its_unlock_key(state: str) -> None:
     own = manager("rk1", state=state)
     if state == "locked":  # such an engine says nothing else
         own = replace(own, manager=False, node="", remote_managers={})
@@ -148,7 +148,7 @@ def test_an_autolocked_manager_goes_on_only_with_its_unlock_key(state: str) -> N
         (None, {**ALONE, "rk3": (manager("rk3", LIVING), member("rk3"))}, "rk3"),
     ],
 )
-def test_who_goes_on(asked: str | None, some: dict[str, Any], expected: str) -> None:
+def test_which_manager_continues(asked: str | None, some: dict[str, Any], expected: str) -> None:
     target = recovery_target(SETTINGS, *everywhere(**some), asked)
     if isinstance(target, Refusal):
         assert expected in target.sentence()
@@ -161,7 +161,7 @@ def goes_on(**some: Any) -> str:
     return target.what if isinstance(target, Refusal) else target.name
 
 
-def test_who_could_go_on_is_a_manager_in_a_swarm_that_answers_or_is_locked() -> None:
+def test_one_that_could_continue_is_a_manager_in_a_swarm_that_answers_or_is_locked() -> None:
     assert goes_on(rk1=(manager("rk1"), member("rk1"))) == "rk1"
     locked = Membership("running", state="locked")
     assert goes_on(rk1=(locked, member("rk1"))) == "rk1"
@@ -174,17 +174,17 @@ def test_who_could_go_on_is_a_manager_in_a_swarm_that_answers_or_is_locked() -> 
     )
 
 
-def test_a_host_that_has_left_its_swarm_cannot_go_on_for_it() -> None:
+def test_a_host_that_has_left_its_swarm_cannot_continue_it() -> None:
     left = replace(FRESH, manager=True)
     only_refused(recovering(**{**ALONE, "rk1": (left, member("rk1"))}), "it is no manager")
 
 
-def test_a_worker_or_stranger_with_a_list_of_nodes_is_no_quorum() -> None:
+def test_a_worker_or_undeclared_host_with_a_list_of_nodes_is_no_quorum() -> None:
     odd = Membership("running", state="active", nodes=(node("rk1"), node("rk2")), node="node-rk4")
     assert not refusals(recovering(**{**ALONE, "rk4": (odd, member("rk4"))}))
 
 
-def test_another_whose_recovery_was_interrupted_is_told_of_and_not_cleared_here() -> None:
+def test_another_whose_recovery_was_interrupted_is_reported_and_not_cleared_here() -> None:
     left = (node("rk3"), node("rk2", reachability="", state="unknown"))
     both = {**ALONE, "rk3": (manager("rk3", left), member("rk3"))}
     only_refused(recovering(**both), "the swarm has its quorum: 1 of 1")
@@ -232,7 +232,7 @@ def test_a_swarm_is_another_only_where_both_are_known() -> None:
         assert bool(refusals(recovering(**some))) is refused
 
 
-def test_an_entry_of_the_one_that_goes_on_is_no_ghost() -> None:
+def test_an_entry_of_the_one_that_continues_is_no_lost_entry() -> None:
     """Its own status may be missing for a moment."""
     own = manager("rk1", (node("rk1", reachability=""), node("rk2", reachability="", state="down")))
     assert [entry.id for entry in lost_entries(own)] == ["node-rk2"]

@@ -264,7 +264,7 @@ def test_a_worker_of_another_swarm_is_in_no_restores_way() -> None:
     only_refused(told, "rk4 is in another swarm (swarm-2)")
 
 
-def test_a_host_without_docker_is_told_so_whatever_is_left_on_its_disk() -> None:
+def test_a_host_without_docker_is_reported_whatever_is_left_on_its_disk() -> None:
     for own, engine in ((Membership("absent"), "28.5.2"), (FRESH, "")):
         told = restoring(rk2=(own, remains("rk2", engine=engine)))
         only_refused(told, "rk2 has no Docker yet")

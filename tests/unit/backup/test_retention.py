@@ -12,24 +12,24 @@ from tests.unit.backup.records import NOW, ours, said, settings, written
 
 def test_the_oldest_beyond_what_is_kept_go_and_nothing_of_anybody_else() -> None:
     found = ours(*(NOW - n for n in range(5)))
-    strangers = [
+    others = [
         Found(file_name("home", "rk2", 1), None),
         Found("notes.age", None),
         Found("other-rk1.age", written(5, name="other")),
     ]
     latest = found[0].name
-    gone = superseded([*strangers, *found], settings(2), written=latest, now=NOW)
+    gone = superseded([*others, *found], settings(2), written=latest, now=NOW)
     assert sorted(gone) == sorted(file.name for file in found[2:])
     assert superseded(found[:2], settings(2), written=latest, now=NOW) == []
     assert superseded(found[:2], settings(9), written=latest, now=NOW) == []
 
 
 def test_the_backup_of_this_run_stays_where_others_are_dated_ahead() -> None:
-    """A clock that was ahead for a day, or files that a stranger has dated so."""
+    """A clock that was ahead for a day, or files that somebody else has dated so."""
     ahead = ours(*(NOW + 86400 * n for n in range(1, 20)))
-    strangers = [Found(file_name("home", "rk2", 2 * NOW), None)]
+    others = [Found(file_name("home", "rk2", 2 * NOW), None)]
     mine, before = ours(NOW, NOW - 1)
-    gone = superseded([*ahead, *strangers, mine, before], settings(2), written=mine.name, now=NOW)
+    gone = superseded([*ahead, *others, mine, before], settings(2), written=mine.name, now=NOW)
     assert gone == []
 
 

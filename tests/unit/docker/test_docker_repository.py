@@ -80,7 +80,7 @@ def test_the_pinned_key_is_taken_in_the_form_that_is_written() -> None:
     assert plan_repository(SETTINGS, differing(keyring=key.armoured)) == []
 
 
-def test_sources_that_differ_are_written_anew() -> None:
+def test_sources_that_differ_are_rebuilt() -> None:
     change = the(
         Change,
         plan_repository(SETTINGS, differing(sources=CONVERGED.sources.replace("trixie", "sid"))),

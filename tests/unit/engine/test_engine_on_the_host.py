@@ -17,7 +17,7 @@ import pytest
 from pyinfra_swarm.backup import force_new_cluster_operations as force
 from pyinfra_swarm.backup import restore_operations as restore
 from pyinfra_swarm.backup import save_operations as backup
-from pyinfra_swarm.backup.archive import NEEDED, written_anew
+from pyinfra_swarm.backup.archive import NEEDED, rebuilt
 from pyinfra_swarm.engine.api import API, LEAVE
 from pyinfra_swarm.keys import attach_operations as attach
 from pyinfra_swarm.nodes.programs import still_node
@@ -261,7 +261,7 @@ def test_a_state_is_put_back_with_no_more_of_it_on_the_disk_than_the_engine_need
     (machine.here / "bin/systemctl").rename(machine.here / "bin/real")
     (machine.here / "bin/systemctl").write_text(f"#!/bin/sh\n{watch}")
     (machine.here / "bin/systemctl").chmod(0o755)
-    archive = written_anew(state())
+    archive = rebuilt(state())
     sent = base64.encodebytes(archive).decode()
     digest = hashlib.sha256(archive).hexdigest()
     done = machine.run(restore.put_back_script(digest), sent)

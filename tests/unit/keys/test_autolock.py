@@ -112,7 +112,7 @@ def test_a_swarm_to_come_is_locked_only_where_it_is_declared_with_a_file() -> No
     assert "needed after the next reboot" not in refused
 
 
-def test_it_is_told_by_the_first_manager_that_could_found_the_swarm() -> None:
+def test_it_is_reported_by_the_first_manager_that_could_init_the_swarm() -> None:
     for first in (None, Membership("stopped")):
         observed: Observed = {**NO_MANAGER, "rk1": first}
         assert autolock(LOCKING, observed, NO_FILE_YET) == []

@@ -110,7 +110,7 @@ def test_where_that_fails_too_it_says_what_to_type_and_not_the_key(
     assert KEY not in failures[0]
 
 
-def test_a_file_that_is_not_text_is_told_and_autolock_is_off_again(
+def test_a_file_that_is_not_text_is_reported_and_autolock_is_off_again(
     tmp_path: Path, failures: list[str]
 ) -> None:
     path = tmp_path / "key"

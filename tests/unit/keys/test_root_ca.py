@@ -47,7 +47,7 @@ def test_the_root_is_not_replaced_while_a_node_is_down(
         assert "a node that was taken out has to join again" in sentence
 
 
-def test_a_rotation_under_way_is_awaited_and_not_begun_anew() -> None:
+def test_a_rotation_under_way_is_awaited_and_not_begun_again() -> None:
     observed = cluster_of(SETTINGS, ROTATING, old=("rk3", "rk4"))
     sentence = the(Change, plan_ca_rotation(SETTINGS, observed, RK1, awaited=True))
     assert "is being replaced already; the end is awaited" in sentence
