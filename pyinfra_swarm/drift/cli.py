@@ -27,20 +27,20 @@ from pyinfra_swarm.settings.paths import from_user
 
 _EPILOG = """\
 pyinfra-swarm drift schedule install|remove|show: a systemd timer for it.
-exit codes: 0 everything is as declared; 2 something differs; 1 could not tell (a host is silent,
-a run is in progress, the settings cannot be used).  docs/drift.md has the rest."""
+exit codes: 0 everything is as declared; 2 something differs; 1 unknown (a host does not answer,
+a run is in progress, the settings cannot be used).  More: docs/drift.md"""
 
 
 _UNTOLD = 20
-"""How many messages wait at most for a channel that takes them."""
+"""The most messages that wait for a channel that takes them."""
 
 
 class _Parser(argparse.ArgumentParser):
     meant = ""
-    """What is typed most, for whoever has typed what is none of it."""
+    """The usual commands, for a user who has mistyped one."""
 
     def error(self, message: str) -> NoReturn:
-        # argparse's own 2 would say that something differs.
+        # argparse's own 2 would mean that something differs.
         self.exit(
             COULD_NOT_TELL,
             f"drift: {message}\n    instead: {self.meant}; the rest is in {self.prog} --help\n",
@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     """What the command line understands."""
     made = _Parser(
         prog="pyinfra-swarm drift",
-        description="Say what differs from what is declared, and why. Changes nothing.",
+        description="Report what differs from what is declared, and why. Changes nothing.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -75,25 +75,25 @@ def parser() -> argparse.ArgumentParser:
         "--since",
         type=_path,
         metavar="FILE",
-        help="remember there what was found: since when it differs, and what is new",
+        help="keep the history there: since when something differs, and what is new",
     )
     made.add_argument(
         "--html",
         type=_path,
         metavar="FILE",
-        help="write the report there, to be looked at; with --since also the last days",
+        help="write the report there as a page; with --since also the last days",
     )
     made.add_argument(
-        "--metrics", type=_path, metavar="FILE", help="write there what Prometheus reads (*.prom)"
+        "--metrics", type=_path, metavar="FILE", help="write metrics there, for Prometheus (*.prom)"
     )
     made.add_argument(
         "--timeout",
         type=_seconds,
         default=300.0,
         metavar="SECONDS",
-        help="give the check up after so long (default: 300)",
+        help="end the check after so long (default: 300)",
     )
-    made.add_argument("--quiet", action="store_true", help="print nothing where all is in sync")
+    made.add_argument("--quiet", action="store_true", help="print nothing if everything is in sync")
     made.add_argument("--verbose", action="store_true", help="show pyinfra's own log as well")
     return made
 
@@ -108,7 +108,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1
     if not 1 <= seconds <= 86_400:
-        raise argparse.ArgumentTypeError(f"“{text}” is no number of seconds from 1 to 86400")
+        raise argparse.ArgumentTypeError(f"“{text}” is not a number of seconds from 1 to 86400")
     return seconds
 
 
@@ -131,20 +131,20 @@ def schedule_parser() -> argparse.ArgumentParser:
         type=_seconds,
         default=300.0,
         metavar="SECONDS",
-        help="begin up to so much later (default: 300)",
+        help="start up to so much later (default: 300)",
     )
     made.add_argument(
         "--timeout",
         type=_seconds,
         default=300.0,
         metavar="SECONDS",
-        help="give each check up after so long (default: 300)",
+        help="end each check after so long (default: 300)",
     )
     return made
 
 
 def schedule_options(words: Sequence[str]) -> argparse.Namespace:
-    """What ``drift schedule`` was asked for; ``arguments``: the words for the check, after --."""
+    """What ``drift schedule`` is to do; ``arguments``: the words for the check, after --."""
     # argparse gives words after -- to a positional argument only if no option stands before them.
     end = list(words).index("--") if "--" in words else len(words)
     options = schedule_parser().parse_args(words[:end])
@@ -163,6 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     scheduling = words[:1] == ["schedule"]
+    if words == ["schedule", "install"]:
+        words += schedule.words_of_before(user=os.geteuid() != 0)
     options = schedule_options(words[1:]) if scheduling else parser().parse_args(words)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
@@ -172,9 +174,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"drift: {error}", file=sys.stderr)
         return COULD_NOT_TELL
     except Ended as ended:
-        print("drift: the check was ended before it was through; nothing is said", file=sys.stderr)
+        print("drift: the check was interrupted, so it has no result", file=sys.stderr)
         return 128 + ended.number
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except BrokenPipeError:  # the reader of our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return COULD_NOT_TELL
 
@@ -213,7 +215,7 @@ def _check(options: argparse.Namespace) -> int:
         )
         try:
             found, learnt, news = _learn(options.since, found)
-            # Once it is remembered it is no news any longer: told before anything can go wrong.
+            # Once it is in the history it is not news any more: sent before anything can go wrong.
             _tell(options.since, where, learnt, notify.message(found, news) if news else None)
             _write(options, found, learnt)
         except (Unusable, history.Unreadable):
@@ -247,16 +249,16 @@ def _schedule(options: argparse.Namespace) -> int:
 
 
 def _sensible(arguments: Sequence[str]) -> tuple[str, ...]:
-    """The check's own words, as they mean the same in another folder.
+    """The check's own words, such that they mean the same in another folder.
 
-    They have to be right now, not at three in the morning. Raises :class:`Unusable`.
+    A mistake in them is refused now, not at three in the morning. Raises :class:`Unusable`.
     """
     made = parser()
     made.set_defaults(timeout=None)
     asked = made.parse_args(arguments)
     if asked.timeout is not None:
         raise Unusable(
-            "--timeout behind --: the service has a time limit as well, which has to be longer\n"
+            "--timeout after --: the service has a time limit as well, which must be longer\n"
             "    instead: pyinfra-swarm drift schedule install --timeout SECONDS, before --"
         )
     asked.deploy = deploy(asked.deploy)
@@ -278,27 +280,27 @@ def _channels(options: argparse.Namespace) -> notify.Channels:
     where = notify.from_environment()
     if where.urls and options.since is None:
         raise Unusable(
-            "DRIFT_NOTIFY is set, but what has changed is known only with --since FILE\n"
+            "DRIFT_NOTIFY is set, but only a history (--since FILE) tells what has changed\n"
             "    instead: add --since, or unset DRIFT_NOTIFY"
         )
     return where
 
 
 def _places(options: argparse.Namespace, cluster: str) -> None:
-    """Find out before the check, not after it, that its files cannot be written."""
+    """Refuse files that cannot be written, before the check rather than after it."""
     for path in filter(None, (options.html, options.metrics)):
         # os.path's questions: pathlib's raise below a folder that may not be entered.
         if not os.path.isdir(path.parent):
             raise Unusable(
                 f"{path}: there is no folder {path.parent} to write it to\n"
-                "    instead: make it first, or name another"
+                "    instead: make the folder first, or name another"
             )
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise Unusable(
                 f"{path}: the folder {path.parent} cannot be written to\n    instead: name another"
             )
         if path.is_dir():
-            raise Unusable(f"{path}: is a folder\n    instead: the name of a file in it")
+            raise Unusable(f"{path}: is a folder\n    instead: name a file in it")
     _same_cluster(options.since, cluster)
 
 
@@ -309,8 +311,8 @@ def _same_cluster(path: Path | None, cluster: str) -> None:
         before = known.cluster
     if before not in ("", cluster):
         raise history.Unreadable(
-            f"{path}: remembers cluster “{before}”, and this is “{cluster}”\n"
-            "    instead: a file for each cluster"
+            f"{path}: holds the history of cluster “{before}”, and this is “{cluster}”\n"
+            "    instead: use one file for each cluster"
         )
 
 
@@ -326,7 +328,7 @@ def _learn(path: Path | None, found: Report) -> tuple[Report, History, News]:
 def _tell(
     path: Path | None, where: notify.Channels, learnt: History, message: notify.Message | None
 ) -> None:
-    """Tell the news, after what could not be told before; what nobody takes waits for next time."""
+    """Send the news, after earlier messages that no channel took; a failed one is kept."""
     messages = [*learnt.untold, *([str(message)] if message else [])]
     if not messages or path is None or not where.urls:
         return

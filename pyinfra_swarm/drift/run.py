@@ -1,4 +1,4 @@
-"""The real deploy, planned and not carried out: pyinfra's command line in a process of its own."""
+"""The real deploy, planned but not carried out: pyinfra's command line in its own process."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ SITE = "deploys/site.py"
 _HOST_KEYS = "SWARM_SSH__STRICT_HOST_KEYS"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _PATIENCE = 5
-"""Seconds that pyinfra has to end itself, once asked."""
+"""Seconds that pyinfra has to end by itself, once asked."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to look at.
+    """What to check.
 
     inventory, deploy: files, as pyinfra takes them from the root of the project.
     limit: names, patterns and groups, as pyinfra takes them; empty for all hosts.
-    host_keys: what is done about unknown ones, as ``ssh.strict_host_keys`` has it.
-    timeout: seconds after which the check is given up.
+    host_keys: what to do about unknown keys, as in ``ssh.strict_host_keys``.
+    timeout: seconds after which the check is ended.
     verbose: pyinfra's own log goes to standard error.
     """
 
@@ -66,13 +66,13 @@ class Operation:
 
 @dataclass(frozen=True)
 class Run:
-    """What came of it.
+    """The outcome of a planned deploy.
 
     status: pyinfra's exit status; ``None`` where it was ended because of the time limit.
     operations: the plan; ``None`` where pyinfra printed none (as when no host is left).
     records: what the operations reported, see :mod:`run.records`.
-    unreadable: why that is not all of it: a record that cannot be read; empty where all can.
-    log: pyinfra's own words; empty where they went to standard error.
+    unreadable: why the records are incomplete; empty where all can be read.
+    log: pyinfra's own log; empty where it went to standard error.
     """
 
     status: int | None
@@ -119,7 +119,7 @@ def _pyinfra(request: Request, reasons: Path) -> tuple[int | None, str, str]:
 
 
 def _end(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """End pyinfra and whatever it started; what it has said until then."""
+    """End pyinfra and everything it started; returns what it printed until then."""
     for number in (signal.SIGINT, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
@@ -160,8 +160,8 @@ def _operations(output: str) -> tuple[Operation, ...] | None:
 def _records(path: Path, *, cut_off: bool) -> tuple[tuple[Mapping[str, Any], ...], str]:
     """The records, and why those are not all; "" where they are.
 
-    cut_off: the run was killed. Its last line may have no end then, and is left out: that the run
-    did not come to its end is told by itself.
+    cut_off: the run was killed. Its last line may be incomplete then, and is left out: the report
+    says separately that the run did not finish.
     """
     if not path.exists():
         return (), ""
@@ -177,7 +177,7 @@ def _records(path: Path, *, cut_off: bool) -> tuple[tuple[Mapping[str, Any], ...
         return tuple(found), ""
     return tuple(found), (
         f"{len(broken)} of {len(lines) + bool(rest)} records of what was found cannot be read "
-        f"(the first is number {broken[0]}), so nobody knows what else differs"
+        f"(the first is number {broken[0]}), so more may differ"
     )
 
 

@@ -6,6 +6,7 @@ The service is of type ``oneshot``: a timer does not start what still runs, so c
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -60,50 +61,34 @@ class Schedule:
 
 def units(schedule: Schedule) -> dict[str, str]:
     """The unit files, by name."""
-    where = "%h/.config" if schedule.user else "/etc"
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # slow to load
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=False,  # plain text; each value is quoted as systemd reads it
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     variable = f"{PATH_VARIABLE}={schedule.settings}".replace("%", "%%")
-    settings = f"Environment={_quoted(variable, expands=False)}\n" if schedule.settings else ""
-    service = f"""\
-# Written by pyinfra-swarm: `drift schedule remove` takes it away.
-[Unit]
-Description=Whether the cluster is as declared
-Documentation=file://{schedule.root.replace("%", "%%")}/docs/drift.md
-Wants=network-online.target
-After=network-online.target
-
-[Service]
-Type=oneshot
-WorkingDirectory={schedule.root.replace("%", "%%")}
-{settings}EnvironmentFile=-{where}/pyinfra-swarm/drift.env
-StateDirectory={UNIT}
-StateDirectoryMode=0700
-UMask=0077
-ExecStart={" ".join(map(_quoted, schedule.command))}
-TimeoutStartSec={schedule.timeout + _SLACK:g}
-# 2: something differs, which the check has told; only what could not be told is a failure.
-SuccessExitStatus=2
-NoNewPrivileges=yes
-"""
-    timer = f"""\
-# Written by pyinfra-swarm: `drift schedule remove` takes it away.
-[Unit]
-Description=Whether the cluster is as declared, {schedule.when}
-
-[Timer]
-OnCalendar={schedule.when}
-RandomizedDelaySec={schedule.jitter}
-Persistent=yes
-
-[Install]
-WantedBy=timers.target
-"""
-    if schedule.user:  # a user's manager knows no network-online.target
-        service = "".join(
-            line
-            for line in service.splitlines(keepends=True)
-            if "network-online.target" not in line
-        )
-    return {f"{UNIT}.service": service, f"{UNIT}.timer": timer}
+    page = Path(schedule.root) / "docs/drift.md"
+    values = {
+        "unit": UNIT,
+        "user": schedule.user,
+        "when": schedule.when,
+        "jitter": schedule.jitter,
+        "folder": schedule.root.replace("%", "%%"),
+        "documentation": str(page).replace("%", "%%") if os.path.isfile(page) else "",
+        "settings": _quoted(variable, expands=False) if schedule.settings else "",
+        "configuration": "%h/.config" if schedule.user else "/etc",
+        "command": " ".join(map(_quoted, schedule.command)),
+        "time_limit": f"{schedule.timeout + _SLACK:g}",
+    }
+    return {
+        f"{UNIT}.{kind}": environment.get_template(f"check.{kind}.j2").render(values)
+        for kind in ("service", "timer")
+    }
 
 
 def _quoted(word: str, *, expands: bool = True) -> str:
@@ -133,8 +118,9 @@ def settings_path(environment: Mapping[str, str]) -> str:
         return str(from_user(named).absolute())
     if not (project() / FILE_NAME).exists():
         raise Unusable(
-            f"There is no {FILE_NAME} in {project()}, and no {PATH_VARIABLE}: nothing to check\n"
-            "    instead: write it first (cluster.example.toml is a start)"
+            f"There is nothing to check: {project()} has no {FILE_NAME}, and {PATH_VARIABLE} is "
+            "not set\n"
+            "    instead: write it first, starting from cluster.example.toml"
         )
     return ""
 
@@ -158,15 +144,38 @@ def refuse_to_lose_settings(environment: Mapping[str, str], *, user: bool) -> No
     )
     if lost:
         raise Unusable(
-            f"The service would check without what is set here only: {', '.join(lost)}\n"
+            f"The service would not have what is set here only: {', '.join(lost)}\n"
             f"    instead: put it into {FILE_NAME}, the .env beside it or {path}; or unset it"
         )
+
+
+def words_of_before(*, user: bool) -> list[str]:
+    """The words behind ``install`` that make the timer of an earlier version again; else none.
+
+    Its service runs ``python -m drift``, which this version does not have.
+    """
+    there = folder(user=user)
+    try:
+        service = (there / f"{UNIT}.service").read_text(encoding="utf-8")
+        timer = (there / f"{UNIT}.timer").read_text(encoding="utf-8")
+    except OSError:
+        return []
+    found = re.search(r"^ExecStart=.*? -m drift (.*)$", service, re.MULTILINE)
+    when = re.search(r"^OnCalendar=(.+)$", timer, re.MULTILINE)
+    jitter = re.search(r"^RandomizedDelaySec=(\d+)$", timer, re.MULTILINE)
+    if not (found and when and jitter):
+        return []
+    _since, _state, _html, _page, _timeout, timeout, *own = shlex.split(found[1])
+    words = ["--when", when[1], "--jitter", jitter[1], "--timeout", timeout]
+    check = [word.replace("%%", "%").replace("$$", "$") for word in own]
+    return [*words, "--", *check] if check else words
 
 
 def install(schedule: Schedule) -> str:
     """Write the units and start the timer; says what was done. Raises :class:`Unusable`."""
     _calendar(schedule.when)
     there = folder(user=schedule.user)
+    renewed = bool(words_of_before(user=schedule.user))
     _systemctl(schedule.user, "daemon-reload")  # fails where no systemd runs, with nothing written
     try:
         there.mkdir(parents=True, exist_ok=True)
@@ -178,14 +187,16 @@ def install(schedule: Schedule) -> str:
     _systemctl(schedule.user, "enable", "--now", f"{UNIT}.timer")
     _systemctl(schedule.user, "restart", f"{UNIT}.timer")  # another time, of one that runs
     lines = [f"The check runs {schedule.when}, by {there / f'{UNIT}.timer'}."]
+    if renewed:
+        lines.append("It replaces the timer of an earlier version, whose command is gone.")
     if schedule.user:
-        lines.append("Only while you are logged in, unless: loginctl enable-linger")
-    lines.append(f"Channels for it, or a ping: {environment_file(user=schedule.user)}")
-    return "\n".join([*lines, f"Its words: {_journal(schedule.user)}"])
+        lines.append("It runs only while you are logged in, unless you run: loginctl enable-linger")
+    lines.append(f"Put channels for notifications into {environment_file(user=schedule.user)}.")
+    return "\n".join([*lines, f"To read what it printed: {_journal(schedule.user)}"])
 
 
 def remove(*, user: bool) -> str:
-    """Stop the timer and take the units away; says what was done. The state stays."""
+    """Stop the timer and remove the units; says what was done. The state stays."""
     there = folder(user=user)
     present = [there / name for name in units(Schedule()) if (there / name).exists()]
     if not present:
@@ -197,13 +208,19 @@ def remove(*, user: bool) -> str:
         except OSError as error:
             raise Unusable(f"{path}: cannot be removed: {error.strerror}") from error
     _systemctl(user, "daemon-reload")
-    return f"The timer is gone. What checks have remembered stays in {_state(user)}."
+    return f"The timer is removed. The history of earlier checks stays in {_state(user)}."
 
 
 def show(*, user: bool) -> str:
-    """The timer, the last check and where its words are."""
+    """The timer, the last check, and how to read what it printed."""
     if not (folder(user=user) / f"{UNIT}.timer").exists():
         return "No check is scheduled: pyinfra-swarm drift schedule install"
+    if words_of_before(user=user):
+        return (
+            "This timer was made by an earlier version, whose command is gone, so its checks fail\n"
+            "    instead: pyinfra-swarm drift schedule install (without more words it keeps its "
+            "options)"
+        )
     timers = _systemctl(user, "list-timers", "--all", "--no-pager", f"{UNIT}.timer")
     last = _systemctl(
         user,
@@ -216,7 +233,9 @@ def show(*, user: bool) -> str:
         "-p",
         "ExecMainStartTimestamp",
     )
-    return "\n".join([timers.rstrip(), "", last.rstrip(), f"Its words: {_journal(user)}"])
+    return "\n".join(
+        [timers.rstrip(), "", last.rstrip(), f"To read what it printed: {_journal(user)}"]
+    )
 
 
 def _state(user: bool) -> str:
@@ -235,7 +254,7 @@ def _calendar(when: str) -> None:
     if done.returncode:
         raise Unusable(
             f"--when {when}: systemd does not understand it: {done.stderr.strip()}\n"
-            "    instead: hourly, daily, or as *:0/15 (man systemd.time)"
+            "    instead: hourly, daily, or a time such as *:0/15 (man systemd.time)"
         )
 
 
@@ -254,8 +273,8 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         )
     except FileNotFoundError as error:
         raise Unusable(
-            f"{command[0]} is not here: a schedule needs systemd\n"
-            "    instead: cron, see docs/drift.md"
+            f"{command[0]} is missing on this machine: a schedule needs systemd\n"
+            "    instead: use cron, as docs/drift.md shows"
         ) from error
     except subprocess.TimeoutExpired as error:
         raise Unusable(f"`{shlex.join(command)}` did not answer within a minute") from error

@@ -1,4 +1,4 @@
-"""What is to be checked: the declared hosts, and which of them the limit leaves."""
+"""What to check: the declared hosts that ``--limit`` leaves, and the deploy."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from pyinfra_swarm.settings.paths import from_user, project
 
 
 class Unusable(Exception):
-    """The check was asked for something that cannot be done; the message says what to do."""
+    """The check cannot do what it was asked for; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Target:
     """The cluster to check.
 
-    cluster: its name; source: where its settings come from; hosts: those to look at.
-    host_keys: what a check does about unknown ones: ``no`` (takes any, remembers none) where that
-    is declared, else ``yes`` (refuses). It never takes one for good, as a run may.
+    cluster: its name; source: where its settings come from; hosts: those to check.
+    host_keys: what a check does about unknown keys: ``no`` (accepts any, stores none) where that
+    is declared, else ``yes`` (refuses). It never stores one, as a run may.
     """
 
     cluster: str
@@ -37,7 +37,7 @@ class Target:
 def target(limit: Sequence[str], *, lab: bool) -> Target:
     """The declared cluster. Raises :class:`Unusable`.
 
-    lab: the running lab is what was asked for; without it a lab is not checked.
+    lab: whether the running lab was asked for; otherwise a lab is not checked.
     """
     try:
         settings, where = load(), source()
@@ -52,16 +52,16 @@ def target(limit: Sequence[str], *, lab: bool) -> Target:
     if lab and not where.is_lab:
         raise Unusable(
             f"The lab was asked for, but the settings in force are {where}\n"
-            "    instead: leave out --lab, or take that file out of the way"
+            "    instead: leave out --lab, or move that file away"
         )
     host_keys = "no" if settings.ssh.strict_host_keys == "no" else "yes"
     return Target(settings.cluster.name, str(where), limited(settings, limit), host_keys)
 
 
 def limited(settings: Settings, limit: Sequence[str]) -> tuple[Host, ...]:
-    """The hosts that a limit leaves: names, shell patterns, ``managers``, ``workers``.
+    """The hosts that a limit selects: names, shell patterns, ``managers``, ``workers``.
 
-    Raises :class:`Unusable` for a word that leaves none.
+    Raises :class:`Unusable` for a word that selects none.
     """
     groups = {
         "managers": {host.name for host in settings.managers},
@@ -72,12 +72,12 @@ def limited(settings: Settings, limit: Sequence[str]) -> tuple[Host, ...]:
     chosen: set[str] = set() if limit else set(names)
     for word in limit:
         if groups.get(word) == set():
-            raise Unusable(f"--limit {word}: there are none; hosts are {', '.join(names)}")
+            raise Unusable(f"--limit {word}: there are none; the hosts are {', '.join(names)}")
         matching = groups.get(word) or {name for name in names if fnmatch(name, word)}
         if not matching:
             meant = nearest(word, [*names, *groups])
-            hint = f'did you mean "{meant}"?' if meant else f"hosts are {', '.join(names)}"
-            raise Unusable(f"--limit {word}: no declared host is named or grouped so; {hint}")
+            hint = f'did you mean "{meant}"?' if meant else f"the hosts are {', '.join(names)}"
+            raise Unusable(f"--limit {word}: no declared host and no group has that name; {hint}")
         chosen |= matching
     return tuple(
         Host(host.name, host.role, host.address) for host in settings.hosts if host.name in chosen
@@ -85,26 +85,24 @@ def limited(settings: Settings, limit: Sequence[str]) -> tuple[Host, ...]:
 
 
 def deploys() -> tuple[str, ...]:
-    """The deploys there are that describe a state, as pyinfra takes them."""
+    """The project's deploys that describe a state, as pyinfra takes them."""
     paths = sorted((project() / "deploys").glob("*.py"))
     return tuple(f"deploys/{path.name}" for path in paths if not jobs_in(path))
 
 
 def a_job(given: str, jobs: Sequence[str]) -> Unusable:
-    """The refusal to check a deploy that has jobs in it."""
+    """The refusal to check a deploy that contains jobs."""
     what = ", ".join(jobs[:3]) + (", …" if len(jobs) > 3 else "")
     return Unusable(
-        f"--deploy {given}: is a job ({what}), and describes no state that hosts could differ "
-        "from\n"
+        f"--deploy {given}: is a job ({what}), not a state that hosts could differ from\n"
         f"    instead: one of {', '.join(deploys())}"
     )
 
 
 def deploy(given: str) -> str:
-    """A deploy as it was named on the command line, for pyinfra. Raises :class:`Unusable`.
+    """A deploy from the command line, as pyinfra takes it. Raises :class:`Unusable`.
 
-    One of the project's own is named from its root, wherever it was named from. It has to describe
-    a state: a job is refused.
+    One of the project is named from its folder, whatever the working directory. A job is refused.
     """
     folder = project()
     for path in (folder / given, from_user(given).absolute()):
@@ -112,7 +110,7 @@ def deploy(given: str) -> str:
             resolved = path.resolve()
             if resolved.parent == folder:  # inventory.py: pyinfra would look at nothing
                 raise Unusable(
-                    f"--deploy {given}: is no deploy\n    instead: one of {', '.join(deploys())}"
+                    f"--deploy {given}: is not a deploy\n    instead: one of {', '.join(deploys())}"
                 )
             if jobs := jobs_in(resolved):
                 raise a_job(given, jobs)

@@ -429,10 +429,13 @@ def greet(board: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--limit", "rk7"], "--limit rk7: no declared host is named or grouped so; did you mean"),
+        (
+            ["--limit", "rk7"],
+            "--limit rk7: no declared host and no group has that name; did you mean",
+        ),
         (["--deploy", "deploys/shh.py"], "there is no such file\n    instead: deploys/ssh.py"),
         (["--deploy", "site"], "there is no such file\n    instead: deploys/site.py"),
-        (["--deploy", "inventory.py"], "is no deploy\n    instead: one of deploys/access.py, "),
+        (["--deploy", "inventory.py"], "is not a deploy\n    instead: one of deploys/access.py, "),
         (
             ["shedule", "install"],
             "instead: pyinfra-swarm drift, with --limit HOST, or with schedule install",
@@ -487,7 +490,7 @@ def test_the_memory_of_another_cluster_is_left_alone(boards: Path, tmp_path: Pat
     state.write_text(other)
     ran = drift("--since", str(state), SWARM_SETTINGS=str(boards))
     assert ran.returncode == 1
-    assert "remembers cluster “office”, and this is “home”" in ran.stderr
+    assert "holds the history of cluster “office”, and this is “home”" in ran.stderr
     assert state.read_text() == other
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinfra_swarm.drift.cli import _sensible, parser
+from pyinfra_swarm.drift.cli import _sensible, parser, schedule_options
 from pyinfra_swarm.drift.schedule import (
     UNIT,
     Schedule,
@@ -23,6 +23,7 @@ from pyinfra_swarm.drift.schedule import (
     remove,
     show,
     units,
+    words_of_before,
 )
 from pyinfra_swarm.drift.target import Unusable
 from pyinfra_swarm.settings.paths import ROOT
@@ -143,7 +144,7 @@ def schedule(*words: str, **environment: str) -> subprocess.CompletedProcess[str
     ("words", "complaint"),
     [
         (["install", "--when", "sometimes"], "systemd does not understand it"),
-        (["install", "--", "--limit", "rk7"], "no declared host is named or grouped so"),
+        (["install", "--", "--limit", "rk7"], "no declared host and no group has that name"),
         (["install", "--", "--colour"], "unrecognized arguments: --colour"),
         (["install", "--", "--html", "nowhere/x.html"], "there is no folder"),
         (["install", "--", "--metrics", "/tmp"], "/tmp: is a folder"),
@@ -215,3 +216,32 @@ def test_without_a_timer_there_is_nothing_to_show_or_to_remove(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert "No check is scheduled" in show(user=True)
     assert "There was no timer" in remove(user=True)
+
+
+BEFORE = """\
+[Service]
+WorkingDirectory=/home/ada/pyinfra-swarm
+ExecStart=/home/ada/.venv/bin/python -m drift --since %S/pyinfra-swarm-drift/state.json \
+--html %S/pyinfra-swarm-drift/drift.html --timeout 90 --limit=rk* "--html=/srv/100%% new.html"
+"""
+TIMER_BEFORE = "[Timer]\nOnCalendar=*:0/15\nRandomizedDelaySec=60\n"
+
+
+def test_a_timer_of_an_earlier_version_is_recognised_and_renewed_with_its_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    there = folder(user=True)
+    there.mkdir(parents=True)
+    (there / f"{UNIT}.service").write_text(BEFORE)
+    (there / f"{UNIT}.timer").write_text(TIMER_BEFORE)
+    words = words_of_before(user=True)
+    assert words == [
+        *("--when", "*:0/15", "--jitter", "60", "--timeout", "90"),
+        *("--", "--limit=rk*", "--html=/srv/100% new.html"),
+    ]
+    assert schedule_options(["install", *words]).arguments == words[7:]
+    assert "made by an earlier version, whose command is gone" in show(user=True)
+    for name, text in units(Schedule(user=True)).items():
+        (there / name).write_text(text)
+    assert words_of_before(user=True) == []

@@ -64,8 +64,8 @@ def refused(given: str) -> str:
 
 def test_a_job_is_refused_in_one_sentence_with_what_there_is_instead() -> None:
     assert refused("deploys/prove.py") == (
-        "--deploy deploys/prove.py: is a job (prove), and describes no state "
-        f"that hosts could differ from\n    instead: one of {', '.join(deploys())}"
+        "--deploy deploys/prove.py: is a job (prove), not a state that hosts "
+        f"could differ from\n    instead: one of {', '.join(deploys())}"
     )
 
 
