@@ -69,21 +69,21 @@ class History:
 class News:
     """What has changed since the check before, told once.
 
-    new, mended: differences; lost: hosts that cannot be looked at whole any longer (but those
+    new, fixed: differences; lost: hosts that cannot be looked at whole any longer (but those
     refused: the refusal is a difference, and says it all); back: hosts that can again.
     stuck: a run has kept checks from measuring for too long; measured: since when it had, where
     that was told, and this check has measured again.
     """
 
     new: tuple[Difference, ...] = ()
-    mended: tuple[Difference, ...] = ()
+    fixed: tuple[Difference, ...] = ()
     lost: tuple[HostReport, ...] = ()
     back: tuple[HostReport, ...] = ()
     stuck: bool = False
     measured: str = ""
 
     def __bool__(self) -> bool:
-        changed = self.new or self.mended or self.lost or self.back
+        changed = self.new or self.fixed or self.lost or self.back
         return bool(changed or self.stuck or self.measured)
 
 
@@ -91,7 +91,7 @@ def learn(history: History, report: Report) -> tuple[History, Report, News]:
     """What is remembered after a check, the report with ``since`` filled in, and the news.
 
     A difference is new also where its host, part and name are known and its fault is another. It
-    is mended only when its part was looked at whole on its host and it was not there. A host that
+    is fixed only when its part was looked at whole on its host and it was not there. A host that
     was lost is back when the same deploy, or the whole job, has looked at it whole. A check that
     measured nothing (a run in progress) teaches nothing but that; after a while it is news.
     """
@@ -122,7 +122,7 @@ def learn(history: History, report: Report) -> tuple[History, Report, News]:
     over_with = _measured(history, report)
     news = News(
         new=tuple(_once(one for one in seen.differences if _key(one) not in before)),
-        mended=tuple(_once(one for one in over if one.identity not in differing)),
+        fixed=tuple(_once(one for one in over if one.identity not in differing)),
         lost=tuple(h for h in hosts if h.name in lost and h.name not in history.lost),
         back=tuple(h for h in hosts if h.name not in lost and h.name in history.lost),
         measured=min((since for since, told in over_with.values() if told), default=""),

@@ -116,7 +116,7 @@ def message(report: Report, news: News) -> Message:
     text = environment.get_template("notification.txt.j2").render(
         report=report,
         news=news,
-        mending=terminal.mending,
+        how_to_fix=terminal.how_to_fix,
         values=terminal.values,
         verdict=terminal.verdict(report),
         hint=terminal.hint(report),

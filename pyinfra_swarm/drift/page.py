@@ -56,7 +56,7 @@ def render(report: Report, history: History) -> str:
         iso=stamp(report.at),
         ago=lambda since: terminal.ago(report.at, since),
         now=stamp(report.at),
-        mending=terminal.mending,
+        how_to_fix=terminal.how_to_fix,
         days_left=lambda host: _days_left(host, report),
     )
 

@@ -51,9 +51,9 @@ class Host:
 class Difference:
     """Something that is not as declared.
 
-    kind: ``change`` (a deploy mends it), ``notice`` (only reported) or ``refusal`` (nothing can be
+    kind: ``change`` (a deploy fixes it), ``notice`` (only reported) or ``refusal`` (nothing can be
     changed on this host before it is gone).
-    mended_by: the deploy that mends a change, as ``deploys/ssh.py``; else empty, see ``remedy``.
+    mended_by: the deploy that fixes a change, as ``deploys/ssh.py``; else empty, see ``remedy``.
     since: when it was first seen (ISO 8601, UTC); empty where nothing remembers.
 
     Its texts are plain, wherever they come from (:mod:`run.printable`), so that whatever shows
@@ -206,7 +206,7 @@ def report(
 
     hosts: those that should be looked at. A host is in sync only if every operation of the plan
     has said that it looked at it and told all it found; whatever is missing makes it unknown.
-    deploys: the deploys there are; a change is mended by the one named after its part.
+    deploys: the deploys there are; a change is fixed by the one named after its part.
     """
     made = Report(
         cluster=cluster,
@@ -246,11 +246,11 @@ def _seconds(busy: Mapping[str, Any]) -> float:
 def _problem(run: Run, told: set[str], timeout: float) -> str:
     """Why the run as a whole came to nothing."""
     if run.status is None:
-        return f"the check was ended: it was not through after {timeout:g} seconds"
+        return f"the check was ended: it had not finished after {timeout:g} seconds"
     if run.unreadable:
         return run.unreadable
     if run.operations is None and not told:
-        return _last_words(run.log) or f"pyinfra ended with status {run.status} and said nothing"
+        return _last_words(run.log) or f"pyinfra ended with status {run.status} and printed nothing"
     return ""
 
 
@@ -290,7 +290,7 @@ def _host(
 
 def _difference(record: Mapping[str, Any], deploys: set[str], checked_deploy: str) -> Difference:
     part = record.get("part", "")
-    mended_by = _mending(part, deploys, checked_deploy) if record["kind"] == "change" else ""
+    mended_by = _fixed_by(part, deploys, checked_deploy) if record["kind"] == "change" else ""
     texts = {
         name: str(record.get(name, ""))
         for name in ("host", "kind", "what", "reason", "expected", "found", "remedy")
@@ -298,8 +298,8 @@ def _difference(record: Mapping[str, Any], deploys: set[str], checked_deploy: st
     return Difference(part=part, mended_by=mended_by, **texts)
 
 
-def _mending(part: str, deploys: set[str], checked_deploy: str) -> str:
-    """The deploy that mends a change of a part."""
+def _fixed_by(part: str, deploys: set[str], checked_deploy: str) -> str:
+    """The deploy that fixes a change of a part."""
     own = f"deploys/{part}.py"
     return own if own in deploys else checked_deploy
 
@@ -322,7 +322,7 @@ def _untold(
             kind="change",
             what=operation.name,
             reason="pyinfra would change something here, and no reason was given",
-            mended_by=_mending(parts.get(operation.name, ""), deploys, checked_deploy),
+            mended_by=_fixed_by(parts.get(operation.name, ""), deploys, checked_deploy),
         )
         for operation in run.operations or ()
         if name in operation.hosts
@@ -338,7 +338,7 @@ def _unknown(run: Run, own: Sequence[Mapping[str, Any]], looked: set[str], timeo
         if run.operations and not missing:
             return ""
     if any(record.get("kind") == "refusal" for record in own):
-        return "it was refused, so the rest was not looked at"
+        return "it was refused, so the rest was not checked"
     for record in own:
         if record.get("kind") == "failed":
             reason = str(record.get("reason") or "it failed, and did not say why")
@@ -346,10 +346,10 @@ def _unknown(run: Run, own: Sequence[Mapping[str, Any]], looked: set[str], timeo
     if run.status is None:
         return f"the check was ended after {timeout:g} seconds"
     if not looked:
-        return "nothing was heard of it"
+        return "it reported nothing"
     if run.operations is None:
         return "pyinfra did not finish its plan"
-    return f"not looked at: {', '.join(missing)}"
+    return f"not checked: {', '.join(missing)}"
 
 
 def _parts(run: Run, looked: set[str]) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def picture(report: Report) -> Picture:
         ("Managers", [host.name for host in report.hosts if host.role == "manager"]),
         ("Workers", [host.name for host in report.hosts if host.role == "worker"]),
         ("Others", [host.name for host in report.hosts if not host.role]),
-        ("In the swarm, declared by nobody", [name for name in strangers if name not in hosts]),
+        ("In the swarm, but not declared", [name for name in strangers if name not in hosts]),
     ]
     columns = max((min(len(names), _COLUMNS) for _, names in groups), default=1) or 1
     columns = max(columns, 4)  # room for the words around the cards

@@ -34,7 +34,7 @@ def render(report: Report, *, width: int = 100, colour: bool = False) -> str:
             said = f"{one.part:<9} {one.what}: {one.reason}{values(one)}{_age(report, one.since)}"
             head, *rest = _wrap(said, width, first=4, rest=_INDENT)
             lines += [f"  {paint(_MARKS.get(one.kind, '?'), one.kind)} {head[4:]}", *rest]
-            lines += _wrap(mending(one), width, first=_INDENT, rest=_INDENT)
+            lines += _wrap(how_to_fix(one), width, first=_INDENT, rest=_INDENT)
     lines += ["", *_wrap(hint(report), width)] if report.stuck else []
     return "\n".join([*lines, "", *advice(report)]).rstrip() + "\n"
 
@@ -65,10 +65,10 @@ def values(one: Difference) -> str:
     return f" (found {one.found})" if one.found else ""
 
 
-def mending(one: Difference) -> str:
-    """How a difference goes away: the deploy that mends it, or what to do by hand."""
+def how_to_fix(one: Difference) -> str:
+    """How a difference goes away: the deploy that fixes it, or what to do by hand."""
     if one.mended_by:
-        return f"mended by {one.mended_by}" + (f". {one.remedy}" if one.remedy else "")
+        return f"fixed by {one.mended_by}" + (f". {one.remedy}" if one.remedy else "")
     return one.remedy or "only reported"
 
 
@@ -111,7 +111,7 @@ def verdict(report: Report) -> str:
         said.append(f"{differences} on {len(drifted)} of {_hosts(many)}")
     if unknown:
         names = ", ".join(host.name for host in unknown)
-        said.append(f"could not look at {names}")
+        said.append(f"could not check {names}")
     return "; ".join(said)
 
 
@@ -121,7 +121,7 @@ def hint(report: Report) -> str:
         return ""
     return (
         "Look whether that run still works. If it hangs (at a question, in a forgotten terminal), "
-        "end it where it was started. Until then nobody knows what differs."
+        "end it where it was started. Until then it is unknown what differs."
     )
 
 
@@ -136,12 +136,12 @@ def advice(report: Report) -> Iterator[str]:
         return
     names = [SITE] if len(deploys) > 1 and report.deploy == SITE else list(deploys)
     names = [shlex.quote(name) for name in names]
-    hosts = [shlex.quote(host.name) for host in report.hosts if _mendable(host)]
+    hosts = [shlex.quote(host.name) for host in report.hosts if _fixable(host)]
     limit = "" if len(hosts) == len(report.hosts) else "".join(f" --limit {name}" for name in hosts)
-    yield "To have what is marked ~ mended:"
+    yield "To fix what is marked ~:"
     for name in names:
         yield f"  pyinfra{limit} inventory.py {name}"
 
 
-def _mendable(host: HostReport) -> bool:
+def _fixable(host: HostReport) -> bool:
     return any(one.mended_by for one in host.differences)

@@ -101,10 +101,10 @@ def test_a_worse_fault_of_the_same_name_is_news_and_has_its_own_beginning() -> N
     for number, check in enumerate(checks):
         history, seen, news = after(*checks[: number + 1])
         assert news.new == seen.differences == check_at(check, number)
-        assert news.mended == ()
+        assert news.fixed == ()
         assert history.differences == seen.differences
         assert not after(*checks[: number + 1], check)[2]
-    assert [one.what for one in after(*checks, IN_SYNC)[2].mended] == ["keys of ada"]
+    assert [one.what for one in after(*checks, IN_SYNC)[2].fixed] == ["keys of ada"]
 
 
 def check_at(report: Report, hours: int) -> tuple[Difference, ...]:
@@ -173,14 +173,14 @@ def test_what_says_how_bad_it_is_is_news(earlier: dict[str, str], later: dict[st
 
 def test_what_is_gone_was_mended() -> None:
     history, _, news = after(DRIFTED, IN_SYNC)
-    assert [one.what for one in news.mended] == ["sshd"]
+    assert [one.what for one in news.fixed] == ["sshd"]
     assert history.differences == ()
 
 
 def test_a_silent_host_is_news_and_what_differed_there_is_not_called_mended() -> None:
     history, _, news = after(DRIFTED, SILENT)
     assert [host.name for host in news.lost] == ["rk2"]
-    assert news.mended == ()
+    assert news.fixed == ()
     assert [one.what for one in history.differences] == ["sshd"]
     assert not after(DRIFTED, SILENT, SILENT)[2]
 
@@ -216,7 +216,7 @@ def test_a_check_of_one_part_says_nothing_about_the_others() -> None:
         run_of([*all_looked(), found("rk2", "ssh", "sshd"), found("rk2", "docker", "daemon.json")])
     )
     history, _, news = after(both, ONLY_SSH)
-    assert [one.what for one in news.mended] == ["sshd"]
+    assert [one.what for one in news.fixed] == ["sshd"]
     assert [one.what for one in history.differences] == ["daemon.json"]
 
 
@@ -264,8 +264,8 @@ def test_what_was_changed_without_a_word_is_mended_by_no_check_of_another_part()
     silent = reported(run_of(looked("rk1", "SSH"), {"Docker": ("rk2",)}))
     [one] = after(silent)[0].differences
     assert one.part == ""
-    assert after(silent, ONLY_SSH)[2].mended == ()
-    assert after(silent, IN_SYNC)[2].mended == (one,)
+    assert after(silent, ONLY_SSH)[2].fixed == ()
+    assert after(silent, IN_SYNC)[2].fixed == (one,)
 
 
 def test_a_check_of_some_hosts_leaves_the_others_as_they_were() -> None:
@@ -359,10 +359,10 @@ def test_news_add_up_to_what_is_there(reports: list[Report]) -> None:
     silent: set[str] = set()
     for number, report in enumerate(reports):
         history, _, news = learn(history, at(report, AT + timedelta(hours=number)))
-        new, mended = ({o.identity for o in group} for group in (news.new, news.mended))
+        new, fixed = ({o.identity for o in group} for group in (news.new, news.fixed))
         assert not new & open_ones
-        assert mended <= open_ones
-        open_ones = (open_ones | new) - mended
+        assert fixed <= open_ones
+        open_ones = (open_ones | new) - fixed
         assert not {h.name for h in news.lost} & silent
         silent = (silent | {h.name for h in news.lost}) - {h.name for h in news.back}
         assert open_ones == {one.identity for one in history.differences}

@@ -212,27 +212,27 @@ def test_a_new_difference_is_told_with_the_reason_and_what_to_do() -> None:
     assert said.body.splitlines() == [
         "New:",
         "- rk2, ssh: sshd PasswordAuthentication: is not as declared (yes → no)",
-        "  mended by deploys/ssh.py",
+        "  fixed by deploys/ssh.py",
         "- rk3, swarm: availability: is not as declared",
         "  docker node update …",
         "",
         "Now: 2 differences on 2 of 3 hosts.",
-        "To have what is marked ~ mended:",
+        "To fix what is marked ~:",
         "  pyinfra --limit rk2 inventory.py deploys/ssh.py",
     ]
 
 
 def test_what_was_mended_is_told() -> None:
     said = news(DRIFTED, IN_SYNC)
-    assert said.title == "home: 2 mended"
+    assert said.title == "home: 2 fixed"
     assert "- rk2, ssh: sshd PasswordAuthentication" in said.body
     assert said.body.endswith("Now: 3 hosts in sync.")
 
 
 def test_a_silent_host_is_told_and_its_return() -> None:
-    assert news(IN_SYNC, SILENT).title == "home: cannot look at rk2"
+    assert news(IN_SYNC, SILENT).title == "home: cannot check rk2"
     assert "- rk2: timed out" in news(IN_SYNC, SILENT).body
-    assert news(IN_SYNC, SILENT, IN_SYNC).title == "home: can look at rk2 again"
+    assert news(IN_SYNC, SILENT, IN_SYNC).title == "home: can check rk2 again"
 
 
 # The dead man's switch
@@ -367,7 +367,7 @@ def test_a_check_tells_its_channels_once_and_shows_no_secret(
         f"/{SECRET}/fail",
     ]
     sent = json.loads(server.got[0][2])
-    assert sent["title"] == "home: cannot look at rk1"
+    assert sent["title"] == "home: cannot check rk1"
     assert "channel 2 (JSON) did not take the notification" in outputs
     files = "".join(path.read_text() for path in tmp_path.iterdir() if path.is_file())
     assert SECRET not in outputs + files
@@ -380,7 +380,7 @@ def test_what_nobody_took_is_told_with_the_next_check(server: Server, tmp_path: 
     for _ in range(2):
         check(tmp_path, f"json://{server.address}/topic")
     [(_, _, body)] = server.got
-    assert json.loads(body)["title"] == "home: cannot look at rk1"
+    assert json.loads(body)["title"] == "home: cannot check rk1"
 
 
 def test_a_page_that_cannot_be_written_costs_neither_the_news_nor_the_report(
@@ -406,5 +406,5 @@ def test_notifications_without_a_memory_are_refused(tmp_path: Path) -> None:
         },
     )
     assert ran.returncode == 1
-    assert "known only with --since FILE" in ran.stderr
+    assert "only a history (--since FILE) tells" in ran.stderr
     assert SECRET not in ran.stderr

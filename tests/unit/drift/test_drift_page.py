@@ -86,7 +86,7 @@ def test_a_node_that_nobody_declared_is_in_the_picture() -> None:
     report = cluster(oldie=node("worker", declared=False))
     [card] = [card for card in picture(report).cards if card.name == "oldie"]
     assert card.style == "stranger"
-    assert picture(report).lanes[-1].title == "In the swarm, declared by nobody"
+    assert picture(report).lanes[-1].title == "In the swarm, but not declared"
 
 
 def test_encryption_is_said_only_where_it_is_known() -> None:
@@ -158,7 +158,7 @@ def test_the_page_loads_nothing_and_runs_nothing() -> None:
 
 def test_the_page_holds_every_difference_with_the_way_to_mend_it() -> None:
     text = page.render(EVERYTHING, History())
-    assert "mended by deploys/ssh.py" in text
+    assert "fixed by deploys/ssh.py" in text
     assert "type <code>docker node ls</code>" in text
     assert "pyinfra --limit rk1 inventory.py deploys/ssh.py" in text
     assert "30 days left" in text

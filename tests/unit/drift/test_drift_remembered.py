@@ -49,7 +49,7 @@ WHOLE = HostReport("rk1", parts=("ssh",))
     "news",
     [
         News(new=(differs(),)),
-        News(mended=(differs(),)),
+        News(fixed=(differs(),)),
         News(lost=(WHOLE,)),
         News(back=(WHOLE,)),
         News(stuck=True),
@@ -173,7 +173,7 @@ def test_the_deploys_that_have_lost_a_host_are_in_one_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("deploy", "hosts", "mended"),
+    ("deploy", "hosts", "fixed"),
     [
         (SSH, [WHOLE], True),
         (SITE, [WHOLE], True),
@@ -184,12 +184,12 @@ def test_the_deploys_that_have_lost_a_host_are_in_one_order() -> None:
     ],
 )
 def test_what_belongs_to_no_part_is_mended_where_its_host_was_looked_at_by_its_deploy(
-    deploy: str, hosts: list[HostReport], mended: bool
+    deploy: str, hosts: list[HostReport], fixed: bool
 ) -> None:
     one = differs(part="", mended_by=SSH)
     history = History(differences=(one,))
     learnt, _, news = learn(history, checked(*hosts, deploy=deploy))
-    assert (news.mended, learnt.differences) == (((one,), ()) if mended else ((), (one,)))
+    assert (news.fixed, learnt.differences) == (((one,), ()) if fixed else ((), (one,)))
 
 
 def test_two_faults_of_one_name_are_one_piece_of_news() -> None:
@@ -199,7 +199,7 @@ def test_two_faults_of_one_name_are_one_piece_of_news() -> None:
     assert [one.what for one in news.new] == ["sshd", "more"]
     assert len(history.differences) == 3
     _, _, news = learn(history, checked(WHOLE))
-    assert [one.what for one in news.mended] == ["sshd", "more"]
+    assert [one.what for one in news.fixed] == ["sshd", "more"]
 
 
 def test_what_is_still_there_is_remembered_once() -> None:

@@ -88,7 +88,7 @@ def test_a_refused_host_has_drifted_and_says_that_the_rest_was_not_looked_at() -
     ]
     host = host_in(reported(run_of(records, status=1)), "rk2")
     assert host.state == "drifted"
-    assert host.unknown == "it was refused, so the rest was not looked at"
+    assert host.unknown == "it was refused, so the rest was not checked"
     assert host.parts == ("ssh",)
 
 
@@ -102,14 +102,14 @@ def test_a_silent_host_is_unknown_with_what_pyinfra_said() -> None:
 
 def test_a_host_of_which_nothing_was_heard_is_unknown_even_if_pyinfra_is_content() -> None:
     report = reported(run_of([*looked("rk1"), *looked("rk2")]))
-    assert host_in(report, "rk3").unknown == "nothing was heard of it"
+    assert host_in(report, "rk3").unknown == "it reported nothing"
     assert report.exit_code == COULD_NOT_TELL
 
 
 def test_a_host_that_one_operation_has_not_looked_at_is_unknown() -> None:
     records = [*looked("rk1"), *looked("rk2"), *looked("rk3", "SSH", "Docker", "Swarm")]
     host = host_in(reported(run_of(records)), "rk3")
-    assert host.unknown == "not looked at: Docker daemon"
+    assert host.unknown == "not checked: Docker daemon"
     assert host.parts == ("ssh", "swarm")
 
 
@@ -161,7 +161,7 @@ def test_a_run_in_progress_is_reported_and_not_measured() -> None:
 
 def test_a_run_that_was_too_slow_says_nothing_is_in_sync() -> None:
     report = reported(run_of(all_looked(), status=None, operations=None), timeout=30.0)
-    assert report.problem == "the check was ended: it was not through after 30 seconds"
+    assert report.problem == "the check was ended: it had not finished after 30 seconds"
     assert {host.state for host in report.hosts} == {"unknown"}
     assert report.exit_code == COULD_NOT_TELL
 
@@ -334,8 +334,8 @@ def last_words(log: str, status: int = 1) -> str:
 
 
 def test_the_last_words_are_those_from_the_last_error() -> None:
-    assert last_words("") == "pyinfra ended with status 1 and said nothing"
-    assert last_words(" \n\n", 3) == "pyinfra ended with status 3 and said nothing"
+    assert last_words("") == "pyinfra ended with status 1 and printed nothing"
+    assert last_words(" \n\n", 3) == "pyinfra ended with status 3 and printed nothing"
     assert last_words("--> One\n    a\n--> Two\n    b  \n") == "Two\n    b"
     assert last_words("--> One\n--> Loading...\n    c") == "One\n--> Loading...\n    c"
     lines = [f"line {number}" for number in range(12)]
@@ -349,7 +349,7 @@ def test_where_something_was_told_pyinfras_log_is_no_problem_of_all() -> None:
     report = reported(Run(1, None, tuple(looked("rk1")), "--> Stopped"))
     assert report.problem == ""
     assert host_in(report, "rk1").unknown == "pyinfra did not finish its plan"
-    assert host_in(report, "rk2").unknown == "nothing was heard of it"
+    assert host_in(report, "rk2").unknown == "it reported nothing"
 
 
 def unknown(*records: dict[str, Any], **more: Any) -> str:
@@ -359,13 +359,13 @@ def unknown(*records: dict[str, Any], **more: Any) -> str:
 def test_why_a_host_is_not_known_is_what_is_known_of_it() -> None:
     some = looked("rk2", "SSH", "Swarm")
     assert unknown(*looked("rk2")) == ""
-    assert unknown(*some) == "not looked at: Docker, Docker daemon"
+    assert unknown(*some) == "not checked: Docker, Docker daemon"
     assert unknown(*some, failed("rk2", "")) == "it failed, and did not say why"
-    assert unknown(*some, failed("rk1", "no answer")) == "not looked at: Docker, Docker daemon"
+    assert unknown(*some, failed("rk1", "no answer")) == "not checked: Docker, Docker daemon"
     assert unknown(*looked("rk2"), failed("rk2", "late")) == ""
     refusal = found("rk2", "ssh", "x", "refusal")
     assert unknown(*some, failed("rk2", "no answer"), refusal).startswith("it was refused")
-    assert unknown(*some, found("rk2", "ssh", "x", "notice")).startswith("not looked at")
+    assert unknown(*some, found("rk2", "ssh", "x", "notice")).startswith("not checked")
     assert unknown(*some, status=None) == "the check was ended after 300 seconds"
     strange = unknown(failed("rk2", "No host key for 192.168.1.12 found in known_hosts"))
     assert strange.startswith("No host key for 192.168.1.12")

@@ -330,7 +330,7 @@ def test_with_an_unreadable_record_nothing_is_in_sync(site: Site) -> None:
     assert {host.state for host in found.hosts} == {"unknown"}
     assert found.exit_code == 1
     assert found.problem == "1 of 2 records …"
-    assert not any(host.parts for host in found.hosts)  # or what is remembered would be mended
+    assert not any(host.parts for host in found.hosts)  # or what is remembered would be fixed
     assert notify.event(found) == "fail"
 
 

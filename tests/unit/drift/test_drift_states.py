@@ -199,7 +199,7 @@ def test_a_check_takes_no_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert "unrecognized arguments: --data" in capsys.readouterr().err
 
 
-# What mends what
+# What fixes what
 # ---------------
 
 CHANGES = {
@@ -210,7 +210,7 @@ CHANGES = {
 
 
 def test_no_job_is_said_to_mend_a_change() -> None:
-    """What is marked ~ is mended by the deploy named with it, which describes a state."""
+    """What is marked ~ is fixed by the deploy named with it, which describes a state."""
     named = re.compile("|".join(rf"deploys/{path.stem}\.py" for path in JOBS))
     wrong = []
     for path in (ROOT / "pyinfra_swarm").rglob("*.py"):

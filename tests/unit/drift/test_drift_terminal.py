@@ -37,7 +37,7 @@ DRIFTED = reported(
 
 def test_it_reads_from_the_verdict_over_the_hosts_to_what_to_type() -> None:
     assert render(DRIFTED).splitlines() == [
-        'Cluster "home": 2 differences on 2 of 3 hosts; could not look at rk3',
+        'Cluster "home": 2 differences on 2 of 3 hosts; could not check rk3',
         "",
         "  rk1  manager  drifted",
         "  rk2  manager  drifted",
@@ -46,13 +46,13 @@ def test_it_reads_from_the_verdict_over_the_hosts_to_what_to_type() -> None:
         "",
         "rk1",
         "  ~ ssh       sshd PasswordAuthentication: is not as declared (yes → no)",
-        "              mended by deploys/ssh.py",
+        "              fixed by deploys/ssh.py",
         "",
         "rk2",
         "  ! swarm     availability: is not as declared",
         "              docker node update …",
         "",
-        "To have what is marked ~ mended:",
+        "To fix what is marked ~:",
         "  pyinfra --limit rk1 inventory.py deploys/ssh.py",
     ]
 
