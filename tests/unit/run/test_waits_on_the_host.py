@@ -25,7 +25,7 @@ from pyinfra_swarm.swarm import roles_operations as roles
 from tests.builders import node
 from tests.tools.go_templates import DOCKER
 from tests.tools.hostile import CANARY
-from tests.unit.engine.test_engine_on_the_host import recorded
+from tests.tools.pretended_host import recorded
 
 GONE = "Error response from daemon: node abc not found"
 
