@@ -13,8 +13,8 @@ _FACT = re.compile(
 _INPUT = re.compile(r"^\s*\[(?P<host>[^\]]+)\] >>> ")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
-PART_OF = {"pyinfra_swarm.host.facts": "preflight"}
-"""The part of the job a fact belongs to, where it is not the name of the fact's module."""
+PART_OF = {"host": "preflight", "nodes": "swarm"}
+"""The part of the job that a room's facts belong to, where it has another name."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Asked:
     @property
     def part(self) -> str:
         """The part of the job that wanted to know."""
-        module = self.fact.rpartition(".")[0]
-        return PART_OF.get(module, module.rpartition(".")[2])
+        _, room, *_ = self.fact.split(".")  # pyinfra_swarm.ROOM.facts.NAME
+        return PART_OF.get(room, room)
 
 
 def facts_in(log: str) -> list[Asked]:
