@@ -82,8 +82,8 @@ def address(text: object) -> str:
 def endpoint(text: object) -> str:
     """An address and a port, ``192.168.1.11:2377`` or ``[fd00::1]:2377``.
 
-    Or a name and a port: whoever was told by hand to join through a name, and waits to be let in,
-    knows the manager by that only.
+    Or a name and a port: a host that was made to join through a name, and waits to be let in, knows
+    the manager by that name only.
     """
     host, _, port = str(text).rpartition(":")
     if not port.isascii() or not port.isdigit() or int(port) > 65535 or not host:

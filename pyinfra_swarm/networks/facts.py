@@ -1,4 +1,4 @@
-"""What a host says about its own ends of the swarm's overlay networks."""
+"""What a host says about its own attachments to the swarm's overlay networks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pyinfra_swarm.run.onhost import program
 
 
 class Attachments(SubjectFact[tuple[Attachment, ...]]):
-    """The host's own end of each overlay network that reaches it: namespace, addresses, MTU.
+    """This host's attachment to each overlay network that reaches it: namespace, addresses, MTU.
 
     Gives :class:`networks.attachments.Attachment` s; none where the engine does not run or is in no
-    swarm. The engine calls the ends' namespaces ``ingress_sbox`` and ``lb_`` with the beginning of
+    swarm. The engine calls the namespaces ``ingress_sbox`` and ``lb_`` with the beginning of
     the network's id (seen with 26.1.5 and 28.5.2).
     """
 
@@ -34,18 +34,18 @@ _LINK = re.compile(r"\bmtu (?P<mtu>\d+)\b.*\blink/ether (?P<mac>[0-9a-f:]{17})")
 
 
 def parse_attachments(said: Sections) -> tuple[Attachment, ...]:
-    """Read what :class:`Attachments` prints; an end that is just coming or going is left out."""
+    """Read what :class:`Attachments` prints; one that is just coming or going is left out."""
     found = []
     for sandbox, lines in said.items():
         if sandbox == "state" or not lines or not lines[0].startswith("{"):
             continue
         network: dict[str, Any] = json.loads(lines[0])
         name = network.get("Name", "")
-        ours = "ingress-sbox" if sandbox == INGRESS else f"lb-{name}"
-        end = (network.get("Containers") or {}).get(ours)
+        endpoint = "ingress-sbox" if sandbox == INGRESS else f"lb-{name}"
+        found_here = (network.get("Containers") or {}).get(endpoint)
         vnis = (network.get("Options") or {}).get("com.docker.network.driver.overlay.vxlanid_list")
         links = {link["mac"]: int(link["mtu"]) for link in map(_LINK.search, lines[1:]) if link}
-        if not end or not vnis or end["MacAddress"] not in links:
+        if not found_here or not vnis or found_here["MacAddress"] not in links:
             continue
         found.append(
             Attachment(
@@ -54,9 +54,9 @@ def parse_attachments(said: Sections) -> tuple[Attachment, ...]:
                 encrypted=encrypted(network),
                 vni=int(vnis.split(",")[0]),
                 sandbox=judged.sandbox(sandbox),
-                address=judged.address(end["IPv4Address"].partition("/")[0]),
-                mac=judged.mac(end["MacAddress"]),
-                mtu=links[end["MacAddress"]],
+                address=judged.address(found_here["IPv4Address"].partition("/")[0]),
+                mac=judged.mac(found_here["MacAddress"]),
+                mtu=links[found_here["MacAddress"]],
             )
         )
     return tuple(found)

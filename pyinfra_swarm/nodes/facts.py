@@ -138,7 +138,7 @@ def _terms(cluster: Mapping[str, Any]) -> SwarmSpec | None:
 
 
 def _issuer(tls: Mapping[str, Any]) -> str:
-    """A short name of a certificate's issuer: of its public key, which every root has anew."""
+    """A short name of a certificate's issuer: of its public key, which differs for every root."""
     with suppress(ValueError):
         key = base64.b64decode(tls.get("CertIssuerPublicKey") or "")
         return hashlib.sha256(key).hexdigest()[:12] if key else ""
@@ -308,7 +308,7 @@ def _service(line: str) -> Service:
 class Tasks(SubjectFact[tuple[str, ...]]):
     """The names of the tasks that are on a node, by id, as this manager knows it.
 
-    Whatever has not ended yet: also what is being prepared, and what has been told to end.
+    All that have not ended yet, also those that are being prepared or shut down.
     """
 
     def script(self, node: str) -> str:

@@ -42,7 +42,7 @@ class Node(Observation):
 
     @property
     def votes(self) -> bool:
-        """It is a manager, comes to be one, or has not ceased to be one.
+        """Counts for the quorum: a manager, one being promoted, or one still being demoted.
 
         The role is what is asked for; reachability is there as long as it is in the raft group. One
         that has just been promoted has none for a moment, but is ready; without either it is no
@@ -101,11 +101,11 @@ class Membership(Observation):
     remote_managers: node id to address of the managers that this host talks to.
     nodes, overlays: the whole swarm's, from a manager; ``None`` where it could not say (not a
     manager, or a manager without quorum).
-    in_ingress: this node has its end of the ingress network; ``None`` where it could not say.
+    in_ingress: this node is attached to the ingress network; ``None`` where it could not say.
     error: the engine's own words, where there are any.
     certificate_issued, certificate_expires: when the host's certificate as a node begins and ends
     to be valid, in seconds since 1970; its role (``manager`` or ``worker``) is certificate_role.
-    terms: what the managers agree on, from a manager; ``None`` where it could not say.
+    spec: what the managers agree on, from a manager; ``None`` where it could not say.
     """
 
     engine: str
@@ -166,10 +166,10 @@ def acting_manager(settings: Settings, observed: Observed) -> str | None:
 def controlling(settings: Settings, observed: Observed) -> Iterator[str]:
     """The hosts that can answer for the swarm now: declared managers, then those that were such.
 
-    Who speaks for the swarm decides where all others go, and a worker is trusted with itself only:
-    one that calls itself a manager is believed where a declared manager says the same, as while
-    roles change from one host to another. A declared manager that is in no swarm, or silent, says
-    nothing.
+    The host that speaks for the swarm decides which swarm all others join, and a worker is trusted
+    with itself only. A declared worker that calls itself a manager is believed where a declared
+    manager says the same, as while roles move from one host to another. A declared manager that is
+    in no swarm, or silent, says nothing.
     """
     attested = set()
     # Most callers want the first one only, so no list of all managers is made for them.

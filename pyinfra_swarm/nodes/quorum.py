@@ -134,16 +134,16 @@ class Quorum:
 def may_restart(settings: Settings, observed: Observed, name: str) -> Refusal | None:
     """Why a host's engine must not be restarted now; ``None`` where it may.
 
-    The other managers have to keep a quorum meanwhile. A swarm of one or two managers cannot do
-    without any of them, so there the short interruption is accepted.
+    The other managers have to keep a quorum in the meantime. A swarm of one or two managers cannot
+    do without any of them, so there the short interruption is accepted.
     """
     own = observed.get(name)
     if own is None or not own.in_swarm or not own.manager:
         return None
-    # One that is to be demoted may be the only one that answers: then its own word is enough.
+    # A manager that is to be demoted may be the only one that answers: then its word is enough.
     cluster = view(settings, observed) or (own if own.controls else None)
     if cluster is None:
-        return None  # it works no longer: a restart can only help
+        return None  # the swarm does not work any more, so a restart can only help
     problem = Quorum.of(cluster).forbids_stop(own.node)
     if not problem:
         return None

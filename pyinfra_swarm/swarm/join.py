@@ -41,10 +41,10 @@ def stale_entries(
     """Entries that an earlier life of this host left behind: its name or address, and dead.
 
     The managers need some seconds to notice that a node is gone, and after a change of leader they
-    call every node unknown that they have not heard of since. Nobody else has this host's own
-    address: where its engine says that it is in no swarm, what is listed there is what it has
-    left, whatever the managers still believe. The name is the declared one: what an engine calls
-    its host is that host's word.
+    call every node unknown that they have not heard from since. No other host has this host's
+    address: if its engine says that it is in no swarm, a node that is listed there is one that it
+    has left, whatever the managers still believe. The name is the declared one, since the name that
+    an engine gives its host is only that host's word.
     """
     has_left = own.engine == "running" and own.in_none
     knows_itself = own.node != "" or own.in_none  # else it may be the host's own, just made
@@ -129,8 +129,8 @@ def _encrypted(cluster: Membership) -> bool:
 def joins_in_vain(own: Membership, cluster: Membership) -> bool:
     """A host that was never a member, and whose only way in is a manager that cannot answer.
 
-    It may leave without a loss: without a node id it has no task and no certificate. A member that
-    looks for its managers is pending as well, and must not.
+    It may leave without losing anything: without a node id it has no task and no certificate. A
+    member that looks for its managers is pending as well, and must not leave.
     """
     asked = {address.rpartition(":")[0] for address in (own.remote_managers or {}).values()}
     able = {node.address for node in managers_of(cluster) if node.reachability == "reachable"}

@@ -87,8 +87,7 @@ def joined(settings: Settings) -> Commands:
 def _addresses(settings: Settings, cluster: Membership, acting: str) -> list[str]:
     """Where hosts join: the declared addresses of hosts that are reachable managers.
 
-    Not the addresses that the list has: whatever stands there, nobody joins outside of what is
-    declared.
+    Not the addresses in the managers' list: no host joins outside of what is declared.
     """
     found = []
     for host in settings.hosts:
@@ -129,7 +128,7 @@ def _join(state: State, host: Host, acting: str, address: str, managers: list[st
 
 
 def _attach_to_the_ingress(state: State, host: Host, acting: str, address: str) -> None:
-    """An engine that has just joined gets its end of the ingress network, or is made to try again.
+    """Attach an engine that has just joined to the ingress network, where it has not done so.
 
     Where that is of no use either, the next run says so.
     """

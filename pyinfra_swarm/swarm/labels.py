@@ -1,4 +1,4 @@
-"""Labels and availability as declared, what was set by hand, and nodes that nobody declared."""
+"""Labels: they and the availability as declared, what was set by hand, and undeclared nodes."""
 
 from __future__ import annotations
 
@@ -121,9 +121,9 @@ def _undeclared(settings: Settings, observed: Observed, cluster: Membership) -> 
             known.add(own.id)
         elif (likely := likely_node(settings, observed, cluster, name)) is not None:
             claimed[likely.id] = name
-    # A host or an engine that is silent does not say which node it is; the managers need some
-    # seconds to notice that one has left; and a dead twin is the joining's to clear. But a name
-    # alone is anybody's to take: a living node under the name of a silent host is told.
+    # A host or an engine that is silent does not say which node it is, the managers need some
+    # seconds to notice that one has left, and a dead entry is cleared when its host joins. But
+    # anybody can take a name: a live node under the name of a silent host is reported.
     of = owners(settings, cluster)
     mute = {
         settings.host(n).address: n

@@ -80,7 +80,7 @@ def plan_demotion(
 ) -> list[Finding]:
     """A manager that is declared a worker is demoted, never below quorum, and the leader last.
 
-    leader: it is the leader's turn, and that of whoever is left; else everybody else's.
+    leader: it is the turn of the leader and of all that are left; else of all but the leader.
     """
     cluster = view(settings, observed)
     node = node_of(settings, observed, cluster, host.name) if cluster else None
@@ -119,17 +119,17 @@ def _safe_demotion(
         return [Refusal("role", f"is not demoted: {problem}", remedy=BRING_BACK)]
     # Managers that nobody declared do not count: they cannot be asked.
     leading = {h.name: _leads(settings, observed, cluster, h.name) for h in settings.hosts}
-    ours = [name for name, id in leading.items() if id and id != node.id]
+    reachable = [name for name, id in leading.items() if id and id != node.id]
     missing = [host.name for host in settings.managers if not leading[host.name]]
     needed = majority(len(settings.managers))
-    if missing and len(ours) < needed:
+    if missing and len(reachable) < needed:
         return [
             Refusal(
                 "role",
                 f"is not demoted yet: {listed(missing)} {'are' if missing[1:] else 'is'} "
                 "declared a manager and not a reachable one, so without this one "
-                f"{len(ours)} declared host{'s' * (len(ours) != 1)} would be managers; "
-                f"{needed} are needed ({len(ours)} < {needed})",
+                f"{len(reachable)} declared host{'s' * (len(reachable) != 1)} would manage the swarm; "
+                f"{needed} are needed ({len(reachable)} < {needed})",
                 remedy=f"Bring {listed(missing)} into the swarm first, then run again",
             )
         ]

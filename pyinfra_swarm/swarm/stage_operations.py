@@ -28,7 +28,7 @@ def _services(settings: Settings, observed: Observed) -> tuple[Service, ...]:
 
 
 def to_do(settings: Settings, stage: Stage, observed: Observed) -> list[Step]:
-    """What a stage does for this host, told; raises where it is refused.
+    """What a stage does for this host, reported. Raises ``Refused`` where it is refused.
 
     observed: asked once by the operation: while others begin to change something, a second look
     would show the swarm half-way.

@@ -124,7 +124,7 @@ def test_nobody_is_demoted_while_the_declared_managers_are_not_there(made: Hosts
         made.power_on(name)
     assert run.returncode == 1
     assert "is not demoted yet: rk2 and rk3 are declared a manager" in run.output
-    assert "1 declared host would be managers; 2 are needed (1 < 2)" in run.output
+    assert "1 declared host would manage the swarm; 2 are needed (1 < 2)" in run.output
     assert made.nodes("rk1")["rk4"].role == "manager"
     run = apply(made)
     assert run.returncode == 0, run.output

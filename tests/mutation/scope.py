@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 # The simulations of whole runs are left out: what they alone would notice takes minutes to see.
-_SWARM = ("swarm_plan", "swarm_limits", "swarm_topology", "unlock", "removal_plan", "identity")
+_SWARM = ("swarm_plan", "swarm_limits", "stages", "unlock", "removal_plan", "identity")
 _ROLLING = (
     *("rolling_turns", "rolling_jobs", "rolling_upgrade", "rolling_refusals", "rolling_health"),
     "identity",
@@ -55,7 +55,7 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/preflight/cluster": ("preflight_cluster",),
     "pyinfra_swarm/preflight/kernel": ("preflight_kernel",),
     "pyinfra_swarm/preflight/plan": ("preflight_plan",),
-    "pyinfra_swarm/proof/crossings": ("proof_plan", "proof_verdict", "overlays_fact"),
+    "pyinfra_swarm/proof/crossings": ("proof_plan", "proof_verdict", "attachments_fact"),
     "pyinfra_swarm/proof/verdict": ("proof_verdict", "proof_plan"),
     "pyinfra_swarm/backup/force_new_cluster": ("recover", "restore"),
     "pyinfra_swarm/backup/recover": ("recover",),
@@ -74,8 +74,13 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/settings/consistency": ("settings_consistency",),
     "pyinfra_swarm/ssh/plan": ("sshd_plan",),
     "pyinfra_swarm/ssh/precedence": ("sshd_precedence", "sshd_plan"),
-    "pyinfra_swarm/swarm/plan": _SWARM,
-    "pyinfra_swarm/swarm/stages": ("swarm_foreseen", "swarm_topology", "identity"),
+    "pyinfra_swarm/nodes/quorum": ("quorum", *_SWARM),
+    "pyinfra_swarm/swarm/init": _SWARM,
+    "pyinfra_swarm/swarm/join": _SWARM,
+    "pyinfra_swarm/swarm/roles": _SWARM,
+    "pyinfra_swarm/swarm/forecast": ("forecast", "stages", "identity"),
+    "pyinfra_swarm/swarm/plan": ("forecast", "stages", "identity"),
+    "pyinfra_swarm/swarm/stages": ("forecast", "stages", "identity"),
     "pyinfra_swarm/updates/plan": ("updates_plan",),
     "pyinfra_swarm/drift/history": ("drift_history", "drift_remembered"),
     "pyinfra_swarm/drift/report": _DRIFT,

@@ -8,7 +8,7 @@ state=$(engine_state); section state; echo "$state"
 if [ "$state" = running ]; then
   section answers
   # A new leader calls every node unknown that has not reconnected to it yet. That takes some
-  # seconds, and whoever decided in between would take such nodes for lost.
+  # seconds. A decision made in between would take such nodes for lost.
   looks=0
   until said=$(ask 'http://localhost/info' 'http://localhost/nodes' \
     'http://localhost/networks?filters=%7B%22driver%22%3A%5B%22overlay%22%5D%7D')

@@ -27,7 +27,7 @@ write_node() {
   done
 }
 try_write_node() {
-  # No answer is as good as the engine's own “no leader”: whoever goes by $code asks again.
+  # A caller that looks at $code asks again, as it does when the swarm has no leader (503).
   read_node=$(timeout 60 docker node inspect --format "{{.Version.Index}} $2" -- "$1") || {
     code=503; return 1; }
   api --data-binary "${read_node#* }" \

@@ -339,7 +339,7 @@ def test_declared_managers_lead_before_others_are_demoted() -> None:
     one = [node(1), node(2, "worker"), node(3, "worker"), node(4)]
     [refusal] = demoted(one)
     assert "rk2 and rk3 are declared a manager and not a reachable one" in refusal.reason
-    assert "1 declared host would be managers; 2 are needed (1 < 2)" in refusal.reason
+    assert "1 declared host would manage the swarm; 2 are needed (1 < 2)" in refusal.reason
     # Another that is declared a worker leads meanwhile, and nobody has to wait.
     assert isinstance(demoted([*one, node(5)])[0], Demote)
     # One that is cut off does not lead, nor does one that nobody declared.

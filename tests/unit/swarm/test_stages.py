@@ -291,7 +291,7 @@ def test_the_last_manager_that_can_be_asked_is_kept_whoever_else_leads() -> None
     observed = {**swarm(nodes), "rk2": SILENT, "rk3": SILENT}
     [refusal] = plan_demotion(SETTINGS, observed, RK4, leader=True)
     assert "rk2 and rk3 are declared a manager and not a reachable one" in refusal.sentence()
-    assert "1 declared host would be managers; 2 are needed (1 < 2)" in refusal.sentence()
+    assert "1 declared host would manage the swarm; 2 are needed (1 < 2)" in refusal.sentence()
 
 
 def test_the_last_manager_is_never_demoted() -> None:
