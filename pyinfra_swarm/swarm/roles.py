@@ -127,8 +127,8 @@ def _safe_demotion(
             Refusal(
                 "role",
                 f"is not demoted yet: {listed(missing)} {'are' if missing[1:] else 'is'} "
-                "declared a manager and not a reachable one, so without this one "
-                f"{len(reachable)} declared host{'s' * (len(reachable) != 1)} would manage the swarm; "
+                f"declared a manager and not a reachable one, so without this one {len(reachable)} "
+                f"declared host{'s' * (len(reachable) != 1)} would manage the swarm; "
                 f"{needed} are needed ({len(reachable)} < {needed})",
                 remedy=f"Bring {listed(missing)} into the swarm first, then run again",
             )
