@@ -104,7 +104,7 @@ def swarm(settings: Settings) -> None:
     roles_operations.leader_demoted(
         settings=settings, name="the leader demoted, after all others", _serial=True, _timeout=300
     )
-    firewall_operations.shut_behind(
+    firewall_operations.management_port_closed(
         settings=settings, name="the managers' port closed to demoted nodes"
     )
     labels_operations.labelled(settings=settings, name="labels and availability")

@@ -1,6 +1,7 @@
 """The firewall: who may reach what, as ordered iptables chains for both address families.
 
-``policy`` says what is wanted, ``chains`` turns it into rules, ``rule`` compares rules as
-iptables prints them, ``placement`` judges what stands above ours, ``plan`` finds what differs on
-a host, ``web_ranges`` and ``host_files`` are what lies on the host.
+``wanted`` decides what is to be on a host, as a ``policy``; ``rules`` turns that into chains.
+``state`` is what a host says, ``plan`` finds what differs, ``iptables_rule`` compares rules as
+iptables prints them, ``placement`` judges what stands above the managed jumps. ``paths``,
+``units``, ``host_files`` and ``onhost/`` are what lies on the host.
 """

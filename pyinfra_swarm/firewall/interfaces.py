@@ -2,7 +2,7 @@
 
 Docker makes and removes bridges at any time, and nothing in a packet tells one from another's: so
 the host asks the engine for their names whenever it says that a network was made or removed, and
-looks at its interfaces whenever one appears or goes. The script that does it is in ``host_files``.
+looks at its interfaces whenever one appears or goes. ``onhost/watch_interfaces.sh`` does it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class Interfaces(Observation):
     """What a host takes its interfaces for.
 
     docker: bridges of Docker's networks: inside.
-    outside: all others that are known not to be Docker's: what is translated towards them is other
-        people's, and none of our business.
+    outside: all others that are known not to be Docker's. What is translated towards them belongs
+        to others and is left alone.
     shared: bridges of Docker's networks that have a port beside the containers', a network card
-        say: as anything that is in no list, they are outside, and published ports there are judged.
+        say. Like anything that is in no list they are outside: published ports there are filtered.
     """
 
     docker: tuple[str, ...] = ()

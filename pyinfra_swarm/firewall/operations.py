@@ -76,12 +76,12 @@ if TYPE_CHECKING:
 
 @converges("firewall")
 def applied(settings: Settings) -> Commands:
-    """The host's own chains equal to the declared policy, in both address families, and lasting.
+    """The host's chains are as declared, in both address families, and are loaded at every boot.
 
     + settings: the cluster's settings; of them ``firewall``, the hosts and the data path's port
 
-    Only our chains are replaced, whole and at once, and our jumps moved to the front; nobody
-    else's rules are touched. The change undoes itself unless a new login works after it.
+    Only the managed chains are replaced, whole and at once, and the jumps to them are moved to the
+    front; no other rules are touched. The host rolls the change back unless a new login works.
 
     **Example:**
 
@@ -114,29 +114,29 @@ def _differences(settings: Settings, host: Host) -> tuple[Wanted, list[Finding]]
 
 
 @converges("swarm")
-def shut_behind(settings: Settings) -> Commands:
-    """The managers' port shut on a host that has been demoted in this run.
+def management_port_closed(settings: Settings) -> Commands:
+    """The management port is closed on a host that has been demoted in this run.
 
     + settings: the cluster's settings
 
-    The firewall comes before the swarm, and leaves the port of a manager open that is declared a
-    worker: shut out, it would keep its vote.
+    The firewall comes before the swarm. It leaves the port open on a manager that is declared a
+    worker: with the port closed, that manager would keep its vote.
 
     **Example:**
 
     .. code:: python
 
-        firewall.shut_behind(load(), name="Firewall: the managers' port shut behind them")
+        firewall.management_port_closed(load(), name="Firewall: 2377/tcp closed to workers")
     """
-    if not _open_behind(settings):
+    if not _port_left_open(settings):
         report("swarm", [])
         return
     reason = "is open to the cluster, and not needed by a worker"
-    report("swarm", [Change(f"{MANAGEMENT_PORT}/tcp", reason, expected="shut once it is one")])
+    report("swarm", [Change(f"{MANAGEMENT_PORT}/tcp", reason, expected="closed once it is one")])
     host = observe(State)
     if host.unconfirmed:
         yield from rolled_back_first()
-        if not _open_behind(settings):
+        if not _port_left_open(settings):
             return
         host = observe(State)
     name = current_host().name
@@ -144,7 +144,7 @@ def shut_behind(settings: Settings) -> Commands:
     yield from _changed(settings, declared, host)
 
 
-def _open_behind(settings: Settings) -> bool:
+def _port_left_open(settings: Settings) -> bool:
     """Whether the port of a worker is open, or, in a plan, that of a manager to be demoted."""
     if not settings.firewall.enabled or this_host(settings).is_manager:
         return False
@@ -177,12 +177,12 @@ def _changed(settings: Settings, declared: Wanted, host: Host) -> Commands:
 
 @converges("firewall")
 def web_ranges(settings: Settings) -> Commands:
-    """The host's list of Cloudflare's ranges no older than declared: refreshed by its own unit.
+    """The host's list of Cloudflare's ranges is no older than declared; its own unit refreshes it.
 
     + settings: the cluster's settings; of them ``firewall.max_age``
 
-    ``--data refresh=now`` asks for it whatever the age. A refresh that fails changes nothing, and
-    is no reason to stop: it is reported, and the list stays a difference.
+    ``--data refresh=now`` refreshes it whatever its age. A refresh that fails changes nothing and
+    does not stop the run: it is reported, and the old list stays a difference.
 
     **Example:**
 
@@ -221,7 +221,7 @@ def web_ranges(settings: Settings) -> Commands:
 
 @job("firewall")
 def removed(settings: Settings) -> Commands:
-    """The hosts' tables and files as if our firewall had never been there.
+    """The hosts' tables and files are as if the firewall had never been there.
 
     + settings: the cluster's settings; of them the hosts
 

@@ -1,4 +1,4 @@
-"""Where our jumps stand, and what stands above them that could let somebody in."""
+"""Where the managed jumps stand, and what stands above them that could let somebody in."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def positions(table: FilterTable, chain: str, target: str) -> list[int]:
 def admits(table: FilterTable, text: str) -> bool:
     """Whether a foreign rule could let a packet past what stands below it.
 
-    In the chains that lead to ours ``RETURN`` admits as well: it goes on to the chain's policy, or
-    to Docker's rules. So does a ``-g``: from the chain that it names nothing comes back to ours.
+    In the chains that lead to the managed ones ``RETURN`` admits as well: it goes on to the chain's
+    policy, or to Docker's rules. So does a ``-g``: nothing comes back from the chain that it names.
     """
     rule = parse(text)
     if rule.target in ("ACCEPT", "QUEUE", "NFQUEUE", "RETURN") or rule.goto:
@@ -44,6 +44,6 @@ def _leads_to_accept(table: FilterTable, chain: str, seen: set[str]) -> bool:
 
 
 def above(table: FilterTable, chain: str, target: str) -> list[str]:
-    """The foreign rules above our jump that could let a packet past it."""
+    """The foreign rules above the managed jump that could let a packet past it."""
     places = positions(table, chain, target)
     return [text for text in table[chain][: places[0]] if admits(table, text)] if places else []

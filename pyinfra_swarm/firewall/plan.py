@@ -39,12 +39,12 @@ _REFUSED = {
 _FLUSHERS = {
     "netfilter-persistent": (
         "it loads saved tables at boot, Docker's old rules among them",
-        "Ours are loaded after it. Better: `systemctl disable netfilter-persistent`",
+        "The managed rules are loaded after it. Better: `systemctl disable netfilter-persistent`",
     ),
     "nftables": (
-        "its configuration usually begins with a flush, which takes Docker's rules and ours away "
-        "whenever it is reloaded",
-        "Ours are loaded after it at boot. Better: `systemctl disable nftables`",
+        "its configuration usually begins with a flush: each reload takes away Docker's rules "
+        "and the managed ones",
+        "The managed rules are loaded after it at boot. Better: `systemctl disable nftables`",
     ),
 }
 
@@ -72,7 +72,7 @@ def plan(wanted: Wanted, host: Host, *, planning: bool = False) -> list[Finding]
 def plan_ranges(web: WebRanges, max_age: int) -> list[Finding]:
     """Whether the host's list of web ranges is older than declared, in seconds.
 
-    A list that the host has refused is told at once: it may be an attack, and is no matter of age.
+    A list that the host has refused is reported whatever its age: it may be an attack.
     """
     age = web.age
     if age is not None and age <= max_age:
@@ -144,7 +144,7 @@ def _refusals(wanted: Wanted, host: Host, *, planning: bool) -> list[Finding]:
             Refusal(
                 "firewall.ssh_sources",
                 f"this run comes from {host.login_from}, which is not among them, and would be "
-                "shut out",
+                "locked out",
                 found=", ".join(wanted.ssh_sources),
                 remedy="Add its network to firewall.ssh_sources",
             )
@@ -159,7 +159,7 @@ def _family(family: Family, wanted: Wanted, host: Host) -> list[Finding]:
         return [
             Change(
                 f"firewall ({title})",
-                "none of its rules is there: the host answers everybody",
+                "it is not loaded: the host answers everybody",
                 expected="what is declared, and nothing else",
             )
         ]
@@ -174,14 +174,14 @@ def _family(family: Family, wanted: Wanted, host: Host) -> list[Finding]:
         findings.append(
             Change(
                 f"FORWARD ({title})",
-                "does not lead through DOCKER-USER: published ports are not judged",
+                "does not lead through DOCKER-USER: published ports are not filtered",
             )
         )
     else:
         findings += [
             Notice(
                 f"FORWARD ({title})",
-                "a rule above DOCKER-USER lets packets pass that are never judged",
+                "a rule above DOCKER-USER lets packets pass unfiltered",
                 found=rule,
                 remedy="Move it below, or restart Docker, which puts its own jump first",
             )
@@ -238,7 +238,7 @@ def _jump(title: str, table: FilterTable, chain: str, target: str) -> list[Findi
     what = f"{chain} ({title})"
     places = positions(table, chain, target)
     purpose = {
-        INPUT: "nothing that is addressed to the host is judged",
+        INPUT: "nothing addressed to the host is filtered",
         FORWARD: "published ports are open to everybody",
         OUTPUT: "clear-text VXLAN could leave the host",
     }[target]
@@ -249,7 +249,7 @@ def _jump(title: str, table: FilterTable, chain: str, target: str) -> list[Findi
     return [
         Change(
             what,
-            "a rule above ours lets packets pass that are never judged; ours goes first",
+            "a rule above the managed one lets packets pass unfiltered; the managed one goes first",
             expected=f"-j {target} first",
             found=rule,
         )
@@ -282,7 +282,7 @@ def _files(wanted: Wanted, host: Host) -> list[Finding]:
         findings.append(
             Change(
                 "web ranges",
-                f"there is no list for {' and '.join(missing)} that is sound: the door is closed",
+                f"there is no sound list for {' and '.join(missing)}: the web ports are closed",
             )
         )
     if not host.docker_waits:
@@ -291,14 +291,13 @@ def _files(wanted: Wanted, host: Host) -> list[Finding]:
 
 
 def other_firewalls(names: Iterable[str]) -> list[Finding]:
-    """What is said of other firewalls on a host: two that decide are refused, others named."""
+    """Other firewalls on a host: those that decide as well are refused, others are reported."""
     found: list[Finding] = []
     for name in names:
         if name in _REFUSED:
             reason, remedy = _REFUSED[name]
-            found.append(
-                Refusal("firewall", f"{reason}; two masters of one door open it", remedy=remedy)
-            )
+            reason += "; two firewalls on one host override each other"
+            found.append(Refusal("firewall", reason, remedy=remedy))
         elif name in _FLUSHERS:
             reason, remedy = _FLUSHERS[name]
             found.append(Notice(f"{name}.service", reason, remedy=remedy))

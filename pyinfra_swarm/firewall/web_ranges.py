@@ -1,7 +1,7 @@
 """Cloudflare's published ranges: those shipped here, and the list each host keeps for itself.
 
-A host starts from the shipped ranges and then refreshes its own list by a timer; the script that
-does it is in ``host_files``.
+A host starts from the shipped ranges. A timer then has it refresh its own list:
+``onhost/refresh_web_ranges.sh``.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class WebRanges(Observation):
     age: seconds since the older of the two lists was last confirmed by Cloudflare; ``None`` where
         that never happened.
     last_result: what the last refresh said: ``ok``, or why not, by family.
-    refused: in the last refresh a list came that was not used, since it cannot be right.
+    refused: the last refresh got a list that it did not use, since it cannot be right.
     last_try: seconds since the last refresh, whatever its result; ``None`` where there was none.
     """
 

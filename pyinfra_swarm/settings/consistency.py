@@ -1,6 +1,6 @@
 """What must hold between settings: no doubles, no overlaps, a manager, room for the subnets.
 
-These checks read what was written, not what was validated, and skip what they cannot read: a
+These checks read what was written, not what was validated, and skip what they cannot read. So a
 malformed address is reported beside a duplicate name, not instead of it.
 """
 
@@ -166,7 +166,7 @@ def _init_without(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -
         elif name in managers:
             continue
         elif roles.get(name) == "worker":
-            reason = "is a worker, and a silent worker keeps nobody from initialising the swarm"
+            reason = "is a worker, and the swarm is initialised without waiting for workers"
             instead = "take it out"
         else:
             # Never the nearest: that manager may be alive, and in a swarm.
@@ -238,7 +238,7 @@ def _overlaps(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -> It
             clashing.append((mine, clash))
         else:
             taken.append(mine)
-    # Beside what stays, and beside each other: all of the advice can be followed together.
+    # Free of what stays and of each other's, so that all of the advice can be followed at once.
     used = [one.network for one in taken]
     for mine, clash in clashing:
         free = _free(mine.network.prefixlen, used)

@@ -135,7 +135,7 @@ def test_what_the_script_refuses_is_a_difference_that_the_shipped_list_mends(
             f"{SOUND[family]}\n{content}\n" if content.strip() else content
         )
     assert differing() == [
-        f"web ranges: there is no list for {TITLES[family]} that is sound: the door is closed"
+        f"web ranges: there is no sound list for {TITLES[family]}: the web ports are closed"
     ]
     assert host.table(family)[WEB] == ("-j DROP",)
     host.list(family).write_text(SOUND[family])

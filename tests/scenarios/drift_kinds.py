@@ -241,7 +241,7 @@ HOSTS = (
 FIREWALL = (
     Kind(
         "a rule inserted above ours",
-        *("firewall", "INPUT (IPv4)", "a rule above ours lets packets pass"),
+        *("firewall", "INPUT (IPv4)", "a rule above the managed one lets packets pass"),
         "iptables -I INPUT -s 203.0.113.77 -j ACCEPT",
         undo="iptables -D INPUT -s 203.0.113.77 -j ACCEPT",
     ),

@@ -241,7 +241,7 @@ def test_ufw_at_work_is_refused_by_name(lab: ModuleType, pyinfra: Callable[..., 
     try:
         run = pyinfra("--dry", "--limit", HOST, "inventory.py", "deploys/firewall.py")
         assert run.returncode == 1
-        assert "ufw is on; two masters of one door open it" in run.output
+        assert "ufw is on; two firewalls on one host override each other" in run.output
         assert "`ufw disable`" in run.output
     finally:
         root(lab, "ufw --force disable; apt-get -q -y purge ufw >/dev/null 2>&1; rm -rf /etc/ufw")

@@ -157,7 +157,7 @@ class TestOurChains:
     def test_none_is_there(self) -> None:
         bare = {"INPUT": (), "FORWARD": (), "OUTPUT": ()}
         assert the_one(with_tables("ipv6", chains=bare)) == (
-            "firewall (IPv6): none of its rules is there: the host answers everybody "
+            "firewall (IPv6): it is not loaded: the host answers everybody "
             "(→ what is declared, and nothing else)"
         )
 
@@ -177,7 +177,7 @@ class TestOurJumps:
     @pytest.mark.parametrize(
         ("chain", "purpose"),
         [
-            ("INPUT", "nothing that is addressed to the host is judged"),
+            ("INPUT", "nothing addressed to the host is filtered"),
             ("DOCKER-USER", "published ports are open to everybody"),
             ("OUTPUT", "clear-text VXLAN could leave the host"),
         ],
@@ -215,8 +215,8 @@ class TestOurJumps:
             HARMLESS=(),
         )
         assert the_one(host) == (
-            f"{chain} (IPv4): a rule above ours lets packets pass that are never judged; ours goes "
-            f"first ({rule} → -j {JUMPS[chain]} first)"
+            f"{chain} (IPv4): a rule above the managed one lets packets pass unfiltered; the "
+            f"managed one goes first ({rule} → -j {JUMPS[chain]} first)"
         )
 
     @pytest.mark.parametrize("chain", JUMPS)
@@ -234,14 +234,14 @@ class TestOurJumps:
 
     def test_forward_that_does_not_lead_to_docker_user(self) -> None:
         assert the_one(with_chains("ipv6", FORWARD=())) == (
-            "FORWARD (IPv6): does not lead through DOCKER-USER: published ports are not judged"
+            "FORWARD (IPv6): does not lead through DOCKER-USER: published ports are not filtered"
         )
 
     def test_a_foreign_rule_above_docker_user_is_the_owners(self) -> None:
         rule = "-i tailscale0 -j ACCEPT"
         said = the_one(with_chains("ipv4", FORWARD=(rule, "-j DOCKER-USER")), Notice)
         assert said == (
-            "FORWARD (IPv4): a rule above DOCKER-USER lets packets pass that are never judged "
+            "FORWARD (IPv4): a rule above DOCKER-USER lets packets pass unfiltered "
             f"(found {rule}). Move it below, or restart Docker, which puts its own jump first"
         )
 
@@ -292,16 +292,16 @@ class TestWhatLasts:
         bare = replace(LISTS, ranges={"ipv4": SHIPPED["ipv4"], "ipv6": ()})
         host = replace(with_chains("ipv6", SWARM_WEB=("-j DROP",)), web=bare)
         assert the_one(host) == (
-            "web ranges: there is no list for IPv6 that is sound: the door is closed"
+            "web ranges: there is no sound list for IPv6: the web ports are closed"
         )
 
 
-class TestTheNeighbours:
+class TestOtherFirewalls:
     @pytest.mark.parametrize("rival", ["ufw", "firewalld"])
-    def test_another_master_of_the_door_is_refused(self, rival: str) -> None:
+    def test_one_that_decides_as_well_is_refused(self, rival: str) -> None:
         said = the_one(replace(CONVERGED, others=(rival,)), Refusal)
         assert rival in said
-        assert "two masters of one door open it" in said
+        assert "two firewalls on one host override each other" in said
         assert "firewall.enabled = false" in said
 
     @pytest.mark.parametrize("flusher", ["netfilter-persistent", "nftables"])
@@ -334,7 +334,7 @@ class TestTheOwnersWayIn:
         assert isinstance(found, Refusal)
         assert found.sentence() == (
             f"firewall.ssh_sources: this run comes from {address}, which is not among them, and "
-            "would be shut out (found 10.0.0.0/8, 2001:db8::/32). Add its network to "
+            "would be locked out (found 10.0.0.0/8, 2001:db8::/32). Add its network to "
             "firewall.ssh_sources"
         )
 

@@ -80,9 +80,9 @@ def test_what_a_host_has_not_said_is_taken_for_a_host_with_nothing() -> None:
 def test_on_a_host_with_nothing_one_thing_is_said_of_each() -> None:
     bare = Host({family: Tables() for family in CONVERGED.tables}, bridges=("br-1",))
     assert said(bare) == [
-        "firewall (IPv4): none of its rules is there: the host answers everybody "
+        "firewall (IPv4): it is not loaded: the host answers everybody "
         "(→ what is declared, and nothing else)",
-        "firewall (IPv6): none of its rules is there: the host answers everybody "
+        "firewall (IPv6): it is not loaded: the host answers everybody "
         "(→ what is declared, and nothing else)",
         "firewall: nothing would load it at the next boot",
     ]
@@ -156,7 +156,7 @@ def test_a_door_that_nobody_lists_needs_no_lists() -> None:
     bare = replace(LISTS, ranges={})
     told = [text for text in said(replace(CONVERGED, web=bare)) if text.startswith("web ranges")]
     assert told == [
-        "web ranges: there is no list for IPv4 and IPv6 that is sound: the door is closed"
+        "web ranges: there is no sound list for IPv4 and IPv6: the web ports are closed"
     ]
     listed = declared(replace(POLICY, web="listed", web_sources=("10.0.0.0/8",)), "daily")
     host = replace(CONVERGED, web=bare)
@@ -194,7 +194,7 @@ def test_each_family_is_asked_for_its_own_ranges() -> None:
 def test_what_hands_a_packet_on_above_ours_is_told(verdict: str) -> None:
     rule = f"-i eth9 -j {verdict}"
     [text] = said(with_chains("ipv4", INPUT=(rule, "-j SWARM-INPUT")))
-    assert f"never judged; ours goes first ({rule} →" in text
+    assert f"unfiltered; the managed one goes first ({rule} →" in text
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_way_from_which_nothing_comes_back_is_not_our_jump() -> None:
 
 
 def test_a_forward_chain_that_is_gone_leads_nowhere() -> None:
-    words = "does not lead through DOCKER-USER: published ports are not judged"
+    words = "does not lead through DOCKER-USER: published ports are not filtered"
     assert said(with_chains("ipv4", FORWARD=None)) == [f"FORWARD (IPv4): {words}"]
     assert said(with_chains("ipv4", FORWARD=("-o docker0 -j ACCEPT",))) == [
         f"FORWARD (IPv4): {words}"
