@@ -31,7 +31,7 @@ from pyinfra_swarm.run.converge import (
     report,
     script,
 )
-from pyinfra_swarm.run.findings import Change, Finding, changes
+from pyinfra_swarm.run.findings import Change, Finding, changes, unhandled
 from pyinfra_swarm.run.pyinfra_internals import UNREACHABLE, login_key
 from pyinfra_swarm.run.shell import write_file, write_in_home
 from pyinfra_swarm.settings import Settings
@@ -141,7 +141,7 @@ def _commands(steps: Sequence[Change]) -> list[str]:
             case RollBackFirst():
                 pass  # done before these steps were planned
             case _:
-                raise NotImplementedError(f"nothing carries out a {type(step).__name__}")
+                raise unhandled(step)
     commands += keys.values()
     if any(isinstance(step, WriteSudoers) for step in steps):
         commands += [f"runuser -u {quote(user)} -- sudo -n true" for user in new]

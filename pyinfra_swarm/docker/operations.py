@@ -38,7 +38,7 @@ from pyinfra_swarm.docker.repository import (
 )
 from pyinfra_swarm.engine.api import WITHIN
 from pyinfra_swarm.engine.versions import engine_version
-from pyinfra_swarm.firewall.paths import UNIT as FIREWALL
+from pyinfra_swarm.host.units import FIREWALL
 from pyinfra_swarm.keys.restart_operations import after_restart, unlockable
 from pyinfra_swarm.nodes.facts import State
 from pyinfra_swarm.nodes.observing import memberships
@@ -58,7 +58,7 @@ from pyinfra_swarm.run.converge import (
     script,
     this_host,
 )
-from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal, changes
+from pyinfra_swarm.run.findings import Finding, Notice, Refusal, changes, unhandled
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.pyinfra_internals import PyinfraCommand
 from pyinfra_swarm.run.shell import write_file
@@ -99,7 +99,7 @@ def repository(settings: Settings) -> Commands:
             case WriteSources(content=content):
                 steps.append(write_file(SOURCES, content))
             case _:
-                raise _unknown(step)
+                raise unhandled(step)
     if not engine.complete:
         progress("reading the package lists")
         steps.append(f"{_APT}apt update")
@@ -162,15 +162,11 @@ def installed(settings: Settings) -> Commands:
             case AddToGroup(users=users):
                 steps += [f"usermod -aG docker {name}" for name in users]
             case _:
-                raise _unknown(step)
+                raise unhandled(step)
     yield script("\n".join(steps), timeout=1800)
 
 
 _NAMES = " ".join(PACKAGES)
-
-
-def _unknown(step: Change) -> NotImplementedError:
-    return NotImplementedError(f"nothing carries out a {type(step).__name__}")
 
 
 def _offered(version: str | None) -> Generator[PyinfraCommand, None, str | None]:
@@ -287,7 +283,7 @@ def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
                 progress("restarting Docker")
                 yield from _restart(settings)
             case _:
-                raise _unknown(step)
+                raise unhandled(step)
 
 
 def _restart(settings: Settings) -> Commands:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyinfra_swarm.firewall.policy import Family
+from pyinfra_swarm.host.units import FIREWALL
 
 SCRIPT = "/usr/local/lib/pyinfra-swarm/firewall"
 RULES: dict[Family, str] = {
@@ -15,7 +16,7 @@ INTERFACES = "/var/lib/pyinfra-swarm/interfaces"
 INTERFACE_LIST = f"{INTERFACES}/list"
 LOCKS = ("/run/pyinfra-swarm-firewall.lock", "/run/pyinfra-swarm-interfaces.lock")
 
-UNIT = "pyinfra-swarm-firewall.service"
+UNIT = FIREWALL
 """Loads the rules at boot."""
 
 WATCH = "pyinfra-swarm-interfaces.service"

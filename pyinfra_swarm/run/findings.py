@@ -88,3 +88,8 @@ def changes(findings: list[Finding]) -> list[Change]:
 def refusals(findings: list[Finding]) -> list[Refusal]:
     """Only what forbids going on."""
     return [finding for finding in findings if isinstance(finding, Refusal)]
+
+
+def unhandled(step: Change) -> NotImplementedError:
+    """The error for a kind of change that an operation's ``match`` does not name."""
+    return NotImplementedError(f"nothing carries out a {type(step).__name__}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from pyinfra_swarm.run.converge import Commands, converges, observe, progress, report, script
-from pyinfra_swarm.run.findings import changes
+from pyinfra_swarm.run.findings import changes, unhandled
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.shell import write_file
 from pyinfra_swarm.run.wording import listed
@@ -48,7 +48,7 @@ def unattended(settings: Settings) -> Commands:
                 start.append(unit)
                 packages += [package] if package else []
             case _:
-                raise NotImplementedError(f"nothing carries out a {type(step).__name__}")
+                raise unhandled(step)
     if write:  # before the package, whose installation may start its work
         yield script(write_file(updates.CONFIGURATION, updates.configuration_file()))
     if packages:

@@ -12,6 +12,11 @@ from hypothesis import strategies as st
 
 from pyinfra_swarm.docker.daemon import (
     FORWARDING,
+    EnableAtBoot,
+    RestartDaemon,
+    StartDaemon,
+    SwitchForwardingOn,
+    WriteConfiguration,
     daemon_json,
     plan_daemon,
     restart_needed,
@@ -178,3 +183,17 @@ def test_carrying_out_the_daemons_plan_leaves_nothing_to_do(engine: Engine) -> N
         assert engine.running
         assert engine.enabled
         assert not restart_needed(engine, WANTED)
+
+
+def test_a_daemon_that_lacks_several_things_gets_each_of_them_the_restart_last() -> None:
+    seen = differing(
+        daemon_json=None, loaded_json="{}", enabled=False, forwarding=False, running=True
+    )
+    assert [type(finding) for finding in plan_daemon(SETTINGS, seen)] == [
+        WriteConfiguration,
+        SwitchForwardingOn,
+        EnableAtBoot,
+        RestartDaemon,
+    ]
+    [start] = plan_daemon(SETTINGS, differing(running=False, enabled=False))
+    assert isinstance(start, StartDaemon)

@@ -7,10 +7,17 @@ from dataclasses import replace
 import pytest
 
 from pyinfra_swarm.docker.daemon import (
+    daemon_json,
     plan_daemon,
 )
 from pyinfra_swarm.docker.installation import PACKAGES, Engine, Package
-from pyinfra_swarm.docker.packages import members, wanted_version
+from pyinfra_swarm.docker.packages import (
+    AddToGroup,
+    Install,
+    RecordConfiguration,
+    members,
+    wanted_version,
+)
 from pyinfra_swarm.docker.paths import UNIT_DROP_IN
 from pyinfra_swarm.docker.repository import plan_repository
 from pyinfra_swarm.run.findings import Change, Notice
@@ -165,3 +172,17 @@ def test_a_host_that_has_docker_keeps_its_version() -> None:
     candidates = [offers("29.1.0")]
     version = wanted_version(SETTINGS, CONVERGED, [CONVERGED], candidates)
     assert packages_of(CONVERGED, version) == []
+
+
+def test_a_change_carries_what_it_takes() -> None:
+    [recording, install, group] = packages_of(FRESH, "28.5.2")
+    assert isinstance(recording, RecordConfiguration)
+    assert not recording.reload
+    assert isinstance(install, Install)
+    assert install.version == "28.5.2"
+    assert install.first_configuration == daemon_json(SETTINGS, "28.5.2", extras=False)
+    assert isinstance(group, AddToGroup)
+    assert group.users == ("debian",)
+    [again] = packages_of(differing(daemon_json="{}"), "29.1.0")
+    assert isinstance(again, Install)
+    assert again.first_configuration is None
