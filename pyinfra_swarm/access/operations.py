@@ -33,7 +33,7 @@ from pyinfra_swarm.run.converge import (
 )
 from pyinfra_swarm.run.findings import Change, Finding, changes, unhandled
 from pyinfra_swarm.run.pyinfra_internals import UNREACHABLE, login_key
-from pyinfra_swarm.run.shell import write_file, write_in_home
+from pyinfra_swarm.run.writing import write_file, write_in_home
 from pyinfra_swarm.settings import Settings
 
 

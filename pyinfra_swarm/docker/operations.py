@@ -61,7 +61,7 @@ from pyinfra_swarm.run.converge import (
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal, changes, unhandled
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.pyinfra_internals import PyinfraCommand
-from pyinfra_swarm.run.shell import write_file
+from pyinfra_swarm.run.writing import write_file
 
 if TYPE_CHECKING:
     from pyinfra_swarm.nodes.membership import Observed

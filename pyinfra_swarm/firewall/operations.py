@@ -68,7 +68,7 @@ from pyinfra_swarm.run.converge import (
 )
 from pyinfra_swarm.run.findings import Change, Finding, Notice, changes, refusals
 from pyinfra_swarm.run.onhost import program
-from pyinfra_swarm.run.shell import write_files
+from pyinfra_swarm.run.writing import write_files
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings

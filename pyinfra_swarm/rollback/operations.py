@@ -29,7 +29,7 @@ from pyinfra_swarm.run import clock, reporting
 from pyinfra_swarm.run.connection import UNREACHABLE, why
 from pyinfra_swarm.run.converge import Commands, call, current_host, progress, script
 from pyinfra_swarm.run.pyinfra_internals import another_login, operation_arguments
-from pyinfra_swarm.run.shell import arrives_whole
+from pyinfra_swarm.run.writing import arrives_whole
 
 Verify = Callable[[State, Host], str | None]
 """Looks at the changed host and returns what is wrong with it, or None."""

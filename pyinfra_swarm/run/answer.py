@@ -14,7 +14,9 @@ import binascii
 import re
 from collections.abc import Iterable
 
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.printable import plain
+from pyinfra_swarm.run.shell import function
 
 
 class Sections(dict[str, list[str]]):
@@ -31,22 +33,8 @@ class Sections(dict[str, list[str]]):
 LIMIT = 1 << 16
 """Bytes of a file that are read; one that is larger is odd, whatever it holds."""
 
-SECTION = """section() { printf '\\n#> %s %s\\n' "$SECTION_MARK" "$1"; }\n"""
+SECTION = program(__file__, "section.sh")
 """Shell: for a shell within the script that gets ``SECTION_MARK`` as an environment variable."""
-
-_FILES = f"""\
-odd() {{ printf '\\n#- %s %s\\n%s is %s\\n' "$SECTION_MARK" "$1" "$2" "$3"; }}
-begin() {{ printf '\\n#= %s %s\\n%s\\n' "$SECTION_MARK" "$1" "$2"; }}
-show() {{
-  if [ -f "$2" ]; then
-    begin "$1" "$2"
-    head -c {LIMIT + 1} "$2" || odd "$1" "$2" "not readable"
-  elif [ -d "$2" ]; then odd "$1" "$2" "a directory"
-  elif [ -e "$2" ]; then odd "$1" "$2" "a device or a pipe"
-  elif [ -h "$2" ]; then odd "$1" "$2" "a link to nothing"
-  else return 1; fi
-}}
-"""
 
 _WORDS = 4000
 """Bytes of what a script says on standard error that are handed on."""
@@ -78,16 +66,9 @@ def asked(script: str) -> str:
     The number in the marks is the kernel's, and never in an argument list, where the host's users
     could read it. Beside the script itself, this starts one process.
     """
-    return f"""\
-read -r SECTION_MARK < /proc/sys/kernel/random/uuid || exit
-readonly SECTION_MARK
-{SECTION}{_FILES}printf '\\n#> %s\\n' "$SECTION_MARK"
-{{ words=$( {{
-{script}
-}} 2>&1 >&3 3>&- )
-printf '\\n#! %s\\n%.{_WORDS}s\\n#. %s %s\\n' "$SECTION_MARK" "$words" "$SECTION_MARK" $?
-}} 3>&1 | base64 -w 8000
-"""
+    work = function("asked", script)
+    limits = {"read_at_most": str(LIMIT + 1), "words_at_most": str(_WORDS)}
+    return program(__file__, "answer.sh", using=[SECTION, work], **limits)
 
 
 def sections(lines: Iterable[str]) -> Sections:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import click
@@ -15,7 +15,7 @@ from gevent.event import AsyncResult
 from gevent.select import select
 
 from pyinfra_swarm.run import interruption
-from pyinfra_swarm.run.converge import forget_everywhere, given, is_executing, report
+from pyinfra_swarm.run.converge import forget_everywhere, given, is_executing, report, this_run
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
 from pyinfra_swarm.run.printable import plain
 from pyinfra_swarm.run.pyinfra_internals import still_spinner
@@ -36,7 +36,11 @@ class _Answer:
     consequence: str
 
 
-_answers: dict[str, AsyncResult[_Answer]] = {}
+@dataclass
+class _Answers:
+    """words: the answer to each question, by the word that was asked for."""
+
+    words: dict[str, AsyncResult[_Answer]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def confirmed(propose: Callable[[], Proposal[T]]) -> T:
 
     Raises :class:`run.converge.Refused`, told already, which fails this host.
     """
-    answered = {word for word, answer in _answers.items() if answer.ready()}
+    answered = {word for word, answer in this_run(_Answers).words.items() if answer.ready()}
     shown = propose()
     report(shown.part, shown.findings)
     if not shown.word or not is_executing():
@@ -153,13 +157,14 @@ def _without_answer(arguments: Sequence[str]) -> list[str]:
 
 def _answer(word: str, consequence: str) -> _Answer:
     """The answer of this run; hosts that work at the same time wait for the one question."""
-    asked = _answers.get(word)
+    answers = this_run(_Answers).words
+    asked = answers.get(word)
     if asked is not None:
         known = asked.get()
         assert known is not None  # it is set once, to an answer
         return known
     pending: AsyncResult[_Answer] = AsyncResult()
-    _answers[word] = pending
+    answers[word] = pending
     text: str | None = None
     try:
         # Of the command line alone: what the inventory says would confirm every run to come.

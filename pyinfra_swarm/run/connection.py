@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from gevent.event import AsyncResult
@@ -12,6 +13,7 @@ from pyinfra.api import Host, State, StringCommand
 
 from pyinfra_swarm.run import pyinfra_internals
 from pyinfra_swarm.run.answer import NoAnswer, asked, sections
+from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.pyinfra_internals import UNREACHABLE
 
 __all__ = ["UNREACHABLE"]
@@ -52,7 +54,12 @@ def why(error: Exception) -> str:
 
 _OF_A_COMMAND = ("_get_pty", "_stdin", "_timeout", "_success_exit_codes")
 
-_reached: dict[str, AsyncResult[bool]] = {}
+
+@dataclass
+class _Reached:
+    """hosts: whether each host outside of the limit could be reached, by its name."""
+
+    hosts: dict[str, AsyncResult[bool]] = field(default_factory=dict)
 
 
 def reached(state: State, host: Host) -> bool:
@@ -64,9 +71,10 @@ def reached(state: State, host: Host) -> bool:
         return True
     if pyinfra_internals.is_in_limit(state, host):
         return pyinfra_internals.was_reached(state, host)
-    asked = _reached.get(host.name)
+    hosts = this_run(_Reached).hosts
+    asked = hosts.get(host.name)
     if asked is None:
-        asked = _reached[host.name] = AsyncResult()
+        asked = hosts[host.name] = AsyncResult()
         try:
             pyinfra_internals.connect(host, "outside of the limit")
         finally:

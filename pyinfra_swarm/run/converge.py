@@ -48,7 +48,7 @@ from pyinfra_swarm.run.observing import (
     observe_on,
 )
 from pyinfra_swarm.run.pyinfra_internals import PyinfraCommand, PyinfraOperation
-from pyinfra_swarm.run.shell import arrives_whole
+from pyinfra_swarm.run.writing import arrives_whole
 
 __all__ = [
     "FACT_TIMEOUT",

@@ -21,6 +21,7 @@ from pyinfra.api.exceptions import FactProcessError
 
 from pyinfra_swarm.run import lock_state as lock
 from pyinfra_swarm.run.answer import NoAnswer, Sections, asked, sections
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.printable import plain, plain_lines
 
 T = TypeVar("T")
@@ -115,19 +116,11 @@ def _show(name: str, said: Sections) -> None:
 
 def plain_files(*paths: str) -> str:
     """Shell: what the script reads by itself are files of at most 1 MiB; anything else in their
-    place is told, and all else is left unasked. A pipe would be waited for, a directory read as an
-    empty file; and the shell reads byte by byte."""
-    names = " ".join(paths)
-    return f"""\
-for path in {names}; do
-  [ -f "$path" ] || {{ show "$path" "$path" || odd "$path" "$path" "not there"; exit 0; }}
-done
-set -- $(stat -L -c %s {names})
-for path in {names}; do
-  [ "${{1:-0}}" -le 1048576 ] || {{ odd "$path" "$path" "larger than 1 MiB"; exit 0; }}
-  shift
-done
-"""
+    place is reported, and all else is left unasked."""
+    return f"{_PLAIN_FILES}plain_files {' '.join(paths)}\n"
+
+
+_PLAIN_FILES = program(__file__, "plain_files.sh")
 
 
 def asking(script: Callable[..., str]) -> Callable[..., str]:

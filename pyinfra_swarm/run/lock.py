@@ -1,7 +1,7 @@
 """The cluster's lock, held by a run that changes something: one run at a time.
 
 A run holds it on every declared manager that it reaches, by a channel of its own SSH connection
-(:data:`run.lock_state.TAKE` at the other end). It is no command of any operation and no change.
+(:func:`run.lock_state.take` at the other end). It is no command of any operation and no change.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from pyinfra.api import Host, State
 
 from pyinfra_swarm.run import clock, pyinfra_internals
 from pyinfra_swarm.run.connection import UNREACHABLE, login_arguments, reached, transport, why
+from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.lock_state import (
     CERTAIN,
     HEARTBEAT,
     SILENCE,
-    TAKE,
     Holder,
     Met,
     announcement,
@@ -43,6 +43,7 @@ from pyinfra_swarm.run.lock_state import (
     overtaken,
     refusal,
     replaced,
+    take,
     unheld,
 )
 from pyinfra_swarm.run.pyinfra_internals import another_connection
@@ -54,16 +55,6 @@ _SIGN = 10
 """Seconds that a manager that holds the lock may take to answer a sign of life."""
 
 _LOST = (SSHException, OSError, EOFError)
-
-_run = uuid.uuid4().hex
-_begun: AsyncResult[str] | None = None
-_holds: dict[str, Hold] = {}
-_since = 0.0
-"""When the time began in which some manager has held the lock at any moment, until now."""
-
-_lapsed = False
-_overtaken = ""
-_taking_again = BoundedSemaphore()
 
 
 @dataclass
@@ -115,6 +106,27 @@ class Hold:
         return not self.channel.closed and not self.channel.eof_received and connection.is_active()
 
 
+@dataclass
+class _Lock:
+    """The cluster's lock, as this run has it.
+
+    run: a name that no other run has. refused: why it could not be taken, "" where it was; None
+    before anybody has asked. holds: by the manager's name.
+    since: when the time began in which some manager has held it at any moment, until now.
+    lapsed: no manager has held it for a while. overtaken: why the run may change nothing more.
+    tried: when it was last taken again, by the manager's name.
+    """
+
+    run: str = field(default_factory=lambda: uuid.uuid4().hex)
+    refused: AsyncResult[str] | None = None
+    holds: dict[str, Hold] = field(default_factory=dict)
+    since: float = 0
+    lapsed: bool = False
+    overtaken: str = ""
+    tried: dict[str, float] = field(default_factory=dict)
+    taking_again: BoundedSemaphore = field(default_factory=BoundedSemaphore)
+
+
 def problem(state: State, lost: Callable[[], None], *, waiting: bool = False) -> str:
     """Why this run may change nothing more; "" where it may.
 
@@ -126,32 +138,32 @@ def problem(state: State, lost: Callable[[], None], *, waiting: bool = False) ->
     some manager has answered a sign of life a moment ago. After a sleep none has: then they are
     asked before anything else.
     """
-    global _begun, _lapsed
-    if _begun is None:
-        _begun = AsyncResult()
+    ours = this_run(_Lock)
+    if ours.refused is None:
+        ours.refused = AsyncResult()
         refused = "the cluster's lock could not be taken"
         try:
             refused = _take_everywhere(state)
         except pyinfra_internals.NoConnectionFound as error:
             refused = str(error)
         finally:
-            _begun.set(refused)
-    refused = str(_begun.get())
-    if refused or _overtaken:
-        return refused or _overtaken
-    if not _holds or _held():
+            ours.refused.set(refused)
+    refused = str(ours.refused.get())
+    if refused or ours.overtaken:
+        return refused or ours.overtaken
+    if not ours.holds or _held():
         return ""
     held = False
-    for name in list(_holds):
+    for name in list(ours.holds):
         held = _take_again(state, state.inventory.get_host(name), waiting=waiting) or held
-    if _overtaken:
-        return _overtaken
-    if _lapsed:
-        _lapsed = False
+    if ours.overtaken:
+        return ours.overtaken
+    if ours.lapsed:
+        ours.lapsed = False
         lost()
     # A manager that has just gone down has given the lock to nobody.
-    heard = max(hold.answered for hold in _holds.values())
-    return "" if held or waiting or clock.now() - heard < SILENCE else unheld(list(_holds))
+    heard = max(hold.answered for hold in ours.holds.values())
+    return "" if held or waiting or clock.now() - heard < SILENCE else unheld(list(ours.holds))
 
 
 def _take_everywhere(state: State) -> str:
@@ -159,15 +171,15 @@ def _take_everywhere(state: State) -> str:
 
     Each run begins with the first that answers: of two that begin at once, one goes on.
     """
-    global _since
-    _since = clock.now()
+    ours = this_run(_Lock)
+    ours.since = clock.now()
     declared = pyinfra_internals.hosts_in_group(state, "managers")
     managers = _reached(state, declared)
     answers: dict[str, Met | str] = {}
-    while managers and not _holds and not any(isinstance(a, Met) for a in answers.values()):
+    while managers and not ours.holds and not any(isinstance(a, Met) for a in answers.values()):
         host = managers.pop(0)
         answers[host.name] = _take(state, host)
-    if _holds:
+    if ours.holds:
         waiting = {host.name: gevent.spawn(_take, state, host) for host in managers}
         gevent.joinall(list(waiting.values()))
         answers |= {name: one.get() for name, one in waiting.items()}
@@ -175,17 +187,17 @@ def _take_everywhere(state: State) -> str:
     found = believed([host.name for host in declared], met_at)
     reasons = {name: said for name, said in answers.items() if isinstance(said, str) and said}
     if found is not None:
-        for hold in _holds.values():
+        for hold in ours.holds.values():
             hold.close()
-        _holds.clear()
+        ours.holds.clear()
         return refusal(found, datetime.now())
-    if not _holds and reasons:
+    if not ours.holds and reasons:
         return not_held(reasons)
-    if not _holds and declared:
+    if not ours.holds and declared:
         logger.warning(nobody_there([host.name for host in declared]))
     for name, reason in reasons.items():
         logger.warning(f"{name}: the cluster's lock could not be taken here: {reason}")
-    for name in _holds:
+    for name in ours.holds:
         gevent.spawn(_keep, state, state.inventory.get_host(name))
     return ""
 
@@ -201,10 +213,11 @@ def _reached(state: State, managers: list[Host]) -> list[Host]:
 def _take(state: State, host: Host) -> Met | str:
     """Have a manager hold the lock, or learn who has it, or why it cannot; "" where it holds it."""
     arguments = {**login_arguments(state, host), "_shell_executable": "bash"}
-    command, shown = pyinfra_internals.command_line(state, host, TAKE, arguments)
+    command, shown = pyinfra_internals.command_line(state, host, take(), arguments)
     if state.print_input:
         click.echo(f"{host.print_prefix}>>> {shown}", err=True)
-    former, stack = _holds.get(host.name), ExitStack()
+    ours = this_run(_Lock)
+    former, stack = ours.holds.get(host.name), ExitStack()
     try:
         # Nothing else ends it where a host takes the connection and never answers the command.
         with stack, gevent.Timeout(3 * _ANSWER, TimeoutError(f"no answer in {3 * _ANSWER} s")):
@@ -229,7 +242,7 @@ def _take(state: State, host: Host) -> Met | str:
         return why(error)
     if former is not None:
         former.close()
-    _holds[host.name] = hold
+    ours.holds[host.name] = hold
     return ""
 
 
@@ -253,7 +266,9 @@ def _holder() -> Holder:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container without a name for its user
         user = str(os.getuid())
-    return Holder(user, socket.gethostname(), os.getpid(), deploys_in(sys.argv[1:]), _run)
+    return Holder(
+        user, socket.gethostname(), os.getpid(), deploys_in(sys.argv[1:]), this_run(_Lock).run
+    )
 
 
 # Keeping it
@@ -262,7 +277,7 @@ def _holder() -> Holder:
 
 def _held(but: str = "") -> bool:
     """Whether some manager holds the lock; asked where it is not certain. but: not this one."""
-    holds = [hold for name, hold in _holds.items() if name != but]
+    holds = [hold for name, hold in this_run(_Lock).holds.items() if name != but]
     if any(hold.certain() for hold in holds):
         return True
     signs = [gevent.spawn(hold.give_sign) for hold in holds]
@@ -272,13 +287,11 @@ def _held(but: str = "") -> bool:
 
 def _keep(state: State, host: Host) -> None:
     """Give a manager signs of life; take the lock there again after it was away (a reboot)."""
-    while not _overtaken:
+    ours = this_run(_Lock)
+    while not ours.overtaken:
         gevent.sleep(HEARTBEAT)
-        if not _holds[host.name].give_sign():
+        if not ours.holds[host.name].give_sign():
             _take_again(state, host)
-
-
-_tried: dict[str, float] = {}
 
 
 def _take_again(state: State, host: Host, *, waiting: bool = False) -> bool:
@@ -286,33 +299,33 @@ def _take_again(state: State, host: Host, *, waiting: bool = False) -> bool:
 
     waiting: not tried again within some seconds.
     """
-    global _lapsed, _overtaken, _since
-    with _taking_again:
-        former = _holds[host.name]
-        if _overtaken:
+    ours = this_run(_Lock)
+    with ours.taking_again:
+        former = ours.holds[host.name]
+        if ours.overtaken:
             return False
         if former.give_sign():
             return True
-        if waiting and clock.now() - _tried.get(host.name, 0) < _SIGN:
+        if waiting and clock.now() - ours.tried.get(host.name, 0) < _SIGN:
             return False
         held = _held(but=host.name)
         # Else others may have been here since this manager was last heard of.
-        unbroken = held and _since <= former.answered
+        unbroken = held and ours.since <= former.answered
         try:
             found = _take(state, host)
         except pyinfra_internals.NoConnectionFound as error:  # it is being connected anew
             found = str(error)
-        _tried[host.name] = clock.now()
+        ours.tried[host.name] = clock.now()
         if isinstance(found, Met):
             # One that has begun here while this one held another meets it there, and withdraws.
-            if not unbroken and (found.holder is None or found.holder.run != _run):
-                _overtaken = overtaken(found, datetime.now())
+            if not unbroken and (found.holder is None or found.holder.run != ours.run):
+                ours.overtaken = overtaken(found, datetime.now())
             return False
         if found:
             return False
-        last = _holds[host.name].last
-        if not unbroken and last is not None and last.run != _run:
-            _overtaken = _overtaken or replaced(last)
+        last = ours.holds[host.name].last
+        if not unbroken and last is not None and last.run != ours.run:
+            ours.overtaken = ours.overtaken or replaced(last)
         if not held:
-            _lapsed, _since = True, clock.now()
+            ours.lapsed, ours.since = True, clock.now()
         return True

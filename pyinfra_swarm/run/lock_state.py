@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.printable import WORD_LIMIT, plain
 from pyinfra_swarm.run.wording import duration, listed, verb
 
@@ -38,32 +39,31 @@ _PATIENCE = 2
 _LONGEST = 10 * 365 * 86400
 """Seconds; a clock that says more is wrong, and dates end somewhere."""
 
-_BUSY = f'echo "busy $(($(date +%s) - $(stat -c %Y {FILE}))) $(cat {FILE})"'
+_BUSY = program(__file__, "lock_busy.sh")
 
 LOOK = (
     f"[ ! -f {FILE} ] || [ ! -s {FILE} ] || {{ flock -nsE 9 {FILE} true; [ $? != 9 ]; }} || "
-    f"{{ section lock; {_BUSY}; }}\n"
+    f"{{ section lock; {_BUSY}lock_busy {FILE}; }}\n"
 )
 """Shell: a section ``lock`` where a run holds it. As long as none does, no process is started."""
 
-TAKE = f"""\
-umask 077
-exec 9<>{FILE} || exit
-if ! flock -w {_PATIENCE} 9; then
-  {_BUSY}
-  exit
-fi
-IFS= read -r -t {SILENCE} holder || exit
-last=
-[ ! -s {LAST} ] || IFS= read -r last < {LAST}
-printf '%s\\n' "$holder" > {LAST} && printf '%s\\n' "$holder" > {FILE} || exit
-echo "held $last"
-while read -r -t {SILENCE} _; do echo; done
-: > {FILE}
-"""
-"""Shell (bash, whose ``read`` knows a time limit): hold the lock until standard input ends or
-falls silent. Its first line is who holds it; it answers each later one with an empty line. Says
-``held`` and who held it before, as :func:`before` reads it, or ``busy``, as :func:`met` does."""
+
+def take(*, silence: int = SILENCE) -> str:
+    """Shell that takes the lock and holds it (bash, whose ``read`` knows a time limit).
+
+    It holds the lock until standard input ends or is silent for so many seconds. The first line of
+    its input is who holds it; it answers each later one with an empty line. It prints ``held`` and
+    who held it before, as :func:`before` reads it, or ``busy``, as :func:`met` does.
+    """
+    return program(
+        __file__,
+        "hold_lock.sh",
+        using=[_BUSY],
+        lock=FILE,
+        last_holder=LAST,
+        patience=str(_PATIENCE),
+        silence=str(silence),
+    )
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,12 @@ def _ago(seconds: int) -> str:
 
 
 def announcement(holder: Holder) -> str:
-    """The line that :data:`TAKE` reads first."""
+    """The line that :func:`take` reads first."""
     return json.dumps(asdict(holder))  # one line of ASCII, whatever is in it
 
 
 def met(said: str) -> Met:
-    """Read what :data:`LOOK` and :data:`TAKE` say of a lock that is held: ``busy SECONDS {…}``.
+    """Read what :data:`LOOK` and :func:`take` say of a lock that is held: ``busy SECONDS {…}``.
 
     Raises ``ValueError`` where it is nothing of that kind.
     """

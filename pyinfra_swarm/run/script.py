@@ -22,7 +22,7 @@ from pyinfra.api import Host, StringCommand
 from pyinfra_swarm.run.answer import NoAnswer, ScriptFailed, Sections, asked, sections
 from pyinfra_swarm.run.connection import why
 from pyinfra_swarm.run.pyinfra_internals import UNREACHABLE
-from pyinfra_swarm.run.shell import arrives_whole
+from pyinfra_swarm.run.writing import arrives_whole
 
 
 @dataclass(frozen=True)

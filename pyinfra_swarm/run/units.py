@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-UNITS = """\
-units() {
-  ! command -v systemctl >/dev/null || systemctl show "$@" ||
-    { echo "systemctl show failed" >&2; exit 1; }
-}
-"""
+from pyinfra_swarm.run.onhost import program
+
+UNITS = program(__file__, "units.sh")
 """Shell: ``units ARGUMENTS…`` is ``systemctl show``; what it does not say is not taken for no."""
 
 

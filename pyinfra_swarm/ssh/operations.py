@@ -22,7 +22,7 @@ from pyinfra_swarm.run.converge import (
 from pyinfra_swarm.run.findings import Finding, Notice, changes, refusals
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.pyinfra_internals import connection_without_keys, is_ssh
-from pyinfra_swarm.run.shell import write_file
+from pyinfra_swarm.run.writing import write_file
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.ssh.facts import Effective
 from pyinfra_swarm.ssh.plan import plan

@@ -22,7 +22,7 @@ from pyinfra_swarm.run.answer import NoAnswer
 from pyinfra_swarm.run.connection import UNREACHABLE, read, why
 from pyinfra_swarm.run.converge import Commands, call, converges, fail, script, this_host
 from pyinfra_swarm.run.onhost import program
-from pyinfra_swarm.run.shell import arrives_whole
+from pyinfra_swarm.run.writing import arrives_whole
 from pyinfra_swarm.swarm.join import AwaitJoin, Clear, Join
 from pyinfra_swarm.swarm.stage_operations import to_do
 from pyinfra_swarm.swarm.stages import JOIN

@@ -7,8 +7,8 @@ import shlex
 from pyinfra_swarm.run.converge import Commands, converges, observe, progress, report, script
 from pyinfra_swarm.run.findings import changes, unhandled
 from pyinfra_swarm.run.onhost import program
-from pyinfra_swarm.run.shell import write_file
 from pyinfra_swarm.run.wording import listed
+from pyinfra_swarm.run.writing import write_file
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.updates import plan as updates
 from pyinfra_swarm.updates.facts import Updates

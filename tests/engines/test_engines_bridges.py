@@ -18,7 +18,7 @@ from pyinfra_swarm.firewall.policy import Policy
 from pyinfra_swarm.firewall.rules import BRIDGES
 from pyinfra_swarm.firewall.wanted import declared
 from pyinfra_swarm.firewall.web_ranges import SHIPPED
-from pyinfra_swarm.run.shell import write_files
+from pyinfra_swarm.run.writing import write_files
 from tests.engines import programs
 from tests.engines.hosts import Hosts
 

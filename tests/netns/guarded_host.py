@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pyinfra_swarm.rollback import plan as rollback
 from pyinfra_swarm.rollback.plan import ReversibleChange
-from pyinfra_swarm.run.shell import write_file, write_in_home
+from pyinfra_swarm.run.writing import write_file, write_in_home
 
 PLACES = {
     "etc": "/etc",

@@ -14,7 +14,7 @@ import pytest
 
 from pyinfra_swarm.rollback import plan as rollback
 from pyinfra_swarm.rollback.plan import arm_and_apply, confirm, undo_all, uninstall
-from pyinfra_swarm.run.shell import write_in_home
+from pyinfra_swarm.run.writing import write_in_home
 from tests.netns.guarded_host import ANN, KEY, SECRET, Disk, change, disk, script
 
 FILE = "/home/ann/.ssh/authorized_keys"

@@ -12,7 +12,7 @@ import pytest
 from pyinfra_swarm.firewall import host_files, paths
 from pyinfra_swarm.rollback import plan as rollback
 from pyinfra_swarm.rollback.plan import LATER, ReversibleChange, arm_and_apply
-from pyinfra_swarm.run.shell import write_file, write_in_home
+from pyinfra_swarm.run.writing import write_file, write_in_home
 from tests.netns.guarded_host import ANN, Disk, disk, script
 from tests.tools import must_run
 

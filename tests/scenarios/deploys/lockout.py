@@ -1,7 +1,7 @@
 # A change that locks its owner out, made through the guard: what a mistake in a plan would do.
 from pyinfra_swarm.rollback.operations import with_rollback as _guarded
 from pyinfra_swarm.run.converge import converges as _converges
-from pyinfra_swarm.run.shell import write_file as _write
+from pyinfra_swarm.run.writing import write_file as _write
 from pyinfra_swarm.ssh.operations import RELOAD as _RELOAD
 
 _RULE = "/etc/ssh/sshd_config.d/00-lockout.conf"

@@ -21,11 +21,6 @@ SHELL_IN_PYTHON = {
     # networks
     # nodes
     # run
-    "run.answer",
-    "run.fact",
-    "run.lock_state",
-    "run.shell",
-    "run.units",
     # swarm
     # rollback
     "rollback.plan",

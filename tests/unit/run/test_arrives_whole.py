@@ -11,7 +11,7 @@ import pytest
 
 from pyinfra_swarm.firewall.host_files import script, unload
 from pyinfra_swarm.rollback.plan import ReversibleChange, arm_and_apply
-from pyinfra_swarm.run.shell import arrives_whole
+from pyinfra_swarm.run.writing import arrives_whole
 from pyinfra_swarm.settings.paths import ROOT
 
 SHELLS = [

@@ -16,7 +16,6 @@ from pyinfra_swarm.run.lock_state import (
     LAST,
     LOOK,
     SILENCE,
-    TAKE,
     Holder,
     Met,
     announcement,
@@ -28,6 +27,7 @@ from pyinfra_swarm.run.lock_state import (
     overtaken,
     refusal,
     replaced,
+    take,
 )
 
 ADA = Holder("ada", "desk", 4711, "deploys/upgrade.py", "5f3c")
@@ -150,7 +150,7 @@ class Managers:
 
     def take(self, *, silence: int = SILENCE) -> tuple[subprocess.Popen[str], str]:
         """A run's channel, and what it is told."""
-        script = self._here(TAKE).replace(f"-t {SILENCE}", f"-t {silence}")
+        script = self._here(take(silence=silence))
         shell = subprocess.Popen(
             ["bash", "-c", script],
             stdin=subprocess.PIPE,

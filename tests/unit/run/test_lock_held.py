@@ -15,8 +15,9 @@ import pytest
 from pyinfra.api import Config, State
 from pyinfra.api.inventory import Inventory
 
-from pyinfra_swarm.run import clock, connection, lock, pyinfra_internals
-from pyinfra_swarm.run.lock_state import FILE, LAST, SILENCE, TAKE, Holder, announcement
+from pyinfra_swarm.run import clock, lock, pyinfra_internals
+from pyinfra_swarm.run.context import begin_another_run, this_run
+from pyinfra_swarm.run.lock_state import FILE, LAST, SILENCE, Holder, announcement, take
 from pyinfra_swarm.settings.paths import ROOT
 from tests.tools.ssh_server import Server
 
@@ -36,7 +37,7 @@ class Manager:
     def taken_by_another(self) -> subprocess.Popen[str]:
         """Another run's shell, which holds the lock until its input ends."""
         shell = subprocess.Popen(
-            ["bash", "-c", here(TAKE)],
+            ["bash", "-c", here()],
             cwd=self.here,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -53,12 +54,12 @@ class Manager:
         return subprocess.run(["flock", "-n", "lock", "true"], cwd=self.here).returncode != 0
 
 
-def here(script: str, silence: int = SILENCE) -> str:
-    """The script with files beside it, and with another patience."""
+def here(silence: int = SILENCE) -> str:
+    """The lock's script with files beside it, and with another patience."""
+    script = take(silence=silence)
     assert FILE in script
     assert LAST in script
-    script = script.replace(FILE, "lock").replace(LAST, "last")
-    return script.replace(f"-t {SILENCE}", f"-t {silence}")
+    return script.replace(FILE, "lock").replace(LAST, "last")
 
 
 class Sleeping:
@@ -80,12 +81,8 @@ def computer(monkeypatch: pytest.MonkeyPatch) -> Sleeping:
 
 @pytest.fixture(autouse=True)
 def _a_run_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh: dict[str, object] = {"_begun": None, "_holds": {}, "_tried": {}}
-    fresh |= {"_lapsed": False, "_overtaken": "", "_since": 0.0}
-    for name, value in fresh.items():
-        monkeypatch.setattr(lock, name, value)
-    monkeypatch.setattr(connection, "_reached", {})
-    monkeypatch.setattr(lock, "TAKE", here(TAKE, silence=1))
+    begin_another_run()
+    monkeypatch.setattr(lock, "take", lambda: here(silence=1))
 
 
 @pytest.fixture
@@ -160,7 +157,7 @@ def test_after_a_sleep_the_managers_are_asked_whether_they_still_hold_it(
     assert problem(run) == ""
     assert not lost
     assert commands(managers) == [1, 1, 1], "the shells there have answered"
-    assert all(hold.certain() for hold in lock._holds.values())
+    assert all(hold.certain() for hold in this_run(lock._Lock).holds.values())
 
 
 def test_who_wakes_up_and_finds_another_run_stops(
@@ -224,11 +221,11 @@ def test_a_run_that_has_withdrawn_from_one_manager_was_no_run(
 ) -> None:
     """It had rebooted, so another run got it there, and met this one at the next."""
     assert problem(run) == ""
-    lock._holds["rk1"].channel.close()
+    this_run(lock._Lock).holds["rk1"].channel.close()
     let_go(managers[:1])
     managers[0].taken_by_another().communicate(timeout=5)
     host = run.inventory.get_host("rk1")
-    assert lock._holds["rk2"].give_sign()
+    assert this_run(lock._Lock).holds["rk2"].give_sign()
     assert lock._take_again(run, host)
     assert problem(run) == ""
     assert not lost
