@@ -80,7 +80,7 @@ SUITES = {
         Suite("lab", 610, 1000, ("tests/scenarios", "-m", "not lifecycle", "--durations=10")),
     ),
     "lifecycle": (
-        Suite("guard", 90, 300, ("tests/netns", "-m", "lifecycle", "-v", "--durations=10")),
+        Suite("rollback", 90, 300, ("tests/netns", "-m", "lifecycle", "-v", "--durations=10")),
         _scenarios(
             "interruptions",
             960,

@@ -114,7 +114,7 @@ def reset(settings: Settings) -> None:
         settings=settings, name="the settings of sshd removed", _timeout=300
     )
     reset_operations.sudo_released(settings=settings, name="the rule of sudo removed", _timeout=300)
-    reset_operations.guard_removed(settings=settings, name="the rollback removed")
+    reset_operations.rollback_removed(settings=settings, name="the rollback removed")
 
 
 @deploy("Firewall")

@@ -16,15 +16,15 @@ from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.nodes.programs import still_node
 from pyinfra_swarm.reset.facts import Left
 from pyinfra_swarm.reset.plan import (
-    GUARD,
     ITS_REPOSITORY,
     OF_DOCKER,
+    ROLLBACK,
     UNREAD,
     consequence,
     plan_file,
-    plan_guard,
     plan_leaving,
     plan_limit,
+    plan_rollback,
     plan_settings,
     plan_strangers,
     stays,
@@ -191,14 +191,14 @@ def sudo_released(settings: Settings) -> Commands:
 
 
 @job("reset")
-def guard_removed(settings: Settings) -> Commands:
-    """The guard itself is gone, when all else is.
+def rollback_removed(settings: Settings) -> Commands:
+    """The rollback itself is removed, when all else is.
 
     + settings: the cluster's settings.
     """
     traces = observe(Left)
-    others = [path for path in traces.files if path not in (*GUARD, *ITS_REPOSITORY)]
-    if not report("reset", plan_guard(traces, others)):
+    others = [path for path in traces.files if path not in (*ROLLBACK, *ITS_REPOSITORY)]
+    if not report("reset", plan_rollback(traces, others)):
         return
     yield script(
         rollback.uninstall(("ssh", "access", "firewall"))

@@ -26,13 +26,13 @@ from pyinfra_swarm.updates.plan import CONFIGURATION
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings
 
-GUARD = (*INSTALLED, ROOT)
+ROLLBACK = (*INSTALLED, ROOT)
 UNREAD = f"{DAEMON_JSON}.removed"
 """There from before Docker's settings are removed until Docker has been restarted without them."""
 
 OF_DOCKER = (DAEMON_JSON, UNIT_DROP_IN, UNREAD)
 ITS_REPOSITORY = (SOURCES, KEYRING)
-WATCHED = (*OF_DOCKER, *ITS_REPOSITORY, CONFIGURATION, DROP_IN, SUDOERS, FIREWALL, *GUARD)
+WATCHED = (*OF_DOCKER, *ITS_REPOSITORY, CONFIGURATION, DROP_IN, SUDOERS, FIREWALL, *ROLLBACK)
 """What is looked for; the firewall has a job of its own for being taken off."""
 
 _WHAT = {
@@ -212,12 +212,12 @@ def plan_file(traces: Traces, path: str) -> list[Finding]:
     return [Change(path, _WHAT[path], expected="gone")] if path in traces.files else []
 
 
-def plan_guard(traces: Traces, others: Sequence[str]) -> list[Finding]:
-    """The guard goes last, when nothing is left for it to put back.
+def plan_rollback(traces: Traces, others: Sequence[str]) -> list[Finding]:
+    """The rollback goes last, when nothing is left for it to put back.
 
     others: what of ours is still there.
     """
-    there = [path for path in GUARD if path in traces.files]
+    there = [path for path in ROLLBACK if path in traces.files]
     if not there or others:
         return []
     return [Change("rollback", "nothing is left for it to put back", expected="gone")]

@@ -1,12 +1,12 @@
 """Changes that could lock the owner out: armed, applied, proven by a new login, then confirmed.
 
-The host undoes the change by itself unless the controller, having logged in *anew* with the run's
-own connection parameters and used sudo, confirms it in time; see :mod:`rollback.plan` for what
+The host undoes the change by itself unless the controller confirms it in time, after it has logged
+in *again* with the run's own connection parameters and used sudo; see :mod:`rollback.plan` for what
 the host does. A controller that dies, a network that is cut and a power cut all end the same way:
 the host is as it was.
 
-The guard's own files on a host (a restore script and a boot unit) are installed when something is
-armed for the first time and stay; ``docs/ssh.md`` says how to remove them.
+The rollback's own files on a host (a restore script and two boot units) are installed when
+something is armed for the first time, and stay; ``docs/ssh.md`` says how to remove them.
 """
 
 from __future__ import annotations
@@ -100,12 +100,12 @@ def with_rollback(
 
 
 def rolled_back_first() -> Commands:
-    """Have the host undo what nobody has confirmed, whatever its subject.
+    """Have the host undo each change that nobody has confirmed, whatever its subject.
 
-    Before anything is planned: what is there may be gone in a minute, the key that this run has
-    logged in with among it. Whoever asks for it has to observe and plan anew.
+    This comes before anything is planned: what is there may be gone in a minute, also the key that
+    this run has logged in with. The caller observes and plans again afterwards.
     """
-    progress("a change that was never confirmed is undone first")
+    progress("first undoing an earlier change that was never confirmed")
     yield script(undo_all(), timeout=180)
 
 

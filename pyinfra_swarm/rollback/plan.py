@@ -1,9 +1,9 @@
-"""What a host does when a change that could lock its owner out is not confirmed: shell, as text.
+"""What a host does when a change that could lock its owner out is not confirmed: its programs.
 
 Before such a change the host is *armed*: copies of what is going to change and a marker go to
-disk, and a timer is started. Whoever renames the marker first decides: the controller, once it has
-logged in anew (:func:`confirm`), or the host itself, by the timer or at the next boot. A rename is
-atomic, so both can never believe that they won. The program that does all of it on the host is
+disk, and a timer is started. The first to rename the marker decides: the controller, once it
+has logged in again (:func:`confirm`), or the host itself, by the timer or at the next boot. A
+rename is atomic, so both can never believe that they won. The program on the host is
 ``rollback.sh``, installed as :data:`RESTORE`.
 
 A subject's directory below :data:`ROOT` holds::
@@ -24,10 +24,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from shlex import quote
 
 from pyinfra_swarm.run.findings import Change
+from pyinfra_swarm.run.onhost import program, source
 
 ROOT = "/var/lib/pyinfra-swarm/rollback"
 RESTORE = "/usr/local/lib/pyinfra-swarm/restore"
@@ -40,7 +40,7 @@ LATER = 4
 
 UNITS = "/etc/systemd/system"
 
-RESTORE_SCRIPT = (Path(__file__).with_name("onhost") / "rollback.sh").read_text(encoding="utf-8")
+RESTORE_SCRIPT = source(__file__, "rollback.sh")
 
 _WAITING = f"""\
 ConditionPathExistsGlob=|{ROOT}/*/armed
@@ -90,7 +90,7 @@ INSTALLED = {
     f"{UNITS}/{UNIT}": BOOT_UNIT,
     f"{UNITS}/{LATE_UNIT}": LATE_BOOT_UNIT,
 }
-"""The guard's own files on a host, path to content."""
+"""The rollback's own files on a host, path to content."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class ReversibleChange:
     def __post_init__(self) -> None:
         for path in (*self.files, *(path for _, path in self.in_homes)):
             if not path.startswith("/") or len(path.split()) != 1:
-                raise ValueError(f"cannot guard the path {path!r}")
+                raise ValueError(f"cannot roll back the path {path!r}")
 
     def words(self) -> list[str]:
         """All of it as the program on the host takes it."""
@@ -130,7 +130,7 @@ class ReversibleChange:
 
 @dataclass(frozen=True)
 class RollBackFirst(Change):
-    """An earlier change is rolled back before anything else."""
+    """An earlier, unconfirmed change is rolled back before anything else."""
 
 
 def rolled_back_first(what: str) -> RollBackFirst:
@@ -181,16 +181,8 @@ def undo_all() -> str:
     Files that were broken before any change of ours are put back as they were, and may be refused
     again by the running system: that does not keep better ones from taking their place.
     """
-    return "\n".join(
-        [
-            f"for place in {ROOT}/*/; do",
-            '  [ -e "$place/armed" ] || [ -e "$place/firing" ] || continue',
-            "  place=${place%/}; code=0",
-            f'  /bin/sh {RESTORE} "${{place##*/}}" >&2 || code=$?',
-            f"  [ $code = 0 ] || [ $code = {UNREAD} ] || exit 1",
-            "done",
-        ]
-    )
+    values = {"root": ROOT, "restore": RESTORE, "unread": str(UNREAD)}
+    return program(__file__, "undo_all.sh", **values).rstrip()
 
 
 def unlock(user: str) -> str:
@@ -208,16 +200,17 @@ def arm_and_apply(change: ReversibleChange) -> str:
     has then put back what only half of it had changed, and does so again until it has ended.
     """
     words = [change.subject, str(change.seconds), change.after_restore, *change.words()]
-    in_time = (
-        f"[ -e {ROOT}/{change.subject}/armed ] || {{\n"
-        '  echo "the time to confirm it was over before it was made" >&2; exit 1\n}'
-    )
+    in_time = f"rollback_is_armed {ROOT}/{change.subject}"
     return "\n".join(
         [
+            program(__file__, "arming.sh").rstrip(),
             f"umask 077; mkdir -p {ROOT}",
             "umask 022",
-            *(_install(path, content) for path, content in INSTALLED.items()),
-            *(_link(unit, link) for unit, link in _LINKS.items()),
+            *(
+                f"rollback_install {path} {quote(content.rstrip())}"
+                for path, content in INSTALLED.items()
+            ),
+            *(f"rollback_enable {unit} {link}" for unit, link in _LINKS.items()),
             f"/bin/sh {RESTORE} --arm {' '.join(map(quote, words))}",
             # Whoever listened may be gone: it goes on, or is undone, but does not stop half way.
             "trap '' PIPE; trap 'exit 1' HUP INT TERM",
@@ -247,22 +240,8 @@ def confirm(subject: str) -> str:
     return f"/bin/sh {RESTORE} --confirm {subject}"
 
 
-def _install(path: str, content: str) -> str:
-    """Shell that writes one of the guard's own files where it is missing or another version."""
-    return (
-        f"wanted={quote(content.rstrip())}\n"
-        f'[ -e {path} ] && [ "$(cat {path})" = "$wanted" ] || {{\n'
-        f"  mkdir -p {path.rsplit('/', 1)[0]}\n"
-        f'  printf "%s\\n" "$wanted" > {path}.new; sync {path}.new; mv -f {path}.new {path}\n}}'
-    )
-
-
-def _link(unit: str, link: str) -> str:
-    return f"[ -h {link} ] || {{ mkdir -p {link.rpartition('/')[0]}; ln -s ../{unit} {link}; }}"
-
-
 def uninstall(subjects: Sequence[str] = ()) -> str:
-    """The shell script that takes the guard off a host; an armed change is undone first."""
+    """The shell script that takes the rollback off a host; an armed change is undone first."""
     return "\n".join(
         [
             *(undo(subject) for subject in subjects),

@@ -69,6 +69,7 @@ on() { # PHASE PATH MOUNT: the path is on the mount on which it was saved
 
 # --- one file, one password -------------------------------------------------------------------
 
+# shellcheck disable=SC2016 # it is expanded by the user's own shell
 keep='
 path=$1 copy=$2
 if [ -e "$path" ] || [ -h "$path" ]; then
@@ -115,6 +116,7 @@ save() { # USER PATH N: a line of “files”
 
 # The spare copy takes the place of what is there: a rename, so it needs no room on a full disk, and
 # a power cut leaves the one or the other. Whoever has to do it once more makes another spare.
+# shellcheck disable=SC2016 # likewise
 put='
 state=$1 path=$2 copy=$3
 if [ "$state" = absent ]; then
@@ -178,7 +180,7 @@ restore() ( # SUBJECT now|failed|boot|late
         saved | absent)
             if on "$2" "$path" "$mount"; then
                 put_back "$user" "$state" "$path" "$copy"
-                case $? in 0) ;; $LOST) lost="$lost $path" ;; *) later="$later $path" ;; esac
+                case $? in 0) ;; "$LOST") lost="$lost $path" ;; *) later="$later $path" ;; esac
             else
                 say "$path is left for later: ${mount% *} is not mounted" >&2
                 later="$later $path"
@@ -208,7 +210,7 @@ restore() ( # SUBJECT now|failed|boot|late
     fi
     [ -z "$later" ] || { say "could not be put back yet:$later" >&2; exit $LATER; }
     [ -z "$lost" ] || {
-        say "cannot be put back:$lost. Mend it by hand, then: rm -r $place" >&2
+        say "cannot be put back:$lost. Fix it by hand, then: rm -r $place" >&2
         exit 1
     }
     if [ $code = 0 ]; then mv "$place/firing" "$place/restored"
@@ -236,7 +238,7 @@ arm() ( # SUBJECT SECONDS AFTER WORD...
     # What is saved, and the login that confirms, must not rest on a change that may be undone.
     pending=$(waiting)
     [ -z "$pending" ] || {
-        say "an earlier change is not undone yet, so nothing is changed:" $pending >&2
+        say "an earlier change is not undone yet, so nothing is changed:" "$pending" >&2
         exit 1
     }
     stop "$subject"
@@ -275,7 +277,8 @@ stop() { systemctl stop "$(unit "$1").timer" "$(unit "$1").service" 2>/dev/null 
 clear() { # SUBJECT: everything that was kept for it
     if [ -e "$root/$1/files" ]; then
         while read -r state user _ copy mount; do
-            [ "$state" = saved ] && on late "$copy" "$mount" || continue
+            [ "$state" = saved ] || continue
+            on late "$copy" "$mount" || continue
             as "$user" rm -f "$copy" "$copy.spare" "$copy.new" 2>/dev/null || :
             case $copy in */.pyinfra-swarm-rollback/*)
                 rmdir "${copy%/*}" "${copy%/*/*}" 2>/dev/null || : ;;

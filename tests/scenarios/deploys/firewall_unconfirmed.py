@@ -2,9 +2,9 @@
 import time as _time
 
 from pyinfra_swarm.firewall import operations as firewall
-from pyinfra_swarm.rollback import operations as _guard
+from pyinfra_swarm.rollback import operations as _rollback
 from pyinfra_swarm.settings import load
 
-_guard._works = lambda *_: _time.sleep(600)
+_rollback._works = lambda *_: _time.sleep(600)
 
 firewall.applied(load(), name="A firewall that is never confirmed")

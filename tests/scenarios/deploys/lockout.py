@@ -1,5 +1,5 @@
-# A change that locks its owner out, made through the guard: what a mistake in a plan would do.
-from pyinfra_swarm.rollback.operations import with_rollback as _guarded
+# A change that locks its owner out, made with the rollback: what a mistake in a plan would do.
+from pyinfra_swarm.rollback.operations import with_rollback as _with_rollback
 from pyinfra_swarm.run.converge import converges as _converges
 from pyinfra_swarm.run.writing import write_file as _write
 from pyinfra_swarm.ssh.operations import RELOAD as _RELOAD
@@ -9,7 +9,7 @@ _RULE = "/etc/ssh/sshd_config.d/00-lockout.conf"
 
 @_converges("lockout")
 def _lock_everybody_out():
-    yield from _guarded(
+    yield from _with_rollback(
         "ssh",
         files=(_RULE,),
         apply=(

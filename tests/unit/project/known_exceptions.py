@@ -8,10 +8,7 @@ from __future__ import annotations
 UPWARDS: set[tuple[str, str]] = set()
 """Rooms that import from a room above them: the room, what it imports."""
 
-READING_PLANS = {
-    # rollback
-    "rollback.plan",
-}
+READING_PLANS: set[str] = set()
 """Modules beneath a plan that read files or the environment."""
 
 SHELL_IN_PYTHON = {
@@ -22,8 +19,6 @@ SHELL_IN_PYTHON = {
     # nodes
     # run
     # swarm
-    # rollback
-    "rollback.plan",
 }
 """Modules with programs for a host in strings of three lines or more."""
 

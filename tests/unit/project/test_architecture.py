@@ -306,7 +306,7 @@ ASKING = {
 
 @each(PACKAGE)
 def test_nobody_is_asked_beside_the_one_function_that_plans_anew(path: Path) -> None:
-    # Not "confirm": the guard has a function of that name, for a host.
+    # Not "confirm": the rollback has a function of that name, for a host.
     asking = {"input", "prompt", "getpass", "getchar", "readline", "raw_input"}
     called = {
         node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id

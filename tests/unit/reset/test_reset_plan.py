@@ -12,16 +12,16 @@ from pyinfra_swarm.nodes.membership import Membership
 from pyinfra_swarm.removal.steps import Leave
 from pyinfra_swarm.reset.facts import Left
 from pyinfra_swarm.reset.plan import (
-    GUARD,
     OF_DOCKER,
+    ROLLBACK,
     UNREAD,
     WATCHED,
     Traces,
     consequence,
     plan_file,
-    plan_guard,
     plan_leaving,
     plan_limit,
+    plan_rollback,
     plan_settings,
     plan_strangers,
     stays,
@@ -45,7 +45,7 @@ from tests.tools.answers import sections
 
 RK1, RK2, RK3, RK4 = SETTINGS.hosts
 FULL = Traces(
-    files=(DAEMON_JSON, SOURCES, KEYRING, DROP_IN, SUDOERS, *GUARD),
+    files=(DAEMON_JSON, SOURCES, KEYRING, DROP_IN, SUDOERS, *ROLLBACK),
     held=("docker-ce",),
     installed=("docker-ce", "containerd.io"),
 )
@@ -145,9 +145,9 @@ def test_docker_goes_when_asked_for_and_its_data_stay() -> None:
     assert stays(FULL, purge=True) == []
 
 
-def test_the_guard_goes_when_nothing_is_left_for_it() -> None:
-    assert plan_guard(FULL, [DROP_IN]) == []
-    [change] = plan_guard(FULL, [])
+def test_the_rollback_goes_when_nothing_is_left_for_it() -> None:
+    assert plan_rollback(FULL, [DROP_IN]) == []
+    [change] = plan_rollback(FULL, [])
     assert isinstance(change, Change)
 
 
@@ -155,7 +155,7 @@ def test_on_a_clean_host_there_is_nothing_to_do() -> None:
     for purge in (False, True):
         assert not CLEAN.goes(purge=purge)
         assert plan_settings(CLEAN, purge=purge) == []
-    assert plan_file(CLEAN, DROP_IN) == plan_guard(CLEAN, []) == stays(CLEAN, purge=False) == []
+    assert plan_file(CLEAN, DROP_IN) == plan_rollback(CLEAN, []) == stays(CLEAN, purge=False) == []
 
 
 def test_dockers_own_repository_alone_is_nothing_to_reset() -> None:
@@ -189,7 +189,7 @@ def test_what_is_left_on_a_host_is_read() -> None:
 def test_everything_of_ours_is_looked_for() -> None:
     assert UNREAD == "/etc/docker/daemon.json.removed"
     assert set(OF_DOCKER) == {DAEMON_JSON, UNIT_DROP_IN, UNREAD}
-    assert {*OF_DOCKER, SOURCES, KEYRING, CONFIGURATION, DROP_IN, SUDOERS, *GUARD} < set(WATCHED)
+    assert {*OF_DOCKER, SOURCES, KEYRING, CONFIGURATION, DROP_IN, SUDOERS, *ROLLBACK} < set(WATCHED)
 
 
 @pytest.mark.parametrize("path", [DAEMON_JSON, UNIT_DROP_IN, UNREAD, CONFIGURATION])
@@ -239,11 +239,11 @@ def test_a_file_that_could_lock_the_owner_out_goes_with_what_that_means(path: st
     assert plan_file(CLEAN, path) == []
 
 
-def test_the_guard_stays_as_long_as_anything_does() -> None:
-    [change] = plan_guard(replace(CLEAN, files=GUARD[:1]), [])
+def test_the_rollback_stays_as_long_as_anything_does() -> None:
+    [change] = plan_rollback(replace(CLEAN, files=ROLLBACK[:1]), [])
     assert change.what == "rollback"
-    assert plan_guard(replace(CLEAN, files=GUARD), ["x"]) == []
-    assert plan_guard(replace(CLEAN, files=("x",)), []) == []
+    assert plan_rollback(replace(CLEAN, files=ROLLBACK), ["x"]) == []
+    assert plan_rollback(replace(CLEAN, files=("x",)), []) == []
 
 
 def test_services_and_hosts_are_told_in_their_order() -> None:

@@ -65,7 +65,7 @@ def test_cut_at_any_byte_nothing_is_executed(shell: tuple[str, ...], tmp_path: P
 
 
 @pytest.mark.parametrize("shell", SHELLS[:2])
-def test_a_guarded_change_cut_at_any_line_is_not_even_armed(
+def test_a_change_with_rollback_cut_at_any_line_is_not_even_armed(
     shell: tuple[str, ...], tmp_path: Path
 ) -> None:
     inside = str(tmp_path / "host")
@@ -97,7 +97,7 @@ def test_a_file_that_is_sent_is_written_whole_or_not_at_all(
 def test_what_fails_in_it_fails_and_its_own_last_word_is_heard(
     shell: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """The guard undoes a change that fails half way in a trap."""
+    """The rollback undoes a change that fails half way in a trap."""
     command, sent = arrives_whole(EXECUTE, "set -eu\ntrap 'echo back' EXIT\nfalse\necho no")
     done = run(shell, tmp_path, f"{command}\necho after", sent.encode())
     assert (done.returncode, done.stdout) == (1, b"back\n")

@@ -35,7 +35,7 @@ from pyinfra_swarm.proof import operations as proof
 from pyinfra_swarm.removal import operations as removal
 from pyinfra_swarm.removal.steps import Leave
 from pyinfra_swarm.reset import operations as reset
-from pyinfra_swarm.rollback import operations as guard
+from pyinfra_swarm.rollback import operations as rollback
 from pyinfra_swarm.run import confirmation, limit, pyinfra_internals, reporting
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
 from pyinfra_swarm.settings import Settings
@@ -407,7 +407,7 @@ def test_an_error_without_words_is_told_by_its_kind(
     assert not force.take_lock_off(dying, dying.host, SETTINGS)
     assert ["(EOFError)" in message for message in failures] == [True, True]
     connector = SimpleNamespace(run_shell_command=dying.host.run_shell_command)
-    assert guard._run(connector, "true", {}) == (False, "the connection was lost: EOFError")
+    assert rollback._run(connector, "true", {}) == (False, "the connection was lost: EOFError")
     assert proof._on(dying, "rk1", "true", "", 5).problem == "no answer (EOFError)"
 
 

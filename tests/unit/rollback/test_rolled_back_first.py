@@ -27,7 +27,7 @@ def body(operation: Any) -> Body:
 def carried_out(
     monkeypatch: pytest.MonkeyPatch, module: Any, operation: Any, looks: list[Any], settings: Any
 ) -> list[Any]:
-    """What an operation yields, and what it guards, if these are its looks at the host."""
+    """What an operation yields, and what it changes, if these are its looks at the host."""
     happened: list[Any] = []
 
     def rolled_back_first() -> Generator[Any, None, None]:

@@ -1,6 +1,6 @@
-"""A host's disk in a folder, and the guard's own scripts on it: in a mount namespace, as root.
+"""A host's disk in a folder, and the rollback's own scripts on it: in a mount namespace, as root.
 
-The folder's parts lie over ``/etc``, ``/home``, ``/run`` and the guard's places, so that paths,
+The folder's parts lie over ``/etc``, ``/home``, ``/run`` and the rollback's places, so that paths,
 users, passwords and permissions are real. Only systemd is a stand-in: a timer is a file in
 ``/run/timers`` with the command that it would start.
 """
@@ -57,7 +57,7 @@ case ${1-} in '' | -f) ;; *) exit 0 ;; esac
 [ -n "${STEPS-}" ] || exit 0
 read -r syncs < "$STEPS/syncs"
 next=$STEPS/s$((syncs + 1))
-if [ "${1-}" = -f ]; then # the file system of the guard's own files; as if it were one of its own
+if [ "${1-}" = -f ]; then # the file system of the rollback's own files, as if they had one
   cp -a "$STEPS/s$syncs" "$next"; rm -rf "$next/swarm"; cp -a "$DISK/swarm" "$next"
 else cp -a "$DISK" "$next"; fi
 echo $((syncs + 1)) > "$STEPS/syncs"

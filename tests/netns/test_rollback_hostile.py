@@ -1,4 +1,4 @@
-"""The guard on disks that are full, and in folders whose owner has laid traps: real users, as root.
+"""The rollback on full disks, and in folders whose owner has laid traps: real users, as root.
 
 The traps are those that root would walk into: links in place of a folder, a file, or the new one
 beside it.
@@ -15,7 +15,7 @@ import pytest
 from pyinfra_swarm.rollback import plan as rollback
 from pyinfra_swarm.rollback.plan import arm_and_apply, confirm, undo_all, uninstall
 from pyinfra_swarm.run.writing import write_in_home
-from tests.netns.guarded_host import ANN, KEY, SECRET, Disk, change, disk, script
+from tests.netns.rollback_host import ANN, KEY, SECRET, Disk, change, disk, script
 
 FILE = "/home/ann/.ssh/authorized_keys"
 COPY = "/home/ann/.ssh/.authorized_keys.pyinfra-swarm"
@@ -226,7 +226,7 @@ def nothing(host: Disk) -> None:
 
 
 def of_others(host: Disk) -> list[str]:
-    """What is not ann's, nor the guard's, nor what the change is about."""
+    """What is not ann's, nor the rollback's, nor what the change is about."""
     mine = ("home/ann", "swarm", "local", "run", "etc/old", "etc/new", "etc/shadow", "etc/systemd")
     return [line for line in host.everything() if not line.startswith((*mine, "etc/.pwd"))]
 
@@ -306,7 +306,7 @@ def test_a_home_that_is_a_link_is_followed_to_where_its_owner_may_write(host: Di
     before = real.read_text()
     applied(host)
     assert "after access" in real.read_text()
-    host.path("/home/ann").unlink()  # the guard knows where it was
+    host.path("/home/ann").unlink()  # the rollback knows where it was
     host.time_passes()
     assert real.read_text() == before
     assert not host.waits()
@@ -346,7 +346,7 @@ def test_a_folder_of_roots_is_told_in_words(host: Disk) -> None:
     assert "both have to belong to that user" in done.stderr
 
 
-def test_taking_the_guard_off_leaves_nothing_of_it(host: Disk) -> None:
+def test_taking_the_rollback_off_leaves_nothing_of_it(host: Disk) -> None:
     before = host.everything()
     for end in (confirm("access"), undo_all()):
         applied(host)

@@ -1,4 +1,4 @@
-"""The guard at boot, where file systems come late or not at all: homes from the network."""
+"""The rollback at boot, where file systems come late or not at all: homes from the network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pyinfra_swarm.firewall import host_files, paths
 from pyinfra_swarm.rollback import plan as rollback
 from pyinfra_swarm.rollback.plan import LATER, ReversibleChange, arm_and_apply
 from pyinfra_swarm.run.writing import write_file, write_in_home
-from tests.netns.guarded_host import ANN, Disk, disk, script
+from tests.netns.rollback_host import ANN, Disk, disk, script
 from tests.tools import must_run
 
 HOME = "/srv/late/ann"

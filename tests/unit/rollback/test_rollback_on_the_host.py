@@ -244,7 +244,7 @@ def test_files_that_could_not_be_put_back_are_not_given_up_for_a_new_change(
     (machine.place() / "saved/0").unlink()
     done = machine.run(undo_all())
     assert done.returncode == 1
-    assert f"Mend it by hand, then: rm -r {machine.place()}" in done.stderr
+    assert f"Fix it by hand, then: rm -r {machine.place()}" in done.stderr
     assert machine.run(arm_and_apply(change(machine))).returncode == 1
     assert (machine.place() / "firing").exists()
 
@@ -280,5 +280,5 @@ def test_the_boot_unit_is_enabled_before_the_change(machine: Machine) -> None:
 
 @pytest.mark.parametrize("path", ["relative", "/with a blank", ""])
 def test_a_path_that_the_shell_could_misread_is_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="cannot guard"):
+    with pytest.raises(ValueError, match="cannot roll back"):
         ReversibleChange("ssh", (path,), ())

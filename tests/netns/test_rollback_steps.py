@@ -1,4 +1,4 @@
-"""The guard ended between any two of its steps, and what becomes of the host.
+"""The rollback ended between any two of its steps, and what becomes of the host.
 
 The real scripts are run by a shell that keeps a copy of the disk before each command of theirs. Of
 each of these: the script dies there, and the timer fires; the power is cut there, and comes back,
@@ -19,7 +19,7 @@ import pytest
 
 from pyinfra_swarm.rollback import plan as rollback
 from pyinfra_swarm.rollback.plan import ReversibleChange, arm_and_apply, confirm, forget, undo_all
-from tests.netns.guarded_host import Disk, change, disk, script
+from tests.netns.rollback_host import Disk, change, disk, script
 
 pytestmark = pytest.mark.lifecycle
 
@@ -108,13 +108,13 @@ class Copies:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, of: Disk, *, guard: Disk | None = None) -> Disk:
-        """A copy. guard: where the guard's own files are from."""
+    def __call__(self, of: Disk, *, own: Disk | None = None) -> Disk:
+        """A copy. own: where the rollback's own files are from."""
         shutil.rmtree(self.folder, ignore_errors=True)
         made = of.copy(self.folder)
-        if guard is not None:
+        if own is not None:
             shutil.rmtree(made.folder / "swarm")
-            subprocess.run(["cp", "-a", guard.folder / "swarm", made.folder], check=True)
+            subprocess.run(["cp", "-a", own.folder / "swarm", made.folder], check=True)
         return made
 
 
@@ -150,12 +150,12 @@ def boots(at: Step, copies: Copies, allowed: Iterable[str]) -> None:
     """The power is cut here, and comes back; of what was not synced anything may be lost."""
     left = [
         ("all that was written", at.disk, None),
-        ("of the guard's only what was synced", at.disk, at.synced),
-        ("only what was synced, and all of the guard's", at.synced, at.disk),
+        ("of the rollback's only what was synced", at.disk, at.synced),
+        ("only what was synced, and all of the rollback's", at.synced, at.disk),
         *([("only what was synced", at.synced, None)] if at.new else []),
     ]
-    for what, disk_left, guard in left:
-        booted = copies(disk_left, guard=guard)
+    for what, disk_left, own in left:
+        booted = copies(disk_left, own=own)
         booted.boots()
         assert booted.state() in allowed, f"a boot with {what}, after step {at.number}"
         assert not booted.waits(), f"the next boot undoes, too, after step {at.number}: {what}"
