@@ -11,15 +11,7 @@ UPWARDS: set[tuple[str, str]] = set()
 READING_PLANS: set[str] = set()
 """Modules beneath a plan that read files or the environment."""
 
-SHELL_IN_PYTHON = {
-    # docker
-    # engine
-    # firewall
-    # networks
-    # nodes
-    # run
-    # swarm
-}
+SHELL_IN_PYTHON: set[str] = set()
 """Modules with programs for a host in strings of three lines or more."""
 
 LONG: set[str] = set()
