@@ -154,7 +154,7 @@ def unpack(archive: bytes) -> Archive:
 
 
 def _contents(archive: bytes) -> dict[str, bytes]:
-    """The archive's files: those that there are, each once."""
+    """The archive's files by name; each may be there once."""
     content: dict[str, bytes] = {}
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as opened:
         for entry in opened:
@@ -245,7 +245,7 @@ def examine(state: bytes) -> None:
 
 
 class _Headers:
-    """An unpacked archive of which nothing but headers is read, and no more than any has.
+    """An unpacked archive of which only headers are read, and no more than a state has.
 
     A few kilobytes can unpack to any number of them, and to one of any size, which tarfile takes
     into memory at once.

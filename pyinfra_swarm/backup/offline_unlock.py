@@ -45,7 +45,7 @@ def is_locked(node_key: bytes) -> bool:
 
 
 def unlocked_state(state: bytes, unlock_key: str) -> bytes:
-    """A state's archive with its node key unlocked; as it is where it was not locked.
+    """A state's archive with its node key unlocked; unchanged where it was not locked.
 
     Raises :class:`NotUnlocked`.
     """
@@ -66,7 +66,7 @@ def node_key_in(state: bytes) -> bytes:
 
 
 def fitting(node_key: bytes, unlock_keys: Iterable[str]) -> str:
-    """The first of some unlock keys that opens a node's private key file.
+    """The first of these unlock keys that opens a node's private key file.
 
     Raises :class:`NotUnlocked`.
     """

@@ -52,7 +52,7 @@ def as_line(written: Written) -> str:
 
 
 def parse(text: str) -> list[Written]:
-    """The record's entries; a line that is none, such as one cut by a power cut, is no entry."""
+    """The record's entries. A line that is not whole, as after a power cut, is left out."""
     found = []
     for line in text.split("\n"):
         try:
@@ -76,6 +76,6 @@ def _is_whole(entry: Written) -> bool:
 
 
 def file_name(name: str, host: str, taken: int) -> str:
-    """What a backup is called: ``home-rk2-20261124T031500Z.tar.age``."""
+    """The name of a backup's file: ``home-rk2-20261124T031500Z.tar.age``."""
     stamp = datetime.fromtimestamp(taken, UTC).strftime("%Y%m%dT%H%M%SZ")
     return f"{name}-{host}-{stamp}.tar.age"

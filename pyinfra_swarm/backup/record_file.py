@@ -51,7 +51,7 @@ def entries() -> list[Written]:
 
 
 def _not_ours(descriptor: int) -> str:
-    """Who else than this user can write to the record, as a phrase."""
+    """Why others than this user can write to the record, as a phrase; empty where they cannot."""
     path = place()
     for status, what in ((os.fstat(descriptor), path), (path.parent.stat(), path.parent)):
         if status.st_uid != os.geteuid():
@@ -75,7 +75,7 @@ def add(written: Written) -> None:
 
 
 def look(folder: Path) -> list[Found]:
-    """The files in a folder that are called as backups are, and which of them are known.
+    """The files in a folder that are named like backups, and which of them are known.
 
     A folder that cannot be read has none. Raises ``OSError`` as :func:`entries` does.
     """
@@ -99,11 +99,13 @@ def digest(data: bytes) -> str:
 
 
 _sums: dict[tuple[int, ...], str] = {}
-"""Of files of this run, by what changes with their content: every host's plan looks at them."""
+"""Sums of files that this run has read, by what changes with their content.
+
+Every host's plan asks for them."""
 
 
 def _size_and_sum(path: Path, sizes: set[int]) -> tuple[int, str] | None:
-    """Of a plain file that has one of these sizes."""
+    """The size and the SHA-256 of a plain file that has one of these sizes; ``None`` for others."""
     try:
         with opened(path) as descriptor:
             there = os.fstat(descriptor)

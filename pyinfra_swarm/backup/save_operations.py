@@ -133,7 +133,7 @@ def _proposal(settings: Settings, place: Path) -> Proposal[_Todo | None]:
 
 
 def _place(settings: Settings) -> Path:
-    """The file that was asked for, or the folder that gets one."""
+    """The file that was asked for, or the folder that gets the file."""
     return from_user(given("to") or settings.backup.folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ ATTEMPTS = 10
 """Restarts of an engine until its networks work; one of two or three has helped."""
 
 PATIENCE = 10
-"""Seconds after which an engine is taken to get no networks."""
+"""Seconds to wait for an engine's networks before it is restarted."""
 
 
 @job("swarm")
@@ -67,7 +68,7 @@ def attach(settings: Settings) -> Commands:
             case RestartUntilAttached(path=keys):
                 yield from restart_until_attached(
                     ATTEMPTS,
-                    lambda attempt, keys=Path(keys): _restart(settings, keys, attempt),  # type: ignore[misc]
+                    partial(_restart, settings, Path(keys)),
                     f"after {ATTEMPTS} restarts this manager is still attached to no overlay "
                     "network; run again, or look at `journalctl -u docker`",
                 )

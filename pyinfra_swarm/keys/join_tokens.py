@@ -19,7 +19,7 @@ class RotateJoinTokens(Change):
 
 
 def plan_tokens(settings: Settings, observed: Observed, host: Host) -> list[Finding]:
-    """Both join tokens replaced; it does not affect the nodes of the swarm."""
+    """Both join tokens replaced; nodes that have joined are not affected."""
     acting = acting_manager(settings, observed)
     if acting is None:
         return [no_manager("the join tokens are not replaced")]

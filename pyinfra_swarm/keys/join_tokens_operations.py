@@ -22,7 +22,7 @@ def rotated(settings: Settings) -> Commands:
     """Both join tokens replaced by new ones, which never leave the host.
 
 
-    Every run replaces them. Nodes that have joined do not notice; the old tokens let nobody in.
+    Every run replaces them. Nodes that have joined are not affected; the old tokens let nobody in.
 
     **Example:**
 

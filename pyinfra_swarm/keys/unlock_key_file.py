@@ -57,9 +57,9 @@ def old(path: Path) -> Path:
 
 @contextmanager
 def place_for(path: Path) -> Iterator[PlaceForKey]:
-    """A file beside the final one, made before the key is: so that the key has where to go.
+    """A file beside the final one, made before the key is, so that the key can be written.
 
-    Raises ``OSError`` where it cannot be made. It goes away unless :meth:`PlaceForKey.keep` was
+    Raises ``OSError`` where it cannot be made. It is removed unless :meth:`PlaceForKey.keep` was
     called.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600

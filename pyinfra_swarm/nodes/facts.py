@@ -238,7 +238,7 @@ class Nodes(ShortFactBase[dict[str, Any]]):
 class StateOnDisk(SubjectFact[OnDisk]):
     """What this host has of a swarm on its disk, whether its engine runs or not.
 
-    Gives a :class:`backup.recovery.Remains`. Keys are looked at, never read out.
+    Gives a :class:`nodes.on_disk.OnDisk`. Keys are looked at, never read out.
     """
 
     def script(self) -> str:
