@@ -6,11 +6,8 @@ import pytest
 
 from pyinfra_swarm import settings
 from pyinfra_swarm.settings import Settings, SettingsError
+from tests.unit.settings.conftest import BOARDS, Write, refused
 from tests.unit.settings.test_settings import four_boards, put
-from tests.unit.settings.test_settings_sources import (
-    BOARDS,
-    Write,
-    _clean,  # noqa: F401  (a fixture)
     refused,
     write,  # noqa: F401  (a fixture)
 )
@@ -18,7 +15,7 @@ from tests.unit.settings.test_settings_sources import (
 OLD_FILE = BOARDS + "[swarm]\nfound_without = ['rk1']\n[firewall]\ncut_clear_vxlan = true\n"
 
 
-def test_old_keys_in_the_file_are_read_with_a_notice(write: Write) -> None:  # noqa: F811
+def test_old_keys_in_the_file_are_read_with_a_notice(write: Write) -> None:
     write(OLD_FILE)
     loaded = settings.load()
     assert loaded.swarm.init_without == ("rk1",)
@@ -32,7 +29,7 @@ def test_old_keys_in_the_file_are_read_with_a_notice(write: Write) -> None:  # n
 
 
 def test_old_variables_are_read_with_a_notice(
-    write: Write,  # noqa: F811
+    write: Write,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = write(env="SWARM_SWARM__FOUND_WITHOUT='[\"rk1\"]'\n")
@@ -47,7 +44,7 @@ def test_old_variables_are_read_with_a_notice(
 
 
 def test_a_variable_wins_over_the_file_whichever_of_the_names_each_has(
-    write: Write,  # noqa: F811
+    write: Write,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write(OLD_FILE)
@@ -60,7 +57,7 @@ def test_a_variable_wins_over_the_file_whichever_of_the_names_each_has(
 
 
 def test_a_wrong_value_is_reported_by_the_new_name_and_the_variable_as_it_was_written(
-    write: Write,  # noqa: F811
+    write: Write,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write()
@@ -72,7 +69,7 @@ def test_a_wrong_value_is_reported_by_the_new_name_and_the_variable_as_it_was_wr
 
 
 def test_both_names_at_once_are_refused(
-    write: Write,  # noqa: F811
+    write: Write,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write(OLD_FILE + "drop_cleartext_vxlan = false\n")
