@@ -199,7 +199,7 @@ class WebRanges(SubjectFact[Ranges]):
 
 
 class State(SubjectFact[Host]):
-    """Our firewall on a host: its rules, whether they last, and what is around them.
+    """The managed firewall on a host: its rules, whether they last, and what is around them.
 
     Returns :class:`firewall.state.Host`; shown as a person reads it:
 
@@ -213,7 +213,7 @@ class State(SubjectFact[Host]):
             …
         }
 
-    A host without our firewall shows no chains; one without iptables says so.
+    A host without the managed firewall shows no chains; one without iptables says so.
     """
 
     def script(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pyinfra_swarm.firewall.iptables_rule import parse
-from pyinfra_swarm.firewall.rules import OURS
+from pyinfra_swarm.firewall.rules import MANAGED
 
 FilterTable = Mapping[str, Sequence[str]]
 """Chain to its rules in order, as ``iptables-save`` prints them."""
@@ -33,7 +33,7 @@ def admits(table: FilterTable, text: str) -> bool:
 
 
 def _leads_to_accept(table: FilterTable, chain: str, seen: set[str]) -> bool:
-    if chain in seen or chain in OURS or chain not in table:
+    if chain in seen or chain in MANAGED or chain not in table:
         return False
     seen.add(chain)
     for text in table[chain]:

@@ -142,7 +142,7 @@ def of_family(family: Family, networks: Iterable[str]) -> tuple[str, ...]:
 
 @cache
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    # Every host's rules name every other host: read anew each time, it costs the hosts' square.
+    # Every host's rules name every other host: parsing each time costs the square of the hosts.
     return ipaddress.ip_network(text)
 
 

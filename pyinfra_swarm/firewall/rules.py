@@ -35,10 +35,10 @@ Chains = dict[str, tuple[str, ...]]
 INPUT, FORWARD, OUTPUT = "SWARM-INPUT", "SWARM-FORWARD", "SWARM-OUTPUT"
 BRIDGES, CONTAINERS = "SWARM-BRIDGES", "SWARM-CONTAINERS"
 PEERS, PUBLISHED, WEB = "SWARM-PEERS", "SWARM-PUBLISHED", "SWARM-WEB"
-OURS = (INPUT, BRIDGES, FORWARD, CONTAINERS, OUTPUT, PEERS, PUBLISHED, WEB)
+MANAGED = (INPUT, BRIDGES, FORWARD, CONTAINERS, OUTPUT, PEERS, PUBLISHED, WEB)
 
 JUMPS = {"INPUT": INPUT, "DOCKER-USER": FORWARD, "OUTPUT": OUTPUT}
-"""The chain from which each of ours is reached: by one jump, which stands first."""
+"""The chain from which each managed one is reached: by one jump, which stands first."""
 
 CALLED = "br-+"
 """How Docker calls bridges, and not Docker alone: enough to keep somebody out, never to let in."""
@@ -108,8 +108,8 @@ def _input(policy: Policy, family: Family) -> Iterable[str]:
     yield f"-p tcp -m tcp --dport {GOSSIP_PORT} -g {PEERS}"
     yield f"-p udp -m udp --dport {GOSSIP_PORT} -g {PEERS}"
     if not policy.drop_cleartext_vxlan:
-        # In clear text for a network that is not encrypted: not ours to accept. Docker drops what
-        # is meant for an encrypted one, by a rule that stands below our jump.
+        # Clear text for a network that is not encrypted is not accepted here but returned. Docker
+        # drops what is meant for an encrypted one, by a rule below the managed jump.
         for source in _sources(policy.peers, family, everywhere=False):
             yield f"{source}-p udp -m policy --dir in --pol none -m udp --dport {vxlan} -j RETURN"
     yield f"-p udp -m udp --dport {vxlan} -g {PEERS}"

@@ -10,7 +10,7 @@ from pyinfra_swarm.firewall.interfaces import Interfaces
 from pyinfra_swarm.firewall.paths import WANTS
 from pyinfra_swarm.firewall.placement import FilterTable
 from pyinfra_swarm.firewall.policy import FAMILIES, Family
-from pyinfra_swarm.firewall.rules import OURS
+from pyinfra_swarm.firewall.rules import MANAGED
 from pyinfra_swarm.firewall.web_ranges import WebRanges
 from pyinfra_swarm.run.observation import Observation
 
@@ -33,7 +33,7 @@ class Tables(Observation):
     @property
     def managed(self) -> bool:
         """Any of the managed chains is there."""
-        return any(name in self.chains for name in OURS)
+        return any(name in self.chains for name in MANAGED)
 
 
 @dataclass(frozen=True)
@@ -89,4 +89,4 @@ class Host(Observation):
             return "iptables is not installed"
         if not tables.managed:
             return "none of the managed rules"
-        return {name: list(tables.chains[name]) for name in OURS if name in tables.chains}
+        return {name: list(tables.chains[name]) for name in MANAGED if name in tables.chains}

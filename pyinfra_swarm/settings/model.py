@@ -154,7 +154,7 @@ class Swarm(_Section):
 
     @property
     def unlock_key_path(self) -> Path | None:
-        """Where the unlock key is kept on this machine; `None` where autolock is not ours."""
+        """Where the unlock key is kept on this machine; `None` where autolock is left alone."""
         return from_user(self.unlock_key_file) if self.unlock_key_file else None
 
 
@@ -216,7 +216,7 @@ class Settings(BaseModel):
 
     @property
     def warnings(self) -> list[str]:
-        """What is allowed, but worth a second thought; one sentence each."""
+        """What is accepted but questionable, old names of keys among it; one sentence each."""
         return [*self._notices, *consistency.warnings(len(self.managers), len(self.workers))]
 
     def host(self, name: str) -> Host:

@@ -14,7 +14,7 @@ from pyinfra_swarm.firewall.iptables_rule import parse
 from pyinfra_swarm.firewall.paths import INTERFACE_LIST, LISTS, TIMER, UNIT, WATCH
 from pyinfra_swarm.firewall.plan import TITLES, plan
 from pyinfra_swarm.firewall.policy import FAMILIES, Family
-from pyinfra_swarm.firewall.rules import JUMPS, OURS, WEB, chains, interface_rules, web_rules
+from pyinfra_swarm.firewall.rules import JUMPS, MANAGED, WEB, chains, interface_rules, web_rules
 from pyinfra_swarm.firewall.wanted import declared
 from pyinfra_swarm.firewall.web_ranges import SHIPPED
 from tests.netns.conftest import INTERFACES, POLICY, Host
@@ -45,7 +45,7 @@ def test_both_families_are_read_from_the_back_end_in_use(host: Host) -> None:
             **interface_rules(INTERFACES),
             WEB: web_rules(SHIPPED[family]),
         }
-        for name in OURS:
+        for name in MANAGED:
             assert list(map(parse, tables.chains[name])) == list(map(parse, wanted[name]))
         for chain, ours in JUMPS.items():
             assert tables.chains[chain] == (f"-j {ours}",)

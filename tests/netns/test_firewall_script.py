@@ -11,7 +11,7 @@ from pyinfra_swarm.firewall.iptables_rule import parse
 from pyinfra_swarm.firewall.paths import LISTS, LOCKS, RULES, SCRIPT
 from pyinfra_swarm.firewall.plan import plan
 from pyinfra_swarm.firewall.policy import FAMILIES
-from pyinfra_swarm.firewall.rules import JUMPS, OURS, WEB, chains, interface_rules, web_rules
+from pyinfra_swarm.firewall.rules import JUMPS, MANAGED, WEB, chains, interface_rules, web_rules
 from pyinfra_swarm.firewall.state import Host as Seen
 from pyinfra_swarm.firewall.state import Tables
 from pyinfra_swarm.firewall.wanted import declared
@@ -62,7 +62,7 @@ def test_what_is_printed_is_what_was_declared(host: Host) -> None:
             WEB: web_rules(SHIPPED[family]),
         }
         found = host.table(family)
-        for name in OURS:
+        for name in MANAGED:
             assert list(map(parse, found[name])) == list(map(parse, expected[name])), name
         for chain, ours in JUMPS.items():
             assert found[chain] == (f"-j {ours}",)

@@ -11,7 +11,7 @@ systemctl daemon-reload
 # starts that systemd grants a unit.
 systemctl reset-failed "$unit" 2>/dev/null || :
 reset_docker
-# An earlier version let every user open the locks, and whoever can open a lock can hold it.
+# An earlier version let every user open the locks, and a user who can open a lock can hold it.
 chmod -f 600 $locks || :
 # Before the rules are loaded: containers are not cut off from their own host for a moment.
 sh "$firewall" look

@@ -23,7 +23,7 @@ rules_lock=$root/run/pyinfra-swarm-firewall.lock
 # A lock of its own: a refresh holds the other one for minutes.
 interfaces_lock=$root/run/pyinfra-swarm-interfaces.lock
 
-ours='SWARM-INPUT SWARM-BRIDGES SWARM-FORWARD SWARM-CONTAINERS SWARM-OUTPUT SWARM-PEERS
+chains='SWARM-INPUT SWARM-BRIDGES SWARM-FORWARD SWARM-CONTAINERS SWARM-OUTPUT SWARM-PEERS
 SWARM-PUBLISHED SWARM-WEB'
 say() { echo "pyinfra-swarm: $*"; }
 

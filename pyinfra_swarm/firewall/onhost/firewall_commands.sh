@@ -4,7 +4,7 @@
 # Variables and functions are those of firewall.sh and its other parts.
 # shellcheck disable=SC2034,SC2154
 
-umask 077 # whoever can open a lock can hold it, and keep the rules from being loaded
+umask 077 # a user who can open a lock can hold it, and keep the rules from being loaded
 shrink=
 [ "${2-}" != --accept-shrink ] || shrink=yes
 rewrite=

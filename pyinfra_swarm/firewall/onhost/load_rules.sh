@@ -4,7 +4,7 @@
 # Variables and functions are those of firewall.sh and its other parts.
 # shellcheck disable=SC2154
 
-jumps() { # what `iptables -S` says: lines that put each of our jumps first, and there once
+jumps() { # what `iptables -S` says: lines that put each managed jump first, and only once
     awk '
         /^-N DOCKER-USER$/ { made = 1 }
         /^-A FORWARD -j DOCKER-USER$/ { led = 1 }

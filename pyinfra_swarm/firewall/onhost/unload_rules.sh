@@ -9,9 +9,9 @@ unload_family() { # ipv4|ipv6: leave the tables as if the rules had never been t
     for pair in INPUT:SWARM-INPUT DOCKER-USER:SWARM-FORWARD OUTPUT:SWARM-OUTPUT; do
         while "$t" -w 20 -D "${pair%:*}" -j "${pair#*:}" 2>/dev/null; do :; done
     done
-    for chain in $ours; do "$t" -w 20 -F "$chain" 2>/dev/null; done
-    for chain in $ours; do "$t" -w 20 -X "$chain" 2>/dev/null; done
-    # Where Docker keeps no rules in this family, its user chain was ours.
+    for chain in $chains; do "$t" -w 20 -F "$chain" 2>/dev/null; done
+    for chain in $chains; do "$t" -w 20 -X "$chain" 2>/dev/null; done
+    # Where Docker keeps no rules in this family, DOCKER-USER was made by `load`.
     if has "$t" DOCKER-USER && ! has "$t" DOCKER && ! "$t" -w 20 -S DOCKER-USER | grep -q ^-A; then
         while "$t" -w 20 -D FORWARD -j DOCKER-USER 2>/dev/null; do :; done
         "$t" -w 20 -X DOCKER-USER

@@ -11,7 +11,7 @@ import pytest
 
 from pyinfra_swarm.firewall.interfaces import Interfaces
 from pyinfra_swarm.firewall.policy import Family, Opening, Policy
-from pyinfra_swarm.firewall.rules import JUMPS, OURS, Chains, chains, interface_rules, web_rules
+from pyinfra_swarm.firewall.rules import JUMPS, MANAGED, Chains, chains, interface_rules, web_rules
 
 PEERS = ("192.168.1.11", "192.168.1.12")
 BARE = Policy(PEERS, manager=True)
@@ -47,7 +47,7 @@ def test_the_chains_are_ours_in_the_order_in_which_a_packet_meets_them() -> None
         *("SWARM-INPUT", "SWARM-BRIDGES", "SWARM-FORWARD", "SWARM-CONTAINERS"),
         *("SWARM-OUTPUT", "SWARM-PEERS", "SWARM-PUBLISHED", "SWARM-WEB"),
     ]
-    assert tuple(ipv4(BARE)) == OURS
+    assert tuple(ipv4(BARE)) == MANAGED
     assert JUMPS == {
         "INPUT": "SWARM-INPUT",
         "DOCKER-USER": "SWARM-FORWARD",

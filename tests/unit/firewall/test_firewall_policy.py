@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyinfra_swarm.firewall.rules import OURS
+from pyinfra_swarm.firewall.rules import MANAGED
 from pyinfra_swarm.settings import Settings
 from tests.models.firewall.evaluator import NotUnderstood, Table, Verdict
 from tests.models.firewall.packet import Packet
@@ -117,7 +117,7 @@ def test_interfaces_that_come_later_are_let_in_nowhere_and_judged_at_once(
 @given(cases())
 def test_every_jump_leads_to_a_chain_that_is_there(case: Case) -> None:
     for rules in case.chains.values():
-        assert tuple(rules) == OURS
+        assert tuple(rules) == MANAGED
         targets = re.findall(
             r"-[jg] (\S+)", "\n".join(r for found in rules.values() for r in found)
         )
