@@ -17,9 +17,7 @@ from pyinfra_swarm.settings import Settings
 
 @converges("preflight")
 def checked(settings: Settings) -> Commands:
-    """Refuse a host that cannot be part of an encrypted swarm, and a cluster that does not fit.
-
-    + settings: the declared cluster
+    """Refuse a host that cannot be part of an encrypted swarm, and hosts that do not go together.
 
     Never changes anything. A finding about one host fails that host; one about the hosts together
     (duplicate names or machine ids, mixed engines) fails all of them.

@@ -59,7 +59,7 @@ _DOCKERS_OWN = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}|veth[0-9a-f]
 def plan(settings: Settings, name: str, hosts: Mapping[str, Host | None]) -> list[Finding]:
     """What this host and the cluster lack for an encrypted swarm.
 
-    settings: the declared cluster. name: the host in question.
+    name: the host in question.
     hosts: what every declared host said; ``None`` for a silent one, which is not judged.
 
     A finding about the host is this host's alone; one about the cluster is in every host's plan.

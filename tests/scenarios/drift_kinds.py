@@ -56,7 +56,7 @@ HOSTS = (
     # access
     Kind(
         "an extra authorised key",
-        *("access", "keys of debian", "a key that is not declared"),
+        *("access", "keys of debian", "an undeclared key opens"),
         'echo "$STRANGER" >> /home/$LOGIN/.ssh/authorized_keys',
     ),
     Kind(
