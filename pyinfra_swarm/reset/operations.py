@@ -1,6 +1,6 @@
-"""Everything to before us: the swarm ends, our settings go, Docker and its data stay.
+"""Resets the cluster: the swarm ends, the managed settings go, Docker and its data stay.
 
-Each operation looks at what is there, so a reset that was broken off is finished by the next.
+Each operation looks at what is there, so the next run completes an interrupted reset.
 """
 
 from __future__ import annotations
@@ -9,25 +9,27 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.access.plan import SUDOERS
 from pyinfra_swarm.docker.installation import PACKAGES
-from pyinfra_swarm.engine.api import API, LEAVE, RESTART
+from pyinfra_swarm.engine.api import API, LEAVE
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import acting_manager
 from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.nodes.programs import still_node
-from pyinfra_swarm.reset.facts import Left
+from pyinfra_swarm.reset.facts import Files
 from pyinfra_swarm.reset.plan import (
-    ITS_REPOSITORY,
-    OF_DOCKER,
-    ROLLBACK,
-    UNREAD,
+    NOT_RESTARTED,
+    REPOSITORY,
+    RemoveDocker,
+    RemoveFile,
+    Turn,
+    Unhold,
     consequence,
     plan_file,
+    plan_kept,
     plan_leaving,
     plan_limit,
     plan_rollback,
     plan_settings,
-    plan_strangers,
-    stays,
+    plan_undeclared,
     taken_apart,
 )
 from pyinfra_swarm.rollback import plan as rollback
@@ -46,11 +48,11 @@ from pyinfra_swarm.run.converge import (
     script,
     this_host,
 )
-from pyinfra_swarm.run.findings import Finding, refusals
+from pyinfra_swarm.run.findings import Finding, changes, refusals
 from pyinfra_swarm.run.limit import in_limit
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.ssh.operations import RELOAD
 from pyinfra_swarm.ssh.sshd import DROP_IN
-from pyinfra_swarm.updates.plan import CONFIGURATION
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -58,9 +60,7 @@ if TYPE_CHECKING:
 
 @job("reset")
 def planned(settings: Settings) -> Commands:
-    """What a reset ends and what it leaves, and the owner's word for it: the cluster's name.
-
-    + settings: the cluster's settings.
+    """Shows what a reset ends and what it leaves, and asks the owner for the cluster's name.
 
     ``--data purge=docker`` removes Docker's packages as well.
     """
@@ -69,9 +69,9 @@ def planned(settings: Settings) -> Commands:
 
 
 def _whole(settings: Settings) -> Proposal[dict[str, str]]:
-    """All that ends and goes; the plan is which host is which node of the swarm."""
+    """All that ends and is removed; the plan is which host is which node of the swarm."""
     purge = _purge()
-    observed, everywhere = memberships(), observe_all(Left)
+    observed, everywhere = memberships(), observe_all(Files)
     acting = acting_manager(settings, observed)
     among = in_limit()
     findings = plan_limit(observed, among)
@@ -83,83 +83,84 @@ def _whole(settings: Settings) -> Proposal[dict[str, str]]:
     if inside:
         services = observe_on(acting, swarm_facts.Services) if acting else ()
         ends = consequence([*inside], [service.name for service in services])
-    goes = any(traces.goes(purge=purge) for traces in left.values())
-    if not ends and not goes:
+    removable = any(managed.removable(purge=purge) for managed in left.values())
+    if not ends and not removable:
         return Proposal("reset", [], {})
-    findings = stays(observe(Left), purge=purge)
+    findings = plan_kept(observe(Files), purge=purge)
     if acting == current_host().name:
-        findings += plan_strangers(settings, observed)
+        findings += plan_undeclared(settings, observed)
     said = taken_apart(settings, [*left], ends)
     return Proposal("reset", findings, inside, settings.cluster.name, said)
 
 
 @job("reset")
 def workers_left(settings: Settings) -> Commands:
-    """The workers leave the swarm.
-
-    + settings: the cluster's settings.
-    """
+    """The workers leave the swarm."""
     yield from _leave(settings, "workers")
 
 
 @job("reset")
 def managers_left(settings: Settings) -> Commands:
-    """The managers leave, one at a time; the leader stays for :func:`leader_left`.
-
-    + settings: the cluster's settings.
-    """
+    """The managers leave, one at a time; the leader stays for :func:`leader_left`."""
     yield from _leave(settings, "managers")
 
 
 @job("reset")
 def leader_left(settings: Settings) -> Commands:
-    """Who is left leaves, and the swarm is gone.
-
-    + settings: the cluster's settings.
-    """
+    """Every manager that is left leaves, and the swarm has ended."""
     yield from _leave(settings, "last")
+
+
+def _leave(settings: Settings, turn: Turn) -> Commands:
+    me, observed = this_host(settings), memberships()
+    findings: list[Finding] = plan_leaving(settings, observed, me, turn=turn)
+    if report("reset", findings):
+        own = observed[me.name]
+        assert own is not None  # else nothing is found
+        yield script(f"{API}{still_node(own.node)}api -X POST '{LEAVE}?force=1'", timeout=90)
 
 
 @job("reset")
 def settings_removed(settings: Settings) -> Commands:
-    """Docker's and apt's settings of ours are gone; with ``--data purge=docker`` Docker, too.
-
-    + settings: the cluster's settings.
-    """
+    """The settings of Docker and apt are gone; with ``--data purge=docker`` Docker is, too."""
     purge = _purge()
-    traces = observe(Left)
-    if not report("reset", plan_settings(traces, purge=purge)):
+    findings = plan_settings(observe(Files), purge=purge)
+    if not report("reset", findings):
         return
-    files = [path for path in (*OF_DOCKER, CONFIGURATION) if path in traces.files]
-    restart = traces.installed and not purge and set(files) & {*OF_DOCKER}
-    # Else a run that ends between the two would leave Docker with what it has read.
-    steps = [f"mkdir -p /etc/docker; touch {UNREAD}"] if restart else []
-    steps += [f"rm -f {path}" for path in files if not restart or path != UNREAD]
-    if traces.held:
-        steps.append("printf '%s install\\n' " + " ".join(traces.held) + " | dpkg --set-selections")
-    if purge and traces.installed:
-        steps.append(_PURGE)
-    elif restart:
+    files: list[str] = []
+    held: tuple[str, ...] = ()
+    restart = removes_docker = False
+    for step in changes(findings):
+        match step:
+            case RemoveFile():
+                restart = restart or step.restart
+                files.append(step.path)
+            case RemoveDocker():
+                removes_docker, held = True, step.held
+            case Unhold():
+                held = step.held
+            case _:
+                raise NotImplementedError(type(step).__name__)
+    if restart:
         progress("Docker is restarted with its defaults")
-        steps.append(f"systemctl daemon-reload\n{RESTART}\nrm {UNREAD}")
-    if purge:
-        steps.append(f"rm -f {' '.join(ITS_REPOSITORY)}; systemctl daemon-reload")
-    yield script("\n".join(steps), timeout=600)
-
-
-_PURGE = f"""\
-export DEBIAN_FRONTEND=noninteractive
-apt-get -o DPkg::Lock::Timeout=300 purge -y {" ".join(PACKAGES)}
-"""
+    kept = (*REPOSITORY, *([NOT_RESTARTED] if restart else []))  # until what follows has been done
+    remove = program(
+        __file__,
+        "remove_settings.sh",
+        files=" ".join(path for path in files if path not in kept),
+        unhold=" ".join(held),
+        purge=" ".join(PACKAGES) if removes_docker else "",
+        repository=" ".join(REPOSITORY) if purge else "",
+        restart="yes" if restart else "no",
+        unread=NOT_RESTARTED,
+    )
+    yield script(remove, timeout=600)
 
 
 @job("reset")
 def ssh_released(settings: Settings) -> Commands:
-    """sshd without our file; kept only if a new login works.
-
-    + settings: the cluster's settings.
-    """
-    if not report("reset", plan_file(observe(Left), DROP_IN)):
+    """sshd is without the managed file; this is kept only if a new login works."""
+    if not report("reset", plan_file(observe(Files), DROP_IN)):
         return
     progress("ssh: a new login has to work before the change is kept")
     yield from rolled_back_first()
@@ -174,11 +175,8 @@ def ssh_released(settings: Settings) -> Commands:
 
 @job("reset")
 def sudo_released(settings: Settings) -> Commands:
-    """sudo without our rule; kept only if the run's user can still use it.
-
-    + settings: the cluster's settings.
-    """
-    if not report("reset", plan_file(observe(Left), SUDOERS)):
+    """sudo is without the managed rule; this is kept only if the run's user can still use sudo."""
+    if not report("reset", plan_file(observe(Files), SUDOERS)):
         return
     progress("access: sudo has to work in a new login before the change is kept")
     yield from rolled_back_first()
@@ -192,32 +190,11 @@ def sudo_released(settings: Settings) -> Commands:
 
 @job("reset")
 def rollback_removed(settings: Settings) -> Commands:
-    """The rollback itself is removed, when all else is.
-
-    + settings: the cluster's settings.
-    """
-    traces = observe(Left)
-    others = [path for path in traces.files if path not in (*ROLLBACK, *ITS_REPOSITORY)]
-    if not report("reset", plan_rollback(traces, others)):
+    """The rollback itself is gone, when all else is."""
+    if not report("reset", plan_rollback(observe(Files))):
         return
-    yield script(
-        rollback.uninstall(("ssh", "access", "firewall"))
-        + "\nrm -rf /usr/local/lib/pyinfra-swarm /var/lib/pyinfra-swarm /run/pyinfra-swarm\n"
-        "systemctl daemon-reload"
-    )
-
-
-# Helpers
-# -------
-
-
-def _leave(settings: Settings, turn: str) -> Commands:
-    me, observed = this_host(settings), memberships()
-    findings: list[Finding] = plan_leaving(settings, observed, me, turn=turn)
-    if report("reset", findings):
-        own = observed[me.name]
-        assert own is not None  # else nothing is found
-        yield script(f"{API}{still_node(own.node)}api -X POST '{LEAVE}?force=1'", timeout=90)
+    uninstall = rollback.uninstall(("ssh", "access", "firewall"))
+    yield script(f"{uninstall}\n{program(__file__, 'remove_folders.sh')}")
 
 
 def _purge() -> bool:

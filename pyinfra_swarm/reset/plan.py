@@ -1,64 +1,103 @@
-"""Back to before us: the swarm ended, and what we have put on the hosts taken off.
+"""A reset: the swarm ends, and what this project has put on the hosts is removed.
 
-What stays is told, and written down in docs/removing.md: Docker itself and its data, users, keys,
-and whatever was on a host before and is not known any more.
+What stays is reported, and written down in docs/removing.md: Docker itself and its data, users,
+keys, and the content of files that were on a host before the first run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from pyinfra_swarm.access.plan import SUDOERS
-from pyinfra_swarm.docker.paths import DAEMON_JSON, KEYRING, SOURCES, UNIT_DROP_IN
-from pyinfra_swarm.firewall.paths import SCRIPT as FIREWALL
+from pyinfra_swarm.access import plan as access
+from pyinfra_swarm.docker import paths as docker
+from pyinfra_swarm.firewall import paths as firewall
 from pyinfra_swarm.nodes.identity import likely_node
 from pyinfra_swarm.nodes.membership import Membership, Observed, view
 from pyinfra_swarm.removal.steps import Leave
-from pyinfra_swarm.rollback.plan import INSTALLED, ROOT
+from pyinfra_swarm.rollback import plan as rollback
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.wording import listed, verb
-from pyinfra_swarm.ssh.sshd import DROP_IN
-from pyinfra_swarm.updates.plan import CONFIGURATION
+from pyinfra_swarm.ssh import sshd
+from pyinfra_swarm.updates import plan as updates
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings
 
-ROLLBACK = (*INSTALLED, ROOT)
-UNREAD = f"{DAEMON_JSON}.removed"
-"""There from before Docker's settings are removed until Docker has been restarted without them."""
+NOT_RESTARTED = f"{docker.DAEMON_JSON}.removed"
+"""Exists from before Docker's settings are removed until Docker has been restarted without them."""
 
-OF_DOCKER = (DAEMON_JSON, UNIT_DROP_IN, UNREAD)
-ITS_REPOSITORY = (SOURCES, KEYRING)
-WATCHED = (*OF_DOCKER, *ITS_REPOSITORY, CONFIGURATION, DROP_IN, SUDOERS, FIREWALL, *ROLLBACK)
-"""What is looked for; the firewall has a job of its own for being taken off."""
+REPOSITORY = (docker.SOURCES, docker.KEYRING)
+"""Docker's apt source and its key: they stay as long as Docker does."""
 
-_WHAT = {
-    DAEMON_JSON: "Docker runs with its defaults afterwards",
-    UNIT_DROP_IN: "is on the host",
-    UNREAD: "Docker has not been restarted without our settings yet",
-    SOURCES: "goes with the packages",
-    KEYRING: "goes with the packages",
-    CONFIGURATION: "updates are as the distribution has them afterwards",
-    DROP_IN: "sshd does what its other files say afterwards: passwords may work again",
-    SUDOERS: "sudo is as it was without it, if the run's user can still use it",
+DOCKER_SETTINGS = (*(path for path in docker.FILES if path not in REPOSITORY), NOT_RESTARTED)
+
+WATCHED = (
+    *DOCKER_SETTINGS,
+    *REPOSITORY,
+    *updates.FILES,
+    *sshd.FILES,
+    *access.FILES,
+    firewall.SCRIPT,
+    *rollback.FILES,
+)
+"""What is looked for: the files of all rooms. Of the firewall, which is removed by an operation of
+its own, the one that is there as long as it is."""
+
+_MEANING = {
+    docker.DAEMON_JSON: "Docker runs with its defaults afterwards",
+    docker.UNIT_DROP_IN: "is on the host",
+    NOT_RESTARTED: "Docker has not been restarted without these settings yet",
+    docker.SOURCES: "is removed with the packages",
+    docker.KEYRING: "is removed with the packages",
+    updates.CONFIGURATION: "updates are as the distribution has them afterwards",
+    sshd.DROP_IN: "sshd does what its other files say afterwards: passwords may work again",
+    access.SUDOERS: "sudo is as it was without it, if the run's user can still use it",
 }
+
+Turn = Literal["workers", "managers", "last"]
+"""When a host leaves the swarm: workers first, then managers, and last whoever is left."""
 
 
 @dataclass(frozen=True)
-class Traces(Observation):
-    """What of ours is on a host. files: paths; held: packages of Docker's; installed: likewise."""
+class Managed(Observation):
+    """What this project has left on a host.
+
+    files: paths; held, installed: packages of Docker's that are.
+    """
 
     files: tuple[str, ...]
     held: tuple[str, ...]
     installed: tuple[str, ...]
 
-    def goes(self, *, purge: bool) -> bool:
-        """Whether there is anything for a reset to take off."""
-        kept = () if purge else ITS_REPOSITORY
+    def removable(self, *, purge: bool) -> bool:
+        """Whether there is anything for a reset to remove."""
+        kept = () if purge else REPOSITORY
         return bool(self.held or (purge and self.installed) or set(self.files) - {*kept})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveFile(Change):
+    """A file is removed. restart: Docker is restarted without it."""
+
+    path: str
+    restart: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveDocker(Change):
+    """Docker's packages are removed. held: those that are held."""
+
+    held: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unhold(Change):
+    """Docker's packages are not held any more."""
+
+    held: tuple[str, ...]
 
 
 # The swarm
@@ -66,13 +105,13 @@ class Traces(Observation):
 
 
 def consequence(inside: Sequence[str], services: Collection[str]) -> str:
-    """What cannot be taken back, as a sentence.
+    """What cannot be undone, as a sentence.
 
-    inside: the declared hosts that are in the swarm.
+    inside: the declared hosts that are in the swarm; services: their names.
     """
     lost = f"with the services {listed(sorted(services))}" if services else "without services"
     return (
-        f"the swarm of {listed(inside)} ends {lost}; its secrets, configs and networks are gone, "
+        f"the swarm of {listed(inside)} ends {lost}; its secrets, configs and networks are lost, "
         "volumes stay on their hosts"
     )
 
@@ -85,8 +124,8 @@ def taken_apart(settings: Settings, hosts: Sequence[str], ends: str) -> str:
     what = f"cluster {settings.cluster.name} is"
     if len(hosts) < len(settings.hosts):
         what = f"{listed(hosts)} of cluster {settings.cluster.name} {verb(hosts, 'is', 'are')}"
-    goes = f"what was set on {listed(hosts)} goes (firewall, SSH, updates, Docker)"
-    return f"{what} taken apart: {'; '.join(filter(None, (ends, goes)))}"
+    removed = f"the settings on {listed(hosts)} are removed (firewall, SSH, updates, Docker)"
+    return f"{what} taken apart: {'; '.join(filter(None, (ends, removed)))}"
 
 
 def plan_limit(observed: Observed, among: Collection[str]) -> list[Finding]:
@@ -102,14 +141,14 @@ def plan_limit(observed: Observed, among: Collection[str]) -> list[Finding]:
         Refusal(
             "--limit",
             f"leaves out {listed(left_out)}: a reset ends the swarm of all of them",
-            remedy="Give no --limit; or take a host out of the swarm first: `pyinfra inventory.py "
+            remedy="Give no --limit; or remove a host from the swarm first: `pyinfra inventory.py "
             "deploys/remove.py --data host=NAME`",
         )
     ]
 
 
-def plan_strangers(settings: Settings, observed: Observed) -> list[Finding]:
-    """Who will be left in a swarm that is gone: hosts that cannot be asked to leave."""
+def plan_undeclared(settings: Settings, observed: Observed) -> list[Finding]:
+    """Nodes that cannot be asked to leave, and will be left in a swarm that has ended."""
     cluster = view(settings, observed)
     if cluster is None:
         return []
@@ -121,18 +160,20 @@ def plan_strangers(settings: Settings, observed: Observed) -> list[Finding]:
             f"node {node.hostname or node.id}",
             "is in the swarm, and cannot be asked to leave it",
             found=f"{node.role}, {node.state}, {node.address}",
-            remedy="On it: `docker swarm leave --force`",
+            remedy="Run `docker swarm leave --force` on it",
         )
         for node in cluster.nodes or ()
         if node.id not in known
     ]
 
 
-def plan_leaving(settings: Settings, observed: Observed, host: Host, *, turn: str) -> list[Finding]:
-    """This host leaves when its turn has come: ``workers``, ``managers``, and ``last`` who is left.
+def plan_leaving(
+    settings: Settings, observed: Observed, host: Host, *, turn: Turn
+) -> list[Finding]:
+    """This host leaves the swarm when its turn has come.
 
-    The quorum does not matter any more; the leader is the last, so that the list of nodes can be
-    asked for as long as possible.
+    The quorum does not matter any more. The leader leaves last, so that a manager can list the
+    nodes as long as possible.
     """
     own = observed.get(host.name)
     if own is not None and own.engine not in ("running", "absent"):
@@ -155,7 +196,7 @@ def plan_leaving(settings: Settings, observed: Observed, host: Host, *, turn: st
     ]
 
 
-def _turn(settings: Settings, observed: Observed, name: str, own: Membership) -> str:
+def _turn(settings: Settings, observed: Observed, name: str, own: Membership) -> Turn:
     if not own.manager:
         return "workers"
     cluster = view(settings, observed)
@@ -167,36 +208,41 @@ def _turn(settings: Settings, observed: Observed, name: str, own: Membership) ->
 # -----------------
 
 
-def plan_settings(traces: Traces, *, purge: bool) -> list[Finding]:
-    """Docker's and apt's settings of ours, and with purge Docker itself."""
-    wanted = [*OF_DOCKER, CONFIGURATION, *(ITS_REPOSITORY if purge else ())]
+def plan_settings(managed: Managed, *, purge: bool) -> list[Finding]:
+    """The settings of Docker and apt are removed, and with purge Docker itself."""
+    wanted = [*DOCKER_SETTINGS, *updates.FILES, *(REPOSITORY if purge else ())]
+    runs_on = bool(managed.installed) and not purge
     findings: list[Finding] = [
-        Change(path, _WHAT[path], expected="gone") for path in wanted if path in traces.files
+        _remove(path, restart=runs_on and path in DOCKER_SETTINGS)
+        for path in wanted
+        if path in managed.files
     ]
-    if purge and traces.installed:
+    if purge and managed.installed:
         findings.append(
-            Change(
+            RemoveDocker(
                 "Docker",
                 "is removed as asked for; its data in /var/lib/docker stay",
                 expected="gone",
-                found=", ".join(traces.installed),
+                found=", ".join(managed.installed),
+                held=managed.held,
             )
         )
-    elif traces.held:
+    elif managed.held:
         findings.append(
-            Change(
+            Unhold(
                 "Docker's packages",
                 "are not held any more, so apt upgrades them",
                 expected="free",
-                found=f"{', '.join(traces.held)} held",
+                found=f"{', '.join(managed.held)} held",
+                held=managed.held,
             )
         )
     return findings
 
 
-def stays(traces: Traces, *, purge: bool) -> list[Finding]:
-    """What the reset leaves on the host, told once."""
-    if purge or not traces.installed:
+def plan_kept(managed: Managed, *, purge: bool) -> list[Finding]:
+    """A notice of what the reset leaves on the host."""
+    if purge or not managed.installed:
         return []
     return [
         Notice(
@@ -207,17 +253,19 @@ def stays(traces: Traces, *, purge: bool) -> list[Finding]:
     ]
 
 
-def plan_file(traces: Traces, path: str) -> list[Finding]:
-    """One file that could lock the owner out by being gone, or by staying."""
-    return [Change(path, _WHAT[path], expected="gone")] if path in traces.files else []
+def plan_file(managed: Managed, path: str) -> list[Finding]:
+    """A file whose removal, or whose staying, could lock the owner out."""
+    return [_remove(path)] if path in managed.files else []
 
 
-def plan_rollback(traces: Traces, others: Sequence[str]) -> list[Finding]:
-    """The rollback goes last, when nothing is left for it to put back.
-
-    others: what of ours is still there.
-    """
-    there = [path for path in ROLLBACK if path in traces.files]
+def plan_rollback(managed: Managed) -> list[Finding]:
+    """The rollback is removed last, when there is nothing left that it could restore."""
+    there = {*managed.files} & {*rollback.FILES}
+    others = {*managed.files} - {*rollback.FILES, *REPOSITORY}
     if not there or others:
         return []
-    return [Change("rollback", "nothing is left for it to put back", expected="gone")]
+    return [Change("rollback", "there is nothing left for it to restore", expected="gone")]
+
+
+def _remove(path: str, *, restart: bool = False) -> RemoveFile:
+    return RemoveFile(path, _MEANING[path], expected="gone", path=path, restart=restart)

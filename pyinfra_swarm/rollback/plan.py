@@ -92,6 +92,9 @@ INSTALLED = {
 }
 """The rollback's own files on a host, path to content."""
 
+FILES = (*INSTALLED, ROOT)
+"""All that this room puts on a host and that stays after a reboot."""
+
 
 @dataclass(frozen=True)
 class ReversibleChange:

@@ -147,7 +147,7 @@ TRUE: dict[str, dict[str, Any]] = {
     },
     "facts.swarm.Tasks": {"": ["web.q5vzts41t54l254ahgvx56a0u"]},
     "facts.swarm.UnlockKey": {},  # a hash: nothing is known of it but its shape
-    "facts.traces.Left": {"files.0": "/etc/docker/daemon.json"},
+    "facts.managed.Files": {"files.0": "/etc/docker/daemon.json"},
     "facts.updates.Updates": {"reboot_required": False},
 }
 """What was so on the host when it was recorded, as the lab had made it; by path."""

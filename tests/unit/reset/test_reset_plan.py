@@ -10,23 +10,27 @@ from pyinfra_swarm.access.plan import SUDOERS
 from pyinfra_swarm.docker.paths import DAEMON_JSON, KEYRING, SOURCES, UNIT_DROP_IN
 from pyinfra_swarm.nodes.membership import Membership
 from pyinfra_swarm.removal.steps import Leave
-from pyinfra_swarm.reset.facts import Left
+from pyinfra_swarm.reset.facts import Files
 from pyinfra_swarm.reset.plan import (
-    OF_DOCKER,
-    ROLLBACK,
-    UNREAD,
+    DOCKER_SETTINGS,
+    NOT_RESTARTED,
     WATCHED,
-    Traces,
+    Managed,
+    RemoveDocker,
+    RemoveFile,
+    Turn,
+    Unhold,
     consequence,
     plan_file,
+    plan_kept,
     plan_leaving,
     plan_limit,
     plan_rollback,
     plan_settings,
-    plan_strangers,
-    stays,
+    plan_undeclared,
     taken_apart,
 )
+from pyinfra_swarm.rollback.plan import FILES as ROLLBACK
 from pyinfra_swarm.run.findings import Change, Notice, Refusal
 from pyinfra_swarm.ssh.sshd import DROP_IN
 from pyinfra_swarm.updates.plan import CONFIGURATION
@@ -44,15 +48,15 @@ from tests.builders import (
 from tests.tools.answers import sections
 
 RK1, RK2, RK3, RK4 = SETTINGS.hosts
-FULL = Traces(
+FULL = Managed(
     files=(DAEMON_JSON, SOURCES, KEYRING, DROP_IN, SUDOERS, *ROLLBACK),
     held=("docker-ce",),
     installed=("docker-ce", "containerd.io"),
 )
-CLEAN = Traces((), (), ())
+CLEAN = Managed((), (), ())
 
 
-def leaving(turn: str) -> list[str]:
+def leaving(turn: Turn) -> list[str]:
     return [h.name for h in SETTINGS.hosts if plan_leaving(SETTINGS, CONVERGED, h, turn=turn)]
 
 
@@ -91,12 +95,12 @@ def test_what_is_lost_is_said_by_name() -> None:
 
 def test_the_question_speaks_of_the_hosts_that_are_reset() -> None:
     assert taken_apart(SETTINGS, ["rk4"], "") == (
-        "rk4 of cluster home is taken apart: what was set on rk4 goes (firewall, SSH, updates, "
-        "Docker)"
+        "rk4 of cluster home is taken apart: the settings on rk4 are removed (firewall, SSH, "
+        "updates, Docker)"
     )
     everybody = [host.name for host in SETTINGS.hosts]
     words = taken_apart(SETTINGS, everybody, "the swarm ends")
-    assert words.startswith("cluster home is taken apart: the swarm ends; what was set on rk1, ")
+    assert words.startswith("cluster home is taken apart: the swarm ends; the settings on rk1, ")
 
 
 @pytest.mark.parametrize("among", [["rk4"], ["rk1", "rk2", "rk3"]])
@@ -117,7 +121,7 @@ def test_who_cannot_be_asked_to_leave_is_told() -> None:
     nodes = [*nodes_of(SETTINGS), node(9, "worker", hostname="old")]
     said = {name: own for name, own in swarm(nodes).items() if name != "rk9"}
     del said["old"]
-    [notice] = plan_strangers(SETTINGS, said)
+    [notice] = plan_undeclared(SETTINGS, said)
     assert "node old: is in the swarm, and cannot be asked to leave it" in notice.sentence()
     assert "docker swarm leave --force" in notice.sentence()
 
@@ -125,44 +129,44 @@ def test_who_cannot_be_asked_to_leave_is_told() -> None:
 def test_docker_stays_with_its_updates_unless_asked_otherwise() -> None:
     found = [finding.what for finding in plan_settings(FULL, purge=False)]
     assert found == [DAEMON_JSON, "Docker's packages"]
-    [notice] = stays(FULL, purge=False)
+    [notice] = plan_kept(FULL, purge=False)
     assert isinstance(notice, Notice)
     assert "--data purge=docker" in notice.sentence()
 
 
 def test_docker_that_was_not_restarted_yet_is_something_to_reset() -> None:
     """A run that ended between the removal of its settings and its restart is finished."""
-    left = Traces((UNREAD,), (), ("docker-ce",))
-    assert left.goes(purge=False)
+    left = Managed((NOT_RESTARTED,), (), ("docker-ce",))
+    assert left.removable(purge=False)
     [change] = plan_settings(left, purge=False)
-    assert "has not been restarted without our settings yet" in change.sentence()
+    assert "has not been restarted without these settings yet" in change.sentence()
 
 
 def test_docker_goes_when_asked_for_and_its_data_stay() -> None:
     found = plan_settings(FULL, purge=True)
     assert [finding.what for finding in found] == [DAEMON_JSON, SOURCES, KEYRING, "Docker"]
     assert "its data in /var/lib/docker stay" in found[-1].sentence()
-    assert stays(FULL, purge=True) == []
+    assert plan_kept(FULL, purge=True) == []
 
 
 def test_the_rollback_goes_when_nothing_is_left_for_it() -> None:
-    assert plan_rollback(FULL, [DROP_IN]) == []
-    [change] = plan_rollback(FULL, [])
+    assert plan_rollback(FULL) == []
+    [change] = plan_rollback(replace(FULL, files=(SOURCES, KEYRING, *ROLLBACK)))
     assert isinstance(change, Change)
 
 
 def test_on_a_clean_host_there_is_nothing_to_do() -> None:
     for purge in (False, True):
-        assert not CLEAN.goes(purge=purge)
+        assert not CLEAN.removable(purge=purge)
         assert plan_settings(CLEAN, purge=purge) == []
-    assert plan_file(CLEAN, DROP_IN) == plan_rollback(CLEAN, []) == stays(CLEAN, purge=False) == []
+    assert plan_file(CLEAN, DROP_IN) == plan_rollback(CLEAN) == plan_kept(CLEAN, purge=False) == []
 
 
 def test_dockers_own_repository_alone_is_nothing_to_reset() -> None:
-    left = Traces((SOURCES, KEYRING), (), ("docker-ce",))
-    assert not left.goes(purge=False)
-    assert left.goes(purge=True)
-    assert replace(left, held=("docker-ce",)).goes(purge=False)
+    left = Managed((SOURCES, KEYRING), (), ("docker-ce",))
+    assert not left.removable(purge=False)
+    assert left.removable(purge=True)
+    assert replace(left, held=("docker-ce",)).removable(purge=False)
 
 
 def test_what_is_left_on_a_host_is_read() -> None:
@@ -176,60 +180,62 @@ def test_what_is_left_on_a_host_is_read() -> None:
         "containerd.io installed install",
         "docker-buildx-plugin config-files deinstall",
     ]
-    assert Left().parse(sections(said)) == Traces(
+    assert Files().parse(sections(said)) == Managed(
         (DROP_IN,), ("docker-ce",), ("docker-ce", "containerd.io")
     )
-    assert Left().parse(sections(["#> files", "#> packages"])) == CLEAN
+    assert Files().parse(sections(["#> files", "#> packages"])) == CLEAN
 
 
 # At the limits
 # -------------
 
 
-def test_everything_of_ours_is_looked_for() -> None:
-    assert UNREAD == "/etc/docker/daemon.json.removed"
-    assert set(OF_DOCKER) == {DAEMON_JSON, UNIT_DROP_IN, UNREAD}
-    assert {*OF_DOCKER, SOURCES, KEYRING, CONFIGURATION, DROP_IN, SUDOERS, *ROLLBACK} < set(WATCHED)
+def test_every_managed_file_is_looked_for() -> None:
+    assert NOT_RESTARTED == "/etc/docker/daemon.json.removed"
+    assert set(DOCKER_SETTINGS) == {DAEMON_JSON, UNIT_DROP_IN, NOT_RESTARTED}
+    assert {*DOCKER_SETTINGS, SOURCES, KEYRING, CONFIGURATION, DROP_IN, SUDOERS, *ROLLBACK} < set(
+        WATCHED
+    )
 
 
-@pytest.mark.parametrize("path", [DAEMON_JSON, UNIT_DROP_IN, UNREAD, CONFIGURATION])
+@pytest.mark.parametrize("path", [DAEMON_JSON, UNIT_DROP_IN, NOT_RESTARTED, CONFIGURATION])
 def test_each_file_goes_where_it_is(path: str) -> None:
     for purge in (False, True):
         [change] = plan_settings(replace(CLEAN, files=(path,)), purge=purge)
         assert isinstance(change, Change)
         assert change.what == path
-        assert replace(CLEAN, files=(path,)).goes(purge=purge)
+        assert replace(CLEAN, files=(path,)).removable(purge=purge)
 
 
 @pytest.mark.parametrize("path", [SOURCES, KEYRING])
 def test_dockers_repository_goes_with_docker_only(path: str) -> None:
     alone = replace(CLEAN, files=(path,))
     assert plan_settings(alone, purge=False) == []
-    assert not alone.goes(purge=False)
+    assert not alone.removable(purge=False)
     assert [change.what for change in plan_settings(alone, purge=True)] == [path]
-    assert alone.goes(purge=True)
+    assert alone.removable(purge=True)
 
 
 def test_packages_that_are_held_are_freed_or_removed() -> None:
-    held = Traces((), ("docker-ce", "containerd.io"), ("docker-ce", "containerd.io"))
+    held = Managed((), ("docker-ce", "containerd.io"), ("docker-ce", "containerd.io"))
     [freed] = plan_settings(held, purge=False)
     assert freed.found == "docker-ce, containerd.io held"
     [removed] = plan_settings(held, purge=True)
     assert (removed.what, removed.found) == ("Docker", "docker-ce, containerd.io")
     installed = replace(held, held=())
     assert plan_settings(installed, purge=False) == []
-    assert not installed.goes(purge=False)
-    assert installed.goes(purge=True)
-    assert held.goes(purge=False)
+    assert not installed.removable(purge=False)
+    assert installed.removable(purge=True)
+    assert held.removable(purge=False)
     odd = replace(held, installed=())
     assert [change.what for change in plan_settings(odd, purge=True)] == ["Docker's packages"]
 
 
 def test_docker_stays_only_where_it_is() -> None:
-    assert stays(CLEAN, purge=False) == []
-    [notice] = stays(FULL, purge=False)
+    assert plan_kept(CLEAN, purge=False) == []
+    [notice] = plan_kept(FULL, purge=False)
     assert isinstance(notice, Notice)
-    assert stays(FULL, purge=True) == []
+    assert plan_kept(FULL, purge=True) == []
 
 
 @pytest.mark.parametrize("path", [DROP_IN, SUDOERS])
@@ -240,19 +246,38 @@ def test_a_file_that_could_lock_the_owner_out_goes_with_what_that_means(path: st
 
 
 def test_the_rollback_stays_as_long_as_anything_does() -> None:
-    [change] = plan_rollback(replace(CLEAN, files=ROLLBACK[:1]), [])
+    [change] = plan_rollback(replace(CLEAN, files=ROLLBACK[:1]))
     assert change.what == "rollback"
-    assert plan_rollback(replace(CLEAN, files=ROLLBACK), ["x"]) == []
-    assert plan_rollback(replace(CLEAN, files=("x",)), []) == []
+    assert plan_rollback(replace(CLEAN, files=(*ROLLBACK, SUDOERS))) == []
+    assert plan_rollback(replace(CLEAN, files=(DROP_IN,))) == []
+
+
+def test_the_plan_says_by_its_type_what_is_removed_and_whether_docker_restarts() -> None:
+    [remove, unhold] = plan_settings(FULL, purge=False)
+    assert isinstance(remove, RemoveFile)
+    assert (remove.path, remove.restart) == (DAEMON_JSON, True)
+    assert isinstance(unhold, Unhold)
+    [*files, docker] = plan_settings(FULL, purge=True)
+    assert isinstance(docker, RemoveDocker)
+    assert docker.held == unhold.held == ("docker-ce",)
+    assert [file.restart for file in files if isinstance(file, RemoveFile)] == [False] * 3
+    [alone] = plan_settings(Managed((DAEMON_JSON,), (), ()), purge=False)
+    assert isinstance(alone, RemoveFile)
+    assert not alone.restart, "no Docker runs that could have read it"
+    [apt] = plan_settings(Managed((CONFIGURATION,), (), ("docker-ce",)), purge=False)
+    assert isinstance(apt, RemoveFile)
+    assert not apt.restart, "it is apt's"
 
 
 def test_services_and_hosts_are_told_in_their_order() -> None:
     assert "with the services db and web;" in consequence(["rk1"], ("web", "db"))
     assert "ends without services;" in consequence(["rk1"], ())
     names = [host.name for host in SETTINGS.hosts]
-    assert taken_apart(SETTINGS, names, "").startswith("cluster home is taken apart: what was set")
+    assert taken_apart(SETTINGS, names, "").startswith(
+        "cluster home is taken apart: the settings on"
+    )
     some = taken_apart(SETTINGS, names[:3], "the swarm ends")
-    assert some.startswith("rk1, rk2 and rk3 of cluster home are taken apart: the swarm ends; what")
+    assert some.startswith("rk1, rk2 and rk3 of cluster home are taken apart: the swarm ends; the")
     assert taken_apart(SETTINGS, names[:1], "").startswith("rk1 of cluster home is taken apart")
 
 
@@ -282,9 +307,9 @@ def test_a_host_leaves_as_what_it_is() -> None:
     assert isinstance(worker, Leave)
 
 
-def test_strangers_are_named_by_id_where_they_have_no_name() -> None:
+def test_undeclared_nodes_are_named_by_id_where_they_have_no_name() -> None:
     nameless = node(9, "worker", hostname="")
-    [notice] = plan_strangers(SETTINGS, swarm([*nodes_of(SETTINGS), nameless]))
+    [notice] = plan_undeclared(SETTINGS, swarm([*nodes_of(SETTINGS), nameless]))
     assert notice.what == "node node9"
-    assert plan_strangers(SETTINGS, dict.fromkeys(CONVERGED, FRESH)) == []
-    assert plan_strangers(SETTINGS, CONVERGED) == []
+    assert plan_undeclared(SETTINGS, dict.fromkeys(CONVERGED, FRESH)) == []
+    assert plan_undeclared(SETTINGS, CONVERGED) == []

@@ -148,11 +148,6 @@ SAFE = {
     },
     "nodes/programs.py": {"options": "an argument of shlex.join()"},
     "backup/restore_operations.py": {"update": "made by updating()"},
-    "reset/operations.py": {
-        "path": "one of our own paths",
-        "steps": "lines that are judged themselves",
-        "traces.held": "names of packages of ours",
-    },
     "rolling/operations.py": {"lines": "scripts, judged where they are made"},
     "swarm/join_operations.py": {"look_again": "made by program()"},
     "updates/operations.py": {

@@ -19,7 +19,7 @@ from pyinfra_swarm.backup.recover import recovery_target
 from pyinfra_swarm.drift.history import History, learn
 from pyinfra_swarm.drift.report import BUSY_LIMIT
 from pyinfra_swarm.nodes.membership import Observed, acting_manager
-from pyinfra_swarm.reset.plan import plan_leaving
+from pyinfra_swarm.reset.plan import Turn, plan_leaving
 from pyinfra_swarm.run import lock_state as lock
 from pyinfra_swarm.run.findings import Refusal
 from pyinfra_swarm.run.lock_state import Holder
@@ -160,7 +160,7 @@ def test_whoever_is_taken_out_while_a_worker_lies_goes_alone(world: World, seed:
 
 @given(with_a_liar(), st.sampled_from(["workers", "managers", "last"]))
 @hypothesis_settings(max_examples=200, deadline=None)
-def test_a_worker_that_lies_changes_nobody_s_turn_to_leave(world: World, turn: str) -> None:
+def test_a_worker_that_lies_changes_nobody_s_turn_to_leave(world: World, turn: Turn) -> None:
     for host in honest(world):
         true = plan_leaving(world.settings, world.truth(), host, turn=turn)
         assert plan_leaving(world.settings, world.observe(), host, turn=turn) == true

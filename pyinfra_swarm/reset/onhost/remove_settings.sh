@@ -1,0 +1,30 @@
+#!/bin/sh
+# Removes the settings of Docker and apt, and then has Docker run without them, or removes it, too.
+#
+# files: paths to remove; unhold: packages that are held no longer; purge: packages to remove;
+# repository: paths that go after them; restart: yes where Docker runs on, with its defaults;
+# unread: the file that says that Docker has not been restarted yet. Without it, a run that ends in
+# between would leave Docker with what it has read.
+# shellcheck disable=SC2086 # paths and names, one a word
+: "${files?}" "${unhold?}" "${purge?}" "${repository?}" "${restart?}" "${unread?}"
+
+if [ "$restart" = yes ]; then
+  mkdir -p "${unread%/*}"
+  touch "$unread"
+fi
+rm -f $files
+[ -z "$unhold" ] || printf '%s install\n' $unhold | dpkg --set-selections
+if [ -n "$purge" ]; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -o DPkg::Lock::Timeout=300 purge -y $purge
+fi
+if [ "$restart" = yes ]; then
+  systemctl daemon-reload
+  systemctl reset-failed docker.socket docker.service 2>/dev/null || :
+  systemctl restart docker.service
+  rm "$unread"
+fi
+if [ -n "$repository" ]; then
+  rm -f $repository
+  systemctl daemon-reload
+fi
