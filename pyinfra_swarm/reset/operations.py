@@ -51,6 +51,7 @@ from pyinfra_swarm.run.converge import (
 from pyinfra_swarm.run.findings import Finding, changes, refusals
 from pyinfra_swarm.run.limit import in_limit
 from pyinfra_swarm.run.onhost import program
+from pyinfra_swarm.run.shell import function
 from pyinfra_swarm.ssh.operations import RELOAD
 from pyinfra_swarm.ssh.sshd import DROP_IN
 
@@ -193,8 +194,8 @@ def rollback_removed(settings: Settings) -> Commands:
     """The rollback itself is gone, when all else is."""
     if not report("reset", plan_rollback(observe(Files))):
         return
-    uninstall = rollback.uninstall(("ssh", "access", "firewall"))
-    yield script(f"{uninstall}\n{program(__file__, 'remove_folders.sh')}")
+    uninstall = function("uninstall", rollback.uninstall(("ssh", "access", "firewall")))
+    yield script(program(__file__, "remove_rollback.sh", using=[uninstall]))
 
 
 def _purge() -> bool:
