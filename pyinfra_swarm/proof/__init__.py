@@ -1,1 +1,1 @@
-"""The proof that the nodes talk to each other encrypted: who meets whom, how, and the verdict."""
+"""The proof that nodes exchange encrypted packets: which pairs, how, and the verdict."""

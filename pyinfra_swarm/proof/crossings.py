@@ -26,7 +26,7 @@ SWARM_DEPLOY = "pyinfra inventory.py deploys/swarm.py"
 class Crossing:
     """One network, from one node to another.
 
-    sender, receiver: names of hosts; source, target: their ends.
+    sender, receiver: names of hosts; source, target: their attachments.
     underlay: the sender's and the receiver's addresses as swarm nodes.
     """
 
@@ -41,7 +41,7 @@ class Crossing:
 def crossings(
     settings: Settings, observed: Observed, attachments: Attachments, focus: Iterable[str] = ()
 ) -> tuple[Crossing, ...]:
-    """Every ordered pair of nodes in every encrypted network that both have an end of.
+    """Every ordered pair of nodes in every encrypted network that both are attached to.
 
     focus: only pairs with one of these hosts; none: all pairs.
     """
@@ -76,7 +76,7 @@ def _address(observed: Observed, name: str) -> str:
 
 
 def unproven(settings: Settings, observed: Observed, attachments: Attachments) -> dict[str, str]:
-    """Nodes that take no part, with the reason: declared hosts by name, others by host name."""
+    """Nodes that take no part, with the reason: declared hosts by name, others by hostname."""
     cluster = view(settings, observed)
     found: dict[str, str] = {}
     if cluster is None:
@@ -96,7 +96,7 @@ def unproven(settings: Settings, observed: Observed, attachments: Attachments) -
         elif node.state != "ready":
             found[host.name] = f"is {node.state}"
         elif attachments.get(host.name) is None:
-            found[host.name] = "did not say which networks it has an end of"
+            found[host.name] = "did not say which networks it is attached to"
         elif not has_ingress(attachments, host.name):
             found[host.name] = NO_INGRESS
     silent = {name for name, m in observed.items() if m is None or m.engine != "running"}
@@ -111,7 +111,7 @@ def unproven(settings: Settings, observed: Observed, attachments: Attachments) -
     return found
 
 
-NO_INGRESS = "has no end of the ingress network"
+NO_INGRESS = "is not attached to the ingress network"
 """Why a ready node takes no part: unlike the other reasons, this one is a defect."""
 
 
@@ -123,7 +123,7 @@ def has_ingress(attachments: Attachments, name: str) -> bool:
 def plan_proof(
     settings: Settings, observed: Observed, attachments: Attachments, name: str
 ) -> list[Finding]:
-    """What stands against the proof: refusals for all hosts, notices for those they concern."""
+    """What prevents the proof: refusals for all hosts, notices for those they concern."""
     cluster = view(settings, observed)
     if cluster is None:
         return [
@@ -150,7 +150,7 @@ def plan_proof(
         Notice(
             f"node {node}",
             f"takes no part in the proof: {reason}",
-            remedy=f"`{SWARM_DEPLOY}` has it join" if reason == NO_INGRESS else "",
+            remedy=f"`{SWARM_DEPLOY}` attaches it" if reason == NO_INGRESS else "",
         )
         for node, reason in without.items()
         if node == name or (name == acting and (node not in declared or observed[node] is None))

@@ -1,9 +1,9 @@
 """The packets of the proof: sent with what every host has, counted by its kernel, read back.
 
-A node sends UDP datagrams from its own end of a network to a port of the other node's end where
+A node sends UDP datagrams from its attachment to a network to a port of the other node's where
 nobody listens; the other kernel answers each with “port unreachable” (RFC 1122, 3.2.2.1). So the
-far side needs no program, and the near side only bash, of which every Debian and Ubuntu has one.
-Counters of the kernel and of the firewall, read before and after, tell how they travelled.
+receiver needs no program, and the sender only bash, which every Debian and Ubuntu has. Counters of
+the kernel and of the firewall, read before and after, show how the packets travelled.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SMALL_TRIES, FULL_TRIES = 30, 5
 """How often, a second apart: the first may have to wait for a network that just comes up."""
 
 FRAMES = 3
-"""Forged frames to each end."""
+"""Forged frames to each receiver."""
 
 EACH_NETWORK = SMALL_TRIES + FULL_TRIES + 10
 """Seconds after which all pairs of one network have been tried."""
@@ -56,9 +56,9 @@ def exchange(mine: Sequence[Crossing], port: int) -> tuple[str, str]:
 
 
 def forge(mine: Sequence[Crossing], port: int) -> tuple[str, str]:
-    """The script that sends clear VXLAN frames to the others' ends, and its standard input.
+    """The script that sends clear VXLAN frames to the other nodes, and its standard input.
 
-    They leave from the ingress network's end through Docker's bridge to the outside, as a
+    They leave from the ingress network's namespace through Docker's bridge to the outside, as a
     container's packets do: so neither Docker's rule that has VXLAN encrypted nor the firewall's
     that keeps clear VXLAN from leaving meets them, and they arrive from this node's own address.
     """
@@ -95,8 +95,8 @@ def _bash(text: str) -> str:
     return f"bash -c {shlex.quote(SECTION + text)} proof"
 
 
-# What came of it
-# ---------------
+# What the hosts report
+# ---------------------
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Exchanged:
-    """What a host tells after its exchange.
+    """What a host reports after its exchange.
 
     probes: by sandbox, peer and size in bytes. before, after: by sandbox.
     marks: Docker's rules that have VXLAN encrypted.

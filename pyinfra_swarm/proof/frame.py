@@ -1,4 +1,4 @@
-"""A VXLAN frame made by hand: what a stranger would send to get into an overlay network."""
+"""A forged VXLAN frame: what an attacker would send to get into an overlay network."""
 
 from __future__ import annotations
 

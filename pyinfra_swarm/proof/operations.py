@@ -126,7 +126,7 @@ def _once(state: State, settings: Settings, focus: Sequence[str]) -> Proof | str
         except Unproven as error:
             return _broken(pending, str(error))
         except Exception as error:
-            return _broken(pending, f"the proof broke off: {type(error).__name__}: {error}")
+            return _broken(pending, f"the proof was interrupted: {type(error).__name__}: {error}")
     try:
         shown: Proof | None = pending.get()
         assert shown is not None

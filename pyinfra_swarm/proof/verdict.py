@@ -292,8 +292,8 @@ def _too_large(what: str, crossing: Crossing, full: Probe) -> Notice | None:
         f"small packets pass, but not those of the network's full size ({size} bytes): {found}. "
         "Large transfers will hang",
         remedy="The network is made for a larger MTU underneath than the way has: set "
-        "networks.mtu to what the smallest link between the hosts carries, and have the network "
-        "made anew",
+        "networks.mtu to what the smallest link between the hosts carries, and recreate the "
+        "network",
     )
 
 
@@ -336,8 +336,7 @@ def _cut(name: str, mine: Iterable[Crossing], told: Exchanged) -> tuple[Notice, 
                     f"overlay {of_it[0].network}",
                     f"its full-size packets leave {name} in pieces: the network is made for a "
                     "larger MTU than this host's link has",
-                    remedy="Set networks.mtu to the smallest link's, and have the network made "
-                    "anew",
+                    remedy="Set networks.mtu to the smallest link's MTU, and recreate the network",
                 )
             )
     return tuple(notices)
@@ -372,7 +371,7 @@ def _summary(proof: Proof) -> list[str]:
     failed = len(proof.problems())
     total = len(proof.pairs)
     if not total:
-        return ["There are no pairs of nodes to prove anything of."]
+        return ["There are no pairs of nodes to prove anything about."]
     lines = [f"{total - failed} of {total} pairs proven: encrypted, in both sizes."]
     if unsure := {pair.receiver for pair in proof.pairs if pair.clear_frame == "did not arrive"}:
         lines.append(
@@ -381,5 +380,5 @@ def _summary(proof: Proof) -> list[str]:
         )
     if proof.watched:
         lines.append(f"tcpdump watched what left {', '.join(proof.watched)}.")
-    lines += [f"No part in it has {name}: {why}." for name, why in proof.unproven.items()]
+    lines += [f"{name} took no part: {why}." for name, why in proof.unproven.items()]
     return lines

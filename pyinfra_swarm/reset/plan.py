@@ -58,7 +58,7 @@ _MEANING = {
 }
 
 Turn = Literal["workers", "managers", "last"]
-"""When a host leaves the swarm: workers first, then managers, and last whoever is left."""
+"""When a host leaves the swarm: workers first, then managers, and last every host that is left."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MEANING = {
     "unfinished": "Nodes that an earlier run has left unfinished.",
     "managers": "Managers, except the leader.",
-    "leader": "The leader, or whoever is left of the managers: leadership may have moved.",
+    "leader": "The leader, and every manager that is still due: leadership may have moved.",
     "workers": "Workers.",
 }
 

@@ -37,7 +37,7 @@ class Expected:
 def engine_runs(seconds: int) -> FunctionCommand:
     """A command that waits until this host's engine can say where it belongs.
 
-    It never fails: whoever waits for the node next says why it is not back.
+    It never fails: the wait for the node, which comes next, says why it is not back.
     """
     return call(_wait_for_engine, seconds)
 

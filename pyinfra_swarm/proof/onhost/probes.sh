@@ -1,5 +1,5 @@
 #!/bin/bash
-# Sends datagrams to other nodes' ends of a network, from inside of this node's own namespace.
+# Sends datagrams to other nodes over a network, from inside of this node's namespace of it.
 #
 # Reads “SANDBOX LABEL ADDRESS SIZE”, a line for each peer, and prints a line for each probe:
 # “probe LABEL SIZE SENT PATH answered|silent|unsent”. PATH is the path's MTU; it is there where the

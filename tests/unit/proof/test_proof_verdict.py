@@ -316,7 +316,7 @@ def test_a_long_table_shows_what_failed_and_counts_the_rest() -> None:
 
 
 def test_without_pairs_the_table_says_that_there_are_none() -> None:
-    assert table(Proof()) == ["There are no pairs of nodes to prove anything of."]
+    assert table(Proof()) == ["There are no pairs of nodes to prove anything about."]
 
 
 def test_a_row_is_plain_data_for_programs() -> None:
@@ -549,5 +549,5 @@ def test_a_table_of_sixty_rows_is_shown_whole() -> None:
 def test_who_took_no_part_is_told_with_the_reason() -> None:
     pair = row(Told().proof(), "rk1", "rk2")
     assert table(Proof((pair,), unproven={"rk9": "it is down"}))[-1] == (
-        "No part in it has rk9: it is down."
+        "rk9 took no part: it is down."
     )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed
+from pyinfra_swarm.rolling import operations
 from pyinfra_swarm.rolling.jobs import (
     Options,
     Roll,
@@ -16,11 +17,13 @@ from pyinfra_swarm.rolling.jobs import (
     Work,
     restart,
 )
+from pyinfra_swarm.rolling.operations import Job, Situation
 from pyinfra_swarm.rolling.plan import (
     plan,
     still_due,
 )
-from pyinfra_swarm.run.findings import Change, Notice, Refusal
+from pyinfra_swarm.run.converge import Commands, Refused
+from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 from pyinfra_swarm.swarm.labels import plan_labels
@@ -338,3 +341,33 @@ def test_the_site_leaves_a_node_that_is_worked_on_as_it_is() -> None:
     hosts[1]["availability"] = "active"
     active = Settings(hosts=hosts)
     assert plan_labels(active, observed, active.host("rk2")) == [notice]
+
+
+def test_a_node_is_looked_at_once_more_right_before_it_is_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While it was drained, another manager was lost: then its engine is not stopped."""
+    changed_nodes: list[str] = []
+
+    def change(settings: Settings, given: Options) -> Commands:
+        changed_nodes.append("rk1")
+        yield from ()
+
+    def situation(*nodes: Node) -> Situation:
+        return Situation(SETTINGS.host("rk1"), swarm(*nodes), ALL, tuple(NAMES), DUE, [])
+
+    def refuse(part: str, findings: list[Finding]) -> None:
+        if findings:
+            raise Refused(findings[0].sentence())
+
+    job = Job("restart", lambda *seen: DUE, change)
+    monkeypatch.setattr(operations, "progress", lambda words: None)
+    monkeypatch.setattr(operations, "report", refuse)
+    monkeypatch.setattr(operations, "look", lambda *of: situation(DRAINED, *NODES[1:]))
+    list(operations._work(SETTINGS, job, situation(*NODES), NODES[0], "rk2", ()))
+    assert changed_nodes == ["rk1"]
+    lost = replace(node(2), state="down", reachability="unreachable")
+    monkeypatch.setattr(operations, "look", lambda *of: situation(DRAINED, lost, *NODES[2:]))
+    with pytest.raises(Refused, match="of 3 managers 2 must stay reachable"):
+        list(operations._work(SETTINGS, job, situation(*NODES), NODES[0], "rk2", ()))
+    assert changed_nodes == ["rk1"]
