@@ -94,7 +94,8 @@ class World:
         reachable = [node for node in managers if node.reachability == "reachable"]
         return len(reachable) >= majority(len(managers))
 
-    def says(self, name: str) -> Membership:
+    def says(self, name: str, listed: tuple[Node, ...] | None) -> Membership:
+        """What a host says; listed: what managers list, ``None`` where they have no quorum."""
         if self.boards[name].started is None:
             return Membership("stopped")
         node = self.nodes[name]
@@ -106,7 +107,7 @@ class World:
             node=node.id,
             manager=manager,
             cluster="swarm",
-            nodes=self.listed() if manager and self.quorate() else None,
+            nodes=listed if manager else None,
             in_ingress=True,
         )
 
@@ -114,7 +115,8 @@ class World:
         return [Swarm("swarm", nodes={node.id: node for node in self.listed()})]
 
     def observe(self) -> dict[str, Membership | None]:
-        said: dict[str, Membership | None] = {name: self.says(name) for name in self.nodes}
+        listed = self.listed() if self.quorate() else None
+        said: dict[str, Membership | None] = {name: self.says(name, listed) for name in self.nodes}
         if self.liar is not None:
             own = said.pop(self.liar.name)
             said[self.liar.name] = self.liar.says(self, own, dict(said))
