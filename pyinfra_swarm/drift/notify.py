@@ -216,6 +216,6 @@ def from_environment() -> Channels:
     if where.urls and find_spec("apprise") is None:
         raise Unusable(
             "DRIFT_NOTIFY is set, and apprise, which sends notifications, is not installed\n"
-            "    instead: pip install 'pyinfra-swarm[drift]' (in a clone: pip install -e '.[drift]')"
+            "    instead: pip install 'pyinfra-swarm[drift]', in a clone pip install -e '.[drift]'"
         )
     return where
