@@ -497,7 +497,7 @@ def test_timer_is_installed_fires_is_shown_and_removed_on_a_real_systemd(
         shown = show(user=user)
         assert f"{UNIT}.timer" in shown
         assert "Result=success" in shown
-        assert "The timer is gone" in remove(user=user)
+        assert "The timer is removed" in remove(user=user)
         assert f"{UNIT}" not in systemctl(f"{ctl} list-timers --all {UNIT}.timer")
         assert f"{UNIT}" not in systemctl(f"{ctl} list-unit-files {UNIT}.timer")
         assert not list(units.iterdir())

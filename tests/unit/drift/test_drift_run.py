@@ -445,7 +445,7 @@ def greet(board: socket.socket) -> None:
             "are required: install|remove|show\n    instead: pyinfra-swarm drift",
         ),
         (["schedule", "instal"], "invalid choice: 'instal'"),
-        (["--limit", "workers"], "--limit workers: there are none; hosts are rk1"),
+        (["--limit", "workers"], "--limit workers: there are none; the hosts are rk1"),
         (["--html", "/tmp"], "/tmp: is a folder"),
         (["--since", "/proc/nowhere/state"], "/proc/nowhere/state: cannot be used"),
         (["--lab"], "The lab was asked for, but the settings in force are cluster.toml"),
@@ -478,7 +478,7 @@ def test_settings_that_cannot_be_used_are_told_before_any_host_is_asked(boards: 
 def test_a_time_limit_is_a_number_of_seconds(boards: Path, seconds: str) -> None:
     ran = drift("--timeout", seconds, SWARM_SETTINGS=str(boards))
     assert ran.returncode == 1
-    assert "no number of seconds from 1 to 86400" in ran.stderr
+    assert "not a number of seconds from 1 to 86400" in ran.stderr
 
 
 def test_the_memory_of_another_cluster_is_left_alone(boards: Path, tmp_path: Path) -> None:
@@ -519,5 +519,5 @@ def test_a_check_that_is_ended_ends_pyinfra_too(boards: Path, number: int) -> No
         connection.close()
     assert process.returncode == 128 + number
     assert output == ""
-    assert "ended before it was through" in errors
+    assert "the check was interrupted, so it has no result" in errors
     assert "Traceback" not in errors
