@@ -136,7 +136,7 @@ def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None
     way, and a host of which nothing is known is not done.
 
     Hosts that are at an operation at the same time decide by the same view. One that comes to it a
-    moment later would see what another has begun to change: a swarm that is being founded, a
+    moment later would see what another has begun to change: a swarm that is being initialised, a
     manager whose engine is stopped. A host that has gone on itself looks anew.
     """
     kept, me = this_run(_Observations), current_host()

@@ -225,7 +225,7 @@ def test_a_dry_run_takes_no_lock_and_tells_of_one(runs: Runs) -> None:
     dry = runs.hosts.pyinfra("--dry", "inventory.py", "deploys/swarm.py", "-vv")
     assert dry.returncode == 0, dry.output
     assert dry.output.count("a run is changing this cluster: ") == 1
-    assert "Swarm | find it, or initialize it" in dry.output
+    assert "Swarm | find it, or initialise it" in dry.output
     assert dry.output.count(">>>") == commands
     assert runs.held() == list(MANAGERS)
 
