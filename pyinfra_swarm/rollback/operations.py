@@ -157,7 +157,7 @@ def _ending(
         if clock.now() > deadline:
             return (
                 "Could not confirm that the host has put back what was there before "
-                f"({said}); it does so by itself, at the latest when it is switched off and on"
+                f"({said}); it does so by itself, at the latest when it is powered off and on"
             )
         time.sleep(_PAUSE)
 

@@ -181,8 +181,8 @@ def undo(subject: str) -> str:
 def undo_all() -> str:
     """A shell script that undoes every unconfirmed change now, and fails where one is left.
 
-    Files that were broken before any change of ours are put back as they were, and may be refused
-    again by the running system: that does not keep better ones from taking their place.
+    Files that were broken before this project's change are put back as they were. The running
+    system may refuse them again; that does not keep better ones from taking their place.
     """
     values = {"root": ROOT, "restore": RESTORE, "unread": str(UNREAD)}
     return program(__file__, "undo_all.sh", **values).rstrip()

@@ -13,7 +13,7 @@ from pyinfra_swarm.rolling.operations import Job, running
 from pyinfra_swarm.rolling.stages import stages
 from pyinfra_swarm.rolling.wait_for_node import PAUSE
 from pyinfra_swarm.run import clock, reporting
-from pyinfra_swarm.run.connection import log_in_anew, read
+from pyinfra_swarm.run.connection import log_in_again, read
 from pyinfra_swarm.run.converge import Commands, call, observe, pause, progress, script
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _wait_for_boot(state: State, host: Host, boot: str, seconds: int) -> bool:
     deadline = clock.now() + seconds
     while clock.now() < deadline:
         pause(PAUSE)
-        if log_in_anew(host) and _boot(host) not in ("", boot):
+        if log_in_again(host) and _boot(host) not in ("", boot):
             return True
     reporting.failed(
         host,

@@ -10,7 +10,7 @@ from pyinfra_swarm.nodes import facts
 from pyinfra_swarm.nodes.membership import Membership
 from pyinfra_swarm.rolling.health import not_back
 from pyinfra_swarm.run import clock, reporting
-from pyinfra_swarm.run.connection import log_in_anew
+from pyinfra_swarm.run.connection import log_in_again
 from pyinfra_swarm.run.converge import Unobserved, call, forget_observations, observe_on, pause
 
 PAUSE = 2
@@ -58,7 +58,7 @@ def _wait_for_engine(state: State, host: Host, seconds: int) -> bool:
         if own is not None and own.engine == "running":
             break
         if own is None:
-            log_in_anew(host)
+            log_in_again(host)
         pause(PAUSE)
     return True
 
@@ -86,7 +86,7 @@ def _wait_for_node(state: State, host: Host, expected: Expected, restored: bool)
             )
             return False
         if own is None:
-            log_in_anew(host)
+            log_in_again(host)
         pause(PAUSE)
 
 

@@ -1,7 +1,7 @@
-"""What is typed wrong on pyinfra's command line, said before any host is asked.
+"""Mistakes on pyinfra's command line, reported before any host is asked.
 
-pyinfra takes whatever ``--data`` is given, and a file that is not there for the name of a host: a
-run with a slip would end as one that had nothing to do, or do something else than was meant.
+pyinfra takes any ``--data``, and takes a missing file for the name of a host. So a run with a
+mistake would end as if there were nothing to do, or would do something else than was meant.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ OPTIONS = (
 
 
 def refuse_slips(hosts: Collection[str] | None = None) -> None:
-    """End the run with one message where its command line cannot be meant.
+    """End the run with one message where its command line does not make sense.
 
     hosts: the names of the declared ones, once the settings are read.
     """
@@ -151,7 +151,7 @@ def inventory_slips(inventory: str, words: Sequence[str]) -> list[str]:
     elif Path(inventory).is_file() and inventory.endswith(".py"):
         return []
     elif inventory.endswith((".py", ".toml")) or any(deploys([word]) for word in words):
-        found = f"{inventory} is no inventory file"
+        found = f"{inventory} is not an inventory file"
     else:
         return []  # pyinfra alone, on hosts that are not declared
     right = shlex.join(["pyinfra", "inventory.py", *meant])
@@ -159,13 +159,13 @@ def inventory_slips(inventory: str, words: Sequence[str]) -> list[str]:
 
 
 def fact_slips(words: Sequence[str]) -> list[str]:
-    """Facts that are asked for without the word for it, and names that are no fact's."""
+    """Facts that are asked for without the word ``fact``, and names that no fact has."""
     if words[:1] and words[0].startswith("facts."):
         right = shlex.join(["pyinfra", "inventory.py", "fact", *words])
         return [f"{words[0]}: a fact is asked for with the word fact\n\n    instead: {right}"]
     if [*words] == ["fact"]:
         right = "pyinfra inventory.py fact facts.swarm.Nodes"
-        return [f"fact: which one is not said\n\n    instead: {right} (all: docs/facts.md)"]
+        return [f"fact: name the fact to ask for\n\n    instead: {right} (all: docs/facts.md)"]
     found = []
     for word in words[1:] if words[:1] == ("fact",) else ():
         module, _, name = word.replace(":", ".").rpartition(".")
@@ -177,7 +177,7 @@ def fact_slips(words: Sequence[str]) -> list[str]:
             names = sorted(fact.__name__ for fact in own)
             meant = nearest(name, names)
             right = ", ".join(f"{module}.{name}" for name in ([meant] if meant else names))
-            found.append(f"{word} is no fact\n\n    instead: {right} (all: docs/facts.md)")
+            found.append(f"{word} is not a fact\n\n    instead: {right} (all: docs/facts.md)")
     return found
 
 
@@ -210,7 +210,7 @@ def data_slips(
             # Without its value: a mistyped _sudo_password has a secret one.
             found.append(_unknown(key, options, jobs))
     found += [
-        f"deploys/{name}.py has to be told --data {option}"
+        f"deploys/{name}.py needs --data {option}"
         for option in options.values()
         for name in jobs or ()
         if name in option.needed and option.key not in keys
@@ -228,8 +228,7 @@ def _unknown(key: str, options: Mapping[str, Option], jobs: Sequence[str]) -> st
     if key in ("host", "limit"):
         right.append("--limit HOST for some hosts only")
     return (
-        f"--data {key}= is nothing that {by} knows\n\n"
-        f"    instead: {'; or '.join(right) or 'leave it out'}"
+        f"{by} does not take --data {key}=\n\n    instead: {'; or '.join(right) or 'leave it out'}"
     )
 
 

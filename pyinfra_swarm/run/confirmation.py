@@ -1,4 +1,4 @@
-"""The owner's word, asked for before something is destroyed."""
+"""Before something is destroyed, the owner is asked to type a word."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ class _Answers:
 
 @dataclass(frozen=True)
 class Proposal(Generic[T]):
-    """What a job is about to do, as its owner is shown it before he is asked.
+    """What a job is about to do, as its owner is shown it before the question.
 
-    part, findings: what is told on this host; a refusal among them ends it before the question.
+    part, findings: what is reported on this host; a refusal among them ends it before the question.
     plan: what the job carries out. Compared with ``==``: it holds what the work rests on, and
     nothing that changes by itself, such as times.
     word: what has to be typed, such as the name of the host that goes; "" where nothing is
     destroyed: then nobody is asked.
     consequence: what cannot be taken back, as a sentence (``rk4 leaves the swarm, and its …``).
-    whole: what later operations will tell and do; compared, and not told here.
+    whole: what later operations will report and do; compared, and not reported here.
     """
 
     part: str
@@ -65,7 +65,7 @@ class Proposal(Generic[T]):
 
 
 def confirmed(propose: Callable[[], Proposal[T]]) -> T:
-    """Tell a plan, ask its owner, plan anew, and go on only if the plan is still the same.
+    """Report a plan, ask its owner, plan again, and go on only if the plan is still the same.
 
     propose: observes and plans, and does nothing else: it is called twice. While the question
     waits, a switch may come back, and what was right to destroy is right no longer.
@@ -75,7 +75,7 @@ def confirmed(propose: Callable[[], Proposal[T]]) -> T:
     while the run only plans. ``-y`` is no answer, and neither is a word in the inventory: it has to
     come with this very run.
 
-    Raises :class:`run.converge.Refused`, told already, which fails this host.
+    Raises :class:`run.converge.Refused`, reported already, which fails this host.
     """
     answered = {word for word, answer in this_run(_Answers).words.items() if answer.ready()}
     shown = propose()
@@ -87,13 +87,13 @@ def confirmed(propose: Callable[[], Proposal[T]]) -> T:
         raise GreenletExit  # pyinfra waits for its hosts' greenlets before it disconnects
     if answer.text != shown.word:
         report(PART, [refusal(shown.word, shown.consequence, answer.text, sys.argv[1:])])
-    # What was planned after the answer is held against what was asked, all else planned anew.
+    # What was planned after the answer is compared with what was asked; all else is planned again.
     now = shown if shown.word in answered else propose()
     different = differences(shown, now)
     if not different and now.consequence != answer.consequence:  # another host has been shown that
         different = [_now(now.consequence)]
     if different:
-        report(PART, [changed_meanwhile(different)])
+        report(PART, [changed_since(different)])
     return now.plan
 
 
@@ -116,13 +116,13 @@ def _now(consequence: str) -> str:
     return f"now: {consequence or 'nothing is to be done'}"
 
 
-def changed_meanwhile(different: Sequence[str]) -> Refusal:
+def changed_since(different: Sequence[str]) -> Refusal:
     """Why nothing is done although it was confirmed."""
     return Refusal(
         PART,
-        "things have changed while the question waited, so nothing was done: "
+        "things changed while the question waited, so nothing was done: "
         + "; ".join(one.rstrip(".") for one in different),
-        remedy="Run the same command again: it shows what is the case now, and asks anew",
+        remedy="Run the same command again: it shows the plan as it is now, and asks again",
     )
 
 
@@ -187,7 +187,7 @@ def _asked(word: str, consequence: str) -> str | None:
                 f"    To go on, type {plain(word)} and press enter; anything else changes nothing: "
             )
             click.echo(question, nl=False, err=True)
-            # All else goes on meanwhile: the connections are kept alive, and the lock held.
+            # Everything else goes on: the connections are kept alive, and the lock held.
             while not select([sys.stdin], [], [], 0.2)[0]:
                 if interruption.interrupted():
                     return None

@@ -118,12 +118,12 @@ def notice_power_loss(host: Host) -> None:
                 connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def log_in_anew(host: Host) -> bool:
+def log_in_again(host: Host) -> bool:
     """Replace the run's connection to a host by a new one; whether that worked.
 
     Quiet where it did not: the host may be on its way down or up.
     """
-    worked = pyinfra_internals.connect_anew(host)
+    worked = pyinfra_internals.connect_again(host)
     if worked:
         notice_power_loss(host)
     return worked

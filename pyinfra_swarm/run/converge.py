@@ -87,7 +87,7 @@ P = ParamSpec("P")
 
 
 class Refused(Exception):
-    """The plan holds a refusal; it has been told already."""
+    """The plan holds a refusal; it has been reported already."""
 
 
 class Overtaken(Refused):
@@ -154,13 +154,13 @@ def _taken(*, waiting: bool = False) -> str:
 
 
 def pause(seconds: float) -> None:
-    """Wait between two looks. Raises :class:`Overtaken` where another run has begun meanwhile."""
+    """Wait between two looks. Raises :class:`Overtaken` where another run has begun."""
     time.sleep(seconds)
     still_ours(waiting=True)
 
 
 def call(work: Callable[..., bool], *arguments: Any) -> FunctionCommand:
-    """A function of ours as a command: ``work(state, host, *arguments)``, false where it fails.
+    """A Python function as a command: ``work(state, host, *arguments)``, false where it fails.
 
     It runs in a greenlet of its own: pyinfra's time limit (``_timeout``) is meant for a single
     remote command, and would end the function in the middle, without a word about where, and with
@@ -219,13 +219,13 @@ def _fail(state: State, host: Host, message: str, told: bool) -> bool:
 
 
 def converges(part: str) -> Callable[[Callable[P, Commands]], PyinfraOperation[P]]:
-    """Make an operation out of a body that observes, plans, tells and yields commands.
+    """Make an operation out of a body that observes, plans, reports and yields commands.
 
     It brings a host to what is declared: where that is so, it yields nothing.
 
     part: the part of the job, as findings name it (``ssh``, ``docker``, ``swarm``).
 
-    A refusal, a fact that was not answered, or an error of our own fails this host and nothing
+    A refusal, a fact that was not answered, or an unexpected error fails this host and nothing
     else: at prepare by pyinfra's list of failed hosts, at execution by a command that fails (an
     exception would end the whole run, on all hosts).
     """
@@ -236,7 +236,7 @@ def job(part: str) -> Callable[[Callable[P, Commands]], PyinfraOperation[P]]:
     """The same for what is done because somebody asks for it: a reset, a backup, a reboot.
 
     It describes no state that hosts could differ from. A check that plans it would call a healthy
-    cluster drifted, and offer the reset as what mends it: so a check takes none (``drift/states``
+    cluster drifted, and offer the reset as the fix. So a check takes none (``drift/states``
     knows them by this decorator).
     """
     return _operation(part, asked_for=True)

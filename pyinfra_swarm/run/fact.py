@@ -31,8 +31,8 @@ T = TypeVar("T")
 class Beside:
     """What is to be known of an answer beside the fact's value.
 
-    met: a run that holds the cluster's lock there, as the host says; who is believed is for the
-    reader to decide. problem: why the answer is none, in words; "" where it is one.
+    met: a run that holds the cluster's lock there, as the host says; the reader decides whether to
+    believe it. problem: why the answer is none, in words; "" where it is one.
     """
 
     met: lock.Met | None = None
@@ -40,7 +40,7 @@ class Beside:
 
 
 beside: ContextVar[Beside | None] = ContextVar("beside", default=None)
-"""Set by whoever wants to know it of the fact that is asked next."""
+"""Set by the caller that wants to know it of the fact that is asked next."""
 
 
 class SubjectFact(FactBase[T], Generic[T]):

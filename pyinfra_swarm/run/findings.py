@@ -15,7 +15,7 @@ class Finding:
     what: the thing that differs, in the field's own terms (``sshd PasswordAuthentication``).
     reason: why it matters or what is the case, a sentence a person understands.
     expected, found: the two values, as text; empty where a value would say nothing.
-    remedy: what a person can do; empty where the operation mends it.
+    remedy: what a person can do; empty where the operation fixes it.
 
     Each is one line that can be printed (:func:`~run.printable.plain`), whatever a host has said:
     findings go to terminals, pages, mails and files. A command in them stands between backticks,
@@ -57,7 +57,7 @@ _TOLD = fields(Finding)
 
 @dataclass(frozen=True)
 class Change(Finding):
-    """A difference that the operation mends."""
+    """A difference that the operation fixes."""
 
     kind: ClassVar[str] = "change"
 
@@ -81,7 +81,7 @@ KINDS = tuple(kind.kind for kind in (Change, Notice, Refusal))
 
 
 def changes(findings: list[Finding]) -> list[Change]:
-    """Only what the operation has to mend."""
+    """Only what the operation has to fix."""
     return [finding for finding in findings if isinstance(finding, Change)]
 
 

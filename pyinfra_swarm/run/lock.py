@@ -313,7 +313,7 @@ def _take_again(state: State, host: Host, *, waiting: bool = False) -> bool:
         unbroken = held and ours.since <= former.answered
         try:
             found = _take(state, host)
-        except pyinfra_internals.NoConnectionFound as error:  # it is being connected anew
+        except pyinfra_internals.NoConnectionFound as error:  # it is being connected again
             found = str(error)
         ours.tried[host.name] = clock.now()
         if isinstance(found, Met):

@@ -20,7 +20,7 @@ FILE = "/run/pyinfra-swarm.lock"
 empties it."""
 
 LAST = "/run/pyinfra-swarm.last"
-"""Who held the lock last. A run that has slept sees here whether another was at work meanwhile."""
+"""Who held the lock last. A run that has slept sees here whether another has been at work since."""
 
 SILENCE = 60
 """Seconds without a sign of the run after which a manager lets go of the lock: a run whose
@@ -83,7 +83,7 @@ class Holder:
 
 
 _SOMEBODY = Holder("somebody", "another computer", 0, "", "")
-"""Whoever has left what cannot be read."""
+"""The holder where what it left cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Met:
         return f"held by {who} since {self._since(now)}"
 
     def description(self, now: datetime) -> str:
-        """The same in full, for who has to wait for it. now: local time."""
+        """The same in full, for whoever has to wait for it. now: local time."""
         if self.holder is None:
             return f"somebody, since {self._since(now)}"
         parts = [part for part in (self.holder.deploys, _ago(self.seconds)) if part]
@@ -193,7 +193,7 @@ def refusal(found: Met, now: datetime) -> str:
 
 
 def overtaken(found: Met, now: datetime) -> str:
-    """What a run says that finds its place taken when it wakes up."""
+    """The message of a run that wakes up and finds that another one has the lock."""
     return (
         "this run was silent for too long to keep the cluster's lock, and another run has begun: "
         f"{found.description(now)}. Wait until it has ended, then run again"
@@ -201,26 +201,29 @@ def overtaken(found: Met, now: datetime) -> str:
 
 
 def replaced(by: Holder) -> str:
-    """What a run says that wakes up when another one has come and gone."""
+    """The message of a run that wakes up after another one has come and gone."""
     deploys = f" ({by.deploys})" if by.deploys else ""
     return (
-        "this run was silent for too long to keep the cluster's lock, and another run has worked "
-        f"meanwhile: {by.user}@{by.computer}{deploys}. This run changes nothing more, since its "
-        "plan is older than that. Run again: it looks anew"
+        "this run was silent for too long to keep the cluster's lock, and another run has been "
+        f"at work since: {by.user}@{by.computer}{deploys}. This run changes nothing more, because "
+        "its plan is out of date. Run it again: it makes a new plan"
     )
 
 
 def unheld(names: Sequence[str]) -> str:
-    """What a run says that cannot tell whether it still has the lock. names: who held it for it."""
+    """The message of a run that cannot know whether it still has the lock.
+
+    names: the managers that held it for this run.
+    """
     return (
         f"{listed(names)} held the cluster's lock for this run and cannot be reached any more, "
         "so another run may have begun. This run changes nothing more. Run again when a manager "
-        "answers; if you run again before that, it goes on without the lock"
+        "answers; if you run it before that, it goes on without the lock"
     )
 
 
 def not_held(reasons: Mapping[str, str]) -> str:
-    """What a run says that managers answer, and none of which can hold the lock.
+    """The message of a run whose managers answer, but cannot hold the lock.
 
     reasons: why not, by the manager's name.
     """
@@ -233,7 +236,7 @@ def not_held(reasons: Mapping[str, str]) -> str:
 
 
 def nobody_there(names: Sequence[str]) -> str:
-    """What a run says that goes on without the lock. names: the declared managers."""
+    """The message of a run that goes on without the lock. names: the declared managers."""
     return (
         f"this run goes on without the cluster's lock: {listed(names)} {verb(names, 'is', 'are')}"
         " not reached by SSH, and only a manager can hold it. Make sure that nobody else works on "

@@ -137,7 +137,7 @@ def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None
 
     Hosts that are at an operation at the same time decide by the same view. One that comes to it a
     moment later would see what another has begun to change: a swarm that is being initialised, a
-    manager whose engine is stopped. A host that has gone on itself looks anew.
+    manager whose engine is stopped. A host that has changed something itself looks again.
     """
     kept, me = this_run(_Observations), current_host()
     operation = pyinfra_internals.current_operation(me)
@@ -147,7 +147,7 @@ def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None
         return first
     generation = kept.generation
     key = (generation, phase(), fact, tuple(sorted(kwargs.items())))
-    # Kept, since each host asks for it: put together anew, it costs the square of the hosts.
+    # Kept, since each host asks for it: put together each time, it costs the square of the hosts.
     pending = kept.views.get(key)
     if pending is None:
         pending = kept.views[key] = gevent.spawn(_view, fact, kwargs)
@@ -178,7 +178,7 @@ def _view(fact: type[FactBase[T]], kwargs: dict[str, Any]) -> Mapping[str, T | N
 
 
 def _notice_other_runs() -> None:
-    """A plan that another run may be changing the hosts under is told as such."""
+    """Report it where another run may be changing the hosts while this one plans."""
     met = this_run(_Observations).met
     if not met or is_executing():  # while it is carried out, the lock is this run's own
         return

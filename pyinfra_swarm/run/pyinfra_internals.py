@@ -164,7 +164,7 @@ def print_by(echo: Callable[..., None]) -> None:
 
 
 def keep_declared_order() -> None:
-    """Have serial operations take the hosts in the inventory's order, as the plan tells them.
+    """Have serial operations take the hosts in the inventory's order, as the plan lists them.
 
     pyinfra keeps the hosts that it has reached in a set, and takes them as they come out of it.
     """
@@ -220,7 +220,7 @@ def fail_host(state: State, host: Host) -> None:
 
 
 def ask(state: State, host: Host, fact: type[FactBase[T]], arguments: Mapping[str, Any]) -> T:
-    """What a host says to a fact, asked anew; a host that does not answer does not fail."""
+    """What a host says to a fact, asked again; a host that does not answer does not fail."""
     value: T = get_fact(state, host, fact, kwargs={**arguments}, apply_failed_hosts=False)
     return value
 
@@ -260,7 +260,7 @@ def connect(host: Host, reason: str) -> bool:
     return is_connected(host)
 
 
-def connect_anew(host: Host) -> bool:
+def connect_again(host: Host) -> bool:
     """Replace the connection to a host by a new one, without a word where that fails."""
     _util.clear_askpass_cache(host)  # what was left there for sudo may be gone with the old boot
     connector = _by_ssh(host)
@@ -305,7 +305,7 @@ def transport(host: Host) -> Transport | None:
 
 
 def login_arguments(state: State, host: Host, but: Collection[str]) -> dict[str, Any]:
-    """The arguments by which commands become root on a host, as every command of ours has them.
+    """The arguments by which commands become root on a host, as every command of this run has them.
 
     but: names to leave out.
     """
@@ -334,7 +334,7 @@ def login_key(host: Host) -> PKey | None:
 
 @contextmanager
 def another_login(state: State, host: Host) -> Iterator[Any]:
-    """A connector of its own for a host, connected anew, beside the run's; closed at the end."""
+    """A connector of its own for a host, connected again, beside the run's; closed at the end."""
     connector: Any = type(host.connector)(state, host)
     try:
         connector.connect()

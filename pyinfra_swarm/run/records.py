@@ -41,7 +41,7 @@ class _Records:
 
 
 def record(entry: Mapping[str, Any]) -> None:
-    """Write a record. A disk that fills up here must not end a change half-way on a host.
+    """Write a record. A disk that fills up here must not leave a change on a host half made.
 
     Each is one line of ASCII, whatever is in it: programs differ in what they take for a line end.
     """

@@ -121,7 +121,7 @@ def test_without_the_owners_word_nothing_is_changed(cluster: Hosts) -> None:
 def test_a_name_that_is_missing_or_unknown_is_refused_on_all_hosts(cluster: Hosts) -> None:
     run = cluster.pyinfra("-y", "inventory.py", "deploys/remove.py")
     assert run.returncode == 1
-    assert "deploys/remove.py has to be told --data host=NAME" in run.output
+    assert "deploys/remove.py needs --data host=NAME" in run.output
     run = remove(cluster, "rk9")
     assert run.returncode == 1
     assert "no declared host and no node of the swarm is called rk9" in run.closing

@@ -131,7 +131,7 @@ def test_slips_are_refused_there_as_in_a_clone(installed: Installed, project: Pa
     slip = ("inventory.py", "deploys/remove.py")
     ran = run(installed.python, "-P", "-m", "pyinfra", *slip, cwd=project)
     assert ran.returncode == 1
-    assert "deploys/remove.py has to be told --data host=NAME" in ran.stderr
+    assert "deploys/remove.py needs --data host=NAME" in ran.stderr
 
 
 def test_a_fact_is_found_by_the_name_that_is_documented(

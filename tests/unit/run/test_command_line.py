@@ -96,8 +96,7 @@ def test_hosts_that_do_not_wait_for_each_other_are_refused(option: str) -> None:
         (
             "confrim=home",
             "reset",
-            "--data confrim= is nothing that deploys/reset.py knows\n\n"
-            "    instead: --data confirm=WORD",
+            "deploys/reset.py does not take --data confrim=\n\n    instead: --data confirm=WORD",
         ),
         ("confirm", "reset", "--data confirm is not understood\n\n    instead: --data confirm="),
         ("purge=all", "reset", "--data purge=all is not understood\n\n    instead: --data purge="),
@@ -108,9 +107,9 @@ def test_hosts_that_do_not_wait_for_each_other_are_refused(option: str) -> None:
         ("wait=0", "upgrade", "--data wait=0 is not understood"),
         ("interruption=yes", "restart", "instead: --data interruption=accepted"),
         ("all=rk4", "reboot", "instead: --data all=yes"),
-        ("all=yes", "upgrade", "--data all= is nothing that deploys/upgrade.py knows"),
+        ("all=yes", "upgrade", "deploys/upgrade.py does not take --data all="),
         ("host=rk4", "site", "or --limit HOST for some hosts only"),
-        ("host=rk4", "ssh", "--data host= is nothing that deploys/ssh.py knows"),
+        ("host=rk4", "ssh", "deploys/ssh.py does not take --data host="),
         ("limit=rk4", "ssh", "instead: --limit HOST for some hosts only"),
         ("address=10.0.0.1", "ssh", "instead: leave it out"),
         ("ssh_prot=22", "site", "instead: --data ssh_port="),
@@ -152,7 +151,7 @@ def test_a_key_is_given_once() -> None:
     [("remove", ["host=NAME"]), ("restore", ["file=PATH", "identity=PATH"]), ("backup", [])],
 )
 def test_what_a_job_cannot_do_without_is_asked_for(job: str, missing: list[str]) -> None:
-    told = [f"deploys/{job}.py has to be told --data {option}" for option in missing]
+    told = [f"deploys/{job}.py needs --data {option}" for option in missing]
     assert data_slips([], [job]) == told
 
 
@@ -169,7 +168,7 @@ def test_of_other_peoples_deploys_any_option_may_be_one() -> None:
 def test_an_inventory_that_is_not_there(inventory: str) -> None:
     [slip] = inventory_slips(inventory, ["inventory.py", "deploys/site.py"])
     assert [slip] == inventory_slips(inventory, ["deploys/site.py"])
-    assert slip.startswith(f"{inventory} is no inventory file\n\n")
+    assert slip.startswith(f"{inventory} is not an inventory file\n\n")
     assert "instead: pyinfra inventory.py deploys/site.py" in slip
 
 
@@ -202,7 +201,7 @@ def test_the_word_for_facts_without_one() -> None:
 
 def test_a_name_that_is_no_facts() -> None:
     [slip] = fact_slips(("fact", "facts.swarm.Nodes", "facts.swarm.Node"))
-    assert slip.startswith("facts.swarm.Node is no fact\n\n    instead: facts.swarm.Nodes (")
+    assert slip.startswith("facts.swarm.Node is not a fact\n\n    instead: facts.swarm.Nodes (")
     assert fact_slips(("fact", "facts.swarm.Tasks", "node=abc", "server.Users")) == []
 
 
@@ -216,7 +215,7 @@ def test_a_name_that_is_no_facts() -> None:
         (["--data", "confrim=home", "inventory.py", "deploys/reset.py"], "confirm=WORD"),
         (["--data", "confirm", "inventory.py", "deploys/reset.py"], "confirm is not understood"),
         (["--data", "host=rk9", "inventory.py", "deploys/backup.py"], "one of rk1, rk2, rk3"),
-        (["inventry.py", "deploys/site.py"], "inventry.py is no inventory file"),
+        (["inventry.py", "deploys/site.py"], "inventry.py is not an inventory file"),
         (["inventory.py", "facts.swarm.Nodes"], "inventory.py fact facts.swarm.Nodes"),
     ],
 )

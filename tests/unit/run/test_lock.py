@@ -87,14 +87,14 @@ def test_who_gets_it_learns_who_had_it_before(said: str, last: Holder | None) ->
 def test_what_cannot_be_read_was_somebody_all_the_same() -> None:
     last = before("held {half a li")
     assert last is not None
-    assert "another run has worked meanwhile: somebody@another computer." in replaced(last)
+    assert "another run has been at work since: somebody@another computer." in replaced(last)
 
 
 def test_a_run_that_wakes_up_after_another_is_told_who_that_was() -> None:
     assert replaced(ADA) == (
-        "this run was silent for too long to keep the cluster's lock, and another run has worked "
-        "meanwhile: ada@desk (deploys/upgrade.py). This run changes nothing more, since its plan "
-        "is older than that. Run again: it looks anew"
+        "this run was silent for too long to keep the cluster's lock, and another run has been "
+        "at work since: ada@desk (deploys/upgrade.py). This run changes nothing more, because its "
+        "plan is out of date. Run it again: it makes a new plan"
     )
 
 

@@ -200,7 +200,7 @@ def test_who_wakes_up_after_another_run_has_come_and_gone_stops_as_well(
     other.communicate(timeout=5)
     assert not any(manager.is_held() for manager in managers)
     said = problem(run)
-    assert "another run has worked meanwhile: bob@sofa (deploys/upgrade.py)" in said
+    assert "another run has been at work since: bob@sofa (deploys/upgrade.py)" in said
 
 
 def test_who_wakes_up_alone_goes_on_and_looks_anew(

@@ -262,11 +262,11 @@ class TestConnections:
         state = a_run(rk1={**gone.data, "ssh_connect_retries": 0})
         assert not pyinfra_internals.connect(state.inventory.get_host("rk1"), "to see")
 
-    def test_connect_anew(self, rk1: Host, server: Server) -> None:
+    def test_connect_again(self, rk1: Host, server: Server) -> None:
         rk1.connector_data["sudo_askpass_path__/tmp"] = "/tmp/of the old boot"
         first = pyinfra_internals.transport(rk1)
         assert first is not None
-        assert pyinfra_internals.connect_anew(rk1)
+        assert pyinfra_internals.connect_again(rk1)
         second = pyinfra_internals.transport(rk1)
         assert second is not None
         assert second is not first
