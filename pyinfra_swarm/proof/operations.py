@@ -8,6 +8,7 @@ each host, whatever the number of hosts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gevent.event import AsyncResult
@@ -25,6 +26,7 @@ from pyinfra_swarm.proof.crossings import NO_INGRESS, crossings, plan_proof, unp
 from pyinfra_swarm.proof.verdict import Proof, judge, table
 from pyinfra_swarm.run import clock, context, records, reporting
 from pyinfra_swarm.run.answer import Sections
+from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.converge import (
     Commands,
     call,
@@ -101,7 +103,11 @@ def _limit() -> tuple[str, ...]:
     return near if len(near) < len(context.state().inventory) else ()
 
 
-_proofs: dict[int, AsyncResult[Proof]] = {}
+@dataclass
+class _Proofs:
+    """made: the proof, by the id of the run's state."""
+
+    made: dict[int, AsyncResult[Proof]] = field(default_factory=dict)
 
 
 def _proven(state: State, host: Host, settings: Settings, focus: Sequence[str]) -> bool:
@@ -114,9 +120,10 @@ def _proven(state: State, host: Host, settings: Settings, focus: Sequence[str]) 
 
 
 def _once(state: State, settings: Settings, focus: Sequence[str]) -> Proof | str:
-    pending = _proofs.get(id(state))
+    proofs = this_run(_Proofs).made
+    pending = proofs.get(id(state))
     if pending is None:
-        pending = _proofs[id(state)] = AsyncResult()
+        pending = proofs[id(state)] = AsyncResult()
         try:
             proof = prove(state, settings, focus=focus)
             for line in table(proof):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.api import API
@@ -39,6 +39,7 @@ from pyinfra_swarm.rolling.wait_for_node import Expected, engine_runs, node_back
 from pyinfra_swarm.rolling.wait_for_services import services_complete
 from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.connection import connection_broke
+from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.converge import (
     Commands,
     Refused,
@@ -105,16 +106,20 @@ class Situation:
         return entry(settings, self.observed, cluster, self.me.name) if cluster else None
 
 
-_begun: dict[str, float] = {}
-"""When a job began: with this run, or with the earlier one that this run continues. The label that
-says so is gone before this run ends."""
+@dataclass
+class _Progress:
+    """How far this run's jobs have come.
 
-_orders: dict[str, tuple[str, ...]] = {}
-"""The order of turns by job, as it was when the run began: a finding that is reported twice would
-differ by its place."""
+    begun: when a job began, by its name: with this run, or with the earlier one that this run
+    continues. The label that says so is gone before this run ends.
+    orders: the order of turns by job, as it was when the run began: a finding that is reported
+    twice would differ by its place.
+    stopped_at: the host at which the job has stopped, or whose turn has not ended yet.
+    """
 
-_stopped_at = ""
-"""The host at which the job has stopped, or whose turn has not ended yet."""
+    begun: dict[str, float] = field(default_factory=dict)
+    orders: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    stopped_at: str = ""
 
 
 def look(settings: Settings, job: Job, *, planning: bool = False) -> Situation:
@@ -123,13 +128,14 @@ def look(settings: Settings, job: Job, *, planning: bool = False) -> Situation:
     planning: nodes are still to have their turns, among them those that were left unfinished.
     """
     me, observed, chosen = this_host(settings), memberships(), options(given)
+    run = this_run(_Progress)
     limit = in_limit()
     among = tuple(host.name for host in settings.hosts if host.name in limit)
-    roll = job.roll(settings, observed, chosen, _begun.get(job.name, _RUN_BEGUN))
+    roll = job.roll(settings, observed, chosen, run.begun.get(job.name, _RUN_BEGUN))
     if roll.continued:
-        _begun[job.name] = roll.begun
+        run.begun[job.name] = roll.begun
     order = order_of_turns(settings, observed, roll, among)
-    order = _orders.setdefault(job.name, order) if order else ()
+    order = run.orders.setdefault(job.name, order) if order else ()
     planning = planning or not is_executing()
     findings = plan(settings, observed, roll, me, order, among, planning=planning)
     return Situation(me, observed, chosen, among, roll, findings)
@@ -140,7 +146,7 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
 
     stage: one of :data:`rolling.nodes.STAGES`.
     """
-    global _stopped_at
+    run = this_run(_Progress)
     now = look(settings, job)
     node = now.node(settings)
     answered = view(settings, now.observed) is not None
@@ -152,18 +158,18 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
         findings = [locked_out]
     if is_executing() and changes(findings):
         findings = [*job.not_prepared(now.roll, now.among)] or findings
-    if is_executing() and _stopped_at and (changes(findings) or refusals(findings)):
-        findings = [stopped(job.name, _stopped_at)]
+    if is_executing() and run.stopped_at and (changes(findings) or refusals(findings)):
+        findings = [stopped(job.name, run.stopped_at)]
     try:
         if not report(job.name, findings):
             return
         assert node is not None  # else there is nothing to change
         [change] = changes(findings)
         if is_executing():
-            _stopped_at = _stopped_at or now.me.name  # until its turn has ended
+            run.stopped_at = run.stopped_at or now.me.name  # until its turn has ended
         yield from _carry_out(settings, job, now, node, change)
     except (Refused, Unobserved):
-        _stopped_at = _stopped_at or now.me.name
+        run.stopped_at = run.stopped_at or now.me.name
         raise
     except GeneratorExit:  # pyinfra goes no further after a command that has failed
         if is_executing():
@@ -180,7 +186,7 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
                 told=True,
             )
         raise
-    _stopped_at = ""
+    run.stopped_at = ""
 
 
 def _carry_out(

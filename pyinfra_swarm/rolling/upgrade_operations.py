@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.docker.daemon import daemon_json
@@ -16,6 +17,7 @@ from pyinfra_swarm.rolling.plan import not_prepared
 from pyinfra_swarm.rolling.restart_operations import EXPLAIN
 from pyinfra_swarm.rolling.stages import stages
 from pyinfra_swarm.rolling.upgrade import upgrade
+from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.converge import (
     Commands,
     Refused,
@@ -36,11 +38,17 @@ if TYPE_CHECKING:
     from pyinfra_swarm.nodes.membership import Observed
     from pyinfra_swarm.settings import Settings
 
-_lists_fresh: set[str] = set()
-"""The hosts whose package lists this run has made sure of: they offer what the repository has."""
 
-_prepared: set[str] = set()
-"""The hosts that have the packages, and whose configuration the new engine accepts."""
+@dataclass
+class _Hosts:
+    """Hosts by what this run has done on them, by name.
+
+    lists_fresh: it has made sure of their package lists: they offer what the repository has.
+    prepared: they have the packages, and the new engine accepts their configuration.
+    """
+
+    lists_fresh: set[str] = field(default_factory=set)
+    prepared: set[str] = field(default_factory=set)
 
 
 def _roll(settings: Settings, observed: Observed, given: Options, begun: float) -> Roll:
@@ -51,7 +59,7 @@ def _roll(settings: Settings, observed: Observed, given: Options, begun: float) 
     if behind:
         known = observe_all(Offered)
         offers = {name: offer.versions if offer else None for name, offer in known.items()}
-    return upgrade(settings, observed, engines, offers, given, fetched=_lists_fresh)
+    return upgrade(settings, observed, engines, offers, given, fetched=this_run(_Hosts).lists_fresh)
 
 
 def _change(settings: Settings, given: Options) -> Commands:
@@ -70,7 +78,7 @@ def _change(settings: Settings, given: Options) -> Commands:
 
 
 def _not_prepared(roll: Roll, among: Collection[str]) -> list[Refusal]:
-    return not_prepared(roll, among, _prepared)
+    return not_prepared(roll, among, this_run(_Hosts).prepared)
 
 
 JOB = Job("upgrade", _roll, _change, lambda settings: settings.docker.version, _not_prepared)
@@ -103,7 +111,7 @@ def fetched(settings: Settings) -> Commands:
         progress("apt's lists do not have it: fetching them again")
         yield script(FETCH_LISTS_AGAIN, timeout=600)
     if is_executing():
-        _lists_fresh.add(name)
+        this_run(_Hosts).lists_fresh.add(name)
     exact = apt_name(wanted, observe(Offered).versions)
     if is_executing() and exact is None:
         report("upgrade", [*refusals(look(settings, JOB, planning=True).findings)])
@@ -123,7 +131,7 @@ def fetched(settings: Settings) -> Commands:
         timeout=1800,
     )
     if is_executing():
-        _prepared.add(name)
+        this_run(_Hosts).prepared.add(name)
 
 
 unfinished, managers, leader, workers = stages(JOB)

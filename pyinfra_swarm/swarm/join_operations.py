@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gevent.event import AsyncResult
@@ -20,6 +21,7 @@ from pyinfra_swarm.nodes.programs import REMOVE_NODE, UPDATE_NODE
 from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.answer import NoAnswer
 from pyinfra_swarm.run.connection import UNREACHABLE, read, why
+from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.converge import Commands, call, converges, fail, script, this_host
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.writing import arrives_whole
@@ -148,7 +150,11 @@ def _attach_to_the_ingress(state: State, host: Host, acting: str, address: str) 
             )
 
 
-_tokens: dict[str, AsyncResult[str]] = {}
+@dataclass
+class _Tokens:
+    """workers: the token that lets a host in, by the name of the manager that was asked."""
+
+    workers: dict[str, AsyncResult[str]] = field(default_factory=dict, repr=False)
 
 
 def _worker_token(state: State, acting: str) -> str:
@@ -156,11 +162,12 @@ def _worker_token(state: State, acting: str) -> str:
 
     Hosts join at the same time: the first asks, the others wait for its answer.
     """
-    asked = _tokens.get(acting)
+    tokens = this_run(_Tokens).workers
+    asked = tokens.get(acting)
     if asked is not None:
         return asked.get() or ""
     pending: AsyncResult[str] = AsyncResult()
-    _tokens[acting] = pending
+    tokens[acting] = pending
     token = ""
     try:
         token = read(state.inventory.get_host(acting), WORKER_TOKEN, timeout=30)
@@ -168,6 +175,6 @@ def _worker_token(state: State, acting: str) -> str:
         logger.error(f"{acting} gave no answer when it was asked for the join token: {why(error)}")
     finally:
         if not token:
-            del _tokens[acting]
+            del tokens[acting]
         pending.set(token)
     return token

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.networks.plan import services_matter
@@ -9,6 +10,7 @@ from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Observed, Service, acting_manager
 from pyinfra_swarm.nodes.steps import Step, steps
 from pyinfra_swarm.run import context, pyinfra_internals
+from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.converge import current_host, is_executing, observe_on, report, this_host
 from pyinfra_swarm.run.findings import Finding
 from pyinfra_swarm.run.limit import in_limit
@@ -38,18 +40,22 @@ def to_do(settings: Settings, stage: Stage, observed: Observed) -> list[Step]:
     return steps(findings)
 
 
-_foreseen: tuple[Observed, int, Plan] | None = None
+@dataclass
+class _Forecast:
+    """made: from what, with how many hosts that have failed, and the plan that was made of it."""
+
+    made: tuple[Observed, int, Plan] | None = None
 
 
 def _findings(settings: Settings, stage: Stage, observed: Observed) -> list[Finding]:
     """What is the case, where it is carried out now; else what will be, when its turn comes."""
-    global _foreseen
+    forecast = this_run(_Forecast)
     run, services = context.state(), _services(settings, observed)
     seen = Seen(settings, observed, services, planning=not is_executing())
     if is_executing():
         return stage.plan(seen, this_host(settings))
     failed = {host.name for host in pyinfra_internals.failed_hosts(run)}
-    if _foreseen is None or _foreseen[0] is not observed or _foreseen[1] != len(failed):
+    if not (made := forecast.made) or made[0] is not observed or made[1] != len(failed):
         among = {*in_limit()} - failed
-        _foreseen = observed, len(failed), plan(seen, among)
-    return _foreseen[2].of(stage, current_host().name)
+        made = forecast.made = observed, len(failed), plan(seen, among)
+    return made[2].of(stage, current_host().name)
