@@ -6,32 +6,19 @@ malformed address is reported beside a duplicate name, not instead of it.
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from pyinfra_swarm.settings.address_overlaps import overlaps, subnet_size
 from pyinfra_swarm.settings.errors import Problem, field_name, shown
 from pyinfra_swarm.settings.fields import Loc
-from pyinfra_swarm.settings.values.addresses import ipv4_network_fault
-
-HOST_NETWORK_PREFIX = 24
-"""The hosts' own networks are not declared; each is taken to be this wide."""
-
-
-@dataclass(frozen=True)
-class _Range:
-    """A range of addresses somebody declared: where, and for what."""
-
-    network: ipaddress.IPv4Network
-    what: str
-    loc: Loc = ()
+from pyinfra_swarm.settings.opened_ports import opened_ports
+from pyinfra_swarm.settings.written import items, table, tables
 
 
 def problems(data: Mapping[str, Any]) -> list[Problem]:
     """Everything that is wrong between the fields of `data`, which has its defaults filled in."""
-    hosts = [host if isinstance(host, Mapping) else {} for host in _items(data.get("hosts"))]
+    hosts = tables(data.get("hosts"))
     return [
         *_no_hosts(data, hosts),
         *_no_manager(hosts),
@@ -39,9 +26,9 @@ def problems(data: Mapping[str, Any]) -> list[Problem]:
         *_init_without(data, hosts),
         *_autolock_without_a_place(data),
         *_login_shut_out(data, hosts),
-        *_overlaps(data, hosts),
-        *_subnet_size(data),
-        *_firewall(data),
+        *overlaps(data, hosts),
+        *subnet_size(data),
+        *opened_ports(data),
     ]
 
 
@@ -67,10 +54,6 @@ def warnings(managers: int, workers: int) -> list[str]:
             "recommends 7 at most"
         )
     return found
-
-
-def _items(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else ()
 
 
 def _no_hosts(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
@@ -101,21 +84,19 @@ def _doubles(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -> Ite
     yield from _twice(data, "hosts", hosts, "address", "an address of its own for every host")
     yield from _ssh_doubles(data, hosts)
     for section, key in (("networks", "overlays"), ("access", "admins")):
-        inside = data.get(section)
-        if isinstance(inside, Mapping):
-            items = [i if isinstance(i, Mapping) else {} for i in _items(inside.get(key))]
-            yield from _twice(data, f"{section}.{key}", items, "name", "each name once")
+        named = tables(table(data, section).get(key))
+        yield from _twice(data, f"{section}.{key}", named, "name", "each name once")
 
 
 def _twice(
     data: Mapping[str, Any],
     where: str,
-    items: Sequence[Mapping[str, Any]],
+    named: Sequence[Mapping[str, Any]],
     key: str,
     instead: str,
 ) -> Iterator[Problem]:
     first: dict[str, int] = {}
-    for index, item in enumerate(items):
+    for index, item in enumerate(named):
         value = item.get(key)
         if not isinstance(value, str) or not value:
             continue
@@ -133,8 +114,7 @@ def _twice(
 
 
 def _ssh_doubles(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
-    ssh = data.get("ssh")
-    common = ssh.get("port") if isinstance(ssh, Mapping) else None
+    common = table(data, "ssh").get("port")
     first: dict[tuple[str, str], int] = {}
     for index, host in enumerate(hosts):
         target = host.get("ssh_host") or host.get("address")
@@ -154,8 +134,7 @@ def _ssh_doubles(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) ->
 
 
 def _init_without(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
-    swarm = data.get("swarm")
-    names = _items(swarm.get("init_without") if isinstance(swarm, Mapping) else None)
+    names = items(table(data, "swarm").get("init_without"))
     roles = {host["name"]: host.get("role") for host in hosts if isinstance(host.get("name"), str)}
     managers = [name for name, role in roles.items() if role == "manager"]
     for index, name in enumerate(names):
@@ -191,10 +170,8 @@ def _written_otherwise(name: str, hosts: Sequence[Mapping[str, Any]]) -> str | N
 
 
 def _autolock_without_a_place(data: Mapping[str, Any]) -> Iterator[Problem]:
-    swarm = data.get("swarm")
-    if not isinstance(swarm, Mapping) or swarm.get("unlock_key_file"):
-        return
-    if swarm.get("autolock") is True:
+    swarm = table(data, "swarm")
+    if swarm.get("autolock") is True and not swarm.get("unlock_key_file"):
         yield Problem(
             "swarm.autolock",
             "true",
@@ -208,14 +185,8 @@ def _autolock_without_a_place(data: Mapping[str, Any]) -> Iterator[Problem]:
 def _login_shut_out(
     data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]
 ) -> Iterator[Problem]:
-    access, ssh = data.get("access"), data.get("ssh")
-    if not isinstance(access, Mapping) or not isinstance(ssh, Mapping):
-        return
-    admins = {
-        str(admin.get("name"))
-        for admin in _items(access.get("admins"))
-        if isinstance(admin, Mapping)
-    }
+    access, ssh = table(data, "access"), table(data, "ssh")
+    admins = {str(admin["name"]) for admin in tables(access.get("admins")) if "name" in admin}
     if access.get("others") != "deny" or not admins:
         return
     written = [host.get("ssh_user") or ssh.get("user") for host in hosts]
@@ -227,172 +198,3 @@ def _login_shut_out(
             f'would shut out "{login}", the user we log in as, who is not in access.admins',
             f'add {{ name = "{login}" }} to access.admins, or log in as one of the admins',
         )
-
-
-def _overlaps(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
-    taken = list(_host_networks(hosts))
-    clashing: list[tuple[_Range, _Range]] = []
-    for mine in _declared_ranges(data):
-        clash = next((other for other in taken if other.network.overlaps(mine.network)), None)
-        if clash:
-            clashing.append((mine, clash))
-        else:
-            taken.append(mine)
-    # Free of what stays and of each other's, so that all of the advice can be followed at once.
-    used = [one.network for one in taken]
-    for mine, clash in clashing:
-        free = _free(mine.network.prefixlen, used)
-        used += [free] if free else []
-        yield Problem(
-            field_name(mine.loc, data),
-            f'"{mine.network}"',
-            f"overlaps {clash.what}",
-            f'a network of its own, such as "{free}"'
-            if free
-            else "a smaller network, which overlaps nothing",
-        )
-
-
-def _host_networks(hosts: Sequence[Mapping[str, Any]]) -> Iterator[_Range]:
-    members: dict[ipaddress.IPv4Network, list[str]] = {}
-    for host in hosts:
-        try:
-            address = ipaddress.IPv4Address(host.get("address"))
-        except ValueError:
-            continue
-        network = ipaddress.IPv4Network((address, HOST_NETWORK_PREFIX), strict=False)
-        members.setdefault(network, []).append(str(host.get("name", address)))
-    for network, names in members.items():
-        some = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
-        yield _Range(network, f"the hosts' own network {network} ({some})")
-
-
-def _declared_ranges(data: Mapping[str, Any]) -> Iterator[_Range]:
-    for loc, value in _declared_texts(data):
-        if isinstance(value, str) and value and ipv4_network_fault(value) is None:
-            yield _Range(ipaddress.IPv4Network(value), f"{field_name(loc, data)} = {value}", loc)
-
-
-def _declared_texts(data: Mapping[str, Any]) -> Iterator[tuple[Loc, Any]]:
-    swarm, networks = data.get("swarm"), data.get("networks")
-    if isinstance(swarm, Mapping):
-        for index, pool in enumerate(_items(swarm.get("address_pool"))):
-            yield ("swarm", "address_pool", index), pool
-    if isinstance(networks, Mapping):
-        yield ("networks", "ingress_subnet"), networks.get("ingress_subnet")
-        for index, overlay in enumerate(_items(networks.get("overlays"))):
-            if isinstance(overlay, Mapping):
-                yield ("networks", "overlays", index, "subnet"), overlay.get("subnet")
-
-
-def _free(prefix: int, taken: Sequence[ipaddress.IPv4Network]) -> ipaddress.IPv4Network | None:
-    """A private network of this size, or of the next smaller one, that collides with nothing."""
-    for length in range(prefix, max(prefix, 16) + 1):
-        for space in _TO_PROPOSE:
-            size = 2 ** (32 - length)
-            first = int(space.network_address)
-            while first + size - 1 <= int(space.broadcast_address):
-                network = ipaddress.IPv4Network((first, length))
-                clash = next((other for other in taken if other.overlaps(network)), None)
-                if clash is None:
-                    return network
-                behind = int(clash.broadcast_address) + 1
-                first = -(-behind // size) * size
-    return None
-
-
-_TO_PROPOSE = tuple(
-    ipaddress.IPv4Network(text)
-    for text in ("10.200.0.0/13", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-)
-
-
-def _subnet_size(data: Mapping[str, Any]) -> Iterator[Problem]:
-    swarm = data.get("swarm")
-    if not isinstance(swarm, Mapping):
-        return
-    written = str(swarm.get("subnet_size"))
-    size = int(written) if re.fullmatch(r"[0-9]{1,2}", written) else 0
-    if not 1 <= size <= 29:  # reported as out of range already
-        return
-    pools = [one for one in _declared_ranges(data) if one.what.startswith("swarm.address_pool")]
-    narrowest = max(pools, key=lambda pool: pool.network.prefixlen, default=None)
-    if narrowest and size < (least := narrowest.network.prefixlen):
-        yield Problem(
-            "swarm.subnet_size",
-            str(size),
-            f"a /{size} for each network does not fit into {narrowest.what}",
-            f"at least {least}{', as 24' if least < 24 else ''}, or a wider pool",
-        )
-
-
-def _firewall(data: Mapping[str, Any]) -> Iterator[Problem]:
-    firewall = data.get("firewall")
-    if not isinstance(firewall, Mapping):
-        return
-    web, sources = firewall.get("web"), _items(firewall.get("web_sources"))
-    if web == "listed" and not sources:
-        yield Problem(
-            "firewall.web_sources",
-            None,
-            'is empty, while firewall.web = "listed" means the networks in it',
-            'at least one network, or firewall.web = "closed"',
-        )
-    if sources and isinstance(web, str) and web != "listed":
-        yield Problem(
-            "firewall.web_sources",
-            shown(list(sources)),
-            f'has no meaning with firewall.web = "{web}"',
-            'firewall.web = "listed", or leave the sources out',
-        )
-    yield from _swarm_ports_opened(data, firewall)
-
-
-def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) -> Iterator[Problem]:
-    swarm, ssh = data.get("swarm"), data.get("ssh")
-    vxlan = swarm.get("data_path_port") if isinstance(swarm, Mapping) else None
-    owned = {2377, 7946, *([vxlan] if isinstance(vxlan, int) else [])}
-    login = ssh.get("port") if isinstance(ssh, Mapping) else None
-    for index, port in enumerate(_items(firewall.get("web_ports"))):
-        field = f"firewall.web_ports[{index}]"
-        if isinstance(port, int) and port in owned:
-            yield _swarms_own(field, port, [port])
-        if port == login and firewall.get("ssh_sources"):
-            yield Problem(
-                field,
-                shown(port),
-                "is SSH's port, which firewall.ssh_sources closes to the web's visitors",
-                "another port, or leave it out; or firewall.ssh_sources = [], open everywhere",
-            )
-    for index, opening in enumerate(_items(firewall.get("open"))):
-        if not isinstance(opening, Mapping):
-            continue
-        covered = _ports(opening)
-        field = f"firewall.open[{index}].port"
-        if taken := sorted(port for port in owned if port in covered):
-            yield _swarms_own(field, opening["port"], taken)
-        if login in covered and firewall.get("ssh_sources") and opening.get("protocol") != "udp":
-            yield Problem(
-                field,
-                shown(opening["port"]),
-                f"holds {login}, SSH's: firewall.ssh_sources would not be what it is open to",
-                "another port; or more networks in firewall.ssh_sources",
-            )
-
-
-def _ports(opening: Mapping[str, Any]) -> range:
-    """The ports of an opening; none where they cannot be read."""
-    first, _, last = str(opening.get("port", "")).partition("-")
-    if not re.fullmatch(r"[0-9]{1,5}", first) or not re.fullmatch(r"[0-9]{1,5}", last or first):
-        return range(0)
-    return range(int(first), int(last or first) + 1)
-
-
-def _swarms_own(field: str, value: Any, taken: Sequence[int]) -> Problem:
-    return Problem(
-        field,
-        shown(value),
-        f"holds {', '.join(map(str, taken))}, the swarm's own: open to the cluster's addresses, "
-        "and to nobody else",
-        "another port, or leave it out",
-    )

@@ -1,0 +1,77 @@
+"""Whether what the firewall opens collides with the swarm's own ports, or with SSH's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pyinfra_swarm.settings.errors import Problem, shown
+from pyinfra_swarm.settings.written import items, number, table, tables
+
+
+def opened_ports(data: Mapping[str, Any]) -> Iterator[Problem]:
+    firewall = table(data, "firewall")
+    web, sources = firewall.get("web"), items(firewall.get("web_sources"))
+    if web == "listed" and not sources:
+        yield Problem(
+            "firewall.web_sources",
+            None,
+            'is empty, while firewall.web = "listed" means the networks in it',
+            'at least one network, or firewall.web = "closed"',
+        )
+    if sources and isinstance(web, str) and web != "listed":
+        yield Problem(
+            "firewall.web_sources",
+            shown(list(sources)),
+            f'has no meaning with firewall.web = "{web}"',
+            'firewall.web = "listed", or leave the sources out',
+        )
+    yield from _swarm_ports_opened(data, firewall)
+
+
+def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) -> Iterator[Problem]:
+    vxlan = number(table(data, "swarm").get("data_path_port"))
+    owned = {2377, 7946} if vxlan is None else {2377, 7946, vxlan}
+    login = table(data, "ssh").get("port")
+    for index, port in enumerate(items(firewall.get("web_ports"))):
+        field = f"firewall.web_ports[{index}]"
+        if isinstance(port, int) and port in owned:
+            yield _swarms_own(field, port, [port])
+        if port == login and firewall.get("ssh_sources"):
+            yield Problem(
+                field,
+                shown(port),
+                "is SSH's port, which firewall.ssh_sources closes to the web's visitors",
+                "another port, or leave it out; or firewall.ssh_sources = [], open everywhere",
+            )
+    for index, opening in enumerate(tables(firewall.get("open"))):
+        covered = _ports(opening)
+        field = f"firewall.open[{index}].port"
+        if taken := sorted(port for port in owned if port in covered):
+            yield _swarms_own(field, opening["port"], taken)
+        if login in covered and firewall.get("ssh_sources") and opening.get("protocol") != "udp":
+            yield Problem(
+                field,
+                shown(opening["port"]),
+                f"holds {login}, SSH's: firewall.ssh_sources would not be what it is open to",
+                "another port; or more networks in firewall.ssh_sources",
+            )
+
+
+def _ports(opening: Mapping[str, Any]) -> range:
+    """The ports of an opening; none where they cannot be read."""
+    first, _, last = str(opening.get("port", "")).partition("-")
+    if not re.fullmatch(r"[0-9]{1,5}", first) or not re.fullmatch(r"[0-9]{1,5}", last or first):
+        return range(0)
+    return range(int(first), int(last or first) + 1)
+
+
+def _swarms_own(field: str, value: Any, taken: Sequence[int]) -> Problem:
+    return Problem(
+        field,
+        shown(value),
+        f"holds {', '.join(map(str, taken))}, the swarm's own: open to the cluster's addresses, "
+        "and to nobody else",
+        "another port, or leave it out",
+    )
