@@ -60,9 +60,7 @@ class Unproven(Exception):
 def proven(settings: Settings) -> Commands:
     """Every pair of nodes exchanges encrypted packets, small and full-size, in every network.
 
-    + settings: the cluster's settings
-
-    It changes nothing, so it always runs: that is what it is for. With ``--limit`` only pairs with
+    It changes nothing, and always runs. With ``--limit`` only pairs with
     one of these hosts are tried. A pair that fails fails its sender; nodes that are down are
     reported, not failed. The table of pairs is the last thing in the log.
 
@@ -70,7 +68,7 @@ def proven(settings: Settings) -> Commands:
 
     .. code:: python
 
-        proof.proven(load(), name="Proof: every pair of nodes exchanges encrypted packets")
+        proof.proven(settings, name="Proof: every pair of nodes exchanges encrypted packets")
     """
     me = current_host()
     observed, attachments = _look()
@@ -111,12 +109,12 @@ class _Proofs:
 
 
 def _proven(state: State, host: Host, settings: Settings, focus: Sequence[str]) -> bool:
-    """This host's share of the verdict: the first host has the proof made, the others wait."""
+    """This host's part of the verdict: the first host makes the proof, the others wait for it."""
     proof = _once(state, settings, focus)
     if isinstance(proof, str):
         reporting.failed(host, proof)
         return False
-    return _told(host, proof, focus)
+    return _report(host, proof, focus)
 
 
 def _once(state: State, settings: Settings, focus: Sequence[str]) -> Proof | str:
@@ -147,8 +145,8 @@ def _broken(pending: AsyncResult[Proof], message: str) -> str:
     return message
 
 
-def _told(host: Host, proof: Proof, focus: Sequence[str]) -> bool:
-    """Tell what the proof has shown of this host; whether it has passed."""
+def _report(host: Host, proof: Proof, focus: Sequence[str]) -> bool:
+    """Report what the proof has shown of this host; whether it has passed."""
     problems = proof.problems(host.name, focus)
     reporting.report(host, "proof", [*proof.remarks.get(host.name, ()), *problems])
     if host.name in proof.silent:
@@ -167,7 +165,7 @@ def data_plane(settings: Settings, name: str) -> FunctionCommand:
     """A command that proves that this host exchanges encrypted packets with every ready node.
 
     It fails the host in whose name it runs, with the pairs and the reasons, where a pair fails, or
-    where none could be tried although other nodes are ready. Nodes that are down are told, not
+    where none could be tried although other nodes are ready. Nodes that are down are reported, not
     failed; a swarm of one node passes. Drained and paused nodes are proven like all others.
     """
     return call(_gate, settings, name)
