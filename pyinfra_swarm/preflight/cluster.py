@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.versions import encrypt_alike, order
+from pyinfra_swarm.host.system import Host
 from pyinfra_swarm.run.findings import Finding, Refusal
 from pyinfra_swarm.run.printable import setting
 from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.host.system import Host
     from pyinfra_swarm.settings import Settings
 
 

@@ -143,13 +143,13 @@ def not_prepared(roll: Roll, among: Collection[str], ready: Collection[str]) -> 
     ]
 
 
-def stopped(job: str, at: str) -> Refusal:
-    """Why a node's turn is not begun after another one has failed. at: the host where it did."""
+def stopped(job: str, name: str) -> Refusal:
+    """Why a node's turn is not begun after another one has failed. name: the host where it did."""
     return Refusal(
         job,
-        f"was not started on this host: the rolling job stopped at {at}, and all later nodes are "
+        f"was not started on this host: the rolling job stopped at {name}, and all later nodes are "
         "unchanged",
-        remedy=f"Fix {at} as its own message says, then run the same command again: it resumes "
+        remedy=f"Fix {name} as its own message says, then run the same command again: it resumes "
         "there",
     )
 
