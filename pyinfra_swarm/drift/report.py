@@ -40,7 +40,7 @@ _IN_BRACKETS = re.compile(r" \([^)]*\)")
 
 @dataclass(frozen=True)
 class Host:
-    """A host that should be looked at, as declared."""
+    """A declared host that is to be checked."""
 
     name: str
     role: str = ""
@@ -54,10 +54,10 @@ class Difference:
     kind: ``change`` (a deploy fixes it), ``notice`` (only reported) or ``refusal`` (nothing can be
     changed on this host before it is gone).
     mended_by: the deploy that fixes a change, as ``deploys/ssh.py``; else empty, see ``remedy``.
-    since: when it was first seen (ISO 8601, UTC); empty where nothing remembers.
+    since: when it was first seen (ISO 8601, UTC); empty without a history.
 
-    Its texts are plain, wherever they come from (:mod:`run.printable`), so that whatever shows
-    them may do so as they are. So are those of the types below.
+    Its texts are plain, wherever they come from (:mod:`run.printable`), so they can be shown as
+    they are. So are those of the types below.
     """
 
     host: str
@@ -80,10 +80,10 @@ class Difference:
 
     @property
     def fault(self) -> Fault:
-        """What is the matter with it: another is news, even if something was known to differ.
+        """What is wrong with it. Another fault is news, even if a difference was known.
 
-        An amount (``3 days``, ``2 of 4``, a number alone) may be another at every check, and so
-        may what a reason says in brackets or after a colon.
+        An amount (``3 days``, ``2 of 4``, a number alone) may change at every check, and so may
+        what a reason says in brackets or after a colon.
         """
         reason = _IN_BRACKETS.sub("", self.reason.partition(": ")[0])
         stable = (_AMOUNT.sub("…", text) for text in (reason, self.expected, self.found))
@@ -94,10 +94,9 @@ class Difference:
 class HostReport:
     """What is known of one host.
 
-    unknown: why it could not be looked at, or not at everything; empty where it was looked at
-    whole.
-    parts: the parts of the job that were looked at whole.
-    since: when it came into its state (ISO 8601, UTC); empty where nothing remembers.
+    unknown: why it could not be checked completely; empty if it was.
+    parts: the parts of the job that were checked completely.
+    since: when it came into its state (ISO 8601, UTC); empty without a history.
     measures: values that are no differences, by their names.
     """
 
@@ -121,7 +120,7 @@ class HostReport:
 
     @property
     def refused(self) -> bool:
-        """Nothing can be changed on it before what was refused is gone."""
+        """Nothing can be changed on it before the cause of the refusal is gone."""
         return any(difference.kind == "refusal" for difference in self.differences)
 
 
@@ -131,9 +130,9 @@ class Report:
 
     cluster: its name; source: where the settings come from; at: when it began (UTC).
     deploy, limit: what was asked for; seconds: how long it took.
-    busy: who holds the cluster, where a run is in progress; nothing was measured then.
-    busy_since: since when, as far as the run itself or a history says (ISO 8601, UTC).
-    problem: why nothing could be looked at at all; empty where hosts were.
+    busy: who holds the cluster, if a run is in progress; nothing was measured then.
+    busy_since: since when, as far as the run itself or the history says (ISO 8601, UTC).
+    problem: why nothing could be checked at all; else empty.
     measures: values about the cluster as a whole, by their names.
     """
 
@@ -166,7 +165,7 @@ class Report:
 
     @property
     def incomplete(self) -> tuple[HostReport, ...]:
-        """The hosts that were not looked at whole."""
+        """The hosts that were not checked completely."""
         return tuple(host for host in self.hosts if host.unknown)
 
     @property
@@ -202,11 +201,11 @@ def report(
     deploys: Iterable[str] = (),
     timeout: float = 0.0,
 ) -> Report:
-    """Join the plan, what the operations told, and who failed.
+    """Join the plan, the records of the operations, and the hosts that failed.
 
-    hosts: those that should be looked at. A host is in sync only if every operation of the plan
-    has said that it looked at it and told all it found; whatever is missing makes it unknown.
-    deploys: the deploys there are; a change is fixed by the one named after its part.
+    hosts: those to check. A host is in sync only if every operation of the plan has recorded that
+    it looked at the host and reported everything; if anything is missing, the host is unknown.
+    deploys: the project's deploys; a change is fixed by the one named after its part.
     """
     made = Report(
         cluster=cluster,
@@ -244,7 +243,7 @@ def _seconds(busy: Mapping[str, Any]) -> float:
 
 
 def _problem(run: Run, told: set[str], timeout: float) -> str:
-    """Why the run as a whole came to nothing."""
+    """Why the run as a whole has no result."""
     if run.status is None:
         return f"the check was ended: it had not finished after {timeout:g} seconds"
     if run.unreadable:
@@ -255,7 +254,7 @@ def _problem(run: Run, told: set[str], timeout: float) -> str:
 
 
 def _last_words(log: str) -> str:
-    """The end of pyinfra's log, from the last thing that it marks as an error."""
+    """The end of pyinfra's log, from the last error on."""
     lines = [line.rstrip() for line in log.strip().split("\n")]
     starts = [
         number
@@ -276,7 +275,7 @@ def _host(
         if record.get("kind") in KINDS
     ]
     looked = {record["what"] for record in own if record.get("kind") == "looked"}
-    differences += _untold(run, host.name, own, deploys, checked_deploy)
+    differences += _unreported(run, host.name, own, deploys, checked_deploy)
     return HostReport(
         name=host.name,
         role=host.role,
@@ -304,10 +303,10 @@ def _fixed_by(part: str, deploys: set[str], checked_deploy: str) -> str:
     return own if own in deploys else checked_deploy
 
 
-def _untold(
+def _unreported(
     run: Run, name: str, own: Sequence[Mapping[str, Any]], deploys: set[str], checked_deploy: str
 ) -> list[Difference]:
-    """What pyinfra would change without its part having said why."""
+    """What pyinfra would change although no part reported a reason."""
     parts = _parts_of_operations(run)
     looked = {record["what"] for record in own if record.get("kind") == "looked"}
     told = {
@@ -353,7 +352,7 @@ def _unknown(run: Run, own: Sequence[Mapping[str, Any]], looked: set[str], timeo
 
 
 def _parts(run: Run, looked: set[str]) -> tuple[str, ...]:
-    """The parts of which every operation was looked at."""
+    """The parts of which every operation has looked at the host."""
     if run.operations is None or run.unreadable:
         return ()
     parts = _parts_of_operations(run)
