@@ -19,35 +19,22 @@ from pyinfra_swarm.firewall.rules import BRIDGES
 from pyinfra_swarm.firewall.wanted import declared
 from pyinfra_swarm.firewall.web_ranges import SHIPPED
 from pyinfra_swarm.run.writing import write_files
-from tests.engines import programs
 from tests.engines.hosts import Hosts
+from tests.engines.internet import INSIDE, OUTSIDE, address6, beside_the_internet
 
-OUTSIDE = "rk3"
 CLOUDFLARE, STRANGER = ("104.16.0.9", "2606:4700::9"), ("203.0.113.9", "2001:db8:bad::9")
-ENGINES = pytest.mark.parametrize("name", ["rk1", "rk2"])
-
-
-def address6(name: str) -> str:
-    return f"fd00:99::{name.removeprefix('rk')}"
+ENGINES = pytest.mark.parametrize("name", INSIDE)
 
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Hosts]:
-    """The oldest engine and the newest behind the firewall, and a host that is the internet."""
-    versions = programs.versions()
-    with Hosts(3, version=(versions[0], versions[-1], versions[-1])) as hosts:
-        for name in hosts:
-            hosts.run(name, f"ip addr add {address6(name)}/64 dev eth0 nodad")
-        for source in (*CLOUDFLARE, *STRANGER):
-            wide = 128 if ":" in source else 32
-            hosts.run(OUTSIDE, f"ip addr add {source}/{wide} dev eth0")
-            for name in ("rk1", "rk2"):
-                hosts.run(name, f"ip route add {source}/{wide} dev eth0")
-        hosts.import_image(OUTSIDE, "rk1", "rk2")
+    """Both engines behind the firewall."""
+    with beside_the_internet((*CLOUDFLARE, *STRANGER)) as hosts:
+        hosts.import_image(OUTSIDE, *INSIDE)
         _serve(hosts, OUTSIDE)
         lists = {f"{LISTS}/{family}": "\n".join(SHIPPED[family]) for family in SHIPPED}
         wanted = declared(Policy(peers=("10.99.0.11", "10.99.0.12"), manager=True), "daily")
-        for name in ("rk1", "rk2"):
+        for name in INSIDE:
             _serve(hosts, name)
             script = write_files({**wanted.files, **lists})
             hosts.run(name, f"set -e; {script}; sh {SCRIPT} look; sh {SCRIPT} load")

@@ -14,11 +14,10 @@ from pyinfra_swarm.firewall.policy import Policy
 from pyinfra_swarm.firewall.wanted import declared
 from pyinfra_swarm.firewall.web_ranges import SHIPPED
 from pyinfra_swarm.run.writing import write_files
-from tests.engines import programs
 from tests.engines.hosts import Hosts
+from tests.engines.internet import INSIDE, OUTSIDE, address6, beside_the_internet
 from tests.scenarios.conftest import wait_for
 
-OUTSIDE = "rk3"
 SOURCES = {
     ("cloudflare", "ipv4"): "104.16.0.9",
     ("cloudflare", "ipv6"): "2606:4700::9",
@@ -43,22 +42,9 @@ _DOORS = (
 )
 
 
-def address6(name: str) -> str:
-    return f"fd00:99::{name.removeprefix('rk')}"
-
-
 @pytest.fixture(scope="module")
 def made() -> Iterator[Hosts]:
-    """A host with the oldest engine, one with the newest, and one that stands for the internet."""
-    versions = programs.versions()
-    with Hosts(3, version=(versions[0], versions[-1], versions[-1])) as hosts:
-        for name in hosts:
-            hosts.run(name, f"ip addr add {address6(name)}/64 dev eth0 nodad")
-        for source in SOURCES.values():
-            wide = 128 if ":" in source else 32
-            hosts.run(OUTSIDE, f"ip addr add {source}/{wide} dev eth0")
-            for name in ("rk1", "rk2"):
-                hosts.run(name, f"ip route add {source}/{wide} dev eth0")
+    with beside_the_internet(SOURCES.values()) as hosts:
         yield hosts
 
 
@@ -79,7 +65,7 @@ def reached(hosts: Hosts, name: str) -> dict[Cell, int]:
     return {CELLS[int(number)]: int(code) for number, code in map(str.split, said.splitlines())}
 
 
-@pytest.mark.parametrize("name", ["rk1", "rk2"])
+@pytest.mark.parametrize("name", INSIDE)
 def test_published_ports_are_judged_before_and_after_a_restart_of_docker(
     made: Hosts, name: str
 ) -> None:
