@@ -8,6 +8,7 @@ run. Nothing of the project's is imported before the fork.
 from __future__ import annotations
 
 import array
+import atexit
 import json
 import os
 import re
@@ -129,9 +130,15 @@ def _server() -> socket.socket:
     """The connection to the process that is forked; it ends with this one."""
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with there:
-        subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-P", "-c", _SERVER, str(there.fileno()), ",".join(_OURS)],
             pass_fds=[there.fileno()],
             stdin=subprocess.DEVNULL,
         )
+
+    def end() -> None:
+        here.close()
+        process.wait()
+
+    atexit.register(end)
     return here
