@@ -12,8 +12,8 @@ USER = "debian"
 GATEWAY = "192.168.77.1"
 GATEWAY6 = "fd00:77::1"
 
-#: Forwards of the hosts' SSH ports listen on 127.0.0.1 from here on, one port each.
 FIRST_SSH_PORT = 42201
+"""Forwards of the hosts' SSH ports listen on 127.0.0.1 from here on, one port each."""
 
 MOST_HOSTS = 32
 
@@ -22,8 +22,8 @@ MOST_HOSTS = 32
 class Node:
     """One host of the lab.
 
-    :param number: 1, 2, …
-    :param role: what the lab's description suggests, `manager` or `worker`
+    number: 1, 2, …
+    role: what the lab's description suggests, `manager` or `worker`
     """
 
     number: int
@@ -59,9 +59,9 @@ class Node:
 class Client:
     """A machine somewhere in the internet, in a namespace of its own.
 
-    :param name: what it stands for
-    :param network: its IPv4 network, without the last number
-    :param network6: its IPv6 network, without the last number
+    name: what it stands for
+    network: its IPv4 network, without the last number
+    network6: its IPv6 network, without the last number
     """
 
     name: str
@@ -95,7 +95,7 @@ CLIENTS = (
     Client("admin", "203.0.113", "2001:db8:ad"),
 )
 
-#: Names the gateway answers for.
+# Names the gateway answers for.
 DISTRIBUTION_HOST = "deb.lab.example"
 DOWNLOAD_HOST = "download.lab.example"
 DOCKER_HOST = "download.docker.com"

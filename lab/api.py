@@ -33,8 +33,8 @@ from lab import (
 from lab.description import Description
 from lab.errors import LabError
 
-#: Megabytes; with less a host does not get as far as SSH, or dies once Docker runs.
 LEAST_MEMORY = 384
+"""Megabytes; with less a host does not get as far as SSH, or dies once Docker runs."""
 
 
 def _quiet(_: str) -> None:
@@ -46,9 +46,9 @@ def up(
 ) -> Description:
     """Start a lab of fresh hosts and return when all of them answer SSH.
 
-    :param memory: megabytes per host
-    :param say: is told each step, in words
-    :raises LabError: when the machine lacks something, a lab is up, or a host does not come up;
+    memory: megabytes per host
+    say: is told each step, in words
+    Raises :class:`LabError` when the machine lacks something, a lab is up, or a host does not come up;
         nothing is left behind then.
     """
     if managers < 1 or workers < 0 or managers + workers > addresses.MOST_HOSTS:
@@ -173,8 +173,8 @@ def reset(hosts: Iterable[str] = ()) -> None:
 def power_cut(host: str, off_for: float | None = 0.0, wait: bool = True) -> None:
     """Pull a host's plug.
 
-    :param off_for: seconds until it gets power again; None leaves it off
-    :param wait: whether to return only when it answers SSH again
+    off_for: seconds until it gets power again; None leaves it off
+    wait: whether to return only when it answers SSH again
     """
     orders.give_order("power-cut", hosts=[host])
     if off_for is not None:
@@ -237,8 +237,8 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command on a host over SSH, as its login user.
 
-    :param command: a line for the user's shell, or words that it must not touch
-    :raises LabError: when it fails (unless not `check`) or takes longer than `timeout` seconds.
+    command: a line for the user's shell, or words that it must not touch
+    Raises :class:`LabError` when it fails (unless not `check`) or takes longer than `timeout` seconds.
     """
     line = command if isinstance(command, str) else shlex.join(command)
     done = _run([*ssh_command(host), line], f"{host}: {line}", stdin, timeout)
@@ -258,7 +258,7 @@ def in_namespace(
 ) -> subprocess.CompletedProcess[str]:
     """Run a program of this machine in a namespace of the lab.
 
-    :param namespace: a client's name ("cloudflare"), "lab" for the bridge and the gateway, or
+    namespace: a client's name ("cloudflare"), "lab" for the bridge and the gateway, or
         a namespace's own name
     """
     lab = _lab()
@@ -290,10 +290,10 @@ def _run(
 def set_faults(faults: Mapping[str, str | Mapping[str, Any]]) -> None:
     """Make the outside world misbehave; an empty mapping mends it.
 
-    :param faults: from a pattern for ``<host>/<path>``, such as ``www.cloudflare.com/ips-v*``
+    faults: from a pattern for ``<host>/<path>``, such as ``www.cloudflare.com/ips-v*``
         or ``download.docker.com/*``, to a kind of `lab.world.FAULTS`, or to a mapping with the
         kind and its parameter
-    :raises LabError: for a kind that there is not
+    Raises :class:`LabError`: for a kind that there is not
     """
     for pattern, fault in faults.items():
         kind = fault if isinstance(fault, str) else fault.get("kind")

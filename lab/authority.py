@@ -19,9 +19,9 @@ from lab.commands import run
 class SigningKey:
     """An OpenPGP key that signs apt repositories.
 
-    :param home: GnuPG's folder with the secret half
-    :param fingerprint: 40 hexadecimal digits
-    :param armoured: the public half, as text
+    home: GnuPG's folder with the secret half
+    fingerprint: 40 hexadecimal digits
+    armoured: the public half, as text
     """
 
     home: Path
@@ -33,9 +33,9 @@ class SigningKey:
 class Authority:
     """Everything the lab signs with.
 
-    :param certificate: the TLS authority's certificate, PEM
-    :param docker: signs what the lab offers as Docker's repository
-    :param distribution: signs the hosts' base repository
+    certificate: the TLS authority's certificate, PEM
+    docker: signs what the lab offers as Docker's repository
+    distribution: signs the hosts' base repository
     """
 
     certificate: str

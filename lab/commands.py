@@ -22,7 +22,7 @@ def run(
 ) -> str:
     """Run a program and return its standard output.
 
-    :raises LabError: with the end of what it printed, when it fails or takes too long.
+    Raises :class:`LabError`: with the end of what it printed, when it fails or takes too long.
     """
     words = [str(word) for word in argv]
     try:
@@ -56,8 +56,8 @@ def run(
     return output
 
 
-#: Programs of `run` that have not ended, in whatever thread.
 _running: "set[subprocess.Popen[str]]" = set()
+"""Programs of `run` that have not ended, in whatever thread."""
 
 
 def end_all() -> None:
@@ -78,9 +78,9 @@ def _end(process: "subprocess.Popen[str]") -> None:
 class Recorded:
     """A process, recorded so that it can be told from a later one with the same number.
 
-    :param pid: its number, also the number of its process group
-    :param started: clock ticks from the machine's boot to its start
-    :param boot: which boot of the machine that was
+    pid: its number, also the number of its process group
+    started: clock ticks from the machine's boot to its start
+    boot: which boot of the machine that was
     """
 
     pid: int
@@ -106,7 +106,7 @@ def _stat(pid: int) -> tuple[str, int, int] | None:
 def record(pid: int) -> Recorded:
     """Remember a process that was just started.
 
-    :raises LabError: when it is gone already.
+    Raises :class:`LabError` when it is gone already.
     """
     stat = _stat(pid)
     if stat is None:

@@ -16,13 +16,13 @@ from lab import lock, places
 class Host:
     """One host.
 
-    :param name: its hostname
-    :param address: its IPv4 address, as the other hosts see it
-    :param address6: its IPv6 address
-    :param role: `manager` or `worker`
-    :param ssh_host: where this machine reaches its SSH server
-    :param ssh_port: and at which port
-    :param user: the login user
+    name: its hostname
+    address: its IPv4 address, as the other hosts see it
+    address6: its IPv6 address
+    role: `manager` or `worker`
+    ssh_host: where this machine reaches its SSH server
+    ssh_port: and at which port
+    user: the login user
     """
 
     name: str
@@ -38,7 +38,7 @@ class Host:
 class Client:
     """A machine in the internet.
 
-    :param namespace: the network namespace to run its programs in
+    namespace: the network namespace to run its programs in
     """
 
     namespace: str
@@ -50,19 +50,19 @@ class Client:
 class Description:
     """The running lab.
 
-    :param ssh_key: private key of the login user
-    :param known_hosts: the hosts' keys, in OpenSSH's format
-    :param docker_key_fingerprint: of the key that signs the lab's Docker repository
-    :param docker_versions: engine versions to be had there, oldest first
-    :param namespace: network namespace of bridge and gateway
-    :param bridge: the LAN, for packet captures
-    :param clients: by name; "cloudflare" is inside of Cloudflare's published ranges
-    :param web_image: tar of a web server for `docker import`, on this machine
-    :param web_image_url: the same, for the hosts
-    :param web_image_command: what a container of it should run
-    :param console_folder: where each host's console is, as `<name>.console`
-    :param started: ISO 8601 time of ``pyinfra-swarm lab up``
-    :param supervisor: process number of the supervisor
+    ssh_key: private key of the login user
+    known_hosts: the hosts' keys, in OpenSSH's format
+    docker_key_fingerprint: of the key that signs the lab's Docker repository
+    docker_versions: engine versions to be had there, oldest first
+    namespace: network namespace of bridge and gateway
+    bridge: the LAN, for packet captures
+    clients: by name; "cloudflare" is inside of Cloudflare's published ranges
+    web_image: tar of a web server for `docker import`, on this machine
+    web_image_url: the same, for the hosts
+    web_image_command: what a container of it should run
+    console_folder: where each host's console is, as `<name>.console`
+    started: ISO 8601 time of ``pyinfra-swarm lab up``
+    supervisor: process number of the supervisor
     """
 
     hosts: tuple[Host, ...]
@@ -83,7 +83,7 @@ class Description:
     def host(self, name: str) -> Host:
         """The host of that name.
 
-        :raises KeyError: naming those there are.
+        Raises :class:`KeyError`: naming those there are.
         """
         for host in self.hosts:
             if host.name == name:

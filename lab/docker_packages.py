@@ -20,7 +20,6 @@ from lab.errors import LabError
 from lab.release import Release, Source, write_sources
 from lab.repository import publish
 
-#: What is taken from the distribution; a name it does not have is left out.
 _ORIGINALS = (
     "docker.io",
     "docker-cli",
@@ -33,6 +32,7 @@ _ORIGINALS = (
     "tini-static",
     "busybox-static",
 )
+"""What is taken from the distribution; a name it does not have is left out."""
 
 _DOCKER_SERVICE = """\
 [Unit]
@@ -157,9 +157,9 @@ if [ -z "$2" ] && ! getent group docker >/dev/null; then
 class DockerPackages:
     """What the lab offers as Docker's downloads.
 
-    :param site: the folder served as `https://download.docker.com`
-    :param busybox: a static busybox, for images without a registry
-    :param versions: engine versions, oldest first
+    site: the folder served as `https://download.docker.com`
+    busybox: a static busybox, for images without a registry
+    versions: engine versions, oldest first
     """
 
     site: Path
@@ -171,9 +171,9 @@ class DockerPackages:
 class _Package:
     """One package to be written.
 
-    :param files: pairs of where a file is now and its path on the host
-    :param texts: files by path on the host
-    :param units: systemd units it enables and starts
+    files: pairs of where a file is now and its path on the host
+    texts: files by path on the host
+    units: systemd units it enables and starts
     """
 
     name: str
@@ -203,7 +203,7 @@ def docker_packages(
 ) -> DockerPackages:
     """Docker's repository as the lab plays it, built if need be.
 
-    :param say: is told each step of the building
+    say: is told each step of the building
     """
     folder = cached(
         "docker",

@@ -13,8 +13,8 @@ import sys
 
 SSH_PORT = 22
 
-#: Seconds after which a host that does not answer counts as off.
 CONNECT_TIMEOUT = 2.0
+"""Seconds after which a host that does not answer counts as off."""
 
 
 def listen(port: int) -> socket.socket:

@@ -7,7 +7,7 @@ program says so wherever it is asked. Docker's own builds do not.
 import struct
 from pathlib import Path
 
-#: ELF: offset of the program headers' place and size in the header, and their kinds.
+# ELF: offset of the program headers' place and size in the header, and their kinds.
 _PHOFF, _PHENTSIZE, _LOAD = 0x20, 0x36, 1
 _RELATIVE = 8
 
@@ -18,7 +18,7 @@ def shorten(program: Path, version: str) -> bool:
     A Go string is a pointer with a length, so a version set at link time is shortened by its
     length alone. A program in which it cannot be found without doubt is left as it is.
 
-    :return: whether it was changed.
+    Returns whether it was changed.
     """
     data = bytearray(program.read_bytes())
     if data[:5] != b"\x7fELF\x02":

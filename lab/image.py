@@ -17,19 +17,19 @@ from lab.errors import LabError
 from lab.release import Release, write_sources
 from lab.repository import publish
 
-#: What a board's stock image has, as far as it matters to somebody who sets it up over SSH.
 PACKAGES = (
     "systemd systemd-sysv systemd-timesyncd dbus udev kmod init-system-helpers "
     "openssh-server sudo adduser passwd login iproute2 iptables procps iputils-ping netbase "
     "ca-certificates curl gnupg openssl python3 unattended-upgrades apt-utils logrotate cron "
     "libseccomp2 tcpdump less lsb-release bash-completion e2fsprogs"
 )
+"""What a board's stock image has, as far as it matters to somebody who sets it up over SSH."""
 
-#: What the hosts can install besides, from the lab's base repository.
 INSTALLABLE = (
     "jq conntrack ufw iptables-persistent netfilter-persistent ipset chrony rsync "
     "netcat-openbsd socat ethtool xz-utils pigz nftables"
 )
+"""What the hosts can install besides, from the lab's base repository."""
 
 DISK_SIZE = "12G"
 
@@ -175,7 +175,7 @@ def _security(release: Release) -> str:
 def kernel() -> Path:
     """The User Mode Linux kernel's modules, `/usr/lib/uml/modules/<version>`.
 
-    :raises LabError: when the package is incomplete.
+    Raises :class:`LabError` when the package is incomplete.
     """
     versions = sorted(Path("/usr/lib/uml/modules").glob("*/kernel"))
     if not versions:
@@ -204,7 +204,7 @@ def is_built(release: Release, authority: Authority) -> bool:
 def image(release: Release, authority: Authority, say: Callable[[str], None]) -> Path:
     """The folder with `base.img` and the base repository `archive`, built if need be.
 
-    :param say: is told each step of the building
+    say: is told each step of the building
     """
     return cached(
         "image",

@@ -35,7 +35,7 @@ def _path() -> Path:
 def remove_leftovers() -> bool:
     """Undo what a lab that crashed left behind. Only the holder of the lock may call it.
 
-    :return: whether there was anything.
+    Returns whether there was anything.
     """
     found = places.state().exists()
     try:

@@ -40,7 +40,7 @@ RequiredForOnline=routable
 class HostKeys:
     """A host's SSH keys.
 
-    :param folder: holds `ssh_host_<type>_key` and the public halves
+    folder: holds `ssh_host_<type>_key` and the public halves
     """
 
     folder: Path
@@ -128,7 +128,7 @@ class Machine:
     def switch_on(self) -> None:
         """Start it from whatever is on its disk.
 
-        :raises LabError: when it is on already, or cannot be started.
+        Raises :class:`LabError` when it is on already, or cannot be started.
         """
         if self.is_on:
             raise LabError(f"{self.node.name} is on already")

@@ -15,7 +15,7 @@ from lab.errors import LabError
 class Control(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """Takes orders, and has each of them carried out.
 
-    :param obey: carries out an order; its `LabError` is the answer where it cannot be.
+    obey: carries out an order; its `LabError` is the answer where it cannot be.
     """
 
     daemon_threads = True
@@ -46,7 +46,7 @@ class _Order(socketserver.StreamRequestHandler):
 def give_order(order: str, timeout: float | None = None, **arguments: Any) -> dict[str, Any]:
     """Have the running lab's supervisor do something and return its answer.
 
-    :raises LabError: when there is no lab, or it could not do it.
+    Raises :class:`LabError` when there is no lab, or it could not do it.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout)

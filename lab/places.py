@@ -7,8 +7,8 @@ running lab (`LAB_STATE`), which ``pyinfra-swarm lab down`` removes.
 import os
 from pathlib import Path
 
-#: Names are machine-wide, so there is one lab per machine, wherever its state is kept.
 LOCK = Path("/run/swarm-lab.lock")
+"""Names are machine-wide, so there is one lab per machine, wherever its state is kept."""
 
 
 def cache() -> Path:

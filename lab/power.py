@@ -8,8 +8,8 @@ from lab.commands import Recorded
 from lab.ledger import Ledger
 from lab.log import note
 
-#: A host that ends this soon after its start, this often in a row, is not started again.
 EARLY_END, EARLY_ENDS = 5.0, 3
+"""A host that ends this soon after its start, this often in a row, is not started again."""
 
 
 class Host:

@@ -17,10 +17,10 @@ from lab.errors import LabError
 class Source:
     """One suite of an apt archive.
 
-    :param uri: the archive
-    :param suite: such as `trixie-updates`
-    :param component: such as `main`
-    :param signed_by: keyring of the archive; empty for apt's default ones
+    uri: the archive
+    suite: such as `trixie-updates`
+    component: such as `main`
+    signed_by: keyring of the archive; empty for apt's default ones
     """
 
     uri: str
@@ -38,11 +38,11 @@ class Source:
 class Release:
     """A distribution's release.
 
-    :param distribution: `debian` or `ubuntu`
-    :param version: such as `13`
-    :param codename: such as `trixie`
-    :param architecture: dpkg's name, such as `amd64`
-    :param sources: the machine's own apt sources of this release
+    distribution: `debian` or `ubuntu`
+    version: such as `13`
+    codename: such as `trixie`
+    architecture: dpkg's name, such as `amd64`
+    sources: the machine's own apt sources of this release
     """
 
     distribution: str
@@ -63,7 +63,7 @@ class Release:
 def machine_release() -> Release:
     """Read the release from this machine.
 
-    :raises LabError: when its apt has no sources for the release it runs.
+    Raises :class:`LabError` when its apt has no sources for the release it runs.
     """
     system = platform.freedesktop_os_release()
     codename = system.get("VERSION_CODENAME", "")

@@ -21,9 +21,9 @@ def publish(
 ) -> None:
     """Write the signed indices of one suite.
 
-    :param root: the folder that an apt source names
-    :param suite: the suite's folder under `dists`
-    :param pool: where the packages are, relative to `root`; no folder means an empty suite
+    root: the folder that an apt source names
+    suite: the suite's folder under `dists`
+    pool: where the packages are, relative to `root`; no folder means an empty suite
     """
     dist = root / "dists" / suite
     index = dist / component / f"binary-{architecture}"

@@ -8,7 +8,6 @@ from pathlib import Path
 from lab import places, xstate
 from lab.errors import LabError
 
-#: Programs by the package that brings them, by Debian's and Ubuntu's names.
 PROGRAMS = {
     "user-mode-linux": ("linux.uml",),
     "mmdebstrap": ("mmdebstrap",),
@@ -23,11 +22,12 @@ PROGRAMS = {
     "util-linux": ("unshare",),
     "curl": ("curl",),
 }
+"""Programs by the package that brings them, by Debian's and Ubuntu's names."""
 
 MODULES = ("trustme",)
 
-#: Megabytes.
 MEMORY_PER_HOST, DISK_PER_HOST, DISK = 800, 1000, 2000
+"""Megabytes."""
 
 _ADMIN_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -62,7 +62,7 @@ def missing() -> list[str]:
 def check(hosts: int, memory: int) -> None:
     """Go on only if nothing is missing for so many hosts with so many megabytes each.
 
-    :raises LabError: with all that is missing, at once.
+    Raises :class:`LabError`: with all that is missing, at once.
     """
     found = missing() + _lack_of_room(hosts, memory)
     if found:

@@ -45,18 +45,18 @@ from lab.orders import Control
 from lab.power import Host
 from lab.service import Service
 
-#: Seconds after which a host that does not answer SSH counts as lost.
 BOOT_TIMEOUT = 180
+"""Seconds after which a host that does not answer SSH counts as lost."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a lab shall consist of.
 
-    :param memory: megabytes per host
-    :param base_image: the hosts' disk image
-    :param docker_site: the folder to serve as Docker's
-    :param archive: the folder to serve as the distribution's
+    memory: megabytes per host
+    base_image: the hosts' disk image
+    docker_site: the folder to serve as Docker's
+    archive: the folder to serve as the distribution's
     """
 
     managers: int
@@ -92,8 +92,8 @@ class Lab:
     def start(self, say: Callable[[str], None]) -> None:
         """Bring everything up.
 
-        :param say: is told each step
-        :raises LabError: when a host does not come up; nothing is taken down yet.
+        say: is told each step
+        Raises :class:`LabError` when a host does not come up; nothing is taken down yet.
         """
         state = places.state()
         self._ledger.note("supervisor", record(os.getpid()), "lab.supervisor")
@@ -203,7 +203,7 @@ class Lab:
     def wait_for_ssh(self, names: Sequence[str], say: Callable[[str], None]) -> None:
         """Return when each of these hosts runs a command for its user.
 
-        :raises LabError: naming those that do not, with the end of their consoles.
+        Raises :class:`LabError`: naming those that do not, with the end of their consoles.
         """
         begin = time.monotonic()
         lost: list[str] = []
@@ -241,7 +241,7 @@ class Lab:
     def obey(self, order: dict[str, Any]) -> dict[str, Any]:
         """Carry out one order.
 
-        :raises LabError: when it cannot be carried out.
+        Raises :class:`LabError` when it cannot be carried out.
         """
         what = order.get("order")
         names = order.get("hosts") or list(self.hosts)
@@ -288,7 +288,7 @@ MOST = addresses.MOST_HOSTS
 def start(plan: Plan, lock_descriptor: int, say: Callable[[str], None]) -> None:
     """Start a supervisor and return when its lab is up.
 
-    :raises LabError: when it failed; nothing is left of it then.
+    Raises :class:`LabError` when it failed; nothing is left of it then.
     """
     state = places.state()
     state.mkdir(parents=True, mode=0o700)

@@ -4,16 +4,16 @@ import io
 import tarfile
 from pathlib import Path
 
-#: What a container of the image should run.
 COMMAND = ("/bin/web",)
+"""What a container of the image should run."""
 
-#: A container's first process ignores what it has no handler for; this one ends when told to.
 _WEB = """\
 #!/bin/sh
 httpd -f -p 80 -h /www &
 trap 'kill $!; exit 0' TERM INT
 wait
 """
+"""A container's first process ignores what it has no handler for; this one ends when told to."""
 
 _HOSTNAME = """\
 #!/bin/sh

@@ -29,15 +29,15 @@ from urllib.parse import unquote
 
 from lab import addresses
 
-#: Kinds of faults: an error status, no content, a web page, no answer at all, a redirect to
-#: nowhere, half of the content under the full length, text that is no CIDR, other content, a
-#: closed door.
 FAULTS = ("status", "empty", "html", "hang", "redirect", "truncated", "garbage", "content", "down")
+"""Kinds of faults: an error status, no content, a web page, no answer at all, a redirect to
+nowhere, half of the content under the full length, text that is no CIDR, other content, a
+closed door."""
 
-#: How long "hang" keeps a connection, in seconds.
 HANG = 600
+"""How long "hang" keeps a connection, in seconds."""
 
-#: Cloudflare's published ranges, and those the lab's client "cloudflare" is in.
+# Cloudflare's published ranges, and those the lab's client "cloudflare" is in.
 IPV4_RANGES = (
     "173.245.48.0/20",
     "103.21.244.0/22",
