@@ -48,7 +48,7 @@ def up(
 
     memory: megabytes per host
     say: is told each step, in words
-    Raises :class:`LabError` when the machine lacks something, a lab is up, or a host does not come up;
+    Raises LabError when the machine lacks something, a lab is up, or a host does not come up;
         nothing is left behind then.
     """
     if managers < 1 or workers < 0 or managers + workers > addresses.MOST_HOSTS:
@@ -238,7 +238,7 @@ def run(
     """Run a command on a host over SSH, as its login user.
 
     command: a line for the user's shell, or words that it must not touch
-    Raises :class:`LabError` when it fails (unless not `check`) or takes longer than `timeout` seconds.
+    Raises LabError when it fails (unless not `check`) or takes longer than `timeout` seconds.
     """
     line = command if isinstance(command, str) else shlex.join(command)
     done = _run([*ssh_command(host), line], f"{host}: {line}", stdin, timeout)
@@ -293,7 +293,7 @@ def set_faults(faults: Mapping[str, str | Mapping[str, Any]]) -> None:
     faults: from a pattern for ``<host>/<path>``, such as ``www.cloudflare.com/ips-v*``
         or ``download.docker.com/*``, to a kind of `lab.world.FAULTS`, or to a mapping with the
         kind and its parameter
-    Raises :class:`LabError`: for a kind that there is not
+    Raises LabError: for a kind that there is not
     """
     for pattern, fault in faults.items():
         kind = fault if isinstance(fault, str) else fault.get("kind")

@@ -22,7 +22,7 @@ def run(
 ) -> str:
     """Run a program and return its standard output.
 
-    Raises :class:`LabError`: with the end of what it printed, when it fails or takes too long.
+    Raises LabError: with the end of what it printed, when it fails or takes too long.
     """
     words = [str(word) for word in argv]
     try:
@@ -106,7 +106,7 @@ def _stat(pid: int) -> tuple[str, int, int] | None:
 def record(pid: int) -> Recorded:
     """Remember a process that was just started.
 
-    Raises :class:`LabError` when it is gone already.
+    Raises LabError when it is gone already.
     """
     stat = _stat(pid)
     if stat is None:

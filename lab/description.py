@@ -83,7 +83,7 @@ class Description:
     def host(self, name: str) -> Host:
         """The host of that name.
 
-        Raises :class:`KeyError`: naming those there are.
+        Raises KeyError: naming those there are.
         """
         for host in self.hosts:
             if host.name == name:

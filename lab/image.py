@@ -175,7 +175,7 @@ def _security(release: Release) -> str:
 def kernel() -> Path:
     """The User Mode Linux kernel's modules, `/usr/lib/uml/modules/<version>`.
 
-    Raises :class:`LabError` when the package is incomplete.
+    Raises LabError when the package is incomplete.
     """
     versions = sorted(Path("/usr/lib/uml/modules").glob("*/kernel"))
     if not versions:

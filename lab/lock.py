@@ -16,7 +16,7 @@ def acquire() -> int:
 
     The lock is free again as soon as no process holds the descriptor, however it ended.
 
-    Raises :class:`LabError` when there is a lab already; it says whose and since when.
+    Raises LabError when there is a lab already; it says whose and since when.
     """
     for attempt in range(5):
         descriptor = os.open(places.LOCK, os.O_RDWR | os.O_CREAT, 0o644)

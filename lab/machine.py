@@ -128,7 +128,7 @@ class Machine:
     def switch_on(self) -> None:
         """Start it from whatever is on its disk.
 
-        Raises :class:`LabError` when it is on already, or cannot be started.
+        Raises LabError when it is on already, or cannot be started.
         """
         if self.is_on:
             raise LabError(f"{self.node.name} is on already")

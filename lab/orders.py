@@ -46,7 +46,7 @@ class _Order(socketserver.StreamRequestHandler):
 def give_order(order: str, timeout: float | None = None, **arguments: Any) -> dict[str, Any]:
     """Have the running lab's supervisor do something and return its answer.
 
-    Raises :class:`LabError` when there is no lab, or it could not do it.
+    Raises LabError when there is no lab, or it could not do it.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout)

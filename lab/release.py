@@ -63,7 +63,7 @@ class Release:
 def machine_release() -> Release:
     """Read the release from this machine.
 
-    Raises :class:`LabError` when its apt has no sources for the release it runs.
+    Raises LabError when its apt has no sources for the release it runs.
     """
     system = platform.freedesktop_os_release()
     codename = system.get("VERSION_CODENAME", "")

@@ -62,7 +62,7 @@ def missing() -> list[str]:
 def check(hosts: int, memory: int) -> None:
     """Go on only if nothing is missing for so many hosts with so many megabytes each.
 
-    Raises :class:`LabError`: with all that is missing, at once.
+    Raises LabError: with all that is missing, at once.
     """
     found = missing() + _lack_of_room(hosts, memory)
     if found:

@@ -93,7 +93,7 @@ class Lab:
         """Bring everything up.
 
         say: is told each step
-        Raises :class:`LabError` when a host does not come up; nothing is taken down yet.
+        Raises LabError when a host does not come up; nothing is taken down yet.
         """
         state = places.state()
         self._ledger.note("supervisor", record(os.getpid()), "lab.supervisor")
@@ -203,7 +203,7 @@ class Lab:
     def wait_for_ssh(self, names: Sequence[str], say: Callable[[str], None]) -> None:
         """Return when each of these hosts runs a command for its user.
 
-        Raises :class:`LabError`: naming those that do not, with the end of their consoles.
+        Raises LabError: naming those that do not, with the end of their consoles.
         """
         begin = time.monotonic()
         lost: list[str] = []
@@ -241,7 +241,7 @@ class Lab:
     def obey(self, order: dict[str, Any]) -> dict[str, Any]:
         """Carry out one order.
 
-        Raises :class:`LabError` when it cannot be carried out.
+        Raises LabError when it cannot be carried out.
         """
         what = order.get("order")
         names = order.get("hosts") or list(self.hosts)
@@ -288,7 +288,7 @@ MOST = addresses.MOST_HOSTS
 def start(plan: Plan, lock_descriptor: int, say: Callable[[str], None]) -> None:
     """Start a supervisor and return when its lab is up.
 
-    Raises :class:`LabError` when it failed; nothing is left of it then.
+    Raises LabError when it failed; nothing is left of it then.
     """
     state = places.state()
     state.mkdir(parents=True, mode=0o700)

@@ -22,7 +22,7 @@ def is_needed() -> bool:
 def preloaded() -> dict[str, str]:
     """The environment in which User Mode Linux runs here.
 
-    Raises :class:`LabError` when what it needs cannot be compiled.
+    Raises LabError when what it needs cannot be compiled.
     """
     if not is_needed():
         return {}
