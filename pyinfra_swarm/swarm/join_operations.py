@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gevent.event import AsyncResult
 from pyinfra import logger
-from pyinfra.api import Host, State, StringCommand
+from pyinfra.api import Host, State
 
 from pyinfra_swarm.engine.api import API, WITHIN
 from pyinfra_swarm.engine.operations import on
@@ -24,7 +24,7 @@ from pyinfra_swarm.run.connection import UNREACHABLE, read, why
 from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.converge import Commands, call, converges, fail, script, this_host
 from pyinfra_swarm.run.onhost import program
-from pyinfra_swarm.run.writing import arrives_whole
+from pyinfra_swarm.run.script import quietly
 from pyinfra_swarm.swarm.join import AwaitJoin, Clear, Join
 from pyinfra_swarm.swarm.stage_operations import to_do
 from pyinfra_swarm.swarm.stages import JOIN
@@ -111,19 +111,11 @@ def _join(state: State, host: Host, acting: str, address: str, managers: list[st
         "RemoteAddrs": managers,
         "JoinToken": token,
     }
-    joining = program(__file__, "join.sh", using=[API])
-    command, sent = arrives_whole(joining + AWAIT_JOIN, json.dumps(body))
-    status, output = host.run_shell_command(
-        StringCommand(command),
-        print_output=False,
-        print_input=False,
-        _sudo=True,
-        _stdin=sent,
-        _timeout=180,
-    )
-    if not status:
-        words = output.stderr.replace(token, "…").strip() or "no message"
-        reporting.failed(host, f"could not join the swarm through {', '.join(managers)}: {words}")
+    joining = program(__file__, "join.sh", using=[API]) + AWAIT_JOIN
+    outcome = quietly(host, joining, stdin=json.dumps(body), timeout=180, hidden=[token])
+    if not outcome.done:
+        through = ", ".join(managers)
+        reporting.failed(host, f"could not join the swarm through {through}: {outcome.problem}")
         return False
     _attach_to_the_ingress(state, host, acting, address)
     return True
@@ -139,15 +131,8 @@ def _attach_to_the_ingress(state: State, host: Host, acting: str, address: str) 
         node = read(host, MISSES_INGRESS, timeout=60)
     if node:
         host.log("this engine has not joined the ingress network: it is to try again")
-        with suppress(*UNREACHABLE):
-            look_again = attach_again(node, address)
-            state.inventory.get_host(acting).run_shell_command(
-                StringCommand(f"set -eu\n{look_again}"),
-                print_output=state.print_output,
-                print_input=state.print_input,
-                _sudo=True,
-                _timeout=60,
-            )
+        manager = state.inventory.get_host(acting)
+        quietly(manager, attach_again(node, address), timeout=60, shown=True)
 
 
 @dataclass

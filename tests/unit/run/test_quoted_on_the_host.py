@@ -149,7 +149,6 @@ SAFE = {
     "nodes/programs.py": {"options": "an argument of shlex.join()"},
     "backup/restore_operations.py": {"update": "made by updating()"},
     "rolling/operations.py": {"lines": "scripts, judged where they are made"},
-    "swarm/join_operations.py": {"look_again": "made by program()"},
     "updates/operations.py": {
         "units": "our own names",
         "start": "our own names",
