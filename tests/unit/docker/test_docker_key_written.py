@@ -69,7 +69,7 @@ def run(folder: Path, published: str) -> tuple[str, list[str]]:
 def test_the_text_that_a_mirror_publishes_is_never_what_is_written(tmp_path: Path) -> None:
     published = KEY.replace("\n\n", "\nComment: told by the mirror\n\n", 1) + "\n\n"
     said, commands = run(tmp_path, published)
-    [written] = [command for command in commands if f"cat > {KEYRING}.new" in command]
+    [written] = [command for command in commands if f"write_file {KEYRING} " in command]
     assert KEY in written, said
     assert "told by the mirror" not in written
 
