@@ -40,7 +40,8 @@ check: $(READY) ## types and style, in Python and in the programs for the hosts
 	@$(BIN)/mypy .
 	@$(BIN)/shellcheck pyinfra_swarm/*/onhost/*.sh
 
-package: $(READY) ## the wheel and the source, built and checked, in dist/
+package: ## the wheel and the source, built and checked, in dist/
+	@$(MAKE) --no-print-directory LAB_PACKAGES= $(READY)
 	@rm -rf dist
 	@$(BIN)/python -m build --no-isolation --outdir dist .
 	@$(BIN)/twine check --strict dist/*

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from pyinfra_swarm import new_project
@@ -24,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    made.add_argument("--version", action="version", version=version("pyinfra-swarm"))
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     init = commands.add_parser(
         "init",
@@ -31,7 +33,13 @@ def parser() -> argparse.ArgumentParser:
         description="Make a project in FOLDER. Run it again after an upgrade: it updates the files "
         "that you have not changed, and names those that you have. It overwrites none of yours.",
     )
-    init.add_argument("folder", metavar="FOLDER", type=lambda text: from_user(text).absolute())
+    init.add_argument(
+        "folder",
+        metavar="FOLDER",
+        nargs="?",
+        type=lambda text: from_user(text).absolute(),
+        help="made if it does not exist (default: this folder, if it is a project or empty)",
+    )
     commands.add_parser("drift", help="report what differs from what is declared", add_help=False)
     commands.add_parser("lab", help="four real hosts on this machine, to try it", add_help=False)
     return made
@@ -49,8 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _init(parser().parse_args(words).folder)
 
 
-def _init(folder: Path) -> int:
+def _init(folder: Path | None) -> int:
     try:
+        if folder is None:
+            folder = Path.cwd()
+            new_project.refuse_other_contents(folder)
         print(new_project.lay(folder))
     except new_project.Unusable as error:
         print(f"pyinfra-swarm init: {error}", file=sys.stderr)

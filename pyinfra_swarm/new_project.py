@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from pyinfra_swarm.settings.paths import ROOT
 
 RECORD = ".pyinfra-swarm.json"
 SETTINGS, EXAMPLE = "cluster.toml", "cluster.example.toml"
+GITIGNORE = ".gitignore"
 _WHOLE = ("inventory.py", "config.py", EXAMPLE)
 _FOLDERS = ("group_data", "deploys", "facts")
 _IN_THE_WHEEL = Path(__file__).resolve().parent / "project"
@@ -36,6 +38,11 @@ id_*
 !id_*.pub
 *.age
 *.tar
+
+# What a drift check writes.
+drift.json
+.drift.json.lock
+drift.html
 
 # What Python and pyinfra leave.
 __pycache__/
@@ -62,7 +69,7 @@ def template() -> dict[str, str]:
     root = _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else ROOT
     names = [*_WHOLE, *_below(root)]
     return {name: (root / name).read_text(encoding="utf-8") for name in names} | {
-        ".gitignore": _IGNORED
+        GITIGNORE: _IGNORED
     }
 
 
@@ -70,6 +77,19 @@ def _below(root: Path) -> Iterator[str]:
     for folder in _FOLDERS:
         for path in sorted((root / folder).glob("*.py")):
             yield f"{folder}/{path.name}"
+
+
+def refuse_other_contents(folder: Path) -> None:
+    """Raises :class:`Unusable` for a folder that is no project and holds something else.
+
+    Hidden files are allowed: a repository's, or a virtual environment.
+    """
+    names = [path.name for path in folder.iterdir()]
+    if RECORD not in names and any(not name.startswith(".") for name in names):
+        raise Unusable(
+            f"{folder} is not empty, and not a project\n"
+            "    instead: pyinfra-swarm init FOLDER, or pyinfra-swarm init . to make it one"
+        )
 
 
 def lay(folder: Path) -> str:
@@ -83,6 +103,7 @@ def lay(folder: Path) -> str:
             f"{folder} is the repository, which is a project already\n"
             "    instead: write cluster.toml (cluster.example.toml is a start)"
         )
+    _refuse_inside_another(folder.resolve())
     new = template()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,6 +125,16 @@ def lay(folder: Path) -> str:
             "    instead: a folder that you may write to"
         ) from error
     return _in_words(folder, report, first=not known)
+
+
+def _refuse_inside_another(folder: Path) -> None:
+    """A project inside a project is a slip: `init home` typed in `home`."""
+    outer = next((above for above in folder.parents if os.path.lexists(above / RECORD)), None)
+    if outer is not None and not os.path.lexists(folder / RECORD):
+        raise Unusable(
+            f"{folder} would be inside {outer}, which is a project already\n"
+            f"    instead: pyinfra-swarm init {shlex.quote(str(outer))}, to update that one"
+        )
 
 
 def _lay_one(folder: Path, name: str, text: str, known: Mapping[str, str], report: _Report) -> str:
@@ -155,6 +186,9 @@ def _in_words(folder: Path, report: _Report, *, first: bool) -> str:
     else:
         lines += _named("New", report.laid)
         lines += _named("Updated", report.updated)
+    if GITIGNORE in report.yours:
+        report.yours.remove(GITIGNORE)
+        lines += _named("Your .gitignore lacks lines that keep keys out", _lacking(folder))
     lines += _named("Changed by you, and left as they are", report.yours)
     if report.yours:
         root = _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else ROOT
@@ -164,9 +198,17 @@ def _in_words(folder: Path, report: _Report, *, first: bool) -> str:
     if SETTINGS in report.laid:
         lines.append(
             f"Next: write your hosts into {folder / SETTINGS}, and in {folder} run\n"
-            "  pyinfra inventory.py deploys/preflight.py"
+            "  pyinfra inventory.py deploys/site.py --dry"
         )
     return "\n".join(lines or ["Everything is current."])
+
+
+def _lacking(folder: Path) -> list[str]:
+    """The lines of the template's .gitignore about secrets that the owner's does not have."""
+    path = folder / GITIGNORE
+    theirs = path.read_bytes().decode(errors="replace").splitlines() if path.is_file() else []
+    secrets = _IGNORED.partition("\n\n")[0].splitlines()[1:]
+    return [line for line in secrets if line not in theirs]
 
 
 def _named(title: str, names: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-INSTALL = "pip install --require-hashes -r requirements.txt (or: pip install pyrage)"
+INSTALL = "pip install 'pyinfra-swarm[backup]', in a clone pip install -r requirements.txt"
 
 
 class NotOpened(Exception):

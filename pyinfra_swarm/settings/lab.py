@@ -12,9 +12,14 @@ from typing import Any
 from pyinfra_swarm.settings.paths import ROOT
 
 
+def available() -> bool:
+    """Whether there is a lab: in a clone, not where the package is installed."""
+    return (ROOT / "lab").is_dir()
+
+
 def running() -> dict[str, Any] | None:
     """Plain settings values for the running lab; `None` where no lab runs, or there is none."""
-    if not (ROOT / "lab").is_dir():  # installed, not cloned
+    if not available():
         return None
     spec = importlib.util.find_spec("lab")
     if spec is None or spec.origin != str(ROOT / "lab/__init__.py"):

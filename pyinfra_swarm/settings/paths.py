@@ -16,10 +16,11 @@ def project() -> Path:
     there is neither, the working directory: whoever reads something there reports what is missing.
     """
     here = Path.cwd()
-    return next((folder for folder in (here, ROOT) if _is_project(folder)), here)
+    return next((folder for folder in (here, ROOT) if is_project(folder)), here)
 
 
-def _is_project(folder: Path) -> bool:
+def is_project(folder: Path) -> bool:
+    """Whether a folder has what every project has."""
     # As os.path asks: a folder that may not be entered is none.
     return all(os.path.isfile(folder / name) for name in ("inventory.py", "deploys/site.py"))
 

@@ -18,7 +18,7 @@ from pyinfra_swarm.settings import lab as lab_source
 from pyinfra_swarm.settings.errors import Problem, SettingsError, shown
 from pyinfra_swarm.settings.files import read_toml
 from pyinfra_swarm.settings.key_files import read_keys
-from pyinfra_swarm.settings.paths import from_user, project
+from pyinfra_swarm.settings.paths import from_user, is_project, project
 from pyinfra_swarm.settings.renamed import with_new_names
 from pyinfra_swarm.settings.variables import PATH_VARIABLE, dotenv, read_variables
 
@@ -117,16 +117,26 @@ def _base() -> tuple[Source, dict[str, Any]]:
     lab = lab_source.running()
     if lab is not None:
         return Source("the lab"), lab
-    raise SettingsError(
-        [
-            Problem(
-                f"no {FILE_NAME}",
-                None,
-                f"there is none in {project()}, and no lab is running",
-                f"copy cluster.example.toml to {FILE_NAME} and fill in your addresses, or start "
-                "the lab with `make lab-up`",
-            )
-        ]
+    raise SettingsError([_without_a_file(path.parent)])
+
+
+def _without_a_file(folder: Path) -> Problem:
+    what = f"no {FILE_NAME}"
+    if not is_project(folder):
+        return Problem(
+            what,
+            None,
+            f"{folder} is not a project: it has no inventory.py, or no deploys/site.py",
+            "go to the folder of your project; `pyinfra-swarm init FOLDER` makes one",
+        )
+    remedy = f"copy cluster.example.toml to {FILE_NAME} and fill in your addresses"
+    if not lab_source.available():
+        return Problem(what, None, f"there is none in {folder}", remedy)
+    return Problem(
+        what,
+        None,
+        f"there is none in {folder}, and no lab is running",
+        f"{remedy}, or start the lab with `make lab-up`",
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pyinfra_swarm import new_project
+from pyinfra_swarm import cli, new_project
 from pyinfra_swarm.new_project import RECORD, Unusable, lay, template
 from pyinfra_swarm.settings.paths import ROOT
 
@@ -33,6 +33,12 @@ def test_a_project_has_the_files_of_the_repository(folder: Path) -> None:
     assert (folder / "cluster.toml").read_text() == (ROOT / "cluster.example.toml").read_text()
     here = {path.name for path in (ROOT / "deploys").glob("*.py")}
     assert {path.name for path in (folder / "deploys").glob("*.py")} == here
+
+
+def test_the_next_step_is_the_one_of_the_readme(tmp_path: Path) -> None:
+    last = lay(tmp_path).splitlines()[-1].strip()
+    assert last == "pyinfra inventory.py deploys/site.py --dry"
+    assert f"    {last} " in (ROOT / "README.md").read_text()
 
 
 def test_its_gitignore_keeps_keys_out(folder: Path) -> None:
@@ -117,6 +123,57 @@ def test_a_record_that_is_none_is_refused_with_a_way_out(folder: Path) -> None:
     (folder / RECORD).write_text("[]")
     with pytest.raises(Unusable, match="cannot be read as the record"):
         lay(folder)
+
+
+def test_a_project_inside_a_project_is_refused_with_what_was_meant(folder: Path) -> None:
+    for inside in (folder / "home", folder / "deploys/home"):
+        with pytest.raises(Unusable, match=f"pyinfra-swarm init {folder}, to update that one"):
+            lay(inside)
+        assert not inside.exists()
+
+
+def test_an_inner_project_that_is_there_is_kept_current(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / RECORD).write_text('{"files": {}}')
+    assert lay(folder) == "Everything is current."
+
+
+def test_a_gitignore_of_ones_own_is_told_what_it_lets_in(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("*.key\n.env\nmine\n")
+    said = lay(tmp_path).splitlines()
+    [line] = [line for line in said if line.startswith("Your .gitignore lacks lines")]
+    assert "*.unlock-key, " in line
+    assert "*.key" not in line
+    assert not any("Changed by you" in line for line in said)
+    complete = "".join(f"{name}\n" for name in line.partition(": ")[2].split(", "))
+    with (tmp_path / ".gitignore").open("a") as file:
+        file.write(complete)
+    assert lay(tmp_path) == "Everything is current."
+
+
+class TestWithoutAFolder:
+    @pytest.fixture(autouse=True)
+    def here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    def test_an_empty_one_becomes_a_project_and_is_renewed(
+        self, here: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (here / ".venv").mkdir()
+        assert cli.main(["init"]) == 0
+        assert (here / "inventory.py").is_file()
+        capsys.readouterr()
+        assert cli.main(["init"]) == 0
+        assert capsys.readouterr().out == "Everything is current.\n"
+
+    def test_one_with_other_files_has_to_be_named(
+        self, here: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (here / "letter.txt").write_text("Dear …")
+        assert cli.main(["init"]) == 1
+        assert "pyinfra-swarm init . to make it one" in capsys.readouterr().err
+        assert [path.name for path in here.iterdir()] == ["letter.txt"]
+        assert cli.main(["init", "."]) == 0
 
 
 def test_the_record_names_its_version(folder: Path) -> None:

@@ -194,6 +194,17 @@ def test_the_lab_is_said_to_be_elsewhere(installed: Installed, tmp_path: Path) -
     assert "clone the repository" in ran.stderr
 
 
+def test_it_says_its_version(installed: Installed, tmp_path: Path) -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", done(installed.command, "--version", cwd=tmp_path))
+
+
+def test_the_wheel_is_built_without_what_the_lab_needs() -> None:
+    planned = done("make", "--dry-run", "package", cwd=ROOT)
+    assert "build --no-isolation" in planned
+    assert "user-mode-linux" not in planned
+    assert "user-mode-linux" in done("make", "--dry-run", "demo", cwd=ROOT)
+
+
 def test_the_help_is_one_screen(installed: Installed, tmp_path: Path) -> None:
     lines = done(installed.command, "--help", cwd=tmp_path).splitlines()
     assert len(lines) <= 24

@@ -115,11 +115,36 @@ class TestTheFile:
 
 
 class TestWithoutAFile:
-    def test_there_are_two_ways_on(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.fixture
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        (tmp_path / "deploys").mkdir()
+        for name in ("inventory.py", "deploys/site.py"):
+            (tmp_path / name).write_text("")
         monkeypatch.setattr(settings_sources, "project", lambda: tmp_path)
+        return tmp_path
+
+    @pytest.mark.usefixtures("folder")
+    def test_there_are_two_ways_on(self) -> None:
         text = refused()
         assert "copy cluster.example.toml to cluster.toml" in text
         assert "make lab-up" in text
+
+    @pytest.mark.usefixtures("folder")
+    def test_the_lab_is_no_way_on_where_there_is_none(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("pyinfra_swarm.settings.lab.available", lambda: False)
+        text = refused()
+        assert "copy cluster.example.toml to cluster.toml" in text
+        assert "lab is running" not in text
+        assert "make lab-up" not in text
+
+    def test_a_folder_that_is_no_project_is_called_so(self, folder: Path) -> None:
+        (folder / "inventory.py").unlink()
+        text = refused()
+        assert f"{folder} is not a project" in text
+        assert "pyinfra-swarm init FOLDER" in text
+        assert "cluster.example.toml" not in text
 
 
 class TestVariables:
