@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyinfra.api import FunctionCommand, Host, State
 
-from pyinfra_swarm.run import reporting
+from pyinfra_swarm.run import no_answer, reporting
 from pyinfra_swarm.run.converge import call
 from pyinfra_swarm.run.script import quietly
 
@@ -23,8 +23,7 @@ def _on(state: State, host: Host, acting: str, text: str, doing: str, timeout: i
     if outcome.silent:
         reporting.failed(
             host,
-            f"{doing} on {acting}: {outcome.problem}. It may have happened all the same: once "
-            f"{acting} answers again, run the same command again; it goes on from there",
+            no_answer.on_another_host(doing, acting, outcome.problem),
         )
     elif not outcome.done:
         reporting.failed(host, f"{doing} on {acting} failed: {outcome.problem}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyinfra_swarm.firewall.interfaces import Interfaces
+from pyinfra_swarm.firewall.iptables_rule import Rule, parse
 from pyinfra_swarm.firewall.paths import WANTS
 from pyinfra_swarm.firewall.placement import FilterTable
 from pyinfra_swarm.firewall.policy import FAMILIES, Family
@@ -64,6 +65,10 @@ class Host(Observation):
     others: tuple[str, ...] = ()
     web: WebRanges = field(default_factory=lambda: WebRanges({}))
     unconfirmed: bool = False
+
+    def rules(self, chain: str) -> list[Rule]:
+        """The rules of a chain in IPv4, in order."""
+        return [parse(text) for text in self.tables["ipv4"].chains.get(chain, ())]
 
     def to_json(self) -> dict[str, Any]:
         """As a person reads it: the managed rules by chain, and the rest under plain names."""

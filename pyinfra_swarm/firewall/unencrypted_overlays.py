@@ -1,10 +1,12 @@
-"""Overlay networks without encryption, and what uses them: it needs VXLAN in clear text."""
+"""Overlay networks without encryption, what uses them, and whether clear-text VXLAN is dropped."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pyinfra_swarm.firewall.rules import INPUT
+from pyinfra_swarm.firewall.state import Host
 from pyinfra_swarm.nodes.membership import Membership, Service
 from pyinfra_swarm.run.findings import Finding, Notice
 
@@ -54,6 +56,23 @@ def in_use(
         if users:
             found[overlay.name] = tuple(users)
     return found
+
+
+def drops_cleartext_vxlan(settings: Settings, host: Host, in_use: InUse | None) -> bool:
+    """Whether clear-text VXLAN is to be dropped: always, unless something needs it.
+
+    Where nobody can say what needs it, it stays as it is on the host.
+    """
+    if settings.firewall.drop_cleartext_vxlan:
+        return True
+    return cleartext_vxlan_dropped(host) if in_use is None else not in_use
+
+
+def cleartext_vxlan_dropped(host: Host) -> bool:
+    """Whether clear-text VXLAN is dropped now; on a host without the firewall it is to be."""
+    return not host.tables["ipv4"].managed or any(
+        rule.condition("--pol") == "none" and rule.target == "DROP" for rule in host.rules(INPUT)
+    )
 
 
 def notices(used: InUse, settings: Settings) -> list[Finding]:

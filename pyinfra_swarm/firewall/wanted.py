@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.firewall.host_files import files
-from pyinfra_swarm.firewall.iptables_rule import Rule, parse
 from pyinfra_swarm.firewall.paths import TIMER, UNIT, WATCH
 from pyinfra_swarm.firewall.policy import FAMILIES, Family, Policy, members, policy, votes
 from pyinfra_swarm.firewall.rules import INPUT, MANAGEMENT_PORT, PEERS, Chains, chains
 from pyinfra_swarm.firewall.state import Host
-from pyinfra_swarm.firewall.unencrypted_overlays import InUse
+from pyinfra_swarm.firewall.unencrypted_overlays import InUse, drops_cleartext_vxlan
 from pyinfra_swarm.nodes.membership import Observed, view
 
 if TYPE_CHECKING:
@@ -89,16 +88,6 @@ def wanted_policy(
     )
 
 
-def drops_cleartext_vxlan(settings: Settings, host: Host, in_use: InUse | None) -> bool:
-    """Whether clear-text VXLAN is to be dropped: always, unless something needs it.
-
-    Where nobody can say what needs it, it stays as it is on the host.
-    """
-    if settings.firewall.drop_cleartext_vxlan:
-        return True
-    return cleartext_vxlan_dropped(host) if in_use is None else not in_use
-
-
 def in_the_swarm(
     settings: Settings, name: str, host: Host, observed: Observed
 ) -> tuple[tuple[str, ...], bool]:
@@ -111,7 +100,7 @@ def in_the_swarm(
         return members(swarm.nodes or ()), votes(settings, observed, swarm, name)
     if in_no_swarm(observed):
         return (), False
-    sources = (rule.condition("-s") for rule in _rules(host, PEERS) if rule.target == "ACCEPT")
+    sources = (rule.condition("-s") for rule in host.rules(PEERS) if rule.target == "ACCEPT")
     peers = tuple(source.removesuffix("/32") for source in sources if source)
     return peers, management_port_open(host)
 
@@ -131,16 +120,5 @@ def management_port_open(host: Host) -> bool:
     """Whether the cluster's addresses reach the host's management port now."""
     return any(
         rule.condition("--dport") == str(MANAGEMENT_PORT) and rule.target == PEERS
-        for rule in _rules(host, INPUT)
+        for rule in host.rules(INPUT)
     )
-
-
-def cleartext_vxlan_dropped(host: Host) -> bool:
-    """Whether clear-text VXLAN is dropped now; on a host without the firewall it is to be."""
-    return not host.tables["ipv4"].managed or any(
-        rule.condition("--pol") == "none" and rule.target == "DROP" for rule in _rules(host, INPUT)
-    )
-
-
-def _rules(host: Host, chain: str) -> list[Rule]:
-    return [parse(text) for text in host.tables["ipv4"].chains.get(chain, ())]

@@ -206,7 +206,7 @@ def arm_and_apply(change: ReversibleChange) -> str:
     in_time = f"rollback_is_armed {ROOT}/{change.subject}"
     return "\n".join(
         [
-            program(__file__, "arming.sh").rstrip(),
+            program(__file__, "install_rollback.sh").rstrip(),
             f"umask 077; mkdir -p {ROOT}",
             "umask 022",
             *(

@@ -23,7 +23,7 @@ import gevent
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 
-from pyinfra_swarm.run import lock, pyinfra_internals, records, reporting
+from pyinfra_swarm.run import lock, no_answer, pyinfra_internals, records, reporting
 from pyinfra_swarm.run.connection import UNREACHABLE, why
 from pyinfra_swarm.run.context import (
     current_host,
@@ -179,9 +179,9 @@ def _call(state: State, host: Host, work: Callable[..., bool], arguments: tuple[
             except Overtaken as overtaken:
                 problem = str(overtaken)
             except UNREACHABLE as error:
-                problem = f"no answer in the middle of it ({why(error)}). {_GOES_ON}"
+                problem = no_answer.in_an_operation(why(error))
             except Unobserved as unobserved:
-                problem = f"{unobserved}; nothing was decided without it. {_GOES_ON}"
+                problem = no_answer.not_observed(str(unobserved))
             except Exception as error:
                 problem = _unexpected(error)
             reporting.failed(host, problem)
@@ -192,12 +192,6 @@ def _call(state: State, host: Host, work: Callable[..., bool], arguments: tuple[
         with suppress(TimeoutError):
             worker.join()
     return bool(worker.get())
-
-
-_GOES_ON = (
-    "Once it answers again (its power, its network, its log above), the same command goes on from "
-    "there"
-)
 
 
 def _unexpected(error: Exception) -> str:
@@ -276,7 +270,7 @@ def _operation(
                     problem, told = str(refused), True
                     reporting.looked(host, part)
                 except Unobserved as unobserved:
-                    problem = f"{unobserved}; nothing was decided without it. {_GOES_ON}"
+                    problem = no_answer.not_observed(str(unobserved))
                 except Exception as error:
                     problem = f"{part}: {_unexpected(error)}"
                 if not problem:

@@ -15,7 +15,7 @@ from pyinfra import logger
 from pyinfra.api import Host, State
 
 from pyinfra_swarm.run import lock_state as lock
-from pyinfra_swarm.run import pyinfra_internals, records
+from pyinfra_swarm.run import no_answer, pyinfra_internals, records
 from pyinfra_swarm.run.connection import connection_broke, notice_power_loss
 from pyinfra_swarm.run.context import phase, this_run
 from pyinfra_swarm.run.findings import Finding
@@ -112,7 +112,7 @@ def failed_by_name(name: str, message: str) -> None:
 def _operation_failed(run: State, host: Host, operation: str) -> None:
     name = " / ".join(pyinfra_internals.operation_names(run, operation))
     if connection_broke(host):
-        message = f"the connection broke during “{name}”; it may be without power or network"
+        message = no_answer.in_a_command(name)
     else:
         message = f"“{name}” failed; the command's output is above"
     failed_by_name(host.name, message)

@@ -15,9 +15,6 @@ CONFIGURATION = "/etc/apt/apt.conf.d/90pyinfra-swarm"
 FILES = (CONFIGURATION,)
 """All that this room writes."""
 
-FILES = (CONFIGURATION,)
-"""All that this room writes."""
-
 HELD_BACK = (
     "^docker-ce",
     "^docker-buildx-plugin$",

@@ -209,7 +209,7 @@ def test_whatever_it_dies_at_the_next_run_finishes_it(cluster: Hosts, at: str) -
         line, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     assert begun.stderr is not None
-    assert any(f"operation: Remove: {at}" in said for said in begun.stderr)
+    assert any(f"operation: Remove | {at}" in said for said in begun.stderr)
     time.sleep(0.3)
     begun.kill()
     begun.wait()
@@ -226,7 +226,7 @@ def test_a_replaced_manager_gets_what_is_declared(cluster: Hosts) -> None:
     cluster.docker("rk1", "node", "update", "--label-add", "zone=attic", "rk3")
     run = remove(cluster, "rk3", job="replace")
     assert run.returncode == 0, run.output
-    assert lines_with(run.output, ("label zone", "goes with the entry"))
+    assert lines_with(run.output, ("label zone", "is lost with the entry"))
     assert names(cluster, "rk1") == {"rk1", "rk2", "rk4"}
     cluster.reinstall("rk3")
     run = cluster.pyinfra("-y", *SWARM)

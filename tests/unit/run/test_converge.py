@@ -319,7 +319,7 @@ def test_refusals_and_facts_that_cannot_be_had_fail_their_own_hosts_alone(
     assert "not done: @fake/rk1: the word: forbids going on. Say another" in ran.closing
     for silent in ("rk2", "rk3"):
         assert f"not done: @fake/{silent}: @fake/{silent} did not answer" in ran.closing
-    assert ran.closing.count("nothing was decided without it. Once it answers") == 2
+    assert ran.closing.count("nothing was decided without it. When it answers") == 2
     assert f"pyinfra {mode} inventory.py deploy.py" in ran.closing
     assert "Traceback" not in ran.text
     if mode == "--dry":  # else what changes on rk4 makes everybody ask again
@@ -364,7 +364,7 @@ def test_a_host_that_falls_silent_in_the_middle_of_a_function_is_named(run: Runs
         ("rk3", "[Errno 113] No route to host"),
     ):
         assert (
-            f"not done: @fake/{name}: no answer in the middle of it ({kind}). Once" in ran.closing
+            f"not done: @fake/{name}: no answer in the middle of it ({kind}). When" in ran.closing
         )
     assert "not done: @fake/rk4: ValueError: boom (--debug shows where)" in ran.closing
     assert "Traceback" not in ran.text

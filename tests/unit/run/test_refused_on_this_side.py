@@ -394,8 +394,9 @@ def dying() -> Any:
 def test_a_manager_that_falls_silent_is_named(dying: Any, failures: list[str]) -> None:
     assert not engine_operations._on(dying, dying.host, "rk2", "true", "draining it", 60)
     assert failures == [
-        "draining it on rk2: no answer (EOFError). It may have happened all the same: once rk2 "
-        "answers again, run the same command again; it goes on from there"
+        "draining it on rk2: no answer (EOFError). It may have happened all the same. When it "
+        "answers again (look at its power, its network and its log above), run the same command: "
+        "it continues from there"
     ]
 
 

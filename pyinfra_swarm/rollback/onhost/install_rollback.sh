@@ -1,5 +1,5 @@
 #!/bin/sh
-# Functions with which a run arms a host.
+# Functions that install the rollback on a host. The timer is armed by rollback.sh (--arm).
 
 rollback_install() { # PATH CONTENT: one of the rollback's own files, where it is missing or another
   [ -e "$1" ] && [ "$(cat "$1")" = "$2" ] || {
