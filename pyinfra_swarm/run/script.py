@@ -90,7 +90,10 @@ def quietly(
         return Outcome(f"no answer ({why(error)})", silent=True)
     try:
         if not done:
-            return Outcome(_without(output.stderr.strip() or _NO_WORD, hidden))
+            # The script says its words in its answer; these are of sudo and the shell. Where there
+            # are none, it was killed, or the connection broke, in the middle of it.
+            words = output.stderr.strip()
+            return Outcome(_without(words or _CUT_SHORT, hidden), silent=not words)
         return Outcome(said=sections(output.stdout_lines))
     except ScriptFailed as error:
         return Outcome(_without(error.words or _NO_WORD, hidden))
@@ -99,6 +102,7 @@ def quietly(
 
 
 _NO_WORD = "the script did not say why"
+_CUT_SHORT = "it was cut short: the connection broke, or the script was killed"
 
 
 def _without(words: str, hidden: Sequence[str]) -> str:

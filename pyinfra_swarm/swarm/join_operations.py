@@ -23,6 +23,7 @@ from pyinfra_swarm.run.answer import NoAnswer
 from pyinfra_swarm.run.connection import UNREACHABLE, read, why
 from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.converge import Commands, call, converges, fail, script, this_host
+from pyinfra_swarm.run.findings import unhandled
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.script import quietly
 from pyinfra_swarm.swarm.join import AwaitJoin, Clear, Join
@@ -84,6 +85,8 @@ def joined(settings: Settings) -> Commands:
                 if leave:
                     yield script(LEAVE_PENDING)
                 yield call(_join, acting, me.address, managers)
+            case _:
+                raise unhandled(step)
 
 
 def _addresses(settings: Settings, cluster: Membership, acting: str) -> list[str]:

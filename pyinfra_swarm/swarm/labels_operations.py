@@ -10,6 +10,7 @@ from pyinfra_swarm.nodes.membership import acting_manager, view
 from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.nodes.programs import updated
 from pyinfra_swarm.run.converge import Commands, converges, fail, this_host
+from pyinfra_swarm.run.findings import unhandled
 from pyinfra_swarm.swarm.labels import SetAvailability, SetLabel
 from pyinfra_swarm.swarm.stage_operations import to_do
 from pyinfra_swarm.swarm.stages import LABEL
@@ -40,4 +41,6 @@ def labelled(settings: Settings) -> Commands:
                 options += ["--label-add", f"{key}={value}"]
             case SetAvailability(availability=availability):
                 options += ["--availability", availability]
+            case _:
+                raise unhandled(step)
     yield on(acting, updated(node.id, options), "updating it")

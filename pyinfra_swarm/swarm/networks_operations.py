@@ -9,6 +9,7 @@ from pyinfra_swarm.networks.plan import AttachIngress, CreateOverlay, ReplaceIng
 from pyinfra_swarm.nodes.membership import acting_manager
 from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.run.converge import Commands, converges, this_host
+from pyinfra_swarm.run.findings import unhandled
 from pyinfra_swarm.swarm.stage_operations import to_do
 from pyinfra_swarm.swarm.stages import INGRESS, OVERLAYS
 
@@ -31,6 +32,8 @@ def ingress_encrypted(settings: Settings) -> Commands:
                 yield from attach_ingress(node, me.name, acting)
             case ReplaceIngress():
                 yield from replace_ingress(settings)
+            case _:
+                raise unhandled(step)
 
 
 @converges("swarm")

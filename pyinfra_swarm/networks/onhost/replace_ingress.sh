@@ -28,4 +28,5 @@ within 20 create || {
   esac
   exit 1; }
 within 20 shows encrypted || { echo "the new ingress network is not encrypted" >&2; exit 1; }
-for node in $(docker node ls --quiet); do update_node "$node"; done
+nodes=$(docker node ls --quiet)
+for node in $nodes; do update_node "$node"; done

@@ -15,7 +15,7 @@
 
 node_is_reachable() {
   case $(docker node inspect --format '{{with .ManagerStatus}}{{.Reachability}}{{end}}' -- "$1" \
-    2>&1) in
+    2>/dev/null) in
     reachable) ;;
     *) return 1 ;;
   esac
@@ -27,9 +27,11 @@ write_node() {
   done
 }
 try_write_node() {
-  # A caller that looks at $code asks again, as it does when the swarm has no leader (503).
-  read_node=$(timeout 60 docker node inspect --format "{{.Version.Index}} $2" -- "$1") || {
-    code=503; return 1; }
+  # Why it cannot be read, the API says in $code, for callers that look at it: the swarm has no leader
+  # (503), or this node is gone (404).
+  read_node=$(timeout 60 docker node inspect --format "{{.Version.Index}} $2" -- "$1" 2>/dev/null) || {
+    api "http://localhost/nodes/$1" || return 1
+    echo "docker node inspect $1 failed" >&2; code=503; return 1; }
   api --data-binary "${read_node#* }" \
     "http://localhost/nodes/$1/update?version=${read_node%% *}"
 }

@@ -25,6 +25,16 @@ def test_an_engine_that_is_another_node_by_now_does_not_leave(
     assert leaves or f"is no longer node {node}, so nothing was done" in (done.stderr)
 
 
+def test_it_is_the_engine_that_leaves_which_says_what_node_it_is(engine: Machine) -> None:
+    """Root may have a context of Docker's command line for another host's engine."""
+    socket = f"unix://{engine.here}/run/docker.sock"
+    (engine.here / "bin/docker").write_text(
+        f'#!/bin/sh\n[ "${{DOCKER_HOST-}}" = "{socket}" ] && echo abc || echo xyz\n'
+    )
+    assert engine.run(f"{API}{still_node('abc')}").returncode == 0
+    assert engine.run(f"{API}{still_node('xyz')}").returncode == 1
+
+
 @pytest.mark.parametrize(
     ("state", "leaves", "goes_on"),
     [
@@ -32,6 +42,8 @@ def test_an_engine_that_is_another_node_by_now_does_not_leave(
         ("error", True, True),
         ("inactive", False, True),  # it has given up by itself
         ("active", False, False),
+        ("locked", False, False),
+        ("", False, False),  # Docker's command line ends so, with status 0, where nobody answers
     ],
 )
 def test_a_host_that_was_let_in_meanwhile_does_not_leave(

@@ -7,6 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from pyinfra_swarm.nodes.programs import UPDATE_NODE
 from tests.tools.go_templates import DOCKER
 
@@ -57,3 +59,27 @@ def test_an_engine_is_made_to_look_again_by_a_change_that_is_taken_back(tmp_path
 
 def test_a_promotion_changes_the_role_alone(tmp_path: Path) -> None:
     assert updated(tmp_path, "abc manager") == [{"Name": None, **SPEC, "Role": "manager"}]
+
+
+@pytest.mark.parametrize(("answer", "code"), [(404, "404"), (503, "503"), (200, "503")])
+def test_why_a_node_cannot_be_read_is_known_to_the_caller(
+    tmp_path: Path, answer: int, code: str
+) -> None:
+    """One that is gone is not asked for again and again, as a swarm without a leader is."""
+    programs = {
+        "docker": "echo 'Error response from daemon' >&2; exit 1",
+        "curl": f"printf 'said\\n{answer}'",
+        "sleep": ":",
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", f'set -eu\n{UPDATE_NODE}update_node abc worker || echo "$code"'],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.stdout == f"{code}\n"
+    assert done.stderr

@@ -79,3 +79,17 @@ def test_nothing_is_shown_unless_asked_for(shown: bool) -> None:
     host = Here()
     quietly(host, "true", shown=shown)  # type: ignore[arg-type]
     assert (host.options["print_input"], host.options["print_output"]) == (shown, False)
+
+
+def test_a_script_that_was_killed_may_have_done_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So may one whose connection breaks: pyinfra gives that as a status, and no error."""
+    said = ["sudo: a password is required\n", ""]
+
+    def fails(*_: object, **options: object) -> tuple[bool, Any]:
+        return False, SimpleNamespace(stdout_lines=[], stderr=said.pop(0))
+
+    monkeypatch.setattr(Here, "run_shell_command", fails)
+    assert on_this_host("true") == Outcome("sudo: a password is required")
+    assert on_this_host("true") == Outcome(
+        "it was cut short: the connection broke, or the script was killed", silent=True
+    )

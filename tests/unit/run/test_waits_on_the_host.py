@@ -159,6 +159,13 @@ def test_a_node_is_asked_for_by_the_id_that_was_given(tmp_path: Path) -> None:
     assert set((tmp_path / "inspected").read_text().split("\n")) == {*NOT_PLAIN.split("\n"), ""}
 
 
+def test_what_dockers_command_line_says_beside_its_answer_is_no_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "answers").write_text(DOCKER)
+    warns = 'echo "WARNING: Error loading config file" >&2; sh "$HERE/answers" "$@"'
+    done = ends(tmp_path, WAITS["promoted"].script, {"node": MANAGER, "docker": warns})
+    assert done.returncode == 0, done.stderr
+
+
 def test_labels_that_are_called_as_what_is_awaited_are_not_taken_for_it(tmp_path: Path) -> None:
     """A worker's engine gives itself labels, which the managers repeat."""
     labels = {"Reachability": "reachable", "ManagerStatus": "{", "State": "unknown"}
@@ -194,6 +201,21 @@ printf '\\n200'"""
     assert (done.returncode, done.stderr) == (0, "")
     told = {url.split("/")[-2] for url in (tmp_path / "updated").read_text().splitlines()}
     assert told == {node["ID"] for node in NODES}
+
+
+def test_nodes_that_cannot_be_listed_are_not_taken_for_none(tmp_path: Path) -> None:
+    (tmp_path / "answers").write_text(DOCKER)
+    docker = 'case "$*" in "node ls"*) exit 1 ;; esac; sh "$HERE/answers" "$@"'
+    curl = f"""\
+case "$*" in
+  *networks/ingress) [ -e "$HERE/made" ] && cat "$HERE/ingress" || {{ printf '\\n404'; exit; }} ;;
+  *networks/create) : > "$HERE/made" ;;
+  *) {CURL}; exit ;;
+esac
+printf '\\n200'"""
+    answers = {"curl": curl, "docker": docker, "node": MANAGER, "ingress": INGRESS}
+    assert ends(tmp_path, networks.REPLACE_INGRESS, answers).returncode == 1
+    assert (tmp_path / "made").exists()
 
 
 def test_what_takes_long_to_answer_is_not_asked_more_often_than_there_is_time(
