@@ -2,8 +2,7 @@
 
 That manager takes what it knows for the whole truth. If another manager of the old swarm were
 still alive, there would be two swarms with one identity; so nothing is forced while one might be
-alive. What engines do beyond Docker's guide is in
-docs/decisions/recovery.md.
+alive. docs/decisions/recovery.md says what engines do beyond Docker's guide.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One manager continues alone: a new cluster is forced, and lost managers are cleared.
 
-Its networks and its lock are as before afterwards.
+Afterwards its networks and its lock are as before.
 """
 
 from __future__ import annotations

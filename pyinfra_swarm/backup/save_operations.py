@@ -222,7 +222,7 @@ def _save(
         if final.exists():
             raise OSError(f"{final} exists already")
         written = _written(about, encrypted, final.name)
-        backup_record.add(written)
+        backup_record.add(written)  # first: a file without an entry would be of unknown origin
         os.replace(waiting, final)
         plain_file.sync_folder(folder)
     except (OSError, ValueError, Unusable, NotUnlocked) as error:

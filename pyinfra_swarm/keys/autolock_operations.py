@@ -62,7 +62,7 @@ def as_declared(settings: Settings) -> Commands:
                 yield call(_make_private, Path(keys))
 
 
-TURN_OFF = program(__file__, "update.sh") + "update swarm update --autolock=false"
+TURN_OFF = f"{UPDATE}update swarm update --autolock=false"
 
 
 def _turn_on(state: State, host: Host, path: Path) -> bool:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 def rotated(settings: Settings) -> Commands:
     """Both join tokens replaced by new ones, which never leave the host.
 
-
     Every run replaces them. Nodes that have joined are not affected; the old tokens let nobody in.
 
     **Example:**

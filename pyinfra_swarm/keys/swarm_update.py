@@ -5,5 +5,4 @@ from __future__ import annotations
 from pyinfra_swarm.run.onhost import program
 
 UPDATE = program(__file__, "update.sh")
-"""Shell: ``update COMMAND…`` runs a docker command that changes it, again if the swarm has changed
-in the meantime. What the command prints is kept in ``$said``."""
+"""Shell: ``engine`` and ``update``, of ``onhost/update.sh``."""

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host as DeclaredHost
     from pyinfra_swarm.settings import Settings
 
-PRINT_UNLOCK_KEY = "timeout 60 docker swarm unlock-key -q"
+PRINT_UNLOCK_KEY = f"{UPDATE}engine swarm unlock-key -q"
 
 
 @job("swarm")

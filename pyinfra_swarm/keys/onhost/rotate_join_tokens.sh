@@ -1,8 +1,8 @@
 #!/bin/sh
-# Replaces both join tokens, which never leave the host. It uses update.
+# Replaces both join tokens, which never leave the host. It uses engine and update.
 
 token() {
-  said=$(timeout 60 docker swarm join-token -q "$1")
+  said=$(engine swarm join-token -q "$1")
   case $said in SWMTKN-*) echo "$said" ;; *) echo "the engine gave no join token" >&2; exit 1 ;; esac
 }
 for role in worker manager; do

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Turns autolock on and prints the unlock key. It uses update.
+# Turns autolock on and prints the unlock key. It uses engine and update.
 
 update swarm update --autolock=true
-timeout 60 docker swarm unlock-key -q
+engine swarm unlock-key -q
