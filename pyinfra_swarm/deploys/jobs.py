@@ -145,7 +145,7 @@ def restore(settings: Settings) -> None:
 def recover(settings: Settings) -> None:
     """Recovers a swarm that has lost its quorum for good, with one manager that is left."""
     recover_operations.recovered(
-        settings=settings, name="the swarm goes on with one manager", _timeout=900
+        settings=settings, name="the swarm continues with one manager", _timeout=900
     )
 
 

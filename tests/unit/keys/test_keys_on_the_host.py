@@ -32,7 +32,8 @@ case "$*" in
   "swarm unlock-key -q") cat "$HERE/key" ;;
   "swarm unlock-key --rotate")
     changes; [ -e "$HERE/stuck" ] || echo SWMKEY-1-NEW > "$HERE/key"
-    echo "Successfully rotated manager unlock key."; cat "$HERE/key" ;;
+    echo "Successfully rotated manager unlock key."; cat "$HERE/key"
+    [ ! -e "$HERE/late" ] || { echo "the connection broke" >&2; exit 1; } ;;
   "swarm join-token --rotate "*) changes; token "$4" ;;
   "swarm join-token -q "*) token "$4" ;;
   "swarm update "* | "swarm ca "*) changes; echo "Swarm updated." ;;
@@ -122,6 +123,13 @@ def test_a_key_that_stays_the_old_one_is_a_failure(manager: Machine) -> None:
     said = fails(manager, ROTATE_KEY)
     assert "the unlock key is still the old one" in said
     assert "SWMKEY" not in said
+
+
+def test_a_key_is_in_no_message_even_where_the_command_fails_after_printing_it(
+    manager: Machine,
+) -> None:
+    (manager.here / "late").touch()
+    assert fails(manager, ROTATE_KEY) == "the connection broke\n"
 
 
 @pytest.mark.parametrize("rotating", ["true\n", "\n"])
