@@ -15,8 +15,11 @@ from pyinfra_swarm.run.printable import quoted, setting
 SUDOERS = "/etc/sudoers.d/zz-pyinfra-swarm"
 """Sorts last, since the last rule that matches a user wins; other tools' rules stay."""
 
-FILES = (SUDOERS,)
-"""All that this room writes as a whole; beside it, the key files of declared admins."""
+FILES = {SUDOERS: "sudo is as it was without it, if the run's user can still use it"}
+"""All that this room writes as a whole, and what a reset says of its removal.
+
+Beside it, the room writes the key files of declared admins.
+"""
 
 Password = Literal["locked", "star", "none", "set"]
 """The password field: ``!…`` locked, ``*`` no password and not locked, empty, or a password."""

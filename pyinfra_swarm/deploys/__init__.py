@@ -5,56 +5,10 @@ it is called without, and pyinfra's global arguments. Each is called on every ho
 branch or a loop around it: the operations decide by themselves what a host has to do.
 """
 
-from pyinfra_swarm.deploys.jobs import (
-    backup,
-    firewall_removed,
-    prove,
-    reboot,
-    recover,
-    remove,
-    replace,
-    reset,
-    restart,
-    restore,
-    rotate_ca,
-    rotate_tokens,
-    rotate_unlock_key,
-    unlock,
-    upgrade,
-)
-from pyinfra_swarm.deploys.states import (
-    access,
-    docker,
-    firewall,
-    preflight,
-    site,
-    ssh,
-    swarm,
-    updates,
-)
+from pyinfra_swarm.deploys import jobs, states
+from pyinfra_swarm.deploys.jobs import *  # noqa: F403 # each names its deploys in __all__
+from pyinfra_swarm.deploys.states import *  # noqa: F403
 
-__all__ = [
-    "access",
-    "backup",
-    "docker",
-    "firewall",
-    "firewall_removed",
-    "preflight",
-    "prove",
-    "reboot",
-    "recover",
-    "remove",
-    "replace",
-    "reset",
-    "restart",
-    "restore",
-    "rotate_ca",
-    "rotate_tokens",
-    "rotate_unlock_key",
-    "site",
-    "ssh",
-    "swarm",
-    "unlock",
-    "updates",
-    "upgrade",
-]
+__all__: list[str] = []
+__all__ += jobs.__all__
+__all__ += states.__all__

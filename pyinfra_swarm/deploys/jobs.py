@@ -21,6 +21,24 @@ from pyinfra_swarm.reset import operations as reset_operations
 from pyinfra_swarm.rolling import reboot_operations, restart_operations, upgrade_operations
 from pyinfra_swarm.settings import Settings
 
+__all__ = [
+    "backup",
+    "firewall_removed",
+    "prove",
+    "reboot",
+    "recover",
+    "remove",
+    "replace",
+    "reset",
+    "restart",
+    "restore",
+    "rotate_ca",
+    "rotate_tokens",
+    "rotate_unlock_key",
+    "unlock",
+    "upgrade",
+]
+
 # Checks and proofs
 # -----------------
 

@@ -24,6 +24,17 @@ from pyinfra_swarm.swarm import (
 )
 from pyinfra_swarm.updates import operations as updates_operations
 
+__all__ = [
+    "access",
+    "docker",
+    "firewall",
+    "preflight",
+    "site",
+    "ssh",
+    "swarm",
+    "updates",
+]
+
 
 def site(settings: Settings | None = None, **arguments: Any) -> None:
     """The whole job, in the order in which it is safe.

@@ -10,5 +10,10 @@ UNIT_DROP_IN = "/etc/systemd/system/docker.service.d/pyinfra-swarm.conf"
 LOADED_JSON = "/run/pyinfra-swarm/daemon.json"
 """What the running daemon has read; gone after a reboot."""
 
-FILES = (SOURCES, KEYRING, DAEMON_JSON, UNIT_DROP_IN)
-"""All that this room writes and that stays after a reboot."""
+FILES = {
+    SOURCES: "is removed with the packages",
+    KEYRING: "is removed with the packages",
+    DAEMON_JSON: "Docker runs with its defaults afterwards",
+    UNIT_DROP_IN: "is on the host",
+}
+"""All that this room writes and that stays after a reboot, and what a reset says of its removal."""

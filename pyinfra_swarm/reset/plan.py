@@ -34,28 +34,21 @@ REPOSITORY = (docker.SOURCES, docker.KEYRING)
 
 DOCKER_SETTINGS = (*(path for path in docker.FILES if path not in REPOSITORY), NOT_RESTARTED)
 
-WATCHED = (
-    *DOCKER_SETTINGS,
-    *REPOSITORY,
-    *updates.FILES,
-    *sshd.FILES,
-    *access.FILES,
-    firewall.SCRIPT,
-    *rollback.FILES,
-)
-"""What is looked for: the files of all rooms. Of the firewall, which is removed by an operation of
-its own, the one that is there as long as it is."""
-
 _MEANING = {
-    docker.DAEMON_JSON: "Docker runs with its defaults afterwards",
-    docker.UNIT_DROP_IN: "is on the host",
+    **docker.FILES,
     NOT_RESTARTED: "Docker has not been restarted without these settings yet",
-    docker.SOURCES: "is removed with the packages",
-    docker.KEYRING: "is removed with the packages",
-    updates.CONFIGURATION: "updates are as the distribution has them afterwards",
-    sshd.DROP_IN: "sshd does what its other files say afterwards: passwords may work again",
-    access.SUDOERS: "sudo is as it was without it, if the run's user can still use it",
+    **updates.FILES,
+    **sshd.FILES,
+    **access.FILES,
 }
+"""The files of all rooms, and what is said of the removal of each."""
+
+WATCHED = (*_MEANING, firewall.SCRIPT, *rollback.FILES)
+"""What is looked for. Of the firewall, which is removed by an operation of its own, the file that
+is there as long as it is."""
+
+_IN_A_STEP_OF_ITS_OWN = (*sshd.FILES, *access.FILES, *REPOSITORY)
+"""The removal of some could lock the owner out, and the repository goes with Docker only."""
 
 Turn = Literal["workers", "managers", "last"]
 """When a host leaves the swarm: workers first, then managers, and last every host that is left."""
@@ -210,7 +203,8 @@ def _turn(settings: Settings, observed: Observed, name: str, own: Membership) ->
 
 def plan_settings(managed: Managed, *, purge: bool) -> list[Finding]:
     """The settings of Docker and apt are removed, and with purge Docker itself."""
-    wanted = [*DOCKER_SETTINGS, *updates.FILES, *(REPOSITORY if purge else ())]
+    always = [path for path in _MEANING if path not in _IN_A_STEP_OF_ITS_OWN]
+    wanted = [*always, *(REPOSITORY if purge else ())]
     runs_on = bool(managed.installed) and not purge
     findings: list[Finding] = [
         _remove(path, restart=runs_on and path in DOCKER_SETTINGS)

@@ -12,8 +12,11 @@ DROP_INS = "/etc/ssh/sshd_config.d"
 DROP_IN = f"{DROP_INS}/00-pyinfra-swarm.conf"
 INCLUDE = f"Include {DROP_INS}/*.conf"
 
-FILES = (DROP_IN,)
-"""All that this room writes as a whole; it may also add :data:`INCLUDE` to :data:`CONFIG`."""
+FILES = {DROP_IN: "sshd does what its other files say afterwards: passwords may work again"}
+"""All that this room writes as a whole, and what a reset says of its removal.
+
+The room may also add :data:`INCLUDE` to :data:`CONFIG`.
+"""
 
 KEYWORDS: Mapping[str, tuple[str, str]] = {
     "pubkeyauthentication": ("PubkeyAuthentication", "keys are the only way in"),

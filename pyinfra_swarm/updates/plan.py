@@ -12,8 +12,8 @@ from pyinfra_swarm.run.printable import quoted
 CONFIGURATION = "/etc/apt/apt.conf.d/90pyinfra-swarm"
 """The managed part of apt's configuration; it is read after the distributions' own 20… and 50…."""
 
-FILES = (CONFIGURATION,)
-"""All that this room writes."""
+FILES = {CONFIGURATION: "updates are as the distribution has them afterwards"}
+"""All that this room writes, and what a reset says of its removal."""
 
 HELD_BACK = (
     "^docker-ce",

@@ -8,6 +8,7 @@ import pytest
 
 from pyinfra_swarm.access.plan import SUDOERS
 from pyinfra_swarm.docker.paths import DAEMON_JSON, KEYRING, SOURCES, UNIT_DROP_IN
+from pyinfra_swarm.firewall.paths import SCRIPT
 from pyinfra_swarm.nodes.membership import Membership
 from pyinfra_swarm.removal.steps import Leave
 from pyinfra_swarm.reset.facts import Files
@@ -196,6 +197,16 @@ def test_every_managed_file_is_looked_for() -> None:
     assert {*DOCKER_SETTINGS, SOURCES, KEYRING, CONFIGURATION, DROP_IN, SUDOERS, *ROLLBACK} < set(
         WATCHED
     )
+
+
+def test_a_file_of_any_room_goes_by_itself() -> None:
+    """But for those that have a step of their own."""
+    own = {SOURCES, KEYRING, DROP_IN, SUDOERS, SCRIPT, *ROLLBACK}
+    for path in {*WATCHED} - own:
+        [change] = plan_settings(replace(CLEAN, files=(path,)), purge=False)
+        assert change.what == path
+    for path in own:
+        assert plan_settings(replace(CLEAN, files=(path,)), purge=False) == []
 
 
 @pytest.mark.parametrize("path", [DAEMON_JSON, UNIT_DROP_IN, NOT_RESTARTED, CONFIGURATION])
