@@ -488,7 +488,7 @@ def test_a_key_that_does_not_fit_is_said_and_one_of_earlier_times_is_tried(
     locked_up.restart_engine("rk3")
     run = locked_up.pyinfra("-y", "-vvv", "--debug", *UNLOCK)
     assert run.returncode == 1
-    assert "no key in the file fits this manager" in run.closing
+    assert "neither the key in the file nor an earlier one beside it fits" in run.closing
     assert wrong not in run.output
     assert is_locked(locked_up, "rk3")
     # The run on the others finds that the file holds another key, keeps it, and fetches the right.

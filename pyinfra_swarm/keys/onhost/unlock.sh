@@ -28,7 +28,7 @@ while :; do
   state=${answer#*'"LocalNodeState":"'}; state=${state%%'"'*}
   if [ "$state" = locked ]; then
     case $status in
-      400 | 401) echo "no key in the file fits this manager" >&2 ;;
+      400 | 401) echo "neither the key in the file nor an earlier one beside it fits" >&2 ;;
       *) echo "this manager is still locked; the engine answered ${status:-nothing}" >&2 ;;
     esac
     exit 1
