@@ -84,6 +84,7 @@ def refuse_other_contents(folder: Path) -> None:
 
     Hidden files are allowed: a repository's, or a virtual environment.
     """
+    _refuse_inside_another(folder)
     names = [path.name for path in folder.iterdir()]
     if RECORD not in names and any(not name.startswith(".") for name in names):
         raise Unusable(

@@ -175,6 +175,14 @@ class TestWithoutAFolder:
         assert [path.name for path in here.iterdir()] == ["letter.txt"]
         assert cli.main(["init", "."]) == 0
 
+    def test_a_folder_of_a_project_is_told_which_one(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        lay(here)
+        monkeypatch.chdir(here / "deploys")
+        assert cli.main(["init"]) == 1
+        assert f"pyinfra-swarm init {here}, to update that one" in capsys.readouterr().err
+
 
 def test_the_record_names_its_version(folder: Path) -> None:
     record = json.loads((folder / RECORD).read_text())
