@@ -195,6 +195,6 @@ def _login_shut_out(
         yield Problem(
             "access.others",
             '"deny"',
-            f'would shut out "{login}", the user we log in as, who is not in access.admins',
+            f'would lock out "{login}", the user of the runs, who is not in access.admins',
             f'add {{ name = "{login}" }} to access.admins, or log in as one of the admins',
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 from pyinfra_swarm.settings.paths import ROOT
@@ -22,8 +23,9 @@ def running() -> dict[str, Any] | None:
     if not available():
         return None
     spec = importlib.util.find_spec("lab")
-    if spec is None or spec.origin != str(ROOT / "lab/__init__.py"):
-        return None  # somebody else's package has the name
+    # The path may lead to the clone by a link.
+    if spec is None or not spec.origin or Path(spec.origin).resolve() != ROOT / "lab/__init__.py":
+        return None  # another package has the name
     description = importlib.import_module("lab.description")
     lab = description.read()
     return None if lab is None else as_settings(lab)

@@ -230,7 +230,7 @@ class Settings(BaseModel):
         raise UnknownHost(f'no host is named "{name}": {hint}')
 
     def admins(self, host: Host) -> tuple[Admin, ...]:
-        """Who may log in to this host: the declared admins, else the user we log in as.
+        """Who may log in to this host: the declared admins, else the user of the runs.
 
         An admin without keys keeps the keys the host has for them.
         """

@@ -13,7 +13,7 @@ def project() -> Path:
     """The folder of the project that is worked on: its inventory, its deploys, its settings.
 
     The working directory where that is a project, else the clone that this package is in. Where
-    there is neither, the working directory: whoever reads something there reports what is missing.
+    there is neither, the working directory: a reader of its files then reports what is missing.
     """
     here = Path.cwd()
     return next((folder for folder in (here, ROOT) if is_project(folder)), here)

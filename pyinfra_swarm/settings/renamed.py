@@ -1,4 +1,4 @@
-"""Keys that were renamed: the old name goes on being read, with a notice that names the new one."""
+"""Keys that were renamed: the old name still works, with a notice that names the new one."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def plan(wanted: Wanted, seen: Sshd) -> list[Finding]:
         return [
             Refusal(
                 "sshd AllowUsers",
-                'access.others = "deny" would shut out the user of this run, who is not declared',
+                'access.others = "deny" would lock out the user of this run, who is not declared',
                 expected=", ".join(wanted.users),
                 found=seen.login_user,
                 remedy=f"Declare {setting(seen.login_user)} in access.admins, or set ssh.user to a "

@@ -14,7 +14,7 @@ rollback_enable() { # UNIT LINK: at the next boot
 
 rollback_is_armed() { # FOLDER: ends the script where the time to confirm the change is over
   [ -e "$1/armed" ] || {
-    echo "the time to confirm it was over before it was made" >&2
+    echo "this took longer than ssh.rollback_after allows, so the change was rolled back" >&2
     exit 1
   }
 }

@@ -95,7 +95,7 @@ def _source(text: str) -> str:
     except ValueError:
         raise wrong("is neither a network nor an address", example) from None
     if "%" in text:
-        raise wrong("names an interface, which a source has not", example)
+        raise wrong("names an interface, which no source can have", example)
     if ipaddress.ip_interface(text).ip != network.network_address:
         raise wrong("has host bits set: the address is not its network's first", f'"{network}"')
     if network.prefixlen == 0:

@@ -340,7 +340,7 @@ class TestAccess:
         data = put("access", {"others": "deny", "admins": [{"name": "ada"}]})
         problem = the_problem(data)
         assert problem.field == "access.others"
-        assert 'would shut out "ubuntu"' in problem.reason
+        assert 'would lock out "ubuntu"' in problem.reason
 
     def test_may_deny_others_where_the_user_who_logs_in_is_an_admin(self) -> None:
         Settings(**put("access", {"others": "deny", "admins": [{"name": "ubuntu"}]}))

@@ -210,7 +210,7 @@ def test_nobody_shuts_out_the_user_who_logs_in() -> None:
     assert told(access={"others": "deny", "admins": []}) == []
     found = told(access={"others": "deny", "admins": admins[:2]})
     assert [one[:2] for one in found] == [("access.others", '"deny"')]
-    assert 'would shut out "ops"' in found[0][2]
+    assert 'would lock out "ops"' in found[0][2]
     users = ("zoe", "bob", "ann", 7, "tom", "mia", "ops")
     many = [
         {"name": f"n{n}", "address": f"192.168.1.{n}", "role": "manager", "ssh_user": user}

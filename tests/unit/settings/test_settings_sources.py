@@ -14,6 +14,8 @@ from pyinfra_swarm.settings import sources as settings_sources
 from pyinfra_swarm.settings.paths import ROOT
 from tests.unit.settings.conftest import BOARDS, Write, refused
 
+running = lab_source.running  # no other test looks for a lab
+
 
 class TestTheFile:
     def test_is_the_one_named_by_the_environment(self, write: Write) -> None:
@@ -351,6 +353,17 @@ class TestTheLab:
         assert loaded.host("h2").ssh_user == loaded.ssh.user == "debian"
         assert loaded.host("h2").ssh_key == str(lab.ssh_key)
         assert loaded.ssh.strict_host_keys == "yes"
+
+    @pytest.mark.parametrize(("folder", "found"), [(ROOT, True), (Path("/elsewhere"), False)])
+    def test_is_the_one_of_the_clone_by_whatever_path(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lab: Any, folder: Path, found: bool
+    ) -> None:
+        (tmp_path / "clone").symlink_to(folder)
+        spec = SimpleNamespace(origin=str(tmp_path / "clone/lab/__init__.py"))
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+        described = SimpleNamespace(read=lambda: lab)
+        monkeypatch.setattr("importlib.import_module", lambda name: described)
+        assert (running() == lab_source.as_settings(lab)) == found
 
     def test_is_overridden_by_variables(self, lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SWARM_DOCKER__VERSION", "26.1.5")

@@ -105,7 +105,7 @@ def test_files_that_sshd_does_not_accept_are_mended_by_their_owner_first() -> No
 def test_others_are_denied_only_if_the_run_itself_is_not() -> None:
     (refusal,) = plan(Wanted(users=("ann",), only=True), FRESH)
     assert isinstance(refusal, Refusal)
-    assert "would shut out the user of this run" in refusal.reason
+    assert "would lock out the user of this run" in refusal.reason
     assert refusal.remedy.startswith('Declare "ubuntu" in access.admins')
 
 
