@@ -17,7 +17,6 @@ from pyinfra_swarm.nodes.membership import (
 )
 from pyinfra_swarm.nodes.steps import Step
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
-from pyinfra_swarm.run.wording import verb
 from pyinfra_swarm.settings.values.numbers import SMALLEST_MTU
 
 if TYPE_CHECKING:
@@ -164,11 +163,8 @@ def plan_overlays(
 
 
 def _users(services: Sequence[str]) -> str:
-    if not services:
-        return "nothing uses it"
-    return f"{verb(services, 'this service uses', 'these services use')} it in clear text: " + (
-        ", ".join(services)
-    )
+    """For a reason: its words are the same for any number of services, or each would be news."""
+    return f"used in clear text by: {', '.join(services)}" if services else "nothing uses it"
 
 
 def mtu_refusals(uplinks: Mapping[str, int | None]) -> list[Finding]:

@@ -288,7 +288,7 @@ def test_an_overlay_to_come_is_part_of_the_first_plan() -> None:
 @pytest.mark.parametrize(
     ("services", "words"),
     [
-        ((Service("blog", ("net-old",), ()),), "this service uses it in clear text: blog"),
+        ((Service("blog", ("net-old",), ()),), "used in clear text by: blog"),
         ((), "nothing uses it"),
     ],
 )
@@ -297,6 +297,20 @@ def test_a_clear_overlay_is_reported_with_who_uses_it(
 ) -> None:
     observed = swarm(nodes_of(SETTINGS), (INGRESS, Overlay("net-old", "old", False, False, ())))
     assert words in the(Notice, plan_overlays(SETTINGS, observed, RK1, services))
+
+
+def test_one_more_service_in_a_clear_overlay_is_no_other_fault() -> None:
+    """A check reports a difference again where the words before a colon have changed."""
+    observed = swarm(nodes_of(SETTINGS), (INGRESS, Overlay("net-old", "old", False, False, ())))
+    users = [Service(name, ("net-old",), ()) for name in ("blog", "shop")]
+    one, two = (
+        [notice.reason for notice in plan_overlays(SETTINGS, observed, RK1, services)]
+        for services in (users[:1], users)
+    )
+    assert one != two
+    assert [reason.partition(": ")[0] for reason in one] == [
+        reason.partition(": ")[0] for reason in two
+    ]
 
 
 def test_services_matter_where_one_network_of_several_is_clear() -> None:
@@ -356,7 +370,7 @@ def test_the_ingress_network_is_none_of_the_overlays_and_they_are_told_by_name()
     alpha, zeta = plan_overlays(SETTINGS, observed, RK1, services)
     assert (alpha.what, zeta.what) == ("overlay alpha", "overlay zeta")
     assert "nothing uses it" in alpha.reason
-    assert zeta.reason.endswith("in clear text: blog")
+    assert zeta.reason.endswith("in clear text by: blog")
     assert "clear text → encrypted (replaced)" in the(
         Change, plan_ingress(SETTINGS, observed, RK1, ())
     )
