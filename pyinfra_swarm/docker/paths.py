@@ -14,6 +14,6 @@ FILES = {
     SOURCES: "is removed with the packages",
     KEYRING: "is removed with the packages",
     DAEMON_JSON: "Docker runs with its defaults afterwards",
-    UNIT_DROP_IN: "is on the host",
+    UNIT_DROP_IN: "Docker's service is as its package has it afterwards",
 }
 """All that this room writes and that stays after a reboot, and what a reset says of its removal."""

@@ -24,7 +24,7 @@ from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
 from pyinfra_swarm.proof import exchange
 from pyinfra_swarm.proof.crossings import NO_INGRESS, crossings, plan_proof, unproven
 from pyinfra_swarm.proof.verdict import Proof, judge, table
-from pyinfra_swarm.run import clock, context, records, reporting
+from pyinfra_swarm.run import clock, context, pyinfra_internals, records, reporting
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.converge import (
@@ -60,9 +60,9 @@ class Unproven(Exception):
 def proven(settings: Settings) -> Commands:
     """Every pair of nodes exchanges encrypted packets, small and full-size, in every network.
 
-    It changes nothing, and always runs. With ``--limit`` only pairs with
-    one of these hosts are tried. A pair that fails fails its sender; nodes that are down are
-    reported, not failed. The table of pairs is the last thing in the log.
+    It changes nothing, and always runs. With ``--limit`` only pairs with one of these hosts are
+    tried. A pair that fails fails its sender; nodes that are down are reported, not failed. The
+    table of pairs is the last thing in the log.
 
     **Example:**
 
@@ -103,25 +103,25 @@ def _limit() -> tuple[str, ...]:
 
 @dataclass
 class _Proofs:
-    """made: the proof, by the id of the run's state."""
+    """made: the proof, by operation: a deploy may prove before and after it changes something."""
 
-    made: dict[int, AsyncResult[Proof]] = field(default_factory=dict)
+    made: dict[str, AsyncResult[Proof]] = field(default_factory=dict)
 
 
 def _proven(state: State, host: Host, settings: Settings, focus: Sequence[str]) -> bool:
     """This host's part of the verdict: the first host makes the proof, the others wait for it."""
-    proof = _once(state, settings, focus)
+    proof = _once(state, host, settings, focus)
     if isinstance(proof, str):
         reporting.failed(host, proof)
         return False
     return _report(host, proof, focus)
 
 
-def _once(state: State, settings: Settings, focus: Sequence[str]) -> Proof | str:
-    proofs = this_run(_Proofs).made
-    pending = proofs.get(id(state))
+def _once(state: State, host: Host, settings: Settings, focus: Sequence[str]) -> Proof | str:
+    proofs, operation = this_run(_Proofs).made, pyinfra_internals.current_operation(host)
+    pending = proofs.get(operation)
     if pending is None:
-        pending = proofs[id(state)] = AsyncResult()
+        pending = proofs[operation] = AsyncResult()
         try:
             proof = prove(state, settings, focus=focus)
             for line in table(proof):

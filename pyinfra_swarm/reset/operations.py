@@ -48,7 +48,7 @@ from pyinfra_swarm.run.converge import (
     script,
     this_host,
 )
-from pyinfra_swarm.run.findings import Finding, changes, refusals
+from pyinfra_swarm.run.findings import Finding, changes, refusals, unhandled
 from pyinfra_swarm.run.limit import in_limit
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.shell import function
@@ -141,7 +141,7 @@ def settings_removed(settings: Settings) -> Commands:
             case Unhold():
                 held = step.held
             case _:
-                raise NotImplementedError(type(step).__name__)
+                raise unhandled(step)
     if restart:
         progress("Docker is restarted with its defaults")
     kept = (*REPOSITORY, *([NOT_RESTARTED] if restart else []))  # until what follows has been done
@@ -153,7 +153,7 @@ def settings_removed(settings: Settings) -> Commands:
         purge=" ".join(PACKAGES) if removes_docker else "",
         repository=" ".join(REPOSITORY) if purge else "",
         restart="yes" if restart else "no",
-        unread=NOT_RESTARTED,
+        not_restarted=NOT_RESTARTED,
     )
     yield script(remove, timeout=600)
 

@@ -44,11 +44,12 @@ _MEANING = {
 """The files of all rooms, and what is said of the removal of each."""
 
 WATCHED = (*_MEANING, firewall.SCRIPT, *rollback.FILES)
-"""What is looked for. Of the firewall, which is removed by an operation of its own, the file that
-is there as long as it is."""
+"""What is looked for. Of the firewall, which has an operation of its own, it is the script alone:
+that is there as long as the firewall is."""
 
 _IN_A_STEP_OF_ITS_OWN = (*sshd.FILES, *access.FILES, *REPOSITORY)
-"""The removal of some could lock the owner out, and the repository goes with Docker only."""
+"""Files of sshd and sudo, whose removal could lock the owner out, and the repository, which is
+removed only with Docker."""
 
 Turn = Literal["workers", "managers", "last"]
 """When a host leaves the swarm: workers first, then managers, and last every host that is left."""
@@ -58,7 +59,8 @@ Turn = Literal["workers", "managers", "last"]
 class Managed(Observation):
     """What this project has left on a host.
 
-    files: paths; held, installed: packages of Docker's that are.
+    files: the managed files, by path; held, installed: Docker's packages that are held, and those
+    that are installed.
     """
 
     files: tuple[str, ...]
@@ -100,7 +102,7 @@ class Unhold(Change):
 def consequence(inside: Sequence[str], services: Collection[str]) -> str:
     """What cannot be undone, as a sentence.
 
-    inside: the declared hosts that are in the swarm; services: their names.
+    inside: the declared hosts that are in the swarm; services: its services, by name.
     """
     lost = f"with the services {listed(sorted(services))}" if services else "without services"
     return (

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
 ABANDONED_AFTER = 24 * 3600
-"""Seconds after which a restart of everything that was not finished begins again."""
+"""Seconds after which a job on all nodes that has not finished is abandoned: it begins again."""
 
 WAIT = 300
 """Seconds that a node has to lose its tasks, and to come back, unless ``--data wait=`` says."""

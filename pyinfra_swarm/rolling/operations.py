@@ -55,7 +55,7 @@ from pyinfra_swarm.run.converge import (
     script,
     this_host,
 )
-from pyinfra_swarm.run.findings import Change, Finding, Refusal, changes, refusals
+from pyinfra_swarm.run.findings import Change, Finding, Refusal, changes, refusals, unhandled
 from pyinfra_swarm.run.limit import in_limit
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
@@ -208,7 +208,7 @@ def _carry_out(
             yield from _work(settings, job, now, node, acting, services)
             yield from _restore(settings, job, now, node, acting, services)
         case _:
-            raise NotImplementedError(type(change).__name__)
+            raise unhandled(change)
 
 
 def _work(
