@@ -200,6 +200,15 @@ def test_one_holds_it_and_others_are_told_who(manager: Managers) -> None:
     assert manager.file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.fixture
+def hang_ups() -> Iterator[None]:
+    """A hang-up ends processes here, also where these tests were started by ``nohup``."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hang_ups")
 @pytest.mark.parametrize(
     "end",
     [
