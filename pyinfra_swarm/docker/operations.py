@@ -6,6 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pyinfra_swarm.docker.apt_key import WriteKey, accepted_key
 from pyinfra_swarm.docker.daemon import (
     UNIT_DROP_IN_CONTENT,
     EnableAtBoot,
@@ -31,9 +32,7 @@ from pyinfra_swarm.docker.paths import DAEMON_JSON, KEYRING, SOURCES, UNIT_DROP_
 from pyinfra_swarm.docker.repository import (
     InstallCurl,
     RemoveOldEntries,
-    WriteKey,
     WriteSources,
-    accepted_key,
     plan_repository,
 )
 from pyinfra_swarm.engine.api import WITHIN

@@ -1,13 +1,13 @@
-"""Docker's own apt repository: its key is pinned, and no older entry stands beside it."""
+"""Docker's own apt repository, and no older entry beside it (its key: :mod:`docker.apt_key`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.docker.openpgp import PublicKey, Unreadable, read_key
+from pyinfra_swarm.docker.apt_key import base_url, plan_key
 from pyinfra_swarm.docker.paths import KEYRING
-from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.run.findings import Change, Finding, Notice
 
 if TYPE_CHECKING:
     from pyinfra_swarm.docker.installation import Engine
@@ -17,13 +17,6 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class InstallCurl(Change):
     """The package curl is installed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WriteKey(Change):
-    """The key that is published at ``url`` is judged and written."""
-
-    url: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +38,7 @@ def sources(settings: Settings, seen: Engine) -> str:
     return (
         "# Written by pyinfra-swarm.\n"
         "Types: deb\n"
-        f"URIs: {_repository(settings, seen)}\n"
+        f"URIs: {base_url(settings, seen)}\n"
         f"Suites: {seen.codename}\n"
         "Components: stable\n"
         f"Architectures: {seen.architecture}\n"
@@ -53,21 +46,12 @@ def sources(settings: Settings, seen: Engine) -> str:
     )
 
 
-def key_url(settings: Settings, seen: Engine) -> str:
-    """Where Docker publishes the key of its repository."""
-    return f"{_repository(settings, seen)}/gpg"
-
-
-def _repository(settings: Settings, seen: Engine) -> str:
-    return f"{settings.docker.repository.rstrip('/')}/{seen.distribution}"
-
-
 def plan_repository(settings: Settings, seen: Engine) -> list[Finding]:
     """What differs from Docker's own apt repository, its key pinned, no older entry beside it."""
     findings: list[Finding] = []
     if not seen.curl:
         findings.append(InstallCurl("package curl", "is needed to talk to the engine's API"))
-    findings += _plan_key(settings, seen)
+    findings += plan_key(settings, seen)
     if seen.stale:
         findings.append(
             RemoveOldEntries(
@@ -83,7 +67,7 @@ def plan_repository(settings: Settings, seen: Engine) -> list[Finding]:
             WriteSources(
                 "Docker's apt repository",
                 "differs from what is declared" if seen.sources else "is not set up",
-                expected=_repository(settings, seen),
+                expected=base_url(settings, seen),
                 content=sources(settings, seen),
             )
         )
@@ -98,46 +82,3 @@ def plan_repository(settings: Settings, seen: Engine) -> list[Finding]:
             )
         )
     return findings
-
-
-_KEY = "Docker's apt key"
-
-
-def _plan_key(settings: Settings, seen: Engine) -> list[Finding]:
-    """Whether apt's file with Docker's key is exactly the one that is written here."""
-    pinned, found = settings.docker.key_fingerprint, ""
-    if not seen.keyring:
-        reason = "is missing"
-    else:
-        try:
-            key = read_key(seen.keyring)
-        except Unreadable as error:
-            reason = f"is not the pinned one: its file {error}"
-        else:
-            found = key.fingerprint
-            if found != pinned:
-                reason = "is not the pinned one"
-            elif key.armoured != seen.keyring:
-                reason = "is the pinned one, but its file was changed"
-            else:
-                return []
-    return [WriteKey(_KEY, reason, expected=pinned, found=found, url=key_url(settings, seen))]
-
-
-def accepted_key(published: str, settings: Settings) -> PublicKey | Refusal:
-    """The key that the repository publishes, judged before it is used for anything."""
-    try:
-        key = read_key(published)
-        reason, found = "is not the pinned one", key.fingerprint
-    except Unreadable as error:
-        key, reason, found = None, f"is not one public key: the text {error}", "no readable key"
-    if key and key.fingerprint == settings.docker.key_fingerprint:
-        return key
-    return Refusal(
-        _KEY,
-        f"the key that the repository publishes {reason}, so nothing is installed from there",
-        expected=settings.docker.key_fingerprint,
-        found=found,
-        remedy="Compare with the fingerprint in Docker's documentation. If Docker has changed its "
-        "key, set docker.key_fingerprint",
-    )

@@ -1,8 +1,9 @@
 """SSH hardening: what a host's *effective* configuration lacks.
 
-The managed drop-in sorts first, so that its values win (:mod:`ssh.precedence`). Whether they do is
-asked of sshd itself (``sshd -T``), for root and for every user who has to get in, since ``Match``
-blocks apply to some only.
+The managed drop-in sorts first, so that its values win, also over cloud-init's (which turns
+passwords on); :mod:`ssh.overriding_lines` names lines that win all the same. Whether the values
+hold is asked of sshd itself (``sshd -T``), for root and for every user who has to get in, since
+``Match`` blocks apply to some only.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pyinfra_swarm.rollback.plan import rolled_back_first
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import setting
-from pyinfra_swarm.ssh.precedence import matches, overriding, same
+from pyinfra_swarm.ssh.overriding_lines import matches, overriding, same
 from pyinfra_swarm.ssh.sshd import CONFIG, DROP_IN, INCLUDE, KEYWORDS, Sshd, Wanted
 
 

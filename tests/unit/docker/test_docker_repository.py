@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pyinfra_swarm.docker import operations
+from pyinfra_swarm.docker.apt_key import accepted_key, key_url
 from pyinfra_swarm.docker.openpgp import read_key
-from pyinfra_swarm.docker.repository import accepted_key, key_url, plan_repository, sources
+from pyinfra_swarm.docker.repository import plan_repository, sources
 from pyinfra_swarm.run.findings import Change, Notice, Refusal
 from pyinfra_swarm.run.onhost import program
 from tests.unit.docker.installations import (

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pyinfra_swarm.run.findings import Notice, refusals
+from pyinfra_swarm.ssh.overriding_lines import matches
 from pyinfra_swarm.ssh.plan import plan
-from pyinfra_swarm.ssh.precedence import matches
 from pyinfra_swarm.ssh.sshd import CONFIG, DROP_IN, DROP_INS, Line, Wanted
 from tests.unit.ssh.servers import FRESH, INCLUDE, WANTED, hardened, told
 
