@@ -40,7 +40,8 @@ LATER = 4
 
 UNITS = "/etc/systemd/system"
 
-RESTORE_SCRIPT = source(__file__, "rollback.sh")
+_ARM = "# --- arming, confirming: arm.sh ---\n"
+RESTORE_SCRIPT = source(__file__, "rollback.sh").replace(_ARM, program(__file__, "arm.sh"))
 
 _WAITING = f"""\
 ConditionPathExistsGlob=|{ROOT}/*/armed

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Functions that install the rollback on a host. The timer is armed by rollback.sh (--arm).
+# Functions that install the rollback on a host. The timer is armed by arm.sh.
 
 rollback_install() { # PATH CONTENT: one of the rollback's own files, where it is missing or another
   [ -e "$1" ] && [ "$(cat "$1")" = "$2" ] || {
