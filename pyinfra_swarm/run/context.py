@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast, runtime_checkable
 
 from pyinfra.api import Host, State
 
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
 T = TypeVar("T")
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """What a run keeps and must not outlast it, such as connections."""
+
+    def close(self) -> None: ...
+
 
 _kept: dict[type, object] = {}
 
@@ -30,7 +38,10 @@ def this_run(kind: type[T]) -> T:
 
 
 def begin_another_run() -> None:
-    """Forget all that was kept. For tests, which have many runs in one process."""
+    """Close and forget all that was kept. For tests, which have many runs in one process."""
+    for one in _kept.values():
+        if isinstance(one, Closing):
+            one.close()
     _kept.clear()
 
 

@@ -18,6 +18,7 @@ from datetime import datetime
 
 import click
 import gevent
+from gevent import Greenlet
 from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 from paramiko import Channel, SSHException
@@ -114,7 +115,7 @@ class _Lock:
     before anybody has asked. holds: by the manager's name.
     since: when the time began in which some manager has held it at any moment, until now.
     lapsed: no manager has held it for a while. overtaken: why the run may change nothing more.
-    tried: when it was last taken again, by the manager's name.
+    tried: when it was last taken again, by the manager's name. keepers: what gives signs of life.
     """
 
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -125,6 +126,13 @@ class _Lock:
     overtaken: str = ""
     tried: dict[str, float] = field(default_factory=dict)
     taking_again: BoundedSemaphore = field(default_factory=BoundedSemaphore)
+    keepers: list[Greenlet[[State, Host], None]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Give no more signs of life, and let the managers have their locks back."""
+        gevent.killall(self.keepers)
+        for hold in self.holds.values():
+            hold.close()
 
 
 def problem(state: State, lost: Callable[[], None], *, waiting: bool = False) -> str:
@@ -198,7 +206,7 @@ def _take_everywhere(state: State) -> str:
     for name, reason in reasons.items():
         logger.warning(f"{name}: the cluster's lock could not be taken here: {reason}")
     for name in ours.holds:
-        gevent.spawn(_keep, state, state.inventory.get_host(name))
+        ours.keepers.append(gevent.spawn(_keep, state, state.inventory.get_host(name)))
     return ""
 
 

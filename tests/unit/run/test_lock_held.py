@@ -80,9 +80,11 @@ def computer(monkeypatch: pytest.MonkeyPatch) -> Sleeping:
 
 
 @pytest.fixture(autouse=True)
-def _a_run_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def _a_run_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     begin_another_run()
     monkeypatch.setattr(lock, "take", lambda: here(silence=1))
+    yield
+    begin_another_run()
 
 
 @pytest.fixture
@@ -354,3 +356,15 @@ def test_a_manager_that_never_answers_the_command_holds_nobody_up(tmp_path: Path
         timeout=40,
     )
     assert "no answer in 1.5 s" in done.stdout, done.stderr
+
+
+def test_a_run_that_is_over_gives_no_more_signs_of_life(
+    managers: list[Manager], run: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "HEARTBEAT", 0.01)
+    assert problem(run) == ""
+    keepers = list(this_run(lock._Lock).keepers)
+    assert len(keepers) == 3
+    begin_another_run()
+    assert all(keeper.dead for keeper in keepers)
+    assert all(keeper.successful() for keeper in keepers)
