@@ -405,6 +405,7 @@ def test_large_answers_pass_the_mesh_in_full_size_packets(
 # ----------------
 
 
+@pytest.mark.lifecycle
 def test_a_rebooted_manager_is_back_as_if_nothing_had_happened(
     lab: ModuleType,
     fresh: Description,

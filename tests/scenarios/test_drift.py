@@ -353,6 +353,7 @@ SERVICE = "docker service create -q --detach=false --mode global --name web lab/
 CONTAINER = "docker run -d --name alone lab/web:1"
 
 
+@pytest.mark.lifecycle
 def test_read_only_a_check_changes_nothing_on_any_host(cluster: Cluster) -> None:
     kinds = [
         kind

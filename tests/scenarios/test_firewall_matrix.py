@@ -100,10 +100,10 @@ DATAGRAMS = (4789, 7946)
 
 EVENTS = (
     "the run",
-    "a refresh",
     *(
         pytest.param(event, marks=pytest.mark.lifecycle)
         for event in (
+            "a refresh",
             "a restart of Docker",
             "a reboot of all nodes",
             "a node's leaving",

@@ -164,6 +164,7 @@ def ask(lab: ModuleType, address: str, seconds: int = 4) -> bool:
     return bool(done.stdout.startswith("hello"))
 
 
+@pytest.mark.lifecycle
 def test_no_clear_frame_leaves_a_node_whose_docker_does_not_mark(
     lab: ModuleType, found: Description, tmp_path: Path
 ) -> None:
