@@ -5,6 +5,7 @@ what must hold between values. `loading` and `sources` read them from the settin
 the environment or the lab.
 """
 
+from pyinfra_swarm.settings.applications import Age, Config, Secret, Sops, Stack
 from pyinfra_swarm.settings.errors import Problem, SettingsError, UnknownHost
 from pyinfra_swarm.settings.loading import forget, load, source
 from pyinfra_swarm.settings.model import (
@@ -28,8 +29,10 @@ from pyinfra_swarm.settings.sources import Source
 __all__ = [
     "Access",
     "Admin",
+    "Age",
     "Backup",
     "Cluster",
+    "Config",
     "Docker",
     "Firewall",
     "Host",
@@ -37,10 +40,13 @@ __all__ = [
     "Opening",
     "Overlay",
     "Problem",
+    "Secret",
     "Settings",
     "SettingsError",
+    "Sops",
     "Source",
     "Ssh",
+    "Stack",
     "Swarm",
     "UnknownHost",
     "Updates",

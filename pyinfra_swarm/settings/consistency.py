@@ -12,6 +12,7 @@ from typing import Any
 from pyinfra_swarm.settings.address_overlaps import overlaps, subnet_size
 from pyinfra_swarm.settings.errors import Problem, field_name, shown
 from pyinfra_swarm.settings.fields import Loc
+from pyinfra_swarm.settings.one_source import one_source
 from pyinfra_swarm.settings.opened_ports import opened_ports
 from pyinfra_swarm.settings.written import items, table, tables
 
@@ -29,6 +30,7 @@ def problems(data: Mapping[str, Any]) -> list[Problem]:
         *overlaps(data, hosts),
         *subnet_size(data),
         *opened_ports(data),
+        *one_source(data),
     ]
 
 
@@ -86,6 +88,8 @@ def _doubles(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -> Ite
     for section, key in (("networks", "overlays"), ("access", "admins")):
         named = tables(table(data, section).get(key))
         yield from _twice(data, f"{section}.{key}", named, "name", "each name once")
+    for section in ("secrets", "configs", "stacks"):
+        yield from _twice(data, section, tables(data.get(section)), "name", "each name once")
 
 
 def _twice(

@@ -16,12 +16,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pyinfra_swarm.settings.fields import Loc, is_field
+from pyinfra_swarm.settings.fields import Loc, is_field, model_around, model_at
 
 _SECRET_NAME = re.compile(
     r"password|passwd|passphrase|token|secret|credential|private_?key|api_?key|unlock_?key", re.I
 )
-_TAKE_IT_OUT = (
+TAKE_IT_OUT = (
     "take it out of the settings (and replace it, if the file was shared); put it in an "
     "environment variable, or in a file of its own, and name that"
 )
@@ -46,7 +46,7 @@ _SECRETS = (
     (
         r"(^|://)[^/\s:@]*:[^/\s@]+@|https?://[^/\s@]+@|\bgh[a-z]_[A-Za-z0-9]{20}|\bAKIA[A-Z0-9]{16}",
         "holds what looks like a secret",
-        _TAKE_IT_OUT,
+        TAKE_IT_OUT,
     ),
 )
 """What a secret looks like, what it is, and what to write in its place."""
@@ -181,21 +181,26 @@ def secrets_in(
     if isinstance(data, Mapping):
         for key, value in data.items():
             here = (*loc, str(key))
-            if names_a_secret(str(key)) and not is_field(model, here):
-                problems.append(
-                    SecretFound(
-                        field_name(here, whole),
-                        None,
-                        "looks like a secret, and secrets are never settings",
-                        _TAKE_IT_OUT,
-                    )
-                )
+            if reason := _would_hold_one(str(key), here, model):
+                table = model_around(model, loc)
+                instead = getattr(table, "instead_of_secrets", TAKE_IT_OUT)
+                problems.append(SecretFound(field_name(here, whole), None, reason, instead))
             else:
                 problems += secrets_in(value, whole, model, here)
     elif isinstance(data, list | tuple):
         for index, item in enumerate(data):
             problems += secrets_in(item, whole, model, (*loc, index))
     return problems
+
+
+def _would_hold_one(key: str, here: Loc, model: type[BaseModel]) -> str:
+    """Why a key would hold a secret, or a value that is kept elsewhere; "" where it would not."""
+    if is_field(model, here):
+        return ""
+    if names_a_secret(key):
+        return "looks like a secret, and secrets are never settings"
+    values = getattr(model_at(model, here[:-1]), "value_keys", ())
+    return "would hold the value itself, which is never a setting" if key.lower() in values else ""
 
 
 def secret_values_in(data: Any, whole: Mapping[str, Any], loc: Loc = ()) -> list[Problem]:
@@ -220,6 +225,22 @@ def _secret(text: str, place: str) -> list[SecretFound]:
         for pattern, what, instead in _SECRETS
         if re.search(pattern, text)
     ][:1]
+
+
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\$\{\w+\}|\$\w+")
+
+
+def secret_in(text: str) -> str:
+    """What a text holds that is secret, as a phrase with a verb; "" where nothing looks like it.
+
+    A whole file is more than a setting: it may mention private keys, and say `{{ secret "db" }}` or
+    `${PASSWORD}` where another program puts the secret.
+    """
+    text = _PLACEHOLDER.sub("", text)
+    (_, key, _), *others = _SECRETS
+    found = [key] if re.search(r"-----BEGIN ([A-Z]+ )*PRIVATE KEY-----", text) else []
+    found += [what for pattern, what, _ in others if re.search(pattern, text)]
+    return found[0].partition(",")[0] if found else ""
 
 
 def without_secrets(data: Any) -> Any:

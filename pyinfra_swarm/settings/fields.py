@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -11,11 +12,13 @@ Loc = tuple[int | str, ...]
 
 
 def model_of(annotation: Any) -> type[BaseModel] | None:
-    """The model that an annotation is, or holds many of."""
+    """The model that an annotation is, may be, or holds many of."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) is tuple:
         return model_of(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return next((found for one in get_args(annotation) if (found := model_of(one))), None)
     return None
 
 
@@ -27,6 +30,12 @@ def model_at(root: type[BaseModel], loc: Loc) -> type[BaseModel] | None:
             field = here.model_fields.get(part)
             here = model_of(field.annotation) if field else None
     return here
+
+
+def model_around(root: type[BaseModel], loc: Loc) -> type[BaseModel]:
+    """The model at a place, or the nearest one around it."""
+    found = (model_at(root, loc[:length]) for length in range(len(loc), 0, -1))
+    return next((one for one in found if one), root)
 
 
 def is_field(root: type[BaseModel], loc: Loc) -> bool:

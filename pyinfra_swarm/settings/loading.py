@@ -41,4 +41,4 @@ def _loaded() -> tuple[Settings, Source]:
     problems = [found.attributed(problem) for problem in problems]
     if problems or settings is None:
         raise SettingsError(problems, where=str(found.source))
-    return settings.noting(found.notices), found.source
+    return settings.read_from(found.source.folder, found.notices), found.source

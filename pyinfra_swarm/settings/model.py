@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from pyinfra_swarm.settings import consistency, values
+from pyinfra_swarm.settings.applications import Config, Secret, Stack
 from pyinfra_swarm.settings.errors import (
     Problem,
     SecretFound,
@@ -33,20 +34,17 @@ from pyinfra_swarm.settings.errors import (
     without_secrets,
 )
 from pyinfra_swarm.settings.explain import explained
-from pyinfra_swarm.settings.paths import from_user
+from pyinfra_swarm.settings.paths import from_user, project
 from pyinfra_swarm.settings.renamed import with_new_names
+from pyinfra_swarm.settings.section import Section
 from pyinfra_swarm.settings.values.times import seconds
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Cluster(_Section):
+class Cluster(Section):
     name: values.ClusterName = "home"
 
 
-class Host(_Section):
+class Host(Section):
     """One host.
 
     The `ssh_…` values of a host in `Settings.hosts` are the effective ones: its own, else those
@@ -68,7 +66,7 @@ class Host(_Section):
         return self.role == "manager"
 
 
-class Admin(_Section):
+class Admin(Section):
     """A user who may log in and use sudo; `keys` includes those of `keys_file` once loaded."""
 
     name: values.Login
@@ -76,12 +74,12 @@ class Admin(_Section):
     keys_file: values.FilePath = ""
 
 
-class Access(_Section):
+class Access(Section):
     admins: tuple[Admin, ...] = ()
     others: Literal["report", "deny"] = "report"
 
 
-class Ssh(_Section):
+class Ssh(Section):
     user: values.Login = "ubuntu"
     port: values.Port = 22
     key: values.KeyPath = ""
@@ -96,12 +94,12 @@ class Ssh(_Section):
         return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
 
 
-class Updates(_Section):
+class Updates(Section):
     unattended: bool = True
     time_sync: bool = True
 
 
-class Docker(_Section):
+class Docker(Section):
     version: values.Version = ""
     repository: values.Repository = "https://download.docker.com/linux"
     key_fingerprint: values.Fingerprint = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
@@ -111,7 +109,7 @@ class Docker(_Section):
     daemon: dict[values.DaemonKey, values.Json] = Field(default_factory=dict)
 
 
-class Opening(_Section):
+class Opening(Section):
     """A port that is open, on the hosts themselves and published by containers.
 
     `sources`: networks, or "cluster" for the cluster's own addresses; empty for everywhere.
@@ -122,7 +120,7 @@ class Opening(_Section):
     sources: tuple[values.SourceOrCluster, ...] = ()
 
 
-class Firewall(_Section):
+class Firewall(Section):
     enabled: bool = True
     inbound: Literal["deny", "accept"] = "deny"
     ssh_sources: tuple[values.Source, ...] = ()
@@ -139,7 +137,7 @@ class Firewall(_Section):
         return seconds(self.max_age)
 
 
-class Swarm(_Section):
+class Swarm(Section):
     address_pool: values.Networks = ("10.200.0.0/16",)
     subnet_size: Annotated[values.Whole, Field(ge=1, le=29)] = 24
     data_path_port: values.DataPathPort = 4789
@@ -158,7 +156,7 @@ class Swarm(_Section):
         return from_user(self.unlock_key_file) if self.unlock_key_file else None
 
 
-class Overlay(_Section):
+class Overlay(Section):
     """An overlay network to exist; encrypted, as all of them are. `subnet` "": from the pool."""
 
     name: values.NetworkName
@@ -166,13 +164,13 @@ class Overlay(_Section):
     attachable: bool = False
 
 
-class Networks(_Section):
+class Networks(Section):
     ingress_subnet: values.Subnet = "10.201.0.0/24"
     mtu: values.Mtu = 0
     overlays: tuple[Overlay, ...] = ()
 
 
-class Backup(_Section):
+class Backup(Section):
     """Where backups of the swarm's state go, and whose keys open them."""
 
     recipients: tuple[values.Recipient, ...] = ()
@@ -195,14 +193,27 @@ class Settings(BaseModel):
     swarm: Swarm = Swarm()
     networks: Networks = Networks()
     backup: Backup = Backup()
+    secrets: tuple[Secret, ...] = ()
+    configs: tuple[Config, ...] = ()
+    stacks: tuple[Stack, ...] = ()
 
     _notices: tuple[str, ...] = PrivateAttr(default=())
+    _folder: Path | None = PrivateAttr(default=None)
 
-    def noting(self, notices: tuple[str, ...]) -> Settings:
-        """The same settings with more warnings, of what they were read from."""
-        noted = self.model_copy()
-        noted._notices = (*self._notices, *notices)
-        return noted
+    def read_from(self, folder: Path, notices: tuple[str, ...]) -> Settings:
+        """The same settings, with the folder of their file, and more warnings of what was read."""
+        made = self.model_copy()
+        made._folder = folder
+        made._notices = (*self._notices, *notices)
+        return made
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths of secrets, configs and stacks start from: the file's folder.
+
+        The project's, where the settings come from no file.
+        """
+        return self._folder or project()
 
     @property
     def managers(self) -> tuple[Host, ...]:
@@ -290,7 +301,7 @@ def _with_defaults(plain: Mapping[str, Any], model: type[BaseModel]) -> dict[str
     for name, field in model.model_fields.items():
         default = field.default
         given = plain.get(name, {})
-        if isinstance(default, _Section) and isinstance(given, Mapping):
+        if isinstance(default, Section) and isinstance(given, Mapping):
             filled[name] = {**default.model_dump(), **given}
     return filled
 

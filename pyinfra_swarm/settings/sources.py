@@ -40,6 +40,11 @@ class Source:
     def is_lab(self) -> bool:
         return self.path is None
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the settings file, and of `.env`; the project's for the lab."""
+        return self.path.parent if self.path else project()
+
     def __str__(self) -> str:
         return self.text
 
@@ -74,10 +79,9 @@ class Located:
 def locate(model: type[BaseModel]) -> Located:
     """Finds and reads every source. Raises `SettingsError` where there is no source at all."""
     source, base = _base()
-    folder = source.path.parent if source.path else project()
-    lines, problems = dotenv(folder / ".env")
+    lines, problems = dotenv(source.folder / ".env")
     below = with_new_names(base, source.path.name if source.path else source.text)
-    file = read_variables(model, lines, f".env ({folder})", is_file=True)
+    file = read_variables(model, lines, f".env ({source.folder})", is_file=True)
     environment = read_variables(model, dict(os.environ), "the environment", is_file=False)
     merged = _merged(_merged(below.values, file.values), environment.values)
     parts = (below, file, environment)

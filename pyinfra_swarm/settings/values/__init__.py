@@ -17,6 +17,20 @@ from pyinfra_swarm.settings.values.addresses import (
     SshHost,
     Subnet,
 )
+from pyinfra_swarm.settings.values.applications import (
+    Command,
+    ConfigName,
+    Identity,
+    OptionalProjectFile,
+    OptionalVariable,
+    ProjectFile,
+    SecretName,
+    SopsKey,
+    StackFiles,
+    StackName,
+    StackValue,
+    Variable,
+)
 from pyinfra_swarm.settings.values.engine import DaemonKey, Json, LogSize, Repository, Version
 from pyinfra_swarm.settings.values.file_paths import BackupFolder, FilePath, KeyPath, UnlockKeyPath
 from pyinfra_swarm.settings.values.keys import Fingerprint, PublicKey, Recipient
@@ -38,7 +52,7 @@ from pyinfra_swarm.settings.values.numbers import (
     PortRange,
     Whole,
 )
-from pyinfra_swarm.settings.values.times import Duration, Schedule
+from pyinfra_swarm.settings.values.times import Duration, OptionalDuration, Schedule
 
 Role = Literal["manager", "worker"]
 Availability = Literal["active", "pause", "drain"]
@@ -48,12 +62,15 @@ __all__ = [
     "Availability",
     "BackupFolder",
     "ClusterName",
+    "Command",
+    "ConfigName",
     "DaemonKey",
     "DataPathPort",
     "Duration",
     "FilePath",
     "Fingerprint",
     "HostName",
+    "Identity",
     "Json",
     "KeyPath",
     "LabelKey",
@@ -64,22 +81,32 @@ __all__ = [
     "Network",
     "NetworkName",
     "Networks",
+    "OptionalDuration",
     "OptionalLogin",
     "OptionalPort",
+    "OptionalProjectFile",
     "OptionalSubnet",
+    "OptionalVariable",
     "Port",
     "PortRange",
+    "ProjectFile",
     "PublicKey",
     "Recipient",
     "Repository",
     "Role",
     "Schedule",
+    "SecretName",
+    "SopsKey",
     "Source",
     "SourceOrCluster",
     "SshHost",
+    "StackFiles",
+    "StackName",
+    "StackValue",
     "Subnet",
     "UnlockKeyPath",
     "UserName",
+    "Variable",
     "Version",
     "Whole",
 ]

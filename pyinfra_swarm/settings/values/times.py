@@ -66,4 +66,6 @@ def _schedule(text: str) -> str:
 
 Duration = Annotated[str, AfterValidator(_duration), Field(examples=["90d"])]
 
+OptionalDuration = Annotated[str, AfterValidator(lambda text: _duration(text) if text else text)]
+
 Schedule = Annotated[str, AfterValidator(_schedule), Field(examples=["daily"])]

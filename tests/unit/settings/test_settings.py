@@ -665,12 +665,29 @@ class TestManyProblems:
             for section in ("hosts.0", "access.admins.0", "networks.overlays.0", "firewall.open.0")
             for key in ("name", "address", "role", "labels", "ssh_user", "ssh_port", "port", "keys")
         ]
+        paths += [
+            f"{section}.0.{key}"
+            for section in ("secrets", "configs", "stacks")
+            for key in (
+                "name",
+                "command",
+                "env",
+                "file",
+                "age",
+                "sops",
+                "newline",
+                "files",
+                "env.x",
+            )
+        ]
         for section, field in Settings.model_fields.items():
             keys = getattr(field.annotation, "model_fields", {})
             paths += [section, *(f"{section}.{key}" for key in keys)]
         base = put("access", {"others": "deny", "admins": [{"name": "ada"}]})
         base = put("networks.overlays", [{"name": "backend"}], base)
         base = put("firewall", {"ssh_sources": ["10.0.0.0/8"], "open": [{"port": 1}]}, base)
+        for section in ("secrets", "configs", "stacks"):
+            base = put(section, [{"name": "x", "file": "x", "env": {}}], base)
         for path in paths:
             with contextlib.suppress(SettingsError):
                 Settings(**put(path, odd, base))
@@ -789,43 +806,42 @@ def test_times_that_systemd_takes_are_taken(text: str) -> None:
     assert Settings(**put("firewall.refresh", text)).firewall.refresh == text
 
 
-class _Secret(BaseModel):
+class _Token(BaseModel):
     name: str
     password_file: str = ""
 
 
-class _WithSecrets(Settings):
-    secrets: tuple[_Secret, ...] = ()
-    tokens: _Secret = _Secret(name="")
+class _WithTokens(Settings):
+    tokens: _Token = _Token(name="")
 
 
 class TestAFieldThatIsCalledLikeASecret:
     """The model's own names say what a setting is, whatever they are called."""
 
     def test_is_a_setting(self) -> None:
-        made = _WithSecrets(**put("secrets", [{"name": "db"}], put("tokens", {"name": "x"})))
-        assert made.secrets[0].name == "db"
+        assert _WithTokens(**put("tokens", {"name": "x"})).tokens.name == "x"
 
     def test_still_holds_no_secret(self) -> None:
         with pytest.raises(SettingsError) as caught:
-            _WithSecrets(**put("secrets", [{"name": "db", "password": "hunter2"}]))
+            _WithTokens(**put("tokens", {"name": "x", "password": "hunter2"}))
         [problem] = caught.value.problems
-        assert problem.field == 'secrets[0] "db".password'
+        assert problem.field == "tokens.password"
         assert "secrets are never settings" in problem.reason
         assert "hunter2" not in str(problem)
 
     def test_is_none_where_the_model_has_it_elsewhere(self) -> None:
         with pytest.raises(SettingsError, match="secrets are never settings"):
-            _WithSecrets(**put("docker.secrets", "hunter2"))
+            _WithTokens(**put("docker.tokens", "hunter2"))
         with pytest.raises(SettingsError, match="secrets are never settings"):
-            Settings(**put("secrets", []))
+            Settings(**put("tokens", []))
 
     def test_can_be_set_by_a_variable(self) -> None:
-        given = {"SWARM_SECRETS": '[{"name": "db"}]', "SWARM_TOKENS__NAME": "x"}
-        read = read_variables(_WithSecrets, given, "the environment", is_file=False)
-        assert read.values == {"secrets": [{"name": "db"}], "tokens": {"name": "x"}}
+        read = read_variables(
+            _WithTokens, {"SWARM_TOKENS__NAME": "x"}, "the environment", is_file=False
+        )
+        assert read.values == {"tokens": {"name": "x"}}
         unknown = read_variables(
-            _WithSecrets,
+            _WithTokens,
             {"SWARM_TOKENS__NAMES": "x", "SWARM_TOKENS__PASSWORD": "x"},
             "the environment",
             is_file=False,

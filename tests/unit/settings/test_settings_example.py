@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from pyinfra_swarm.settings import Settings, SettingsError
+from pyinfra_swarm.settings import Config, Settings, SettingsError
 from pyinfra_swarm.settings.fields import model_of
 from pyinfra_swarm.settings.paths import ROOT
 
 TEXT = (ROOT / "cluster.example.toml").read_text(encoding="utf-8")
-UNCOMMENTED = re.sub(r"^#(?=[a-z_]+ = )", "", TEXT, flags=re.MULTILINE)
+UNCOMMENTED = re.sub(r"^#(?=\[\[|[a-z_]+ = )", "", TEXT, flags=re.MULTILINE)
 EVERYTHING = tomllib.loads(UNCOMMENTED)
 
-SAMPLES = {"hosts", "access.admins", "firewall.open", "networks.overlays"}
+SAMPLES = {
+    *("hosts", "access.admins", "firewall.open", "networks.overlays"),
+    *("secrets", "configs", "stacks"),
+}
 """Shown with an example in place of their default."""
 
 
@@ -54,11 +57,19 @@ def _fields(model: type[BaseModel], path: str = "") -> list[tuple[str, Any]]:
     return found
 
 
+OF_SECRETS = {*Config.model_fields} - {"template"}
+"""What a config has like a secret is shown there."""
+
+
 def _shown(path: str) -> Any:
+    section, _, name = path.partition(".")
+    if section == "configs" and name.partition(".")[0] in OF_SECRETS:
+        path = f"secrets.{name}"
     here: Any = EVERYTHING
-    for name in path.split("."):
-        here = here[0] if isinstance(here, list) else here
-        here = here[name]
+    for part in path.split("."):
+        if isinstance(here, list):  # one of them shows it
+            here = next(item for item in here if part in item)
+        here = here[part]
     return here
 
 
