@@ -1,4 +1,4 @@
-"""The command line: ``pyinfra-swarm init | drift | lab``."""
+"""The command line: ``pyinfra-swarm init | drift | lint | lab``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ A project is a folder with an inventory, deploys and your cluster.toml. There:
 
 
 def parser() -> argparse.ArgumentParser:
-    """What the command line understands; ``drift`` and ``lab`` read the words behind them."""
+    """What the command line understands; all but ``init`` read the words behind them."""
     made = argparse.ArgumentParser(
         prog="pyinfra-swarm",
         description="Build and keep a hardened, encrypted Docker Swarm with pyinfra.",
@@ -41,6 +41,9 @@ def parser() -> argparse.ArgumentParser:
         help="made if it does not exist (default: this folder, if it is a project or empty)",
     )
     commands.add_parser("drift", help="report what differs from what is declared", add_help=False)
+    commands.add_parser(
+        "lint", help="say what is wrong with stack files before a deploy", add_help=False
+    )
     commands.add_parser("lab", help="four real hosts on this machine, to try it", add_help=False)
     return made
 
@@ -52,6 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from pyinfra_swarm.drift.cli import main as drift  # it takes a moment to load
 
         return drift(words[1:])
+    if words[:1] == ["lint"]:
+        from pyinfra_swarm.stacks.lint.cli import main as lint
+
+        return lint(words[1:])
     if words[:1] == ["lab"]:
         return _lab(words[1:])
     return _init(parser().parse_args(words).folder)

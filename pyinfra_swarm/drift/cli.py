@@ -16,12 +16,12 @@ from types import FrameType
 from typing import NoReturn
 
 from pyinfra_swarm.drift import history, metrics, notify, schedule, terminal
-from pyinfra_swarm.drift.exit_code import COULD_NOT_TELL
 from pyinfra_swarm.drift.history import History, News
 from pyinfra_swarm.drift.report import Report, as_json, report
 from pyinfra_swarm.drift.run import SITE, Request, run
 from pyinfra_swarm.drift.states import jobs_told
 from pyinfra_swarm.drift.target import Unusable, a_job, deploy, deploys, target
+from pyinfra_swarm.run.exit_code import COULD_NOT_TELL
 from pyinfra_swarm.run.plain_file import write
 from pyinfra_swarm.settings.paths import from_user
 

@@ -18,10 +18,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pyinfra_swarm.drift import terminal
-from pyinfra_swarm.drift.exit_code import COULD_NOT_TELL
 from pyinfra_swarm.drift.history import News
 from pyinfra_swarm.drift.report import Report
 from pyinfra_swarm.drift.target import Unusable
+from pyinfra_swarm.run.exit_code import COULD_NOT_TELL
 from pyinfra_swarm.run.printable import plain, plain_lines
 from pyinfra_swarm.settings.paths import from_user
 

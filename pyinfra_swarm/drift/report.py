@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from pyinfra_swarm.drift.exit_code import exit_code
 from pyinfra_swarm.drift.run import Run
+from pyinfra_swarm.run.exit_code import exit_code
 from pyinfra_swarm.run.findings import KINDS
 from pyinfra_swarm.run.printable import plain, plain_lines, plain_values
 

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinfra_swarm.drift.exit_code import COULD_NOT_TELL, DRIFT, IN_SYNC
 from pyinfra_swarm.drift.report import (
     Difference,
     Host,
@@ -21,6 +20,7 @@ from pyinfra_swarm.drift.report import (
     report,
 )
 from pyinfra_swarm.drift.run import Operation, Run
+from pyinfra_swarm.run.exit_code import COULD_NOT_TELL, DRIFT, IN_SYNC
 from pyinfra_swarm.settings.paths import ROOT
 from tests.unit.drift.drift_examples import (
     AT,

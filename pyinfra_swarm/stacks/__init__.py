@@ -1,0 +1,1 @@
+"""Stacks: the compose files that are declared, read, linted and deployed."""

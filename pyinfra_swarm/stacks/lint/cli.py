@@ -1,0 +1,204 @@
+"""The command line: ``pyinfra-swarm lint``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pyinfra_swarm.run.exit_code import COULD_NOT_TELL, exit_code
+from pyinfra_swarm.run.plain_file import content, write
+from pyinfra_swarm.run.printable import plain
+from pyinfra_swarm.settings import Settings, SettingsError, load
+from pyinfra_swarm.settings.paths import from_user, project
+from pyinfra_swarm.settings.sources import FILE_NAME
+from pyinfra_swarm.settings.variables import PATH_VARIABLE
+from pyinfra_swarm.stacks.compose import Source, named_files, read
+from pyinfra_swarm.stacks.document import SIZE_LIMIT
+from pyinfra_swarm.stacks.lint import Context, Issue, declared, lint, terminal
+from pyinfra_swarm.stacks.lint.sarif import sarif
+from pyinfra_swarm.stacks.variables import Variables
+
+_EPILOG = """\
+exit codes: 0 nothing is wrong; 2 something is; 1 a file or the settings cannot be read.
+Needs no cluster. With a cluster.toml it knows your firewall's ports and what you declare.
+Each rule, and how to silence a notice: docs/stacks.md"""
+
+OF_THE_CLUSTER = ("S9", "S11")
+"""Rules that need more than files and settings."""
+
+
+class Unusable(Exception):
+    """The command cannot do what it was asked for; the message says what to do."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # argparse's own 2 would mean that something is wrong with a stack.
+        self.exit(
+            COULD_NOT_TELL,
+            f"lint: {message}\n    instead: {self.prog} compose.yml; the rest is in "
+            f"{self.prog} --help\n",
+        )
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command line understands."""
+    made = _Parser(
+        prog="pyinfra-swarm lint",
+        description="Say what is wrong with stack files before they are deployed.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "files", nargs="+", type=from_user, metavar="FILE", help="each a stack of its own"
+    )
+    made.add_argument(
+        "--merge",
+        action="store_true",
+        help="the files are one stack, as with `docker stack deploy -c FILE -c FILE`",
+    )
+    made.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        type=_variable,
+        metavar="NAME=VALUE",
+        help="a variable of the files; may be repeated; the environment's are known",
+    )
+    made.add_argument("--stack", default="", metavar="NAME", help="the name it is deployed under")
+    made.add_argument(
+        "--no-cluster", action="store_true", help="look at the files alone, not at cluster.toml"
+    )
+    made.add_argument(
+        "--only-refusals", action="store_true", help="leave out what would only be told"
+    )
+    made.add_argument("--json", action="store_true", help="print what was found as JSON")
+    made.add_argument(
+        "--sarif", type=from_user, metavar="FILE", help="write it there for a code host (SARIF)"
+    )
+    return made
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not name or not sign:
+        raise argparse.ArgumentTypeError("--env wants NAME=VALUE")
+    return name, value
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Files that are one stack. context: what is known of the cluster."""
+
+    files: tuple[Path, ...]
+    variables: Variables
+    context: Context
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return _lint(options)
+    except (Unusable, SettingsError) as error:
+        print(f"lint: {error}", file=sys.stderr)
+        return COULD_NOT_TELL
+    except BrokenPipeError:  # the reader of our output has closed it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return COULD_NOT_TELL
+
+
+def _lint(options: argparse.Namespace) -> int:
+    settings = None if options.no_cluster else _settings()
+    found: list[Issue] = []
+    looked = complete = False
+    unreadable: list[str] = []
+    for stack in _stacks(options, settings):
+        try:
+            found += _issues(stack)
+            looked = True
+        except OSError as error:
+            unreadable.append(f"{error.filename or stack.files[0]}: {_cause(error)}")
+    complete = not unreadable
+    if options.only_refusals:
+        found = [issue for issue in found if issue.severity == "refusal"]
+    for one in unreadable:
+        print(f"lint: {plain(one)}", file=sys.stderr)
+    if looked:
+        _tell(options, found)
+    return exit_code(looked=looked, differs=bool(found), complete=complete)
+
+
+def _settings() -> Settings | None:
+    """The settings of the project that is worked on, if it has any. Raises `SettingsError`."""
+    named = PATH_VARIABLE in os.environ
+    return load() if named or (project() / FILE_NAME).exists() else None
+
+
+def _stacks(options: argparse.Namespace, settings: Settings | None) -> Iterator[Stack]:
+    context = declared(settings, options.stack) if settings else Context(stack=options.stack)
+    variables = Variables({**os.environ, **dict(options.env)})
+    if options.merge:
+        yield Stack(tuple(options.files), variables, context)
+        return
+    for file in options.files:
+        yield Stack((file,), variables, context)
+
+
+def _issues(stack: Stack) -> tuple[Issue, ...]:
+    sources = [Source(str(path), content(path.resolve(), SIZE_LIMIT + 1)) for path in stack.files]
+    texts = _texts(stack.files[0].parent, named_files(sources))
+    return lint(read(sources, stack.variables, texts), stack.context)
+
+
+def _texts(folder: Path, names: Sequence[str]) -> Mapping[str, str]:
+    """The environment files that can be read; docker itself says which ones cannot."""
+    texts = {}
+    for name in names:
+        try:
+            texts[name] = content((folder / name).resolve(), SIZE_LIMIT).decode("utf-8", "replace")
+        except (OSError, ValueError):
+            continue
+    return texts
+
+
+def _cause(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _tell(options: argparse.Namespace, issues: Sequence[Issue]) -> None:
+    files = [str(path) for path in options.files]
+    if options.sarif:
+        text = json.dumps(sarif(issues, version("pyinfra-swarm")), ensure_ascii=False, indent=2)
+        try:
+            write(options.sarif, f"{text}\n")
+        except OSError as error:
+            raise Unusable(f"{options.sarif}: cannot be written: {_cause(error)}") from error
+    if options.json:
+        print(json.dumps(as_json(issues, files), ensure_ascii=False, indent=2))
+    else:
+        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        width = max(shutil.get_terminal_size((100, 24)).columns, 40)
+        text = terminal.render(issues, files, OF_THE_CLUSTER, width=width, colour=colour)
+        print(text, end="")
+    sys.stdout.flush()
+
+
+def as_json(issues: Sequence[Issue], files: Sequence[str]) -> dict[str, Any]:
+    """What was found, for programs."""
+    return {
+        "files": [plain(file) for file in files],
+        "refusals": sum(issue.severity == "refusal" for issue in issues),
+        "notices": sum(issue.severity == "notice" for issue in issues),
+        "issues": [
+            {**asdict(issue), "title": issue.title, "source": issue.source} for issue in issues
+        ],
+    }

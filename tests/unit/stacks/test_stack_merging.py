@@ -1,0 +1,232 @@
+"""Files are joined as docker joins them, with its surprises.
+
+The same is held against ``docker stack config`` by ``tests/engines/test_engines_stack_files.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pyinfra_swarm.stacks.compose import Merged
+from pyinfra_swarm.stacks.document import Items, Node, Scalar, Table
+from tests.unit.stacks.stack_examples import stack
+
+
+def plain(node: Node) -> Any:
+    match node:
+        case Table():
+            return {key: plain(value) for key, value in node.entries.items()}
+        case Items():
+            return [plain(item) for item in node.items]
+        case Scalar():
+            return node.value
+
+
+def merged(*files: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = plain(stacked(*files).root)
+    return found
+
+
+def stacked(*files: dict[str, Any]) -> Merged:
+    return stack(*(json.dumps(file) for file in files))
+
+
+def service(*parts: dict[str, Any]) -> dict[str, Any]:
+    """The service that these parts become, one in each file."""
+    found: dict[str, Any] = merged(*({"services": {"web": part}} for part in parts))["services"]
+    part: dict[str, Any] = found["web"]
+    return part
+
+
+FILE = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ({}, FILE),
+        (
+            {"options": {"max-file": "5", "tag": "x"}},
+            {"driver": "json-file", "options": {"max-size": "10m", "max-file": "5", "tag": "x"}},
+        ),
+        (
+            {"driver": "json-file", "options": {"tag": "x"}},
+            {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3", "tag": "x"}},
+        ),
+        ({"driver": "journald"}, {"driver": "journald"}),
+        (
+            {"driver": "journald", "options": {"tag": "x"}},
+            {"driver": "journald", "options": {"tag": "x"}},
+        ),
+    ],
+)
+def test_logging_is_joined_unless_the_driver_is_another(override: Any, expected: Any) -> None:
+    assert service({"logging": FILE}, {"logging": override})["logging"] == expected
+
+
+def test_logging_without_a_driver_gets_one() -> None:
+    options = {"options": {"tag": "x"}}
+    assert service({"logging": options}, {"logging": FILE})["logging"] == {
+        "driver": "json-file",
+        "options": {"tag": "x", "max-size": "10m", "max-file": "3"},
+    }
+    assert service({"logging": options}, {"logging": {"options": {"tag": "y"}}})["logging"] == {
+        "options": {"tag": "y"}
+    }
+
+
+def test_logging_of_one_file_alone() -> None:
+    assert service({}, {"logging": FILE})["logging"] == FILE
+    assert service({"logging": FILE}, {})["logging"] == FILE
+
+
+def ports(*parts: dict[str, Any]) -> list[tuple[int, int, str]]:
+    return [(one["published"], one["target"], one["protocol"]) for one in service(*parts)["ports"]]
+
+
+def test_ports_are_told_apart_by_what_is_published() -> None:
+    first = {"ports": ["8080:80"]}
+    assert ports(first, {}) == [(8080, 80, "tcp")]
+    assert ports(first, {"ports": ["8081:80"]}) == [(8080, 80, "tcp"), (8081, 80, "tcp")]
+    assert ports(first, {"ports": ["8080:81"]}) == [(8080, 81, "tcp")]
+    assert ports({"ports": ["9000:1", "80:1"]}, {"ports": ["443:1"]}) == [
+        (80, 1, "tcp"),
+        (443, 1, "tcp"),
+        (9000, 1, "tcp"),
+    ]
+
+
+def test_a_second_file_for_a_service_loses_one_of_two_protocols() -> None:
+    both = {"ports": ["53:53", "53:53/udp"]}
+    assert ports(both) == [(53, 53, "tcp"), (53, 53, "udp")]
+    assert ports(both, {}) == [(53, 53, "udp")]
+    assert ports({}, both) == [(53, 53, "tcp"), (53, 53, "udp")]
+
+
+@pytest.mark.parametrize("kind", ["secrets", "configs"])
+def test_secrets_and_configs_are_told_apart_by_their_source(kind: str) -> None:
+    first = {kind: ["z", {"source": "a", "target": "one"}]}
+    assert service(first, {})[kind] == [{"source": "a", "target": "one"}, {"source": "z"}]
+    assert service({kind: ["z"]}, {kind: ["a"]})[kind] == [{"source": "a"}, {"source": "z"}]
+    assert service(first, {kind: [{"source": "a", "target": "two"}, "m"]})[kind] == [
+        {"source": "a", "target": "two"},
+        {"source": "m"},
+        {"source": "z"},
+    ]
+
+
+def test_volumes_are_told_apart_by_their_target() -> None:
+    first = {"volumes": [{"type": "volume", "source": "one", "target": "/data"}]}
+    second = {"volumes": [{"type": "bind", "source": "/srv", "target": "/data"}]}
+    assert service(first, second)["volumes"] == second["volumes"]
+
+
+def test_commands_are_replaced() -> None:
+    assert service({"command": ["run", "-v"]}, {"command": ["run"]})["command"] == ["run"]
+    assert service({"command": ["run"]}, {"command": []})["command"] == ["run"]
+    assert service({"entrypoint": ["a"]}, {"entrypoint": ["b"]})["entrypoint"] == ["b"]
+
+
+def test_limits_of_processes_are_replaced_one_by_one() -> None:
+    assert service(
+        {"ulimits": {"nproc": 100, "nofile": {"soft": 1, "hard": 2}, "core": 5}},
+        {"ulimits": {"nproc": {"soft": 3, "hard": 4}, "nofile": 9}},
+    )["ulimits"] == {"nproc": {"soft": 3, "hard": 4}, "nofile": 9, "core": 5}
+
+
+def test_a_place_in_a_network_has_its_aliases_replaced() -> None:
+    assert service(
+        {"networks": {"a": {"aliases": ["1", "2"], "ipv4_address": "10.0.0.1"}, "b": None}},
+        {"networks": {"a": {"aliases": ["3"]}, "c": {"aliases": ["4"]}}},
+    )["networks"] == {
+        "a": {"aliases": ["3"], "ipv4_address": "10.0.0.1"},
+        "b": None,
+        "c": {"aliases": ["4"]},
+    }
+
+
+def test_no_replicas_are_a_number_too() -> None:
+    assert service({"deploy": {"replicas": 3}}, {"deploy": {"replicas": 0}})["deploy"] == {
+        "replicas": 0
+    }
+    assert service({"deploy": {"replicas": 3}}, {"deploy": {}})["deploy"] == {"replicas": 3}
+
+
+@pytest.mark.parametrize(
+    ("key", "base", "nothing"),
+    [
+        *(("image", "a:1", ""), ("read_only", True, False), ("stop_grace_period", "10s", "0s")),
+        *(("hostname", "a", ""), ("init", True, False), ("oom_score_adj", 5, 0)),
+    ],
+)
+def test_nothing_does_not_override(key: str, base: object, nothing: object) -> None:
+    assert service({key: base}, {key: nothing})[key] == base
+
+
+def test_a_user_named_0_does_override() -> None:
+    assert service({"user": "1000"}, {"user": "0"})["user"] == "0"
+
+
+def test_lists_are_joined_a_health_check_too() -> None:
+    assert service({"cap_add": ["A"]}, {"cap_add": ["B"]})["cap_add"] == ["A", "B"]
+    assert service({"dns": "1.1.1.1"}, {"dns": ["8.8.8.8"]})["dns"] == ["1.1.1.1", "8.8.8.8"]
+    test = service({"healthcheck": {"test": "one"}}, {"healthcheck": {"test": ["CMD", "two"]}})
+    assert test["healthcheck"]["test"] == ["CMD-SHELL", "one", "CMD", "two"]
+
+
+def test_labels_are_overridden_by_nothing_and_the_environment_is_not() -> None:
+    assert service({"labels": {"a": "1", "b": "2"}}, {"labels": ["a="]})["labels"] == {
+        "a": "",
+        "b": "2",
+    }
+    assert service({"environment": {"A": "1", "B": "2"}}, {"environment": ["A=", "B=3", "C="]})[
+        "environment"
+    ] == {"A": "1", "B": "3", "C": ""}
+
+
+def test_updates_are_joined_key_by_key() -> None:
+    base = {"deploy": {"update_config": {"parallelism": 2, "monitor": "10s", "order": "a"}}}
+    over = {"deploy": {"update_config": {"parallelism": 0, "monitor": "0s"}}}
+    assert service(base, over)["deploy"]["update_config"] == {
+        "parallelism": 0,
+        "monitor": "10s",
+        "order": "a",
+    }
+
+
+def test_limits_are_joined_key_by_key_and_no_bytes_override_nothing() -> None:
+    base = {"deploy": {"resources": {"limits": {"memory": "1G", "cpus": "1"}}}}
+    over = {"deploy": {"resources": {"limits": {"memory": "0", "cpus": "0"}}}}
+    assert service(base, over)["deploy"]["resources"]["limits"] == {"memory": "1G", "cpus": "0"}
+
+
+@pytest.mark.parametrize("section", ["networks", "volumes", "secrets", "configs"])
+def test_what_a_later_file_only_mentions_has_lost_what_it_was(section: str) -> None:
+    base = {section: {"one": {"name": "real", "labels": {"a": "b"}}}}
+    found = stacked(base, {section: {"one": {"name": "other"}, "two": {}}})
+    assert plain(found.section(section)) == {"one": {"name": "other"}, "two": {}}
+    assert {key: place.file for key, place in found.replaced.items()} == {(section, "one"): "a.yml"}
+
+
+def test_services_of_both_files_are_there_with_their_places() -> None:
+    found = stack(
+        "services:\n  a: {image: 'a:1'}\n", "services:\n  b: {image: 'b:1'}\n  a:\n    user: me\n"
+    )
+    services = found.section("services")
+    assert {name: (place.file, place.line) for name, place in services.keys.items()} == {
+        "a": ("a.yml", 2),
+        "b": ("b.yml", 2),
+    }
+    first = services.entries["a"]
+    assert isinstance(first, Table)
+    assert (first.keys["image"].file, first.keys["user"].file) == ("a.yml", "b.yml")
+
+
+def test_versions_must_be_the_same() -> None:
+    found = stacked({"version": "3.1", "services": {}}, {"version": "3.4", "services": {}})
+    assert [(one.path, one.place.file) for one in found.problems] == [("version", "b.yml")]
+    assert not stacked({"version": "3", "services": {}}, {"version": "3.13"}).problems
+    assert not stacked({"version": "3", "services": {}}, {"services": {}}).problems
