@@ -100,17 +100,7 @@ def learn(history: History, report: Report) -> tuple[History, Report, News]:
     now = stamp(report.at)
     before = {_key(difference): difference for difference in history.differences}
     history = history if report.limit else _of_these(history, {host.name for host in report.hosts})
-    hosts = tuple(
-        replace(
-            host,
-            since=_since(history.states.get(host.name), host.state, now),
-            differences=tuple(
-                replace(one, since=before[_key(one)].since if _key(one) in before else now)
-                for one in host.differences
-            ),
-        )
-        for host in report.hosts
-    )
+    hosts = tuple(_since_when(host, history, before, now) for host in report.hosts)
     seen = replace(report, hosts=hosts)
     there = {_key(difference) for difference in seen.differences}
     differing = {identity for identity, _ in there}
@@ -175,6 +165,25 @@ def _of_these(history: History, names: set[str]) -> History:
         states={name: state for name, state in history.states.items() if name in names},
         lost={name: deploys for name, deploys in history.lost.items() if name in names},
         hours={name: states for name, states in history.hours.items() if name in names},
+    )
+
+
+def _since_when(
+    host: HostReport,
+    history: History,
+    before: Mapping[tuple[Identity, Fault], Difference],
+    now: str,
+) -> HostReport:
+    """The host with ``since`` filled in: that of its oldest difference, where it has any."""
+    differences = tuple(
+        replace(one, since=before[_key(one)].since if _key(one) in before else now)
+        for one in host.differences
+    )
+    since = _since(history.states.get(host.name), host.state, now)
+    return replace(
+        host,
+        since=min((one.since for one in differences), default=since),
+        differences=differences,
     )
 
 

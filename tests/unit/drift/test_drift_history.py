@@ -107,6 +107,13 @@ def test_a_worse_fault_of_the_same_name_is_news_and_has_its_own_beginning() -> N
     assert [one.what for one in after(*checks, IN_SYNC)[2].fixed] == ["keys of ada"]
 
 
+def test_a_host_differs_since_its_oldest_difference_and_not_longer() -> None:
+    _, seen, _ = after(with_keys(MISSING), with_keys(STRANGERS))
+    assert host_in(seen, "rk2").since == stamp(AT + timedelta(hours=1))
+    _, seen, _ = after(with_keys(MISSING), with_keys(MISSING, STRANGERS))
+    assert host_in(seen, "rk2").since == stamp(AT)
+
+
 def check_at(report: Report, hours: int) -> tuple[Difference, ...]:
     """Its differences, seen for the first time so many hours after the first check."""
     since = stamp(AT + timedelta(hours=hours))
