@@ -101,6 +101,8 @@ DOWNLOAD_HOST = "download.lab.example"
 DOCKER_HOST = "download.docker.com"
 CLOUDFLARE_HOST = "www.cloudflare.com"
 CLOUDFLARE_API_HOST = "api.cloudflare.com"
+REGISTRY_HOST = "registry.lab.example"
+PRIVATE_REGISTRY_HOST = "private.lab.example"
 TIME_HOSTS = (
     *(f"{number}.debian.pool.ntp.org" for number in range(4)),
     "ntp.ubuntu.com",
@@ -111,6 +113,8 @@ WEB_HOSTS = (
     CLOUDFLARE_API_HOST,
     DISTRIBUTION_HOST,
     DOWNLOAD_HOST,
+    REGISTRY_HOST,
+    PRIVATE_REGISTRY_HOST,
 )
 
 

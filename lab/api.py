@@ -117,6 +117,7 @@ def _build(managers: int, workers: int, memory: int, say: Callable[[str], None])
         docker_versions=packages.versions,
         archive=str(folder / "archive"),
         busybox=str(packages.busybox),
+        registry=str(folder / image.REGISTRY),
     )
 
 
@@ -165,7 +166,7 @@ def reset(hosts: Iterable[str] = ()) -> None:
     """Give these hosts (all, if none is named) a freshly flashed disk; wait for their SSH.
 
     Addresses and host keys stay the same, machine ids do not. Without names, the outside world's
-    faults are taken back as well.
+    faults are taken back as well, and tags that were moved.
     """
     orders.give_order("reset", hosts=list(hosts))
 
@@ -287,6 +288,14 @@ def _run(
         raise LabError(f"`{title}` did not end within {timeout:.0f} s") from error
 
 
+def move_tag(repository: str, tag: str, to: str) -> None:
+    """Have a tag of the open registry name the image that its tag `to` names.
+
+    Raises LabError when there is no tag `to`.
+    """
+    orders.give_order("move-tag", repository=repository, tag=tag, to=to, timeout=60)
+
+
 def set_faults(faults: Mapping[str, str | Mapping[str, Any]]) -> None:
     """Make the outside world misbehave; an empty mapping mends it.
 
@@ -313,6 +322,7 @@ def set_faults(faults: Mapping[str, str | Mapping[str, Any]]) -> None:
 __all__ = [
     "down",
     "in_namespace",
+    "move_tag",
     "power_cut",
     "power_on",
     "reboot",

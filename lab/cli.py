@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from lab import api, description, lock
+from lab import api, description, images, lock
 from lab.errors import LabError
 
 
@@ -133,6 +133,9 @@ def _show() -> int:
             f" ssh {host.user}@{host.ssh_host} -p {host.ssh_port}  {words}"
         )
     print(f"  Docker {', '.join(lab.docker_versions)}, key {lab.docker_key_fingerprint}")
+    print(f"  images: {lab.registry}/{images.WEB}:1, and others; with a password:")
+    closed = lab.private_registry
+    print(f"  {closed.host}/{images.WEB}:1, for {closed.user}, {closed.password}")
     for name, client in lab.clients.items():
         print(f"  from outside: ip netns exec {client.namespace} …  ({client.address}, {name})")
     print(f"  the wire: ip netns exec {lab.namespace} tcpdump -ni {lab.bridge}")

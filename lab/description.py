@@ -47,6 +47,18 @@ class Client:
 
 
 @dataclass(frozen=True)
+class PrivateRegistry:
+    """A registry that wants a password.
+
+    host: what names of images begin with
+    """
+
+    host: str
+    user: str
+    password: str
+
+
+@dataclass(frozen=True)
 class Description:
     """The running lab.
 
@@ -60,6 +72,9 @@ class Description:
     web_image: tar of a web server for `docker import`, on this machine
     web_image_url: the same, for the hosts
     web_image_command: what a container of it should run
+    registry: a registry that is open to all, as names of images begin; its images are in
+        `lab.images`
+    private_registry: one that wants a password
     console_folder: where each host's console is, as `<name>.console`
     started: ISO 8601 time of ``pyinfra-swarm lab up``
     supervisor: process number of the supervisor
@@ -76,6 +91,8 @@ class Description:
     web_image: str
     web_image_url: str
     web_image_command: tuple[str, ...]
+    registry: str
+    private_registry: PrivateRegistry
     console_folder: str
     started: str
     supervisor: int
@@ -121,6 +138,7 @@ def _parse(found: dict[str, Any]) -> Description:
             "hosts": tuple(Host(**host) for host in found["hosts"]),
             "docker_versions": tuple(found["docker_versions"]),
             "web_image_command": tuple(found.get("web_image_command", ())),
+            "private_registry": PrivateRegistry(**found["private_registry"]),
             "clients": {name: Client(**client) for name, client in found["clients"].items()},
         }
     )

@@ -27,9 +27,16 @@ PACKAGES = (
 
 INSTALLABLE = (
     "jq conntrack ufw iptables-persistent netfilter-persistent ipset chrony rsync "
-    "netcat-openbsd socat ethtool xz-utils pigz nftables"
+    "netcat-openbsd socat ethtool xz-utils pigz nftables docker-registry"
 )
-"""What the hosts can install besides, from the lab's base repository."""
+"""What the hosts can install besides, from the lab's base repository.
+
+`docker-registry` is for the lab itself, which takes the program out of the package. Installed on
+this machine, the package would start a service of its own here.
+"""
+
+REGISTRY = "docker-registry"
+"""The program, in the image's folder."""
 
 DISK_SIZE = "12G"
 
@@ -202,7 +209,9 @@ def is_built(release: Release, authority: Authority) -> bool:
 
 
 def image(release: Release, authority: Authority, say: Callable[[str], None]) -> Path:
-    """The folder with `base.img` and the base repository `archive`, built if need be.
+    """The folder with `base.img`, the base repository `archive` and the program `REGISTRY`.
+
+    It is built if need be.
 
     say: is told each step of the building
     """
@@ -258,8 +267,18 @@ def _build(
         )
     _make_filesystem(root, folder / "base.img")
     shutil.rmtree(root)
+    _take_out(pool, REGISTRY, f"usr/bin/{REGISTRY}", folder / REGISTRY)
     shutil.rmtree(files)
     script.unlink()
+
+
+def _take_out(pool: Path, package: str, path: str, to: Path) -> None:
+    """Copy one file out of a package that is not installed."""
+    unpacked = to.with_suffix(".unpacked")
+    [found] = pool.glob(f"{package}_*.deb")
+    run(["dpkg-deb", "-x", found, unpacked])
+    (unpacked / path).rename(to)
+    shutil.rmtree(unpacked)
 
 
 def _make_filesystem(root: Path, path: Path) -> None:

@@ -24,7 +24,7 @@ PROGRAMS = {
 }
 """Programs by the package that brings them, by Debian's and Ubuntu's names."""
 
-MODULES = ("trustme",)
+MODULES = ("trustme", "bcrypt")
 
 MEMORY_PER_HOST, DISK_PER_HOST, DISK = 800, 1000, 2000
 """Megabytes."""

@@ -15,13 +15,25 @@ from lab.log import note
 
 
 class Service:
-    """A child inside the lab's namespace, started again if it ends by itself."""
+    """A child inside the lab's namespace, started again if it ends by itself.
+
+    name: of its log, too
+    program: what its process is recognised by
+    command: its command line
+    keep: descriptors that it is given
+    """
 
     def __init__(
-        self, name: str, command: Sequence[str], ledger: Ledger, keep: Sequence[int] = ()
+        self,
+        name: str,
+        program: str,
+        command: Sequence[str],
+        ledger: Ledger,
+        keep: Sequence[int] = (),
     ) -> None:
         self._name = name
-        self._command = network.inside(addresses.NAMESPACE, [sys.executable, "-m", *command])
+        self._program = program
+        self._command = network.inside(addresses.NAMESPACE, command)
         self._ledger = ledger
         self._keep = keep
         self._ending = False
@@ -41,7 +53,7 @@ class Service:
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
             )
         self._recorded = record(process.pid)
-        self._ledger.note(self._name, self._recorded, f"lab.{self._name}")
+        self._ledger.note(self._name, self._recorded, self._program)
         return process
 
     def _watch(self) -> None:
@@ -59,4 +71,9 @@ class Service:
         """End it for good."""
         self._ending = True
         if self._recorded is not None:
-            kill_group(self._recorded, f"lab.{self._name}")
+            kill_group(self._recorded, self._program)
+
+
+def module(name: str, *arguments: str) -> list[str]:
+    """The command line that runs a module of this package."""
+    return [sys.executable, "-m", name, *arguments]

@@ -9,6 +9,7 @@ because it was killed, `lab.ledger` finds.
 import contextlib
 import json
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -34,6 +35,7 @@ from lab import (
     machine,
     network,
     places,
+    registry,
     web_image,
     world,
 )
@@ -43,7 +45,7 @@ from lab.ledger import Ledger
 from lab.log import note
 from lab.orders import Control
 from lab.power import Host
-from lab.service import Service
+from lab.service import Service, module
 
 BOOT_TIMEOUT = 180
 """Seconds after which a host that does not answer SSH counts as lost."""
@@ -57,6 +59,8 @@ class Plan:
     base_image: the hosts' disk image
     docker_site: the folder to serve as Docker's
     archive: the folder to serve as the distribution's
+    busybox: what the images are made of
+    registry: the registries' program
     """
 
     managers: int
@@ -68,6 +72,7 @@ class Plan:
     docker_versions: tuple[str, ...]
     archive: str
     busybox: str
+    registry: str
 
     @classmethod
     def parse(cls, text: str) -> "Plan":
@@ -86,6 +91,8 @@ class Lab:
         self.stop = threading.Event()
         self._ledger = Ledger()
         self._helpers: list[Service] = []
+        self._private = registry.private(secrets.token_urlsafe(12))
+        self._registries = (registry.public(), self._private)
         self._listeners: dict[str, socket.socket] = {}
         self._control: Control | None = None
 
@@ -99,6 +106,7 @@ class Lab:
         self._ledger.note("supervisor", record(os.getpid()), "lab.supervisor")
         network.create(self.nodes)
         say("network ready")
+        self._start_registries()
         self._start_world(state)
         self._make_keys(state)
         self._start_forward()
@@ -108,6 +116,7 @@ class Lab:
             self.hosts[node.name].on()
         say(f"{len(self.hosts)} hosts switched on")
         self._control = Control(self.obey)
+        registry.fill(self._registries, Path(self.plan.busybox))
         self.wait_for_ssh(list(self.hosts), say)
         description.write(self.describe())
 
@@ -125,6 +134,11 @@ class Lab:
         network.destroy()
         for folder in (places.state(), places.disks()):
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _start_registries(self) -> None:
+        for one in self._registries:
+            command = one.prepare(self.plan.registry)
+            self._helpers.append(Service(one.host, registry.PROGRAM, command, self._ledger))
 
     def _start_world(self, state: Path) -> None:
         plan = self.plan
@@ -144,8 +158,9 @@ class Lab:
             addresses.DOWNLOAD_HOST: downloads,
         }
         sites = [f"{name}={folder}" for name, folder in folders.items()]
-        command = ["lab.world", str(certificate), str(places.faults()), *sites]
-        self._helpers.append(Service("world", command, self._ledger))
+        sites += [f"{one.host}={one.socket}" for one in self._registries]
+        command = module("lab.world", str(certificate), str(places.faults()), *sites)
+        self._helpers.append(Service("world", "lab.world", command, self._ledger))
 
     def _make_keys(self, state: Path) -> None:
         """The user's key, the hosts' keys, and the seeds with them."""
@@ -164,8 +179,10 @@ class Lab:
 
     def _start_forward(self) -> None:
         descriptors = {self._listeners[node.name].fileno(): node.address for node in self.nodes}
-        command = ["lab.forward", *(f"{fd}={address}" for fd, address in descriptors.items())]
-        self._helpers.append(Service("forward", command, self._ledger, tuple(descriptors)))
+        pairs = [f"{fd}={address}" for fd, address in descriptors.items()]
+        command = module("lab.forward", *pairs)
+        kept = tuple(descriptors)
+        self._helpers.append(Service("forward", "lab.forward", command, self._ledger, kept))
 
     def describe(self) -> description.Description:
         """The lab as others see it."""
@@ -195,6 +212,10 @@ class Lab:
             web_image=str(places.state() / "downloads/web.tar"),
             web_image_url=f"https://{addresses.DOWNLOAD_HOST}/web.tar",
             web_image_command=web_image.COMMAND,
+            registry=self._registries[0].host,
+            private_registry=description.PrivateRegistry(
+                self._private.host, registry.USER, self._private.password
+            ),
             console_folder=str(places.state()),
             started=datetime.now().astimezone().isoformat(timespec="seconds"),
             supervisor=os.getpid(),
@@ -244,6 +265,9 @@ class Lab:
         Raises LabError when it cannot be carried out.
         """
         what = order.get("order")
+        if what == "move-tag":
+            self._registries[0].move_tag(order["repository"], order["tag"], order["to"])
+            return {}
         names = order.get("hosts") or list(self.hosts)
         unknown = [name for name in names if name not in self.hosts]
         if unknown:
@@ -273,6 +297,7 @@ class Lab:
             elif what == "reset":
                 if not order.get("hosts"):
                     places.faults().unlink(missing_ok=True)
+                    registry.fill(self._registries, Path(self.plan.busybox))
                 list(pool.map(Host.flash, hosts))
                 list(pool.map(Host.on, hosts))
             else:

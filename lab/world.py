@@ -1,8 +1,9 @@
-"""The world outside, on the gateway's address: downloads, range lists, the time.
+"""The world outside, on the gateway's address: downloads, images, range lists, the time.
 
 Runs inside the lab's namespace; called by the supervisor as
-``python -m lab.world CERTIFICATE FAULTS NAME=FOLDER …``, where each folder is served under
-that host name, over HTTP and HTTPS.
+``python -m lab.world CERTIFICATE FAULTS NAME=PLACE …``, where each place is served under that
+host name, over HTTP and HTTPS. It is a folder, or the socket of a server that is asked the same;
+nothing can be written to it from here.
 
 What goes wrong is read from the faults file at each request: a JSON object from a pattern for
 `<host>/<path>` (shell wildcards) to a fault: ``{"kind": "status", "status": 500}``, or a kind
@@ -22,17 +23,22 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from lab import addresses
+from lab.registry import SocketConnection
 
 FAULTS = ("status", "empty", "html", "hang", "redirect", "truncated", "garbage", "content", "down")
 """Kinds of faults: an error status, no content, a web page, no answer at all, a redirect to
 nowhere, half of the content under the full length, text that is no CIDR, other content, a
 closed door."""
+
+_BETWEEN_TWO = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "trailer"}
+"""Headers about a connection, not about what is asked or answered (RFC 9110, 7.6.1)."""
 
 HANG = 600
 """How long "hang" keeps a connection, in seconds."""
@@ -163,12 +169,44 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if fault is not None:
             self._misbehave(fault, host, path)
             return
+        place = self.server.sites.get(host)
+        if place is not None and place.is_socket():
+            self._pass_on(place)
+            return
         file = self._file(host, path)
         if file is None:
             self._send(404, b"not found\n", "text/plain")
             return
         with file.open("rb") as content:
             self._send_file(content, file.stat().st_size, file.stat().st_mtime, with_body)
+
+    def _pass_on(self, to: Path) -> None:
+        """Have the server at a socket answer."""
+        connection = SocketConnection(to)
+        try:
+            connection.putrequest(
+                self.command, self.path, skip_host=True, skip_accept_encoding=True
+            )
+            for name, value in _end_to_end(self.headers.items()):  # some are there several times
+                connection.putheader(name, value)
+            connection.endheaders()
+            answer = connection.getresponse()
+            headers = _end_to_end(answer.getheaders())
+            body: bytes | None = None
+            if answer.getheader("Content-Length") is None:
+                body = answer.read()
+                headers.append(("Content-Length", str(len(body))))
+            self.log_request(answer.status)
+            self.send_response_only(answer.status, answer.reason)
+            for name, value in headers:
+                self.send_header(name, value)
+            self.end_headers()
+            if body is not None:
+                self.wfile.write(body)
+            else:
+                shutil.copyfileobj(answer, self.wfile, 1 << 18)
+        finally:
+            connection.close()
 
     def _file(self, host: str, path: str) -> Path | None:
         site = self.server.sites.get(host)
@@ -240,6 +278,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             self._send(int(fault.get("status", 500)), b"the lab was told to fail\n", "text/plain")
+
+
+def _end_to_end(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Without those about a connection, which are not to be handed on."""
+    return [(name, value) for name, value in headers if name.lower() not in _BETWEEN_TWO]
 
 
 def _serve_time(address: str, family: socket.AddressFamily) -> None:

@@ -118,6 +118,7 @@ SUITES = {
         _engines("engines-keys", 680, 1500, "engines_keys"),
         _engines("engines-backup", 690, 1500, "engines_backup"),
         _scenarios("keys", 400, 900, "autolock"),
+        _scenarios("registry", 220, 600, "registry"),
         _scenarios("removing", 900, 1800, "removing"),
         _scenarios("backup", 600, 1500, "backup"),
         _scenarios("drift", 2600, 3600, "drift"),

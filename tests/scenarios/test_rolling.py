@@ -6,20 +6,16 @@ page of a replicated service. Counted are the requests to nodes that are not bei
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from lab import description, network
+from lab import description
 from tests.scenarios.conftest import (
     ROOT,
     SITE,
@@ -31,6 +27,7 @@ from tests.scenarios.conftest import (
     pyinfra_argv,
     wait_for,
 )
+from tests.scenarios.visitor import Request, a_visitor
 
 pytestmark = pytest.mark.lifecycle
 
@@ -39,38 +36,6 @@ HOSTS = ("node1", "node2", "node3", "node4")
 MARGIN = 1.0
 """Seconds by which the log's lines may be late: what a node's time of being worked on begins and
 ends with is known from them."""
-
-_VISITOR = """
-import json, sys, threading, time, urllib.request
-
-def visit(name, address):
-    while True:
-        begun, problem = time.time(), ""
-        try:
-            with urllib.request.urlopen(f"http://{address}/", timeout=8) as answer:
-                if answer.read() != b"hello from the lab\\n":
-                    problem = "another answer"
-        except Exception as error:
-            problem = repr(error)
-        line = json.dumps([name, begun, time.time(), problem])
-        sys.stdout.write(line + "\\n")
-        sys.stdout.flush()
-        time.sleep(0.2)
-
-for name, address in json.loads(sys.argv[1]).items():
-    threading.Thread(target=visit, args=(name, address), daemon=True).start()
-sys.stdin.read()
-"""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A visitor's request: through which node, when (seconds since 1970), and what went wrong."""
-
-    node: str
-    begun: float
-    ended: float
-    problem: str
 
 
 @dataclass
@@ -105,44 +70,17 @@ class Watched:
         spans = self.worked_on()
 
         def touched(request: Request) -> bool:
-            begin, end = spans.get(request.node, (0.0, 0.0))
+            begin, end = spans.get(request.target, (0.0, 0.0))
             return request.ended > begin - MARGIN and request.begun < end + MARGIN
 
         return [request for request in self.requests if not touched(request)]
 
 
-@contextmanager
-def a_visitor(found: description.Description) -> Iterator[list[Request]]:
-    """Somebody who asks all nodes all the time."""
-    addresses = {name: found.host(name).address for name in HOSTS}
-    command = [sys.executable, "-c", _VISITOR, json.dumps(addresses)]
-    process = subprocess.Popen(
-        network.inside(found.clients["cloudflare"].namespace, command),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    requests: list[Request] = []
-
-    def note() -> None:
-        assert process.stdout is not None
-        requests.extend(Request(*json.loads(line)) for line in process.stdout)
-
-    noting = threading.Thread(target=note)
-    noting.start()
-    try:
-        yield requests
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        process.wait(timeout=30)
-        noting.join()
-
-
 def watched(found: description.Description, *arguments: str, env: dict[str, str]) -> Watched:
     """Run pyinfra while a visitor looks."""
     seen = Watched()
-    with a_visitor(found) as requests:
+    targets = {name: f"http://{found.host(name).address}/" for name in HOSTS}
+    with a_visitor(found, targets) as requests:
         time.sleep(3)
         process = subprocess.Popen(
             pyinfra_argv(*arguments),
@@ -186,7 +124,7 @@ def report(seen: Watched, path: Path) -> str:
     others = seen.through_the_others()
     lost = [request for request in others if request.problem]
     for name, (begin, end) in seen.worked_on().items():
-        own = [r for r in seen.requests if r.node == name and begin < r.begun < end]
+        own = [r for r in seen.requests if r.target == name and begin < r.begun < end]
         print(
             f"{name}: {end - begin:.0f} s, {sum(bool(r.problem) for r in own)} of {len(own)} lost"
         )

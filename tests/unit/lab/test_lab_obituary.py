@@ -11,7 +11,9 @@ from lab.errors import LabError
 from lab.power import Host
 from lab.supervisor import Lab, Plan
 
-PLAN = Plan(1, 1, 1536, "debian", "/base.img", "/docker", ("28.5.2",), "/archive", "/busybox")
+PLAN = Plan(
+    1, 1, 1536, "debian", "/base.img", "/docker", ("28.5.2",), "/archive", "/busybox", "/registry"
+)
 
 
 @pytest.fixture
