@@ -35,7 +35,7 @@ from pyinfra_swarm.docker.repository import (
     WriteSources,
     plan_repository,
 )
-from pyinfra_swarm.engine.api import WITHIN
+from pyinfra_swarm.engine.api import THIS_ENGINE, WITHIN
 from pyinfra_swarm.engine.versions import engine_version
 from pyinfra_swarm.host.units import FIREWALL
 from pyinfra_swarm.keys.restart_operations import after_restart, unlockable
@@ -333,4 +333,4 @@ def _refusals(settings: Settings) -> list[Finding]:
 
 def back_in_swarm(role: str) -> str:
     """Shell: waits until this node is an active one again, and as a manager a reachable one."""
-    return program(__file__, "back_in_swarm.sh", using=[WITHIN], role=role)
+    return program(__file__, "back_in_swarm.sh", using=[THIS_ENGINE, WITHIN], role=role)

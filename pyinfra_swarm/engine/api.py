@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pyinfra_swarm.run.onhost import program
 
-ENGINE_STATE = program(__file__, "state.sh")
+THIS_ENGINE = program(__file__, "this_engine.sh")
+"""Shell: has Docker's command line ask this host's own engine. Part of the next two."""
+
+ENGINE_STATE = THIS_ENGINE + program(__file__, "state.sh")
 """Shell, for facts: ``engine_state`` and ``ask``, of ``onhost/state.sh``."""
 
-API = program(__file__, "api.sh")
+API = THIS_ENGINE + program(__file__, "api.sh")
 """Shell: ``api``, of ``onhost/api.sh``; sets ``answer`` and ``code``."""
 
 WITHIN = program(__file__, "within.sh")

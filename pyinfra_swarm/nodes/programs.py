@@ -8,21 +8,21 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from pyinfra_swarm.engine.api import API, WITHIN
+from pyinfra_swarm.engine.api import API, THIS_ENGINE, WITHIN
 from pyinfra_swarm.run.onhost import program
 
-REMOVE_NODE = WITHIN + program(__file__, "remove_node.sh")
+REMOVE_NODE = THIS_ENGINE + WITHIN + program(__file__, "remove_node.sh")
 """Shell: ``unless_gone`` and ``remove_node``, and ``within``."""
 
 UPDATE_NODE = API + program(__file__, "update_node.sh")
 """Shell: ``update_node`` and ``node_is_reachable``, and ``api``."""
 
-_DOCKER_NODE_UPDATE = program(__file__, "docker_node_update.sh")
+_DOCKER_NODE_UPDATE = program(__file__, "docker_node_update.sh", using=[THIS_ENGINE])
 
 
 def still_node(node: str) -> str:
     """Shell that ends where this engine is no longer the node, by id, that is meant."""
-    return program(__file__, "still_node.sh", node=node)
+    return program(__file__, "still_node.sh", using=[THIS_ENGINE], node=node)
 
 
 def updated(node: str, options: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.engine.api import API, LEAVE, WITHIN
+from pyinfra_swarm.engine.api import API, LEAVE, THIS_ENGINE, WITHIN
 from pyinfra_swarm.engine.operations import on
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.observing import memberships
@@ -64,13 +64,13 @@ DOWN_WITHIN = 120
 def wait_until_empty(node: str, seconds: int) -> str:
     """Shell, for a manager: wait until no task of the swarm runs on a node, by id."""
     values = {"node": node, "seconds": str(seconds)}
-    return program(__file__, "wait_until_empty.sh", using=[WITHIN], **values)
+    return program(__file__, "wait_until_empty.sh", using=[THIS_ENGINE, WITHIN], **values)
 
 
 def wait_until_down(node: str, name: str, seconds: int) -> str:
     """Shell, for a manager: wait until a node, by id, is down. name: for the message."""
     values = {"node": node, "name": name, "seconds": str(seconds)}
-    return program(__file__, "wait_until_down.sh", using=[WITHIN], **values)
+    return program(__file__, "wait_until_down.sh", using=[THIS_ENGINE, WITHIN], **values)
 
 
 @job("removal")

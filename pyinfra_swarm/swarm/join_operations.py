@@ -11,7 +11,7 @@ from gevent.event import AsyncResult
 from pyinfra import logger
 from pyinfra.api import Host, State
 
-from pyinfra_swarm.engine.api import API, WITHIN
+from pyinfra_swarm.engine.api import API, THIS_ENGINE, WITHIN
 from pyinfra_swarm.engine.operations import on
 from pyinfra_swarm.networks.operations import MISSES_INGRESS
 from pyinfra_swarm.nodes.identity import node_at
@@ -33,9 +33,9 @@ from pyinfra_swarm.swarm.stages import JOIN
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
-AWAIT_JOIN = program(__file__, "await_join.sh", using=[WITHIN])
+AWAIT_JOIN = program(__file__, "await_join.sh", using=[THIS_ENGINE, WITHIN])
 LEAVE_PENDING = program(__file__, "leave_pending.sh", using=[API])
-WORKER_TOKEN = program(__file__, "worker_token.sh")
+WORKER_TOKEN = program(__file__, "worker_token.sh", using=[THIS_ENGINE])
 
 
 def clear_dead_entry(node: Node) -> str:

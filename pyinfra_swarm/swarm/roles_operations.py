@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.engine.api import API, WITHIN
+from pyinfra_swarm.engine.api import API, THIS_ENGINE, WITHIN
 from pyinfra_swarm.engine.operations import on
 from pyinfra_swarm.nodes.membership import acting_manager, view
 from pyinfra_swarm.nodes.observing import memberships
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
 AWAIT_MANAGER = program(__file__, "await_manager.sh", using=[API, WITHIN])
-AWAIT_WORKER = program(__file__, "await_worker.sh", using=[WITHIN])
+AWAIT_WORKER = program(__file__, "await_worker.sh", using=[THIS_ENGINE, WITHIN])
 
 
 def promote(node: str) -> str:

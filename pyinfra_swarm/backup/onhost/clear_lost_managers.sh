@@ -8,7 +8,7 @@
 #
 # shellcheck disable=SC2154  # unless_gone sets $said
 
-: "${cluster?} ${address?}"
+: "${cluster?} ${address?}" "${DOCKER_HOST?}"
 info() { timeout 20 docker info --format "$1" 2>/dev/null; }
 end=$(($(date +%s) + 120))
 until [ "$(info '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.Cluster.ID}}')" \

@@ -13,7 +13,7 @@
 #
 # shellcheck disable=SC2154  # api sets $answer
 
-: "${node?} ${availability?} ${drain?}"
+: "${node?} ${availability?} ${drain?}" "${DOCKER_HOST?}"
 : "${drained_within?} ${back_within?} ${patience?} ${attempts?}"
 [ -s /var/lib/docker/swarm/docker-state.json ] || {
   echo "there is no state of a swarm in /var/lib/docker/swarm" >&2; exit 1; }

@@ -4,7 +4,7 @@
 #
 # role: manager or worker.
 # shellcheck disable=SC2034
-: "${role?}"
+: "${role?}" "${DOCKER_HOST?}"
 back() {
   state=$(docker info --format '{{.Swarm.LocalNodeState}}' 2>/dev/null) || return 1
   [ "$state" = active ] || return 1

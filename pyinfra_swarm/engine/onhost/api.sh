@@ -5,10 +5,9 @@
 #   the engine gives no answer or another code than 2xx, and says why on standard error. It never
 #   prints an answer that could hold a secret.
 #
-# Docker's command line asks the same engine from here on, whatever root's own settings say (a
-# context, DOCKER_HOST): a check that it makes is about the engine that is then sent a request.
+# It comes with this_engine.sh: a check that Docker's command line makes is about the engine that is
+# then sent a request.
 
-export DOCKER_HOST=unix:///run/docker.sock
 api() {
   code=
   answer=$(curl -sS --max-time 60 --unix-socket /run/docker.sock -w '\n%{http_code}' \

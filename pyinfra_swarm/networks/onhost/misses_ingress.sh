@@ -7,5 +7,6 @@
 # in its log; seen with 26.1.5, once in twenty times on a busy machine).
 # shellcheck disable=SC2034
 
+: "${DOCKER_HOST?}"
 pause=0.2
 within 5 attached_to_ingress || docker info --format '{{.Swarm.NodeID}}'

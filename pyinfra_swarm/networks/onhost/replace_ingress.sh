@@ -9,6 +9,7 @@
 # Uses api.sh, within.sh and update_node.sh.
 # shellcheck disable=SC2034,SC2154
 
+: "${DOCKER_HOST?}"
 pause=0.2
 networks=http://localhost/networks
 look() { api "$networks/ingress" 2>/dev/null || [ "$code" = 404 ]; }

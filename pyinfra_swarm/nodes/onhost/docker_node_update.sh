@@ -4,6 +4,7 @@
 # It tries for some seconds: the managers may write of a node as well, between the command's reading
 # and its writing, and for a moment there may be no leader.
 
+: "${DOCKER_HOST?}"
 docker_node_update() {
   node=$1; shift
   i=0

@@ -6,6 +6,7 @@
 # remove_node [--force] ID: removes a node's entry, which can be done some seconds after it is down.
 # Uses within.sh.
 
+: "${DOCKER_HOST?}"
 unless_gone() {
   said=$("$@" 2>&1) && return
   case $said in *"node "*" not found"*) ;; *) return 1 ;; esac

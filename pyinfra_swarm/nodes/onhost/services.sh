@@ -4,6 +4,7 @@
 #
 # The templates leave out what a service's definition may hold of secrets (environment, labels).
 
+: "${DOCKER_HOST?}"
 [ "$(ask http://localhost/services)" != "[]" ] || exit 0
 ids=$(docker service ls -q 2>&1) || case $ids in
   *"not a swarm manager"*) exit 0 ;;

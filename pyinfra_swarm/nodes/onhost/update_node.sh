@@ -13,6 +13,7 @@
 # Uses api.sh.
 # shellcheck disable=SC2034
 
+: "${DOCKER_HOST?}"
 node_is_reachable() {
   case $(docker node inspect --format '{{with .ManagerStatus}}{{.Reachability}}{{end}}' -- "$1" \
     2>/dev/null) in

@@ -1,7 +1,7 @@
 #!/bin/sh
 # On a manager: waits until a node that leaves by hand is down. Uses within().
 
-: "${node?}" "${name?}" "${seconds?}"
+: "${node?}" "${name?}" "${seconds?}" "${DOCKER_HOST?}"
 
 is_down() { [ "$(docker node inspect --format '{{.Status.State}}' "$node")" = down ]; }
 within "$seconds" is_down || {

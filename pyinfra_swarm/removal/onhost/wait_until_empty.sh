@@ -1,7 +1,7 @@
 #!/bin/sh
 # On a manager: waits until no task of the swarm runs on a drained node. Uses within().
 
-: "${node?}" "${seconds?}"
+: "${node?}" "${seconds?}" "${DOCKER_HOST?}"
 
 running() {
   said=$(docker node ps --format '{{.CurrentState}}|{{.Name}}' "$node" 2>&1) ||

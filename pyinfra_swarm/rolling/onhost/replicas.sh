@@ -2,6 +2,7 @@
 # How many tasks of each service run, as this manager knows, and those that no node may run.
 # Uses engine_state().
 
+: "${DOCKER_HOST?}"
 [ "$(engine_state)" = running ] || { section error; echo "the engine does not run"; exit 0; }
 services=$(docker service ls --format '{{.ID}} {{json .Name}} {{.Replicas}} {{.Mode}}' 2>&1) ||
   { section error; echo "$services"; exit 0; }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Waits until no task of the swarm is left on this drained host. Uses the engine's api().
 
-: "${seconds?}"
+: "${seconds?}" "${DOCKER_HOST?}"
 
 pid=$(cat /run/docker.pid 2>/dev/null) || :
 [ -n "$pid" ] && [ -d "/proc/$pid" ] || exit 0 # no engine runs, so no task does

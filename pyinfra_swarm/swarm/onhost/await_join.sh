@@ -1,6 +1,7 @@
 #!/bin/sh
 # Waits until this host has joined the swarm. Uses within.sh.
 
+: "${DOCKER_HOST?}"
 joined() {
   state=$(docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}' 2>&1)
   case "$state" in active*) ;; *) return 1 ;; esac

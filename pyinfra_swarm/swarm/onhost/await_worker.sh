@@ -3,6 +3,7 @@
 #
 # Some seconds pass until it does (seen with 26.1.5: up to 8).
 
+: "${DOCKER_HOST?}"
 state() { docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}' 2>&1; }
 is_worker() { case $(state) in "active false" | "error false") ;; *) return 1 ;; esac; }
 within 90 is_worker || {

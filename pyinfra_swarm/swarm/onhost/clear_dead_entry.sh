@@ -5,7 +5,7 @@
 # back since. manager: it is one, so it is demoted first; a node of another role cannot be removed.
 # Uses remove_node.sh.
 # shellcheck disable=SC2154
-: "${node?}" "${was_down?}" "${manager?}"
+: "${node?}" "${was_down?}" "${manager?}" "${DOCKER_HOST?}"
 
 if [ -n "$was_down" ]; then
   case $(docker node inspect --format '{{.Status.State}}' "$node" 2>&1) in

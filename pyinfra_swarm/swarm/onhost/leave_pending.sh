@@ -4,6 +4,7 @@
 # An engine that cannot reach its manager calls itself "pending", then "error": it has to leave.
 # Uses api.sh.
 
+: "${DOCKER_HOST?}"
 state=$(docker info --format '{{.Swarm.LocalNodeState}}')
 case $state in
   active) echo "this host has been let in since, so it did not leave. Run again" >&2; exit 1 ;;

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
+from pyinfra_swarm.backup.force_new_cluster_operations import clear_script
+from pyinfra_swarm.docker.operations import back_in_swarm
 from pyinfra_swarm.engine.api import API, LEAVE
-from pyinfra_swarm.nodes.programs import still_node
-from pyinfra_swarm.swarm.join_operations import LEAVE_PENDING, clear_dead_entry
+from pyinfra_swarm.nodes.programs import still_node, updated
+from pyinfra_swarm.removal.operations import wait_until_down, wait_until_empty
+from pyinfra_swarm.settings.paths import ROOT
+from pyinfra_swarm.swarm.join_operations import (
+    AWAIT_JOIN,
+    LEAVE_PENDING,
+    WORKER_TOKEN,
+    clear_dead_entry,
+)
+from pyinfra_swarm.swarm.roles_operations import AWAIT_WORKER
 from tests.builders import node
 from tests.tools.pretended_host import (
     Machine,
@@ -33,6 +44,55 @@ def test_it_is_the_engine_that_leaves_which_says_what_node_it_is(engine: Machine
     )
     assert engine.run(f"{API}{still_node('abc')}").returncode == 0
     assert engine.run(f"{API}{still_node('xyz')}").returncode == 1
+
+
+ASKING = {
+    "a worker's token": WORKER_TOKEN,
+    "it has joined": AWAIT_JOIN,
+    "it is a worker": AWAIT_WORKER,
+    "a join that is stuck": LEAVE_PENDING,
+    "a dead entry": clear_dead_entry(replace(node(1), state="down")),
+    "back after a restart": back_in_swarm("manager"),
+    "managers that are lost": clear_script("c", "192.0.2.1"),
+    "another availability": updated("abc", ["--availability", "drain"]),
+    "no task left": wait_until_empty("abc", 1),
+    "it is down": wait_until_down("abc", "rk1", 1),
+}
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_root_s_own_settings_send_no_question_to_another_engine(
+    machine: Machine, name: str
+) -> None:
+    programs = {
+        "docker": '#!/bin/sh\necho "${DOCKER_HOST-}" >> "$HERE/asked"; exit 1\n',
+        "date": '#!/bin/sh\ncat "$HERE/clock"; echo 9999999999 > "$HERE/clock"\n',
+        "sleep": "#!/bin/sh\n",
+    }
+    for program, text in programs.items():
+        (machine.here / "bin" / program).write_text(text)
+        (machine.here / "bin" / program).chmod(0o755)
+    (machine.here / "clock").write_text("0\n")
+    theirs = "export DOCKER_HOST=tcp://192.0.2.9\n"
+    machine.run(theirs + ASKING[name])
+    asked = {*(machine.here / "asked").read_text().split()}
+    assert asked == {f"unix://{machine.here}/run/docker.sock"}
+
+
+RUNS_DOCKER = re.compile(
+    r"(?:^|\$\(|\(|\{ |&& |\|\| |; |\btimeout \d+ |\bunless_gone )\s*docker [a-z]", re.MULTILINE
+)
+
+
+def test_a_program_that_runs_docker_stops_unless_it_is_said_which_engine_is_meant() -> None:
+    """`engine.api.THIS_ENGINE`, or what has it as a part; else the head of the program ends it."""
+    found = [
+        path
+        for path in (ROOT / "pyinfra_swarm").glob("*/onhost/*.sh")
+        if RUNS_DOCKER.search(re.sub(r"^#.*$", "", path.read_text(), flags=re.MULTILINE))
+    ]
+    assert len(found) > 15
+    assert [path.name for path in found if '"${DOCKER_HOST?}"' not in path.read_text()] == []
 
 
 @pytest.mark.parametrize(
