@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.printable import plain
@@ -71,9 +71,10 @@ def asked(script: str) -> str:
     return program(__file__, "answer.sh", using=[SECTION, work], **limits)
 
 
-def sections(lines: Iterable[str]) -> Sections:
+def sections(lines: Iterable[str], *, hidden: Sequence[str] = ()) -> Sections:
     """Take an answer apart. Raises :class:`NoAnswer` where it is not whole, or the script failed.
 
+    hidden: secrets that the script could repeat in its error; ``…`` stands in their place.
     Bytes that are not UTF-8 become ``\\xNN``. What comes before the answer (a login script's words)
     is dropped; so is what the script prints before its first section.
     """
@@ -83,7 +84,8 @@ def sections(lines: Iterable[str]) -> Sections:
     if not said or not end or not re.fullmatch(rb"[0-9]{1,3}\n", status):
         raise NoAnswer(_CUT.format(len(answer)))
     if int(status):
-        raise ScriptFailed(int(status), plain(" / ".join(_text(words).strip().split("\n"))))
+        shown = without(_text(words), hidden, cut=len(words) >= _WORDS)
+        raise ScriptFailed(int(status), plain(" / ".join(shown.strip().split("\n"))))
     found = Sections()
     _, *parts = re.split(rb"\n#([>=-]) %b " % re.escape(mark), content)
     for kind, part in zip(parts[::2], parts[1::2], strict=True):
@@ -108,6 +110,20 @@ def _take(found: Sections, kind: bytes, name: str, body: bytes) -> None:
     while lines and not lines[0].strip():
         lines.pop(0)
     found[name] = lines
+
+
+def without(words: str, hidden: Sequence[str], *, cut: bool = False) -> str:
+    """The words with ``…`` in the place of each secret; as they came, before anybody shortens them.
+
+    cut: there were more words, so they may end with the beginning of a secret.
+    """
+    secrets = sorted(filter(None, hidden), key=len, reverse=True)
+    for secret in secrets:
+        words = words.replace(secret, "…")
+    beginnings = (secret[:length] for secret in secrets for length in range(len(secret) - 1, 0, -1))
+    if cut and (shown := max(filter(words.endswith, beginnings), key=len, default="")):
+        words = f"{words.removesuffix(shown)}…"
+    return words
 
 
 def _text(said: bytes) -> str:

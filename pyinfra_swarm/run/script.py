@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from pyinfra.api import Host, StringCommand
 
-from pyinfra_swarm.run.answer import NoAnswer, ScriptFailed, Sections, asked, sections
+from pyinfra_swarm.run.answer import NoAnswer, ScriptFailed, Sections, asked, sections, without
 from pyinfra_swarm.run.connection import why
 from pyinfra_swarm.run.pyinfra_internals import UNREACHABLE
 from pyinfra_swarm.run.writing import arrives_whole
@@ -93,19 +93,13 @@ def quietly(
             # The script says its words in its answer; these are of sudo and the shell. Where there
             # are none, it was killed, or the connection broke, in the middle of it.
             words = output.stderr.strip()
-            return Outcome(_without(words or _CUT_SHORT, hidden), silent=not words)
-        return Outcome(said=sections(output.stdout_lines))
+            return Outcome(without(words, hidden) or _CUT_SHORT, silent=not words)
+        return Outcome(said=sections(output.stdout_lines, hidden=hidden))
     except ScriptFailed as error:
-        return Outcome(_without(error.words or _NO_WORD, hidden))
+        return Outcome(error.words or _NO_WORD)
     except NoAnswer as error:
-        return Outcome(_without(str(error), hidden), silent=True)
+        return Outcome(without(str(error), hidden), silent=True)
 
 
 _NO_WORD = "the script did not say why"
 _CUT_SHORT = "it was cut short: the connection broke, or the script was killed"
-
-
-def _without(words: str, hidden: Sequence[str]) -> str:
-    for secret in hidden:
-        words = words.replace(secret, "…")
-    return words

@@ -59,6 +59,34 @@ def test_a_secret_is_not_repeated() -> None:
     assert outcome.problem == "…"
 
 
+SECRET = "SWMTKN-1-abcdef"
+
+
+@pytest.mark.parametrize("shown", range(1, len(SECRET)))
+def test_nor_is_the_beginning_of_one_where_the_words_are_cut(shown: int) -> None:
+    """The host hands on 4000 bytes of an error, wherever they end: here 1400 letters or fewer."""
+    before = "€" * 1300 + "." * (100 - shown)
+    outcome = on_this_host(f"echo '{before}{SECRET}' >&2; exit 1", hidden=["other", SECRET])
+    assert outcome.problem == f"{before}…"
+
+
+def test_nor_where_the_words_are_shortened_for_a_person() -> None:
+    for before in range(1970, 2001):
+        words = "." * before + SECRET
+        outcome = on_this_host(f"echo {words} >&2; exit 1", hidden=[SECRET])
+        assert "S" not in outcome.problem
+
+
+def test_one_that_begins_another_does_not_show_the_rest() -> None:
+    outcome = on_this_host(f"echo {SECRET} >&2; exit 1", hidden=[SECRET[:3], SECRET])
+    assert outcome.problem == "…"
+
+
+def test_nor_one_of_several_lines() -> None:
+    outcome = on_this_host("cat >&2; exit 1", stdin="one\n  two", hidden=["one\n  two"])
+    assert outcome.problem == "…"
+
+
 def test_an_answer_that_is_cut_is_none() -> None:
     outcome = on_this_host("echo one", keeps=80)
     assert outcome.silent
