@@ -19,7 +19,7 @@ from pyinfra_swarm.drift import history, metrics, notify, schedule, terminal
 from pyinfra_swarm.drift.history import History, News
 from pyinfra_swarm.drift.report import Report, as_json, report
 from pyinfra_swarm.drift.run import SITE, Request, run
-from pyinfra_swarm.drift.states import jobs_told
+from pyinfra_swarm.drift.states import jobs_reported
 from pyinfra_swarm.drift.target import Unusable, a_job, deploy, deploys, target
 from pyinfra_swarm.run.exit_code import COULD_NOT_TELL
 from pyinfra_swarm.run.plain_file import write
@@ -31,7 +31,7 @@ exit codes: 0 everything is as declared; 2 something differs; 1 unknown (a host 
 a run is in progress, the settings cannot be used).  More: docs/drift.md"""
 
 
-_UNTOLD = 20
+_UNSENT = 20
 """The most messages that wait for a channel that takes them."""
 
 
@@ -200,7 +200,7 @@ def _check(options: argparse.Namespace) -> int:
     outcome = "fail"
     try:
         ran = run(request)
-        if jobs := jobs_told(ran.records):
+        if jobs := jobs_reported(ran.records):
             raise a_job(options.deploy, jobs)
         found = report(
             ran,
@@ -329,14 +329,14 @@ def _tell(
     path: Path | None, where: notify.Channels, learnt: History, message: notify.Message | None
 ) -> None:
     """Send the news, after earlier messages that no channel took; a failed one is kept."""
-    messages = [*learnt.untold, *([str(message)] if message else [])]
+    messages = [*learnt.unsent, *([str(message)] if message else [])]
     if not messages or path is None or not where.urls:
         return
-    left = [text for text in messages if not notify.tell(where, notify.Message.parse(text), _warn)]
-    untold = tuple(left[-_UNTOLD:])
-    if untold != learnt.untold:
+    left = [text for text in messages if not notify.send(where, notify.Message.parse(text), _warn)]
+    unsent = tuple(left[-_UNSENT:])
+    if unsent != learnt.unsent:
         with history.remembered(path) as now:
-            history.remember(path, replace(now, untold=untold))
+            history.remember(path, replace(now, unsent=unsent))
 
 
 def _write(options: argparse.Namespace, found: Report, learnt: History) -> None:

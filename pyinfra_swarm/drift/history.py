@@ -51,8 +51,9 @@ class History:
     lost: the hosts that could not be looked at whole when last tried, with the deploys that were;
     "" for one that is not known.
     busy: what was asked for (deploy and limit) whose last check met a run in progress, with since
-    when nothing was measured, and whether that was told: ``{"deploys/site.py": (since, told)}``.
-    untold: messages that no channel took, oldest first; they are tried again.
+    when nothing was measured, and whether that was notified:
+    ``{"deploys/site.py": (since, notified)}``.
+    unsent: messages that no channel took, oldest first; they are tried again.
     hours: the worst state in each hour of the last days: ``{host: {"2026-11-24T06": state}}``.
     """
 
@@ -61,18 +62,18 @@ class History:
     states: Mapping[str, tuple[State, str]] = field(default_factory=dict)
     lost: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     busy: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
-    untold: tuple[str, ...] = ()
+    unsent: tuple[str, ...] = ()
     hours: Mapping[str, Mapping[str, State]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class News:
-    """What has changed since the check before, told once.
+    """What has changed since the check before, for one notification.
 
     new, fixed: differences; lost: hosts that cannot be looked at whole any longer (but those
     refused: the refusal is a difference, and says it all); back: hosts that can again.
     stuck: a run has kept checks from measuring for too long; measured: since when it had, where
-    that was told, and this check has measured again.
+    that was notified, and this check has measured again.
     """
 
     new: tuple[Difference, ...] = ()
@@ -115,7 +116,7 @@ def learn(history: History, report: Report) -> tuple[History, Report, News]:
         fixed=tuple(_once(one for one in over if one.identity not in differing)),
         lost=tuple(h for h in hosts if h.name in lost and h.name not in history.lost),
         back=tuple(h for h in hosts if h.name not in lost and h.name in history.lost),
-        measured=min((since for since, told in over_with.values() if told), default=""),
+        measured=min((since for since, notified in over_with.values() if notified), default=""),
     )
     states = {host.name: _state_of(host, {one.host for one in kept}, lost) for host in hosts}
     since = {name: _since(history.states.get(name), state, now) for name, state in states.items()}
@@ -125,7 +126,7 @@ def learn(history: History, report: Report) -> tuple[History, Report, News]:
         states={**history.states, **{name: (states[name], since[name]) for name in states}},
         lost=lost,
         busy={asked: one for asked, one in history.busy.items() if asked not in over_with},
-        untold=history.untold,
+        unsent=history.unsent,
         hours=_hours(history, report.at, states),
     )
     return learnt, seen, news
@@ -133,12 +134,12 @@ def learn(history: History, report: Report) -> tuple[History, Report, News]:
 
 def _learn_busy(history: History, report: Report) -> tuple[History, Report, News]:
     asked = _asked(report)
-    since, told = history.busy.get(asked, (report.busy_since, False))
+    since, notified = history.busy.get(asked, (report.busy_since, False))
     seen = replace(report, busy_since=min(since, report.busy_since))
-    busy = {**history.busy, asked: (seen.busy_since, told or seen.stuck)}
+    busy = {**history.busy, asked: (seen.busy_since, notified or seen.stuck)}
     cluster = history.cluster or report.cluster
     learnt = replace(history, cluster=cluster, busy=busy)
-    return learnt, seen, News(stuck=seen.stuck and not told)
+    return learnt, seen, News(stuck=seen.stuck and not notified)
 
 
 def _asked(report: Report) -> str:
@@ -307,7 +308,7 @@ def to_json(history: History) -> dict[str, Any]:
         "states": {name: list(state) for name, state in history.states.items()},
         "lost": {name: list(deploys) for name, deploys in history.lost.items()},
         "busy": {asked: list(one) for asked, one in history.busy.items()},
-        "untold": list(history.untold),
+        "unsent": list(history.unsent),
         "hours": {name: dict(states) for name, states in history.hours.items()},
     }
 
@@ -325,10 +326,11 @@ def from_json(data: Mapping[str, Any]) -> History:
         states={name: (_state(state), since) for name, (state, since) in data["states"].items()},
         lost=_deploys(data["lost"]),
         busy={
-            str(asked): (stamp(moment(since)), bool(told))
-            for asked, (since, told) in data.get("busy", {}).items()  # not there in earlier ones
+            str(asked): (stamp(moment(since)), bool(notified))
+            # Not there in earlier ones, which called what is unsent "untold".
+            for asked, (since, notified) in data.get("busy", {}).items()
         },
-        untold=tuple(map(str, data["untold"])),
+        unsent=tuple(map(str, data["unsent"] if "unsent" in data else data["untold"])),
         hours={
             name: {at: _state(state) for at, state in states.items()}
             for name, states in data["hours"].items()

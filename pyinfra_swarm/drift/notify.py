@@ -33,7 +33,7 @@ PING_RETRIES = 3
 
 @dataclass(frozen=True)
 class Channels:
-    """Where to tell. Not shown by ``repr``: the URLs hold secrets."""
+    """Where to send notifications. Not shown by ``repr``: the URLs hold secrets."""
 
     urls: tuple[str, ...] = ()
     ping: str = ""
@@ -126,7 +126,7 @@ def message(report: Report, news: News) -> Message:
     return Message.parse(text)
 
 
-def tell(where: Channels, what: Message, say: Callable[[str], None]) -> bool:
+def send(where: Channels, what: Message, say: Callable[[str], None]) -> bool:
     """Send a message through every channel; whether any took it (or there is none).
 
     A channel that fails is said, and nothing else; it is called by its number and service, since
@@ -169,9 +169,9 @@ def tell(where: Channels, what: Message, say: Callable[[str], None]) -> bool:
 
 
 def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:
-    """Tell the dead man's switch ``success`` or ``fail``, or nothing; what goes wrong is said.
+    """Notify the dead man's switch of ``success`` or ``fail``, or nothing; what goes wrong is said.
 
-    It is not told when a check starts: only at its end is it known whether it has measured
+    It is not notified when a check starts: only at its end is it known whether it has measured
     anything, and a check that has not must not look alive.
     """
     if not (where.ping and event):
@@ -196,11 +196,11 @@ def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:
         if not answer.ok:
             say(f"the dead man's switch answered {answer.status_code} to “{event}”")
     except requests.RequestException as error:
-        say(f"the dead man's switch could not be told “{event}”: {type(error).__name__}")
+        say(f"the dead man's switch could not be notified of “{event}”: {type(error).__name__}")
 
 
 def event(report: Report) -> str:
-    """How a check went, for the dead man's switch; "": it is told nothing.
+    """How a check went, for the dead man's switch; "": it is not notified.
 
     Drift is a check that worked. One that met a run in progress is none, and no failure before
     that has lasted too long: until then the switch waits, as it does when nothing checks.

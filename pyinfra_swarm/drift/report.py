@@ -225,15 +225,15 @@ def report(
             measures={},
         )
     known = {host.name: host for host in hosts}
-    told = {record["host"] for record in run.records if record.get("host")}
+    reported = {record["host"] for record in run.records if record.get("host")}
     planned = {name for operation in run.operations or () for name in operation.hosts}
-    strangers = sorted((told | planned) - known.keys())
+    strangers = sorted((reported | planned) - known.keys())
     everybody = [*hosts, *map(Host, strangers)]
     available = set(deploys)
     return replace(
         made,
         hosts=tuple(_host(run, host, available, deploy, timeout) for host in everybody),
-        problem=_problem(run, told, timeout),
+        problem=_problem(run, reported, timeout),
     )
 
 
@@ -242,13 +242,13 @@ def _seconds(busy: Mapping[str, Any]) -> float:
     return said if isinstance(said, int | float) and 0 <= said < 1e9 else 0
 
 
-def _problem(run: Run, told: set[str], timeout: float) -> str:
+def _problem(run: Run, reported: set[str], timeout: float) -> str:
     """Why the run as a whole has no result."""
     if run.status is None:
         return f"the check was ended: it had not finished after {timeout:g} seconds"
     if run.unreadable:
         return run.unreadable
-    if run.operations is None and not told:
+    if run.operations is None and not reported:
         return _last_words(run.log) or f"pyinfra ended with status {run.status} and printed nothing"
     return ""
 
@@ -309,7 +309,7 @@ def _unreported(
     """What pyinfra would change although no part reported a reason."""
     parts = _parts_of_operations(run)
     looked = {record["what"] for record in own if record.get("kind") == "looked"}
-    told = {
+    reported = {
         record.get("part", "")
         for record in own
         if record.get("kind") == "change" or record.get("changes")
@@ -325,7 +325,7 @@ def _unreported(
         )
         for operation in run.operations or ()
         if name in operation.hosts
-        and (operation.name not in looked or parts[operation.name] not in told)
+        and (operation.name not in looked or parts[operation.name] not in reported)
     ]
 
 

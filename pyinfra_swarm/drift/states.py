@@ -5,7 +5,7 @@ takes no deploy that names a job: a function of ``pyinfra_swarm/deploys/jobs.py`
 that is made by ``job`` (:mod:`run.converge`). The deploy's source is read for that, together with
 the files that it includes: then the refusal comes before anything runs, also when a check is put
 on a schedule. A deploy that hides its operations better than that is refused when it is planned:
-a job records what it is (``jobs_told``).
+a job records what it is (``jobs_reported``).
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def jobs_in(path: Path) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def jobs_told(records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+def jobs_reported(records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """The jobs that a plan has come across, by the names that the deploy gave them."""
-    told = [str(record["what"]) for record in records if record.get("kind") == "job"]
-    return tuple(dict.fromkeys(told))
+    reported = [str(record["what"]) for record in records if record.get("kind") == "job"]
+    return tuple(dict.fromkeys(reported))
 
 
 @cache

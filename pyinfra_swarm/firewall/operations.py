@@ -216,7 +216,7 @@ def web_ranges(settings: Settings) -> Commands:
     )
     report("firewall", [notice])
     if asked:
-        yield fail(notice.sentence(), told=True)
+        yield fail(notice.sentence(), logged=True)
 
 
 @job("firewall")

@@ -157,7 +157,7 @@ def _report(host: Host, proof: Proof, focus: Sequence[str]) -> bool:
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         first = problems[0]
-        reporting.failed(host, f"{first.what}: {first.reason}{more}", told=True)
+        reporting.failed(host, f"{first.what}: {first.reason}{more}", logged=True)
     return not problems
 
 

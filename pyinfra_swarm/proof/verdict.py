@@ -88,11 +88,11 @@ def judge(
     exchanged, end: by host; forged: frames that left, by sender and receiver.
     """
     pairs = [_pair(c, exchanged, forged, end, silent) for c in crossings]
-    watched = tuple(name for name, told in exchanged.items() if told.captured)
+    watched = tuple(name for name, reported in exchanged.items() if reported.captured)
     remarks = {}
-    for name, told in exchanged.items():
+    for name, reported in exchanged.items():
         mine = [crossing for crossing in crossings if crossing.sender == name]
-        if notices := _cut(name, mine, told):
+        if notices := _cut(name, mine, reported):
             remarks[name] = notices
     return Proof(tuple(pairs), unproven, silent, watched, remarks)
 
@@ -105,20 +105,20 @@ def _pair(
     silent: Mapping[str, str],
 ) -> Pair:
     what = f"{crossing.network} from {crossing.sender} to {crossing.receiver}"
-    told = exchanged.get(crossing.sender)
-    if told is None:
+    reported = exchanged.get(crossing.sender)
+    if reported is None:
         reason = silent.get(crossing.sender, "it did not answer")
         untried = Notice(what, f"could not be tried: {reason}")
         return _row(crossing, "?", "?", "?", "?", untried)
     sandbox, peer = crossing.source.sandbox, crossing.receiver
     size = crossing.source.mtu - HEADERS
-    small = told.probes.get((sandbox, peer, SMALL), Probe(0, False))
-    full = told.probes.get((sandbox, peer, size), Probe(0, False))
-    out, back = _growth(crossing, told)
+    small = reported.probes.get((sandbox, peer, SMALL), Probe(0, False))
+    full = reported.probes.get((sandbox, peer, size), Probe(0, False))
+    out, back = _growth(crossing, reported)
     problem = (
-        _in_clear(what, crossing, told)
-        or _silence(what, crossing, told, exchanged, end, small)
-        or _unencrypted(what, crossing, told, small, full)
+        _in_clear(what, crossing, reported)
+        or _silence(what, crossing, reported, exchanged, end, small)
+        or _unencrypted(what, crossing, reported, small, full)
         or _too_large(what, crossing, full)
     )
     cell, accepted = _frames(crossing, exchanged, forged, end)
@@ -152,10 +152,10 @@ def _cell(probe: Probe, size: int = 0) -> str:
     )
 
 
-def _growth(crossing: Crossing, told: Exchanged) -> tuple[int, int]:
+def _growth(crossing: Crossing, reported: Exchanged) -> tuple[int, int]:
     """Encrypted packets to the peer and from it while this network was tried."""
     here, there = crossing.underlay
-    before, after = _moments(crossing, told)
+    before, after = _moments(crossing, reported)
     out, back = (here, there), (there, here)
     return (
         after.esp.get(out, 0) - before.esp.get(out, 0),
@@ -163,25 +163,25 @@ def _growth(crossing: Crossing, told: Exchanged) -> tuple[int, int]:
     )
 
 
-def _moments(crossing: Crossing, told: Exchanged) -> tuple[Counters, Counters]:
+def _moments(crossing: Crossing, reported: Exchanged) -> tuple[Counters, Counters]:
     sandbox = crossing.source.sandbox
-    return told.before.get(sandbox, Counters()), told.after.get(sandbox, Counters())
+    return reported.before.get(sandbox, Counters()), reported.after.get(sandbox, Counters())
 
 
-def _in_clear(what: str, crossing: Crossing, told: Exchanged) -> Notice | None:
-    seen = told.clear.get((crossing.underlay[1], crossing.source.vni), 0)
+def _in_clear(what: str, crossing: Crossing, reported: Exchanged) -> Notice | None:
+    seen = reported.clear.get((crossing.underlay[1], crossing.source.vni), 0)
     if not seen:
         return None
     return Notice(
         what,
         f"{seen} packets left {crossing.sender} in clear text, as tcpdump saw"
-        + _without_mark(crossing, told),
+        + _without_mark(crossing, reported),
         remedy=RESTART,
     )
 
 
-def _without_mark(crossing: Crossing, told: Exchanged) -> str:
-    if any(_marks(rule, crossing.source.vni) for rule in told.marks):
+def _without_mark(crossing: Crossing, reported: Exchanged) -> str:
+    if any(_marks(rule, crossing.source.vni) for rule in reported.marks):
         return ""
     return (
         "; Docker's rule that has this network encrypted is missing (iptables, table mangle, "
@@ -200,23 +200,23 @@ def _marks(rule: str, vni: int) -> bool:
 def _silence(
     what: str,
     crossing: Crossing,
-    told: Exchanged,
+    reported: Exchanged,
     exchanged: Mapping[str, Exchanged],
     end: Mapping[str, Counters],
     small: Probe,
 ) -> Notice | None:
     if small.answered:
         return None
-    before, after = _moments(crossing, told)
+    before, after = _moments(crossing, reported)
     sender, receiver = crossing.sender, crossing.receiver
     here, there = crossing.underlay
-    out, back = _growth(crossing, told)
+    out, back = _growth(crossing, reported)
     stopped = after.stopped - before.stopped
     if out <= 0 and stopped > 0:
         return Notice(
             what,
             f"nothing arrives: {sender} would send in clear text, and its firewall stops it"
-            + _without_mark(crossing, told),
+            + _without_mark(crossing, reported),
             remedy=RESTART,
         )
     if (here, there) not in after.esp or (there, here) not in after.esp:
@@ -229,7 +229,7 @@ def _silence(
         return Notice(
             what,
             f"nothing arrives, and nothing was encrypted on {sender}"
-            + _without_mark(crossing, told),
+            + _without_mark(crossing, reported),
             remedy=RESTART,
         )
     other = exchanged.get(receiver)
@@ -261,23 +261,23 @@ def _silence(
     )
 
 
-def _strange(told: Exchanged) -> int:
-    last = [moment.strange for moment in told.after.values()]
-    return max(last, default=0) - told.begin.strange
+def _strange(reported: Exchanged) -> int:
+    last = [moment.strange for moment in reported.after.values()]
+    return max(last, default=0) - reported.begin.strange
 
 
 def _unencrypted(
-    what: str, crossing: Crossing, told: Exchanged, small: Probe, full: Probe
+    what: str, crossing: Crossing, reported: Exchanged, small: Probe, full: Probe
 ) -> Notice | None:
     sent = small.sent + full.sent
     answers = small.answered + full.answered
-    out, back = _growth(crossing, told)
+    out, back = _growth(crossing, reported)
     if out >= sent and back >= answers:
         return None
     return Notice(
         what,
         f"packets travel in clear text: {sent} were sent and {answers} answered, and only {out} "
-        f"were encrypted and {back} decrypted" + _without_mark(crossing, told),
+        f"were encrypted and {back} decrypted" + _without_mark(crossing, reported),
         remedy=RESTART + "; the firewall (`deploys/firewall.py`) keeps clear text from leaving",
     )
 
@@ -320,16 +320,16 @@ def _frames(
     return ("dropped" if arrived >= expected else "did not arrive"), False
 
 
-def _cut(name: str, mine: Iterable[Crossing], told: Exchanged) -> tuple[Notice, ...]:
+def _cut(name: str, mine: Iterable[Crossing], reported: Exchanged) -> tuple[Notice, ...]:
     """Networks whose full-size packets a host has to cut in pieces for its link."""
     notices = []
     for sandbox in dict.fromkeys(crossing.source.sandbox for crossing in mine):
         of_it = [crossing for crossing in mine if crossing.source.sandbox == sandbox]
         size = of_it[0].source.mtu - HEADERS
         full = sum(
-            told.probes.get((sandbox, c.receiver, size), Probe(0, False)).sent for c in of_it
+            reported.probes.get((sandbox, c.receiver, size), Probe(0, False)).sent for c in of_it
         )
-        before, after = _moments(of_it[0], told)
+        before, after = _moments(of_it[0], reported)
         if full and after.pieces - before.pieces >= 2 * full:
             notices.append(
                 Notice(

@@ -183,7 +183,7 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
                 current_host(),
                 f"{job.name}: {what}. This node stays drained until that is fixed; then run the "
                 "same command again: it resumes here",
-                told=True,
+                logged=True,
             )
         raise
     run.stopped_at = ""
@@ -236,7 +236,7 @@ def _work(
 
 
 def _still_due(settings: Settings, job: Job) -> None:
-    """Right before the node is changed: it still may be, and has to be. Raises, told already.
+    """Right before the node is changed: it still may be, and has to be. Raises, logged already.
 
     Draining takes minutes: another manager may have been lost since the turn began, and somebody
     else may have changed or restored this node.

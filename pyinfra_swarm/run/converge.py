@@ -199,16 +199,16 @@ def _unexpected(error: Exception) -> str:
     return f"{type(error).__name__}: {error} (--debug shows where)"
 
 
-def fail(message: str, *, told: bool = False) -> FunctionCommand:
+def fail(message: str, *, logged: bool = False) -> FunctionCommand:
     """A command that fails this host, and this host only, with a message for its owner.
 
-    told: the log has the message already.
+    logged: the log has the message already.
     """
-    return call(_fail, message, told)
+    return call(_fail, message, logged)
 
 
-def _fail(state: State, host: Host, message: str, told: bool) -> bool:
-    reporting.failed(host, message, told=told)
+def _fail(state: State, host: Host, message: str, logged: bool) -> bool:
+    reporting.failed(host, message, logged=logged)
     return False
 
 
@@ -248,7 +248,7 @@ def _operation(
             if host in pyinfra_internals.failed_hosts(run):
                 return
             with beside_others(host):
-                problem, told = "", False
+                problem, logged = "", False
                 try:
                     reporting.begin(run, host)
                     still_ours()
@@ -267,7 +267,7 @@ def _operation(
                 except pyinfra_internals.NoConnectionFound as error:
                     problem = str(error)
                 except Refused as refused:
-                    problem, told = str(refused), True
+                    problem, logged = str(refused), True
                     reporting.looked(host, part)
                 except Unobserved as unobserved:
                     problem = no_answer.not_observed(str(unobserved))
@@ -277,9 +277,9 @@ def _operation(
                     reporting.looked(host, part)
                     return
                 if is_executing():
-                    yield fail(problem, told=told)
+                    yield fail(problem, logged=logged)
                 else:
-                    reporting.failed(host, problem, told=told)
+                    reporting.failed(host, problem, logged=logged)
                     pyinfra_internals.fail_host(run, host)
 
         return operation()(converge)

@@ -96,11 +96,11 @@ def busy(host: Host, found: lock.Met) -> None:
     )
 
 
-def failed(host: Host, message: str, *, told: bool = False) -> None:
-    """This run will not finish a host, and why. told: the log has the message already."""
+def failed(host: Host, message: str, *, logged: bool = False) -> None:
+    """This run will not finish a host, and why. logged: the log has the message already."""
     message = plain(message)
     failed_by_name(host.name, message)
-    if not told:
+    if not logged:
         host.log_styled(message, fg="red", log_func=logger.error)
 
 

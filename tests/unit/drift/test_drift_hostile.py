@@ -288,7 +288,7 @@ def test_no_channel_makes_anything_but_text_of_a_hosts_words(name: str, sent: li
     for text in HOSTILE:
         what = message_saying(text)
         sent.clear()
-        notify.tell(notify.Channels((CHANNELS[name],)), what, said.append)
+        notify.send(notify.Channels((CHANNELS[name],)), what, said.append)
         assert "is not a URL that apprise knows" not in "".join(said)
         assert sent
         for payload in map(_decoded, sent):
@@ -321,7 +321,7 @@ def test_a_message_makes_no_link_and_no_tag_where_it_is_taken_for_markdown(text:
 def test_a_channel_for_html_gets_a_hosts_words_escaped(sent: list[str]) -> None:
     """Told of no format, apprise sends a text as it is, and these take it for HTML."""
     what = notify.Message("home", "a & b")
-    assert notify.tell(notify.Channels((CHANNELS["Telegram"],)), what, print)
+    assert notify.send(notify.Channels((CHANNELS["Telegram"],)), what, print)
     assert json.loads(sent[-1])["parse_mode"] == "HTML"
     assert "a &amp; b" in json.loads(sent[-1])["text"]
 

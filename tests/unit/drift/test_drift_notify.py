@@ -25,7 +25,7 @@ from pyinfra_swarm.drift.notify import (
     event,
     message,
     ping,
-    tell,
+    send,
 )
 from pyinfra_swarm.drift.report import Report
 from pyinfra_swarm.drift.target import Unusable
@@ -102,7 +102,7 @@ def test_every_kind_of_channel_takes_the_message(
 ) -> None:
     path = {"mmost": "/3ccdd113474722377935511fc85d3dd4", "gotify": "/abcdefghijklmno"}
     url = f"{scheme}://{server.address}{path.get(scheme, '/topic')}"
-    tell(Channels((url,)), MESSAGE, said.append)
+    send(Channels((url,)), MESSAGE, said.append)
     assert said == []
     [(method, _, body)] = server.got
     assert method == "POST"
@@ -118,7 +118,7 @@ def test_a_channel_that_fails_does_not_keep_the_others_from_being_told(
         f"nonsense://{SECRET}",
         f"json://{server.address}/last",
     )
-    tell(Channels(urls), MESSAGE, said.append)
+    send(Channels(urls), MESSAGE, said.append)
     assert server.paths == ["/last"]
     assert said == [
         "channel 1 (JSON) did not take the notification",
@@ -130,7 +130,7 @@ def test_a_channel_that_is_none_is_said_where_messages_are_read(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     where = Channels((f"nonsense://{SECRET}",))
-    assert not tell(where, MESSAGE, lambda text: print(text, file=sys.stderr))
+    assert not send(where, MESSAGE, lambda text: print(text, file=sys.stderr))
     assert (
         capsys.readouterr().err == "channel 1 is not a URL that apprise knows; see docs/drift.md\n"
     )
@@ -140,7 +140,7 @@ def test_a_channel_that_refuses_is_said_without_its_secret(
     server: Server, said: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.status = 403
-    tell(Channels((f"json://{server.address}/{SECRET}",)), MESSAGE, said.append)
+    send(Channels((f"json://{server.address}/{SECRET}",)), MESSAGE, said.append)
     assert said == ["channel 1 (JSON) did not take the notification"]
     assert SECRET not in "".join(capfd.readouterr())
 
@@ -273,7 +273,7 @@ def test_a_switch_that_does_not_answer_is_said_without_its_address(
     for server.status in (500, 503):
         ping(Channels(ping=f"http://{server.address}/{SECRET}"), "success", said.append)
     assert said == [
-        "the dead man's switch could not be told “success”: ConnectionError",
+        "the dead man's switch could not be notified of “success”: ConnectionError",
         "the dead man's switch answered 500 to “success”",
         "the dead man's switch answered 503 to “success”",
     ]

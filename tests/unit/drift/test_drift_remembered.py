@@ -114,7 +114,7 @@ def test_who_is_not_declared_any_longer_is_forgotten_in_every_part() -> None:
         states={"rk9": ("drifted", BEFORE)},
         lost={"rk9": (SITE,)},
         hours=hours,
-        untold=("a message",),
+        unsent=("a message",),
     )
     learnt, _, news = learn(history, checked(WHOLE))
     assert not news
@@ -122,7 +122,7 @@ def test_who_is_not_declared_any_longer_is_forgotten_in_every_part() -> None:
         cluster="home",
         states={"rk1": ("in sync", NOW)},
         hours={"rk1": {NOW[:13]: "in sync"}},
-        untold=("a message",),
+        unsent=("a message",),
     )
     limited, _, _ = learn(history, checked(WHOLE, limit=("rk1",)))
     assert limited.differences == history.differences
@@ -218,7 +218,7 @@ MEMORY = History(
     states={"rk1": ("drifted", NOW)},
     lost={"rk2": (SITE, SSH)},
     busy={SITE: (NOW, True)},
-    untold=("a message",),
+    unsent=("a message",),
     hours={"rk1": {"2026-11-24T06": "drifted"}},
 )
 WRITTEN: dict[str, Any] = {
@@ -234,7 +234,7 @@ WRITTEN: dict[str, Any] = {
     "states": {"rk1": ["drifted", NOW]},
     "lost": {"rk2": [SITE, SSH]},
     "busy": {SITE: [NOW, True]},
-    "untold": ["a message"],
+    "unsent": ["a message"],
     "hours": {"rk1": {"2026-11-24T06": "drifted"}},
 }
 
@@ -253,6 +253,11 @@ def test_the_file_is_json_that_a_person_can_read(tmp_path: Path) -> None:
 def test_what_was_written_before_runs_in_progress_were_remembered_is_read() -> None:
     earlier = {name: value for name, value in WRITTEN.items() if name != "busy"}
     assert from_json(earlier) == replace(MEMORY, busy={})
+
+
+def test_messages_that_an_earlier_version_has_not_sent_are_still_there() -> None:
+    earlier = {"untold" if name == "unsent" else name: value for name, value in WRITTEN.items()}
+    assert from_json(earlier) == MEMORY
 
 
 @pytest.mark.parametrize(

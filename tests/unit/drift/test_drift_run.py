@@ -485,7 +485,7 @@ def test_the_memory_of_another_cluster_is_left_alone(boards: Path, tmp_path: Pat
     state = tmp_path / "state.json"
     other = (
         '{"version": 1, "cluster": "office", "differences": [], "states": {}, "lost": [],'
-        ' "untold": [], "hours": {}}'
+        ' "unsent": [], "hours": {}}'
     )
     state.write_text(other)
     ran = drift("--since", str(state), SWARM_SETTINGS=str(boards))

@@ -11,7 +11,7 @@ import pytest
 from pyinfra_swarm.drift.cli import _sensible, main
 from pyinfra_swarm.drift.report import Host, report
 from pyinfra_swarm.drift.run import Operation, Request, Run, run
-from pyinfra_swarm.drift.states import _jobs, jobs_in, jobs_told
+from pyinfra_swarm.drift.states import _jobs, jobs_in, jobs_reported
 from pyinfra_swarm.drift.target import Unusable, deploy, deploys
 from pyinfra_swarm.nodes import steps
 from pyinfra_swarm.run.findings import Change
@@ -166,7 +166,7 @@ def test_a_job_that_no_source_shows_is_found_out_when_it_is_planned(tmp_path: Pa
     )
     (tmp_path / "mine.py").write_text(HIDDEN)
     ran = run(Request(inventory=f"{tmp_path}/inventory.py", deploy=f"{tmp_path}/mine.py"))
-    assert jobs_told(ran.records) == ("The end",)
+    assert jobs_reported(ran.records) == ("The end",)
 
 
 def test_what_a_plan_has_come_across_is_refused_and_nothing_is_told(
