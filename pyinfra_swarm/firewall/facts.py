@@ -10,7 +10,7 @@ from typing import Any
 
 from pyinfra_swarm.engine.api import ENGINE_STATE
 from pyinfra_swarm.firewall.host_files import valid
-from pyinfra_swarm.firewall.interfaces import parse_list
+from pyinfra_swarm.firewall.docker_bridges import name_of, parse_list
 from pyinfra_swarm.firewall.iptables_save import Chain, parse_save
 from pyinfra_swarm.firewall.paths import (
     FILES,
@@ -289,12 +289,9 @@ def _bridges(answer: str) -> tuple[str, ...] | None:
         return None
     if not isinstance(networks, list):
         return None
-    named = "com.docker.network.bridge.name"
+    given = "com.docker.network.bridge.name"
     return tuple(
-        sorted(
-            (network.get("Options") or {}).get(named) or f"br-{network['Id'][:12]}"
-            for network in networks
-        )
+        sorted(name_of(one["Id"], (one.get("Options") or {}).get(given, "")) for one in networks)
     )
 
 

@@ -5,8 +5,8 @@ host's own list where a line says ``# web ranges``, what depends on Docker's bri
 ``# interfaces``, and the jumps, which depend on what else is in the tables at that moment.
 
 The script is one file on the host (:data:`firewall.paths.SCRIPT`), put together from parts in
-``onhost/``: ``load_rules.sh``, ``watch_interfaces.sh``, ``refresh_web_ranges.sh``,
-``unload_rules.sh`` and what these share.
+``onhost/``: ``load_rules.sh``, ``docker_bridges.sh``, ``watch_interfaces.sh``,
+``refresh_web_ranges.sh``, ``unload_rules.sh`` and what these share.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from shlex import quote
 
 from pyinfra_swarm.firewall import units
+from pyinfra_swarm.firewall.docker_bridges import FOR_THE_HOST
 from pyinfra_swarm.firewall.paths import (
     DOCKER_DROP_IN,
     REFRESH_FILE,
@@ -24,7 +25,7 @@ from pyinfra_swarm.firewall.paths import (
     WATCH_FILE,
 )
 from pyinfra_swarm.firewall.policy import FAMILIES, Family
-from pyinfra_swarm.firewall.rules import Chains
+from pyinfra_swarm.firewall.rules import BY_INTERFACE, Chains
 from pyinfra_swarm.firewall.web_ranges import SHIPPED, URLS, covered
 from pyinfra_swarm.run.onhost import program, source
 from pyinfra_swarm.run.shell import with_values
@@ -66,11 +67,16 @@ def files(rules: dict[Family, Chains], *, refreshed: bool, schedule: str) -> dic
 _PARTS = (
     "valid_networks.sh",
     "load_rules.sh",
+    "docker_bridges.sh",
     "watch_interfaces.sh",
     "unload_rules.sh",
     "refresh_web_ranges.sh",
     "firewall_commands.sh",
 )
+_BRIDGES = {
+    **FOR_THE_HOST,
+    "rules_by_interface": "\n".join(f"{of} -A {chain} {rule}" for of, chain, rule in BY_INTERFACE),
+}
 _SHIPPED = {f"shipped_{family}": str(covered(SHIPPED[family])) for family in FAMILIES}
 
 
@@ -82,7 +88,7 @@ def script(urls: dict[Family, str] | None = None) -> str:
     head, _, text = source(__file__, "firewall.sh").partition("\n\n")
     where = {f"url_{family}": url for family, url in (urls or URLS).items()}
     parts = [source(__file__, part).removeprefix("#!/bin/sh\n") for part in _PARTS]
-    return f"{head}\n\n{with_values(text, **where, **_SHIPPED)}\n" + "\n".join(parts)
+    return f"{head}\n\n{with_values(text, **where, **_SHIPPED, **_BRIDGES)}\n" + "\n".join(parts)
 
 
 def valid() -> str:

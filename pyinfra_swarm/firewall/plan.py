@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
-from pyinfra_swarm.firewall.interfaces import plan_interfaces
+from pyinfra_swarm.firewall.docker_bridges import plan_interfaces
 from pyinfra_swarm.firewall.iptables_rule import parse
 from pyinfra_swarm.firewall.paths import FILES, LISTS, WANTS
 from pyinfra_swarm.firewall.placement import FilterTable, above, positions

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyinfra_swarm.firewall.interfaces import DOCKERS_OWN, Interfaces
+from pyinfra_swarm.firewall.docker_bridges import CALLED, Interfaces
 from pyinfra_swarm.firewall.policy import CLUSTER, Family, Opening, Policy, of_family
 
 Chains = dict[str, tuple[str, ...]]
@@ -37,11 +37,22 @@ BRIDGES, CONTAINERS = "SWARM-BRIDGES", "SWARM-CONTAINERS"
 PEERS, PUBLISHED, WEB = "SWARM-PEERS", "SWARM-PUBLISHED", "SWARM-WEB"
 MANAGED = (INPUT, BRIDGES, FORWARD, CONTAINERS, OUTPUT, PEERS, PUBLISHED, WEB)
 
+BY_INTERFACE = (
+    ("docker", BRIDGES, "-i % -j ACCEPT"),
+    ("docker", CONTAINERS, "-i % -j RETURN"),
+    ("outside", CONTAINERS, "-o % -j RETURN"),
+    # To a container, though its bridge may not be known yet.
+    ("any", CONTAINERS, f"-m conntrack --ctstate DNAT -g {PUBLISHED}"),
+    ("docker", CONTAINERS, "-o % -j DROP"),
+    # Nor to one that Docker has just made and called as it does.
+    ("any", CONTAINERS, f"-i {CALLED} -o {CALLED} -j RETURN"),
+    ("any", CONTAINERS, f"-o {CALLED} -j DROP"),
+)
+"""The rules that depend on a host's interfaces, in their order: one for each of Docker's bridges,
+one for each interface outside (``%`` is its name), or a single one whatever there is."""
+
 JUMPS = {"INPUT": INPUT, "DOCKER-USER": FORWARD, "OUTPUT": OUTPUT}
 """The chain from which each managed one is reached: by one jump, which stands first."""
-
-CALLED = "br-+"
-"""How Docker calls bridges, and not Docker alone: enough to keep somebody out, never to let in."""
 
 MANAGEMENT_PORT = 2377
 GOSSIP_PORT = 7946
@@ -78,21 +89,11 @@ def web_rules(ranges: Iterable[str]) -> tuple[str, ...]:
 
 def interface_rules(interfaces: Interfaces) -> Chains:
     """``SWARM-BRIDGES`` and ``SWARM-CONTAINERS`` for these interfaces, in either family."""
-    own = (name for name in DOCKERS_OWN if name not in interfaces.shared)
-    bridges = tuple(dict.fromkeys((*own, *interfaces.docker)))
-    return {
-        BRIDGES: tuple(f"-i {name} -j ACCEPT" for name in bridges),
-        CONTAINERS: (
-            *(f"-i {name} -j RETURN" for name in bridges),
-            *(f"-o {name} -j RETURN" for name in interfaces.outside),
-            # To a container, though its bridge may not be known yet.
-            f"-m conntrack --ctstate DNAT -g {PUBLISHED}",
-            *(f"-o {name} -j DROP" for name in bridges),
-            # Nor to one that Docker has just made and called as it does.
-            f"-i {CALLED} -o {CALLED} -j RETURN",
-            f"-o {CALLED} -j DROP",
-        ),
-    }
+    named = {"docker": interfaces.inside, "outside": interfaces.outside, "any": ("",)}
+    found: dict[str, list[str]] = {BRIDGES: [], CONTAINERS: []}
+    for which, chain, rule in BY_INTERFACE:
+        found[chain] += [rule.replace("%", name) for name in named[which]]
+    return {chain: tuple(rules) for chain, rules in found.items()}
 
 
 def _input(policy: Policy, family: Family) -> Iterable[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyinfra_swarm.firewall.interfaces import Interfaces
+from pyinfra_swarm.firewall.docker_bridges import Interfaces
 from pyinfra_swarm.firewall.iptables_rule import Rule, parse
 from pyinfra_swarm.firewall.paths import WANTS
 from pyinfra_swarm.firewall.placement import FilterTable

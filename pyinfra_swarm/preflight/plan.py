@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from pyinfra_swarm.firewall.docker_bridges import looks_like_dockers
 from pyinfra_swarm.firewall.plan import other_firewalls
 from pyinfra_swarm.host.system import CONFLICTING, Host
 from pyinfra_swarm.preflight.cluster import cluster_findings
@@ -53,7 +53,6 @@ FREE_AFTER = {"/": 100 * MIB, "/var": 500 * MIB}
 FREE_INODES = 20_000
 """Files that must still be possible: an image is thousands of them."""
 
-_DOCKERS_OWN = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}|veth[0-9a-f]+")
 
 
 def plan(settings: Settings, name: str, hosts: Mapping[str, Host | None]) -> list[Finding]:
@@ -228,7 +227,7 @@ def _networks(settings: Settings, host: Host) -> Iterator[Finding]:
     ]
     for route in host.routes:
         network = ipaddress.ip_network(route.network, strict=False)
-        if network.prefixlen == 0 or _DOCKERS_OWN.fullmatch(route.device):
+        if network.prefixlen == 0 or looks_like_dockers(route.device):
             continue
         for field, text in declared:
             if not network.overlaps(ipaddress.ip_network(text)):

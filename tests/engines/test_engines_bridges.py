@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pyinfra_swarm.firewall.interfaces import Interfaces, parse_list
+from pyinfra_swarm.firewall.docker_bridges import Interfaces, parse_list
 from pyinfra_swarm.firewall.paths import INTERFACE_LIST, LISTS, SCRIPT
 from pyinfra_swarm.firewall.policy import Policy
 from pyinfra_swarm.firewall.rules import BRIDGES

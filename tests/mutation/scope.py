@@ -1,4 +1,8 @@
-"""Which modules decide, and which tests say how."""
+"""Which modules decide, and which tests say how.
+
+Each ``plan.py`` is one of them, with all tests of its room but the simulations of whole runs, unless
+it is listed with others. Of other modules, those that are listed.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +46,7 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/docker/repository": ("docker_repository", "docker_fact"),
     "pyinfra_swarm/firewall/rules": ("firewall_chains",),
     "pyinfra_swarm/firewall/unencrypted_overlays": ("firewall_parts",),
-    "pyinfra_swarm/firewall/interfaces": ("firewall_parts",),
+    "pyinfra_swarm/firewall/docker_bridges": ("firewall_parts",),
     "pyinfra_swarm/firewall/placement": ("firewall_plan", "firewall_shown"),
     "pyinfra_swarm/firewall/plan": ("firewall_plan", "firewall_shown"),
     "pyinfra_swarm/firewall/policy": _FIREWALL,
@@ -63,7 +67,6 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/backup/restore": ("restore",),
     "pyinfra_swarm/removal/plan": ("removal_plan", "identity"),
     "pyinfra_swarm/removal/target": ("removal_plan", "identity"),
-    "pyinfra_swarm/reset/plan": ("reset_plan",),
     "pyinfra_swarm/rolling/jobs": _ROLLING,
     "pyinfra_swarm/rolling/availability": _ROLLING,
     "pyinfra_swarm/rolling/nodes": _ROLLING,
@@ -82,12 +85,29 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/swarm/forecast": ("forecast", "stages", "identity"),
     "pyinfra_swarm/swarm/plan": ("forecast", "stages", "identity"),
     "pyinfra_swarm/swarm/stages": ("forecast", "stages", "identity"),
-    "pyinfra_swarm/updates/plan": ("updates_plan",),
     "pyinfra_swarm/drift/history": ("drift_history", "drift_remembered"),
     "pyinfra_swarm/drift/report": _DRIFT,
 }
 
-SCOPE = {f"{module}.py": tests for module, tests in _SCOPE.items()}
+_NOT_RUN = {"pyinfra_swarm/rollback/plan.py"}
+"""A program for hosts: a changed path would be written to (docs/decisions/mutation.md)."""
+
+
+def _of_its_room(plan: Path) -> tuple[str, ...]:
+    tests = sorted((ROOT / "tests/unit" / plan.parent.name).glob("test_*.py"))
+    return tuple(test.stem.removeprefix("test_") for test in tests if "simulation" not in test.stem)
+
+
+_PLANS = {
+    str(plan.relative_to(ROOT)): _of_its_room(plan)
+    for plan in sorted((ROOT / "pyinfra_swarm").glob("*/plan.py"))
+}
+
+SCOPE = {
+    module: tests
+    for module, tests in {**_PLANS, **{f"{module}.py": _SCOPE[module] for module in _SCOPE}}.items()
+    if module not in _NOT_RUN
+}
 """The modules that decide, each with the tests that concern it: the end of the file's name."""
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pyinfra_swarm.firewall import host_files, paths
-from pyinfra_swarm.firewall.interfaces import Interfaces
+from pyinfra_swarm.firewall.docker_bridges import Interfaces
 from pyinfra_swarm.firewall.iptables_save import parse_save
 from pyinfra_swarm.firewall.policy import FAMILIES, Family, Opening, Policy
 from pyinfra_swarm.firewall.rules import Chains, chains

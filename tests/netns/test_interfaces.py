@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pyinfra_swarm.firewall.interfaces import DOCKERS_OWN, Interfaces, parse_list
+from pyinfra_swarm.firewall.docker_bridges import DOCKERS_OWN, Interfaces, parse_list
 from pyinfra_swarm.firewall.paths import INTERFACE_LIST, LOCKS, SCRIPT
 from pyinfra_swarm.firewall.policy import FAMILIES
 from pyinfra_swarm.firewall.rules import BRIDGES, CONTAINERS, interface_rules

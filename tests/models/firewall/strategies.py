@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pyinfra_swarm.firewall.interfaces import Interfaces
+from pyinfra_swarm.firewall.docker_bridges import Interfaces
 from pyinfra_swarm.firewall.policy import Family, of_family, policy
 from pyinfra_swarm.firewall.rules import JUMPS, WEB, Chains, chains, interface_rules, web_rules
 from pyinfra_swarm.settings import Settings

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from pyinfra_swarm.firewall.interfaces import Interfaces
+from pyinfra_swarm.firewall.docker_bridges import Interfaces
 from pyinfra_swarm.firewall.policy import Family, Opening, Policy
 from pyinfra_swarm.firewall.rules import JUMPS, MANAGED, Chains, chains, interface_rules, web_rules
 

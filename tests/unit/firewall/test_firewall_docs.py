@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyinfra_swarm.firewall.interfaces import Interfaces
+from pyinfra_swarm.firewall.docker_bridges import Interfaces
 from pyinfra_swarm.firewall.policy import FAMILIES, Family, policy
 from pyinfra_swarm.firewall.rules import WEB, chains, interface_rules, web_rules
 from pyinfra_swarm.firewall.web_ranges import SHIPPED

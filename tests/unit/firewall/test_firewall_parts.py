@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.firewall.interfaces import Interfaces, parse_list, plan_interfaces
+from pyinfra_swarm.firewall.docker_bridges import Interfaces, parse_list, plan_interfaces
 from pyinfra_swarm.firewall.iptables_rule import Rule, parse
 from pyinfra_swarm.firewall.policy import FAMILIES, Policy, covers
 from pyinfra_swarm.firewall.rules import chains

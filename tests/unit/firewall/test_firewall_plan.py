@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from pyinfra_swarm.firewall.interfaces import Interfaces
+from pyinfra_swarm.firewall.docker_bridges import Interfaces
 from pyinfra_swarm.firewall.paths import RULES, SCRIPT, TIMER, UNIT, WATCH
 from pyinfra_swarm.firewall.plan import plan, plan_ranges
 from pyinfra_swarm.firewall.policy import FAMILIES, Family, Policy

@@ -2,11 +2,13 @@
 
 Docker makes and removes bridges at any time, and nothing in a packet tells one from another's: so
 the host asks the engine for their names whenever it says that a network was made or removed, and
-looks at its interfaces whenever one appears or goes. ``onhost/watch_interfaces.sh`` does it.
+looks at its interfaces whenever one appears or goes. ``onhost/docker_bridges.sh`` has the
+questions, and is given :data:`FOR_THE_HOST`; ``onhost/watch_interfaces.sh`` says when.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pyinfra_swarm.run.findings import Change, Finding
@@ -14,6 +16,34 @@ from pyinfra_swarm.run.observation import Observation
 
 DOCKERS_OWN = ("docker0", "docker_gwbridge")
 """Docker's bridges whose names never change, there already or not yet."""
+
+_PREFIX, _DIGITS = "br-", 12
+"""How Docker calls any other one, unless the network's owner has named it: so much of its id."""
+
+CALLED = f"{_PREFIX}+"
+"""The same as iptables matches it. Not Docker alone calls bridges so: it is enough to keep somebody
+out, never to let in."""
+
+FOR_THE_HOST = {
+    "dockers_own": " ".join(DOCKERS_OWN),
+    "bridge_prefix": _PREFIX,
+    "bridge_digits": str(_DIGITS),
+}
+"""The same, as variables of the shell."""
+
+_LOOKS_LIKE_DOCKERS = re.compile(
+    rf"{'|'.join(DOCKERS_OWN)}|{_PREFIX}[0-9a-f]{{{_DIGITS}}}|veth[0-9a-f]+"
+)
+
+
+def name_of(id: str, given: str) -> str:
+    """What the bridge of a network is called. given: by the network's owner; "" for no name."""
+    return given or f"{_PREFIX}{id[:_DIGITS]}"
+
+
+def looks_like_dockers(interface: str) -> bool:
+    """Whether an interface is called as Docker's bridges and the ends of its containers are."""
+    return bool(_LOOKS_LIKE_DOCKERS.fullmatch(interface))
 
 
 @dataclass(frozen=True)
@@ -30,6 +60,12 @@ class Interfaces(Observation):
     docker: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """The bridges that are Docker's own, and nobody else's."""
+        own = (name for name in (*DOCKERS_OWN, *self.docker) if name not in self.shared)
+        return tuple(dict.fromkeys(own))
 
 
 def parse_list(lines: list[str]) -> Interfaces:
