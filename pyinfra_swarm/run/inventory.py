@@ -11,7 +11,8 @@ from pyinfra import logger
 
 from pyinfra_swarm.run import command_line, start
 from pyinfra_swarm.run.pyinfra_internals import given_options
-from pyinfra_swarm.settings import Host, Settings, SettingsError, Ssh, load, source
+from pyinfra_swarm.settings import Host, Settings, SettingsError, load, source
+from pyinfra_swarm.settings.model import Ssh
 from pyinfra_swarm.settings.paths import project
 
 Group = list[tuple[str, dict[str, Any]]]

@@ -54,11 +54,12 @@ def test_what_mutation_changes_and_runs_is_there(module: str) -> None:
         assert len(scope.files(test)) == 1, f"tests/unit/*/test_{test}.py"
 
 
-def test_mutation_changes_every_plan() -> None:
+def test_mutation_runs_tests_for_every_plan() -> None:
     # A program for hosts: a changed path would be written to (docs/decisions/mutation.md).
     left_out = {"pyinfra_swarm/rollback/plan.py"}
     plans = {str(MODULES[name].relative_to(ROOT)) for name in PLANS if name.endswith(".plan")}
     assert plans - left_out <= {*scope.SCOPE}
+    assert [module for module, tests in scope.SCOPE.items() if not tests] == []
 
 
 def test_mutation_has_a_score_for_every_module_or_the_reason_why_not() -> None:
