@@ -93,11 +93,7 @@ def restart(settings: Settings) -> None:
 def remove(settings: Settings) -> None:
     """Takes a node out of the swarm for good: ``--data host=NAME``."""
     removal_operations.planned(settings=settings, name="what it takes, and your confirmation")
-    removal_operations.drained(settings=settings, name="no more tasks on it")
-    removal_operations.emptied(settings=settings, name="its tasks ended", _timeout=400)
-    removal_operations.demoted(settings=settings, name="no manager", _timeout=400)
-    removal_operations.left(settings=settings, name="out of the swarm", _timeout=300)
-    removal_operations.cleared(settings=settings, name="its entry gone", _timeout=300)
+    _taken_out(settings)
 
 
 @deploy("Replace")
@@ -106,6 +102,11 @@ def replace(settings: Settings) -> None:
     removal_operations.planned_replacement(
         settings=settings, name="what it takes, and your confirmation"
     )
+    _taken_out(settings)
+
+
+def _taken_out(settings: Settings) -> None:
+    """A node, planned before, leaves the swarm."""
     removal_operations.drained(settings=settings, name="no more tasks on it")
     removal_operations.emptied(settings=settings, name="its tasks ended", _timeout=400)
     removal_operations.demoted(settings=settings, name="no manager", _timeout=400)

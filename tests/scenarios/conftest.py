@@ -63,6 +63,25 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     return {**kept, "PYINFRA_PROGRESS": "off", **(extra or {})}
 
 
+@contextmanager
+def killed_at_the_end(
+    *arguments: str, settings: dict[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """``pyinfra …``, while it runs; whatever it is at then, it is killed."""
+    with subprocess.Popen(
+        pyinfra_argv(*arguments),
+        cwd=ROOT,
+        env=environment(settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 @pytest.fixture(scope="session")
 def lab() -> Iterator[ModuleType]:
     """The running lab; brought up for the session where it is not up yet."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import ModuleType
 
 import pytest
 
-from tests.scenarios.conftest import ROOT, Run, environment, pyinfra_argv, wait_for
+from tests.scenarios.conftest import Run, killed_at_the_end, wait_for
 from tests.scenarios.reach import OPEN, SILENT, reach
 
 pytestmark = pytest.mark.lifecycle
@@ -59,22 +58,13 @@ def remove(pyinfra: Callable[..., Run]) -> None:
     assert run.returncode == 0, run.output
 
 
-@contextmanager
-def hanging_controller(extra: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def hanging_controller(
+    extra: dict[str, str],
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """A run that has changed the firewall and does not get to confirm it."""
     deploy = "tests/scenarios/deploys/firewall_unconfirmed.py"
-    with subprocess.Popen(
-        pyinfra_argv("-y", "--limit", HOST, "inventory.py", deploy),
-        cwd=ROOT,
-        env=environment({**QUICK, **extra}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGKILL)
+    words = ("-y", "--limit", HOST, "inventory.py", deploy)
+    return killed_at_the_end(*words, settings={**QUICK, **extra})
 
 
 def changed_but_not_confirmed(lab: ModuleType, extra: dict[str, str]) -> bool:

@@ -7,16 +7,15 @@ cloud-init's drop-in, sshd started by its socket. It is judged from outside, by 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
-from tests.scenarios.conftest import ROOT, environment, pyinfra_argv
+from tests.scenarios.conftest import killed_at_the_end
 
 pytestmark = pytest.mark.lifecycle
 
@@ -63,24 +62,10 @@ def wait_until(seconds: float, true: Callable[[], bool]) -> bool:
     return False
 
 
-@contextmanager
-def hanging_controller() -> Iterator[subprocess.Popen[bytes]]:
+def hanging_controller() -> AbstractContextManager[subprocess.Popen[bytes]]:
     """A run that has changed sshd and does not get to confirm it."""
-    argv = pyinfra_argv(
-        "-y", "--limit", HOST, "inventory.py", "tests/scenarios/deploys/unconfirmed.py"
-    )
-    with subprocess.Popen(
-        argv,
-        cwd=ROOT,
-        env=environment(QUICK),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGKILL)
+    deploy = "tests/scenarios/deploys/unconfirmed.py"
+    return killed_at_the_end("-y", "--limit", HOST, "inventory.py", deploy, settings=QUICK)
 
 
 def changed_but_not_confirmed(lab: Any) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SYSTEMCTL = """\
 #!/bin/sh
 echo "$*" >> "$HERE/log"
@@ -137,3 +139,15 @@ def that_can_be_destroyed(machine: Machine) -> Machine:
     (machine.here / "destroyed").touch()
     (machine.here / "bin/docker").write_text("#!/bin/sh\necho abc\n")
     return machine
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A manager of a swarm of three, all of them reachable."""
+    return pretended(tmp_path)
+
+
+@pytest.fixture
+def engine(machine: Machine) -> Machine:
+    """The same, with an engine that notes what destroys something."""
+    return that_can_be_destroyed(machine)

@@ -1,7 +1,7 @@
 """The lock comes off an autolocked manager's state with its own unlock key, and no other.
 
 The key is that of a real swarm of one node (engine 26.1.5) that is no more. Whether an
-engine takes what comes of it is for ``tests/engines/test_engines_backup.py`` to say.
+engine takes what comes of it is for ``tests/engines/test_engines_backup_locked.py`` to say.
 """
 
 from __future__ import annotations

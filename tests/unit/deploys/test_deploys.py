@@ -16,9 +16,11 @@ PACKAGE = ROOT / "pyinfra_swarm"
 FILES = sorted((ROOT / "deploys").glob("*.py"))
 
 
-def functions(kind: str) -> dict[str, ast.FunctionDef]:
+def functions(kind: str, *, common: bool = False) -> dict[str, ast.FunctionDef]:
+    """The deploys in a file; or what several of them have in common, whose names begin with _."""
     tree = ast.parse((PACKAGE / f"deploys/{kind}.py").read_text())
-    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return {node.name: node for node in found if node.name.startswith("_") == common}
 
 
 def modules(kind: str) -> dict[str, str]:
@@ -38,11 +40,15 @@ def calls(function: ast.FunctionDef) -> list[ast.Call]:
     for node in function.body[1:]:
         assert isinstance(node, ast.Expr), ast.unparse(node)
         assert isinstance(node.value, ast.Call), ast.unparse(node)
-        made.append(node.value)
+        if ast.unparse(node.value.func) in COMMON:
+            assert ast.unparse(node.value) == f"{ast.unparse(node.value.func)}(settings)"
+            made += calls(COMMON[ast.unparse(node.value.func)])
+        else:
+            made.append(node.value)
     return made
 
 
-STATES, JOBS = functions("states"), functions("jobs")
+STATES, JOBS, COMMON = functions("states"), functions("jobs"), functions("jobs", common=True)
 PARTS = [name for name in STATES if name != "site"]
 
 
