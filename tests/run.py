@@ -116,12 +116,20 @@ SUITES = {
         _scenarios("proof", 500, 900, "prove"),
         _scenarios("rolling", 900, 1800, "rolling"),
         _engines("engines-keys", 680, 1500, "engines_keys"),
-        _engines("engines-backup", 690, 1500, "engines_backup"),
+        _engines(
+            "engines-backup",
+            700,
+            1500,
+            "engines_backup",
+            "engines_restore",
+            "engines_recover",
+            "engines_backup_locked",
+        ),
         _scenarios("keys", 400, 900, "autolock"),
         _scenarios("registry", 220, 600, "registry"),
         _scenarios("removing", 900, 1800, "removing"),
         _scenarios("backup", 600, 1500, "backup"),
-        _scenarios("drift", 2600, 3600, "drift"),
+        _scenarios("drift", 2600, 3600, "drift_kinds", "drift_check", "drift_timer", "drift_alarm"),
     ),
 }
 

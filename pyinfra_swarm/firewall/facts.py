@@ -9,8 +9,8 @@ from ipaddress import ip_network
 from typing import Any
 
 from pyinfra_swarm.engine.api import ENGINE_STATE
-from pyinfra_swarm.firewall.host_files import valid
 from pyinfra_swarm.firewall.docker_bridges import name_of, parse_list
+from pyinfra_swarm.firewall.host_files import valid
 from pyinfra_swarm.firewall.iptables_save import Chain, parse_save
 from pyinfra_swarm.firewall.paths import (
     FILES,

@@ -54,7 +54,6 @@ FREE_INODES = 20_000
 """Files that must still be possible: an image is thousands of them."""
 
 
-
 def plan(settings: Settings, name: str, hosts: Mapping[str, Host | None]) -> list[Finding]:
     """What this host and the cluster lack for an encrypted swarm.
 

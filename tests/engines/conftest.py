@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines.backups import MANAGERS, WORKERS, fill
 from tests.engines.hosts import Hosts
 from tests.tools import must_run
 
@@ -60,4 +61,34 @@ def four() -> Iterator[Hosts]:
 def hosts(four: Hosts) -> Hosts:
     """Four hosts with engines, freshly installed: in no swarm."""
     four.reset()
+    return four
+
+
+# For backups
+# -----------
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SSH key, as a user has one."""
+    path = tmp_path_factory.mktemp("keys") / "id_ed25519"
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)],
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "backups"
+
+
+@pytest.fixture(scope="module")
+def swarm(four: Hosts) -> Hosts:
+    """Three managers and a worker, with something in it."""
+    four.reset()
+    four.form(MANAGERS, WORKERS)
+    fill(four, "rk1")
     return four

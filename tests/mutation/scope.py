@@ -1,7 +1,7 @@
 """Which modules decide, and which tests say how.
 
-Each ``plan.py`` is one of them, with all tests of its room but the simulations of whole runs, unless
-it is listed with others. Of other modules, those that are listed.
+Each ``plan.py`` is one of them, with all tests of its room but the simulations of whole runs,
+unless it is listed with others. Of other modules, those that are listed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 # The simulations of whole runs are left out: what they alone would notice takes minutes to see.
-_SWARM = ("swarm_plan", "swarm_limits", "stages", "unlock", "removal_plan", "identity")
+_SWARM = (
+    *("swarm_plan", "swarm_init", "swarm_join", "swarm_roles", "swarm_labels", "swarm_quorum"),
+    *("networks_plan", "swarm_limits", "stages", "unlock", "removal_plan", "identity"),
+)
 _ROLLING = (
     *("rolling_turns", "rolling_jobs", "rolling_upgrade", "rolling_refusals", "rolling_health"),
     "identity",
@@ -55,7 +58,6 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/swarm/labels": _SWARM,
     "pyinfra_swarm/nodes/membership": (*_SWARM, "swarm_fact", "measures"),
     "pyinfra_swarm/docker/openpgp": ("openpgp", "docker_fact"),
-    "pyinfra_swarm/networks/plan": ("swarm_plan",),
     "pyinfra_swarm/run/printable": ("plain",),
     "pyinfra_swarm/preflight/cluster": ("preflight_cluster",),
     "pyinfra_swarm/preflight/kernel": ("preflight_kernel",),

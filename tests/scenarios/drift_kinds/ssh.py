@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyinfra_swarm.ssh.sshd import DROP_IN, DROP_INS
 from tests.scenarios.drift_kinds.kind import Kind
 
+
 def _sshd(name: str, what: str, reason: str, breaks: str, **more: object) -> Kind:
     # A file of sshd's that was touched is one it has not read.
     given = {"also": ("ssh/sshd",), **more}

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from pyinfra_swarm.firewall.facts import parse_state
 from pyinfra_swarm.firewall.docker_bridges import Interfaces
+from pyinfra_swarm.firewall.facts import parse_state
 from pyinfra_swarm.firewall.paths import SCRIPT, TIMER, UNIT
 from pyinfra_swarm.firewall.state import Host
 from tests.tools.answers import sections as sections_of

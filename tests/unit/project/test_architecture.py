@@ -87,8 +87,8 @@ def test_what_a_deploy_file_imports_is_there(path: Path) -> None:
 
 ROWS = re.findall(r"^\| (`.+?) \|", (ROOT / "docs/decisions/rooms.md").read_text(), re.MULTILINE)
 ROOMS = tuple(name for row in ROWS for name in re.findall(r"`(\w+)`", row))
-"""From the foundation up, as docs/decisions/rooms.md lists them: a room imports from itself and from
-those before it."""
+"""From the foundation up, as docs/decisions/rooms.md lists them: a room imports from itself and
+from those before it."""
 
 ABOVE_ALL = {"cli", "new_project"}
 """Modules of the package that are in no room."""
