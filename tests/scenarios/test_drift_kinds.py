@@ -18,7 +18,8 @@ from tests.scenarios.conftest import (
     SITE,
 )
 from tests.scenarios.drift_cluster import PYINFRA, SEED, Checked, Cluster, converged, settled
-from tests.scenarios.drift_kinds import GROUPS, Kind
+from tests.scenarios.drift_kinds import GROUPS
+from tests.scenarios.drift_kinds.kind import Kind
 from tests.scenarios.test_create import names
 
 
