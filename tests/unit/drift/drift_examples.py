@@ -15,6 +15,18 @@ HOSTS = (
     Host("rk3", "worker", "192.168.1.13"),
 )
 OPERATIONS = {"SSH": "ssh", "Docker": "docker", "Docker daemon": "docker", "Swarm": "swarm"}
+BOARDS = """
+[cluster]
+name = "home"
+[[hosts]]
+name = "rk1"
+address = "192.168.1.11"
+ssh_host = "127.0.0.1"
+ssh_port = 1
+role = "manager"
+"""
+"""Settings of a board that cannot be reached."""
+
 DEPLOYS = ("deploys/docker.py", "deploys/site.py", "deploys/ssh.py", "deploys/swarm.py")
 
 

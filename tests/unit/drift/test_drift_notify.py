@@ -33,6 +33,7 @@ from pyinfra_swarm.settings.paths import ROOT
 from tests.tools import forked
 from tests.unit.drift.drift_examples import (
     AT,
+    BOARDS,
     all_looked,
     busy,
     failed,
@@ -316,17 +317,6 @@ def test_a_run_that_keeps_checks_from_measuring_is_told_and_its_end() -> None:
 
 # The command
 # -----------
-
-BOARDS = """
-[cluster]
-name = "home"
-[[hosts]]
-name = "rk1"
-address = "192.168.1.11"
-ssh_host = "127.0.0.1"
-ssh_port = 1
-role = "manager"
-"""
 
 
 def check(

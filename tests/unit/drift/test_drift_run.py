@@ -29,7 +29,7 @@ from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.run.printable import plain
 from pyinfra_swarm.settings.paths import ROOT
 from tests.tools import forked, hostile
-from tests.unit.drift.drift_examples import AT, host_in
+from tests.unit.drift.drift_examples import AT, BOARDS, host_in
 
 INVENTORY = """
 from pyinfra_swarm.run import start as _start
@@ -340,17 +340,6 @@ def test_what_pyinfra_prints_without_a_plan_is_no_plan() -> None:
 
 # The command
 # -----------
-
-BOARDS = """
-[cluster]
-name = "home"
-[[hosts]]
-name = "rk1"
-address = "192.168.1.11"
-ssh_host = "127.0.0.1"
-ssh_port = 1
-role = "manager"
-"""
 
 
 @pytest.fixture
