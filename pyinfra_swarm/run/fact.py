@@ -57,6 +57,11 @@ class SubjectFact(FactBase[T], Generic[T]):
     """First words of sections that may be odd: the parser looks at ``said.odd`` for them. Any other
     odd file leaves the subject unknown."""
 
+    unprinted: bool = False
+    """Its answer may hold secrets, such as a service's environment, so that nothing of it is shown:
+    not with ``--debug``, nor, where an operation asks, with ``-vvv``. A person who asks for the
+    fact itself with ``-vvv`` has it printed by pyinfra, as it came."""
+
     script: Callable[..., str]
     command: Callable[..., str]
 
@@ -79,7 +84,8 @@ class SubjectFact(FactBase[T], Generic[T]):
         here = beside.get() or Beside()
         try:
             said = sections(output)
-            _show(self.name, said)
+            if not self.unprinted:
+                _show(self.name, said)
             if told := said.pop("lock", None):
                 here.met = lock.met(told[0])
             odd = [what for name, what in said.odd.items() if name.split()[0] not in self.tolerates]

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import gevent
 from gevent.event import AsyncResult
 from pyinfra import logger
-from pyinfra.api import FactBase, Host
+from pyinfra.api import FactBase, Host, StringCommand
+from pyinfra.api.exceptions import FactProcessError
 
 from pyinfra_swarm.run import pyinfra_internals, reporting
 from pyinfra_swarm.run.connection import UNREACHABLE, reached, why
@@ -216,7 +217,10 @@ def _ask(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | Non
     answer = Beside()
     asking = beside.set(answer)
     try:
-        value = pyinfra_internals.ask(run, host, fact, {**kwargs, "_timeout": FACT_TIMEOUT})
+        if getattr(fact, "unprinted", False):
+            value = _ask_unprinted(host, fact, kwargs)
+        else:
+            value = pyinfra_internals.ask(run, host, fact, {**kwargs, "_timeout": FACT_TIMEOUT})
     except UNREACHABLE as error:
         logger.error(f"{host.print_prefix}{fact.name} could not be read: {why(error)}")
         return None
@@ -226,3 +230,27 @@ def _ask(fact: type[FactBase[T]], host: Host, kwargs: dict[str, Any]) -> T | Non
     if answer.met:
         kept.met.setdefault(host.name, answer.met)
     return value
+
+
+def _ask_unprinted(host: Host, fact: type[FactBase[T]], kwargs: dict[str, Any]) -> T:
+    """The same for a fact whose answer is printed nowhere (:attr:`run.fact.SubjectFact.unprinted`).
+
+    pyinfra prints what a command has said with ``-vvv``, and where the connection breaks in the
+    middle of it always.
+    """
+    asked = fact()
+    done, output = host.run_shell_command(
+        StringCommand(asked.command(**kwargs)),
+        print_output=False,
+        print_input=host.state.print_input,
+        _sudo=True,
+        _timeout=FACT_TIMEOUT,
+    )
+    try:
+        if done:
+            return asked.process(output.stdout_lines)
+        problem = "its command failed"
+    except FactProcessError as error:
+        problem = str(error)
+    logger.error(f"{host.print_prefix}{fact.name} could not be read: {problem}")
+    return asked.default()

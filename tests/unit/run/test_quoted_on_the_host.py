@@ -17,6 +17,7 @@ from pyinfra_swarm.backup import save_operations as backup
 from pyinfra_swarm.nodes.programs import REMOVE_NODE, UPDATE_NODE, updated
 from pyinfra_swarm.removal import operations as removal
 from pyinfra_swarm.run.shell import with_values
+from pyinfra_swarm.services import programs as services
 from pyinfra_swarm.settings.paths import ROOT
 from pyinfra_swarm.swarm.join_operations import attach_again, clear_dead_entry
 from pyinfra_swarm.swarm.roles_operations import demotion, promote
@@ -91,6 +92,9 @@ SCRIPTS: dict[str, Callable[[str], str]] = {
         replace(CHOICE, drains=True, node=replace(CHOICE.node, id=id, availability=id))
     ),
     "ghosts": lambda id: force.clear_script(id, id),
+    "a service": lambda id: services.awaiting_news(id, id, 0),
+    "its update": lambda id: services.updating(id, 1, roll_back=True),
+    "its task": lambda id: services.explaining(id, id, 5),
 }
 
 

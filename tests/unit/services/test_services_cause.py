@@ -1,0 +1,267 @@
+"""Why a task does not run, in the words that engines have for it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from pyinfra_swarm.run.printable import plain
+from pyinfra_swarm.services.cause import LINE_LIMIT, LOG_LINES, NOTHING, Cause, cause_of
+from pyinfra_swarm.services.ended import Ended, NotBegun, Unseen
+from pyinfra_swarm.services.service import Task, parse_service, parse_tasks
+from pyinfra_swarm.services.verdict import Completed, Failed
+from tests.tools.hostile import assert_plain, texts
+from tests.unit.services import described
+
+NODE = "node" + "0" * 21
+
+
+def tasks(*entries: dict[str, Any]) -> tuple[Task, ...]:
+    return parse_tasks(json.dumps(entries))
+
+
+def cause(state: str, error: str = "", exit_code: int | None = None, **more: Any) -> Cause:
+    more["desired"] = "shutdown" if state in ("failed", "rejected", "complete") else "running"
+    one = described.task(1, state=state, error=error, exit_code=exit_code, **more)
+    return cause_of(tasks(one))
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "code", "kind", "words"),
+    [
+        ("rejected", "No such image: nowhere:1", None, "image", "its image cannot be had: “No suc"),
+        (
+            "rejected",
+            "pull access denied for x, repository does not exist or may require 'docker login'",
+            None,
+            "image",
+            "whether that wants a login (docker stack deploy --with-registry-auth)",
+        ),
+        (
+            "rejected",
+            "no matching manifest for linux/arm64/v8 in the manifest list entries",
+            None,
+            "image",
+            "is not made for the node's kind of processor",
+        ),
+        (
+            "failed",
+            "starting container failed: exec /app: exec format error",
+            None,
+            "image",
+            "is not made for the node's kind of processor",
+        ),
+        ("failed", "task: non-zero exit (3)", 3, "crash", "its program ended with exit code 3"),
+        ("failed", "task: non-zero exit (137)", 137, "crash", "where memory runs out"),
+        ("complete", "", 0, "crash", "exit code 0 (a service's program has to go on)"),
+        (
+            "failed",
+            "task: non-zero exit (137): dockerexec: unhealthy container",
+            137,
+            "health",
+            "its health check failed",
+        ),
+        (
+            "pending",
+            "no suitable node (scheduling constraints not satisfied on 4 nodes)",
+            None,
+            "placement",
+            "no node may run it: “no suitable node (scheduling",
+        ),
+        (
+            "pending",
+            "no suitable node (host-mode port already in use on 4 nodes)",
+            None,
+            "port",
+            "has the port in use already",
+        ),
+        (
+            "rejected",
+            'invalid mount config for type "bind": bind source path does not exist: /srv/a b',
+            None,
+            "mount",
+            "the path /srv/a b that it mounts does not exist on the node",
+        ),
+        (
+            "failed",
+            "starting container failed: driver failed programming external connectivity on "
+            "endpoint x: Bind for 0.0.0.0:80 failed: port is already allocated",
+            None,
+            "port",
+            "a port that it publishes on the node is in use there",
+        ),
+        (
+            "failed",
+            'starting container failed: OCI runtime create failed: exec: "appp": executable file '
+            "not found in $PATH",
+            127,
+            "start",
+            "its program cannot be begun",
+        ),
+        (
+            "failed",
+            "starting container failed: something else",
+            128,
+            "start",
+            "the node could not start its container: “starting container failed: something else”",
+        ),
+        ("preparing", "", None, "not yet", "its image is still being pulled"),
+        ("starting", "", None, "not yet", "its health check has not passed yet"),
+        ("ready", "", None, "not yet", "waits for the task before it to end"),
+        ("pending", "", None, "not yet", "it waits to be given a node"),
+        ("assigned", "", None, "not yet", "it is still assigned"),
+    ],
+)
+def test_the_engines_words_are_told_plainly(
+    state: str, error: str, code: int | None, kind: str, words: str
+) -> None:
+    found = cause(state, error, code)
+    assert found.kind == kind
+    assert words in found.sentence()
+    assert (found.task, found.node, found.exit_code) == (f"task{1:021d}", NODE, code)
+    assert found.sentence().endswith(f"(node {NODE})")
+
+
+def test_without_tasks_nothing_is_known() -> None:
+    assert cause_of(()) is NOTHING
+    assert cause_of(tasks(described.task(1))) is NOTHING
+    assert cause_of(tasks(described.task(1, state="shutdown", desired="shutdown"))) is NOTHING
+
+
+def test_the_task_that_is_named_is_told_else_the_one_that_failed_last() -> None:
+    first, last = (
+        described.task(n, state="failed", desired="shutdown", exit_code=n, version=30 + n)
+        for n in (1, 2)
+    )
+    waits = described.task(3, state="pending", error="no suitable node", version=99)
+    found = tasks(last, waits, first)
+    assert cause_of(found).exit_code == 2
+    assert cause_of(found, first["ID"]).exit_code == 1
+    assert cause_of(found, waits["ID"]).exit_code == 2
+    assert cause_of(tasks(waits, described.task(4, state="preparing"))).kind == "placement"
+
+
+def test_a_jobs_task_may_end_well() -> None:
+    done = described.task(1, state="complete", desired="complete", JobIteration={"Index": 1})
+    assert cause_of(tasks(done)) is NOTHING
+
+
+# A program's last lines
+# ----------------------
+
+
+def test_the_last_lines_are_few_and_short() -> None:
+    lines = [f"line {n}" for n in range(20)] + ["", "x" * 5000]
+    told = cause("failed", "task: non-zero exit (1)", 1).with_log(lines, "rk3")
+    assert len(told.log) == LOG_LINES
+    assert max(map(len, told.log)) <= LINE_LIMIT
+    assert "“line 19” / “xxxx" in told.sentence()
+    assert "(node rk3). The last it wrote: “line 16”" in told.sentence()
+
+
+def test_only_a_program_that_has_run_is_asked_for_its_lines() -> None:
+    assert cause("failed", "task: non-zero exit (1)", 1).has_log
+    assert cause("failed", "task: non-zero exit (137): dockerexec: unhealthy container").has_log
+    assert not cause("rejected", "No such image: x").has_log
+    assert not cause("pending", "no suitable node").has_log
+
+
+@given(texts(), texts(), texts())
+def test_hostile_words_are_made_plain(error: str, line: str, node: str) -> None:
+    for state in ("failed", "rejected", "pending"):
+        told = cause(state, error).with_log([line], node)
+        assert_plain(told.sentence())
+        assert "`" not in told.sentence()
+    path = cause("rejected", f"bind source path does not exist: {error}")
+    assert_plain(path.sentence())
+
+
+# How it has ended, in words
+# --------------------------
+
+CRASH = Cause("crash", "its program ended with exit code 3", "t", 1, "rk3", 3, ("no password",))
+
+
+def seen(state: str) -> Any:
+    status = {"State": state, "Message": ""}
+    return parse_service({**described.service(), "UpdateStatus": status})
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        (Ended("web", Completed(1)), "service web: done, 1 task runs"),
+        (Ended("web", Completed(3)), "service web: done, 3 tasks run"),
+        (
+            Ended("web", Failed("paused", CRASH), Completed(2)),
+            "service web: the managers have paused the update: its program ended with exit code 3 "
+            "(node rk3). The last it wrote: “no password”. It was put back to what it was before",
+        ),
+        (
+            Ended("web", Failed("timeout", CRASH), Failed("timeout", CRASH)),
+            "Putting it back was asked for, but its tasks do not run (its program ended with exit "
+            "code 3 (node rk3). The last it wrote: “no password”): look at `docker service ps "
+            "--no-trunc web`",
+        ),
+        (
+            Ended("web", Failed("timeout", CRASH), Failed("superseded", NOTHING)),
+            "Putting it back was asked for, but somebody else has changed the service meanwhile",
+        ),
+        (
+            Ended("web", Failed("timeout", CRASH), Unseen("rk1: no answer")),
+            "but it could not be seen whether it has ended (rk1: no answer): look at `docker",
+        ),
+        (
+            Ended("web", Failed("timeout", CRASH), NotBegun("rpc error")),
+            "It could not be put back: rpc error",
+        ),
+        (Ended("web", Failed("timeout", CRASH)), "It was left as it is: look at `docker service"),
+        (
+            Ended("web", Failed("rolled back", CRASH), seen=seen("rollback_completed")),
+            "it was rolled back: its program ended with exit code 3 (node rk3). The last it "
+            "wrote: “no password”. It has what it had before",
+        ),
+        (
+            Ended("web", Failed("rolled back", CRASH), seen=seen("rollback_paused")),
+            "The managers' rollback has failed as well: look at `docker",
+        ),
+        (
+            Ended("web", Failed("rolled back", CRASH), seen=seen("rollback_started")),
+            "The managers' rollback goes on: look at `docker",
+        ),
+        (
+            Ended("web", NotBegun("name in use")),
+            "service web: the manager did not take the update, and nothing has changed: name in",
+        ),
+        (
+            Ended("web", NotBegun("x", overtaken=True)),
+            "somebody else has changed the service since",
+        ),
+        (Ended("web", Unseen("rk1: no answer")), "could not see how the update has ended: rk1: no"),
+    ],
+)
+def test_what_has_happened_is_told_in_one_line(ended: Ended, words: str) -> None:
+    assert words in ended.sentence()
+    assert_plain(ended.sentence())
+
+
+def test_one_outcome_alone_is_a_success() -> None:
+    assert Ended("web", Completed(1)).done
+    others = (Failed("paused", CRASH), NotBegun("x"), Unseen("x"))
+    assert not any(Ended("web", one).done for one in others)
+
+
+def test_who_is_overtaken_looks_again() -> None:
+    assert Ended("web", NotBegun("x", overtaken=True)).overtaken
+    assert Ended("web", Failed("superseded", NOTHING)).overtaken
+    others = (Completed(1), Failed("paused", CRASH), NotBegun("x"), Unseen("x"))
+    assert not any(Ended("web", one).overtaken for one in others)
+
+
+@given(texts())
+def test_a_hostile_name_harms_nobody(name: str) -> None:
+    for back in (None, Completed(1), Failed("timeout", CRASH), NotBegun(name)):
+        assert_plain(plain(Ended(name, Failed("timeout", CRASH), back).sentence()))
