@@ -12,14 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.backup import age_encryption
 from pyinfra_swarm.backup import record_file as backup_record
-from pyinfra_swarm.backup.age_encryption import NotOpened
 from pyinfra_swarm.backup.archive import Archive, Backup, Unusable, unpack
 from pyinfra_swarm.backup.offline_unlock import NotUnlocked, fitting, node_key_in, unlocked_state
 from pyinfra_swarm.backup.origin import plan_origin
 from pyinfra_swarm.backup.retention import plan_folder
 from pyinfra_swarm.keys import unlock_key_file as key_file
+from pyinfra_swarm.run import age_encryption
+from pyinfra_swarm.run.age_encryption import NotOpened
 from pyinfra_swarm.run.converge import given
 from pyinfra_swarm.run.findings import Notice, Refusal
 from pyinfra_swarm.settings.paths import from_user
@@ -39,7 +39,8 @@ def _content(file: str) -> bytes:
 def opened(file: str, identity: str) -> Archive | Refusal:
     """The backup, decrypted in memory, once a run."""
     if not age_encryption.available():
-        return _refused("pyrage, which decrypts it, is not installed", age_encryption.INSTALL)
+        reason = "pyrage, which decrypts it, is not installed"
+        return _refused(reason, age_encryption.install("backup"))
     try:
         encrypted = _content(file)
         key = from_user(identity).read_bytes()

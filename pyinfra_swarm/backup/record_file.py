@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from pyinfra_swarm.backup.record import Found, Written, as_line, parse
-from pyinfra_swarm.run.plain_file import content, opened
+from pyinfra_swarm.run.plain_file import content, opened, state_folder
 
 _LARGEST = 64 << 20
 """Bytes of a record that is read: two hundred thousand entries."""
@@ -16,9 +16,7 @@ _LARGEST = 64 << 20
 
 def place() -> Path:
     """Where the record is: in the user's folder for state, one for all clusters."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(state) if state.startswith("/") else Path(os.path.expanduser("~/.local/state"))
-    return base / "pyinfra-swarm" / "backups.jsonl"
+    return state_folder() / "backups.jsonl"
 
 
 def problem() -> str:

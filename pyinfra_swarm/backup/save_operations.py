@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 from pyinfra.api import Host, State
 
-from pyinfra_swarm.backup import age_encryption
 from pyinfra_swarm.backup import record_file as backup_record
 from pyinfra_swarm.backup.archive import HEADER, Archive, Backup, Manager, Unusable, examine, pack
 from pyinfra_swarm.backup.engine_files import ENGINE
@@ -35,7 +34,7 @@ from pyinfra_swarm.keys.unlock_operations import REACHABLE_MANAGER
 from pyinfra_swarm.networks.attachments import ATTACHED_TO_INGRESS
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Membership, managers_of, view
-from pyinfra_swarm.run import plain_file, reporting
+from pyinfra_swarm.run import age_encryption, plain_file, reporting
 from pyinfra_swarm.run.confirmation import Proposal, confirmed
 from pyinfra_swarm.run.converge import (
     Commands,
@@ -143,7 +142,8 @@ def _unwritable(place: Path) -> Refusal | None:
     # Not pathlib's: its questions raise PermissionError below a folder that may not be entered.
     there, is_folder = os.path.exists, os.path.isdir
     if not age_encryption.available():
-        reason, remedy = "pyrage, which encrypts it, is not installed", age_encryption.INSTALL
+        reason = "pyrage, which encrypts it, is not installed"
+        remedy = age_encryption.install("backup")
     elif given("to") and not is_folder(place):
         nearest = next(path for path in place.parents if there(path))
         if there(place):

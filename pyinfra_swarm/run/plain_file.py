@@ -10,6 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
+def state_folder() -> Path:
+    """Where this user's runs keep what outlives them; nothing is made."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(state) if state.startswith("/") else Path(os.path.expanduser("~/.local/state"))
+    return base / "pyinfra-swarm"
+
+
 @contextmanager
 def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
     """A plain file's descriptor; a new one (``O_CREAT``) can be read by its owner alone.

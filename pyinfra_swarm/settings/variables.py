@@ -95,8 +95,11 @@ class _FromMapping(EnvSettingsSource):
             return value
 
 
-def dotenv(path: Path) -> tuple[dict[str, str], list[Problem]]:
-    """The variables in a `.env`, if there is one; none of them where a line is wrong."""
+def dotenv(path: Path, *, interpolate: bool = True) -> tuple[dict[str, str], list[Problem]]:
+    """The variables in a `.env`, if there is one; none of them where a line is wrong.
+
+    interpolate: whether `${NAME}` in a value means another variable.
+    """
     if not path.is_file():
         return {}, []
     try:
@@ -114,7 +117,8 @@ def dotenv(path: Path) -> tuple[dict[str, str], list[Problem]]:
     ]
     if problems:
         return {}, problems
-    return {name: value or "" for name, value in dotenv_values(stream=StringIO(text)).items()}, []
+    found = dotenv_values(stream=StringIO(text), interpolate=interpolate)
+    return {name: value or "" for name, value in found.items()}, []
 
 
 def _settings_among(

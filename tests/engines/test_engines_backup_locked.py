@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pyinfra_swarm.backup import age_encryption
 from pyinfra_swarm.backup.archive import Archive, unpack
+from pyinfra_swarm.run import age_encryption
 from tests.engines.backups import (
     BACKUP,
     MANAGERS,

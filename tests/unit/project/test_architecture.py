@@ -145,10 +145,11 @@ ACTING = {
     *("rolling.wait_for_node", "rolling.wait_for_services"),
     # Files on this computer.
     *("backup.backup_file", "backup.record_file", "keys.unlock_key_file"),
-    # Looks whether an optional library is installed.
-    "backup.age_encryption",
     # The command, for whom files are linted without a host.
     "stacks.lint.cli",
+    # Values of secrets, and what starts programs to have them.
+    *("secrets.sources", "secrets.command", "secrets.clear_text", "secrets.core_dumps"),
+    *("secrets.digest", "secrets.seal_cache"),
 }
 """Modules in the room of a subject that are neither facts nor operations by name, and act."""
 

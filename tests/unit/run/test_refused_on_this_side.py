@@ -17,7 +17,7 @@ from typing import Any
 import pyrage
 import pytest
 
-from pyinfra_swarm.backup import age_encryption, backup_file
+from pyinfra_swarm.backup import backup_file
 from pyinfra_swarm.backup import force_new_cluster_operations as force
 from pyinfra_swarm.backup import record_file as backup_record
 from pyinfra_swarm.backup import recover_operations as recover
@@ -36,7 +36,7 @@ from pyinfra_swarm.removal import operations as removal
 from pyinfra_swarm.removal.steps import Leave
 from pyinfra_swarm.reset import operations as reset
 from pyinfra_swarm.rollback import operations as rollback
-from pyinfra_swarm.run import confirmation, limit, pyinfra_internals, reporting
+from pyinfra_swarm.run import age_encryption, confirmation, limit, pyinfra_internals, reporting
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.paths import ROOT

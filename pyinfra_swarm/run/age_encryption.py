@@ -1,4 +1,4 @@
-"""Encryption of backups with age (https://age-encryption.org), by pyrage, which is an extra.
+"""Encryption with age (https://age-encryption.org), by pyrage, which is an extra.
 
 Recipients are public keys: age's own (``age1…``) and SSH's (``ssh-ed25519``, ``ssh-rsa``). An
 identity is the private half: a file of age-keygen's, or an SSH key.
@@ -13,7 +13,10 @@ from typing import Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-INSTALL = "pip install 'pyinfra-swarm[backup]', in a clone pip install -r requirements.txt"
+
+def install(extra: str) -> str:
+    """How to get the library, by the extra that needs it."""
+    return f"pip install 'pyinfra-swarm[{extra}]', in a clone pip install -r requirements.txt"
 
 
 class NotOpened(Exception):

@@ -9,7 +9,7 @@ import gevent
 import pyrage
 import pytest
 
-from pyinfra_swarm.backup.age_encryption import NotOpened, decrypt, encrypt
+from pyinfra_swarm.run.age_encryption import NotOpened, decrypt, encrypt
 
 CONTENT = bytes(range(256)) * 4000
 
