@@ -116,7 +116,7 @@ def test_a_dry_run_on_fresh_hosts_tells_the_whole_plan_with_reasons(
     assert check.run.returncode == 0, check.run.stderr
     for host in names(fresh):
         own = [entry for entry in check.told if entry["host"] == host]
-        assert {entry["part"] for entry in own} == PARTS
+        assert {entry["part"] for entry in own} >= PARTS
         for entry in own:
             assert entry["kind"] == "change"
             assert entry["phase"] == "plan"
