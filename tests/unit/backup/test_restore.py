@@ -70,6 +70,16 @@ def test_on_fresh_hosts_it_is_put_back_forced_and_cleared() -> None:
     ]
 
 
+def test_a_manager_that_is_in_the_swarm_again_is_left_alone_unless_others_lead_it_too() -> None:
+    mine = (manager("rk2", LIVING), member("rk2"))
+    [finding] = restoring(rk2=mine)
+    assert isinstance(finding, Notice)
+    stopped = (Membership("stopped", node="node-rk1"), member("rk1"))
+    [finding] = restoring(rk2=mine, rk1=stopped)
+    assert isinstance(finding, Notice), "one that does not run is for the site to say"
+    only_refused(restoring(rk2=mine, rk1=(manager("rk1", LIVING), member("rk1"))), "is alive: rk1")
+
+
 def test_a_swarm_of_one_manager_is_not_forced() -> None:
     one = replace(BACKUP, managers=BACKUP.managers[1:2])
     assert [change.what for change in changes(restoring(one))] == ["the swarm's state"]

@@ -15,7 +15,9 @@ from pyinfra_swarm.docker.packages import (
     AddToGroup,
     Install,
     RecordConfiguration,
+    apt_name,
     members,
+    plan_packages,
     wanted_version,
 )
 from pyinfra_swarm.docker.paths import UNIT_DROP_IN
@@ -24,6 +26,7 @@ from pyinfra_swarm.run.findings import Change, Notice
 from tests.unit.docker.installations import (
     CONVERGED,
     FRESH,
+    ME,
     SETTINGS,
     declared,
     differing,
@@ -172,6 +175,20 @@ def test_a_host_that_has_docker_keeps_its_version() -> None:
     candidates = [offers("29.1.0")]
     version = wanted_version(SETTINGS, CONVERGED, [CONVERGED], candidates)
     assert packages_of(CONVERGED, version) == []
+
+
+def test_apts_name_of_a_version_is_the_one_it_offers() -> None:
+    offered = ("5:29.1.0-1~debian.13~trixie", "5:28.5.2-1~debian.13~trixie")
+    assert apt_name("28.5.2", offered) == offered[1]
+    assert apt_name("28.5.1", offered) is None
+    assert apt_name(None, offered) is None
+
+
+def test_the_first_configuration_has_nothing_that_no_engine_has_judged() -> None:
+    settings = declared(daemon={"debug": True})
+    found = plan_packages(settings, ME, FRESH, None, in_swarm=False)
+    [install] = [step for step in found if isinstance(step, Install)]
+    assert install.first_configuration == daemon_json(SETTINGS, "0")
 
 
 def test_a_change_carries_what_it_takes() -> None:

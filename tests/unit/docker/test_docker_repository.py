@@ -33,6 +33,7 @@ def test_without_curl_the_engine_could_not_be_asked() -> None:
 
 def test_a_missing_key_is_fetched() -> None:
     change = the(Change, plan_repository(SETTINGS, differing(keyring="")))
+    assert change.found == ""
     assert "is missing" in change.sentence()
     assert change.expected == LAB_KEY
 

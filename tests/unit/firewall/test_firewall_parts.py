@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.firewall.docker_bridges import Interfaces, parse_list, plan_interfaces
 from pyinfra_swarm.firewall.iptables_rule import Rule, parse
 from pyinfra_swarm.firewall.policy import FAMILIES, Policy, covers
 from pyinfra_swarm.firewall.rules import chains
@@ -139,40 +138,6 @@ class TestARuleAsItIsPrinted:
     def test_one_that_is_cut_off_is_an_error(self) -> None:
         with pytest.raises(ValueError, match="quotation"):
             parse('-m comment --comment "a -j DROP')
-
-
-class TestTheHostsListOfItsInterfaces:
-    LISTED = Interfaces(docker=("br-0123456789ab", "kuh"), outside=("eth0",), shared=("br0",))
-
-    def said(self, *of_docker: str) -> list[str]:
-        return [each.sentence() for each in plan_interfaces(self.LISTED, of_docker)]
-
-    def test_is_read_by_word(self) -> None:
-        lines = ["docker br-0123456789ab", "docker kuh", "outside eth0", "shared br0"]
-        assert parse_list([*lines, "", "docker", "unheard of"]) == self.LISTED
-
-    def test_that_agrees_with_the_engine_is_no_difference(self) -> None:
-        assert self.said("docker0", "br-0123456789ab", "kuh", "br0") == []
-        assert plan_interfaces(self.LISTED, None) == []
-
-    def test_that_lacks_a_bridge_of_dockers(self) -> None:
-        (said,) = self.said("docker0", "br-0123456789ab", "kuh", "br0", "db0")
-        assert said == "Docker's bridges: the host's list of them lacks db0"
-
-    def test_that_trusts_what_docker_does_not_know(self) -> None:
-        (said,) = self.said("docker0", "br-0123456789ab", "br0", "db0")
-        assert said == "Docker's bridges: the host's list of them lacks db0 and still trusts kuh"
-
-    def test_names_all_that_differ_in_one_order(self) -> None:
-        listed = Interfaces(docker=("kuh7", "kuh3", "kuh9", "kuh1", "kuh5"))
-        (found,) = plan_interfaces(listed, ("db7", "db3", "db9", "db1", "db5"))
-        assert "lacks db1, db3, db5, db7, db9 and" in found.reason
-        assert found.reason.endswith("still trusts kuh1, kuh3, kuh5, kuh7, kuh9")
-
-    def test_may_or_may_not_hold_the_bridges_that_docker_always_calls_the_same(self) -> None:
-        always = ("docker0", "docker_gwbridge")
-        assert plan_interfaces(Interfaces(), always) == []
-        assert plan_interfaces(Interfaces(docker=always), ()) == []
 
 
 class TestWhoIsCovered:

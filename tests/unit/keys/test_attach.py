@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from pyinfra_swarm.keys.attach import plan_attachment
+from pyinfra_swarm.keys.unlock_key import KeyFile
 from pyinfra_swarm.run.findings import Change, Refusal
 from tests.builders import FRESH, declared, the
 from tests.unit.keys.clusters import (
@@ -49,6 +52,17 @@ def test_nothing_is_connected_where_no_manager_says_how_the_swarm_is() -> None:
     assert plan_attachment(LOCKING, without, RK2, FILE) == []
     worker = of(AUTOLOCKED, "rk4", in_ingress=False)
     assert plan_attachment(LOCKING, worker, RK4, FILE) == []
+
+
+def test_a_silent_host_is_left_alone() -> None:
+    silent = {**CUT_OFF, "rk2": None}
+    assert plan_attachment(LOCKING, silent, RK2, FILE) == []
+
+
+@pytest.mark.parametrize("file", [None, NO_FILE_YET, replace(FILE, problem="it is a folder")])
+def test_no_engine_is_restarted_without_the_key_in_its_file(file: KeyFile | None) -> None:
+    sentence = the(Refusal, plan_attachment(LOCKING, CUT_OFF, RK2, file))
+    assert "it would be locked again" in sentence
 
 
 def test_of_two_managers_neither_can_be_spared_so_none_is_asked_for() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pyinfra_swarm.keys.root_ca import plan_ca_rotation
 from pyinfra_swarm.run.findings import Change, Refusal
-from tests.builders import the
+from tests.builders import FRESH, the
 from tests.unit.keys.clusters import (
     CONVERGED,
     DOWN,
@@ -76,3 +76,8 @@ def test_two_nodes_that_hold_it_up_are_named() -> None:
     assert "before rk3 and rk4 have a certificate of the new one, and they are down" in sentence
     untold = of(CONVERGED, "rk1", spec=None)
     assert "no declared manager" in the(Refusal, plan_ca_rotation(SETTINGS, untold, RK1))
+
+
+def test_without_a_swarm_nothing_is_replaced() -> None:
+    fresh = dict.fromkeys(CONVERGED, FRESH)
+    assert "no declared manager" in the(Refusal, plan_ca_rotation(SETTINGS, fresh, RK1))

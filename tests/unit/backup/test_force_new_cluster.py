@@ -1,0 +1,67 @@
+"""How a swarm continues with one manager, and what the lost ones leave behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyinfra_swarm.backup.force_new_cluster import (
+    ClearEntry,
+    ContinueAlone,
+    PutStateBack,
+    TakeLockOff,
+    cleared,
+    continuing_alone,
+    forced,
+    if_claim_is_false,
+    lost_entries,
+    lost_manager,
+)
+from pyinfra_swarm.run.findings import Finding, Notice
+from tests.builders import SETTINGS
+from tests.unit.backup.lost_managers import manager, node
+
+WORDS = ("the swarm", "of two managers one is lost")
+
+
+@pytest.mark.parametrize(
+    ("step", "how"),
+    [
+        (forced("rk1"), ContinueAlone("s", True, force=True, put_back=False, take_lock_off=False)),
+        (
+            PutStateBack(*WORDS),
+            ContinueAlone("s", True, force=False, put_back=True, take_lock_off=False),
+        ),
+        (
+            TakeLockOff(*WORDS),
+            ContinueAlone("s", True, force=False, put_back=False, take_lock_off=True),
+        ),
+        (Notice(*WORDS), ContinueAlone("s", True)),
+    ],
+)
+def test_how_it_continues_is_what_the_plan_has_steps_for(step: Finding, how: ContinueAlone) -> None:
+    assert continuing_alone([step], cluster="s", autolock=True) == how
+    assert (how.force, how.put_back, how.take_lock_off).count(True) == (
+        not isinstance(step, Notice)
+    )
+
+
+def test_an_entry_is_lost_where_a_manager_is_no_member_and_not_the_one_that_says_so() -> None:
+    entries = (
+        node("rk1", reachability=""),
+        node("rk2", state="down", reachability=""),
+        node("rk3"),
+        node("rk4"),
+    )
+    assert [one.hostname for one in lost_entries(manager("rk1", entries))] == ["rk2"]
+
+
+def test_an_entry_is_cleared_under_its_name_or_else_its_id() -> None:
+    lost = [lost_manager("id2", "rk2", "192.0.2.2"), lost_manager("id3", "", "192.0.2.3")]
+    steps = cleared([*lost, lost_manager("id1", "rk1", "192.0.2.1")], "id1")
+    assert [step.what for step in steps] == ["node rk2", "node id3"]
+    assert [step.name for step in steps if isinstance(step, ClearEntry)] == ["rk2", "id3"]
+
+
+def test_only_of_a_declared_worker_a_claim_may_be_false() -> None:
+    assert if_claim_is_false(SETTINGS, "rk1") == ""
+    assert "rk4 is declared a worker" in if_claim_is_false(SETTINGS, "rk4")
