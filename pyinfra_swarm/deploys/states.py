@@ -13,6 +13,7 @@ from pyinfra_swarm.docker import operations as docker_operations
 from pyinfra_swarm.firewall import operations as firewall_operations
 from pyinfra_swarm.keys import autolock_operations, certificates_operations
 from pyinfra_swarm.preflight import operations as preflight_operations
+from pyinfra_swarm.secrets import operations as secrets_operations
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.ssh import operations as ssh_operations
 from pyinfra_swarm.swarm import (
@@ -29,6 +30,7 @@ __all__ = [
     "docker",
     "firewall",
     "preflight",
+    "secrets",
     "site",
     "ssh",
     "swarm",
@@ -48,6 +50,7 @@ def site(settings: Settings | None = None, **arguments: Any) -> None:
     docker(settings, **arguments)
     firewall(settings, **arguments)
     swarm(settings, **arguments)
+    secrets(settings, **arguments)
 
 
 @deploy("Preflight")
@@ -124,3 +127,11 @@ def swarm(settings: Settings) -> None:
         settings=settings, name="certificates as declared, and renewed"
     )
     autolock_operations.as_declared(settings=settings, name="autolock as declared, its key kept")
+
+
+@deploy("Secrets and configs")
+def secrets(settings: Settings) -> None:
+    """Declared secrets and configs: new values rotated into the services that use them."""
+    secrets_operations.as_declared(
+        settings=settings, name="a version of each, and every service with the current one"
+    )

@@ -123,6 +123,7 @@ def _measures(report: Report) -> Iterator[Metric]:
             "Managers that the leader reaches.",
             (Sample(float(managers["reachable"]), cluster),),
         )
+    yield from _versions(report)
     yield Metric(
         "swarm_drift_measure", "Other values that parts of the job report.", tuple(_others(report))
     )
@@ -135,6 +136,32 @@ def _of_hosts(report: Report, what: str, name: str, meaning: str, convert: Any) 
         if is_number(value := host.measures.get(what, ""))
     ]
     return Metric(name, meaning, tuple(samples))
+
+
+def _versions(report: Report) -> Iterator[Metric]:
+    """Of declared secrets and configs, as ``secrets.plan.measures`` gives them."""
+    listed = report.measures.get("secrets and configs")
+    entries = (
+        [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+    )
+    for name, meaning, key in (
+        ("swarm_secret_age_days", "Days since the current version was created.", "age_days"),
+        ("swarm_secret_versions", "Versions that the swarm has.", "versions"),
+        ("swarm_secret_users", "Services that use any version.", "users"),
+    ):
+        samples = {
+            (str(one.get("kind")), str(one.get("name"))): float(value)
+            for one in entries
+            if is_number(value := one.get(key))
+        }
+        yield Metric(
+            name,
+            meaning,
+            tuple(
+                Sample(value, {"cluster": report.cluster, "kind": kind, "name": own})
+                for (kind, own), value in samples.items()
+            ),
+        )
 
 
 _OWN = ("certificate expires", "range list fetched")

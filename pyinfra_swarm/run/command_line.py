@@ -64,6 +64,7 @@ class Option:
 
 OPTIONS = (
     Option("all", "yes", ["reboot"]),
+    Option("back", "yes", ["secrets"]),
     Option("confirm", "WORD", _CONFIRMED),
     Option("downgrade", "accepted", ["upgrade"]),
     Option("drain", "yes|no", ["backup"]),
@@ -75,8 +76,10 @@ OPTIONS = (
     Option("identity", "PATH", ["restore"], needed=["restore"]),
     Option("interruption", "accepted", _ROLLING),
     Option("key_file", "PATH", [*_ROLLING, "docker", "site", "unlock"]),
+    Option("names", "FILE", ["secrets"]),
     Option("purge", "docker", ["reset"]),
     Option("refresh", "now", ["firewall", "site"]),
+    Option("secret", "NAME", ["secrets"]),
     Option("to", "PATH", ["backup"]),
     Option("unlock", "PATH", ["recover", "restore"]),
     Option("wait", "SECONDS", _ROLLING),

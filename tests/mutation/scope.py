@@ -21,6 +21,7 @@ _ROLLING = (
 )
 _FIREWALL = ("firewall_plan", "firewall_parts", "firewall_members", "firewall_policy", "identity")
 _DRIFT = ("drift_report", "drift_history", "drift_terminal")
+_SECRETS = ("secrets_plan", "secrets_objects", "secret_names", "objects_fact")
 
 _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/access/plan": ("access_plan", "access_fact"),
@@ -82,6 +83,10 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/services/ended": ("services_cause",),
     "pyinfra_swarm/services/service": ("service_described", "services_verdict"),
     "pyinfra_swarm/services/verdict": ("services_verdict",),
+    "pyinfra_swarm/secrets/plan": _SECRETS,
+    "pyinfra_swarm/secrets/coming": _SECRETS,
+    "pyinfra_swarm/secrets/notices": _SECRETS,
+    "pyinfra_swarm/secrets/objects": _SECRETS,
     "pyinfra_swarm/ssh/plan": ("sshd_plan",),
     "pyinfra_swarm/ssh/overriding_lines": ("sshd_overriding_lines", "sshd_plan"),
     "pyinfra_swarm/nodes/quorum": ("quorum", *_SWARM),

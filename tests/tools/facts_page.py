@@ -79,13 +79,20 @@ def something_to_show(manager: str) -> Iterator[None]:
 _SHOWN = """\
 set -e
 docker network create --driver overlay --attachable --opt encrypted notes
+label() { printf -- '--label pyinfra-swarm.%s=%s ' name "$1" version "$2" turn "$2"; }
+for version in 1 2; do
+  printf made-up | docker secret create $(label db_password $version) db_password_v$version -
+done
 docker service create -q --detach=false --name web --mode global --publish 80:80 --network notes \
-  lab/web:1
+  --secret source=db_password_v1,target=db_password lab/web:1
+docker service update -q --secret-rm db_password_v1 \
+  --secret-add source=db_password_v2,target=db_password web
 docker run -d --name alone --network notes lab/web:1
 """
 _GONE = """\
 docker rm -f alone
 docker service rm web
+until docker secret rm db_password_v1 db_password_v2; do sleep 1; done
 until docker network rm notes; do sleep 1; done
 """
 _AUTOLOCK = "docker swarm update --autolock={on} >/dev/null"

@@ -56,6 +56,11 @@ def test_every_metric_is_in_its_table() -> None:
         measure("certificate expires", AT.timestamp(), host="rk1"),
         measure("range list fetched", AT.timestamp(), host="rk1"),
         measure("anything", 1, host="rk1"),
+        measure(
+            "secrets and configs",
+            [{"kind": "secret", "name": "db", "versions": 2, "users": 1, "age_days": 3.5}],
+            part="secrets",
+        ),
     ]
     there = set(re.findall(r"(?m)^# TYPE (\w+)", render(reported(run_of(records)))))
     assert set(re.findall(r"(?m)^\| `(swarm_\w+)`", TEXT)) == there

@@ -111,3 +111,22 @@ def test_whatever_a_part_reports_is_valid(what: str, cluster: str, number: float
     report = reported(run_of(records), cluster=cluster)
     samples = parsed(report)
     assert len([name for name, _ in samples if name == "swarm_drift_host_unknown"]) == len(HOSTS)
+
+
+def test_secrets_and_configs_have_an_age_versions_and_users() -> None:
+    of = {"kind": "secret", "name": "db"}
+    told = [
+        {**of, "version": 3, "versions": 2, "users": 4, "age_days": 10.25},
+        {"kind": "config", "name": "db", "version": 0, "versions": 0, "users": 0, "age_days": None},
+        "nonsense",
+    ]
+    samples = parsed(reported(run_of([*all_looked(), measure("secrets and configs", told)])))
+
+    def said(metric: str, kind: str = "secret") -> float | None:
+        return samples.get((metric, frozenset({"cluster": "home", **of, "kind": kind}.items())))
+
+    assert said("swarm_secret_age_days") == 10.25
+    assert said("swarm_secret_versions") == 2
+    assert said("swarm_secret_users") == 4
+    assert said("swarm_secret_age_days", "config") is None
+    assert said("swarm_secret_users", "config") == 0

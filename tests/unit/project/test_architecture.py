@@ -141,7 +141,7 @@ def test_nothing_is_imported_by_a_string() -> None:
 
 ACTING = {
     # Facts and parts of operations, under names of their own.
-    *("nodes.observing", "rolling.stages"),
+    *("nodes.observing", "rolling.stages", "secrets.observing"),
     *("rolling.wait_for_node", "rolling.wait_for_services"),
     # Files on this computer.
     *("backup.backup_file", "backup.record_file", "keys.unlock_key_file"),

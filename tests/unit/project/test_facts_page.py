@@ -55,6 +55,15 @@ TRUE: dict[str, dict[str, Any]] = {
         "unconfirmed": False,
     },
     "facts.docker.Info": {"engine": "running", "ServerVersion": "28.5.2", "Containers": 2},
+    "facts.secrets.Objects": {
+        "problem": "",
+        "objects.0.name": "db_password_v1",
+        "objects.1.of": "db_password",
+        "objects.1.version": 2,
+        "services.0.name": "web",
+        "services.0.uses": ["secret db_password_v2"],
+        "services.0.used": ["secret db_password_v1"],
+    },
     "facts.docker.IngressNetwork": {
         "exists": True,
         "encrypted": True,

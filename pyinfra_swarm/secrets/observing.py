@@ -1,0 +1,117 @@
+"""What an operation has to know of declared values, and of tasks, before it can plan.
+
+A value is read once a run, compared with what the swarm's labels say of theirs, and kept in this
+process until the run ends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pyinfra.api import Host
+
+from pyinfra_swarm.engine.api import API
+from pyinfra_swarm.run.context import this_run
+from pyinfra_swarm.run.converge import Unobserved
+from pyinfra_swarm.run.onhost import program
+from pyinfra_swarm.run.script import quietly
+from pyinfra_swarm.secrets.digest import matches
+from pyinfra_swarm.secrets.objects import Key, Line, Seen, lines
+from pyinfra_swarm.secrets.plan import may_go
+from pyinfra_swarm.secrets.sources import read_all
+from pyinfra_swarm.secrets.steps import Asked, Wanted
+from pyinfra_swarm.secrets.value import Unreadable, Value
+from pyinfra_swarm.services.service import parse_tasks, references
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings import Config, Secret, Settings
+
+
+@dataclass
+class _Values:
+    """What this run has read of the declared values."""
+
+    read: dict[Key, Value | Unreadable] = field(default_factory=dict, repr=False)
+
+
+def declared(settings: Settings) -> dict[Key, Secret | Config]:
+    """What is declared, secrets first, by kind and name."""
+    every: list[Secret | Config] = [*settings.secrets, *settings.configs]
+    return {Key(one.kind, one.name): one for one in every}
+
+
+def value(settings: Settings, key: Key) -> Value:
+    """A declared value, as this run has read it. Raises :class:`secrets.value.Unreadable`."""
+    found = _values(settings, [key])[key]
+    if isinstance(found, Unreadable):
+        raise found
+    return found
+
+
+def wanted(settings: Settings, seen: Seen, asked: Asked) -> tuple[Wanted, ...]:
+    """What is declared, and which version has its value.
+
+    Nothing is read for a way back, nor of what is not asked for.
+    """
+    every = declared(settings)
+    chosen = [key for key in every if asked.secret in ("", key.name)]
+    read = {} if asked.back else _values(settings, chosen)
+    there = lines(seen.objects, every)
+    return tuple(_wanted(key, one, there[key], read) for key, one in every.items())
+
+
+def _wanted(
+    key: Key, one: Secret | Config, line: Line, read: Mapping[Key, Value | Unreadable]
+) -> Wanted:
+    found = read.get(key)
+    if isinstance(found, Unreadable):
+        return Wanted(key, "", found.problem, found.remedy, one.adopt, one.max_age_seconds)
+    matching = ""
+    if isinstance(found, Value):
+        template = one.kind == "config" and one.template
+        candidates = line.candidates(template=template)
+        matching = next((each.id for each in candidates if matches(found, each.sealed)), "")
+    return Wanted(key, matching, "", "", one.adopt, one.max_age_seconds)
+
+
+def _values(settings: Settings, keys: Sequence[Key]) -> Mapping[Key, Value | Unreadable]:
+    kept, every = this_run(_Values).read, declared(settings)
+    missing = [key for key in keys if key not in kept]
+    found = read_all([every[key] for key in missing], settings.folder)
+    kept.update(zip(missing, found, strict=True))
+    return kept
+
+
+def living(host: Host, wanted: Sequence[Wanted], seen: Seen, asked: Asked) -> frozenset[str]:
+    """The ids of the secrets and configs of tasks that have not ended.
+
+    Asked of this manager only where an old version could go: it has seldom something to tell.
+    """
+    going = {one.id for one in may_go(wanted, seen, asked=asked)}
+    return tasks_use(host, seen) if going else frozenset()
+
+
+def tasks_use(host: Host, seen: Seen) -> frozenset[str]:
+    """The ids of the secrets and configs that tasks of the swarm's services use still.
+
+    Raises :class:`Unobserved` where the manager does not say.
+    """
+    services = [user.id for user in seen.users]
+    if not services:
+        return frozenset()
+    ask = program(
+        __file__, "tasks.sh", using=[API], services=json.dumps({"service": sorted(services)})
+    )
+    outcome = quietly(host, ask)
+    if not outcome.done:
+        raise Unobserved(f"{host.name} did not list the tasks of services: {outcome.problem}")
+    tasks = parse_tasks(outcome.text)
+    return frozenset(
+        one.id
+        for task in tasks
+        if not task.ended
+        for one in references({"TaskTemplate": task.template})
+    )

@@ -1,0 +1,110 @@
+"""Declared secrets and configs in the swarm, and every service with the current version."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from pyinfra_swarm.keys.refusals import no_manager
+from pyinfra_swarm.nodes.membership import Observed, acting_manager
+from pyinfra_swarm.nodes.observing import acting_left_out, memberships
+from pyinfra_swarm.run import records
+from pyinfra_swarm.run.command_line import deploys
+from pyinfra_swarm.run.converge import (
+    Commands,
+    call,
+    converges,
+    current_host,
+    given,
+    is_executing,
+    observe,
+    report,
+)
+from pyinfra_swarm.run.findings import Finding, changes, refusals, unhandled
+from pyinfra_swarm.run.pyinfra_internals import given_options
+from pyinfra_swarm.secrets import facts, names_operations, observing, steps_operations
+from pyinfra_swarm.secrets.names import WriteNames
+from pyinfra_swarm.secrets.objects import Seen
+from pyinfra_swarm.secrets.plan import measures, names_after, plan
+from pyinfra_swarm.secrets.steps import (
+    Asked,
+    Await,
+    Create,
+    Flip,
+    MakeCurrent,
+    Remove,
+    Withdraw,
+)
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings import Settings
+
+PART = "secrets"
+
+
+@converges("secrets")
+def as_declared(settings: Settings) -> Commands:
+    """A version of each declared secret and config, and all services with the current ones.
+
+    Where nothing is declared it asks nothing, unless ``deploys/secrets.py`` is what was called.
+    ``--data secret=NAME`` limits it to one, and uses a version again that was taken back.
+    ``--data back=yes`` with it takes the current version back. ``--data names=FILE`` writes the
+    current versions' names to a file here.
+
+    + settings: of them ``secrets`` and ``configs``
+    """
+    asked = Asked(given("secret") or "", back=given("back") is not None)
+    alone = deploys(given_options().get("operations") or ()) == ["secrets"]
+    if not (settings.secrets or settings.configs or alone):
+        report(PART, [])
+        return
+    observed = memberships()
+    acting = acting_manager(settings, observed)
+    if acting is None:
+        report(PART, _without_manager(settings, observed, asked))
+        return
+    if alone:
+        report(PART, acting_left_out(settings, observed))
+    if current_host().name != acting:
+        report(PART, [])
+        return
+    seen = observe(facts.Objects)
+    wanted = observing.wanted(settings, seen, asked)
+    living = observing.living(current_host(), wanted, seen, asked)
+    now = time.time()
+    findings = plan(wanted, seen, asked=asked, living=living, now=now)
+    if not refusals(findings):
+        names = names_after(wanted, seen, asked)
+        findings += names_operations.planned(given("names") or "", names)
+    keys = [one.key for one in wanted]
+    records.measure(PART, "secrets and configs", lambda: measures(keys, seen, now))
+    report(PART, findings)
+    for step in changes(findings):
+        match step:
+            case Create():
+                yield call(steps_operations.create, settings, step)
+            case MakeCurrent() | Withdraw():
+                yield call(steps_operations.set_labels, step)
+            case Await():
+                yield call(steps_operations.see_through, step)
+            case Flip():
+                yield call(steps_operations.flip, step)
+            case Remove():
+                yield call(steps_operations.remove, settings, asked, step)
+            case WriteNames():
+                yield call(names_operations.write, step)
+            case _:
+                raise unhandled(step)
+
+
+def _without_manager(settings: Settings, observed: Observed, asked: Asked) -> list[Finding]:
+    """What is told where no manager speaks for a swarm: while a new one is only planned, what
+    will be created in it; else nothing can be done."""
+    if current_host().name != settings.managers[0].name:
+        return []
+    to_come = all(own is None or own.in_none for own in observed.values())
+    if is_executing() or not to_come:
+        return [no_manager("no secret or config is created")]
+    nothing = Seen()
+    wanted = observing.wanted(settings, nothing, asked)
+    return plan(wanted, nothing, asked=asked, now=time.time())

@@ -1,0 +1,234 @@
+"""How the steps of :mod:`secrets.plan` are carried out, by the manager that acts for the swarm.
+
+Each looks again before it changes anything: between the plan and its turn other steps were carried
+out, and anybody may have changed a service meanwhile.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import TYPE_CHECKING
+
+from pyinfra.api import Host, State
+
+from pyinfra_swarm.engine.api import API
+from pyinfra_swarm.run import no_answer, reporting
+from pyinfra_swarm.run.converge import Unobserved, forget_observations, observe_on
+from pyinfra_swarm.run.findings import Notice
+from pyinfra_swarm.run.onhost import program
+from pyinfra_swarm.run.script import Outcome, quietly
+from pyinfra_swarm.secrets import observing
+from pyinfra_swarm.secrets.digest import seal
+from pyinfra_swarm.secrets.facts import Objects
+from pyinfra_swarm.secrets.objects import (
+    NAME,
+    SEALED,
+    TURN,
+    VERSION,
+    WITHDRAWN,
+    Object,
+    Seen,
+)
+from pyinfra_swarm.secrets.plan import flipped, unneeded
+from pyinfra_swarm.secrets.steps import (
+    Asked,
+    Await,
+    Create,
+    Flip,
+    MakeCurrent,
+    Remove,
+    Withdraw,
+)
+from pyinfra_swarm.services import operations as services
+from pyinfra_swarm.services.ended import Ended
+from pyinfra_swarm.services.programs import awaiting_news
+from pyinfra_swarm.services.service import (
+    Service,
+    parse_service,
+)
+from pyinfra_swarm.services.verdict import Failed
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings import Settings
+
+PART = "secrets"
+AGAIN = "Run the same command again: it looks again, and goes on from there"
+
+
+def _look(host: Host) -> Seen:
+    """What this manager says now. Raises ``Unobserved``."""
+    forget_observations()
+    return observe_on(host.name, Objects)
+
+
+# Versions
+# --------
+
+
+def create(state: State, host: Host, settings: Settings, step: Create) -> bool:
+    """Create a version. Its value goes to the engine in the body of one request."""
+    value = observing.value(settings, step.key)
+    sealed, name = seal(value), step.key.versioned(step.version)
+    data = base64.b64encode(value.data).decode()
+    body: dict[str, object] = {
+        "Name": name,
+        "Labels": {
+            NAME: step.key.name,
+            VERSION: str(step.version),
+            TURN: str(step.turn),
+            SEALED: sealed,
+        },
+        "Data": data,
+    }
+    declared = observing.declared(settings)[step.key]
+    if declared.kind == "config" and declared.template:
+        body["Templating"] = {"Name": "golang"}
+    ask = program(__file__, "create.sh", using=[API], kind=f"{step.key.kind}s")
+    outcome = quietly(host, ask, stdin=json.dumps(body), hidden=[data, *_texts(value.data)])
+    if outcome.done:
+        return True
+    # Whoever saw no answer does not know whether the engine has done it: the seal is ours alone.
+    if any(one.sealed == sealed for one in _look(host).objects):
+        return True
+    return _failed(host, f"creating {step.key.kind} {name}", outcome)
+
+
+def _texts(data: bytes) -> list[str]:
+    """The value as an error could repeat it, unless it is so short that it says nothing."""
+    text = data.decode(errors="replace")
+    return [text] if len(text) > 3 else []
+
+
+def set_labels(state: State, host: Host, step: MakeCurrent | Withdraw) -> bool:
+    """Make a version the current one again, or take it back: both are labels."""
+    found = _object(_look(host), step.id)
+    if found is None:
+        return _gone(host, str(step.key))
+    labels = {key: text for key, text in found.labels.items() if key != WITHDRAWN}
+    match step:
+        case MakeCurrent(turn=turn):
+            labels[TURN] = str(turn)
+        case Withdraw():
+            labels[WITHDRAWN] = str(int(time.time()))
+    ask = program(
+        __file__,
+        "set_labels.sh",
+        using=[API],
+        kind=f"{found.kind}s",
+        id=found.id,
+        index=str(found.index),
+    )
+    body = json.dumps({"Name": found.name, "Labels": labels})
+    outcome = quietly(host, ask, stdin=body)
+    return outcome.done or _failed(host, f"writing the labels of {found.name}", outcome)
+
+
+def remove(state: State, host: Host, settings: Settings, asked: Asked, step: Remove) -> bool:
+    """Remove an old version, unless something could need it by now. Nothing fails by that."""
+    seen = _look(host)
+    tasks = observing.tasks_use(host, seen)
+    wanted = observing.wanted(settings, seen, asked)
+    going = [
+        one.id
+        for each in wanted
+        if each.key == step.key
+        for one in unneeded(each, seen, tasks, asked=asked)
+    ]
+    if step.id not in going:
+        if _object(seen, step.id) is not None:
+            reporting.report(host, PART, [_kept(step, "something could need it still")])
+        return True
+    ask = program(__file__, "remove.sh", using=[API], kind=f"{step.key.kind}s", id=step.id)
+    outcome = quietly(host, ask)
+    if outcome.silent:
+        return _failed(host, f"removing {step.name}", outcome)
+    if not outcome.done:
+        reporting.report(host, PART, [_kept(step, outcome.problem)])
+    return True
+
+
+def _kept(step: Remove, why: str) -> Notice:
+    return Notice(
+        f"{step.key.kind} {step.name}",
+        f"is an old version, and stays: {why}",
+        remedy="The next run looks again",
+    )
+
+
+def _object(seen: Seen, id: str) -> Object | None:
+    return next((one for one in seen.objects if one.id == id), None)
+
+
+# Services
+# --------
+
+
+def flip(state: State, host: Host, step: Flip) -> bool:
+    """Give a service the current versions, and see it through to its end."""
+    for _ in range(_TRIES):
+        seen = _look(host)
+        service = _service(host, step.id)
+        if service is None:
+            return True  # it was removed meanwhile
+        spec = flipped(service.spec, seen, step)
+        if spec is None:
+            return True  # somebody else has done it
+        ended = services.update(host, service, spec, doing=f"flipping it to {step.expected}")
+        if ended.done or not ended.overtaken:
+            break
+    return ended.done or _not_done(host, ended)
+
+
+_TRIES = 3
+"""How often a flip is tried where somebody else changes the service at the same time."""
+
+
+def see_through(state: State, host: Host, step: Await) -> bool:
+    """Wait for an update that was begun before; put the service back if it fails and was ours."""
+    service = _service(host, step.id)
+    if service is None:
+        return True
+    ended = services.await_update(host, service, 0)
+    match ended.outcome:
+        case Failed(by="paused" | "timeout") if step.ours and ended.seen and ended.seen.previous:
+            back = services.put_back(host, ended.seen, ended.seen.previous)
+            ended = Ended(ended.name, ended.outcome, back.outcome, back.seen)
+    return ended.done or _not_done(host, ended)
+
+
+def _service(host: Host, id: str) -> Service | None:
+    """A service, whole; ``None`` where there is none of that id. Raises ``Unobserved``.
+
+    What it holds is shown nowhere: its environment may have passwords in it.
+    """
+    outcome = quietly(host, awaiting_news(id, "", 0))
+    if not outcome.done:
+        raise Unobserved(f"{host.name} did not describe a service: {outcome.problem}")
+    if "gone" in outcome.said:
+        return None
+    return parse_service(json.loads("\n".join(outcome.said["service"])))
+
+
+def _not_done(host: Host, ended: Ended) -> bool:
+    reporting.failed(
+        host,
+        f"{ended.sentence()}. Services that come after it were left as they are, and no version "
+        "was removed. Mend the cause, and run the same command again: it goes on from there",
+    )
+    return False
+
+
+def _failed(host: Host, doing: str, outcome: Outcome) -> bool:
+    if outcome.silent:
+        words = no_answer.on_another_host(doing, host.name, outcome.problem)
+    else:
+        words = f"{doing} failed: {outcome.problem}. {AGAIN}"
+    reporting.failed(host, words)
+    return False
+
+
+def _gone(host: Host, what: str) -> bool:
+    reporting.failed(host, f"{what}: the version has been removed meanwhile. {AGAIN}")
+    return False

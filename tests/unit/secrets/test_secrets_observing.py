@@ -1,0 +1,93 @@
+"""Which values are read, and which version is found to have a declared one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from pyinfra_swarm.run.context import begin_another_run
+from pyinfra_swarm.secrets import observing
+from pyinfra_swarm.secrets.digest import seal
+from pyinfra_swarm.secrets.objects import Key
+from pyinfra_swarm.secrets.steps import NOTHING, Asked
+from pyinfra_swarm.secrets.value import Unreadable, Value
+from pyinfra_swarm.settings import Settings
+from tests.builders import declared
+from tests.unit.secrets.swarms import DB, NOW, SITE, seen, version
+
+SETTINGS = declared(
+    secrets=[{"name": "db_password", "env": "DB", "max_age": "2d"}],
+    configs=[{"name": "site", "env": "SITE", "template": True, "adopt": True}],
+)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The names of what was read, in order; each value is the name."""
+    names: list[str] = []
+
+    def reading(every: Sequence[object], base: Path) -> list[Value | Unreadable]:
+        names.extend(one.name for one in every)  # type: ignore[attr-defined]
+        return [Value(one.name.encode()) for one in every]  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(observing, "read_all", reading)
+    begin_another_run()
+    yield names
+    begin_another_run()
+
+
+def matching(settings: Settings, *objects: object, asked: Asked = NOTHING) -> dict[Key, str]:
+    found = observing.wanted(settings, seen(*objects), asked)  # type: ignore[arg-type]
+    return {one.key: one.matching for one in found}
+
+
+def test_each_value_is_read_once_a_run(read: list[str]) -> None:
+    for _ in range(2):
+        observing.wanted(SETTINGS, seen(), NOTHING)
+    assert observing.value(SETTINGS, DB).data == b"db_password"
+    assert read == ["db_password", "site"]
+
+
+def test_only_what_is_asked_for_is_read_and_nothing_for_a_way_back(read: list[str]) -> None:
+    assert [*matching(SETTINGS, asked=Asked("site"))] == [DB, SITE]
+    assert read == ["site"]
+    begin_another_run()
+    observing.wanted(SETTINGS, seen(), Asked("site", back=True))
+    assert read == ["site"]
+
+
+def test_the_version_with_the_declared_value_is_found_taken_back_or_not(read: list[str]) -> None:
+    sealed, other = seal(Value(b"db_password")), seal(Value(b"another"))
+    old, new = version(1, sealed=sealed), version(2, sealed=other)
+    assert matching(SETTINGS, old, new)[DB] == old.id
+    taken = version(1, sealed=sealed, withdrawn=NOW)
+    assert matching(SETTINGS, taken, new)[DB] == taken.id
+    assert matching(SETTINGS, new)[DB] == ""
+    both = version(3, sealed=sealed)
+    assert matching(SETTINGS, taken, both)[DB] == both.id
+
+
+def test_a_text_that_was_no_template_is_another_config(read: list[str]) -> None:
+    sealed = seal(Value(b"site"))
+    assert matching(SETTINGS, version(1, SITE, sealed=sealed))[SITE] == ""
+    filled_in = version(1, SITE, sealed=sealed, template=True)
+    assert matching(SETTINGS, filled_in)[SITE] == filled_in.id
+
+
+def test_what_is_declared_besides_the_value_goes_to_the_plan(read: list[str]) -> None:
+    db, site = observing.wanted(SETTINGS, seen(), NOTHING)
+    assert (db.max_age, db.adopt) == (2 * 86400, False)
+    assert (site.max_age, site.adopt) == (None, True)
+
+
+def test_why_there_is_no_value_goes_to_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin_another_run()
+    problem = Unreadable("the store is locked", "Unlock it")
+    monkeypatch.setattr(observing, "read_all", lambda every, base: [problem for _ in every])
+    for one in observing.wanted(SETTINGS, seen(), NOTHING):
+        assert (one.matching, one.problem, one.remedy) == ("", "the store is locked", "Unlock it")
+    with pytest.raises(Unreadable):
+        observing.value(SETTINGS, DB)
+    begin_another_run()

@@ -1,0 +1,384 @@
+"""What becomes of declared secrets and configs, and of the services that use them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.secrets.objects import Key, Seen
+from pyinfra_swarm.secrets.plan import flipped, may_go, measures, names_after, plan, unneeded
+from pyinfra_swarm.secrets.steps import (
+    NOTHING,
+    Asked,
+    Await,
+    Create,
+    Flip,
+    MakeCurrent,
+    Remove,
+    Wanted,
+    Withdraw,
+)
+from tests.builders import the
+from tests.models.secrets.world import spec
+from tests.unit.secrets.swarms import DAY, DB, NOW, SITE, seen, stranger, user, version, wanted
+
+V1, V2, V3, V4 = map(version, (1, 2, 3, 4))
+BACK = Asked("db_password", back=True)
+AGAIN = Asked("db_password")
+
+
+def planned(
+    there: Seen, *declared: Wanted, asked: Asked = NOTHING, living: Sequence[str] = ()
+) -> list[Finding]:
+    return plan(declared, there, asked=asked, living=living, now=NOW)
+
+
+def steps(findings: list[Finding]) -> list[str]:
+    """The steps in their order, each with what it is about."""
+    found = []
+    for one in findings:
+        match one:
+            case Create() | MakeCurrent():
+                found.append(f"{type(one).__name__} {one.expected}")
+            case Withdraw():
+                found.append(f"Withdraw {one.found}")
+            case Flip() | Await():
+                found.append(f"{type(one).__name__} {one.service}")
+            case Remove():
+                found.append(f"Remove {one.name}")
+    return found
+
+
+# Versions
+# --------
+
+
+def test_what_is_declared_and_not_there_is_created() -> None:
+    [create] = planned(seen(), wanted())
+    assert isinstance(create, Create)
+    assert (create.version, create.turn) == (1, 1)
+    assert (
+        create.sentence() == "secret db_password: is declared and does not exist (→ db_password_v1)"
+    )
+
+
+def test_where_all_is_as_declared_nothing_is_done() -> None:
+    there = seen(V1, V2, user("web", V2, before=[V1], update="completed"))
+    assert planned(there, wanted(V2)) == []
+
+
+def test_a_changed_value_is_created_flipped_and_the_oldest_version_removed() -> None:
+    there = seen(V1, V2, user("web", V2, before=[V1]), user("api", V2, before=[V1]))
+    found = planned(there, wanted())
+    assert steps(found) == [
+        "Create db_password_v3",
+        "Flip api",
+        "Flip web",
+        "Remove db_password_v1",
+    ]
+    assert found[1].sentence() == (
+        "service api: does not use the current version of secret db_password "
+        "(db_password_v2 → db_password_v3)"
+    )
+
+
+def test_the_version_before_is_kept_for_one_round() -> None:
+    there = seen(V1, V2, V3, user("web", V3, before=[V2]))
+    assert steps(planned(there, wanted(V3))) == ["Remove db_password_v1"]
+    assert steps(planned(seen(V2, V3, user("web", V3)), wanted(V3))) == []
+
+
+def test_a_value_that_an_older_version_has_is_no_new_version() -> None:
+    there = seen(V1, V2, user("web", V2))
+    found = planned(there, wanted(V1))
+    assert steps(found) == ["MakeCurrent db_password_v1", "Flip web"]
+    assert "its declared value is that of db_password_v1 again" in found[0].sentence()
+    again = replace(V1, turn=3)
+    assert planned(seen(again, V2, user("web", again, before=[V2])), wanted(again)) == []
+
+
+def test_what_a_service_a_rollback_or_a_task_could_need_stays() -> None:
+    for using in (
+        user("old", V1),
+        user("old", V3, before=[V1]),
+        user("old", V1, mode="replicated-job"),
+    ):
+        there = seen(V1, V2, V3, using)
+        assert "Remove db_password_v1" not in steps(planned(there, wanted(V3)))
+        assert unneeded(wanted(V3), there) == ()
+    there = seen(V1, V2, V3)
+    assert [one.name for one in may_go([wanted(V3)], there)] == ["db_password_v1"]
+    assert steps(planned(there, wanted(V3), living=[V1.id])) == []
+    assert unneeded(wanted(V3), there, [V1.id]) == ()
+    assert unneeded(wanted(V3), there) == (V1,)
+
+
+def test_the_number_of_somebody_elses_object_is_left_out_and_told() -> None:
+    found = planned(seen(V1, stranger("db_password_v2")), wanted())
+    assert steps(found) == ["Create db_password_v3"]
+    assert "db_password_v2 has a name of its versions, and is not made by" in found[1].sentence()
+
+
+# Services
+# --------
+
+
+def test_a_service_gets_all_current_versions_at_once() -> None:
+    site = version(1, SITE)
+    there = seen(V1, site, user("web", V1, site))
+    found = planned(there, wanted(), wanted(key=SITE))
+    assert steps(found) == ["Create db_password_v2", "Create site_v2", "Flip web"]
+    assert "secret db_password and config site" in found[2].sentence()
+
+
+def test_a_service_that_uses_nothing_of_ours_is_left_alone() -> None:
+    there = seen(V1, V2, stranger("api_key"), user("web", stranger("api_key")), user("db", V2))
+    assert planned(there, wanted(V2)) == []
+
+
+def test_a_job_is_told_and_not_run_again() -> None:
+    job = user("migrate", V1, mode="replicated-job")
+    [notice] = planned(seen(V1, V2, job), wanted(V2))
+    assert isinstance(notice, Notice)
+    assert "is a job, which would run again" in notice.reason
+    assert (
+        "`docker service update --detach --secret-rm db_password_v1 --secret-add "
+        "source=db_password_v2,target=secret,uid=0,gid=0,mode=0444 migrate`"
+    ) in notice.remedy
+
+
+def test_an_update_that_an_interrupted_run_has_begun_is_awaited() -> None:
+    for state in ("updating", "paused", "rollback_started"):
+        there = seen(V1, V2, user("web", V2, before=[V1], update=state))
+        [await_] = planned(there, wanted(V2))
+        assert isinstance(await_, Await)
+        assert await_.ours
+
+
+def test_an_update_of_somebody_else_is_none_of_ours_unless_the_service_is_to_be_flipped() -> None:
+    for state in ("updating", "paused"):
+        there = seen(V1, V2, user("web", V2, before=[V2], update=state))
+        assert planned(there, wanted(V2)) == []
+    there = seen(V1, V2, user("web", V1, before=[V1], update="updating"))
+    found = planned(there, wanted(V2))
+    assert steps(found) == ["Await web", "Flip web"]
+    assert isinstance(found[0], Await)
+    assert not found[0].ours
+    there = seen(V1, V2, user("web", V1, before=[V2], update="rollback_started"))
+    assert steps(planned(there, wanted(V2))) == ["Flip web"]
+
+
+def test_a_service_with_an_object_that_is_not_ours_is_named_and_adopted_only_if_declared() -> None:
+    plain = stranger("db_password")
+    there = seen(V1, plain, user("web", plain))
+    [notice] = planned(there, wanted(V1))
+    assert isinstance(notice, Notice)
+    assert "used by web" in notice.sentence()
+    assert "adopt = true" in notice.remedy
+    [flip] = planned(there, wanted(V1, adopt=True))
+    assert isinstance(flip, Flip)
+    assert flip.old == (plain.id,)
+
+
+def test_another_name_that_begins_alike_is_no_user() -> None:
+    app, vault = Key("secret", "app"), Key("secret", "app_vault")
+    old, new, of_vault = version(1, app), version(2, app), version(1, vault)
+    there = seen(old, new, of_vault, user("a", old), user("b", of_vault))
+    assert steps(planned(there, wanted(new, app), wanted(of_vault, vault))) == ["Flip a"]
+
+
+# A specification flipped
+# -----------------------
+
+
+def step_of(findings: list[Finding]) -> Flip:
+    [flip] = [one for one in findings if isinstance(one, Flip)]
+    return flip
+
+
+def test_only_the_references_change_and_the_rest_stays_as_it_was() -> None:
+    file = {"Name": "/etc/app/pw", "UID": "70", "GID": "71", "Mode": 256}
+    there = seen(V1, V2, user("web", V1))
+    step = step_of(planned(there, wanted(V2)))
+    old = spec("web", V1, file=file)
+    assert flipped(old, there, step) == spec("web", V2, file=file)
+    assert flipped(spec("web", V2, file=file), there, step) is None
+    assert old == spec("web", V1, file=file)
+
+
+def test_what_is_not_adopted_stays_where_a_service_uses_both() -> None:
+    plain = stranger("db_password")
+    both = user("web", V1, plain)
+    there = seen(V1, V2, plain, both)
+    left = flipped(spec("web", V1, plain), there, step_of(planned(there, wanted(V2))))
+    assert left == spec("web", plain, V2)
+    adopted = step_of(planned(there, wanted(V2, adopt=True)))
+    taken = flipped(spec("web", V1, plain), there, adopted)
+    assert taken is not None
+    names = [one["SecretName"] for one in taken["TaskTemplate"]["ContainerSpec"]["Secrets"]]
+    assert names == ["db_password_v2", "db_password_v2"]
+
+
+def test_two_secrets_of_one_service_each_get_their_own() -> None:
+    other = Key("secret", "api_key")
+    old, new = version(1, other), version(2, other)
+    there = seen(V1, V2, old, new, user("web", V1, old))
+    step = step_of(planned(there, wanted(V2), wanted(new, other)))
+    assert flipped(spec("web", V1, old), there, step) == spec("web", V2, new)
+
+
+# Back
+# ----
+
+
+def test_a_way_back_takes_the_current_version_back_everywhere() -> None:
+    there = seen(V1, V2, user("api", V2), user("web", V2))
+    found = planned(there, wanted(), asked=BACK)
+    assert steps(found) == ["Withdraw db_password_v2", "Flip api", "Flip web"]
+    assert found[1].expected == "db_password_v1"
+
+
+def test_after_a_way_back_nothing_is_flipped_forward_again() -> None:
+    taken = replace(V2, withdrawn=NOW)
+    there = seen(V1, taken, user("web", V1, before=[taken], update="completed"))
+    [notice] = planned(there, wanted(taken))
+    assert isinstance(notice, Notice)
+    assert "which was taken back on 2027-01-15 08:00 UTC; services stay at db_password_v1" in (
+        notice.sentence()
+    )
+    assert unneeded(wanted(taken), there) == ()
+    assert steps(planned(there, wanted(taken), asked=AGAIN)) == [
+        "MakeCurrent db_password_v2",
+        "Flip web",
+    ]
+    assert steps(planned(there, wanted())) == [
+        "Create db_password_v3",
+        "Flip web",
+        "Remove db_password_v2",
+    ]
+
+
+def test_a_way_back_that_is_asked_for_again_goes_no_further() -> None:
+    taken = replace(V3, withdrawn=NOW)
+    half = seen(V1, V2, taken, user("api", V2), user("web", taken))
+    assert steps(planned(half, wanted(), asked=BACK)) == ["Flip web"]
+    whole = seen(V1, V2, taken, user("api", V2), user("web", V2, before=[taken]))
+    [notice] = planned(whole, wanted(), asked=BACK)
+    assert isinstance(notice, Notice)
+    assert "db_password_v3 was taken back already" in notice.sentence()
+    newer = seen(V1, V2, taken, V4, user("web", V4))
+    assert steps(planned(newer, wanted(), asked=BACK)) == ["Withdraw db_password_v4", "Flip web"]
+
+
+def test_there_has_to_be_a_version_to_go_back_to() -> None:
+    sentence = the(Refusal, planned(seen(V2, user("web", V2)), wanted(), asked=BACK))
+    assert "no version before the current one" in sentence
+    the(Refusal, planned(seen(), wanted(), asked=BACK))
+    assert "does not say which" in the(Refusal, planned(seen(), wanted(), asked=Asked(back=True)))
+
+
+# Only one, names
+# ---------------
+
+
+def test_only_the_one_that_is_asked_for_is_rotated() -> None:
+    there = seen(V1, user("web", V1))
+    found = planned(there, wanted(), wanted(key=SITE), asked=AGAIN)
+    assert steps(found) == ["Create db_password_v2", "Flip web"]
+    assert "Declared are db_password and site" in the(
+        Refusal, planned(there, wanted(V1), wanted(key=SITE), asked=Asked("db_pasword"))
+    )
+
+
+def test_the_names_of_a_plan_are_those_that_it_leaves() -> None:
+    there = seen(V1, version(2, SITE))
+    declared = [wanted(), wanted(version(2, SITE), SITE)]
+    assert names_after(declared, there) == {DB: "db_password_v2", SITE: "site_v2"}
+    assert names_after(declared, seen(V1, V2, version(2, SITE)), BACK) == {
+        DB: "db_password_v1",
+        SITE: "site_v2",
+    }
+
+
+# Reported
+# --------
+
+
+def test_a_value_that_cannot_be_had_refuses_everything() -> None:
+    broken = wanted(problem="`pass show db` failed: gpg: no secret key")
+    found = planned(seen(V1, V2, user("web", V1)), wanted(version(1, SITE), SITE), broken)
+    assert "gpg: no secret key" in the(Refusal, found)
+    assert steps(planned(seen(V1, V2), broken, asked=BACK)) != []
+
+
+def test_a_manager_that_cannot_list_them_is_a_refusal() -> None:
+    there = Seen(problem="the swarm has no leader")
+    assert "the swarm has no leader" in the(Refusal, planned(there, wanted()))
+
+
+def test_an_old_value_is_told_with_its_age() -> None:
+    old = replace(V1, created=NOW - 200 * DAY)
+    [notice] = planned(seen(old), wanted(old, max_age=180 * 86400))
+    assert isinstance(notice, Notice)
+    assert (notice.expected, notice.found) == ("at most 180 days", "200 days")
+    assert planned(seen(old), wanted(old, max_age=201 * 86400)) == []
+    assert steps(planned(seen(old), wanted(max_age=86400))) == ["Create db_password_v2"]
+
+
+def test_versions_that_nobody_declares_are_told_with_who_uses_them() -> None:
+    there = seen(V1, V2, user("web", V2))
+    [notice] = planned(there)
+    assert isinstance(notice, Notice)
+    assert "not declared any more, and is used by web" in notice.sentence()
+    [notice] = planned(seen(V1, V2))
+    assert isinstance(notice, Notice)
+    assert "`docker secret rm db_password_v2 db_password_v1`" in notice.remedy
+    assert planned(seen(stranger("api_key"))) == []
+
+
+def test_a_step_is_never_told_twice_under_one_name() -> None:
+    old = replace(V1, created=NOW - 400 * DAY)
+    there = seen(
+        old,
+        V2,
+        V3,
+        stranger("db_password_v9"),
+        stranger("db_password"),
+        user("web", V3, stranger("db_password")),
+        user("job", V2, mode="global-job"),
+    )
+    found = planned(there, wanted(V3, max_age=1), wanted(key=SITE))
+    names = [one.what for one in found]
+    assert len(names) == len(set(names))
+    assert len(names) >= 5
+
+
+def test_what_reports_show_of_each() -> None:
+    there = seen(V1, V2, user("web", V2), user("api", V1), user("db", stranger("x")))
+    assert measures([DB, SITE], there, NOW) == [
+        {
+            "kind": "config",
+            "name": "site",
+            "version": 0,
+            "versions": 0,
+            "users": 0,
+            "age_days": None,
+        },
+        {
+            "kind": "secret",
+            "name": "db_password",
+            "version": 2,
+            "versions": 2,
+            "users": 2,
+            "age_days": 10.0,
+        },
+    ]
+
+
+@pytest.mark.parametrize("kind", [Change, Finding])
+def test_no_step_is_carried_out_by_its_words(kind: type[Finding]) -> None:
+    for step in (Create, MakeCurrent, Withdraw, Await, Flip, Remove):
+        assert issubclass(step, kind)
