@@ -14,7 +14,7 @@ from pyinfra_swarm.firewall.unencrypted_overlays import in_use, notices
 from pyinfra_swarm.nodes.membership import Membership, Overlay, Service
 from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.settings import Settings
-from tests.unit.settings.test_settings import four_boards, put, the_problem
+from tests.unit.settings.settings_examples import four_boards, put, the_problem
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 WITHOUT_VALUE = ("--syn", "--strict", "--fragment", "-f", "--random", "--random-fully")

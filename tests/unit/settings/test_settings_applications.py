@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyinfra_swarm import settings
-from pyinfra_swarm.settings import Problem, Settings, SettingsError
+from pyinfra_swarm.settings import Settings, SettingsError
 from pyinfra_swarm.settings.applications import SOURCES, Stack
 from pyinfra_swarm.settings.paths import project
 from pyinfra_swarm.settings.values.applications import FromVariable, sops_path
 from tests.unit.settings.conftest import BOARDS, Write, refused
+from tests.unit.settings.settings_examples import problems, the_problem
 
 HOSTS: Any = [{"name": "rk1", "address": "192.168.1.11", "role": "manager"}]
 AGE = {"file": "secrets/db.age", "identity": "~/.ssh/id_ed25519"}
@@ -31,18 +32,6 @@ EACH_SOURCE: dict[str, Any] = {
 
 def given_as(section: str, **fields: Any) -> dict[str, Any]:
     return {"hosts": HOSTS, section: [{"name": "db", **fields}]}
-
-
-def problems(data: dict[str, Any]) -> tuple[Problem, ...]:
-    with pytest.raises(SettingsError) as caught:
-        Settings(**data)
-    return caught.value.problems
-
-
-def the_problem(data: dict[str, Any]) -> Problem:
-    found = problems(data)
-    assert len(found) == 1, "\n\n".join(map(str, found))
-    return found[0]
 
 
 def stack(**fields: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 from pyinfra_swarm import settings
 from pyinfra_swarm.settings import Settings, SettingsError
 from tests.unit.settings.conftest import BOARDS, Write, refused
-from tests.unit.settings.test_settings import four_boards, put
+from tests.unit.settings.settings_examples import four_boards, put
 
 OLD_FILE = BOARDS + "[swarm]\nfound_without = ['rk1']\n[firewall]\ncut_clear_vxlan = true\n"
 
