@@ -58,6 +58,7 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/nodes/identity": _SWARM,
     "pyinfra_swarm/swarm/labels": _SWARM,
     "pyinfra_swarm/nodes/membership": (*_SWARM, "swarm_fact", "measures"),
+    "pyinfra_swarm/networks/plan": ("networks_plan", "networks_mtu", "swarm_plan"),
     "pyinfra_swarm/docker/openpgp": ("openpgp", "docker_fact"),
     "pyinfra_swarm/run/printable": ("plain",),
     "pyinfra_swarm/preflight/cluster": ("preflight_cluster",),

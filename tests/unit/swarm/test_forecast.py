@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -327,3 +327,12 @@ def test_the_first_host_can_be_the_one_that_is_stopped() -> None:
     seen = started({**swarm(nodes), RK1.name: Membership("stopped")})
     assert told(seen, "rk1").manager
     assert told(seen, "rk2").nodes == NODES
+
+
+def test_a_step_that_nobody_has_thought_of_is_an_error() -> None:
+    @dataclass(frozen=True)
+    class Unheard(Step):
+        """A step of no stage."""
+
+    with pytest.raises(NotImplementedError, match="Unheard"):
+        after({"rk1": FRESH}, "rk1", Unheard(*WORDS))

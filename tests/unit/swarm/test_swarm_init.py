@@ -173,6 +173,8 @@ def test_while_planning_a_stopped_engine_is_one_that_the_run_will_start() -> Non
     for host in (RK1, RK4):
         assert plan_init(SETTINGS, stopped, host, planning=True) == []
         the(Refusal, plan_init(SETTINGS, stopped, host))
+    silent = {**stopped, "rk1": Membership("unreachable: curl: (28)")}
+    the(Refusal, plan_init(SETTINGS, silent, RK4, planning=True))
     worker = {**CONVERGED, "rk4": Membership("stopped")}
     assert plan_join(SETTINGS, worker, RK4, planning=True) == []
     the(Refusal, plan_join(SETTINGS, worker, RK4))

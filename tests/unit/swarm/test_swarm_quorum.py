@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from pyinfra_swarm.nodes.membership import (
     Membership,
+    Node,
+    Observed,
     acting_manager,
     managers_of,
 )
@@ -94,16 +96,21 @@ def _quorate(draw: st.DrawFn, least: int = 1) -> tuple[Settings, dict[str, Membe
     return settings, {**dict.fromkeys(names), **swarm(nodes)}
 
 
+def _managers(settings: Settings, observed: Observed) -> list[Node]:
+    """As the one that acts lists them; there is one."""
+    acting = acting_manager(settings, observed)
+    assume(acting)
+    view = observed[acting or ""]
+    assert view is not None
+    return managers_of(view)
+
+
 @given(_quorate())
 def test_a_promotion_never_costs_the_quorum(
     cluster: tuple[Settings, dict[str, Membership | None]],
 ) -> None:
     settings, observed = cluster
-    acting = acting_manager(settings, observed)
-    assume(acting)
-    view = observed[acting or ""]
-    assert view is not None
-    managers = managers_of(view)
+    managers = _managers(settings, observed)
     for host in settings.hosts:
         if any(isinstance(f, Change) for f in plan_promotion(settings, observed, host)):
             assert host.is_manager
@@ -115,11 +122,7 @@ def test_a_restart_never_costs_the_quorum(
     cluster: tuple[Settings, dict[str, Membership | None]],
 ) -> None:
     settings, observed = cluster
-    acting = acting_manager(settings, observed)
-    assume(acting)
-    view = observed[acting or ""]
-    assert view is not None
-    managers = managers_of(view)
+    managers = _managers(settings, observed)
     for entry in managers:
         if entry.reachability != "reachable":
             continue

@@ -8,8 +8,9 @@ from pyinfra_swarm.nodes.membership import (
     Membership,
 )
 from pyinfra_swarm.run.findings import Change, Refusal
-from pyinfra_swarm.swarm.roles import plan_promotion
+from pyinfra_swarm.swarm.roles import Demote, plan_demotion, plan_promotion
 from tests.builders import (
+    CONVERGED,
     FRESH,
     SETTINGS,
     declared,
@@ -52,3 +53,10 @@ def test_a_node_that_does_not_answer_is_not_promoted() -> None:
     own = Membership("running", "rk3", "active", "node3")
     sentence = the(Refusal, plan_promotion(SETTINGS, {**swarm(nodes), "rk3": own}, RK3))
     assert "the node is down" in sentence
+
+
+def test_a_manager_is_demoted_by_another_one() -> None:
+    settings = declared(rk1={"role": "worker"})
+    [step] = plan_demotion(settings, CONVERGED, settings.host("rk1"), leader=True)
+    assert isinstance(step, Demote)
+    assert (step.leader, step.on) == (True, "rk2")
