@@ -144,6 +144,57 @@ def test_the_task_that_is_named_is_told_else_the_one_that_failed_last() -> None:
     assert cause_of(tasks(waits, described.task(4, state="preparing"))).kind == "placement"
 
 
+def test_what_is_not_to_run_waits_for_nothing() -> None:
+    going = described.task(1, state="pending", desired="shutdown", error="no suitable node")
+    coming = described.task(2, state="starting")
+    assert cause_of(tasks(going, coming)).kind == "not yet"
+
+
+def test_a_cause_without_words_of_the_engine() -> None:
+    assert Cause("unknown", "the engine does not say why") == NOTHING
+    assert (NOTHING.task, NOTHING.slot, NOTHING.node, NOTHING.log) == ("", 0, "", ())
+    assert NOTHING.sentence() == "the engine does not say why"
+    assert NOTHING.with_log([]) == NOTHING
+    assert (
+        cause("rejected").sentence() == f"the node could not start its container: “” (node {NODE})"
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "error while mounting volume '/var/lib/docker/volumes/x': no such device",
+        'invalid mount config for type "volume": invalid specification',
+        "starting container failed: failed to mount local volume: mount a:/b: permission denied",
+    ],
+)
+def test_a_mount_that_the_node_cannot_make(error: str) -> None:
+    told = cause("rejected", error)
+    assert told.kind == "mount"
+    assert f"cannot be mounted: “{error}”" in told.sentence()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (1, "with exit code 1"),
+        (126, "with exit code 126 (its command cannot be executed)"),
+        (127, "with exit code 127 (its command is not in the image)"),
+        (139, "with exit code 139 (it crashed: SIGSEGV)"),
+        (143, "with exit code 143 (ended by SIGTERM)"),
+        (None, "with exit code 0 (a service's program has to go on)"),
+    ],
+)
+def test_what_an_exit_code_means(code: int | None, words: str) -> None:
+    assert cause("failed", "task: ended", code).words == f"its program ended {words}"
+
+
+def test_words_of_a_host_are_no_command() -> None:
+    told = cause("rejected", "No such image: `reboot`").with_log(["`halt`"], "`n`")
+    assert "“No such image: 'reboot'”" in told.sentence()
+    assert told.sentence().endswith("(node 'n'). The last it wrote: “'halt'”")
+
+
 def test_a_jobs_task_may_end_well() -> None:
     done = described.task(1, state="complete", desired="complete", JobIteration={"Index": 1})
     assert cause_of(tasks(done)) is NOTHING
@@ -156,10 +207,13 @@ def test_a_jobs_task_may_end_well() -> None:
 def test_the_last_lines_are_few_and_short() -> None:
     lines = [f"line {n}" for n in range(20)] + ["", "x" * 5000]
     told = cause("failed", "task: non-zero exit (1)", 1).with_log(lines, "rk3")
+    assert (LOG_LINES, LINE_LIMIT) == (5, 200)
     assert len(told.log) == LOG_LINES
-    assert max(map(len, told.log)) <= LINE_LIMIT
+    assert len(told.log[-1]) == LINE_LIMIT
     assert "“line 19” / “xxxx" in told.sentence()
     assert "(node rk3). The last it wrote: “line 16”" in told.sentence()
+    assert told.with_log([]).node == "rk3"
+    assert told.with_log(["  ", "a"]).log == ("a",)
 
 
 def test_only_a_program_that_has_run_is_asked_for_its_lines() -> None:
@@ -167,6 +221,10 @@ def test_only_a_program_that_has_run_is_asked_for_its_lines() -> None:
     assert cause("failed", "task: non-zero exit (137): dockerexec: unhealthy container").has_log
     assert not cause("rejected", "No such image: x").has_log
     assert not cause("pending", "no suitable node").has_log
+
+
+def test_the_engines_words_are_short() -> None:
+    assert len(cause("rejected", "No such image: " + "x" * 5000).sentence()) < 500
 
 
 @given(texts(), texts(), texts())
