@@ -84,7 +84,7 @@ def cause_of(tasks: Iterable[Task], named: str = "") -> Cause:
     for task in found:
         if task.wanted and task.state == "pending":
             return _of_pending(task)
-    behind = [task for task in found if task.wanted and task.state != "running"]
+    behind = [t for t in found if t.wanted and not t.ended and t.state != "running"]
     return _of_slow(behind[0]) if behind else NOTHING
 
 

@@ -162,8 +162,11 @@ class Task(Observation):
 
     @property
     def wanted(self) -> bool:
-        """Whether it is to run, now or as soon as the task before it has ended."""
-        return self.desired not in _ENDED
+        """Whether it is to run, now or as soon as the task before it has ended.
+
+        A job's task is to be ``complete``, from its beginning on.
+        """
+        return self.desired == "complete" or self.desired not in _ENDED
 
     @property
     def ended(self) -> bool:

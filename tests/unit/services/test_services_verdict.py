@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyinfra_swarm.services.cause import NOTHING
 from pyinfra_swarm.services.service import (
     TASK_STATES,
     UPDATE_STATES,
@@ -260,6 +261,138 @@ def test_patience_grows_with_the_pauses_that_the_service_asks_for() -> None:
     assert patience(healthy, tasks(task(1))) == TO_RUN
 
 
+def test_the_limits_are_those_that_the_pages_name() -> None:
+    limits = (ANOTHER_NODE, TO_RUN, TO_PULL, TO_BE_HEALTHY, SETTLED)
+    assert limits == (60, 120, 600, 300, 5)
+
+
+def test_a_rollback_is_known_by_the_managers_word_or_by_what_the_service_has() -> None:
+    unknown = asked(before=None)
+    for state in ("rollback_started", "rollback_completed", "rollback_paused"):
+        verdict = seen((1, service(state, BEFORE), OLD), of=unknown)
+        assert isinstance(verdict, Waiting if state == "rollback_started" else Failed)
+        if isinstance(verdict, Failed):
+            assert verdict.by == "rolled back"
+    verdict = seen((1, service("completed", BEFORE), OLD), of=unknown)
+    assert isinstance(verdict, Failed)
+    assert verdict.by == "superseded"
+
+
+def test_a_rollback_that_was_asked_for_and_fails_is_paused() -> None:
+    verdict = seen((1, service("rollback_paused"), OLD))
+    assert isinstance(verdict, Failed)
+    assert verdict.by == "paused"
+
+
+def test_tasks_of_somebody_elses_are_no_cause() -> None:
+    theirs = tasks(task(1, OTHERS, state="failed", desired="shutdown", exit_code=3))
+    verdict = seen((1, service("paused"), theirs))
+    assert isinstance(verdict, Failed)
+    assert verdict.cause.task == ""
+
+
+@pytest.mark.parametrize(
+    ("moved", "progress"),
+    [
+        (task(1, state="preparing"), True),
+        (task(1, state="running"), True),
+        (task(1, state="shutdown", desired="shutdown"), True),
+        (task(1, state="pending"), False),
+        (task(1, state="assigned"), False),
+        (task(1, state="failed", desired="shutdown"), False),
+        (task(1, state="rejected", desired="shutdown"), False),
+        (task(1, state="running", version=VERSION), False),
+        (task(1, BEFORE, state="running"), False),
+        (task(9, slot=1, state="assigned"), False),
+        (task(9, slot=2, state="new"), True),
+    ],
+)
+def test_progress_is_a_state_that_was_not_reached_in_a_place(
+    moved: dict[str, Any], progress: bool
+) -> None:
+    begun = follow(asked(), service("updating"), tasks(task(1, state="assigned")), 3.0)
+    assert (begun.since, begun.reached, begun.back) == (
+        3.0,
+        TASK_STATES.index("assigned") + 1,
+        False,
+    )
+    now = follow(
+        begun, service("updating"), (*tasks(task(1, state="assigned")), *tasks(moved)), 5.0
+    )
+    assert (now.since == 5.0) is progress
+    assert now.reached >= begun.reached
+    assert (now.reached > begun.reached) is progress
+
+
+def test_a_place_is_a_slot_or_a_node() -> None:
+    each = described.spec(replicas=None)
+    here, there = (task(n, each, slot=0, NodeID=f"node{n:021d}") for n in (1, 2))
+    at = service("updating", each)
+    one = follow(asked(each), at, tasks(here), 1.0)
+    both = follow(one, at, tasks(here, there), 2.0)
+    assert both.reached == 2 * one.reached == 2 * (TASK_STATES.index("running") + 1)
+    moved = task(3, slot=1, NodeID=f"node{3:021d}")
+    at = service("updating")
+    assert follow(asked(), at, tasks(task(1), moved), 1.0).reached == one.reached
+
+
+def test_when_it_is_rolled_back_progress_begins_anew() -> None:
+    at = follow(asked(), service("updating"), NEW, 1.0)
+    back = follow(at, service("rollback_started", BEFORE), OLD, 9.0)
+    assert (back.since, back.reached, back.back) == (9.0, 0, True)
+    again = tasks(task(7, BEFORE))
+    further = follow(back, service("rollback_started", BEFORE), again, 20.0)
+    assert further.since == 20.0
+    assert follow(further, service("rollback_started", BEFORE), again, 21.0).since == 20.0
+
+
+def test_news_is_what_the_managers_say_what_runs_and_what_has_failed() -> None:
+    at = follow(asked(), service(), NEW, 1.0)
+    failed = tasks(task(5, state="failed", desired="shutdown"))
+    for news in (
+        follow(at, service("completed"), NEW, 2.0),
+        follow(at, service(), NEW[:1], 2.0),
+        follow(at, service(), (*NEW, *failed), 2.0),
+    ):
+        assert news.quiet == 2.0
+    for none in ((*NEW, *OLD), (*NEW, *tasks(task(5, state="preparing")))):
+        assert follow(at, service(), none, 2.0).quiet == 1.0
+
+
+def test_only_what_failed_in_this_update_asks_for_a_quiet_moment() -> None:
+    before = tasks(
+        task(5, state="failed", desired="shutdown", version=VERSION),
+        task(6, BEFORE, state="failed", desired="shutdown"),
+    )
+    assert seen((1, service("completed"), (*NEW, *before))) == Completed(2)
+
+
+def test_nothing_of_a_specification_is_in_a_repr() -> None:
+    shown = repr(follow(asked(), service(), NEW, 1.0))
+    assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        (Waiting(1, 3), "1 of 3 new task runs"),
+        (Waiting(2, 3), "2 of 3 new tasks run"),
+        (Waiting(0, 0), "0 new tasks run"),
+        (Waiting(0, 0, rolling_back=True), "the managers are rolling it back"),
+        (Failed("paused", NOTHING), "the managers have paused the update: the engine does not"),
+        (Failed("rolled back", NOTHING), "it was rolled back: the engine does not say why"),
+        (Failed("timeout", NOTHING), "the update does not come to its end: the engine does"),
+    ],
+)
+def test_how_it_stands_in_words(verdict: Waiting | Failed, words: str) -> None:
+    assert verdict.sentence().startswith(words)
+
+
+def test_of_somebody_elses_update_no_cause_is_told() -> None:
+    words = "somebody else has changed the service meanwhile"
+    assert Failed("superseded", NOTHING).sentence() == words
+
+
 # Jobs
 # ----
 
@@ -282,8 +415,21 @@ def test_a_job_is_done_where_its_tasks_have_ended_well_or_run() -> None:
     runs = (*done[:1], *tasks(task(2, JOB, **mine)))
     assert isinstance(seen((0, at, runs), of=asked(JOB)), Waiting)
     assert isinstance(seen((0, at, runs), (9, at, runs), of=asked(JOB)), Completed)
+    begins = (*done[:1], *tasks(task(2, JOB, state="preparing", **mine)))
+    assert isinstance(seen((0, at, begins), (9, at, begins), of=asked(JOB)), Waiting)
+    ends = (*done[:1], *tasks(task(2, JOB, state="preparing", **{**mine, "desired": "shutdown"})))
+    assert isinstance(seen((0, at, ends), (9, at, ends), of=asked(JOB)), Completed)
     fails = (*done[:1], *tasks(task(2, JOB, state="failed", **mine)))
     assert isinstance(seen((0, at, fails), (9, at, fails), of=asked(JOB)), Waiting)
+
+
+def test_a_job_on_each_node_is_done_after_a_moment_without_news() -> None:
+    each = described.spec(mode={"GlobalJob": {}})
+    at = service(of=each, **ITERATION)
+    mine = {"JobIteration": {"Index": 4}, "desired": "complete", "slot": 0}
+    done = tasks(task(1, each, state="complete", **mine))
+    assert isinstance(seen((0, at, done), of=asked(each)), Waiting)
+    assert isinstance(seen((0, at, done), (9, at, done), of=asked(each)), Completed)
 
 
 # Specifications
@@ -303,7 +449,10 @@ def test_a_task_is_made_of_the_template_but_for_its_placement() -> None:
     assert made_of(moved, one)
     network = [{"Target": "n" * 25}]
     old_place = {**AFTER, "Networks": network}
-    assert made_of(old_place, tasks(task(1, described.spec(image="app:2")))[0])
+    assert made_of(old_place, one)
+    with_both = described.spec(image="app:2", template={"Networks": network}, Networks=network)
+    assert made_of(with_both, one)
+    assert not made_of({"Name": "odd"}, one)
     elsewhere = described.spec(image="app:2", template={"Networks": network})
     assert not made_of(elsewhere, one)
     assert not made_of(BEFORE, one)

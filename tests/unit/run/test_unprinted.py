@@ -1,0 +1,81 @@
+"""A fact whose answer may hold secrets is printed nowhere."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pyinfra import logger
+
+from pyinfra_swarm.run import observing
+from pyinfra_swarm.run.answer import Sections
+from pyinfra_swarm.run.fact import SubjectFact
+
+SECRET = "hunter2"
+
+
+class Shown(SubjectFact[str]):
+    """What a host has said."""
+
+    def script(self, ends: int = 0) -> str:
+        return f"section said; echo PASSWORD={SECRET}; exit {ends}"
+
+    def parse(self, said: Sections) -> str:
+        return said["said"][0]
+
+
+class Unprinted(Shown):
+    """The same, said to be secret."""
+
+    unprinted = True
+
+
+class Here:
+    """A host that is this computer."""
+
+    name, print_prefix = "rk1", "[rk1] "
+    state = SimpleNamespace(print_input=True)
+
+    def __init__(self, *, breaks: bool = False) -> None:
+        self.breaks = breaks
+        self.options: dict[str, Any] = {}
+
+    def run_shell_command(self, command: Any, **options: Any) -> tuple[bool, Any]:
+        self.options = options
+        done = subprocess.run(["sh", "-c", str(command)], capture_output=True, text=True)
+        return not self.breaks, SimpleNamespace(stdout_lines=done.stdout.splitlines())
+
+
+@pytest.fixture
+def debug(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(logger, "propagate", True)
+    caplog.set_level(logging.DEBUG, logger=logger.name)
+    return caplog
+
+
+def ask(host: Here, fact: type[Shown], **arguments: Any) -> str:
+    return observing._ask_unprinted(host, fact, arguments)  # type: ignore[arg-type]
+
+
+def test_its_answer_arrives_and_pyinfra_prints_nothing_of_it(debug: Any) -> None:
+    host = Here()
+    assert ask(host, Unprinted) == f"PASSWORD={SECRET}"
+    assert host.options["print_output"] is False
+    assert host.options["_timeout"] == observing.FACT_TIMEOUT
+    assert SECRET not in debug.text
+
+
+def test_any_other_is_shown_with_debug(debug: Any) -> None:
+    assert ask(Here(), Shown) == f"PASSWORD={SECRET}"
+    assert SECRET in debug.text
+
+
+def test_an_answer_that_is_none_is_told_without_what_was_said(debug: Any) -> None:
+    assert ask(Here(), Unprinted, ends=3) is None
+    assert "Unprinted could not be read: its script failed there (exit status 3)" in debug.text
+    assert ask(Here(breaks=True), Unprinted) is None
+    assert "Unprinted could not be read: its command failed" in debug.text
+    assert SECRET not in debug.text
