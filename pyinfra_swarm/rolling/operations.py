@@ -64,8 +64,6 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host as DeclaredHost
     from pyinfra_swarm.settings import Settings
 
-_RUN_BEGUN = time.time()
-
 
 @dataclass(frozen=True)
 class Job:
@@ -110,6 +108,7 @@ class Situation:
 class _Progress:
     """How far this run's jobs have come.
 
+    since: when the run first looked, which is before it changes anything; seconds since 1970.
     begun: when a job began, by its name: with this run, or with the earlier one that this run
     continues. The label that says so is gone before this run ends.
     orders: the order of turns by job, as it was when the run began: a finding that is reported
@@ -117,6 +116,7 @@ class _Progress:
     stopped_at: the host at which the job has stopped, or whose turn has not ended yet.
     """
 
+    since: float = field(default_factory=time.time)
     begun: dict[str, float] = field(default_factory=dict)
     orders: dict[str, tuple[str, ...]] = field(default_factory=dict)
     stopped_at: str = ""
@@ -131,7 +131,7 @@ def look(settings: Settings, job: Job, *, planning: bool = False) -> Situation:
     run = this_run(_Progress)
     limit = in_limit()
     among = tuple(host.name for host in settings.hosts if host.name in limit)
-    roll = job.roll(settings, observed, chosen, run.begun.get(job.name, _RUN_BEGUN))
+    roll = job.roll(settings, observed, chosen, run.begun.get(job.name, run.since))
     if roll.continued:
         run.begun[job.name] = roll.begun
     order = order_of_turns(settings, observed, roll, among)
@@ -221,7 +221,7 @@ def _work(
 ) -> Commands:
     """Drain the node, and change it when it is empty and the services are complete elsewhere."""
     roll, wait = now.roll, now.chosen.wait
-    if roll.continued and roll.begun < int(_RUN_BEGUN):  # not by this run itself
+    if roll.continued and roll.begun < int(this_run(_Progress).since):  # not by this run itself
         begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(roll.begun))
         progress(f"continues the {roll.job} that began {begun}")
     progress("draining it")

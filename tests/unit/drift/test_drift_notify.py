@@ -338,6 +338,7 @@ def check(
             "DRIFT_NOTIFY": " ".join(urls),
             "DRIFT_PING": ping,
         },
+        starts_others=True,
     )
 
 

@@ -140,7 +140,8 @@ class Site:
     def check(
         self, *operations: str, limit: tuple[str, ...] = ("@fake/*",), words: str = ""
     ) -> Report:
-        ran = run(self.request(*operations, limit=limit, deploy=f"WORDS = {words!a}\n"))
+        with patch("pyinfra_swarm.drift.run.sys.executable", forked.python()):
+            ran = run(self.request(*operations, limit=limit, deploy=f"WORDS = {words!a}\n"))
         hosts = [host for host in HOSTS if not limit or fnmatch(host.name, limit[0])]
         return report(ran, hosts, at=AT, deploy="deploys/site.py", deploys=("deploys/docker.py",))
 
@@ -363,7 +364,7 @@ def clean(**extra: str) -> dict[str, str]:
 
 
 def drift(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return forked.run(command(*arguments), cwd=ROOT, env=clean(**environment))
+    return forked.run(command(*arguments), cwd=ROOT, env=clean(**environment), starts_others=True)
 
 
 def test_an_unreachable_board_is_told_and_ends_with_1(boards: Path, tmp_path: Path) -> None:
