@@ -47,7 +47,7 @@ def test_how_it_continues_is_what_the_plan_has_steps_for(step: Finding, how: Con
 
 def test_an_entry_is_lost_where_a_manager_is_no_member_and_not_the_one_that_says_so() -> None:
     entries = (
-        node("rk1", reachability=""),
+        node("rk1", state="unknown", reachability=""),
         node("rk2", state="down", reachability=""),
         node("rk3"),
         node("rk4"),

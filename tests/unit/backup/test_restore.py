@@ -77,7 +77,8 @@ def test_a_manager_that_is_in_the_swarm_again_is_left_alone_unless_others_lead_i
     stopped = (Membership("stopped", node="node-rk1"), member("rk1"))
     [finding] = restoring(rk2=mine, rk1=stopped)
     assert isinstance(finding, Notice), "one that does not run is for the site to say"
-    only_refused(restoring(rk2=mine, rk1=(manager("rk1", LIVING), member("rk1"))), "is alive: rk1")
+    alive = (manager("rk3", LIVING), member("rk3"))
+    only_refused(restoring(rk2=mine, rk1=None, rk3=alive), "is alive: rk3")
 
 
 def test_a_swarm_of_one_manager_is_not_forced() -> None:
