@@ -147,6 +147,8 @@ ACTING = {
     *("backup.backup_file", "backup.record_file", "keys.unlock_key_file"),
     # The command, for whom files are linted without a host.
     "stacks.lint.cli",
+    # Compose files, and what they refer to.
+    "stacks.reading",
     # Values of secrets, and what starts programs to have them.
     *("secrets.sources", "secrets.command", "secrets.clear_text", "secrets.core_dumps"),
     *("secrets.digest", "secrets.seal_cache"),

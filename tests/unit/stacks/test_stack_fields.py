@@ -1,0 +1,219 @@
+"""Two specifications of a service compared: what differs is told field by field, in plain words."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyinfra_swarm.stacks.fields import (
+    Difference,
+    compose_differences,
+    differences,
+    fields,
+)
+
+
+def spec(**container: Any) -> dict[str, Any]:
+    """A service as engine 28.5.2 gives it after ``docker stack deploy``."""
+    return {
+        "Name": "web_app",
+        "Labels": {"com.docker.stack.image": "nginx:1.27", "com.docker.stack.namespace": "web"},
+        "TaskTemplate": {
+            "ContainerSpec": {
+                "Image": "nginx:1.27@sha256:" + "a" * 64,
+                "Labels": {"com.docker.stack.namespace": "web"},
+                "Env": ["A=1", "DB_PASSWORD=hunter2"],
+                "Privileges": {"CredentialSpec": None, "SELinuxContext": None},
+                "Mounts": [{"Type": "volume", "Source": "web_data", "Target": "/data"}],
+                "StopGracePeriod": 10000000000,
+                "Secrets": [
+                    {
+                        "File": {"Name": "pw", "UID": "0", "GID": "0", "Mode": 292},
+                        "SecretName": "db_password",
+                    }
+                ],
+                "Isolation": "default",
+                **container,
+            },
+            "Resources": {},
+            "RestartPolicy": {"Condition": "any", "Delay": 5000000000, "MaxAttempts": 0},
+            "Placement": {"Constraints": ["node.role == worker"]},
+            "Networks": [{"Target": "n1", "Aliases": ["app"]}],
+            "ForceUpdate": 0,
+            "Runtime": "container",
+        },
+        "Mode": {"Replicated": {"Replicas": 2}},
+        "UpdateConfig": {"Parallelism": 1, "Monitor": 5000000000, "FailureAction": "pause"},
+        "EndpointSpec": {
+            "Mode": "vip",
+            "Ports": [
+                {
+                    "Protocol": "tcp",
+                    "TargetPort": 80,
+                    "PublishedPort": 8080,
+                    "PublishMode": "ingress",
+                }
+            ],
+        },
+    }
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    made = copy.deepcopy(spec())
+    *way, last = path.split(".")
+    here: Any = made
+    for key in way:
+        here = here[key]
+    here[last] = value
+    return made
+
+
+CONTAINER = "TaskTemplate.ContainerSpec"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("Mode.Replicated.Replicas", 5, Difference("replicas", "2", "5")),
+        ("Mode.Replicated.Replicas", 0, Difference("replicas", "2", "0")),
+        (
+            f"{CONTAINER}.Image",
+            "nginx:1.28",
+            Difference("image", "nginx:1.27@sha256:" + "a" * 12, "nginx:1.28"),
+        ),
+        (f"{CONTAINER}.Args", ["--debug"], Difference("command", "none", '["--debug"]')),
+        (f"{CONTAINER}.StopGracePeriod", 90 * 10**9, Difference("StopGracePeriod", "10s", "90s")),
+        (
+            "TaskTemplate.Placement.Constraints",
+            [],
+            Difference("Placement.Constraints", '["node.role == worker"]', "none"),
+        ),
+        (
+            "TaskTemplate.Resources",
+            {"Limits": {"MemoryBytes": 67108864, "NanoCPUs": 500000000}},
+            Difference("Resources.Limits.MemoryBytes", "none", "64M"),
+        ),
+        (
+            "UpdateConfig.FailureAction",
+            "rollback",
+            Difference("UpdateConfig.FailureAction", "pause", "rollback"),
+        ),
+    ],
+)
+def test_a_changed_field_is_told_as_a_person_writes_it(
+    path: str, value: Any, expected: Difference
+) -> None:
+    assert expected in differences(spec(), changed(path, value))
+
+
+def test_what_the_swarm_changes_itself_is_no_difference() -> None:
+    live = changed("TaskTemplate.ForceUpdate", 3)
+    live["Labels"]["com.docker.stack.image"] = "nginx:1.27@sha256:" + "a" * 64
+    live["TaskTemplate"]["ContainerSpec"]["Privileges"] = None
+    live["TaskTemplate"]["Resources"] = {"Limits": {}, "Reservations": None}
+    assert differences(spec(), live) == []
+
+
+def test_a_variable_is_told_by_its_name_and_never_by_its_value() -> None:
+    live = spec(Env=["A=2", "NEW=hunter3"])
+    told = differences(spec(), live)
+    assert told == [
+        Difference("environment A", "as declared", "another value"),
+        Difference("environment DB_PASSWORD", "as declared", "not set"),
+        Difference("environment NEW", "not set", "another value"),
+    ]
+    assert "hunter" not in repr(told)
+
+
+def test_the_order_of_named_things_does_not_matter() -> None:
+    live = spec(Env=["DB_PASSWORD=hunter2", "A=1"])
+    assert differences(spec(), live) == []
+
+
+def test_a_port_that_was_added_is_told_as_that_port() -> None:
+    live = copy.deepcopy(spec())
+    live["EndpointSpec"]["Ports"].append(
+        {"Protocol": "udp", "TargetPort": 53, "PublishedPort": 53, "PublishMode": "host"}
+    )
+    names = {one.field for one in differences(spec(), live)}
+    assert names == {
+        f"port 53:53/udp.{name}"
+        for name in ("Protocol", "TargetPort", "PublishedPort", "PublishMode")
+    }
+
+
+def test_a_secret_in_another_file_mode_and_a_command_with_a_password() -> None:
+    live = spec(Args=["postgres://user:hunter2@db/x"])
+    live["TaskTemplate"]["ContainerSpec"]["Secrets"][0]["File"]["Mode"] = 256
+    told = differences(spec(), live)
+    assert [one.field for one in told] == ["command", "secret pw.File.Mode"]
+    assert "hunter2" not in repr(told)
+
+
+def test_an_engine_of_another_version_may_leave_out_and_add_what_is_empty() -> None:
+    newer = changed(f"{CONTAINER}.OomScoreAdj", 0)
+    assert differences(spec(), newer, other_engine=True) == []
+    assert differences(spec(), newer) != []
+    by_hand = changed(f"{CONTAINER}.Hostname", "x")
+    assert differences(spec(), by_hand, other_engine=True) != []
+
+
+def test_two_things_of_one_name_are_two() -> None:
+    live = copy.deepcopy(spec())
+    live["EndpointSpec"]["Ports"] *= 2
+    assert differences(spec(), live) != []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON, JSON)
+def test_no_difference_from_itself_and_whatever_differs_is_told(one: Any, other: Any) -> None:
+    """Also of what no engine gives: whatever it says, the comparison ends."""
+    first, second = spec(Whatever=one), spec(Whatever=other)
+    assert differences(first, copy.deepcopy(first)) == []
+    if fields(first) != fields(second):
+        assert differences(first, second)
+        assert differences(second, first)
+
+
+@given(st.lists(st.tuples(st.text("ABC", min_size=1), st.text()), max_size=4))
+def test_no_value_of_a_variable_is_ever_told(variables: list[tuple[str, str]]) -> None:
+    marked = [f"{name}=<{value}>" for name, value in variables]
+    told = differences(spec(), spec(Env=marked)) + differences(spec(Env=marked), spec())
+    assert not any("<" in one.expected + one.found for one in told)
+
+
+def test_rendered_files_are_compared_by_place() -> None:
+    before = {
+        "services": {
+            "app": {
+                "image": "nginx:1.27",
+                "environment": {"A": "1", "B": "2"},
+                "ports": [{"target": 80, "published": 8080}],
+            }
+        }
+    }
+    after = copy.deepcopy(before)
+    app: Any = after["services"]["app"]
+    app["image"], app["environment"] = "nginx:1.28", {"A": "2"}
+    app["ports"].append({"target": 443, "published": 8443})
+    after["services"]["new"] = {"image": "busybox"}
+    assert [(one.field, one.found, one.expected) for one in compose_differences(before, after)] == [
+        ("services.app.environment.A", "another value", "as declared"),
+        ("services.app.environment.B", "another value", "not set"),
+        ("services.app.image", "nginx:1.27", "nginx:1.28"),
+        ("services.app.ports 443", "none", '{\\"published\\": 8443, \\"target\\": 443}'),
+        ("services.new.image", "none", "busybox"),
+    ]
+    assert compose_differences(before, copy.deepcopy(before)) == []

@@ -1,0 +1,180 @@
+"""What is to be done for a stack, from what is declared, what was deployed and what is there."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from pyinfra_swarm.run.findings import Notice, Refusal
+from pyinfra_swarm.services.service import STACK, Service, UpdateStatus
+from pyinfra_swarm.stacks.plan import (
+    MANY,
+    AwaitStack,
+    DeployStack,
+    RemoveStack,
+    needs_rendering,
+    plan_removal,
+    plan_stack,
+    undeclared,
+)
+from pyinfra_swarm.stacks.record import Record
+from pyinfra_swarm.stacks.rendering import Rendered
+from pyinfra_swarm.stacks.seen import Seen
+
+COMPOSE = {"services": {"app": {"image": "nginx:1.27"}, "db": {"image": "postgres:17"}}}
+
+
+def spec(name: str, image: str, **container: Any) -> dict[str, Any]:
+    return {
+        "Name": name,
+        "Labels": {STACK: "web"},
+        "TaskTemplate": {
+            "ContainerSpec": {"Image": image, **container},
+            "Networks": [{"Target": "n" * 25, "Aliases": [name]}],
+        },
+        "Mode": {"Replicated": {"Replicas": 2}},
+    }
+
+
+SPECS = {"web_app": spec("web_app", "nginx:1.27"), "web_db": spec("web_db", "postgres:17")}
+RECORD = Record("web", "inputs", "28.5.2", COMPOSE, SPECS, "r" * 25, 3)
+
+
+def seen(specs: dict[str, Any] | None = None, update: str = "completed", **more: Any) -> Seen:
+    services = [
+        Service(name.ljust(25, "x"), name, 5, one, update=UpdateStatus(update))
+        for name, one in (SPECS if specs is None else specs).items()
+    ]
+    known: dict[str, Any] = {
+        "engine": "28.5.2",
+        "records": {"web": RECORD},
+        "services": services,
+        "networks": {"n" * 25: "web_inner"},
+    }
+    return Seen(**{**known, **more})
+
+
+def changed(path: str, value: Any, service: str = "web_app") -> dict[str, Any]:
+    made = copy.deepcopy(SPECS)
+    here: Any = made[service]
+    *way, last = path.split(".")
+    for key in way:
+        here = here[key]
+    here[last] = value
+    return made
+
+
+def test_what_is_as_it_was_deployed_needs_nothing() -> None:
+    assert plan_stack("web", "inputs", seen(), None) == []
+    assert not needs_rendering("web", "inputs", seen())
+
+
+@pytest.mark.parametrize(
+    ("records", "specs", "words"),
+    [
+        ({}, {}, "is declared, and not deployed"),
+        ({}, SPECS, "was deployed by other means"),
+        (
+            {"web": Record("web", "inputs", "", problem="it is no table")},
+            SPECS,
+            "cannot be read (it is no table)",
+        ),
+    ],
+)
+def test_without_a_record_it_is_deployed(records: Any, specs: Any, words: str) -> None:
+    found = plan_stack("web", "inputs", seen(specs, records=records), None)
+    assert [type(one) for one in found] == [DeployStack]
+    assert words in found[0].reason
+    assert needs_rendering("web", "inputs", seen(specs, records=records))
+
+
+def test_changed_files_are_told_by_place() -> None:
+    fresh = copy.deepcopy(COMPOSE)
+    fresh["services"]["app"]["image"] = "nginx:1.28"
+    [one] = plan_stack("web", "others", seen(), Rendered(fresh))
+    assert isinstance(one, DeployStack)
+    assert (one.what, one.found, one.expected, one.stack) == (
+        "stack web: services.app.image",
+        "nginx:1.27",
+        "nginx:1.28",
+        "web",
+    )
+
+
+def test_changed_files_that_render_to_the_same_are_deployed_too() -> None:
+    """A comment, or a config's content: the record is renewed, or every run would render anew."""
+    [one] = plan_stack("web", "others", seen(), Rendered(COMPOSE))
+    assert isinstance(one, DeployStack)
+    assert one.reason == "its files or values have changed since it was deployed"
+
+
+def test_a_change_by_hand_is_told_by_service_and_field() -> None:
+    [one] = plan_stack("web", "inputs", seen(changed("Mode.Replicated.Replicas", 5)), None)
+    assert one.sentence() == "service web_app replicas: was changed since the deploy (5 → 2)"
+
+
+def test_a_network_is_told_by_its_name() -> None:
+    live = seen(changed("TaskTemplate.Networks", []))
+    told = [one.what for one in plan_stack("web", "inputs", live, None)]
+    assert told == [
+        "service web_app network web_inner.Aliases",
+        "service web_app network web_inner.Target",
+    ]
+
+
+def test_services_that_are_gone_and_services_that_nobody_declares() -> None:
+    specs = {"web_app": SPECS["web_app"], "web_more": spec("web_more", "busybox")}
+    found = plan_stack("web", "inputs", seen(specs), None)
+    assert [(one.what, type(one)) for one in found] == [
+        ("service web_db", DeployStack),
+        ("service web_more", DeployStack),
+    ]
+
+
+def test_of_very_many_differences_the_rest_is_counted() -> None:
+    live = seen(changed("TaskTemplate.ContainerSpec.Env", [f"V{n}=1" for n in range(40)]))
+    found = plan_stack("web", "inputs", live, None)
+    assert len(found) == MANY
+    assert "29 more fields" in found[-1].reason
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        ("updating", AwaitStack),
+        ("rollback_started", AwaitStack),
+        ("paused", DeployStack),
+        ("rollback_paused", DeployStack),
+        ("completed", None),
+        ("rollback_completed", None),
+    ],
+)
+def test_an_update_that_has_not_ended_well_is_not_as_declared(
+    state: str, kind: type | None
+) -> None:
+    found = plan_stack("web", "inputs", seen(update=state), None)
+    assert {type(one) for one in found} == ({kind} if kind else set())
+
+
+def test_a_record_of_nobody_is_reported_with_the_way_to_remove_it() -> None:
+    assert undeclared(["web"], seen()) == []
+    [one] = undeclared([], seen())
+    assert isinstance(one, Notice)
+    assert "--data remove=web" in one.remedy
+
+
+def test_a_removal_is_of_what_we_deployed_and_nobody_declares() -> None:
+    [one] = plan_removal("web", [], seen())
+    assert isinstance(one, RemoveStack)
+    assert "web_app, web_db" in one.reason
+    [one] = plan_removal("web", ["web"], seen())
+    assert isinstance(one, Refusal)
+    assert "is declared" in one.reason
+    [one] = plan_removal("web", [], seen(records={}))
+    assert isinstance(one, Refusal)
+    assert "docker stack rm web" in one.remedy
+    [one] = plan_removal("none", [], seen())
+    assert isinstance(one, Refusal)
+    assert one.expected == "one of web"

@@ -1,0 +1,97 @@
+"""The record of a deploy: packed, unpacked, and never believed where it is none."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyinfra_swarm.services.service import Service
+from pyinfra_swarm.stacks.record import (
+    LARGEST,
+    Record,
+    named,
+    newest,
+    pack,
+    stack_and_version,
+    unpack,
+    with_declared_names,
+)
+
+RECORD = Record("web", "abc", "28.5.2", {"services": {"app": {}}}, {"web_app": {"Name": "web_app"}})
+
+
+def test_what_is_packed_is_unpacked_and_small() -> None:
+    many = Record("web", "abc", "28", {}, {f"web_{n}": {"Name": "x" * 500} for n in range(50)})
+    assert unpack(pack(many))["services"] == many.services
+    assert len(pack(many)) < 2000
+    assert pack(RECORD) == pack(RECORD)
+
+
+def test_a_record_shows_nothing_of_what_services_hold() -> None:
+    secret = Record("web", "abc", "28", {"x": "hunter2"}, {"web_app": {"Env": ["A=hunter2"]}})
+    assert "hunter2" not in repr(secret)
+    assert "hunter2" not in json.dumps(secret.to_json())
+
+
+def packed(content: object) -> bytes:
+    return gzip.compress(json.dumps(content).encode())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"not packed",
+        pack(RECORD)[:-9],
+        packed([]),
+        packed({"format": 2, "compose": {}, "services": {}}),
+        packed({"format": 1, "compose": {}, "services": []}),
+        gzip.compress(b"\xff\xfe"),
+        gzip.compress(b"[" * 100_000),
+        gzip.compress(b" " * (LARGEST + 1)),
+    ],
+)
+def test_whatever_else_stands_there_is_no_record(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        unpack(data)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_record_or_none(data: bytes) -> None:
+    for one in (data, gzip.compress(data), zlib.compress(data)):
+        with pytest.raises(ValueError, match=r"."):
+            unpack(one)
+
+
+def test_the_last_record_of_a_stack_counts() -> None:
+    kept = [Record("web", str(n), "28", version=n) for n in (3, 11, 2)] + [Record("db", "x", "28")]
+    found = newest(kept)
+    assert (found["web"].version, found["db"].inputs) == (11, "x")
+
+
+@pytest.mark.parametrize(("stack", "version"), [("web", 1), ("a_v2", 10), ("x" * 36, 999_999)])
+def test_a_name_says_stack_and_version(stack: str, version: int) -> None:
+    assert stack_and_version(named(stack, version)) == (stack, version)
+    assert len(named(stack, version)) <= 64
+    assert stack_and_version(stack) is None
+
+
+def service(id: str, name: str) -> Service:
+    file = {"Name": "pw", "UID": "7", "GID": "7", "Mode": 256}
+    container = {"Secrets": [{"SecretID": id, "SecretName": name, "File": file}], "Image": "x"}
+    spec = {"Name": "web_app", "TaskTemplate": {"ContainerSpec": container}}
+    return Service("s" * 25, "web_app", 1, spec)
+
+
+def test_our_objects_have_the_declared_name_in_every_version() -> None:
+    ours = {"1" * 25: "db_password", "2" * 25: "db_password"}
+    first = with_declared_names(service("1" * 25, "db_password_v1"), ours)
+    second = with_declared_names(service("2" * 25, "db_password_v2"), ours)
+    assert first == second
+    foreign = with_declared_names(service("3" * 25, "db_password_v1"), ours)
+    assert foreign != first
