@@ -16,6 +16,7 @@ from pyinfra_swarm.preflight import operations as preflight_operations
 from pyinfra_swarm.secrets import operations as secrets_operations
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.ssh import operations as ssh_operations
+from pyinfra_swarm.stacks import operations as stacks_operations
 from pyinfra_swarm.swarm import (
     init_operations,
     join_operations,
@@ -33,6 +34,7 @@ __all__ = [
     "secrets",
     "site",
     "ssh",
+    "stacks",
     "swarm",
     "updates",
 ]
@@ -51,6 +53,7 @@ def site(settings: Settings | None = None, **arguments: Any) -> None:
     firewall(settings, **arguments)
     swarm(settings, **arguments)
     secrets(settings, **arguments)
+    stacks(settings, **arguments)
 
 
 @deploy("Preflight")
@@ -135,3 +138,10 @@ def secrets(settings: Settings) -> None:
     secrets_operations.as_declared(
         settings=settings, name="a version of each, and every service with the current one"
     )
+
+
+@deploy("Stacks")
+def stacks(settings: Settings) -> None:
+    """Declared stacks: deployed as their files say, and kept so."""
+    stacks_operations.removed(settings=settings, name="one that is not declared goes, if asked for")
+    stacks_operations.deployed(settings=settings, name="deployed as declared, and running")

@@ -23,7 +23,7 @@ from pyinfra_swarm.settings.errors import nearest
 from pyinfra_swarm.settings.paths import project
 
 _ROLLING = ("reboot", "restart", "upgrade")
-_CONFIRMED = ("backup", "recover", "remove", "replace", "reset", "restore")
+_CONFIRMED = ("backup", "recover", "remove", "replace", "reset", "restore", "stacks")
 _OF_PYINFRA = known_data_keys()
 
 
@@ -79,6 +79,8 @@ OPTIONS = (
     Option("names", "FILE", ["secrets"]),
     Option("purge", "docker", ["reset"]),
     Option("refresh", "now", ["firewall", "site"]),
+    Option("remove", "NAME", ["stacks"]),
+    Option("resolve", "NAME", ["site", "stacks"]),
     Option("secret", "NAME", ["secrets"]),
     Option("to", "PATH", ["backup"]),
     Option("unlock", "PATH", ["recover", "restore"]),

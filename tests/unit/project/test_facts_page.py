@@ -131,6 +131,13 @@ TRUE: dict[str, dict[str, Any]] = {
         "effective.debian.pubkeyauthentication": "yes",
         "socket": "active",
     },
+    "facts.stacks.Stacks": {
+        "problem": "",
+        "stacks.web.record.version": 1,
+        "stacks.web.record.services": ["web_app", "web_side"],
+        "stacks.web.services.0.name": "web_app",
+        "stacks.web.services.0.replicas": 2,
+    },
     "facts.swarm.JoinState": {"state": "active", "role": "manager", "address": "192.168.77.11"},
     "facts.swarm.StateOnDisk": {
         "state": True,

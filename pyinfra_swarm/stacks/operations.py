@@ -1,0 +1,346 @@
+"""Stacks as declared: rendered by the engine, deployed, awaited, recorded; and removed when asked.
+
+What there is to do is done by the acting manager, for all hosts. A stack that is refused or fails
+holds up no other stack; the run ends as failed on that manager all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pyinfra import logger
+from pyinfra.api import Host, State
+
+from pyinfra_swarm.keys.refusals import no_manager
+from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
+from pyinfra_swarm.nodes.observing import acting_left_out, memberships
+from pyinfra_swarm.run import records, reporting
+from pyinfra_swarm.run.command_line import deploys
+from pyinfra_swarm.run.confirmation import Proposal, confirmed
+from pyinfra_swarm.run.context import this_run
+from pyinfra_swarm.run.converge import (
+    Commands,
+    Unobserved,
+    call,
+    converges,
+    current_host,
+    fail,
+    given,
+    is_executing,
+    observe_on,
+    only_on,
+    report,
+    state,
+    still_ours,
+)
+from pyinfra_swarm.run.findings import (
+    Change,
+    Finding,
+    Refusal,
+    changes,
+    refusals,
+    unhandled,
+)
+from pyinfra_swarm.run.printable import plain
+from pyinfra_swarm.run.pyinfra_internals import given_options
+from pyinfra_swarm.run.wording import counted, listed
+from pyinfra_swarm.secrets.facts import Objects
+from pyinfra_swarm.secrets.objects import Key, current_names, versioned
+from pyinfra_swarm.secrets.objects import Seen as SeenObjects
+from pyinfra_swarm.stacks import facts
+from pyinfra_swarm.stacks.deploying_operations import await_stack, deploy, remove, render
+from pyinfra_swarm.stacks.judging import Existing, context_of, existing_names, judged
+from pyinfra_swarm.stacks.lint import Context, lint
+from pyinfra_swarm.stacks.plan import (
+    AwaitStack,
+    DeployStack,
+    needs_rendering,
+    plan_removal,
+    plan_stack,
+    undeclared,
+)
+from pyinfra_swarm.stacks.reading import Declared, read_stacks
+from pyinfra_swarm.stacks.record import newest
+from pyinfra_swarm.stacks.rendering import Current, Rendered, Unusable
+from pyinfra_swarm.stacks.seen import Seen, Stacks
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings import Settings
+
+PART = "stacks"
+
+
+@dataclass
+class _Read:
+    """What this run has read and had rendered, once; deployed: stacks that it has deployed."""
+
+    declared: tuple[Declared, ...] | None = None
+    rendered: dict[str, Rendered] = field(default_factory=dict)
+    deployed: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What there is to do. acting: the manager that does it; current: versions to be used."""
+
+    acting: str
+    seen: Seen
+    current: Current
+    stacks: Mapping[str, Declared]
+    findings: list[Finding]
+
+
+@converges("stacks")
+def deployed(settings: Settings) -> Commands:
+    """Every declared stack is deployed as its files say, and nobody has changed it since.
+
+    Where nothing is declared it asks nothing, unless ``deploys/stacks.py`` is what was called.
+    Where nothing has changed, the manager renders nothing. ``--data resolve=NAME`` deploys that
+    stack again, and asks the registry what its tags stand for.
+
+    + settings: of them ``stacks``, and ``secrets`` and ``configs`` that stacks refer to
+    """
+    alone = deploys(given_options().get("operations") or ()) == ["stacks"]
+    if not (settings.stacks or alone):
+        report(PART, [])
+        return
+    observed = memberships()
+    acting = acting_manager(settings, observed)
+    if acting is None:
+        report(PART, _without_a_manager(settings, observed))
+        return
+    if alone:
+        report(PART, acting_left_out(settings, observed))
+    me = current_host()
+    if acting != me.name:
+        report(PART, [])
+        return
+    now = _look(settings, observed, acting)
+    refused = refusals(now.findings)
+    reporting.report(me, PART, refused)
+    if report(PART, [one for one in now.findings if one not in refused]):
+        yield call(_carry_out, now)
+    elif refused and is_executing():
+        yield fail(_not_deployed([one.sentence() for one in refused]), logged=True)
+
+
+def _without_a_manager(settings: Settings, observed: Observed) -> list[Finding]:
+    """What is told where no manager speaks for a swarm: while a new one is only planned, what will
+    be deployed in it; else nothing can be done."""
+    if current_host().name != settings.managers[0].name:
+        return []
+    to_come = all(own is None or own.in_none for own in observed.values())
+    if is_executing() or not to_come:
+        return [no_manager("no stack is deployed")]
+    return [
+        DeployStack(f"stack {stack.name}", "is declared, and not deployed", stack=stack.name)
+        for stack in settings.stacks
+    ]
+
+
+def _look(settings: Settings, observed: Observed, acting: str) -> Situation:
+    stacks = _declared(settings)
+    known = _observed(settings, observed, acting)
+    findings: list[Finding] = []
+    as_declared = 0
+    for name, one in stacks.items():
+        context = context_of(settings, name, view(settings, observed), known.seen, known.existing)
+        found = _of_stack(acting, known.seen, one, context)
+        as_declared += not found
+        findings += found
+    findings += undeclared(list(stacks), known.seen)
+    records.measure(PART, "stacks declared", len(stacks))
+    records.measure(PART, "stacks as declared", as_declared)
+    records.measure(PART, "services of stacks", sum(len(known.seen.of(name)) for name in stacks))
+    return Situation(acting, known.seen, known.current, stacks, findings)
+
+
+def _declared(settings: Settings) -> dict[str, Declared]:
+    kept = this_run(_Read)
+    if kept.declared is None:
+        kept.declared = read_stacks(settings)
+    return {one.inputs.stack: one for one in kept.declared}
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the acting manager says. existing: all names of secrets and configs, if asked for."""
+
+    seen: Seen
+    current: Current
+    existing: Existing | None
+
+
+def _observed(settings: Settings, observed: Observed, acting: str) -> _Known:
+    """Raises :class:`run.converge.Unobserved` where the acting manager cannot say."""
+    said = observe_on(acting, facts.Stacks)
+    declared = [Key("secret", one.name) for one in settings.secrets]
+    declared += [Key("config", one.name) for one in settings.configs]
+    needed = bool(declared) or _names_a_version(said)
+    needed = needed or any(one.may_use_objects for one in _declared(settings).values())
+    objects = observe_on(acting, Objects) if needed else SeenObjects()
+    if problem := said.problem or objects.problem:
+        raise Unobserved(f"{acting} cannot say what is deployed: {problem}")
+    cluster, own = view(settings, observed), observed[acting]
+    engines = {node.id: node.engine_version for node in (cluster.nodes if cluster else None) or ()}
+    names = current_names(declared, objects.objects)
+    seen = Seen(
+        engine=engines.get(own.node, "") if own else "",
+        records=newest(said.records),
+        services=said.services,
+        ours={one.id: one.key.name for one in objects.objects if one.key is not None},
+        networks={one.id: one.name for one in (cluster.overlays if cluster else None) or ()},
+    )
+    existing = existing_names((one.kind, one.name) for one in objects.objects) if needed else None
+    return _Known(seen, {(key.kind, key.name): name for key, name in names.items()}, existing)
+
+
+def _names_a_version(stacks: Stacks) -> bool:
+    """Whether a service uses what may be a version of a secret or config of ours."""
+    return any(versioned(one.name)[1] for service in stacks.services for one in service.references)
+
+
+def _of_stack(acting: str, seen: Seen, one: Declared, context: Context) -> list[Finding]:
+    """What is to be done for one stack, or why nothing is.
+
+    Files are linted when they are to be deployed. What the lint only notices is told then and not
+    later: else a check would call it drift for ever.
+    """
+    inputs, name = one.inputs, one.inputs.stack
+    if inputs.problem:
+        return [Refusal(f"stack {name}", inputs.problem)]
+    linted: list[Finding] = []
+    fresh = None
+    if needs_rendering(name, inputs.digest, seen):
+        linted = judged(name, lint(one.merged, context))
+        if refused := refusals(linted):
+            return [*refused]
+        try:
+            fresh = _rendered(acting, one)
+        except Unusable as unusable:
+            return [Refusal(f"stack {name}", str(unusable))]
+    found = plan_stack(name, inputs.digest, seen, fresh)
+    if not changes(found) and _anew(name):
+        reason = "is deployed again, as asked for: the registry says what its tags stand for now"
+        found.append(DeployStack(f"stack {name}", reason, stack=name))
+    return [*linted, *found]
+
+
+def _rendered(acting: str, one: Declared) -> Rendered:
+    """Raises :class:`rendering.Unusable`."""
+    known = this_run(_Read).rendered
+    if one.inputs.digest not in known:
+        manager = state().inventory.get_host(acting)
+        known[one.inputs.digest] = render(manager, one.inputs)
+    return known[one.inputs.digest]
+
+
+def _anew(stack: str) -> bool:
+    return given("resolve") == stack and stack not in this_run(_Read).deployed
+
+
+# Carried out
+# -----------
+
+
+def _carry_out(run: State, host: Host, now: Situation) -> bool:
+    """Each stack by itself; false where one of them is not as declared in the end."""
+    manager = run.inventory.get_host(now.acting)
+    problems = [one.sentence() for one in refusals(now.findings)]
+    for stack, step in _steps(now.findings).items():
+        still_ours()
+        match step:
+            case DeployStack():
+                problem = _deploy(run, host, manager, now, stack)
+            case AwaitStack():
+                problem = await_stack(run, host, manager, stack)
+            case _:
+                raise unhandled(step)
+        if problem:
+            problems.append(f"stack {stack}: {problem}")
+            host.log_styled(plain(problems[-1]), fg="red", log_func=logger.error)
+    if problems:
+        reporting.failed(host, _not_deployed(problems), logged=True)
+    return not problems
+
+
+def _deploy(run: State, host: Host, manager: Host, now: Situation, stack: str) -> str:
+    one = now.stacks[stack]
+    try:
+        fresh = _rendered(now.acting, one)
+    except Unusable as unusable:
+        return str(unusable)
+    anew = _anew(stack)
+    this_run(_Read).deployed.add(stack)
+    return deploy(run, host, manager, one.inputs, fresh, now.seen, now.current, anew=anew)
+
+
+def _steps(findings: Sequence[Finding]) -> dict[str, Change]:
+    """What is done for each stack: where something differs, awaiting alone is not enough."""
+    steps: dict[str, Change] = {}
+    for change in changes(list(findings)):
+        assert isinstance(change, DeployStack | AwaitStack)
+        if change.stack not in steps or isinstance(change, DeployStack):
+            steps[change.stack] = change
+    return steps
+
+
+def _not_deployed(problems: Sequence[str]) -> str:
+    return "; ".join(problem.rstrip(".") for problem in problems)
+
+
+# Removed
+# -------
+
+
+@converges("stacks")
+def removed(settings: Settings) -> Commands:
+    """With ``--data remove=NAME``: a stack that is not declared any more goes, after a question.
+
+    Without, nothing is done: that it is still there is reported by :func:`deployed`.
+
+    + settings: of them ``stacks``, which must not have it
+    """
+    name = given("remove")
+    if not name:
+        current_host().noop(f"{PART}: nothing is to be removed")
+        return
+    acting = confirmed(lambda: _removal(settings, name))
+    if acting == current_host().name:
+        yield call(_remove, settings, name)
+
+
+def _removal(settings: Settings, name: str) -> Proposal[str]:
+    """All that is removed; a refusal stops all hosts. Its plan: who removes it, "" for nobody."""
+    observed = memberships()
+    acting = acting_manager(settings, observed)
+    if acting is None:
+        gone = "is not removed: no manager answers for the swarm"
+        return Proposal(PART, [Refusal(f"stack {name}", gone)], "")
+    seen = _observed(settings, observed, acting).seen
+    found = plan_removal(name, [stack.name for stack in settings.stacks], seen)
+    refused: list[Finding] = [*refusals(found), *acting_left_out(settings, observed)]
+    if refused:
+        return Proposal(PART, refused, "")
+    services = sorted(seen.of(name))
+    what = f" and its {counted(len(services), 'service')} ({listed(services)})" if services else ""
+    return Proposal(
+        PART,
+        only_on(acting, found),
+        acting,
+        name,
+        f"stack {name}{what} are removed; what is in volumes stays on the nodes"
+        if services
+        else f"stack {name} is removed",
+        whole=found,
+    )
+
+
+def _remove(run: State, host: Host, settings: Settings, name: str) -> bool:
+    said = observe_on(host.name, facts.Stacks)
+    problem = remove(run.inventory.get_host(host.name), name, said.records)
+    if problem:
+        reporting.failed(host, f"stack {name} could not be removed: {problem}")
+    return not problem

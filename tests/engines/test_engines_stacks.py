@@ -1,0 +1,526 @@
+"""Declared stacks on real engines: deployed, kept as declared, awaited, told by field, removed.
+
+What came of it is looked up at the engines, never through the product's facts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.engines import programs
+from tests.engines.conftest import SWARM
+from tests.engines.hosts import Hosts
+from tests.scenarios.conftest import ROOT, Run, changes_in, lines_with, wait_for
+from tests.tools import must_run
+
+STACKS = ("inventory.py", "deploys/stacks.py")
+MANAGERS = ("rk1", "rk2", "rk3")
+
+WEB = """\
+services:
+  app:
+    image: busybox:latest
+    command: ["sleep", "9999"]
+    init: true
+    environment: { GREETING: "${GREETING}", LEVEL: "1" }
+    networks: [inner]
+    healthcheck: { test: ["CMD", "true"], interval: 1s, timeout: 1s, start_period: 1s }
+    deploy:
+      replicas: 2
+      update_config: { order: start-first, failure_action: rollback, monitor: 1s }
+      restart_policy: { delay: 1s }
+      resources: { limits: { memory: 32M } }
+  side:
+    image: busybox:latest
+    command: ["sleep", "9999"]
+    init: true
+    networks: [inner]
+    healthcheck: { test: ["CMD", "true"], interval: 1s, timeout: 1s, start_period: 1s }
+    deploy:
+      update_config: { order: start-first, failure_action: rollback, monitor: 1s }
+      resources: { limits: { memory: 32M } }
+networks:
+  inner: { driver: overlay, driver_opts: { encrypted: "true" } }
+"""
+
+DB = """\
+services:
+  db:
+    image: busybox:latest
+    command: ["sleep", "9999"]
+    init: true
+    networks: [inner]
+    healthcheck: { test: ["CMD", "true"], interval: 1s, timeout: 1s, start_period: 1s }
+    deploy:
+      update_config: { order: stop-first, failure_action: rollback, monitor: 1s }
+      resources: { limits: { memory: 32M } }
+networks:
+  inner: { driver: overlay, driver_opts: { encrypted: "true" } }
+"""
+
+
+class Project:
+    """A ``cluster.toml`` with stacks beside it."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self.hosts = hosts
+        self.folder = hosts.folder
+        self.stacks: dict[str, str] = {}
+        self.rest = ""
+
+    def file(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def declare(self, name: str, text: str, files: tuple[str, ...] = (), **env: str) -> None:
+        own = files or (f"{name}.yml",)
+        self.file(own[0], text)
+        table = f'[[stacks]]\nname = "{name}"\nfiles = {json.dumps(list(own))}\n'
+        if env:
+            table += f"env = {{ {', '.join(f'{k} = {json.dumps(v)}' for k, v in env.items())} }}\n"
+        self.stacks[name] = table
+        self.write()
+
+    def forget(self, name: str) -> None:
+        del self.stacks[name]
+        self.write()
+
+    def write(self) -> None:
+        path = self.hosts.settings(MANAGERS, firewall={"enabled": False})
+        path.write_text("\n".join([path.read_text(), *self.stacks.values(), self.rest]))
+
+    def run(self, *arguments: str, how: str = "-y", **more: Any) -> Run:
+        return self.hosts.pyinfra(how, "--json", *STACKS, *arguments, **more)
+
+    def deploy(self, *arguments: str) -> Run:
+        run = self.run(*arguments)
+        assert run.returncode == 0, run.output
+        return run
+
+    def in_sync(self) -> None:
+        """A second run does nothing, and a dry run finds nothing."""
+        before = self.versions()
+        run = self.deploy()
+        assert not changes_in(run.json), run.output
+        assert self.versions() == before
+        assert not told(self.run(how="--dry"), "~"), "a dry run finds something"
+
+    def versions(self) -> dict[str, int]:
+        return {name: one["Version"]["Index"] for name, one in services(self.hosts).items()}
+
+
+def services(hosts: Hosts, at: str = "rk1") -> dict[str, Any]:
+    return {one["Spec"]["Name"]: one for one in hosts.api(at, "/services")}
+
+
+def told(run: Run, mark: str) -> list[str]:
+    """The sentences about stacks that a run has told under a mark."""
+    return lines_with(run.output, (mark, "stacks |"))
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[Hosts]:
+    with Hosts(3, version=programs.versions()[-1]) as made:
+        made.import_image()
+        made.settings(MANAGERS, firewall={"enabled": False})
+        run = made.pyinfra("-y", *SWARM)
+        assert run.returncode == 0, run.output
+        yield made
+
+
+@pytest.fixture
+def project(engines: Hosts) -> Iterator[Project]:
+    """Two stacks, deployed; afterwards nothing is left of any."""
+    made = Project(engines)
+    made.declare("web", WEB, GREETING="hello")
+    made.declare("db", DB)
+    made.deploy()
+    yield made
+    for name in engines.docker("rk1", "stack", "ls", "--format", "{{.Name}}").split():
+        engines.run("rk1", f"docker stack rm {name}", check=False)
+    for one in engines.api("rk1", "/configs"):
+        engines.run("rk1", f"docker config rm {one['ID']}", check=False)
+    wait_for(lambda: not engines.api("rk1", "/tasks"), "the tasks to be gone", 60)
+
+
+def test_two_stacks_are_deployed_and_a_rerun_does_nothing(project: Project) -> None:
+    found = services(project.hosts)
+    assert {*found} == {"web_app", "web_side", "db_db"}
+    assert "GREETING=hello" in found["web_app"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"]
+    assert running(project.hosts, "web_app") == 2
+    project.in_sync()
+    project.in_sync()
+
+
+def running(hosts: Hosts, service: str) -> int:
+    filters = json.dumps({"service": [service], "desired-state": ["running"]})
+    tasks = hosts.api("rk1", f"/tasks?filters={filters.replace(' ', '')}".replace('"', "%22"))
+    return sum(task["Status"]["State"] == "running" for task in tasks)
+
+
+def test_it_stays_in_sync_after_restarts_and_with_another_leader(project: Project) -> None:
+    hosts = project.hosts
+    project.in_sync()
+    leader = next(name for name, node in hosts.nodes("rk1").items() if node.leader)
+    hosts.restart_engine(leader)
+    hosts.wait_for_engine(leader)
+
+    def another() -> bool:
+        nodes = hosts.nodes("rk1").values()
+        return {node.state for node in nodes} == {"ready"} and any(node.leader for node in nodes)
+
+    wait_for(another, "a leader", 60)
+    wait_for(lambda: running(hosts, "web_app") == 2, "the tasks", 60)
+    project.in_sync()
+    hosts.restart_engine("rk1")
+    hosts.wait_for_engine("rk1")
+    wait_for(another, "a leader", 60)
+    project.in_sync()
+
+
+def test_an_edit_deploys_that_stack_alone_and_is_told_by_its_place(project: Project) -> None:
+    before = project.versions()
+    project.declare("web", WEB.replace("replicas: 2", "replicas: 1"), GREETING="hello")
+    said = told(project.run(how="--dry"), "~")
+    assert len(said) == 1
+    assert "stack web: services.app.deploy.replicas" in said[0]
+    assert "(2 → 1)" in said[0]
+    project.deploy()
+    after = project.versions()
+    assert after["db_db"] == before["db_db"]
+    assert after["web_app"] != before["web_app"]
+    project.in_sync()
+
+
+def test_a_variable_with_another_value_is_told_without_it(project: Project) -> None:
+    project.declare("web", WEB, GREETING="hunter2")
+    planned = project.run(how="--dry")
+    assert "environment.GREETING" in told(planned, "~")[0]
+    assert "hunter2" not in planned.output
+    run = project.deploy()
+    assert "hunter2" not in run.output
+    env = services(project.hosts)["web_app"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"]
+    assert "GREETING=hunter2" in env
+    project.in_sync()
+
+
+BY_HAND = {
+    "replicas": ("docker service scale --detach web_app=5", "service web_app replicas", "(5 → 2)"),
+    "image": (
+        "docker tag busybox:latest other:1 && "
+        "docker service update --detach --no-resolve-image --image other:1 web_app",
+        "service web_app image",
+        "other:1",
+    ),
+    "environment": (
+        "docker service update --detach --env-add LEVEL=2 web_app",
+        "service web_app environment LEVEL",
+        "another value",
+    ),
+    "port": (
+        "docker service update --detach --publish-add 8088:80 web_app",
+        "service web_app port 8088:80/tcp",
+        "",
+    ),
+    "constraint": (
+        "docker service update --detach --constraint-add node.hostname==rk1 web_app",
+        "service web_app Placement.Constraints",
+        "rk1",
+    ),
+    "removed": ("docker service rm web_side", "service web_side", "gone"),
+    "extra": (
+        "docker service create --detach --no-resolve-image --name web_more "
+        "--label com.docker.stack.namespace=web busybox:latest sleep 9999",
+        "service web_more",
+        "does not declare it",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BY_HAND)
+def test_what_somebody_has_changed_by_hand_is_told_and_put_right(
+    project: Project, what: str
+) -> None:
+    hosts = project.hosts
+    before = {name: one["Spec"] for name, one in services(hosts).items()}
+    command, field, words = BY_HAND[what]
+    hosts.run("rk1", command)
+    said = told(project.run(how="--dry"), "~")
+    assert any(field in line and words in line for line in said), said
+    assert all("stack web" in line or "service web_" in line for line in said)
+    project.deploy()
+    after = {name: one["Spec"] for name, one in services(hosts).items()}
+    for name, spec in before.items():
+        spec["TaskTemplate"].pop("ForceUpdate", None)
+        after[name]["TaskTemplate"].pop("ForceUpdate", None)
+        assert without_image_label(after[name]) == without_image_label(spec), name
+    assert {*after} == {*before}
+    project.in_sync()
+
+
+def without_image_label(spec: dict[str, Any]) -> dict[str, Any]:
+    labels = {k: v for k, v in spec["Labels"].items() if k != "com.docker.stack.image"}
+    return {**spec, "Labels": labels}
+
+
+def test_what_the_swarm_changes_by_itself_is_no_drift(project: Project) -> None:
+    project.hosts.docker("rk1", "service", "update", "--detach", "--force", "web_side")
+    wait_for(
+        lambda: (
+            (services(project.hosts)["web_side"].get("UpdateStatus") or {}).get("State")
+            == "completed"
+        ),
+        "the update",
+        60,
+    )
+    project.in_sync()
+
+
+# Failures
+# --------
+
+FAILING = {
+    "image": ("image: busybox:latest", "image: registry.invalid/none:1", "image"),
+    "crash": (
+        'command: ["sleep", "9999"]',
+        'command: ["sh", "-c", "echo cannot; exit 3"]',
+        "cannot",
+    ),
+    "health": ('test: ["CMD", "true"]', 'test: ["CMD", "false"], retries: 1', "health check"),
+    "placement": (
+        "limits: { memory: 32M }",
+        "limits: { memory: 900G }, reservations: { memory: 900G }",
+        "no node may run it",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FAILING)
+def test_a_stack_that_fails_is_told_with_its_cause_and_others_go_on(
+    project: Project, what: str
+) -> None:
+    old, new, words = FAILING[what]
+    project.declare("web", WEB.replace(old, new), GREETING="hello")
+    project.declare("db", DB.replace("memory: 32M", "memory: 33M"))
+    run = project.run()
+    assert run.returncode == 1
+    assert "stack web" in run.closing, run.output
+    assert words in run.output, run.output
+    found = services(project.hosts)["db_db"]["Spec"]["TaskTemplate"]["Resources"]
+    assert found["Limits"]["MemoryBytes"] == 33 << 20
+    again = told(project.run(how="--dry"), "~")
+    assert again
+    assert all("web" in line for line in again)
+    project.declare("web", WEB, GREETING="hello")
+    project.deploy()
+    project.in_sync()
+
+
+def test_a_stack_that_is_refused_holds_up_no_other(project: Project) -> None:
+    project.declare("web", WEB.replace("image: busybox:latest", "images: x"), GREETING="hello")
+    project.declare("db", DB.replace("memory: 32M", "memory: 33M"))
+    before = project.versions()
+    planned = project.run(how="--dry")
+    assert [line for line in told(planned, "✗") if "stack web" in line], planned.output
+    run = project.run()
+    assert run.returncode == 1
+    after = project.versions()
+    assert (after["web_app"], after["db_db"] != before["db_db"]) == (before["web_app"], True)
+
+
+# Inputs
+# ------
+
+
+def test_several_files_variables_and_what_files_refer_to(project: Project) -> None:
+    project.file("stacks/over.yml", 'services: { app: { environment: { LEVEL: "7" } } }\n')
+    project.file("stacks/app.env", "FROM_FILE=a b $c\n")
+    project.file("stacks/conf/app.txt", "one\n")
+    text = WEB.replace("    init: true\n", "    init: true\n    env_file: ./app.env\n", 1)
+    text = text.replace(
+        "    networks: [inner]\n",
+        "    networks: [inner]\n    configs: [{ source: conf, target: /etc/app.txt }]\n",
+        1,
+    )
+    text += "configs:\n  conf: { file: ./conf/app.txt }\n"
+    project.declare("web", text, ("stacks/web.yml", "stacks/over.yml"), GREETING="it's $x")
+    project.deploy()
+    container = services(project.hosts)["web_app"]["Spec"]["TaskTemplate"]["ContainerSpec"]
+    assert {"FROM_FILE=a b $c", "LEVEL=7", "GREETING=it's $x"} <= {*container["Env"]}
+    first = container["Configs"][0]["ConfigName"]
+    assert project.hosts.run("rk1", "ls /run", check=False).stdout.count("swarm-stack") == 0
+    project.in_sync()
+    project.file("stacks/conf/app.txt", "two\n")
+    project.deploy()
+    container = services(project.hosts)["web_app"]["Spec"]["TaskTemplate"]["ContainerSpec"]
+    assert container["Configs"][0]["ConfigName"] != first
+    project.in_sync()
+
+
+def test_a_value_of_this_computer_s_environment(project: Project) -> None:
+    project.declare("web", WEB)
+    project.stacks["web"] += 'env = { GREETING = { env = "MY_GREETING" } }\n'
+    project.write()
+    run = project.run()
+    assert run.returncode == 1
+    assert "MY_GREETING" in run.output
+    run = project.run(env={"MY_GREETING": "servus"})
+    assert run.returncode == 0, run.output
+    env = services(project.hosts)["web_app"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"]
+    assert "GREETING=servus" in env
+
+
+# Interrupted, adopted, removed
+# -----------------------------
+
+
+@pytest.mark.parametrize("seconds", [3, 5, 8])
+def test_a_run_that_is_killed_is_finished_by_the_next(project: Project, seconds: int) -> None:
+    project.declare("web", WEB.replace('LEVEL: "1"', 'LEVEL: "2"'), GREETING="hello")
+    line, env = project.hosts.pyinfra_line("-y", *STACKS)
+    process = subprocess.Popen(
+        line, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    time.sleep(seconds)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: project.run().returncode == 0, "the lock to be free", 120)
+    env_now = services(project.hosts)["web_app"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"]
+    assert "LEVEL=2" in env_now
+    assert running(project.hosts, "web_app") == 2
+    project.in_sync()
+
+
+def test_a_stack_that_was_deployed_by_hand_is_adopted(project: Project) -> None:
+    hosts = project.hosts
+    text = DB.replace("db:", "old:", 1)
+    hosts.run("rk1", "docker stack deploy --resolve-image never -c - byhand", text=text)
+    wait_for(lambda: running(hosts, "byhand_old") == 1, "its task", 60)
+    tasks = {task["ID"] for task in hosts.api("rk1", "/tasks")}
+    project.declare("byhand", text)
+    assert "by other means" in told(project.run(how="--dry"), "~")[0]
+    project.deploy()
+    assert {task["ID"] for task in hosts.api("rk1", "/tasks")} == tasks, "something was restarted"
+    project.in_sync()
+
+
+def test_a_stack_that_is_not_declared_any_more_goes_when_its_owner_says_so(
+    project: Project,
+) -> None:
+    hosts = project.hosts
+    remove = ("--data", "remove=db")
+    run = project.run(*remove, "--data", "confirm=db")
+    assert run.returncode == 1
+    assert "is declared" in run.output
+    project.forget("db")
+    run = project.deploy()
+    assert any("stack db" in line for line in told(run, "!")), run.output
+    assert "db_db" in services(hosts)
+    run = project.run(*remove)
+    assert run.returncode == 1
+    assert "db_db" in services(hosts)
+    run = project.deploy(*remove, "--data", "confirm=db")
+    assert "db_db" not in services(hosts)
+    assert "web_app" in services(hosts)
+    assert not [one for one in hosts.api("rk1", "/networks") if one["Name"].startswith("db_")]
+    assert not [one for one in hosts.api("rk1", "/configs") if "stack_db_" in one["Spec"]["Name"]]
+    project.in_sync()
+
+
+# A registry behind a password
+# ----------------------------
+
+REGISTRY = "127.0.0.1:5000"
+"""One on each host, with the same content: the engine wants no TLS of this address."""
+
+LOGIN = "robot:$2y$05$Lc37whGv3yuXWHEgIXNX/OlXQ7UZdf8zPE.P29hbOP/F.sF0bpNxa"
+PASSWORD = "secretpw"
+
+CONFIGURATION = """\
+version: 0.1
+storage: { filesystem: { rootdirectory: /root/registry } }
+http: { addr: "127.0.0.1:5000" }
+auth: { htpasswd: { realm: here, path: /root/htpasswd } }
+"""
+
+
+@pytest.fixture
+def registry(project: Project) -> Iterator[Hosts]:
+    """Images ``app:1`` and ``app:2``, which only who logs in may pull."""
+    hosts = project.hosts
+    if shutil.which("docker-registry") is None:
+        must_run.give_up("Debian's docker-registry is not installed here (make install)")
+
+    def start(name: str) -> None:
+        hosts.run(name, "cat > /root/htpasswd", text=f"{LOGIN}\n")
+        hosts.run(name, "cat > /root/registry.yml", text=CONFIGURATION)
+        serve = "docker-registry serve /root/registry.yml"
+        hosts.run(name, f"setsid {serve} >/dev/null 2>&1 </dev/null &")
+
+    start("rk1")
+    login(hosts, "rk1")
+    for tag in ("1", "2"):
+        change = f"docker import -c 'ENV PATH=/bin TAG={tag}' - {REGISTRY}/app:{tag}"
+        hosts.run("rk1", f"docker export $(docker create busybox true) | {change}")
+        hosts.run("rk1", f"docker push -q {REGISTRY}/app:{tag} && docker rmi {REGISTRY}/app:{tag}")
+    stored = hosts.run("rk1", "tar -C /root -c registry | base64").stdout
+    for name in MANAGERS[1:]:
+        hosts.run(name, "base64 -d | tar -C /root -x", text=stored)
+        start(name)
+    hosts.run("rk1", f"docker logout {REGISTRY}")
+    yield hosts
+    for name in MANAGERS:
+        hosts.run(name, "kill $(pidof docker-registry); rm -rf /root/registry", check=False)
+
+
+def login(hosts: Hosts, name: str) -> None:
+    def done() -> bool:
+        line = f"docker login -u robot --password-stdin {REGISTRY}"
+        return hosts.run(name, line, text=PASSWORD, check=False).returncode == 0
+
+    wait_for(done, "the registry", 20)
+
+
+def test_a_private_registry_wants_root_s_login_on_the_acting_manager(
+    project: Project, registry: Hosts
+) -> None:
+    text = DB.replace("busybox:latest", f"{REGISTRY}/app:1")
+    project.declare("private", text)
+    run = project.run()
+    assert run.returncode == 1
+    assert "its image cannot be had" in run.output, run.output
+    login(registry, "rk1")
+    run = project.deploy()
+    assert PASSWORD not in run.output
+    image = services(registry)["private_db"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+    assert image.startswith(f"{REGISTRY}/app:1@sha256:")
+    project.in_sync()
+
+
+def test_a_deploy_for_another_reason_leaves_images_as_they_were(
+    project: Project, registry: Hosts
+) -> None:
+    """Also where the tag has moved, or the registry is gone: nothing is restarted for that."""
+    login(registry, "rk1")
+    text = DB.replace("busybox:latest", f"{REGISTRY}/app:1")
+    project.declare("private", text)
+    project.deploy()
+    before = services(registry)["private_db"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+    for name in MANAGERS:
+        registry.run(name, "kill $(pidof docker-registry)")
+    project.declare("private", text.replace("memory: 32M", "memory: 33M"))
+    run = project.deploy()
+    assert "could not be accessed on a registry" in run.output
+    after = services(registry)["private_db"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+    assert after == before
+    project.in_sync()
