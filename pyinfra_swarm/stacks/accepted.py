@@ -313,7 +313,7 @@ _SERVICE_KEYS: dict[str, Shape] = {
     "restart": _TEXT,
     "secrets": Listed(_REFERENCE),
     "security_opt": _DISTINCT,
-    "shm_size": Value(("number", "text")),
+    "shm_size": _TEXT,
     "stdin_open": _TRUTH,
     "stop_grace_period": _LENGTH,
     "stop_signal": _TEXT,

@@ -2,7 +2,7 @@
 
 Nothing is constructed: the tree is made of the parser's events, so that no tag can make an object.
 Plain words mean what they mean to the docker CLI (go.yaml.in/yaml/v3): ``yes`` is a text, ``0440``
-a number, ``22:22`` a text.
+a number, ``22:22`` a text. (Dates stay texts as well: docker writes them out in another form.)
 """
 
 from __future__ import annotations
@@ -364,8 +364,11 @@ _NUMBERS = (
     (re.compile(r"[-+]?0[oO]?[0-7]+"), 8),
     (re.compile(r"[-+]?(?:0|[1-9][0-9]*)"), 10),
 )
-_DIGITS = 40
-"""Longer numbers stay texts: Go has none of them, and Python takes long for very long ones."""
+_DIGITS = 400
+"""Longer numbers stay texts: no number of Go's is as long, and Python takes long for them."""
+
+_LEAST, _MOST = -(2**63), 2**64 - 1
+"""Whole numbers of Go's; beyond them there are only those with a point."""
 
 
 def _resolved(text: str) -> str | int | float | bool | None:
@@ -377,7 +380,9 @@ def _resolved(text: str) -> str | int | float | bool | None:
     number = text.replace("_", "")
     for pattern, base in _NUMBERS:
         if pattern.fullmatch(number):
-            return int(number.lower().replace("0o", "0") if base == 8 else number, base)
-    if _FLOAT.fullmatch(number):
+            whole = int(number.lower().replace("0o", "0") if base == 8 else number, base)
+            if _LEAST <= whole <= _MOST:
+                return whole
+    if _FLOAT.fullmatch(number) and abs(float(number)) != float("inf"):
         return float(number)
     return text

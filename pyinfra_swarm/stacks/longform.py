@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from pyinfra_swarm.stacks import mounts, ports
 from pyinfra_swarm.stacks.document import Items, Node, Place, Scalar, Table
@@ -83,6 +84,7 @@ class Longform:
             entries["deploy"] = Table(inner, deploy.place, deploy.keys)
         environment = self._environment(node, path)
         keys = dict(node.keys)
+        entries.pop("environment", None)
         if environment.entries:
             entries["environment"] = environment
             keys.setdefault("environment", environment.place)
@@ -225,7 +227,8 @@ _SERVICE: dict[str, Callable[[Longform, Node, Path], Node]] = {
 def _mapping(node: Node, nothing: str | None = "") -> Table:
     """A mapping, or a list of ``name=value``, as a mapping. nothing: a name without a value."""
     if isinstance(node, Table):
-        return node
+        filled = {key: _or_nothing(value, nothing) for key, value in node.entries.items()}
+        return Table(filled, node.place, node.keys)
     entries: dict[str, Node] = {}
     keys: dict[str, Place] = {}
     for item in node.items if isinstance(node, Items) else ():
@@ -236,6 +239,11 @@ def _mapping(node: Node, nothing: str | None = "") -> Table:
             unknown = item.unknown and bool(sign)
             entries[name] = Scalar(value if sign else nothing, item.place, written, unknown)
     return Table(entries, node.place, keys)
+
+
+def _or_nothing(node: Node, nothing: str | None) -> Node:
+    empty = isinstance(node, Scalar) and node.value is None and not node.unknown
+    return Scalar(nothing, node.place) if empty else node
 
 
 def _port(port: ports.Published, item: Scalar) -> Table:
@@ -280,16 +288,17 @@ def said(value: object) -> str:
 
 
 def _float(value: float) -> str:
+    """As Go's ``%v``: the shortest digits, with an exponent below 0.0001 and from 1000000 on."""
     if math.isinf(value) or math.isnan(value):
         return {"inf": "+Inf", "-inf": "-Inf"}.get(str(value), "NaN")
-    exponent = math.floor(math.log10(abs(value))) if value else 0
-    if value and not -4 <= exponent < 21:
-        digits = re.sub(r"e([+-])(\d)$", r"e\g<1>0\2", f"{value!r}")
-        return digits if "e" in digits else f"{value:.17g}"
-    text = repr(value)
-    if "e" in text:
-        return f"{value:f}".rstrip("0").rstrip(".")
-    return text.removesuffix(".0")
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    first = len(digits) - 1 + exponent
+    if value and not -4 <= first < 6:
+        text = "".join(map(str, digits))
+        point = f".{text[1:]}" if len(text) > 1 else ""
+        return f"{'-' * sign}{text[0]}{point}e{'+-'[first < 0]}{abs(first):02}"
+    return f"{Decimal(repr(value)).normalize():f}"
 
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
