@@ -51,8 +51,6 @@ def context_of(
         nodes=_nodes(settings, cluster) or known.nodes,
         networks={**known.networks, **_networks(cluster)},
         taken=_taken(stack, seen),
-        secrets=frozenset(one.name for one in settings.secrets),
-        configs=frozenset(one.name for one in settings.configs),
         existing_secrets=existing["secret"] if existing else None,
         existing_configs=existing["config"] if existing else None,
     )

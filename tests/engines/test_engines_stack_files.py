@@ -43,7 +43,8 @@ def cli(request: pytest.FixtureRequest) -> str:
     """The docker CLI of each version that the machine's archives carry."""
     if request.param >= len(clis()):
         pytest.skip("the machine's apt archives carry one docker only")
-    return clis()[request.param]
+    found: str = clis()[request.param]
+    return found
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def _said(node: Node) -> object:
 def _bytes(text: str) -> int:
     match = re.fullmatch(r"([0-9]+)([kmgKMG]?)[bB]?", text)
     assert match, text
-    return int(match[1]) * 1024 ** " kmg".index((match[2] or " ").lower())
+    return int(match[1]) << 10 * " kmg".index((match[2] or " ").lower())
 
 
 SECTIONS = ("services", "networks", "volumes", "secrets", "configs")

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,15 +20,17 @@ from pyinfra_swarm.settings import Settings, SettingsError, load
 from pyinfra_swarm.settings.paths import from_user, project
 from pyinfra_swarm.settings.sources import FILE_NAME
 from pyinfra_swarm.settings.variables import PATH_VARIABLE
-from pyinfra_swarm.stacks.compose import Source, named_files, read
+from pyinfra_swarm.stacks.compose import Merged, Source, named_files, read
 from pyinfra_swarm.stacks.document import SIZE_LIMIT
 from pyinfra_swarm.stacks.lint import Context, Issue, declared, lint, terminal
 from pyinfra_swarm.stacks.lint.sarif import sarif
+from pyinfra_swarm.stacks.reading import Declared, read_stacks
 from pyinfra_swarm.stacks.variables import Variables
 
 _EPILOG = """\
 exit codes: 0 nothing is wrong; 2 something is; 1 a file or the settings cannot be read.
-Needs no cluster. With a cluster.toml it knows your firewall's ports and what you declare.
+Needs no cluster. With a cluster.toml it knows your firewall's ports and what you declare; a
+declared stack has the variables that are declared for it, and no others.
 Each rule, and how to silence a notice: docs/stacks.md"""
 
 OF_THE_CLUSTER = ("S9", "S11")
@@ -58,7 +60,11 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument(
-        "files", nargs="+", type=from_user, metavar="FILE", help="each a stack of its own"
+        "files",
+        nargs="*",
+        type=from_user,
+        metavar="FILE",
+        help="each a stack of its own, or a part of a declared one (default: all declared stacks)",
     )
     made.add_argument(
         "--merge",
@@ -94,15 +100,6 @@ def _variable(text: str) -> tuple[str, str]:
     return name, value
 
 
-@dataclass(frozen=True)
-class Stack:
-    """Files that are one stack. context: what is known of the cluster."""
-
-    files: tuple[Path, ...]
-    variables: Variables
-    context: Context
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     options = parser().parse_args(arguments)
@@ -119,22 +116,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _lint(options: argparse.Namespace) -> int:
     settings = None if options.no_cluster else _settings()
     found: list[Issue] = []
-    looked = complete = False
-    unreadable: list[str] = []
+    files: list[str] = []
+    complete = True
     for stack in _stacks(options, settings):
-        try:
-            found += _issues(stack)
-            looked = True
-        except OSError as error:
-            unreadable.append(f"{error.filename or stack.files[0]}: {_cause(error)}")
-    complete = not unreadable
+        if isinstance(stack, str):
+            print(f"lint: {plain(stack)}", file=sys.stderr)
+            complete = False
+            continue
+        merged, context = stack
+        files += merged.files
+        found += lint(merged, context)
     if options.only_refusals:
         found = [issue for issue in found if issue.severity == "refusal"]
-    for one in unreadable:
-        print(f"lint: {plain(one)}", file=sys.stderr)
-    if looked:
-        _tell(options, found)
-    return exit_code(looked=looked, differs=bool(found), complete=complete)
+    if files:
+        _tell(options, found, files)
+    return exit_code(looked=bool(files), differs=bool(found), complete=complete)
 
 
 def _settings() -> Settings | None:
@@ -143,20 +139,63 @@ def _settings() -> Settings | None:
     return load() if named or (project() / FILE_NAME).exists() else None
 
 
-def _stacks(options: argparse.Namespace, settings: Settings | None) -> Iterator[Stack]:
-    context = declared(settings, options.stack) if settings else Context(stack=options.stack)
-    variables = Variables({**os.environ, **dict(options.env)})
-    if options.merge:
-        yield Stack(tuple(options.files), variables, context)
+def _stacks(
+    options: argparse.Namespace, settings: Settings | None
+) -> Iterator[tuple[Merged, Context] | str]:
+    """The stacks to look at, each with what is known of the cluster; or why one cannot be read."""
+    declared_ones = read_stacks(settings) if settings else ()
+    if not options.files:
+        if not settings or not declared_ones:
+            raise Unusable(
+                "there is nothing to look at: no file is named, and no stack is declared\n"
+                "    instead: pyinfra-swarm lint compose.yml"
+            )
+        for stack in declared_ones:
+            yield _declared(stack, settings)
         return
+    context = declared(settings, options.stack) if settings else Context(stack=options.stack)
+    if options.merge:
+        yield _named(options.files, options, context)
+        return
+    told: set[str] = set()
     for file in options.files:
-        yield Stack((file,), variables, context)
+        owners = _owners(file, settings)
+        for stack in declared_ones:
+            if settings and stack.inputs.stack in owners - told:
+                yield _declared(stack, settings)
+        told |= owners
+        if not owners:
+            yield _named([file], options, context)
 
 
-def _issues(stack: Stack) -> tuple[Issue, ...]:
-    sources = [Source(str(path), content(path.resolve(), SIZE_LIMIT + 1)) for path in stack.files]
-    texts = _texts(stack.files[0].parent, named_files(sources))
-    return lint(read(sources, stack.variables, texts), stack.context)
+def _owners(file: Path, settings: Settings | None) -> set[str]:
+    """The declared stacks that a file is a part of."""
+    return {
+        stack.name
+        for stack in (settings.stacks if settings else ())
+        for name in stack.files
+        if settings and (settings.folder / from_user(name)).resolve() == file.resolve()
+    }
+
+
+def _declared(stack: Declared, settings: Settings) -> tuple[Merged, Context] | str:
+    if stack.inputs.problem:
+        return f"stack {stack.inputs.stack}: {stack.inputs.problem}"
+    return stack.merged, declared(settings, stack.inputs.stack)
+
+
+def _named(
+    files: Sequence[Path], options: argparse.Namespace, context: Context
+) -> tuple[Merged, Context] | str:
+    variables = Variables({**os.environ, **dict(options.env)})
+    sources = []
+    for path in files:
+        try:
+            sources.append(Source(str(path), content(path.resolve(), SIZE_LIMIT + 1)))
+        except OSError as error:
+            return f"{path}: {_cause(error)}"
+    texts = _texts(files[0].parent, named_files(sources))
+    return read(sources, variables, texts), context
 
 
 def _texts(folder: Path, names: Sequence[str]) -> Mapping[str, str]:
@@ -174,8 +213,7 @@ def _cause(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _tell(options: argparse.Namespace, issues: Sequence[Issue]) -> None:
-    files = [str(path) for path in options.files]
+def _tell(options: argparse.Namespace, issues: Sequence[Issue], files: Sequence[str]) -> None:
     if options.sarif:
         text = json.dumps(sarif(issues, version("pyinfra-swarm")), ensure_ascii=False, indent=2)
         try:

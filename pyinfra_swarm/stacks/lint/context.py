@@ -149,6 +149,8 @@ def declared(settings: Settings, stack: str = "") -> Context:
         else None,
         ssh_ports=tuple(sorted({host.ssh_port for host in settings.hosts})),
         data_path_port=settings.swarm.data_path_port,
+        secrets=frozenset(one.name for one in settings.secrets),
+        configs=frozenset(one.name for one in settings.configs),
     )
 
 

@@ -154,7 +154,7 @@ def _is_socket(mount: Mount) -> bool:
 
 def _socket(service: Service, mount: Mount, context: Context) -> Issue:
     where = (
-        "on a manager that is the whole swarm, with all its secrets"
+        "of the whole swarm, with all its secrets, wherever it runs on a manager"
         if could_be_on_a_manager(service, context)
         else "of that node"
     )
@@ -164,7 +164,7 @@ def _socket(service: Service, mount: Mount, context: Context) -> Issue:
         SOCKET,
         mount.place,
         mount.path,
-        f"has Docker's socket{holds}: whoever takes over the program is root, {where}{read_only}",
+        f"has Docker's socket{holds}: whoever takes over the program is root {where}{read_only}",
         "put a proxy between that lets through only the requests the program needs (such as "
         "tecnativa/docker-socket-proxy), in an encrypted network of the two; or say in a comment "
         "why it is to be",

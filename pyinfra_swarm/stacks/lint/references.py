@@ -54,8 +54,10 @@ def _object(
         return
     if not (isinstance(external, Scalar) and external.value is True):
         file = at(node, "file")
-        if isinstance(file, Scalar) and not (isinstance(external, Scalar) and external.unknown):
-            yield _of_a_file(section, kind, path, place, named)
+        unknown = isinstance(external, Scalar) and external.unknown
+        renamed = kind == "config" and declared is not None  # by our deploys, when it changes
+        if isinstance(file, Scalar) and not unknown and not renamed:
+            yield _of_a_file(kind, path, place, named)
         return
     given = named.value if isinstance(named, Scalar) else None
     real = str(given or name)
@@ -79,7 +81,7 @@ def _object(
         )
 
 
-def _of_a_file(section: str, kind: str, path: str, place: Place, named: object) -> Issue:
+def _of_a_file(kind: str, path: str, place: Place, named: object) -> Issue:
     once = (
         ""
         if named
@@ -92,7 +94,7 @@ def _of_a_file(section: str, kind: str, path: str, place: Place, named: object) 
         place,
         path,
         f"{clear}{once}",
-        f"declare it in [[{section}]] of cluster.toml, and write external: true here: a new value "
+        f"declare it in [[{kind}s]] of cluster.toml, and write external: true here: a new value "
         "is then rolled out by itself",
     )
 

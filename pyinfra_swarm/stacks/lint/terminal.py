@@ -34,7 +34,7 @@ def render(
         mark = paint(_MARKS[issue.severity], issue.severity)
         path = f" {issue.path}" if issue.path else ""
         lines.append(f"{mark} {issue.file}:{issue.line}:{issue.column} {issue.rule}{path}")
-        lines += _wrap(f"{_sentence(issue.reason)}", width)
+        lines += _wrap(issue.reason, width)
         lines += _wrap(f"→ {issue.remedy}", width)
         lines.append("")
     lines += _fill(headline(issues, files, paint("clean", "clean") if not issues else ""), width, 0)
@@ -61,10 +61,6 @@ def headline(issues: Sequence[Issue], files: Sequence[str], clean: str = "clean"
     ]
     more = "; a refusal keeps the stack from being deployed" if refusals else ""
     return f"{name}: {listed(said)}{more}. What each rule means: docs/stacks.md"
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] if text[:1].islower() else text
 
 
 def _wrap(text: str, width: int) -> list[str]:

@@ -94,7 +94,7 @@ def test_what_is_no_yaml_is_something_wrong(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["--nonsense"], ["a.yml", "--env", "A"], ["a.yml", "--env", "=1"]]
+    "words", [["--nonsense"], ["a.yml", "--env", "A"], ["a.yml", "--env", "=1"]]
 )
 def test_a_command_line_that_cannot_be_meant(
     words: list[str], capsys: pytest.CaptureFixture[str]
@@ -141,6 +141,54 @@ def test_with_settings_it_knows_the_firewall(capsys: pytest.CaptureFixture[str])
     assert lint("web.yml", "--no-cluster") == 0
     Path("web.yml").write_text(changed(more="ports: ['8080:80']"))
     assert lint("web.yml") == 0
+
+
+STACKS = """\
+[[stacks]]
+name = "web"
+files = ["stacks/web.yml", "stacks/more.yml"]
+env = { TAG_OF_TEST = "latest" }
+[[stacks]]
+name = "api"
+files = ["stacks/api.yml"]
+"""
+
+
+def test_a_declared_stack_is_looked_at_as_it_is_declared(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("stacks").mkdir()
+    Path("stacks/web.yml").write_text(changed(("nginx:1.29.1", "nginx:${TAG_OF_TEST}")))
+    Path("stacks/more.yml").write_text("networks: { front: {} }\n")
+    Path("stacks/api.yml").write_text(changed(("nginx:1.29.1", "nginx:${TAG_OF_TEST}")))
+    Path("cluster.toml").write_text(CLUSTER + STACKS)
+    monkeypatch.setenv("TAG_OF_TEST", "1.29.1")
+    assert lint("stacks/web.yml") == 2
+    alone = capsys.readouterr().out
+    assert "stacks/web.yml:3:5 S6" in alone
+    assert "stacks/more.yml:1:13 S1" in alone
+    assert lint("stacks/more.yml", "stacks/web.yml") == 2
+    assert capsys.readouterr().out == alone
+    assert lint("stacks/web.yml", "--no-cluster") == 0
+    capsys.readouterr()
+    assert lint() == 2
+    every = capsys.readouterr().out
+    assert "S1" in every
+    assert "stacks/api.yml:3:12 S15" in every
+
+
+def test_a_declared_stack_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("cluster.toml").write_text(CLUSTER + STACKS)
+    assert lint() == 1
+    assert "stack web: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("settings", ["", CLUSTER])
+def test_nothing_to_look_at(settings: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if settings:
+        Path("cluster.toml").write_text(settings)
+    assert lint() == 1
+    assert "no stack is declared" in capsys.readouterr().err
 
 
 def test_settings_that_cannot_be_used(capsys: pytest.CaptureFixture[str]) -> None:

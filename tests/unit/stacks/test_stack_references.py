@@ -46,7 +46,8 @@ def test_configs_are_not_secrets() -> None:
     assert declared("configs", "{ site: { external: true } }") == []
     assert declared("configs", "{ db_password: { external: true } }") == REFUSED
     assert declared("configs", "{ x: { external: true, name: site_v1 } }") == TOLD
-    assert declared("configs", "{ x: { file: ./x } }") == TOLD
+    assert declared("configs", "{ x: { file: ./x } }") == []
+    assert declared("configs", "{ x: { file: ./x } }", Context()) == TOLD
 
 
 def test_what_is_in_the_swarm_is_unknown_without_a_swarm() -> None:
