@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import secrets
 import subprocess
 from collections.abc import Iterable
@@ -43,8 +44,9 @@ def spellings(value: bytes) -> set[bytes]:
         json.dumps(text, ensure_ascii=False)[1:-1].encode(),
         repr(value)[2:-1].encode(),
         quote(text).encode(),
-        text.split('"')[1].encode(),  # the random part, whatever became of the rest
     }
+    if random := re.search("[0-9a-f]{24}", text):
+        found.add(random[0].encode())  # whatever became of the rest
     for before in range(3):  # a value in a longer text begins at any of three bits
         code = base64.b64encode(bytes(before) + value)
         found.add(code[(0, 2, 3)[before] : -4])

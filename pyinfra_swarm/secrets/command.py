@@ -26,7 +26,7 @@ _SAID = 250
 """Letters of what it says on standard error that are shown, at its begin and at its end."""
 
 _KEPT = 1 << 14
-_WORDS = 200
+_WORDS = 6
 _CHUNK = 1 << 16
 
 
@@ -58,8 +58,8 @@ def printed(words: Sequence[str], folder: Path, at_most: int, *, seconds: float 
 
 def shown_command(words: Sequence[str]) -> str:
     """The command for a person, as a shell would take it."""
-    text = " ".join(map(quoted, words))
-    return f"`{text if len(text) <= _WORDS else text[:_WORDS] + '…'}`"
+    more = " …" if len(words) > _WORDS else ""
+    return f"`{' '.join(map(quoted, words[:_WORDS]))}`{more}"
 
 
 def _try_it(folder: Path, shown: str) -> str:

@@ -16,6 +16,7 @@ from pyinfra.api import Host
 from pyinfra_swarm.engine.api import API
 from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.converge import Unobserved
+from pyinfra_swarm.run.hidden import never_repeat
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.script import quietly
 from pyinfra_swarm.secrets.digest import matches
@@ -81,6 +82,9 @@ def _values(settings: Settings, keys: Sequence[Key]) -> Mapping[Key, Value | Unr
     kept, every = this_run(_Values).read, declared(settings)
     missing = [key for key in keys if key not in kept]
     found = read_all([every[key] for key in missing], settings.folder)
+    for value in found:
+        if isinstance(value, Value):
+            never_repeat(value.data)
     kept.update(zip(missing, found, strict=True))
     return kept
 

@@ -17,6 +17,7 @@ from pyinfra.api import Host
 from pyinfra_swarm.run import clock
 from pyinfra_swarm.run.connection import log_in_again
 from pyinfra_swarm.run.converge import Unobserved, pause, progress, still_ours
+from pyinfra_swarm.run.hidden import repeated
 from pyinfra_swarm.run.printable import plain
 from pyinfra_swarm.run.script import quietly
 from pyinfra_swarm.services.cause import LINE_LIMIT, LOG_LINES, Cause
@@ -228,4 +229,4 @@ def _explained(manager: Host, cause: Cause) -> Cause:
     lines = LOG_LINES if cause.has_log else 0
     outcome = quietly(manager, explaining(cause.task, cause.node, lines), timeout=60)
     node = " ".join(outcome.said.get("node", []))
-    return cause.with_log(outcome.said.get("log", []) if cause.has_log else [], node)
+    return cause.with_log(repeated(outcome.said.get("log", [])) if cause.has_log else [], node)
