@@ -32,6 +32,9 @@ CRASH_CODE = 3
 CRASH_WORDS = "cannot open /data/orders.db: no such file"
 UNWELL_WORDS = "the database does not answer"
 
+LINGER = 4
+"""Seconds for which a web server that is told to stop still serves."""
+
 MOVING_TAG = "stable"
 
 PLATFORMS = ("amd64", "arm64")
@@ -98,7 +101,11 @@ def public(busybox: Path) -> dict[str, dict[str, Image]]:
     """Repository and tag to image, of the registry that is open to all."""
     base = Layer.of(web_image.contents(busybox))
     newer = Layer.of(web_image.tar({"www/index.html": (0o644, b"hello from version 2\n")}))
-    serve: dict[str, Any] = {"Cmd": list(web_image.COMMAND), "ExposedPorts": {"80/tcp": {}}}
+    serve: dict[str, Any] = {
+        "Cmd": list(web_image.COMMAND),
+        "Env": ["PATH=/bin", f"LINGER={LINGER}"],
+        "ExposedPorts": {"80/tcp": {}},
+    }
     web = {**serve, "Healthcheck": _check("wget", "-q", "-O", "/dev/null", "http://127.0.0.1/")}
     crash = f"echo '{CRASH_WORDS}' >&2; exit {CRASH_CODE}"
     fails = _check("sh", "-c", f"echo '{UNWELL_WORDS}'; exit 1")

@@ -11,10 +11,14 @@ COMMAND = ("/bin/web",)
 _WEB = """\
 #!/bin/sh
 httpd -f -p 80 -h /www &
-trap 'kill $!; exit 0' TERM INT
+trap 'sleep "${LINGER:-0}"; kill $!; exit 0' TERM INT
 wait
 """
-"""A container's first process ignores what it has no handler for; this one ends when told to."""
+"""A container's first process ignores what it has no handler for; this one ends when told to.
+
+It serves for some seconds more, if it is told so: the engine takes a task out of the routing mesh
+two seconds before it stops it, and a busy node hears of that later.
+"""
 
 _HOSTNAME = """\
 #!/bin/sh

@@ -194,6 +194,14 @@ def settings_without(path: Path, *names: str) -> Path:
     return path
 
 
+def settings_with(path: Path, more: str) -> Path:
+    """The lab's settings as a file, with more tables, which are TOML."""
+    settings_without(path)
+    with path.open("a") as file:
+        file.write("\n" + more)
+    return path
+
+
 def _pairs(table: dict[str, Any]) -> str:
     return "".join(f"{name} = {json.dumps(value)}\n" for name, value in table.items())
 
