@@ -251,9 +251,10 @@ def test_a_service_that_fails_is_put_back_and_the_rest_waits(engines: Hosts, act
     assert used(engines, "web") == used(engines, "zoo") == ["db_password_v1"]
     assert inside(engines, "web", "cat /run/secrets/db_password") == "good one"
     assert objects(engines) == ["db_password_v1", "db_password_v2"]
-    again = fails(engines)
-    assert "service web" in again.output
-    assert used(engines, "web") == ["db_password_v1"]
+    if action == "pause":
+        again = fails(engines)
+        assert "service web" in again.output
+        assert used(engines, "web") == ["db_password_v1"]
     value(engines, "good three")
     succeeds(engines)
     for name in ("api", "web", "zoo"):
