@@ -128,7 +128,7 @@ def flipped(spec: Spec, seen: Seen, step: Flip) -> Spec | None:
         old |= {one.id for one in line.others} & {*step.old}
         used = {one.id for one in references(spec, key.kind)} & old
         new = with_references(new, key.kind, dict.fromkeys(used, by))
-    return None if new is spec or new == spec else new
+    return None if new == spec else new
 
 
 def _awaited(

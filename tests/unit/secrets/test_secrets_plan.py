@@ -116,6 +116,28 @@ def test_what_a_service_a_rollback_or_a_task_could_need_stays() -> None:
     assert unneeded(wanted(V3), there) == (V1,)
 
 
+def test_tasks_are_worth_asking_for_only_where_something_could_go() -> None:
+    there = seen(V1, V2, V3)
+    assert may_go([wanted(V3)], there) == (V1,)
+    assert may_go([wanted(V3, problem="locked")], there) == ()
+    assert may_go([wanted(V3)], there, asked=BACK) == ()
+    assert may_go([wanted(V3)], replace(there, problem="no leader")) == ()
+    assert may_go([wanted(V3)], there, asked=Asked("another")) == ()
+    flipped_first = seen(V1, V2, V3, user("web", V2, before=[V1]))
+    assert may_go([wanted(V3)], flipped_first) == (V1,)
+    plain = stranger("db_password")
+    not_adopted = seen(V1, V2, V3, plain, user("web", plain, before=[V1]))
+    assert may_go([wanted(V3)], not_adopted) == ()
+    assert may_go([wanted(V3, adopt=True)], not_adopted) == (V1,)
+
+
+def test_the_current_version_never_goes_however_old_it_is() -> None:
+    again = replace(V1, turn=9)
+    there = seen(again, V2, V3)
+    assert unneeded(wanted(again), there) == (V2,)
+    assert steps(planned(there, wanted(again))) == ["Remove db_password_v2"]
+
+
 def test_the_number_of_somebody_elses_object_is_left_out_and_told() -> None:
     found = planned(seen(V1, stranger("db_password_v2")), wanted())
     assert steps(found) == ["Create db_password_v3"]
@@ -151,7 +173,7 @@ def test_a_job_is_told_and_not_run_again() -> None:
 
 
 def test_an_update_that_an_interrupted_run_has_begun_is_awaited() -> None:
-    for state in ("updating", "paused", "rollback_started"):
+    for state in ("updating", "paused", "rollback_started", "rollback_paused"):
         there = seen(V1, V2, user("web", V2, before=[V1], update=state))
         [await_] = planned(there, wanted(V2))
         assert isinstance(await_, Await)
@@ -169,6 +191,28 @@ def test_an_update_of_somebody_else_is_none_of_ours_unless_the_service_is_to_be_
     assert not found[0].ours
     there = seen(V1, V2, user("web", V1, before=[V2], update="rollback_started"))
     assert steps(planned(there, wanted(V2))) == ["Flip web"]
+
+
+def test_only_an_update_to_another_version_of_what_is_declared_is_ours() -> None:
+    """A new service, another secret, a job: their owners see to them."""
+    other, newer = stranger("api_key"), stranger("api_key_2")
+    for whose in (
+        user("web", V2, update="paused"),
+        user("web", V2, newer, before=[V2, other], update="paused"),
+        user("web", V2, before=[V1], update="updating", mode="global-job"),
+    ):
+        assert planned(seen(V1, V2, other, newer, whose), wanted(V2)) == []
+
+
+def test_each_open_update_is_awaited_in_the_order_of_names() -> None:
+    there = seen(
+        V1,
+        V2,
+        user("web", V2, before=[V1], update="updating"),
+        user("db", V2, before=[V1], update="completed"),
+        user("api", V2, before=[V1], update="paused"),
+    )
+    assert steps(planned(there, wanted(V2))) == ["Await api", "Await web"]
 
 
 def test_a_service_with_an_object_that_is_not_ours_is_named_and_adopted_only_if_declared() -> None:
@@ -228,6 +272,19 @@ def test_two_secrets_of_one_service_each_get_their_own() -> None:
     there = seen(V1, V2, old, new, user("web", V1, old))
     step = step_of(planned(there, wanted(V2), wanted(new, other)))
     assert flipped(spec("web", V1, old), there, step) == spec("web", V2, new)
+
+
+def test_what_has_no_current_version_any_more_stays_and_the_rest_is_flipped() -> None:
+    """Somebody has taken it away between the plan and the step's turn."""
+    other = Key("secret", "api_key")
+    old, new, undeclared = version(1, other), version(2, other), version(1, Key("secret", "aaa"))
+    there = seen(old, new, V1, V2, undeclared, user("web", old, V1, undeclared))
+    step = step_of(planned(there, wanted(new, other), wanted(V2)))
+    now = seen(old, replace(new, withdrawn=NOW), replace(old, withdrawn=NOW), V1, V2, undeclared)
+    flipped_now = flipped(spec("web", old, V1, undeclared), now, step)
+    assert flipped_now is not None
+    used = flipped_now["TaskTemplate"]["ContainerSpec"]["Secrets"]
+    assert [one["SecretName"] for one in used] == ["aaa_v1", "api_key_v1", "db_password_v2"]
 
 
 # Back
@@ -301,6 +358,7 @@ def test_the_names_of_a_plan_are_those_that_it_leaves() -> None:
         DB: "db_password_v1",
         SITE: "site_v2",
     }
+    assert names_after([wanted(), wanted(key=SITE)], seen(), AGAIN) == {DB: "db_password_v1"}
 
 
 # Reported
@@ -376,6 +434,12 @@ def test_what_reports_show_of_each() -> None:
             "age_days": 10.0,
         },
     ]
+
+
+@pytest.mark.parametrize(("days", "told"), [(1.256, 1.26), (1000, 1000.0), (-3, 0.0)])
+def test_an_age_is_told_in_days(days: float, told: float) -> None:
+    [one] = measures([DB], seen(replace(V1, created=NOW - days * DAY)), NOW)
+    assert one["age_days"] == told
 
 
 @pytest.mark.parametrize("kind", [Change, Finding])
