@@ -14,8 +14,10 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyinfra_swarm.drift import terminal
 from pyinfra_swarm.drift.history import News
@@ -24,6 +26,9 @@ from pyinfra_swarm.drift.target import Unusable
 from pyinfra_swarm.run.exit_code import COULD_NOT_TELL
 from pyinfra_swarm.run.printable import plain, plain_lines
 from pyinfra_swarm.settings.paths import from_user
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 PING_TIMEOUT = (3, 5)
 """Seconds to connect, and for the answer."""
@@ -104,16 +109,7 @@ def _words(environment: Mapping[str, str], name: str) -> list[str]:
 
 def message(report: Report, news: News) -> Message:
     """What has changed, in words (``notification.txt.j2``): its first line is the title."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # slow to load
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # plain text
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("notification.txt.j2").render(
+    text = _template().render(
         report=report,
         news=news,
         how_to_fix=terminal.how_to_fix,
@@ -124,6 +120,20 @@ def message(report: Report, news: News) -> Message:
         advice=list(terminal.advice(report)),
     )
     return Message.parse(text)
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # slow to load
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=False,  # plain text
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("notification.txt.j2")
 
 
 def send(where: Channels, what: Message, say: Callable[[str], None]) -> bool:

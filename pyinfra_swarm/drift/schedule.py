@@ -12,7 +12,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
 
@@ -21,6 +23,9 @@ from pyinfra_swarm.run.plain_file import write
 from pyinfra_swarm.settings.paths import from_user, project
 from pyinfra_swarm.settings.sources import FILE_NAME
 from pyinfra_swarm.settings.variables import PATH_VARIABLE, RESERVED
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 UNIT = "pyinfra-swarm-drift"
 _SLACK = 120
@@ -61,16 +66,6 @@ class Schedule:
 
 def units(schedule: Schedule) -> dict[str, str]:
     """The unit files, by name."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # slow to load
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # plain text; each value is quoted as systemd reads it
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     variable = f"{PATH_VARIABLE}={schedule.settings}".replace("%", "%%")
     page = Path(schedule.root) / "docs/drift.md"
     values = {
@@ -86,9 +81,23 @@ def units(schedule: Schedule) -> dict[str, str]:
         "time_limit": f"{schedule.timeout + _SLACK:g}",
     }
     return {
-        f"{UNIT}.{kind}": environment.get_template(f"check.{kind}.j2").render(values)
+        f"{UNIT}.{kind}": _templates().get_template(f"check.{kind}.j2").render(values)
         for kind in ("service", "timer")
     }
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # slow to load
+
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=False,  # plain text; each value is quoted as systemd reads it
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def _quoted(word: str, *, expands: bool = True) -> str:

@@ -171,15 +171,16 @@ def controlling(settings: Settings, observed: Observed) -> Iterator[str]:
     manager says the same, as while roles move from one host to another. A declared manager that is
     in no swarm, or silent, says nothing.
     """
+    # Most callers want the first one only, so nothing is gathered of all hosts for them.
+    for host in settings.hosts:
+        if host.is_manager and (own := observed.get(host.name)) is not None and own.controls:
+            yield host.name
     attested = set()
-    # Most callers want the first one only, so no list of all managers is made for them.
-    for host in (host for host in settings.hosts if host.is_manager):
+    for host in settings.managers:
         own = observed.get(host.name)
         if own is not None and own.in_swarm and own.node:
             said = (own.remote_managers or {}).items()
             attested |= {(node, address.rpartition(":")[0]) for node, address in said}
-        if own is not None and own.controls:
-            yield host.name
     for host in settings.workers:
         own = observed.get(host.name)
         if own is not None and own.controls and (own.node, host.address) in attested:

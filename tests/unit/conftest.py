@@ -1,5 +1,7 @@
 """How the unit tests are run."""
 
+import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +10,11 @@ from hypothesis import settings
 # How long one example takes says how busy the machine is, and nothing about the product.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+# Compiled tests are kept, also where Python is told to keep none: compiling them is half of
+# collecting them, and each worker collects them all.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_network
+from functools import cache
 
-from tests.models.firewall.packet import Packet
+from tests.models.firewall.packet import Packet, network
 
 PROTOCOLS = {"tcp", "udp", "icmp", "ipv6-icmp", "esp", "gre", "sctp"}
 MODULES = {"tcp", "udp", "icmp", "icmp6", "esp", "conntrack", "policy", "comment"}
@@ -41,7 +41,7 @@ class Table:
                 self.policies[name] = policy
                 self.chains[name] = []
             elif line.startswith("-A "):
-                _, chain, *words = shlex.split(line)
+                _, chain, *words = _words(line)
                 self.chains[chain].append(words)
             elif line not in ("*filter", "COMMIT", "") and not line.startswith("#"):
                 raise NotUnderstood(line)
@@ -102,6 +102,11 @@ class Table:
         raise NotUnderstood(f"no target: {words}")
 
 
+@cache  # one rule stands in many tables
+def _words(rule: str) -> tuple[str, ...]:
+    return tuple(shlex.split(rule))
+
+
 def _interface(name: str, pattern: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern.endswith("+") else name == pattern
 
@@ -149,7 +154,7 @@ def _original_port(packet: Packet, value: str) -> bool:
 
 
 CONDITIONS: dict[str, Callable[[Packet, str], bool]] = {
-    "-s": lambda packet, value: packet.address in ip_network(value),
+    "-s": lambda packet, value: packet.address in network(value),
     "-i": lambda packet, value: _interface(packet.entered, value),
     "-o": lambda packet, value: _interface(packet.leaves, value),
     "-p": _protocol,

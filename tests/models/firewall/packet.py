@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from functools import cache
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 
 Address = IPv4Address | IPv6Address
 
@@ -33,8 +41,19 @@ class Packet:
 
     @property
     def address(self) -> Address:
-        return ip_address(self.source)
+        return _address(self.source)
 
     @property
     def family(self) -> str:
         return "ipv4" if self.address.version == 4 else "ipv6"
+
+
+@cache
+def _address(text: str) -> Address:
+    return ip_address(text)
+
+
+@cache
+def network(text: str) -> IPv4Network | IPv6Network:
+    """As the standard library reads it; read once, since the same few are asked for each time."""
+    return ip_network(text)

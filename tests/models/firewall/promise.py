@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from tests.models.firewall.packet import Packet
+from tests.models.firewall.packet import Packet, network
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -151,7 +150,7 @@ def _web(place: Place, packet: Packet) -> bool:
 
 
 def _from(packet: Packet, networks: Iterable[str]) -> bool:
-    return any(ip_address(packet.source) in ip_network(network) for network in networks)
+    return any(packet.address in network(text) for text in networks)
 
 
 def _span(port: str) -> range:

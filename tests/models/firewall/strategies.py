@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Network, ip_address, ip_network
 from typing import Any
 
@@ -164,21 +165,23 @@ def cases(draw: st.DrawFn, *, closed: bool = False) -> Case:
     )
 
 
-def borders(networks: list[str]) -> list[str]:
+def borders(networks: Sequence[str]) -> list[str]:
     """The first and the last address of each network, and those just outside of it."""
-    found: list[str] = []
-    for text in networks:
-        network = ip_network(text)
-        whole = 2**32 if isinstance(network, IPv4Network) else 2**128
-        first = int(network.network_address)
-        last = int(network.broadcast_address)
-        make = type(network.network_address)
-        found += [
-            str(make(number))
-            for number in (first - 1, first, last, last + 1)
-            if 0 <= number < whole and ip_address(make(number)) == make(number)
-        ]
-    return found
+    return [address for text in networks for address in _borders(text)]
+
+
+@cache
+def _borders(text: str) -> tuple[str, ...]:
+    network = ip_network(text)
+    whole = 2**32 if isinstance(network, IPv4Network) else 2**128
+    first = int(network.network_address)
+    last = int(network.broadcast_address)
+    make = type(network.network_address)
+    return tuple(
+        str(make(number))
+        for number in (first - 1, first, last, last + 1)
+        if 0 <= number < whole and ip_address(make(number)) == make(number)
+    )
 
 
 HOOKS = ("INPUT", "INPUT", "FORWARD", "FORWARD", "OUTPUT")

@@ -27,6 +27,7 @@ from pyinfra_swarm.drift.schedule import (
 )
 from pyinfra_swarm.drift.target import Unusable
 from pyinfra_swarm.settings.paths import ROOT
+from tests.tools import forked
 
 BOARDS = """
 [[hosts]]
@@ -129,14 +130,10 @@ def test_units_go_where_systemd_looks(tmp_path: Path) -> None:
 
 def schedule(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SWARM_", "DRIFT_"))}
-    return subprocess.run(
+    return forked.run(
         [sys.executable, "-m", "pyinfra_swarm.drift", "schedule", *words],
         cwd=ROOT,
         env={**clean, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
 
 

@@ -34,10 +34,15 @@ MODULES = {name_of(path): path for path in files(PACKAGE)}
 
 
 @cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
 def imports(path: Path, *, types: bool = True) -> set[str]:
     """What a file imports, in full, wherever in it. types: also what only its types need."""
     names: set[str] = set()
-    todo: list[ast.AST] = [ast.parse(path.read_text())]
+    todo: list[ast.AST] = [parsed(path)]
     while todo:
         node = todo.pop()
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not types:
@@ -57,6 +62,7 @@ def imported(path: Path) -> set[str]:
     return {name.split(".")[0] for name in imports(path)}
 
 
+@cache
 def beneath(name: str, *, types: bool = False) -> set[str]:
     """All that a module rests on when it runs, itself included. types: and for its types."""
     found, todo = set(), [name]
@@ -77,7 +83,7 @@ def each(*folders: str) -> pytest.MarkDecorator:
 @each("deploys", "tests/scenarios/deploys", "tests/engines/deploys")
 def test_what_a_deploy_file_imports_is_there(path: Path) -> None:
     """No type checker reads these files: pyinfra executes them."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom) and not node.level:
             module = importlib.import_module(node.module or "")
             for name in (alias.name for alias in node.names):
@@ -181,7 +187,7 @@ def test_a_plan_knows_neither_pyinfra_nor_hosts(plan: str) -> None:
 def test_no_plan_rests_on_files_the_environment_or_the_network() -> None:
     found = set()
     for name in {one for plan in PLANS for one in beneath(plan)} & MODULES.keys():
-        nodes = [*ast.walk(ast.parse(MODULES[name].read_text()))]
+        nodes = [*ast.walk(parsed(MODULES[name]))]
         used = {node.attr for node in nodes if isinstance(node, ast.Attribute)} & {*LOOKS, *TALKS}
         called = {
             node.func.id
@@ -208,7 +214,7 @@ SHELL = re.compile(
 
 def programs_in(path: Path) -> list[int]:
     """The lines where strings begin that look like shell and have three lines or more."""
-    nodes = [*ast.walk(ast.parse(path.read_text()))]
+    nodes = [*ast.walk(parsed(path))]
     prose = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     pieces = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
     found = []
@@ -281,7 +287,7 @@ PRIVATE_ATTRIBUTES = {
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_one_module_uses_what_pyinfra_promises_nobody(path: Path) -> None:
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             assert not [alias.name for alias in node.names if alias.name.split(".")[0] == "pyinfra"]
@@ -313,7 +319,7 @@ def test_nobody_is_asked_beside_the_one_function_that_plans_anew(path: Path) -> 
     asking = {"input", "prompt", "getpass", "getchar", "readline", "raw_input"}
     called = {
         node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name)
     }
     assert called & asking == ASKING.get(str(path.relative_to(ROOT)), set())
@@ -336,7 +342,7 @@ WAITING = {
 @pytest.mark.parametrize("path", AT_WORK, ids=map(name_of, AT_WORK))
 def test_who_waits_asks_for_the_lock_by_a_clock_that_never_stands_still(path: Path) -> None:
     clocks = {"sleep", "monotonic", "perf_counter", "clock_gettime"}
-    used = {n.attr for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Attribute)}
+    used = {n.attr for n in ast.walk(parsed(path)) if isinstance(n, ast.Attribute)}
     assert used & clocks == WAITING.get(str(path.relative_to(ROOT)), set())
 
 

@@ -134,6 +134,7 @@ def test_survivors_are_what_no_test_notices(
     monkeypatch.setattr(running, "ROOT", tmp_path)
     monkeypatch.setattr(running, "OPTIONS", ("-qq", "-s", f"--rootdir={tmp_path}"))
     monkeypatch.setattr(running, "LIBRARIES", ())
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.chdir(tmp_path)
     made(tmp_path, MODULE)
     (tmp_path / "test_module.py").write_text(TESTS)

@@ -19,6 +19,8 @@ import pytest
 from pyinfra_swarm.settings.paths import ROOT
 from tests.unit.project.test_inventory import BOARDS
 
+pytestmark = pytest.mark.xdist_group("package")  # it is built and installed once
+
 FAKES = 'boards = ["@fake/rk1", "@fake/rk2", "@fake/rk3"]\n'
 """Hosts that answer nothing: enough to see which operations a deploy calls, and in which order."""
 

@@ -161,8 +161,11 @@ class Job:
 def terminal() -> Iterator[Callable[..., Terminal]]:
     started: list[Terminal] = []
 
-    def start(job: Job, *arguments: str) -> Terminal:
-        started.append(Terminal(job.argv(*arguments), cwd=job.folder, env=job.environment))
+    def start(job: Job, *arguments: str, alone: bool = False) -> Terminal:
+        argv = job.argv(*arguments)
+        if not alone:
+            argv[0] = forked.python()
+        started.append(Terminal(argv, cwd=job.folder, env=job.environment))
         return started[-1]
 
     yield start
@@ -272,7 +275,7 @@ def test_anything_else_changes_nothing(
 
 def test_ctrl_c_changes_nothing(tmp_path: Path, terminal: Callable[..., Terminal]) -> None:
     job = Job(tmp_path)
-    shown = terminal(job, "-y")
+    shown = terminal(job, "-y", alone=True)
     shown.wait_for(QUESTION)
     shown.interrupt()
     assert shown.finish() == 130

@@ -18,7 +18,7 @@ from pyinfra.api.inventory import Inventory
 from pyinfra_swarm.run import clock, lock, pyinfra_internals
 from pyinfra_swarm.run.context import begin_another_run, this_run
 from pyinfra_swarm.run.lock_state import FILE, LAST, SILENCE, Holder, announcement, take
-from pyinfra_swarm.settings.paths import ROOT
+from tests.tools import forked
 from tests.tools.ssh_server import Server
 
 OTHER = Holder("bob", "sofa", 4712, "deploys/upgrade.py", "another")
@@ -348,13 +348,8 @@ print(lock._take(state, host), flush=True)
 
 
 def test_a_manager_that_never_answers_the_command_holds_nobody_up(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", TAKES_AND_IS_SILENT.format(folder=str(tmp_path))],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=40,
-    )
+    (tmp_path / "silent.py").write_text(TAKES_AND_IS_SILENT.format(folder=str(tmp_path)))
+    done = forked.run([sys.executable, "-m", "silent"], cwd=tmp_path, env=os.environ)
     assert "no answer in 1.5 s" in done.stdout, done.stderr
 
 

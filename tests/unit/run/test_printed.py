@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from pyinfra_swarm.run import ending, reporting
 from pyinfra_swarm.run.context import begin_another_run, this_run
 from pyinfra_swarm.run.printed import fit
 from pyinfra_swarm.settings.paths import ROOT
-from tests.tools import hostile
+from tests.tools import forked, hostile
 
 COLOURS = re.compile(r"\x1b\[(0|1|3[1-6])m")
 
@@ -61,18 +60,15 @@ def test_the_output_of_a_host_is_shown_and_not_carried_out(
         "boards = [('@local', {'ssh_user': 'x'})]\n"
     )
     (tmp_path / "deploy.py").write_text(DEPLOY)
-    ran = subprocess.run(
+    ran = forked.run(
         [
             *(sys.executable, "-m", "pyinfra", "-y", *more),
             *(str(tmp_path / "inventory.py"), str(tmp_path / "deploy.py")),
         ],
         cwd=ROOT,
         env={**os.environ, "PYINFRA_PROGRESS": "off"},
-        capture_output=True,
-        timeout=120,
-        check=False,
     )
-    said = (ran.stdout + ran.stderr).decode()
+    said = ran.stdout + ran.stderr
     assert "]0;owned" in said
     assert r"\x1b]0;owned\x07\x1b[2J\x85\u2028x" in said
     assert_fit(said)

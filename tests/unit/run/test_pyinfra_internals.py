@@ -28,6 +28,7 @@ from pyinfra.context import ctx_state
 
 from pyinfra_swarm.run import connection, pyinfra_internals
 from pyinfra_swarm.settings.paths import ROOT
+from tests.tools import forked
 from tests.tools.ssh_server import USER, Server
 
 
@@ -409,13 +410,8 @@ sys.stdout.flush()
 
 @pytest.mark.parametrize("said", ["nothing", "no exit status", "takes nothing"])
 def test_a_host_that_does_not_end_a_command_is_not_waited_for(said: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", STAYS_SILENT.format(said=said, folder=str(tmp_path))],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    (tmp_path / "silent.py").write_text(STAYS_SILENT.format(said=said, folder=str(tmp_path)))
+    done = forked.run([sys.executable, "-m", "silent"], cwd=tmp_path, env=os.environ)
     kind, _, seconds = done.stdout.strip().partition(" ")
     assert kind == "TimeoutError", done.stderr
     assert 1 <= int(seconds) < 10
@@ -522,7 +518,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     (folder / "deploy.py").write_text(LOOKED.format(seen=str(folder / "seen")))
     (folder / "inventory.py").write_text(LOOKED_INVENTORY.format(seen=str(folder / "seen")))
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "pyinfra", "--limit", "@fake/*", "inventory.py", "deploy.py"],
+        [forked.python(), "-P", "-m", "pyinfra", "--limit", "@fake/*", "inventory.py", "deploy.py"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         input="\n",  # to pyinfra's question; with -y it would plan nothing

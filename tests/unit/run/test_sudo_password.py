@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pyinfra_swarm.settings.paths import ROOT
+from tests.tools import forked
 from tests.tools.ssh_server import USER, Server
 from tests.tools.terminal import Terminal
 
@@ -69,7 +69,7 @@ def ended(server: Server, folder: Path, call: str, *, sudo: bool) -> tuple[int, 
     (folder / "inventory.py").write_text(INVENTORY.format(data=server.data, sudo=sudo))
     (folder / "deploy.py").write_text(f"import subject\nsubject.{call}(name='Words')\n")
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"}
-    argv = [sys.executable, "-P", "-m", "pyinfra", "-y", "inventory.py", "deploy.py"]
+    argv = [forked.python(), "-P", "-m", "pyinfra", "-y", "inventory.py", "deploy.py"]
     shown = Terminal(argv, cwd=folder, env=environment)
     try:
         code = shown.finish()
