@@ -80,7 +80,7 @@ def told_of(world: World, observed: Observed) -> dict[str, set[tuple[str, str]]]
 
 
 @given(with_a_liar())
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=150, deadline=None)
 def test_a_worker_that_lies_keeps_nothing_silent_of_others(world: World) -> None:
     assert world.liar is not None
     answers, truth = bool(believed(world)), dict(world.truth())
@@ -98,7 +98,7 @@ def test_a_worker_that_lies_keeps_nothing_silent_of_others(world: World) -> None
 
 
 @given(with_a_liar())
-@hypothesis_settings(max_examples=400, deadline=None)
+@hypothesis_settings(max_examples=200, deadline=None)
 def test_a_worker_that_lies_harms_nobody_but_itself(world: World) -> None:
     """The world asserts at each step that a node is changed in its own host's name only."""
     assert world.liar is not None
@@ -124,7 +124,7 @@ def test_a_worker_that_lies_harms_nobody_but_itself(world: World) -> None:
 
 
 @given(with_a_liar())
-@hypothesis_settings(max_examples=400, deadline=None)
+@hypothesis_settings(max_examples=200, deadline=None)
 def test_a_worker_that_lies_is_named_by_whoever_it_holds_up(world: World) -> None:
     """With the liar silent instead, whatever is refused is refused for another reason."""
     assert world.liar is not None
@@ -140,7 +140,7 @@ def test_a_worker_that_lies_is_named_by_whoever_it_holds_up(world: World) -> Non
 
 
 @given(with_a_liar(), st.integers(0, 2**32))
-@hypothesis_settings(max_examples=400, deadline=None)
+@hypothesis_settings(max_examples=200, deadline=None)
 def test_whoever_is_taken_out_while_a_worker_lies_goes_alone(world: World, seed: int) -> None:
     """The liar itself, whom its owner does not trust any more, or another."""
     assert world.liar is not None
@@ -159,7 +159,7 @@ def test_whoever_is_taken_out_while_a_worker_lies_goes_alone(world: World, seed:
 
 
 @given(with_a_liar(), st.sampled_from(["workers", "managers", "last"]))
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=100, deadline=None)
 def test_a_worker_that_lies_changes_nobody_s_turn_to_leave(world: World, turn: Turn) -> None:
     for host in honest(world):
         true = plan_leaving(world.settings, world.truth(), host, turn=turn)
@@ -167,7 +167,7 @@ def test_a_worker_that_lies_changes_nobody_s_turn_to_leave(world: World, turn: T
 
 
 @given(with_a_liar())
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=150, deadline=None)
 def test_a_worker_that_lies_is_never_the_one_to_continue_alone(world: World) -> None:
     assert world.liar is not None
     target = recovery_target(world.settings, world.observe(), {}, None)
@@ -195,7 +195,7 @@ def run_in_progress(world: World) -> lock.Met | None:
 
 
 @given(with_a_liar(), st.booleans(), seeds)
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=150, deadline=None)
 def test_a_worker_that_lies_makes_no_plan_busy_and_hides_no_run(
     world: World, busy: bool, seed: int
 ) -> None:
@@ -212,7 +212,7 @@ def test_a_worker_that_lies_makes_no_plan_busy_and_hides_no_run(
 
 
 @given(with_a_liar(), st.integers(0, 12), st.integers(0, 12), seeds)
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=100, deadline=None)
 def test_a_worker_that_lies_changes_neither_what_checks_measure_nor_when_a_run_is_news(
     world: World, begins: int, ends: int, seed: int
 ) -> None:

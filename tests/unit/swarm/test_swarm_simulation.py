@@ -298,13 +298,13 @@ def promise(world: World) -> Run:
 
 
 @given(worlds())
-@hypothesis_settings(max_examples=1000, deadline=None)
+@hypothesis_settings(max_examples=500, deadline=None)
 def test_one_run_makes_it_as_declared_or_says_why_not(world: World) -> None:
     promise(world)
 
 
 @given(worlds())
-@hypothesis_settings(max_examples=600, deadline=None)
+@hypothesis_settings(max_examples=300, deadline=None)
 def test_a_dry_run_foresees_the_run_step_by_step(world: World) -> None:
     observed = world.observe()
     services = world.services(acting_manager(world.settings, observed))
@@ -340,7 +340,7 @@ ORDER = (
 
 
 @given(worlds(strange=False))
-@hypothesis_settings(max_examples=600, deadline=None)
+@hypothesis_settings(max_examples=300, deadline=None)
 def test_a_run_takes_one_step_for_each_thing_that_differs(world: World) -> None:
     if hopeless(world):
         return
@@ -374,7 +374,7 @@ def interrupted(world: World, left: int, dies: list[int]) -> None:
 
 
 @given(counted(), st.lists(percents, max_size=4))
-@hypothesis_settings(max_examples=800, deadline=None)
+@hypothesis_settings(max_examples=400, deadline=None)
 def test_whatever_step_a_run_dies_at_the_next_one_finishes_it(
     world: tuple[World, int], dies: list[int]
 ) -> None:
@@ -382,7 +382,7 @@ def test_whatever_step_a_run_dies_at_the_next_one_finishes_it(
 
 
 @given(counted(hosts=191), percents)
-@hypothesis_settings(max_examples=30, deadline=None)
+@hypothesis_settings(max_examples=15, deadline=None)
 def test_so_it_does_with_two_hundred_hosts(world: tuple[World, int], dies: int) -> None:
     interrupted(*world, [dies])
 
@@ -461,7 +461,7 @@ def by_hand(world: World, name: str, chance: random.Random) -> None:
 
 
 @given(worlds(), st.integers(0, 2**32), st.lists(st.integers(0, 8), max_size=3))
-@hypothesis_settings(max_examples=800, deadline=None)
+@hypothesis_settings(max_examples=400, deadline=None)
 def test_a_removal_ends_it_or_says_why_not_wherever_it_dies(
     world: World, seed: int, crashes: list[int]
 ) -> None:
