@@ -25,7 +25,7 @@ from pyinfra_swarm.run.printable import plain
 from pyinfra_swarm.run.script import Outcome, quietly
 from pyinfra_swarm.services import operations as services_operations
 from pyinfra_swarm.services.ended import Ended
-from pyinfra_swarm.services.service import Service
+from pyinfra_swarm.services.service import Service, references
 from pyinfra_swarm.services.verdict import same_spec
 from pyinfra_swarm.stacks import facts
 from pyinfra_swarm.stacks.inputs import Inputs
@@ -42,6 +42,7 @@ from pyinfra_swarm.stacks.rendering import (
     Rendered,
     Unusable,
     as_yaml,
+    files,
     pinned,
     rendered,
     resolved,
@@ -104,18 +105,27 @@ def deploy(
     changed = [
         (service, before[name].version if name in before else 0)
         for name, service in after.items()
-        if name not in before or not same_spec(before[name].spec, service.spec) or _busy(service)
+        if name not in before or _to_await(before[name], service)
     ]
     if failed := [one for one in _awaited(run, host, manager, changed) if not one.done]:
         return ". ".join(one.sentence() for one in failed)
     now = _stacks(manager)
-    return _keep(manager, inputs, fresh, now, seen)
+    if problem := _keep(manager, inputs, fresh, now, seen):
+        return problem
+    if files(fresh.compose):
+        _remove_old_configs(manager, inputs.stack, now)
+    return ""
 
 
 def await_stack(run: State, host: Host, manager: Host, stack: str) -> str:
     """Await the services of a stack that another run has deployed; why one failed, or ""."""
     busy = [(service, 0) for service in _services(manager, stack).values() if _busy(service)]
     return ". ".join(one.sentence() for one in _awaited(run, host, manager, busy) if not one.done)
+
+
+def _to_await(before: Service, after: Service) -> bool:
+    """Whether a deploy has begun an update; one that was not done before begins anew by it."""
+    return not same_spec(before.spec, after.spec) or _busy(before) or _busy(after)
 
 
 def _busy(service: Service) -> bool:
@@ -193,6 +203,17 @@ def _keep(manager: Host, inputs: Inputs, fresh: Rendered, now: Stacks, seen: See
         f"it runs, and what was deployed could not be recorded ({outcome.problem}). The next run "
         "deploys it again, which changes nothing that runs"
     )
+
+
+def _remove_old_configs(manager: Host, stack: str, now: Stacks) -> None:
+    """Remove configs of a stack's own that its services do not use, nor would after a rollback.
+
+    One that is left is removed by the next deploy, so nothing is said of a failure.
+    """
+    specs = [spec for one in now.services for spec in (one.spec, one.previous) if spec]
+    kept = {one.id for spec in specs for one in references(spec, "config")}
+    text = API + program(__file__, "remove_configs.sh", stack=stack, kept=" ".join(sorted(kept)))
+    quietly(manager, text, timeout=120)
 
 
 # Removal

@@ -49,6 +49,7 @@ from pyinfra_swarm.run.wording import counted, listed
 from pyinfra_swarm.secrets.facts import Objects
 from pyinfra_swarm.secrets.objects import Key, current_names, versioned
 from pyinfra_swarm.secrets.objects import Seen as SeenObjects
+from pyinfra_swarm.services.service import Kind
 from pyinfra_swarm.stacks import facts
 from pyinfra_swarm.stacks.deploying_operations import await_stack, deploy, remove, render
 from pyinfra_swarm.stacks.judging import Existing, context_of, existing_names, judged
@@ -56,14 +57,16 @@ from pyinfra_swarm.stacks.lint import Context, lint
 from pyinfra_swarm.stacks.plan import (
     AwaitStack,
     DeployStack,
+    has_changed,
     needs_rendering,
+    not_declared,
     plan_removal,
     plan_stack,
     undeclared,
 )
 from pyinfra_swarm.stacks.reading import Declared, read_stacks
-from pyinfra_swarm.stacks.record import newest
-from pyinfra_swarm.stacks.rendering import Current, Rendered, Unusable
+from pyinfra_swarm.stacks.record import Record, newest
+from pyinfra_swarm.stacks.rendering import Current, Rendered, Unusable, external
 from pyinfra_swarm.stacks.seen import Seen, Stacks
 
 if TYPE_CHECKING:
@@ -82,12 +85,22 @@ class _Read:
 
 
 @dataclass(frozen=True)
-class Situation:
-    """What there is to do. acting: the manager that does it; current: versions to be used."""
+class _Known:
+    """What the acting manager says. missing: what is declared of secrets and configs, and has no
+    version yet. existing: all their names, if asked for."""
 
-    acting: str
     seen: Seen
     current: Current
+    missing: frozenset[tuple[Kind, str]]
+    existing: Existing | None
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What there is to do. acting: the manager that does it."""
+
+    acting: str
+    known: _Known
     stacks: Mapping[str, Declared]
     findings: list[Finding]
 
@@ -151,10 +164,12 @@ def _look(settings: Settings, observed: Observed, acting: str) -> Situation:
         as_declared += not found
         findings += found
     findings += undeclared(list(stacks), known.seen)
+    if (asked := given("resolve")) and asked not in stacks:
+        findings.append(not_declared(asked, list(stacks)))
     records.measure(PART, "stacks declared", len(stacks))
     records.measure(PART, "stacks as declared", as_declared)
     records.measure(PART, "services of stacks", sum(len(known.seen.of(name)) for name in stacks))
-    return Situation(acting, known.seen, known.current, stacks, findings)
+    return Situation(acting, known, stacks, findings)
 
 
 def _declared(settings: Settings) -> dict[str, Declared]:
@@ -164,22 +179,13 @@ def _declared(settings: Settings) -> dict[str, Declared]:
     return {one.inputs.stack: one for one in kept.declared}
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What the acting manager says. existing: all names of secrets and configs, if asked for."""
-
-    seen: Seen
-    current: Current
-    existing: Existing | None
-
-
 def _observed(settings: Settings, observed: Observed, acting: str) -> _Known:
     """Raises :class:`run.converge.Unobserved` where the acting manager cannot say."""
     said = observe_on(acting, facts.Stacks)
+    found = newest(said.records)
     declared = [Key("secret", one.name) for one in settings.secrets]
     declared += [Key("config", one.name) for one in settings.configs]
-    needed = bool(declared) or _names_a_version(said)
-    needed = needed or any(one.may_use_objects for one in _declared(settings).values())
+    needed = bool(declared) or _names_a_version(said) or _to_be_resolved(settings, found)
     objects = observe_on(acting, Objects) if needed else SeenObjects()
     if problem := said.problem or objects.problem:
         raise Unobserved(f"{acting} cannot say what is deployed: {problem}")
@@ -188,13 +194,23 @@ def _observed(settings: Settings, observed: Observed, acting: str) -> _Known:
     names = current_names(declared, objects.objects)
     seen = Seen(
         engine=engines.get(own.node, "") if own else "",
-        records=newest(said.records),
+        records=found,
         services=said.services,
         ours={one.id: one.key.name for one in objects.objects if one.key is not None},
         networks={one.id: one.name for one in (cluster.overlays if cluster else None) or ()},
     )
     existing = existing_names((one.kind, one.name) for one in objects.objects) if needed else None
-    return _Known(seen, {(key.kind, key.name): name for key, name in names.items()}, existing)
+    current = {(key.kind, key.name): name for key, name in names.items()}
+    missing = frozenset((key.kind, key.name) for key in declared if key not in names)
+    return _Known(seen, current, missing, existing)
+
+
+def _to_be_resolved(settings: Settings, found: Mapping[str, Record]) -> bool:
+    """Whether a stack that is to be rendered may name a secret or a config."""
+    return any(
+        one.may_use_objects and has_changed(one.inputs.digest, found.get(name))
+        for name, one in _declared(settings).items()
+    )
 
 
 def _names_a_version(stacks: Stacks) -> bool:
@@ -272,9 +288,16 @@ def _deploy(run: State, host: Host, manager: Host, now: Situation, stack: str) -
         fresh = _rendered(now.acting, one)
     except Unusable as unusable:
         return str(unusable)
-    anew = _anew(stack)
+    known, anew = now.known, _anew(stack)
+    if missing := [
+        f"{kind} {name}" for kind, name in external(fresh.compose) if (kind, name) in known.missing
+    ]:
+        return (
+            f"it uses {listed(missing)}, of which there is no version yet. `pyinfra inventory.py "
+            "deploys/secrets.py` makes one"
+        )
     this_run(_Read).deployed.add(stack)
-    return deploy(run, host, manager, one.inputs, fresh, now.seen, now.current, anew=anew)
+    return deploy(run, host, manager, one.inputs, fresh, known.seen, known.current, anew=anew)
 
 
 def _steps(findings: Sequence[Finding]) -> dict[str, Change]:

@@ -43,10 +43,14 @@ MANY = 12
 """Differences of one stack that are told by field; of more, the others are counted."""
 
 
+def has_changed(inputs: str, record: Record | None) -> bool:
+    """Whether what is declared is not what was deployed last. inputs: a hash of it."""
+    return record is None or bool(record.problem) or record.inputs != inputs
+
+
 def needs_rendering(stack: str, inputs: str, seen: Seen) -> bool:
     """Whether what is declared has changed since the last deploy, so that it is rendered."""
-    record = seen.records.get(stack)
-    return record is None or bool(record.problem) or record.inputs != inputs
+    return has_changed(inputs, seen.records.get(stack))
 
 
 def plan_stack(stack: str, inputs: str, seen: Seen, fresh: Rendered | None) -> list[Finding]:
@@ -182,6 +186,15 @@ def undeclared(declared: Sequence[str], seen: Seen) -> list[Finding]:
         for stack in sorted(seen.records)
         if stack not in declared
     ]
+
+
+def not_declared(stack: str, declared: Sequence[str]) -> Refusal:
+    """A stack is to be deployed anew that nobody declares."""
+    return Refusal(
+        f"stack {stack}",
+        "is not declared, so it is not deployed again",
+        expected=f"one of {', '.join(declared)}" if declared else "",
+    )
 
 
 def plan_removal(stack: str, declared: Sequence[str], seen: Seen) -> list[Finding]:

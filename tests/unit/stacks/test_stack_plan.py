@@ -15,6 +15,7 @@ from pyinfra_swarm.stacks.plan import (
     DeployStack,
     RemoveStack,
     needs_rendering,
+    not_declared,
     plan_removal,
     plan_stack,
     undeclared,
@@ -178,3 +179,8 @@ def test_a_removal_is_of_what_we_deployed_and_nobody_declares() -> None:
     [one] = plan_removal("none", [], seen())
     assert isinstance(one, Refusal)
     assert one.expected == "one of web"
+
+
+def test_what_is_to_be_deployed_again_has_to_be_declared() -> None:
+    assert not_declared("wbe", ["db", "web"]).expected == "one of db, web"
+    assert not_declared("wbe", []).expected == ""
