@@ -118,11 +118,12 @@ def without(words: str, hidden: Sequence[str], *, cut: bool = False) -> str:
     cut: there were more words, so they may end with the beginning of a secret.
     """
     secrets = sorted(filter(None, hidden), key=len, reverse=True)
+    if cut:  # looked at first: another secret could lie within the beginning of this one
+        begun = [secret[:end] for secret in secrets for end in range(1, len(secret) + 1)]
+        if shown := max(filter(words.endswith, begun), key=len, default=""):
+            words = f"{words.removesuffix(shown)}…"
     for secret in secrets:
         words = words.replace(secret, "…")
-    beginnings = (secret[:length] for secret in secrets for length in range(len(secret) - 1, 0, -1))
-    if cut and (shown := max(filter(words.endswith, beginnings), key=len, default="")):
-        words = f"{words.removesuffix(shown)}…"
     return words
 
 

@@ -70,6 +70,19 @@ def test_nor_is_the_beginning_of_one_where_the_words_are_cut(shown: int) -> None
     assert outcome.problem == f"{before}…"
 
 
+def test_nor_any_of_what_is_there_of_one_that_repeats_itself() -> None:
+    before = "€" * 1300 + "." * 96
+    outcome = on_this_host(f"echo '{before}zazazb' >&2; exit 1", hidden=["zazazb", "az"])
+    assert outcome.problem == f"{before}…"
+    assert on_this_host("echo '...zaz' >&2; exit 1", hidden=["zazazb"]).problem == "...zaz"
+
+
+def test_one_that_ends_the_words_whole_is_hidden_whole() -> None:
+    before = "€" * 1300 + "." * 95
+    outcome = on_this_host(f"echo '{before}abcab more' >&2; exit 1", hidden=["ab", "abcab"])
+    assert outcome.problem == f"{before}…"
+
+
 def test_nor_where_the_words_are_shortened_for_a_person() -> None:
     for before in range(1970, 2001):
         words = "." * before + SECRET
