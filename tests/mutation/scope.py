@@ -25,7 +25,7 @@ _SECRETS = ("secrets_plan", "secrets_objects", "secret_names", "objects_fact")
 
 _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/access/plan": ("access_plan", "access_fact"),
-    "pyinfra_swarm/run/answer": ("answer", "script"),
+    "pyinfra_swarm/run/answer": ("answer",),
     "pyinfra_swarm/keys/autolock": ("autolock",),
     "pyinfra_swarm/keys/root_ca": ("root_ca",),
     "pyinfra_swarm/keys/unlock": ("unlock",),

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinfra_swarm.run.answer import LIMIT, NoAnswer, Sections, asked, sections
+from pyinfra_swarm.run.answer import LIMIT, NoAnswer, Sections, asked, sections, without
 from tests.tools.answers import MARK, encoded
 
 SHELLS = [shell for shell in ("dash", "bash") if shutil.which(shell)]
@@ -301,3 +301,25 @@ def test_lines_are_joined_and_what_is_no_code_is_told() -> None:
             sections(["#> M", code[:end]])
     with pytest.raises(NoAnswer, match="cut short after 0 bytes"):
         sections([code])
+
+
+@pytest.mark.parametrize(
+    ("words", "hidden", "cut", "left"),
+    [
+        ("a b c", ["b"], False, "a … c"),
+        ("a b c", ["", "b"], False, "a … c"),
+        ("abc abd", ["ab", "abd", "abc"], False, "… …"),
+        ("zz abc", ["zz", "abc"], False, "… …"),
+        ("so a", ["abc"], False, "so a"),  # the words end there
+        ("so a", ["abc"], True, "so …"),
+        ("so abc", ["abc"], True, "so …"),
+        ("so", ["abc"], True, "so"),
+        ("so bxb", ["xbc", "bxbc"], True, "so …"),
+        ("so xab", ["bz", "xabc"], True, "so …"),
+    ],
+)
+def test_secrets_are_taken_out_of_words(
+    words: str, hidden: list[str], cut: bool, left: str
+) -> None:
+    assert without(words, hidden, cut=cut) == left
+    assert cut or without(words, hidden) == left
