@@ -314,6 +314,8 @@ def test_lines_are_joined_and_what_is_no_code_is_told() -> None:
         ("so a", ["abc"], True, "so …"),
         ("so abc", ["abc"], True, "so …"),
         ("so", ["abc"], True, "so"),
+        ("abc", ["b", "abc"], False, "…"),
+        ("so abcab", ["abcab"], True, "so …"),
         ("so bxb", ["xbc", "bxbc"], True, "so …"),
         ("so xab", ["bz", "xabc"], True, "so …"),
     ],
