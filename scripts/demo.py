@@ -1,6 +1,6 @@
 """`make demo`: four fresh hosts, the real job on them, and a look at the result from outside.
 
-The cluster stays up afterwards, with the small service that the demo has put on it. With
+The cluster stays up afterwards, with the small stack that the demo has put on it. With
 ``DEMO_KEEP=1`` it works on the lab that is up, instead of starting a fresh one.
 """
 
@@ -13,10 +13,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -30,7 +32,16 @@ from pyinfra_swarm.ssh.sshd import DROP_IN
 ROOT = Path(__file__).resolve().parents[1]
 LAB_UP = ("pyinfra-swarm", "lab", "up")
 DEPLOY = ("pyinfra", "-y", "inventory.py", "deploys/site.py")
+ROTATE = ("pyinfra", "-y", "inventory.py", "deploys/secrets.py")
 SERVICE, IMAGE, TASKS = "demo", "lab-web:1", 2
+STACK, STACK_FILE = "shop", "scripts/shop.yml"
+SECRET, PASSWORD = "shop_password", "DEMO_PASSWORD"
+"""The stack's secret, and the variable that holds its value."""
+DECLARED = {
+    "SWARM_SECRETS": json.dumps([{"name": SECRET, "env": PASSWORD}]),
+    "SWARM_STACKS": json.dumps([{"name": STACK, "files": [STACK_FILE]}]),
+}
+"""What the owner would write into ``cluster.toml``, as variables."""
 CAPTURE = 10
 """Seconds of listening on the wire."""
 
@@ -97,6 +108,9 @@ def _demo() -> None:
     _title("4. The same deploy again changes nothing")
     times["second run of the deploy"] = _second_run()
 
+    _title("5. A stack with a secret, which is rotated while requests are counted")
+    times["a stack, and its secret rotated"] = _rotate(lab)
+
     _title("Done")
     times["everything"] = time.monotonic() - begun
     _table(([what, f"{seconds:.0f} s"] for what, seconds in times.items()))
@@ -151,7 +165,7 @@ def _serve(lab: Description) -> None:
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda host: api.run(host.name, load), lab.hosts))
     create = (
-        f"docker service rm {SERVICE} >/dev/null 2>&1; "
+        f"docker service rm {SERVICE} >/dev/null 2>&1; docker stack rm {STACK} >/dev/null 2>&1; "
         f"docker service create --quiet --detach --name {SERVICE} --replicas {TASKS} "
         "--publish 80:80 --hostname '{{.Node.Hostname}}' --no-resolve-image "
         f"{IMAGE} {' '.join(lab.web_image_command)} >/dev/null"
@@ -252,9 +266,87 @@ def _second_run() -> float:
     return took
 
 
+# The stack
+# ---------
+
+
+def _rotate(lab: Description) -> float:
+    """A stack in place of the service; its secret gets another value while a visitor asks."""
+    begun = time.monotonic()
+    first = lab.hosts[0].name
+    api.run(first, f"docker service rm {SERVICE} >/dev/null")
+    for name, value in DECLARED.items():
+        print(f"$ export {name}='{value}'")
+    _declare("the first password")
+    _run(DEPLOY, "The stack was not deployed.", DECLARED)
+    before = _given(lab)
+    with _counted(lab) as counts:
+        _declare("the second password")
+        _run(ROTATE, "The secret was not rotated.", DECLARED)
+    after = _given(lab)
+    print()
+    _table(
+        [
+            ["requests to", "answered", "lost"],
+            *([h.name, str(counts[h.name, True]), str(counts[h.name, False])] for h in lab.hosts),
+        ]
+    )
+    versions = api.run(first, f"docker secret ls --filter name={SECRET}_v --format '{{{{.Name}}}}'")
+    print(f"\n  the tasks were given a value with the digest {before}, now one with {after}")
+    print(f"  versions that are kept: {', '.join(sorted(versions.stdout.split()))}")
+    if after == before:
+        raise Failed("the tasks are still given the value of before")
+    if lost := sum(counts[host.name, False] for host in lab.hosts):
+        raise Failed(f"{lost} requests were lost while the secret was rotated")
+    return time.monotonic() - begun
+
+
+def _declare(password: str) -> None:
+    print(f"$ export {PASSWORD}='{password}'")
+    os.environ[PASSWORD] = password
+
+
+def _given(lab: Description) -> str:
+    """The digest of what the stack's tasks were given, asked through every node."""
+    asked = [f"http://{host.address}/cgi-bin/secrets" for host in lab.hosts]
+    deadline = time.monotonic() + 60
+    while True:
+        done = [api.in_namespace("cloudflare", ["curl", "-fsS", "-m", "5", url]) for url in asked]
+        told = {one.stdout.partition(" ")[0][:12] for one in done if one.returncode == 0}
+        if len(told) == 1 and all(one.returncode == 0 for one in done):
+            return f"{told.pop()}…"
+        if time.monotonic() > deadline:
+            raise Failed(
+                f"the stack does not answer with one value at every node, but with {sorted(told)}: "
+                f"`pyinfra-swarm lab ssh {lab.hosts[0].name} docker stack ps {STACK}` shows its "
+                "tasks"
+            )
+        time.sleep(1)
+
+
+@contextmanager
+def _counted(lab: Description) -> Iterator[Counter[tuple[str, bool]]]:
+    """A visitor who asks every node in turn; by node and whether there was an answer."""
+    counts: Counter[tuple[str, bool]] = Counter()
+    leaves = threading.Event()
+
+    def visit() -> None:
+        while not leaves.wait(0.1):
+            for host in lab.hosts:
+                counts[host.name, _ask(host.address) is not None] += 1
+
+    with ThreadPoolExecutor(1) as pool:
+        visiting = pool.submit(visit)
+        try:
+            yield counts
+        finally:
+            leaves.set()
+        visiting.result()
+
+
 def _what_next(lab: Description) -> None:
     first, last = lab.hosts[0].name, lab.hosts[-1].name
-    print("\nThe cluster and its service stay up, for you to play. What to type next:\n")
+    print("\nThe cluster and its stack stay up, for you to play. What to type next:\n")
     activate = Path(sys.executable).with_name("activate")
     ready = str(activate.parent) in os.environ.get("PATH", "").split(os.pathsep)
     if not ready:
@@ -267,8 +359,8 @@ def _what_next(lab: Description) -> None:
             ["pyinfra inventory.py deploys/site.py --dry", "what differs, and why"],
             ["pyinfra inventory.py deploys/site.py", "fix it"],
             [
-                f"pyinfra-swarm lab ssh {first} docker service rm {SERVICE}",
-                "remove the demo's service",
+                f"pyinfra-swarm lab ssh {first} docker stack rm {STACK}",
+                "remove the demo's stack",
             ],
             ["make lab-down", "end it all"],
         ]

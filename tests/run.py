@@ -90,7 +90,7 @@ SUITES = {
             "interruptions",
             "declared_version",
         ),
-        _scenarios("demo", 200, 900, "demo"),
+        _scenarios("demo", 270, 900, "demo"),
         _scenarios("faults", 420, 1000, "create", "faults", "the_lab", "no_secret_leaks"),
         _scenarios("matrix", 700, 1200, "firewall_matrix"),
         Suite("mutation", 420, 1200, ("tests/mutation", "-v", "-rP")),

@@ -5,6 +5,7 @@ It brings up a lab of its own, so it is not for a session in which one is up.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from tests.tools import must_run
 pytestmark = pytest.mark.lifecycle
 
 NAMES = ("node1", "node2", "node3", "node4")
+ORDER = ("first", "second")
+"""The passwords of the demo's stack."""
 
 
 def run() -> Run:
@@ -99,9 +102,25 @@ def test_esp_is_seen_on_the_wire_and_nothing_in_clear_text(demo: Run) -> None:
 
 def test_the_second_run_and_what_to_type_next_are_shown(demo: Run) -> None:
     took = {row[0] for row in table(demo, "four hosts answer SSH")}
-    assert took == {"first run of the deploy", "second run of the deploy", "everything"}
+    assert took == {
+        "first run of the deploy",
+        "second run of the deploy",
+        "a stack, and its secret rotated",
+        "everything",
+    }
     assert "pyinfra-swarm lab ssh node1" in demo.stdout
     assert "make lab-down" in demo.stdout
+
+
+def test_a_secret_is_rotated_and_no_request_is_lost(demo: Run) -> None:
+    rows = table(demo, "requests to")
+    assert [row[0] for row in rows] == [*NAMES]
+    assert all(int(row[1]) > 0 for row in rows)
+    assert {row[2] for row in rows} == {"0"}
+    [digests] = re.findall(r"the digest (\w+)…, now one with (\w+)…", demo.stdout)
+    assert [hashlib.sha256(f"the {n} password".encode()).hexdigest()[:12] for n in ORDER] == [
+        *digests
+    ]
 
 
 def test_it_does_not_begin_on_a_lab_that_is_up(demo: Run) -> None:
