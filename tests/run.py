@@ -130,7 +130,7 @@ SUITES = {
         _scenarios("keys", 400, 900, "autolock"),
         _scenarios("registry", 220, 600, "registry"),
         _scenarios("secrets", 2700, 4800, "secrets"),
-        _scenarios("stacks", 300, 900, "stacks"),
+        _scenarios("stacks", 540, 1500, "stacks"),
         _scenarios("removing", 900, 1800, "removing"),
         _scenarios("backup", 600, 1500, "backup"),
         _scenarios("drift", 2600, 3600, "drift_kinds", "drift_check", "drift_timer", "drift_alarm"),
