@@ -64,11 +64,11 @@ def test_an_upgrade_renews_what_is_unchanged_and_names_what_is_not(
         deploys__site_py="# new site\n",
         deploys__reset_py="# new reset\n",
         deploys__ssh_py="# new ssh\n",
-        deploys__secrets_py="# new\n",
+        deploys__tunnel_py="# new\n",
         deploys__unlock_py="",
     )
     said = lay(folder).splitlines()
-    assert "New: deploys/secrets.py" in said
+    assert "New: deploys/tunnel.py" in said
     assert "Updated: deploys/ssh.py" in said
     assert "Changed by you, and left as they are: deploys/site.py" in said
     assert "Deleted by you, and not laid again: deploys/reset.py" in said
