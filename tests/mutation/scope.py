@@ -23,7 +23,25 @@ _FIREWALL = ("firewall_plan", "firewall_parts", "firewall_members", "firewall_po
 _DRIFT = ("drift_report", "drift_history", "drift_terminal")
 _SECRETS = ("secrets_plan", "secrets_objects", "secret_names", "objects_fact")
 
+_LINT = ("stack_corpus", "stack_silence")
+_FILES = ("stack_document", "stack_variables", "stack_longform", "stack_merging", "stack_ignored")
+
 _SCOPE: dict[str, tuple[str, ...]] = {
+    "pyinfra_swarm/stacks/accepted": ("stack_ignored", "stack_corpus"),
+    "pyinfra_swarm/stacks/document": ("stack_document", "stack_corpus"),
+    "pyinfra_swarm/stacks/longform": _FILES,
+    "pyinfra_swarm/stacks/merging": ("stack_merging", "stack_networks"),
+    "pyinfra_swarm/stacks/mounts": ("stack_longform", "stack_placement"),
+    "pyinfra_swarm/stacks/ports": ("stack_longform", "stack_ports"),
+    "pyinfra_swarm/stacks/variables": ("stack_variables", "stack_references"),
+    "pyinfra_swarm/stacks/lint/exposed": ("stack_exposed", *_LINT),
+    "pyinfra_swarm/stacks/lint/ignored": ("stack_ignored", *_LINT),
+    "pyinfra_swarm/stacks/lint/networks": ("stack_networks", *_LINT),
+    "pyinfra_swarm/stacks/lint/placement": ("stack_placement", *_LINT),
+    "pyinfra_swarm/stacks/lint/ports": ("stack_ports", *_LINT),
+    "pyinfra_swarm/stacks/lint/references": ("stack_references", *_LINT),
+    "pyinfra_swarm/stacks/lint/running": ("stack_running", *_LINT),
+    "pyinfra_swarm/stacks/lint/silence": _LINT,
     "pyinfra_swarm/access/plan": ("access_plan", "access_fact"),
     "pyinfra_swarm/run/answer": ("answer",),
     "pyinfra_swarm/keys/autolock": ("autolock",),

@@ -28,7 +28,9 @@ HEALTH = Rule("S3", "a health check", f"{_DOCS}reference/dockerfile/#healthcheck
 UPDATE = Rule("S4", "an update that stops half-way", f"{_SWARMKIT}api/defaults/service.go")
 MEMORY = Rule("S5", "no memory limit", f"{_DOCS}engine/containers/resource_constraints/")
 IMAGE = Rule(
-    "S6", "an image that may be another one tomorrow", f"{_DOCS}dhi/core-concepts/digests/"
+    "S6",
+    "an image that may be another one tomorrow",
+    f"{_DOCS}build/building/best-practices/",
 )
 SECRET = Rule("S7", "a secret in clear text", f"{_DOCS}engine/swarm/secrets/")
 SOCKET = Rule("S8", "Docker's socket in a container", f"{_DOCS}engine/security/")

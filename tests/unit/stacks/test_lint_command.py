@@ -242,3 +242,28 @@ def test_the_hook_for_pre_commit_runs_this_command() -> None:
     )
     assert done.returncode == 2
     assert "compose.yml:3:5 S6" in done.stdout
+
+
+def test_sarif_has_what_its_standard_demands() -> None:
+    """Validated against OASIS' own schema when it was written; what that asks of us is here."""
+    Path("a b.yml").write_text(changed(("nginx:1.29.1", "nginx")))
+    assert lint("a b.yml", "--sarif", "lint.sarif") == 2
+    log = json.loads(Path("lint.sarif").read_text())
+    assert log["version"] == "2.1.0"
+    (run,) = log["runs"]
+    driver = run["tool"]["driver"]
+    assert driver["name"]
+    ids = [rule["id"] for rule in driver["rules"]]
+    assert len(ids) == len(set(ids))
+    assert all(
+        rule["helpUri"].startswith("https://") for rule in driver["rules"] if "helpUri" in rule
+    )
+    (result,) = run["results"]
+    assert ids[result["ruleIndex"]] == result["ruleId"] == "S6"
+    assert result["level"] in ("none", "note", "warning", "error")
+    assert result["message"]["text"]
+    (location,) = result["locations"]
+    physical = location["physicalLocation"]
+    assert physical["artifactLocation"]["uri"] == "a%20b.yml"
+    assert physical["region"] == {"startLine": 3, "startColumn": 5}
+    assert location["logicalLocations"] == [{"fullyQualifiedName": "services.web.image"}]
