@@ -6,6 +6,7 @@ import json
 import textwrap
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -66,7 +67,7 @@ def options(engine: Hosts, name: str) -> dict[str, str]:
 
 
 def tasks(engine: Hosts, name: str) -> list[dict[str, Any]]:
-    asked = json.dumps({"service": [name]})
+    asked = quote(json.dumps({"service": [name]}))
     found: list[dict[str, Any]] = engine.api("rk1", f"/tasks?filters={asked}")
     return found
 
