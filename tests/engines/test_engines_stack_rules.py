@@ -180,16 +180,6 @@ def test_a_port_that_another_service_has_is_refused(engine: Hosts) -> None:
         engine.docker("rk1", "stack", "rm", name)
 
 
-def test_sshs_port_in_the_routing_mesh_locks_everybody_out(engine: Hosts) -> None:
-    text = service("ports: ['22:1']")
-    assert ("S2", "refusal") in rules(text)
-    deploy(engine, "sshd", text)
-    wait_for(lambda: running(engine, "sshd_web"), "the task to run", 60)
-    rules_of_nat = engine.run("rk1", "iptables -t nat -S").stdout
-    assert "--dport 22 -j DNAT" in rules_of_nat  # before any process of the host is asked
-    engine.docker("rk1", "stack", "rm", "sshd")
-
-
 # S3 to S8
 # --------
 
