@@ -25,11 +25,14 @@ def test_the_example_is_in_order() -> None:
         *("", "{}", "{ driver: overlay }", "{ attachable: true, internal: true }"),
         "{ driver_opts: { com.docker.network.driver.mtu: 1400 } }",
         "{ driver: '', driver_opts: {} }",
+        "{ external: false }",
         "{ driver_opts: { Encrypted: 'true' } }",
     ],
 )
 def test_an_overlay_without_the_option_is_refused(text: str) -> None:
-    assert front(text) == [("S1", "refusal")]
+    (issue,) = issues(changed((FRONT, f"  front: {text}\n")))
+    assert (issue.rule, issue.severity, issue.path) == ("S1", "refusal", "networks.front")
+    assert "docker joins services" not in issue.reason
 
 
 @pytest.mark.parametrize("text", ['"true"', "'True'", '""'])
@@ -69,6 +72,7 @@ def test_the_default_network_of_a_stack_is_refused(networks: str) -> None:
     assert rules(found) == [("S13", "refusal")]
     assert "clear text" in found[0].reason
     assert "web is in no network" in found[0].reason
+    assert found[0].path == "networks.default"
 
 
 def test_the_default_network_may_be_declared_encrypted() -> None:
@@ -92,7 +96,12 @@ def test_a_service_without_networks_has_none_by_host_mode_either() -> None:
 
 
 def test_a_network_that_is_declared_nowhere_is_what_docker_refuses() -> None:
-    assert rules(issues(changed(("[front]", "[front, back]")))) == [("S0", "refusal")]
+    (issue,) = issues(changed(("[front]", "[front, back]")))
+    assert (issue.rule, issue.severity, issue.path) == (
+        "S0",
+        "refusal",
+        "services.web.networks.back",
+    )
 
 
 EXTERNAL = "{ external: true, name: shared }"
