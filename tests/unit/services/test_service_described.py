@@ -83,6 +83,67 @@ def test_neither_its_repr_nor_its_json_shows_its_environment() -> None:
     assert task.to_json()["state"] == "running"
 
 
+def test_what_can_be_shown_of_a_service_is_this() -> None:
+    of = described.spec(
+        secrets=[described.secret()],
+        configs=[described.config()],
+        Labels={"com.docker.stack.namespace": "shop"},
+    )
+    assert parsed(of=of, UpdateStatus={"State": "paused"}).to_json() == {
+        "id": SERVICE,
+        "name": "web",
+        "version": 20,
+        "mode": "replicated",
+        "replicas": 2,
+        "stack": "shop",
+        "update": "paused",
+        "secrets": ["db_v1"],
+        "configs": ["app_v1"],
+    }
+    assert parsed().to_json()["update"] == ""
+
+
+def test_what_an_engine_leaves_out_is_empty() -> None:
+    bare = {"Name": "web", "TaskTemplate": {}, "Mode": {"ReplicatedJob": {}}}
+    found = parsed(of=bare, UpdateStatus={"State": "paused"})
+    assert (found.stack, found.references, found.replicas) == ("", (), 1)
+    assert found.update == UpdateStatus("paused", "") == UpdateStatus("paused")
+    assert parsed(of={"Name": "web", "Labels": None}).stack == ""
+    assert parsed(of={"Name": "web", "Mode": {"Global": None, "Replicated": {}}}).replicas == 1
+    assert parsed(of={"Name": "web", "Mode": {"ReplicatedJob": None}}).mode == "replicated"
+    assert parsed(JobStatus={}).iteration == 0
+    status = {"State": "new"}
+    entry = {"ID": SERVICE, "Version": {"Index": 1}, "Spec": {}, "DesiredState": "running"}
+    [task] = parse_tasks(json.dumps([{**entry, "Status": status, "JobIteration": {}}]))
+    assert (task.service, task.slot, task.node, task.error, task.message) == ("", 0, "", "", "")
+    assert (task.iteration, task.exit_code) == (0, None)
+    status |= {"Err": "no", "Message": "started"}
+    [task] = parse_tasks(json.dumps([{**entry, "Status": status, "ServiceID": SERVICE}]))
+    assert (task.service, task.error, task.message, task.iteration) == (
+        SERVICE,
+        "no",
+        "started",
+        None,
+    )
+
+
+def test_all_else_in_the_template_stays() -> None:
+    of = described.spec(secrets=[described.secret()], template={"LogDriver": {"Name": "local"}})
+    changed = with_references(of, "secret", {OLD: (NEW, "db_v2")})
+    assert changed["TaskTemplate"]["LogDriver"] == {"Name": "local"}
+    assert changed["TaskTemplate"]["ContainerSpec"]["Env"] == ["PASSWORD=hunter2"]
+
+
+def test_a_jobs_task_is_wanted_until_it_is_complete() -> None:
+    [job] = parse_tasks(json.dumps([described.task(1, state="starting", desired="complete")]))
+    assert (job.wanted, job.ended, job.failed) == (True, False, False)
+    for desired in ("shutdown", "remove", "failed", "rejected", "orphaned"):
+        [one] = parse_tasks(json.dumps([described.task(1, desired=desired)]))
+        assert not one.wanted
+    [one] = parse_tasks(json.dumps([described.task(1, state="rejected")]))
+    assert one.failed
+
+
 def test_a_task_says_what_it_is_and_how_it_ended() -> None:
     entry = described.task(
         7, slot=2, state="failed", desired="shutdown", error="task: non-zero exit (3)", exit_code=3

@@ -306,6 +306,18 @@ def test_what_has_happened_is_told_in_one_line(ended: Ended, words: str) -> None
     assert_plain(ended.sentence())
 
 
+def test_where_nothing_is_to_be_said_of_putting_back_nothing_is() -> None:
+    words = "could not see how the update has ended: no answer. The managers go on with it by "
+    words += "themselves. Run the same command again: it looks, and continues from there"
+    assert Ended("web", Unseen("no answer")).sentence() == f"service web: {words}"
+    words = "somebody else has changed the service meanwhile"
+    assert Ended("web", Failed("superseded", NOTHING)).sentence() == f"service web: {words}"
+
+
+def test_nothing_that_a_service_holds_is_in_a_repr() -> None:
+    assert "Service(" not in repr(Ended("web", Completed(1), seen=seen("completed")))
+
+
 def test_one_outcome_alone_is_a_success() -> None:
     assert Ended("web", Completed(1)).done
     others = (Failed("paused", CRASH), NotBegun("x"), Unseen("x"))
