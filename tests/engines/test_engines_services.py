@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -109,7 +110,9 @@ def create(hosts: Hosts, of: dict[str, Any]) -> Service:
     number = hosts.api("rk1", "/services/create", of)["ID"]
     ended = await_update(manager(hosts), read(hosts, number), 0)
     assert ended.done, ended.sentence()
-    return read(hosts, number)
+    service = read(hosts, number)
+    assert len(running(hosts, number)) == (service.replicas or 0) or service.mode != "replicated"
+    return service
 
 
 def manager(hosts: Hosts) -> Any:
@@ -128,7 +131,7 @@ def changed(service: Service, change: Callable[[dict[str, Any]], None]) -> dict[
 
 
 def running(hosts: Hosts, number: str) -> list[dict[str, Any]]:
-    query = json.dumps({"service": [number], "desired-state": ["running"]})
+    query = quote(json.dumps({"service": [number], "desired-state": ["running"]}))
     found = hosts.api("rk1", f"/tasks?filters={query}")
     return [one for one in found if one["Status"]["State"] == "running"]
 
@@ -236,7 +239,8 @@ def test_a_secret_and_a_config_are_replaced_and_their_files_kept(hosts: Hosts, t
     of = with_references(of, "config", {config[0]: (config[1], "app_v2")})
     ended = update(manager(hosts), service, of, doing="flipping it to db_v2")
     assert ended.outcome == Completed(2), ended.sentence()
-    assert told[0] == "service web: flipping it to db_v2"
+    assert "service web: flipping it to db_v2" in told
+    assert "service web: 1 of 2 new task runs" in told
     now = read(hosts, service.id)
     assert [one.name for one in references(now.spec)] == ["aa_v9", "db_v2", "app_v2"]
     for task in running(hosts, service.id):
