@@ -294,6 +294,20 @@ def seen(state: str) -> Any:
             Ended("web", NotBegun("name in use")),
             "service web: the manager did not take the update, and nothing has changed: name in",
         ),
+        (Ended("web", Failed("paused", CRASH)), "It was left as it is: look at `docker service"),
+        (
+            Ended("web", Failed("timeout", CRASH), Failed("paused", CRASH)),
+            "Putting it back was asked for, but its tasks do not run (its program ended",
+        ),
+        (
+            Ended("web", Failed("rolled back", NOTHING), seen=seen("completed")),
+            "it was rolled back: the engine does not say why. It has what it had before",
+        ),
+        (
+            Ended("web", Failed("rolled back", NOTHING), seen=parse_service(described.service())),
+            "it was rolled back: the engine does not say why. It has what it had before",
+        ),
+        (Ended("web", Failed("rolled back", NOTHING)), "It has what it had before"),
         (
             Ended("web", NotBegun("x", overtaken=True)),
             "somebody else has changed the service since",
