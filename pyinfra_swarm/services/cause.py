@@ -26,7 +26,10 @@ LOG_LINES = 5
 """Of the failing task, at most. They may hold anything that a program writes, also secrets."""
 
 LINE_LIMIT = 200
-"""Letters of a line, and of the engine's words."""
+"""Letters of a line."""
+
+WORDS_LIMIT = 400
+"""Letters of the engine's words: what went wrong stands at their end, behind who has said it."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def _of_failed(task: Task) -> Cause:
     said = _said(task)
     for kind, pattern, words in _FAILED:
         if found := re.search(pattern, task.error, re.IGNORECASE):
-            what = _shown(found[1]) if found.groups() and found[1] else ""
+            what = _shown(found[1], WORDS_LIMIT) if found.groups() and found[1] else ""
             return _cause(task, kind, words.format(said=said, what=what))
     if task.state == "rejected" or task.error.startswith("starting container failed"):
         return _cause(task, "start", f"the node could not start its container: {said}")
@@ -163,12 +166,12 @@ _FAILED: tuple[tuple[CauseKind, str, str], ...] = (
 
 
 def _said(task: Task) -> str:
-    return f"“{_shown(task.error)}”"
+    return f"“{_shown(task.error, WORDS_LIMIT)}”"
 
 
-def _shown(text: str) -> str:
+def _shown(text: str, limit: int = LINE_LIMIT) -> str:
     """A host's words, which are no command to copy either: those stand between backticks."""
-    return plain(text, LINE_LIMIT).replace("`", "'")
+    return plain(text, limit).replace("`", "'")
 
 
 def _cause(task: Task, kind: CauseKind, words: str) -> Cause:

@@ -224,7 +224,14 @@ def test_only_a_program_that_has_run_is_asked_for_its_lines() -> None:
 
 
 def test_the_engines_words_are_short() -> None:
-    assert len(cause("rejected", "No such image: " + "x" * 5000).sentence()) < 500
+    assert 400 < len(cause("rejected", "No such image: " + "x" * 5000).sentence()) < 700
+
+
+def test_what_went_wrong_stands_at_their_end() -> None:
+    runc = "failed to create task for container: failed to create shim task: OCI runtime create "
+    runc += "failed: runc create failed: unable to start container process: error during "
+    runc += 'container init: exec: "no-such-program": executable file not found in $PATH'
+    assert "no-such-program" in cause("failed", f"starting container failed: {runc}").sentence()
 
 
 @given(texts(), texts(), texts())
