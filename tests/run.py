@@ -110,7 +110,7 @@ SUITES = {
             "engines_daemon",
         ),
         _engines("engines-firewall", 150, 400, "engines_firewall", "engines_bridges"),
-        _engines("engines-services", 400, 900, "engines_services"),
+        _engines("engines-services", 500, 1200, "engines_services"),
         _engines("engines-secrets", 600, 1200, "engines_secrets"),
         _engines("engines-facts", 100, 300, "engines_facts_fuzzed"),
         _scenarios("roles", 180, 600, "roles"),

@@ -4,7 +4,7 @@ The engine has no codes for that, only words; they are looked through to choose 
 person reads, and stand in it. Nothing else is decided by them.
 
 Sources: moby ``daemon/cluster/executor/container/{controller,errors}.go``, swarmkit
-``manager/scheduler/filter.go``; the words seen with 26.1.5 and 28.5.2 are in the tests on real
+``manager/scheduler/filter.go``; the words are asserted in the tests on real
 engines.
 """
 

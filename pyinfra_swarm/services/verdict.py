@@ -182,7 +182,7 @@ def made_of(spec: Spec, task: Task) -> bool:
     """Whether a task is made of what a specification says.
 
     But for the placement: a task that is on a node which still may run it is not replaced. For the
-    runtime, which a task does not repeat (seen with 26.1.5 and 28.5.2). And for networks where the
+    runtime, which a task does not repeat (seen with 28.5.2). And for networks where the
     specification has them in their old place, beside the template.
     """
     left_out = {"Placement", "Runtime", *(["Networks"] if spec.get("Networks") else [])}
