@@ -138,10 +138,11 @@ def pinned(
 def as_yaml(compose: Compose) -> str:
     """The compose file as text for ``docker stack deploy``: JSON, which YAML contains.
 
-    A dollar is written twice: the command line puts variables in once more, where the rendering
-    has left a plain one.
+    It names no version of the format: each command line then takes its own newest (26.1.5 refuses
+    3.13, which 28.5.2 renders). A dollar is written twice: the command line puts variables in once
+    more, where the rendering has left a plain one.
     """
-    return json.dumps({"version": "3.13", **_without_variables(compose)}, sort_keys=True)
+    return json.dumps(_without_variables(compose), sort_keys=True)
 
 
 def _without_variables(value: Any) -> Any:
