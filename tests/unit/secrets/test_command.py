@@ -128,7 +128,7 @@ def test_it_works_as_well_where_pyinfra_has_put_greenlets_in_the_place_of_thread
     program: Program, tmp_path: Path
 ) -> None:
     """pyinfra's command line does, before it reads a deploy."""
-    program("get", 'sleep 0.5; echo "$1"')
+    program("get", 'sleep 1; echo "$1"')
     program("slow", "sleep 300 & wait")
     text = """
 from gevent import monkey; monkey.patch_all()
@@ -141,7 +141,7 @@ from pyinfra_swarm.settings import Secret
 before = time.monotonic()
 found = read_all([Secret(name="x", command=["get", str(n)]) for n in range(6)], Path("."))
 assert [one.data for one in found] == [b"0", b"1", b"2", b"3", b"4", b"5"], found
-assert time.monotonic() - before < 2.5
+assert time.monotonic() - before < 5.5
 try:
     printed(["slow"], Path("."), 10, seconds=0.5)
 except Unreadable as error:
