@@ -67,19 +67,17 @@ def _number(reading: int) -> int:
 
 def main(server: str, python: str) -> None:
     """Run what this process was called for as if it were an interpreter, and end as it ends."""
+    passed_on = (signal.SIGINT, signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, passed_on)  # until it is known to whom
     pid, reading = started(
-        server,
-        sys.argv[1:],
-        cwd=os.getcwd(),
-        env=os.environ,
-        python=python,
-        streams=(0, 1, 2),
+        server, sys.argv[1:], cwd=os.getcwd(), env=os.environ, python=python, streams=(0, 1, 2)
     )
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in passed_on:
         signal.signal(number, lambda number, _: os.kill(pid, number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, passed_on)
     code = ended(reading)
     if code < 0:
-        if -code in (signal.SIGINT, signal.SIGTERM):
+        if -code in passed_on:
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     sys.exit(code)

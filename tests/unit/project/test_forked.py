@@ -75,6 +75,7 @@ if sys.argv[1] == "exits":
     sys.exit(3)
 if sys.argv[1] == "dies":
     os.kill(os.getpid(), signal.SIGKILL)
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # gevent loses one that comes before its first wait
 print(os.getpid(), flush=True)
 time.sleep(60)
 """
@@ -116,7 +117,7 @@ def test_a_signal_for_what_stands_in_for_an_interpreter_ends_the_run(
     process.stdout.readline()
     process.send_signal(number)
     assert process.stdout.read() == "", "the run has let go of its output"
-    assert process.wait(timeout=30) in (1, -number)
+    assert process.wait(timeout=30) == -number
 
 
 def test_a_run_that_takes_too_long_is_ended(says: Path) -> None:
