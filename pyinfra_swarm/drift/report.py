@@ -170,7 +170,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """See :mod:`drift.exit_code`."""
+        """See :mod:`run.exit_code`."""
         return exit_code(
             looked=bool(self.hosts) and not (self.busy or self.problem),
             differs=bool(self.differences),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyinfra_swarm.engine.api import API
+from pyinfra_swarm.engine.api import API, THIS_ENGINE
 from pyinfra_swarm.run.onhost import program
 
 LIST_SERVICES = API + program(__file__, "list_services.sh")
@@ -43,4 +43,5 @@ def updating(service: str, version: int, *, roll_back: bool = False) -> str:
 
 def explaining(task: str, node: str, lines: int) -> str:
     """Shell that prints the name of a task's node, and the last lines that its program wrote."""
-    return program(__file__, "explain_task.sh", task=task, node=node, lines=str(lines))
+    values = {"task": task, "node": node, "lines": str(lines)}
+    return program(__file__, "explain_task.sh", using=[THIS_ENGINE], **values)

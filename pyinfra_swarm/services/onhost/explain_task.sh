@@ -1,7 +1,7 @@
 #!/bin/sh
 # On a manager: prints the name of a task's node, by id, and the last lines that the task's program
-# wrote, where the managers can get at them. Uses api.sh, for the engine that is asked.
-: "${task?}" "${node?}" "${lines?}"
+# wrote, where the managers can get at them. Uses this_engine.sh.
+: "${DOCKER_HOST?}" "${task?}" "${node?}" "${lines?}"
 
 section node
 [ -z "$node" ] || docker node inspect --format '{{.Description.Hostname}}' -- "$node" || :

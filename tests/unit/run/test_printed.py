@@ -100,6 +100,7 @@ def test_the_reason_why_a_host_is_not_done_is_plain(text: str) -> None:
 
 PRINTING = {
     "pyinfra_swarm/cli.py": {"_init", "_lab"},  # no host has said any of it
+    "pyinfra_swarm/stacks/lint/cli.py": {"main", "_tell", "_lint"},  # issues are plain text
     "pyinfra_swarm/run/lock.py": {"_take"},  # this run's own command
     "pyinfra_swarm/run/confirmation.py": {"_asked"},  # its texts are made plain there
     "pyinfra_swarm/run/printed.py": {"_echo"},
