@@ -33,8 +33,9 @@ Needs no cluster. With a cluster.toml it knows your firewall's ports and what yo
 declared stack has the variables that are declared for it, and no others.
 Each rule, and how to silence a notice: docs/stacks.md"""
 
-OF_THE_CLUSTER = ("S9", "S11")
-"""Rules that need more than files and settings."""
+OF_THE_CLUSTER = "paths on the nodes (S9) and whether images are made for them (S11)"
+OF_THE_SETTINGS = "whether the firewall opens a port (S2, needs a cluster.toml)"
+"""What needs more than the files."""
 
 
 class Unusable(Exception):
@@ -129,7 +130,7 @@ def _lint(options: argparse.Namespace) -> int:
     if options.only_refusals:
         found = [issue for issue in found if issue.severity == "refusal"]
     if files:
-        _tell(options, found, files)
+        _tell(options, found, files, settings)
     return exit_code(looked=bool(files), differs=bool(found), complete=complete)
 
 
@@ -213,7 +214,12 @@ def _cause(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _tell(options: argparse.Namespace, issues: Sequence[Issue], files: Sequence[str]) -> None:
+def _tell(
+    options: argparse.Namespace,
+    issues: Sequence[Issue],
+    files: Sequence[str],
+    settings: Settings | None,
+) -> None:
     if options.sarif:
         text = json.dumps(sarif(issues, version("pyinfra-swarm")), ensure_ascii=False, indent=2)
         try:
@@ -225,7 +231,8 @@ def _tell(options: argparse.Namespace, issues: Sequence[Issue], files: Sequence[
     else:
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         width = max(shutil.get_terminal_size((100, 24)).columns, 40)
-        text = terminal.render(issues, files, OF_THE_CLUSTER, width=width, colour=colour)
+        untold = [OF_THE_CLUSTER] if settings else [OF_THE_SETTINGS, OF_THE_CLUSTER]
+        text = terminal.render(issues, files, untold, width=width, colour=colour)
         print(text, end="")
     sys.stdout.flush()
 

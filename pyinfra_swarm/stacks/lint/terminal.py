@@ -23,7 +23,7 @@ def render(
 ) -> str:
     """The issues as lines of at most ``width`` columns (names that are longer are not cut).
 
-    untold: the rules that could not look, since something was unknown.
+    untold: what no rule could look at, since it is not known here.
     """
 
     def paint(text: str, style: str) -> str:
@@ -40,7 +40,7 @@ def render(
     lines += _fill(headline(issues, files, paint("clean", "clean") if not issues else ""), width, 0)
     if untold:
         lines += _fill(
-            f"Not looked at, since only the cluster knows: {listed(untold)}. A deploy looks.",
+            f"Not looked at: {listed(untold)}.",
             width,
             0,
         )

@@ -267,3 +267,13 @@ def test_sarif_has_what_its_standard_demands() -> None:
     assert physical["artifactLocation"]["uri"] == "a%20b.yml"
     assert physical["region"] == {"startLine": 3, "startColumn": 5}
     assert location["logicalLocations"] == [{"fullyQualifiedName": "services.web.image"}]
+
+
+def test_what_could_not_be_looked_at_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "web.yml").write_text("services: { web: { image: 'web:1', ports: ['8080:80'] } }")
+    main(["lint", "--no-cluster", "web.yml"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Not looked at: whether the firewall opens a port (S2, needs a cluster.toml)" in said
+    assert "paths on the nodes (S9)" in said
