@@ -110,16 +110,6 @@ SUITES = {
             "engines_daemon",
         ),
         _engines("engines-firewall", 150, 400, "engines_firewall", "engines_bridges"),
-        _engines("engines-services", 500, 1200, "engines_services"),
-        _engines("engines-secrets", 600, 1200, "engines_secrets"),
-        _engines(
-            "engines-stacks",
-            700,
-            1500,
-            "engines_stack_files",
-            "engines_stack_rules",
-            "engines_stacks",
-        ),
         _engines("engines-facts", 100, 300, "engines_facts_fuzzed"),
         _scenarios("roles", 180, 600, "roles"),
         _scenarios("firewall", 1500, 2100, "firewall_lockout", "firewall_lasts", "firewall_vxlan"),
@@ -142,6 +132,16 @@ SUITES = {
         _scenarios("removing", 900, 1800, "removing"),
         _scenarios("backup", 600, 1500, "backup"),
         _scenarios("drift", 2600, 3600, "drift_kinds", "drift_check", "drift_timer", "drift_alarm"),
+        _engines("engines-services", 500, 1200, "engines_services"),
+        _engines("engines-secrets", 600, 1200, "engines_secrets"),
+        _engines(
+            "engines-stacks",
+            700,
+            1500,
+            "engines_stack_files",
+            "engines_stack_rules",
+            "engines_stacks",
+        ),
     ),
 }
 

@@ -387,7 +387,7 @@ def test_a_program_that_exits_with_its_last_lines(hosts: Hosts) -> None:
     service = create(hosts, spec())
     program = (
         "for n in 1 2 3 4 5 6; do echo line $n; done; printf '\\033[2Jdb: wrong password\\n'; "
-        "printf '%01000d\\n' 7 >&2; sleep 0.3; exit 3"
+        "printf '%01000d\\n' 7; sleep 0.3; exit 3"
     )
     bad = changed(service, lambda one: one.update(Command=["sh", "-c", program]))
     ended = fails(hosts, service, bad)
@@ -615,6 +615,7 @@ def test_a_service_that_is_removed_meanwhile(hosts: Hosts, told: list[str]) -> N
     service = create(hosts, spec())
     slow = changed(service, lambda one: one.update(Env=["A=b"]))
     slow["UpdateConfig"] |= {"Delay": 10 * SECOND}
+    told.clear()
 
     def other() -> None:
         until(lambda: any("new task" in line for line in told), "the update to begin")
