@@ -133,7 +133,7 @@ SUITES = {
         _scenarios("backup", 600, 1500, "backup"),
         _scenarios("drift", 2600, 3600, "drift_kinds", "drift_check", "drift_timer", "drift_alarm"),
         _engines("engines-services", 500, 1200, "engines_services"),
-        _engines("engines-secrets", 600, 1200, "engines_secrets"),
+        _engines("engines-secrets", 700, 1500, "engines_secrets", "engines_canary"),
         _engines(
             "engines-stacks",
             700,
