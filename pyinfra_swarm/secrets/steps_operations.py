@@ -15,7 +15,7 @@ from pyinfra.api import Host, State
 
 from pyinfra_swarm.engine.api import API
 from pyinfra_swarm.run import no_answer, reporting
-from pyinfra_swarm.run.converge import Unobserved, forget_observations, observe_on
+from pyinfra_swarm.run.converge import forget_observations, observe_on
 from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.script import Outcome, quietly
@@ -43,11 +43,6 @@ from pyinfra_swarm.secrets.steps import (
 )
 from pyinfra_swarm.services import operations as services
 from pyinfra_swarm.services.ended import Ended
-from pyinfra_swarm.services.programs import awaiting_news
-from pyinfra_swarm.services.service import (
-    Service,
-    parse_service,
-)
 from pyinfra_swarm.services.verdict import Failed
 
 if TYPE_CHECKING:
@@ -169,7 +164,7 @@ def flip(state: State, host: Host, step: Flip) -> bool:
     """Give a service the current versions, and see it through to its end."""
     for _ in range(_TRIES):
         seen = _look(host)
-        service = _service(host, step.id)
+        service = services.read(host, step.id)
         if service is None:
             return True  # it was removed meanwhile
         spec = flipped(service.spec, seen, step)
@@ -187,7 +182,7 @@ _TRIES = 3
 
 def see_through(state: State, host: Host, step: Await) -> bool:
     """Wait for an update that was begun before; put the service back if it fails and was ours."""
-    service = _service(host, step.id)
+    service = services.read(host, step.id)
     if service is None:
         return True
     ended = services.await_update(host, service, 0)
@@ -196,19 +191,6 @@ def see_through(state: State, host: Host, step: Await) -> bool:
             back = services.put_back(host, ended.seen, ended.seen.previous)
             ended = Ended(ended.name, ended.outcome, back.outcome, back.seen)
     return ended.done or _not_done(host, ended)
-
-
-def _service(host: Host, id: str) -> Service | None:
-    """A service, whole; ``None`` where there is none of that id. Raises ``Unobserved``.
-
-    What it holds is shown nowhere: its environment may have passwords in it.
-    """
-    outcome = quietly(host, awaiting_news(id, "", 0))
-    if not outcome.done:
-        raise Unobserved(f"{host.name} did not describe a service: {outcome.problem}")
-    if "gone" in outcome.said:
-        return None
-    return parse_service(json.loads("\n".join(outcome.said["service"])))
 
 
 def _not_done(host: Host, ended: Ended) -> bool:

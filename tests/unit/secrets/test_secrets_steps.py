@@ -80,7 +80,7 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Manager:
     here = steps_operations
     monkeypatch.setattr(here, "quietly", made.quietly)
     monkeypatch.setattr(here, "_look", lambda host: made.sees)
-    monkeypatch.setattr(here, "_service", lambda host, id: made.service)
+    monkeypatch.setattr(services, "read", lambda host, number: made.service)
     monkeypatch.setattr(services, "update", made.update)
     monkeypatch.setattr(services, "await_update", lambda *_: made.ends.pop(0))
 
