@@ -143,6 +143,7 @@ SUITES = {
             "engines_stack_rules",
             "engines_stacks",
         ),
+        _scenarios("commands", 400, 1000, "commands"),
     ),
 }
 

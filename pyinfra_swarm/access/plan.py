@@ -11,6 +11,7 @@ from pyinfra_swarm.rollback.plan import rolled_back_first
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.printable import quoted, setting
+from pyinfra_swarm.run.wording import counted
 
 SUDOERS = "/etc/sudoers.d/zz-pyinfra-swarm"
 """Sorts last, since the last rule that matches a user wins; other tools' rules stay."""
@@ -186,7 +187,7 @@ def _refusals(wanted: Wanted, seen: Accounts, used_key: str | None) -> list[Find
                     "the key that this run has logged in with is not declared, so it would be "
                     "removed",
                     expected=used_key,
-                    found=f"{len(allowed)} other keys",
+                    found=counted(len(allowed), "other key"),
                     remedy="Add it to access.admins, or set ssh.key to a declared one that works "
                     "already",
                 )
@@ -320,8 +321,8 @@ def unlock(seen: Accounts, names: Collection[str]) -> list[UnlockPassword]:
         UnlockPassword(
             f"password of {account.name}",
             "it is locked, and sshd without PAM refuses even the right key of such an account",
-            expected="* (no password, not locked)",
-            found="!",
+            expected="no password, not locked: *",
+            found="locked",
             user=account.name,
         )
         for account in seen.accounts
@@ -334,10 +335,11 @@ def shut_out(seen: Accounts, names: Collection[str]) -> list[Finding]:
     return [
         Notice(
             f"password of {account.name}",
-            "it is locked, so sshd without PAM (ssh.use_pam = false) refuses this account's keys",
-            found="!",
-            remedy="If this user has to log in, on the host: `usermod -p '*' "
-            f"{quoted(account.name)}`",
+            "this undeclared user has keys, which sshd without PAM (ssh.use_pam = false) refuses "
+            "only because the password is locked",
+            found="locked",
+            remedy="Remove its keys. If this user has to log in, declare it in access.admins, or "
+            f"on the host: `usermod -p '*' {quoted(account.name)}`",
         )
         for account in seen.accounts
         if account.name not in names
@@ -381,7 +383,7 @@ def _others(wanted: Wanted, seen: Accounts) -> list[Finding]:
             "this undeclared user can log in"
             + (" and use sudo" if "sudo" in account.groups else "")
             + (": the user of this run" if account.name == seen.login_user else ""),
-            found=f"{len(significant((*account.keys, *account.more_keys)))} keys",
+            found=counted(len(significant((*account.keys, *account.more_keys))), "key"),
             remedy="Declare the user in access.admins, remove its keys, or set "
             'access.others = "deny"',
         )

@@ -103,7 +103,7 @@ def plan_packages(
         findings.append(
             Hold(
                 "Docker's packages",
-                "are not held: an unattended upgrade would restart the engine at any moment",
+                "not held: an unattended upgrade could restart the engine at any time",
                 expected="held",
                 found=f"not held: {', '.join(unheld)}",
             )

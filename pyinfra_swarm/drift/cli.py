@@ -23,6 +23,7 @@ from pyinfra_swarm.drift.states import jobs_reported
 from pyinfra_swarm.drift.target import Unusable, a_job, deploy, deploys, target
 from pyinfra_swarm.run.exit_code import COULD_NOT_TELL
 from pyinfra_swarm.run.plain_file import write
+from pyinfra_swarm.settings.errors import nearest
 from pyinfra_swarm.settings.paths import from_user
 
 _EPILOG = """\
@@ -40,6 +41,9 @@ class _Parser(argparse.ArgumentParser):
     """The usual commands, for a user who has mistyped one."""
 
     def error(self, message: str) -> NoReturn:
+        slip = message.removeprefix("unrecognized arguments: ").split(" ")[0]
+        if nearest(slip, ["schedule"]):
+            message += "; did you mean schedule?"
         # argparse's own 2 would mean that something differs.
         self.exit(
             COULD_NOT_TELL,

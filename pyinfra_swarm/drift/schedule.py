@@ -223,6 +223,8 @@ def remove(*, user: bool) -> str:
 def show(*, user: bool) -> str:
     """The timer, the last check, and how to read what it printed."""
     if not (folder(user=user) / f"{UNIT}.timer").exists():
+        if not _systemd_runs():
+            return f"No check is scheduled by systemd, which this machine does not run{_CRON}"
         return "No check is scheduled: pyinfra-swarm drift schedule install"
     if words_of_before(user=user):
         return (
@@ -245,6 +247,13 @@ def show(*, user: bool) -> str:
     return "\n".join(
         [timers.rstrip(), "", last.rstrip(), f"To read what it printed: {_journal(user)}"]
     )
+
+
+def _systemd_runs() -> bool:
+    return os.path.isdir("/run/systemd/system")  # as sd_booted(3) asks
+
+
+_CRON = "\n    instead: use cron, as docs/drift.md shows"
 
 
 def _state(user: bool) -> str:
@@ -270,6 +279,8 @@ def _calendar(when: str) -> None:
 def _systemctl(user: bool, *words: str) -> str:
     command = ["systemctl", *(["--user"] if user else []), *words]
     done = _run(command)
+    if done.returncode and not _systemd_runs():
+        raise Unusable(f"this machine does not run systemd, which a schedule needs{_CRON}")
     if done.returncode:
         raise Unusable(f"`{shlex.join(command)}` failed: {done.stderr.strip() or 'no message'}")
     return done.stdout
@@ -282,8 +293,7 @@ def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         )
     except FileNotFoundError as error:
         raise Unusable(
-            f"{command[0]} is missing on this machine: a schedule needs systemd\n"
-            "    instead: use cron, as docs/drift.md shows"
+            f"{command[0]} is missing on this machine: a schedule needs systemd{_CRON}"
         ) from error
     except subprocess.TimeoutExpired as error:
         raise Unusable(f"`{shlex.join(command)}` did not answer within a minute") from error

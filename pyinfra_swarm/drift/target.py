@@ -55,7 +55,7 @@ def target(limit: Sequence[str], *, lab: bool) -> Target:
             "    instead: leave out --lab, or move that file away"
         )
     host_keys = "no" if settings.ssh.strict_host_keys == "no" else "yes"
-    return Target(settings.cluster.name, str(where), limited(settings, limit), host_keys)
+    return Target(settings.cluster.name, where.in_full, limited(settings, limit), host_keys)
 
 
 def limited(settings: Settings, limit: Sequence[str]) -> tuple[Host, ...]:

@@ -210,7 +210,7 @@ def _chain(what: str, wanted: Sequence[str], found: Sequence[str] | None) -> lis
     missing = [text for text, rule in zip(wanted, expected, strict=True) if rule not in actual]
     foreign = [text for text, rule in zip(found, actual, strict=True) if rule not in expected]
     if not found:
-        return [Change(what, "its rules are gone", expected=f"{len(wanted)} rules")]
+        return [Change(what, "its rules are gone", found="0", expected=f"{len(wanted)} rules")]
     if not missing and not foreign:
         return [Change(what, "its rules are in another order, or there twice")]
     words = []

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 from pyinfra_swarm.engine.versions import engine_version
-from pyinfra_swarm.host import kernel_facts, system
+from pyinfra_swarm.host import kernel_facts, resources, system
 from pyinfra_swarm.host.packages import PACKAGE_ROWS
 from pyinfra_swarm.host.system import CONFLICTING
 from pyinfra_swarm.run.answer import LIMIT, Sections
@@ -68,6 +68,19 @@ class UplinkMtu(SubjectFact[int]):
     def parse(self, said: Sections) -> int:
         mtus = dict(_mtus(said["mtu"]))
         return next((mtus.get(route.device, 0) for route in _routes(said["network"])), 0)
+
+
+class Resources(SubjectFact[resources.Resources]):
+    """How full a host is: memory, file systems in bytes, since when it is up, its temperature.
+
+    Gives a :class:`host.resources.Resources`.
+    """
+
+    def script(self) -> str:
+        return program(__file__, "resources.sh") + "exit 0\n"
+
+    def parse(self, said: Sections) -> resources.Resources:
+        return resources.parse(said)
 
 
 def parse(said: Sections, *, asked_at: float, answered_at: float) -> system.Host:

@@ -6,6 +6,7 @@ mistake would end as if there were nothing to do, or would do something else tha
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import re
 import shlex
@@ -13,13 +14,15 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_origin
 
 from pyinfra import logger
 from pyinfra.api import FactBase, ShortFactBase
 
 from pyinfra_swarm.run.pyinfra_internals import given_options, known_data_keys
+from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.errors import nearest
+from pyinfra_swarm.settings.fields import model_of
 from pyinfra_swarm.settings.paths import project
 
 _ROLLING = ("reboot", "restart", "upgrade")
@@ -34,11 +37,13 @@ class Option:
     values: the words it takes, with ``|`` between them, or in capitals what stands for any other:
     ``HOST`` a declared one, ``HOSTS`` some of them with commas between.
     deploys: those that take it; needed: those of them that cannot do without it.
+    means: what it is for, as a phrase.
     """
 
     key: str
     values: str
     deploys: Sequence[str]
+    means: str
     needed: Sequence[str] = ()
 
     def __str__(self) -> str:
@@ -63,28 +68,32 @@ class Option:
 
 
 OPTIONS = (
-    Option("all", "yes", ["reboot"]),
-    Option("back", "yes", ["secrets"]),
-    Option("confirm", "WORD", _CONFIRMED),
-    Option("downgrade", "accepted", ["upgrade"]),
-    Option("drain", "yes|no", ["backup"]),
-    Option("file", "PATH", ["restore"], needed=["restore"]),
-    Option("gone", "HOSTS", ["restore"]),
-    Option("host", "HOST", ["backup", "recover", "restore"]),
+    Option("all", "yes", ["reboot"], "hosts that wait for no reboot, too"),
+    Option("back", "yes", ["secrets"], "the version before"),
+    Option("confirm", "WORD", _CONFIRMED, "the word that the job asks for"),
+    Option("downgrade", "accepted", ["upgrade"], "an older version"),
+    Option("drain", "yes|no", ["backup"], "whether the manager's tasks move away first"),
+    Option("file", "PATH", ["restore"], "the backup", needed=["restore"]),
+    Option("gone", "HOSTS", ["restore"], "hosts that will not come back"),
+    Option("host", "HOST", ["backup", "recover", "restore"], "the manager it is done on"),
     # A node that is not declared any more can go as well.
-    Option("host", "NAME", ["remove", "replace"], needed=["remove", "replace"]),
-    Option("identity", "PATH", ["restore"], needed=["restore"]),
-    Option("interruption", "accepted", _ROLLING),
-    Option("key_file", "PATH", [*_ROLLING, "docker", "site", "unlock"]),
-    Option("names", "FILE", ["secrets"]),
-    Option("purge", "docker", ["reset"]),
-    Option("refresh", "now", ["firewall", "site"]),
-    Option("remove", "NAME", ["stacks"]),
-    Option("resolve", "NAME", ["site", "stacks"]),
-    Option("secret", "NAME", ["secrets"]),
-    Option("to", "PATH", ["backup"]),
-    Option("unlock", "PATH", ["recover", "restore"]),
-    Option("wait", "SECONDS", _ROLLING),
+    Option(
+        "host", "NAME", ["remove", "replace"], "the node that goes", needed=["remove", "replace"]
+    ),
+    Option("identity", "PATH", ["restore"], "the key that opens the backup", needed=["restore"]),
+    Option("interruption", "accepted", _ROLLING, "services may be interrupted"),
+    Option(
+        "key_file", "PATH", [*_ROLLING, "docker", "site", "unlock"], "a file with the unlock key"
+    ),
+    Option("names", "FILE", ["secrets"], "where the current versions' names are written"),
+    Option("purge", "docker", ["reset"], "Docker and its data go, too"),
+    Option("refresh", "now", ["firewall", "site"], "the hosts ask Cloudflare for its ranges"),
+    Option("remove", "NAME", ["stacks"], "the stack that goes"),
+    Option("resolve", "NAME", ["site", "stacks"], "a stack whose images are resolved anew"),
+    Option("secret", "NAME", ["secrets"], "the only secret it is about"),
+    Option("to", "PATH", ["backup"], "the folder or file that it is written to"),
+    Option("unlock", "PATH", ["recover", "restore"], "a file with the unlock key"),
+    Option("wait", "SECONDS", _ROLLING, "the longest wait for a node or its services"),
 )
 """All that ``--data`` can say to the project's deploys."""
 
@@ -206,9 +215,13 @@ def data_slips(
         f"--data {key}= is given more than once\n\n    instead: --data {options[key]}"
         for key in sorted({key for key in keys if keys.count(key) > 1} & {*options})
     ]
+    told = {*keys}
     for word in data:
-        key, _, value = word.partition("=")
-        if key in options and not options[key].takes(value, hosts):
+        key, sign, value = word.partition("=")
+        if not sign and key not in options and (meant := _without_its_key(word, options)):
+            found.append(f"--data {word} lacks its key\n\n    instead: --data {meant}={word}")
+            told.add(meant)
+        elif key in options and not options[key].takes(value, hosts):
             right = f"--data {options[key].right(hosts)}"
             found.append(f"--data {word} is not understood\n\n    instead: {right}")
         elif jobs and key not in options and not ("=" in word and key in _OF_PYINFRA):
@@ -218,9 +231,29 @@ def data_slips(
         f"deploys/{name}.py needs --data {option}"
         for option in options.values()
         for name in jobs or ()
-        if name in option.needed and option.key not in keys
+        if name in option.needed and option.key not in told
     ]
     return found
+
+
+def _without_its_key(word: str, options: Mapping[str, Option]) -> str:
+    """The key that a host's name alone is meant for, as in ``--data rk4``; "" for none."""
+    hosts = [option for option in options.values() if option.values in ("HOST", "NAME")]
+    named = [option.key for option in hosts if option.key == "host"]
+    return named[0] if named and not nearest(word, options) else ""
+
+
+def _setting(key: str) -> str:
+    """The setting that somebody may mean who tells a deploy; "" for none."""
+    named = {
+        name: f"{section}.{name}"
+        for section, field in Settings.model_fields.items()
+        if get_origin(field.annotation) is not tuple and (inner := model_of(field.annotation))
+        for name in inner.model_fields
+    }
+    # Nearer than for other slips: whoever types --data seldom means a setting.
+    meant = difflib.get_close_matches(key, named, n=1, cutoff=0.8)
+    return f"{named[meant[0]]} in cluster.toml is a setting of that name" if meant else ""
 
 
 def _unknown(key: str, options: Mapping[str, Option], jobs: Sequence[str]) -> str:
@@ -229,7 +262,13 @@ def _unknown(key: str, options: Mapping[str, Option], jobs: Sequence[str]) -> st
     if meant in _OF_PYINFRA:
         right = [f"--data {meant}="]
     else:
-        right = [f"--data {option}" for option in ([options[meant]] if meant else options.values())]
+        right = (
+            [f"--data {options[meant]}"]
+            if meant
+            else [f"--data {option} ({option.means})" for option in options.values()]
+        )
+        if not meant and (setting := _setting(key)):
+            right.insert(0, setting)
     if key in ("host", "limit"):
         right.append("--limit HOST for some hosts only")
     return (

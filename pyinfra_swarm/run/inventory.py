@@ -29,7 +29,7 @@ def groups(inventory: str, settings: Settings | None = None) -> tuple[Group, Gro
     where = "a value"
     if settings is None:
         try:
-            settings, where = load(), str(source())
+            settings, where = load(), source().in_full
         except SettingsError as error:
             command_line.stop(str(error))
     _refuse_a_limit_to_nobody(settings)

@@ -34,7 +34,7 @@ def unreadable(chosen: Iterable[Wanted]) -> list[Finding]:
         Refusal(
             str(one.key),
             f"its value cannot be had: {'. '.join(filter(None, [one.problem, one.remedy]))}",
-            remedy="Nothing was changed. Mend that, and run again",
+            remedy="Nothing was changed. Fix that, and run again",
         )
         for one in chosen
         if one.problem

@@ -129,7 +129,7 @@ def _content(text: str, base: Path, what: str, at_most: int, *, clear_text: bool
         ) from None
 
 
-_MEND = "Make the file, or mend the path; it starts from the folder of the settings"
+_MEND = "Make the file, or correct the path; it starts from the folder of the settings"
 
 
 def _command(words: Sequence[str], base: Path, at_most: int) -> Value:
@@ -139,7 +139,7 @@ def _command(words: Sequence[str], base: Path, at_most: int) -> Value:
         home = " (no shell puts a home in the place of ~)" if words[0].startswith("~") else ""
         raise Unreadable(
             f"there is no program {quoted(words[0])} on this computer{home}",
-            "Install it, or mend the command",
+            "Install it, or correct the command",
         ) from None
 
 

@@ -197,7 +197,7 @@ def _not_done(host: Host, ended: Ended) -> bool:
     reporting.failed(
         host,
         f"{ended.sentence()}. Services that come after it were left as they are, and no version "
-        "was removed. Mend the cause, and run the same command again: it goes on from there",
+        "was removed. Fix the cause, and run the same command again: it goes on from there",
     )
     return False
 

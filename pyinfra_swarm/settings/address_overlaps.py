@@ -113,5 +113,5 @@ def subnet_size(data: Mapping[str, Any]) -> Iterator[Problem]:
             "swarm.subnet_size",
             str(size),
             f"a /{size} for each network does not fit into {narrowest.what}",
-            f"at least {least}{', as 24' if least < 24 else ''}, or a wider pool",
+            f"{least} or more{' (24, say)' if least < 24 else ''}, or a wider pool",
         )

@@ -26,7 +26,7 @@ def problems(data: Mapping[str, Any]) -> list[Problem]:
         *_doubles(data, hosts),
         *_init_without(data, hosts),
         *_autolock_without_a_place(data),
-        *_login_shut_out(data, hosts),
+        *_login_not_an_admin(data, hosts),
         *overlaps(data, hosts),
         *subnet_size(data),
         *opened_ports(data),
@@ -82,8 +82,8 @@ def _no_manager(hosts: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
 
 
 def _doubles(data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
-    yield from _twice(data, "hosts", hosts, "name", "a name of its own for every host")
-    yield from _twice(data, "hosts", hosts, "address", "an address of its own for every host")
+    yield from _twice(data, "hosts", hosts, "name", "every host needs its own name")
+    yield from _twice(data, "hosts", hosts, "address", "every host needs its own address")
     yield from _ssh_doubles(data, hosts)
     for section, key in (("networks", "overlays"), ("access", "admins")):
         named = tables(table(data, section).get(key))
@@ -110,7 +110,7 @@ def _twice(
             yield Problem(
                 field_name((*place, index, key), data),
                 shown(value),
-                f"is also the {key} of {other}",
+                f"is used twice: {other} has it as well",
                 instead,
             )
         else:
@@ -186,19 +186,25 @@ def _autolock_without_a_place(data: Mapping[str, Any]) -> Iterator[Problem]:
         )
 
 
-def _login_shut_out(
+def _login_not_an_admin(
     data: Mapping[str, Any], hosts: Sequence[Mapping[str, Any]]
 ) -> Iterator[Problem]:
     access, ssh = table(data, "access"), table(data, "ssh")
     admins = {str(admin["name"]) for admin in tables(access.get("admins")) if "name" in admin}
-    if access.get("others") != "deny" or not admins:
+    if not admins:
         return
     written = [host.get("ssh_user") or ssh.get("user") for host in hosts]
     logins = {login for login in written if isinstance(login, str)}
+    would = (
+        "access.others would lock this user out"
+        if access.get("others") == "deny"
+        else "every check would report this user as somebody who should not be able to log in"
+    )
     for login in sorted(logins - admins):
         yield Problem(
-            "access.others",
-            '"deny"',
-            f'would lock out "{login}", the user of the runs, who is not in access.admins',
-            f'add {{ name = "{login}" }} to access.admins, or log in as one of the admins',
+            "access.admins",
+            None,
+            f'does not hold "{login}", the user of the runs (ssh.user): {would}',
+            f'add {{ name = "{login}" }}; without keys, it keeps those on the hosts. Once a run '
+            "with another ssh.user has worked, you can take it out",
         )

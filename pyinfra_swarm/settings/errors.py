@@ -65,6 +65,7 @@ class Problem:
     + reason: why it cannot be used
     + instead: what to write
     + as_json: what to write instead where a variable sets the value; "" where that is the same
+    + line: of the settings file where it stands; `None` where it is in no line
     """
 
     field: str
@@ -73,9 +74,12 @@ class Problem:
     instead: str
     _: KW_ONLY
     as_json: str = ""
+    line: int | None = None
 
     def __str__(self) -> str:
         head = self.field if self.value is None else f"{self.field} = {self.value}"
+        if self.line is not None:
+            head = f"line {self.line}: {head}"
         return f"{head}\n    {self.reason}\n    instead: {self.instead}"
 
 

@@ -10,10 +10,14 @@ from typing import Any
 from pyinfra_swarm.settings.errors import Problem, SettingsError
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The content of a settings file. Raises `SettingsError` with file, line and column."""
+def read_toml(path: Path) -> tuple[dict[str, Any], str]:
+    """The content of a settings file, and its text.
+
+    Raises `SettingsError` with file, line and column.
+    """
     try:
-        return tomllib.loads(read_text(path))
+        text = read_text(path)
+        return tomllib.loads(text), text
     except tomllib.TOMLDecodeError as error:
         text = str(error)
         place = re.search(r"\(at (?:line (\d+), column (\d+)|end of document)\)", text)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +54,16 @@ def as_settings(lab: Any) -> dict[str, Any]:
         "ssh": ssh,
         "docker": {"key_fingerprint": lab.docker_key_fingerprint},
     }
+
+
+def as_toml(values: Mapping[str, Any]) -> str:
+    """The same as a settings file, which :func:`tomllib.loads` reads back."""
+    lines = ["# The lab's settings, to try others on it. Use it so: SWARM_SETTINGS=lab.toml"]
+    for name, section in values.items():
+        for table in section if isinstance(section, list) else [section]:
+            lines += ["", f"[[{name}]]" if isinstance(section, list) else f"[{name}]"]
+            # JSON's texts and numbers are TOML's as well.
+            lines += [
+                f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()
+            ]
+    return "\n".join(lines) + "\n"

@@ -38,7 +38,9 @@ def _loaded() -> tuple[Settings, Source]:
         settings = Settings(**found.values)
     except SettingsError as error:
         problems += error.problems
-    problems = [found.attributed(problem) for problem in problems]
+    problems = [found.placed(problem) for problem in problems]
+    # As they stand in the file; what stands in none of its lines comes last.
+    problems.sort(key=lambda one: (one.line is None, one.line or 0))
     if problems or settings is None:
         raise SettingsError(problems, where=str(found.source))
     return settings.read_from(found.source.folder, found.notices), found.source

@@ -16,13 +16,17 @@ from pydantic import BaseModel
 
 from pyinfra_swarm.settings import lab as lab_source
 from pyinfra_swarm.settings.errors import Problem, SettingsError, shown
+from pyinfra_swarm.settings.fields import Loc
 from pyinfra_swarm.settings.files import read_toml
+from pyinfra_swarm.settings.host_variables import of_single_hosts
 from pyinfra_swarm.settings.key_files import read_keys
 from pyinfra_swarm.settings.paths import from_user, is_project, project
+from pyinfra_swarm.settings.places import line_of, lines_of, loc_of
 from pyinfra_swarm.settings.renamed import with_new_names
 from pyinfra_swarm.settings.variables import PATH_VARIABLE, dotenv, read_variables
 
 FILE_NAME = "cluster.toml"
+_MOST_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,21 @@ class Source:
 
     + text: for people: `cluster.toml (/home/me/swarm)` or `the lab`
     + path: the settings file, `None` for the lab
+    + overruled: the variables that set something above it, as `SWARM_SSH__PORT in the environment`
     """
 
     text: str
     path: Path | None = None
+    overruled: tuple[str, ...] = ()
+
+    @property
+    def in_full(self) -> str:
+        """The same, with the variables that overrule it."""
+        if not self.overruled:
+            return self.text
+        shown = [one.replace(" in ", " from ", 1) for one in self.overruled[:_MOST_NAMED]]
+        more = len(self.overruled) - len(shown)
+        return ", and ".join([self.text, *shown, *([f"{more} more"] if more else [])])
 
     @property
     def is_lab(self) -> bool:
@@ -59,6 +74,15 @@ class Located:
     notices: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     """Field name → where a variable sets it, as `SWARM_SSH__PORT in the environment`."""
+    lines: Mapping[Loc, int] = field(default_factory=dict)
+
+    def placed(self, problem: Problem) -> Problem:
+        """The problem, with the line of the file where it stands, or with what sets its value."""
+        said = self.attributed(problem)
+        if said.field != problem.field:
+            return said
+        loc = loc_of(problem.field)
+        return replace(said, line=line_of(loc, self.lines) if loc else None)
 
     def attributed(self, problem: Problem) -> Problem:
         """The problem, saying so if its value, or one that it mentions, comes from a variable."""
@@ -78,28 +102,31 @@ class Located:
 
 def locate(model: type[BaseModel]) -> Located:
     """Finds and reads every source. Raises `SettingsError` where there is no source at all."""
-    source, base = _base()
+    source, base, text = _base()
     lines, problems = dotenv(source.folder / ".env")
     below = with_new_names(base, source.path.name if source.path else source.text)
     file = read_variables(model, lines, f".env ({source.folder})", is_file=True)
     environment = read_variables(model, dict(os.environ), "the environment", is_file=False)
     merged = _merged(_merged(below.values, file.values), environment.values)
-    parts = (below, file, environment)
+    single = of_single_hosts(merged, [*file.hosts, *environment.hosts])
+    parts = (below, file, environment, single)
+    origins = {**file.origins, **environment.origins, **single.origins}
     return Located(
-        source,
-        merged,
+        replace(source, overruled=tuple(dict.fromkeys(origins.values()))),
+        single.values,
         problems=(
             *problems,
             *(problem for part in parts for problem in part.problems),
-            *read_keys(merged),
+            *read_keys(single.values),
         ),
         notices=tuple(notice for part in parts for notice in part.notices),
-        variables={**file.origins, **environment.origins},
+        variables=origins,
+        lines=lines_of(text),
     )
 
 
-def _base() -> tuple[Source, dict[str, Any]]:
-    """The settings file, or the lab in its place."""
+def _base() -> tuple[Source, dict[str, Any], str]:
+    """The settings file, or the lab in its place; the values, and the file's text."""
     named = os.environ.get(PATH_VARIABLE)
     if named is not None:
         path = from_user(named).absolute()
@@ -114,13 +141,13 @@ def _base() -> tuple[Source, dict[str, Any]]:
                     )
                 ]
             )
-        return _file_source(path), read_toml(path)
+        return _file_source(path), *read_toml(path)
     path = project() / FILE_NAME
     if path.exists():
-        return _file_source(path), read_toml(path)
+        return _file_source(path), *read_toml(path)
     lab = lab_source.running()
     if lab is not None:
-        return Source("the lab"), lab
+        return Source("the lab"), lab, ""
     raise SettingsError([_without_a_file(path.parent)])
 
 

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 from pyinfra_swarm.settings.errors import Problem, field_name, names_a_secret, nearest
 from pyinfra_swarm.settings.fields import Loc, model_of
 from pyinfra_swarm.settings.files import read_text
+from pyinfra_swarm.settings.host_variables import HostVariable, host_variable
 from pyinfra_swarm.settings.renamed import RENAMED, both_given, old_name, with_new_names
 
 PREFIX = "SWARM_"
@@ -37,18 +38,23 @@ class Variables:
     + origins: field name to the variable that sets it, as `SWARM_SSH__PORT in the environment`
     + notices: what is said of variables with old names
     + problems: variables that only look like settings
+    + hosts: those of single hosts, which are known only when all sources are merged
     """
 
     values: dict[str, Any]
     origins: dict[str, str]
     notices: tuple[str, ...]
     problems: tuple[Problem, ...]
+    hosts: tuple[HostVariable, ...] = ()
 
 
 def read_variables(
     model: type[BaseModel], given: Mapping[str, str], where: str, *, is_file: bool
 ) -> Variables:
     """Reads the settings among variables. `is_file`: they come from `.env`."""
+    hosts = [host_variable(name, given[name], where) for name in sorted(given)]
+    of_hosts = tuple(one for one in hosts if one)
+    given = {name: given[name] for name in given.keys() - {one.name for one in of_hosts}}
     written, problems = _settings_among(model, given, where, is_file=is_file)
     notices: list[str] = []
     for old, new in _old_variables().items():
@@ -68,7 +74,11 @@ def read_variables(
         if (name := _set_by(loc, written))
     }
     return Variables(
-        modern.values, origins, (*notices, *modern.notices), (*problems, *modern.problems)
+        modern.values,
+        origins,
+        (*notices, *modern.notices),
+        (*problems, *modern.problems),
+        of_hosts,
     )
 
 

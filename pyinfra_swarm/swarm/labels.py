@@ -41,9 +41,9 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
     findings: list[Finding] = [
         SetLabel(
             f"label {key}",
-            "is declared",
+            "declared otherwise" if key in found else "declared, but missing",
             expected=value,
-            found=found.get(key, ""),
+            found=found.get(key, "none"),
             key=key,
             value=value,
         )
@@ -108,7 +108,7 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
 
 def _availability(declared: str, found: str) -> SetAvailability:
     return SetAvailability(
-        "availability", "is declared", expected=declared, found=found, availability=declared
+        "availability", "declared otherwise", expected=declared, found=found, availability=declared
     )
 
 

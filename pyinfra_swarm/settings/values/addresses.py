@@ -17,7 +17,9 @@ def _address(text: str) -> str:
         address = ipaddress.ip_address(text)
     except ValueError:
         if re.fullmatch(r"[0-9.]+/\d+", text):
-            raise wrong("has a prefix length; one host has one address", example) from None
+            alone = text.partition("/")[0]
+            instead = f'"{alone}"' if _is_ipv4(alone) else example
+            raise wrong("has a prefix length; one host has one address", instead) from None
         if re.fullmatch(r"[0-9]+(\.[0-9]+){3}", text) and re.search(r"\b0[0-9]", text):
             raise wrong(
                 "has a number that begins with 0, which can mean two things", example
@@ -37,6 +39,13 @@ def _address(text: str) -> str:
     if address.is_link_local or int(address) >= int(ipaddress.IPv4Address("240.0.0.0")):
         raise wrong("is not an address a host keeps", example)
     return str(address)
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        return bool(ipaddress.IPv4Address(text))
+    except ValueError:
+        return False
 
 
 _PRIVATE = tuple(

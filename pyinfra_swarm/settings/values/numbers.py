@@ -26,7 +26,7 @@ def _mtu(number: int) -> int:
         raise wrong(
             "is not the MTU of a network between hosts",
             f"0 (the smallest the hosts' uplinks have), or {SMALLEST_MTU} to 65535; it is the MTU "
-            "of the network underneath: Docker subtracts what encryption takes by itself",
+            "of your physical network: Docker subtracts what encryption takes by itself",
         )
     return number
 
@@ -51,7 +51,9 @@ def _port_range(text: str) -> str:
         raise wrong("is not a port, nor a range of ports", '51820, or "60000-61000"')
     first, _, last = text.partition("-")
     if not 1 <= int(first) <= int(last or first) <= 65535:
-        raise wrong("is not within 1 and 65535, the first port before the last", '"60000-61000"')
+        low, high = sorted(max(1, min(65535, int(one))) for one in (first, last or first))
+        instead = f'"{low}-{high}"' if low != high else str(low)
+        raise wrong("is not within 1 and 65535, the first port before the last", instead)
     return f"{int(first)}-{int(last)}" if last and int(last) != int(first) else str(int(first))
 
 

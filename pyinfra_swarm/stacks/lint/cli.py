@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
         "--no-cluster", action="store_true", help="look at the files alone, not at cluster.toml"
     )
     made.add_argument(
-        "--only-refusals", action="store_true", help="leave out what would only be told"
+        "--only-refusals", action="store_true", help="leave out what would only be reported"
     )
     made.add_argument("--json", action="store_true", help="print what was found as JSON")
     made.add_argument(

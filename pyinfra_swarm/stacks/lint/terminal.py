@@ -40,7 +40,7 @@ def render(
     lines += _fill(headline(issues, files, paint("clean", "clean") if not issues else ""), width, 0)
     if untold:
         lines += _fill(
-            f"Not looked at: {listed(untold)}.",
+            f"Not checked: {listed(untold)}.",
             width,
             0,
         )

@@ -23,7 +23,7 @@ KINDS = (
     ),
     Kind(
         "a node relabelled",
-        *("swarm", "label zone", "is declared"),
+        *("swarm", "label zone", "declared otherwise"),
         "docker node update --label-add zone=elsewhere $NODE",
         by_manager=True,
     ),

@@ -22,10 +22,12 @@ from hypothesis import given
 
 from pyinfra_swarm.drift import notify
 from pyinfra_swarm.drift.report import Host, Report, report
-from pyinfra_swarm.drift.run import Request, Run, _records, environment, run
+from pyinfra_swarm.drift.run import Request, Run, run
 from pyinfra_swarm.drift.target import deploy
 from pyinfra_swarm.run import records
 from pyinfra_swarm.run.findings import Notice
+from pyinfra_swarm.run.own_process import environment
+from pyinfra_swarm.run.own_process import records as records_in
 from pyinfra_swarm.run.printable import plain
 from pyinfra_swarm.settings.paths import ROOT
 from tests.tools import forked, hostile
@@ -140,7 +142,7 @@ class Site:
     def check(
         self, *operations: str, limit: tuple[str, ...] = ("@fake/*",), words: str = ""
     ) -> Report:
-        with patch("pyinfra_swarm.drift.run.sys.executable", forked.python()):
+        with patch("pyinfra_swarm.run.own_process.sys.executable", forked.python()):
             ran = run(self.request(*operations, limit=limit, deploy=f"WORDS = {words!a}\n"))
         hosts = [host for host in HOSTS if not limit or fnmatch(host.name, limit[0])]
         return report(ran, hosts, at=AT, deploy="deploys/site.py", deploys=("deploys/docker.py",))
@@ -253,7 +255,7 @@ LOOKED = {"host": "rk1", "part": "p", "phase": "plan", "kind": "looked", "what":
 def _read(tmp_path: Path, text: str, *, cut_off: bool = False) -> tuple[list[object], str]:
     path = tmp_path / "reasons"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    records, unreadable = _records(path, cut_off=cut_off)
+    records, unreadable = records_in(path, cut_off=cut_off)
     return list(records), unreadable
 
 
@@ -261,7 +263,7 @@ def test_half_a_line_of_a_run_that_was_killed_is_left_out(tmp_path: Path) -> Non
     """That it was killed is a verdict of its own."""
     text = json.dumps(LOOKED) + '\n{"kind": "chan'
     assert _read(tmp_path, text, cut_off=True) == ([LOOKED], "")
-    assert _records(tmp_path / "none", cut_off=False) == ((), "")
+    assert records_in(tmp_path / "none", cut_off=False) == ((), "")
 
 
 @pytest.mark.parametrize(
@@ -285,7 +287,7 @@ def test_a_difference_is_found_again_whatever_its_words_hold(text: str) -> None:
         with patch.dict(os.environ, SWARM_REASONS=str(path)):
             records.record({**LOOKED, "kind": "notice", **Notice(text, text).record()})
             records.record({**LOOKED, "changes": True})
-        read, unreadable = _records(path, cut_off=False)
+        read, unreadable = records_in(path, cut_off=False)
     assert not unreadable
     assert [record["kind"] for record in read] == ["notice", "looked"]
     assert read[0]["reason"] == plain(text)
@@ -310,7 +312,7 @@ def test_only_a_line_feed_ends_a_record(letter: str, tmp_path: Path) -> None:
     record = json.dumps({**LOOKED, "what": "evil@rk1"}, ensure_ascii=False)
     path = tmp_path / "reasons"
     path.write_text(record.replace("@", letter if letter > "\x20" else f"\\u{ord(letter):04x}"))
-    records, unreadable = _records(path, cut_off=False)
+    records, unreadable = records_in(path, cut_off=False)
     assert not unreadable
     assert [record["what"] for record in records] == [plain(f"evil{letter}rk1")]
 

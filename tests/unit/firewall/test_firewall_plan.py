@@ -117,7 +117,7 @@ class TestOurChains:
 
     def test_one_was_flushed(self) -> None:
         said = the_one(with_chains("ipv4", SWARM_INPUT=()))
-        assert said == f"SWARM-INPUT (IPv4): its rules are gone (→ {len(rules(INPUT))} rules)"
+        assert said == f"SWARM-INPUT (IPv4): its rules are gone (0 → {len(rules(INPUT))} rules)"
 
     @pytest.mark.parametrize("at", range(len(rules(INPUT))))
     def test_a_rule_was_deleted(self, at: int) -> None:

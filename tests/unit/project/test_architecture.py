@@ -96,7 +96,7 @@ ROOMS = tuple(name for row in ROWS for name in re.findall(r"`(\w+)`", row))
 """From the foundation up, as docs/decisions/rooms.md lists them: a room imports from itself and
 from those before it."""
 
-ABOVE_ALL = {"cli", "new_project"}
+ABOVE_ALL = {"cli"}
 """Modules of the package that are in no room."""
 
 
@@ -155,6 +155,8 @@ ACTING = {
     "stacks.lint.cli",
     # Compose files, and what they refer to.
     "stacks.reading",
+    # What the hosts say, by pyinfra's command line; boards that are in no inventory yet.
+    *("status.asking", "boards.asking", "boards.new_project"),
     # Values of secrets, and what starts programs to have them.
     *("secrets.sources", "secrets.command", "secrets.clear_text", "secrets.core_dumps"),
     *("secrets.digest", "secrets.seal_cache"),
@@ -164,7 +166,7 @@ ACTING = {
 PLANS = [
     name
     for name in MODULES
-    if room(name) not in {"", "settings", "run", "deploys", "drift"} | ABOVE_ALL
+    if room(name) not in {"", "settings", "run", "deploys", "drift", "commands"} | ABOVE_ALL
     and not re.search(r"(facts|operations|__main__)$", name)
     and name.removeprefix(f"{PACKAGE}.") not in ACTING
 ]
@@ -310,6 +312,8 @@ ASKING = {
     "pyinfra_swarm/run/confirmation.py": {"readline"},
     # The passphrase of a key file: no consent, and asked before anything is observed.
     "pyinfra_swarm/backup/backup_file.py": {"getpass"},
+    # The boards to look at, before there is a project.
+    "pyinfra_swarm/commands/init.py": {"prompt"},
 }
 
 
@@ -325,7 +329,9 @@ def test_nobody_is_asked_beside_the_one_function_that_plans_anew(path: Path) -> 
     assert called & asking == ASKING.get(str(path.relative_to(ROOT)), set())
 
 
-AT_WORK = [path for path in files(PACKAGE) if path.parent.name != "drift"]
+AT_WORK = [path for path in files(PACKAGE) if path.parent.name not in ("drift", "boards")]
+"""What asks hosts by pyinfra. The check starts pyinfra, and a board that is not declared is asked by
+ssh, which says by its exit status whether an answer has ended."""
 
 WAITING = {
     "pyinfra_swarm/run/clock.py": {"clock_gettime"},
@@ -366,7 +372,7 @@ def test_the_check_calls_pyinfra_as_a_user_would(path: Path) -> None:
 @each(PACKAGE)
 def test_nothing_needs_the_check(path: Path) -> None:
     drift = f"{PACKAGE}.drift"
-    if path.parent.name == "drift" or name_of(path) == f"{PACKAGE}.cli":
+    if path.parent.name in ("drift", "commands"):
         return
     assert not any(one.startswith(drift) for one in imports(path))
 

@@ -113,6 +113,7 @@ TRUE: dict[str, dict[str, Any]] = {
         "addresses.1.address": "192.168.77.11/24",
         "kernel.esp": True,
     },
+    "facts.host.Resources": {"disks.0.path": "/", "disks.1.path": "/var/lib/docker"},
     "facts.host.UplinkMtu": {"": 1500},
     "facts.kernel.Capabilities": {"release": "6.12.113", "esp": True, "vxlan": True},
     "facts.networks.Attachments": {

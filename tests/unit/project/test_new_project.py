@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pyinfra_swarm import cli, new_project
-from pyinfra_swarm.new_project import RECORD, Unusable, lay, template
+from pyinfra_swarm import cli
+from pyinfra_swarm.boards import new_project
+from pyinfra_swarm.boards.new_project import RECORD, Unusable, lay, template
 from pyinfra_swarm.settings.paths import ROOT
 
 

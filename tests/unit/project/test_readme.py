@@ -11,10 +11,16 @@ import pytest
 from pydantic import BaseModel
 
 from lab import cli
+from pyinfra_swarm.preflight.plan import SUPPORTED
 from pyinfra_swarm.settings import Secret, Settings
 from pyinfra_swarm.settings.fields import model_of
+from pyinfra_swarm.settings.host_variables import host_variable
 from pyinfra_swarm.settings.paths import ROOT
 from pyinfra_swarm.settings.variables import RESERVED, variable_names
+from pyinfra_swarm.stacks.compose import Source, read
+from pyinfra_swarm.stacks.lint import declared, lint
+from pyinfra_swarm.stacks.variables import Variables
+from pyinfra_swarm.status.reached import who_reaches
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -93,9 +99,48 @@ def test_every_fact_it_names_is_there(page: Any) -> None:
 def test_every_command_of_the_lab_is_in_its_table_and_no_other() -> None:
     usage = cli._parser().format_help()
     there = set(re.findall(r"^ {4}([a-z-]+)(?: |$)", usage, re.MULTILINE))
-    assert set(re.findall(r"^\| `pyinfra-swarm lab ([a-z-]+)", TEXT, re.MULTILINE)) == there
+    named = set(re.findall(r"^\| `pyinfra-swarm lab ([a-z-]+)", TEXT, re.MULTILINE))
+    assert named == there | {"settings"}  # which needs the product
 
 
 def test_variables_that_it_names_are_read() -> None:
     known, _ = variable_names(Settings)
-    assert set(re.findall(r"SWARM_\w+", TEXT)) <= {*known, *RESERVED}
+    named = set(re.findall(r"SWARM_\w+", TEXT))
+    assert {name for name in named if not name.startswith("SWARM_HOSTS__")} <= {*known, *RESERVED}
+
+
+def _indented(text: str) -> list[str]:
+    """The blocks of code, without their indentation."""
+    blocks = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", text, re.MULTILINE)
+    return [re.sub(r"^ {4}", "", block, flags=re.MULTILINE) for block in blocks]
+
+
+def test_the_first_service_is_one_that_the_lint_takes_and_the_firewall_opens() -> None:
+    stack, settings = _indented(TEXT.partition("## Your first service")[2])[:2]
+    hosts = 'hosts = [ { name = "rk1", address = "192.168.1.11", role = "manager" } ]\n'
+    declared_settings = Settings(**tomllib.loads(hosts + settings))
+    [declared_stack] = declared_settings.stacks
+    found = read([Source(declared_stack.files[0], stack.encode())], Variables(complete=True))
+    assert lint(found, declared(declared_settings, declared_stack.name)) == ()
+    assert who_reaches(declared_settings, 80, "tcp") == ("Cloudflare", "192.168.1.0/24")
+
+
+def test_the_line_for_ones_own_laptop_is_one_that_the_settings_take() -> None:
+    [block] = _indented(TEXT.partition("**Your own laptop is shut out")[2])[:1]
+    hosts = 'hosts = [ { name = "rk1", address = "192.168.1.11", role = "manager" } ]\n'
+    laptop = Settings(**tomllib.loads(hosts + block))
+    for port in (80, 443):
+        assert "192.168.1.0/24" in who_reaches(laptop, port, "tcp")
+
+
+def test_the_top_names_every_system_that_the_preflight_takes() -> None:
+    table = TEXT[: TEXT.index("```")]
+    for system, releases in SUPPORTED.items():
+        assert all(f"{system.capitalize()}" in table and one in table for one in releases)
+
+
+def test_a_single_host_is_named_as_the_settings_read_it() -> None:
+    [name] = set(re.findall(r"SWARM_HOSTS__\w+", TEXT))
+    found = host_variable(name, "drain", "the environment")
+    assert found is not None
+    assert (found.host, found.path) == ("RK4", ("availability",))

@@ -113,6 +113,13 @@ def test_hosts_that_do_not_wait_for_each_other_are_refused(option: str) -> None:
         ("limit=rk4", "ssh", "instead: --limit HOST for some hosts only"),
         ("address=10.0.0.1", "ssh", "instead: leave it out"),
         ("ssh_prot=22", "site", "instead: --data ssh_port="),
+        ("rk4", "remove", "--data rk4 lacks its key\n\n    instead: --data host=rk4"),
+        ("rk4", "backup", "instead: --data host=rk4"),
+        (
+            *("verison=3", "site"),
+            "instead: docker.version in cluster.toml is a setting of that name; or "
+            "--data key_file=PATH (a file with the unlock key); or --data refresh=now (",
+        ),
     ],
 )
 def test_data_that_cannot_be_meant(data: str, job: str, words: str) -> None:

@@ -99,7 +99,7 @@ def test_the_reason_why_a_host_is_not_done_is_plain(text: str) -> None:
 
 
 PRINTING = {
-    "pyinfra_swarm/cli.py": {"_init", "_lab"},  # no host has said any of it
+    "pyinfra_swarm/cli.py": {"main"},  # no host has said any of it
     "pyinfra_swarm/stacks/lint/cli.py": {"main", "_tell", "_lint"},  # issues are plain text
     "pyinfra_swarm/run/lock.py": {"_take"},  # this run's own command
     "pyinfra_swarm/run/confirmation.py": {"_asked"},  # its texts are made plain there
@@ -112,7 +112,7 @@ def test_nothing_is_printed_past_the_log_but_in_known_places() -> None:
     """Whatever is logged goes through the filter; what is printed otherwise would not."""
     found: dict[str, set[str]] = {}
     for path in (ROOT / "pyinfra_swarm").rglob("*.py"):
-        if path.parent.name != "drift":
+        if path.parent.name not in ("drift", "commands"):  # what they print is plain before
             for function in ast.walk(ast.parse(path.read_text())):
                 if not isinstance(function, ast.FunctionDef):
                     continue

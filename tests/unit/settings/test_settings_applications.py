@@ -98,7 +98,7 @@ class TestAValue:
         data = {"hosts": HOSTS, section: [{"name": "db", "env": "X"}, {"name": "db", "env": "Y"}]}
         problem = the_problem(data)
         assert problem.field == f'{section}[1] "db".{key}'
-        assert problem.reason == f'is also the name of {section}[0] "db"'
+        assert problem.reason == f'is used twice: {section}[0] "db" has it as well'
 
     def test_of_a_secret_and_of_a_config_may_have_one_name(self) -> None:
         declared: Any = [{"name": "x", "env": "X"}]
@@ -305,7 +305,7 @@ class TestAStack:
 
     def test_has_a_name_of_its_own(self) -> None:
         data = stack()
-        assert "is also the name of" in the_problem({**data, "stacks": data["stacks"] * 2}).reason
+        assert "is used twice: " in the_problem({**data, "stacks": data["stacks"] * 2}).reason
 
     @pytest.mark.parametrize("value", ["hunter2", {"env": "DB_PASSWORD"}])
     def test_is_given_secrets_by_reference_only(self, value: Any) -> None:

@@ -111,14 +111,14 @@ def test_without_a_host_or_a_manager_there_is_no_swarm() -> None:
 
 def test_a_name_or_an_address_twice_is_told_at_the_second() -> None:
     assert [one[:3] for one in told(hosts=hosts({}, {}, {"name": "rk1"}))] == [
-        ('hosts[2] "rk1".name', '"rk1"', 'is also the name of hosts[0] "rk1"')
+        ('hosts[2] "rk1".name', '"rk1"', 'is used twice: hosts[0] "rk1" has it as well')
     ]
     again = hosts({}, {"address": "192.168.1.11"}, {"address": "192.168.1.11"})
     assert [one[:3] for one in told(hosts=again)] == [
         (
             f'hosts[{at}] "{name}".address',
             '"192.168.1.11"',
-            'is also the address of hosts[0] "rk1"',
+            'is used twice: hosts[0] "rk1" has it as well',
         )
         for at, name in ((1, "rk2"), (2, "rk3"))
     ]
@@ -130,7 +130,7 @@ def test_a_name_or_an_address_twice_is_told_at_the_second() -> None:
 def test_an_overlay_or_an_admin_twice_is_told() -> None:
     for section, key in (("networks", "overlays"), ("access", "admins")):
         for entries in ([{"name": "a"}, {"name": "b"}, {"name": "a"}], ["a", "a", {"name": "a"}]):
-            found = told(**{section: {key: entries}})
+            found = told(**{section: {key: entries}, "ssh": {"user": "a"}})
             wanted = [f'{section}.{key}[2] "a".name'] if isinstance(entries[0], dict) else []
             assert [field for field, *_ in found] == wanted
             assert all(one[1:] == ('"a"', one[2], "each name once") for one in found)
@@ -202,15 +202,18 @@ def test_a_lock_needs_a_place_for_its_key() -> None:
     assert told(swarm={"autolock": "yes"}) == []
 
 
-def test_nobody_shuts_out_the_user_who_logs_in() -> None:
+def test_the_user_who_logs_in_is_an_admin() -> None:
     admins: list[Any] = ["odd", {"name": "ada"}, {"name": "ops"}]
     deny = {"others": "deny", "admins": admins}
     assert told(access=deny) == []
-    assert told(access={"others": "keep", "admins": admins[:2]}) == []
     assert told(access={"others": "deny", "admins": []}) == []
-    found = told(access={"others": "deny", "admins": admins[:2]})
-    assert [one[:2] for one in found] == [("access.others", '"deny"')]
-    assert 'would lock out "ops"' in found[0][2]
+    for others, consequence in (("deny", "would lock this user out"), ("report", "every check")):
+        [(field, value, reason, instead)] = told(access={"others": others, "admins": admins[:2]})
+        assert field == "access.admins"
+        assert value == ""
+        assert reason.startswith('does not hold "ops", the user of the runs (ssh.user): ')
+        assert consequence in reason
+        assert instead.startswith('add { name = "ops" }')
     users = ("zoe", "bob", "ann", 7, "tom", "mia", "ops")
     many = [
         {"name": f"n{n}", "address": f"192.168.1.{n}", "role": "manager", "ssh_user": user}
@@ -323,8 +326,8 @@ def test_a_network_has_to_fit_into_its_pool(size: Any, pool: str, value: str | N
 
 def test_what_would_fit_is_told() -> None:
     for pool, instead in (
-        ("10.210.0.0/23", "at least 23, as 24, or a wider pool"),
-        ("10.210.0.0/24", "at least 24, or a wider pool"),
+        ("10.210.0.0/23", "23 or more (24, say), or a wider pool"),
+        ("10.210.0.0/24", "24 or more, or a wider pool"),
     ):
         found = told(swarm={"subnet_size": 20, "address_pool": [pool]})
         assert [one[3] for one in found] == [instead]

@@ -54,7 +54,7 @@ def test_a_name_or_an_address_given_twice_is_always_found(one: int, other: int, 
     first, second = sorted((one, other))
     assert problem.field.startswith(f"hosts[{second}]")
     assert problem.field.endswith(key)
-    assert f"is also the {key} of hosts[{first}]" in problem.reason
+    assert f"is used twice: hosts[{first}]" in problem.reason
 
 
 class TestFoundWithout:

@@ -97,7 +97,7 @@ def test_a_subnet_size_that_does_not_fit_is_told_of_one_that_fits_every_pool(
 ) -> None:
     data = put("swarm", {"address_pool": pools, "subnet_size": size})
     problem = the_problem(data)
-    assert problem.instead == "at least 28, or a wider pool"
+    assert problem.instead == "28 or more, or a wider pool"
     Settings(**put("swarm.subnet_size", 28, data))
 
 

@@ -274,7 +274,7 @@ class TestKeyFiles:
     KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA ada"
 
     def admin(self, path: Path) -> str:
-        return f'{BOARDS}[access]\nadmins = [{{ name = "ada", keys_file = "{path}" }}]\n'
+        return f'{BOARDS}[access]\nadmins = [{{ name = "ubuntu", keys_file = "{path}" }}]\n'
 
     def test_are_read_into_the_keys(self, write: Write, tmp_path: Path) -> None:
         (tmp_path / "ada.pub").write_text(f"# mine\n{self.KEY}\n\n")
@@ -295,7 +295,7 @@ class TestKeyFiles:
         (tmp_path / "ada").write_text(content)
         write(self.admin(tmp_path / "ada"))
         text = refused()
-        assert f'access.admins[0] "ada".keys_file = "{str(tmp_path)[:20]}' in text
+        assert f'access.admins[0] "ubuntu".keys_file = "{str(tmp_path)[:20]}' in text
         assert reason in text
         assert "b3Blbn" not in text
 
@@ -308,7 +308,7 @@ class TestKeyFiles:
         write(f'{self.admin(Path(path))}[ssh]\nkey = "{path}"\n')
         text = refused()
         assert "2 problems" in text
-        assert 'access.admins[0] "ada".keys_file = "' in text
+        assert 'access.admins[0] "ubuntu".keys_file = "' in text
         assert 'ssh.key = "' in text
 
     def test_to_log_in_with_must_exist(self, write: Write) -> None:

@@ -10,17 +10,17 @@ from tests.unit.settings.settings_examples import ed25519, put, the_problem
 
 class TestAccess:
     def key_problem(self, line: str) -> Problem:
-        return the_problem(put("access.admins", [{"name": "ada", "keys": [line]}]))
+        return the_problem(put("access.admins", [{"name": "ubuntu", "keys": [line]}]))
 
     def test_accepts_a_public_key(self) -> None:
         line = f"ssh-ed25519 {ed25519()} ada@laptop"
-        settings = Settings(**put("access.admins", [{"name": "ada", "keys": [line]}]))
+        settings = Settings(**put("access.admins", [{"name": "ubuntu", "keys": [line]}]))
         (admin,) = settings.admins(settings.hosts[0])
         assert admin.keys == (line,)
 
     def test_names_the_admin_and_the_key(self) -> None:
         problem = self.key_problem("hello")
-        assert problem.field == 'access.admins[0] "ada".keys[0]'
+        assert problem.field == 'access.admins[0] "ubuntu".keys[0]'
         assert "one line of a .pub file" in problem.instead
 
     @pytest.mark.parametrize(
@@ -42,19 +42,20 @@ class TestAccess:
         assert "is a private key" in problem.reason
         assert "b3BlbnNz" not in str(problem)
 
-    def test_refuses_to_shut_out_the_user_who_logs_in(self) -> None:
-        data = put("access", {"others": "deny", "admins": [{"name": "ada"}]})
+    @pytest.mark.parametrize("others", ["deny", "report"])
+    def test_needs_the_user_who_logs_in_among_the_admins(self, others: str) -> None:
+        data = put("access", {"others": others, "admins": [{"name": "ada"}]})
         problem = the_problem(data)
-        assert problem.field == "access.others"
-        assert 'would lock out "ubuntu"' in problem.reason
+        assert problem.field == "access.admins"
+        assert 'does not hold "ubuntu"' in problem.reason
 
     def test_may_deny_others_where_the_user_who_logs_in_is_an_admin(self) -> None:
         Settings(**put("access", {"others": "deny", "admins": [{"name": "ubuntu"}]}))
         Settings(**put("access", {"others": "deny"}))
 
     def test_refuses_the_same_admin_twice(self) -> None:
-        problem = the_problem(put("access.admins", [{"name": "ada"}, {"name": "ada"}]))
-        assert problem.reason == 'is also the name of access.admins[0] "ada"'
+        problem = the_problem(put("access.admins", [{"name": "ubuntu"}, {"name": "ubuntu"}]))
+        assert problem.reason == 'is used twice: access.admins[0] "ubuntu" has it as well'
 
 
 class TestLabels:

@@ -31,7 +31,7 @@ RK1, RK2, RK3, RK4 = SETTINGS.hosts
 def test_declared_labels_and_availability_are_set() -> None:
     settings = declared(rk4={"labels": {"disk": "nvme"}, "availability": "drain"})
     label, availability = plan_labels(settings, CONVERGED, settings.host("rk4"))
-    assert "label disk: is declared (→ nvme)" in label.sentence()
+    assert "label disk: declared, but missing (none → nvme)" in label.sentence()
     assert "active → drain" in availability.sentence()
 
 

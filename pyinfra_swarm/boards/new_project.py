@@ -24,7 +24,7 @@ SETTINGS, EXAMPLE = "cluster.toml", "cluster.example.toml"
 GITIGNORE = ".gitignore"
 _WHOLE = ("inventory.py", "config.py", EXAMPLE)
 _FOLDERS = ("group_data", "deploys", "facts")
-_IN_THE_WHEEL = Path(__file__).resolve().parent / "project"
+_IN_THE_WHEEL = Path(__file__).resolve().parents[1] / "project"
 
 _IGNORED = """\
 # Keys and other secrets stay out of the repository.
@@ -93,12 +93,24 @@ def refuse_other_contents(folder: Path) -> None:
         )
 
 
-def lay(folder: Path) -> str:
+def refuse_written_settings(folder: Path) -> None:
+    """Raises :class:`Unusable` where there is a ``cluster.toml``: it is its owner's."""
+    if os.path.lexists(folder / SETTINGS):
+        raise Unusable(
+            f"{folder / SETTINGS} is there already, and is never overwritten\n"
+            "    instead: add the hosts to it by hand, or move it away first"
+        )
+
+
+def lay(folder: Path, settings: str = "") -> str:
     """Make a project of a folder, or update one; returns what was done, for its owner.
 
     A file that its owner has changed or deleted stays as it is. ``cluster.toml`` is laid once, as a
-    copy of the example. Raises :class:`Unusable`.
+    copy of the example. settings: its text instead, which is laid also into a project that has
+    none. Raises :class:`Unusable`.
     """
+    if settings:
+        refuse_written_settings(folder)
     if folder.resolve() == ROOT:
         raise Unusable(
             f"{folder} is the repository, which is a project already\n"
@@ -115,8 +127,8 @@ def lay(folder: Path) -> str:
         report.gone = sorted(
             name for name in known.keys() - new.keys() if os.path.lexists(folder / name)
         )
-        if not known and not os.path.lexists(folder / SETTINGS):
-            write(folder / SETTINGS, new[EXAMPLE])
+        if (settings or not known) and not os.path.lexists(folder / SETTINGS):
+            write(folder / SETTINGS, settings or new[EXAMPLE])
             report.laid.append(SETTINGS)
         record = {"version": version("pyinfra-swarm"), "files": hashes}
         write(folder / RECORD, json.dumps(record, indent=2) + "\n")
@@ -125,7 +137,7 @@ def lay(folder: Path) -> str:
             f"{error.filename or folder}: {error.strerror or error}\n"
             "    instead: a folder that you may write to"
         ) from error
-    return _in_words(folder, report, first=not known)
+    return _in_words(folder, report, first=not known, written=bool(settings))
 
 
 def _refuse_inside_another(folder: Path) -> None:
@@ -180,7 +192,7 @@ def _recorded(folder: Path) -> dict[str, str]:
         ) from error
 
 
-def _in_words(folder: Path, report: _Report, *, first: bool) -> str:
+def _in_words(folder: Path, report: _Report, *, first: bool, written: bool) -> str:
     lines = []
     if first:
         lines.append(f"{folder} is a project now: {len(report.laid)} files.")
@@ -197,8 +209,9 @@ def _in_words(folder: Path, report: _Report, *, first: bool) -> str:
     lines += _named("Deleted by you, and not laid again", report.deleted)
     lines += _named("No longer needed; delete them, unless you use them", report.gone)
     if SETTINGS in report.laid:
+        do = "look at" if written else "write your hosts into"
         lines.append(
-            f"Next: write your hosts into {folder / SETTINGS}, and in {folder} run\n"
+            f"Next: {do} {folder / SETTINGS}, and in {folder} run\n"
             "  pyinfra inventory.py deploys/site.py --dry"
         )
     return "\n".join(lines or ["Everything is current."])

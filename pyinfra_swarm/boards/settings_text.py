@@ -1,0 +1,105 @@
+"""``cluster.toml`` for boards that were found: the example, with their names and addresses."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from pyinfra_swarm.boards.board import Board
+from pyinfra_swarm.settings.values.names import HostName
+
+_NAME: TypeAdapter[str] = TypeAdapter(HostName)
+_HEAD = "# Copy this file to cluster.toml, fill in your four addresses, and run"
+_HOSTS = re.compile(r"^\[\[hosts\]\]\n.*?(?=^# --- How we log in)", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A host to be declared."""
+
+    name: str
+    address: str
+    role: str
+
+
+def entries(boards: Sequence[Board], managers: int | None = None) -> list[Entry]:
+    """The hosts to be declared: those that come first are managers.
+
+    managers: how many; by default as many as tolerate a loss: one of up to two hosts, three of up
+    to six, five of more. A name is the board's own where it has a usable one that no other has.
+    """
+    many = _managers(len(boards)) if managers is None else managers
+    own = [one.hostname.lower() for one in boards]
+    names = [name if own.count(name) == 1 and _is_a_name(name) else "" for name in own]
+    found = []
+    for at, (one, name) in enumerate(zip(boards, names, strict=True)):
+        role = "manager" if at < many else "worker"
+        found.append(Entry(name or _free(at + 1, names), one.login.address, role))
+    return found
+
+
+def _is_a_name(text: str) -> bool:
+    try:
+        return _NAME.validate_python(text) == text
+    except ValidationError:
+        return False
+
+
+def _managers(hosts: int) -> int:
+    if hosts < 3:
+        return 1
+    return 3 if hosts < 7 else 5
+
+
+def _free(number: int, taken: Sequence[str]) -> str:
+    name = f"node{number}"
+    return name if name not in taken else f"board{number}"
+
+
+def settings_text(
+    example: str, hosts: Sequence[Entry], *, user: str, port: int = 22, key: str = ""
+) -> str:
+    """The example as the settings of these hosts."""
+    assert _HEAD in example
+    text = example.replace(_HEAD, "# Written by pyinfra-swarm init. Look at the roles, then run")
+    first, *more = [_host(entry) for entry in hosts]
+    optional = _optional(example)
+    text, many = _HOSTS.subn(lambda _: "\n".join([first.rstrip() + optional, *more, ""]), text)
+    assert many == 1
+    text = _set(text, "user", user)
+    if port != 22:
+        text = _set(text, "port", port)
+    return _set(text, "key", key) if key else text
+
+
+def _host(entry: Entry) -> str:
+    return (
+        f"[[hosts]]\nname = {json.dumps(entry.name)}\naddress = {json.dumps(entry.address)}\n"
+        f"role = {json.dumps(entry.role)}\n"
+    )
+
+
+def _optional(example: str) -> str:
+    """The example's lines for what a host can have besides, each as a comment."""
+    block = _HOSTS.search(example)
+    assert block
+    first = block[0].split("\n\n")[0]
+    return "".join(f"\n{line}" for line in first.splitlines() if line.startswith("#")) + "\n"
+
+
+def _set(text: str, key: str, value: str | int) -> str:
+    """The text with a key of ``[ssh]`` set, whether it stood there as a comment or not."""
+    head, section, rest = text.partition("[ssh]\n")
+    made, many = re.subn(
+        rf'^#?({key} = )("[^"]*"|\d+)',
+        lambda m: m[1] + json.dumps(value),
+        rest,
+        count=1,
+        flags=re.M,
+    )
+    assert many == 1
+    return head + section + made

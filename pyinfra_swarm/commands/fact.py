@@ -1,0 +1,85 @@
+"""``pyinfra-swarm fact``: ask the hosts. A fact may be named without the folder it is in."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from pyinfra_swarm.commands import completing
+from pyinfra_swarm.commands.running import Host, Word, become_pyinfra
+
+
+class Fact(Word):
+    """A fact by its name, as pyinfra takes it; or one of its arguments, ``KEY=VALUE``."""
+
+    name = "FACT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return fact(str(value))
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return completing.items((name.removeprefix("facts.") for name in names()), incomplete)
+
+
+def names() -> list[str]:
+    """The project's facts, as ``facts.swarm.Nodes``. Nothing is imported: that takes a moment."""
+    from pyinfra_swarm.settings.paths import project
+
+    found = []
+    for path in sorted((project() / "facts").glob("*.py")):
+        found += [f"facts.{path.stem}.{name}" for name in _exported(path)]
+    return found
+
+
+def _exported(path: Path) -> list[str]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return [str(name) for name in ast.literal_eval(node.value)]
+    return []
+
+
+def fact(given: str) -> str:
+    """A fact, as pyinfra takes it. Raises ``click.UsageError`` for one that is none of ours."""
+    from pyinfra_swarm.settings.errors import nearest
+
+    if "=" in given:
+        return given
+    known = names()
+    for name in known:
+        if given in (name, name.removeprefix("facts."), name.rpartition(".")[2]):
+            return name
+    first = given.removeprefix("facts.").split(".")[0]
+    ours = first in {name.split(".")[1] for name in known}
+    if "." in given and not ours and not given.startswith("facts."):
+        return given  # pyinfra's own, such as server.Uptime
+    short = {name.removeprefix("facts."): name for name in known}
+    last = {name.rpartition(".")[2]: name for name in known}
+    meant = nearest(given.removeprefix("facts."), short) or nearest(given.rpartition(".")[2], last)
+    right = (short | last)[meant].removeprefix("facts.") if meant else "docs/facts.md has all"
+    raise click.UsageError(f"{given} is not a fact\n    instead: {right}")
+
+
+@click.command(
+    "fact",
+    short_help="ask the hosts: swarm.Nodes, docker.Info, ...",
+    help="""Ask the hosts, one fact or several. Changes nothing.
+
+    \b
+      pyinfra-swarm fact swarm.Nodes       pyinfra inventory.py fact facts.swarm.Nodes
+
+    docs/facts.md describes each, with a real answer.
+    """,
+    epilog="Exit codes: 0 all hosts have answered; 1 one has not, or there is no such fact.",
+)
+@click.argument("facts", nargs=-1, required=True, type=Fact(), metavar="FACT [KEY=VALUE]...")
+@click.option("--limit", multiple=True, type=Host(), help="this host, pattern or group; repeatable")
+@click.option("--json", "as_json", is_flag=True, help="print JSON alone, on standard output")
+def command(facts: tuple[str, ...], limit: tuple[str, ...], as_json: bool) -> None:
+    limits = [word for pattern in limit for word in ("--limit", pattern)]
+    become_pyinfra([*(["--json"] if as_json else []), *limits, "inventory.py", "fact", *facts])

@@ -1,0 +1,153 @@
+"""``pyinfra-swarm init``: a project, and the settings of boards that were looked at."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.boards.board import Board, Login
+
+NOT_READY = 2
+"""Exit code: the project is there, and a board still needs something."""
+
+
+@click.command(
+    "init",
+    short_help="make a project, or update one after an upgrade",
+    help="""Make a project in FOLDER, or update one after an upgrade.
+
+    It lays the files that pyinfra reads, and updates those that you have not changed. It overwrites
+    nothing of yours. FOLDER is made if it does not exist (default: this folder, if it is a project
+    or empty).
+
+    With --hosts or --find it looks at your boards, says what each still needs and the lines that do
+    it, and writes them into cluster.toml. At a terminal it asks for them.
+    """,
+    epilog="""Exit codes: 0 done; 2 done, and a board still needs something; 1 the folder cannot be
+used.""",
+)
+@click.argument("folder", required=False, metavar="[FOLDER]")
+@click.option("--hosts", metavar="ADDRESSES", help="of your boards, with commas between")
+@click.option("--find", metavar="NETWORK", help="take those that answer SSH there: 192.168.1.0/24")
+@click.option("--user", metavar="NAME", help="who logs in (default: ubuntu)")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=22, metavar="N", help="of SSH (default: 22)"
+)
+@click.option("--key", metavar="FILE", type=click.Path(), help="the private key to log in with")
+@click.option(
+    "--managers", type=click.IntRange(1), metavar="N", help="how many of them are managers"
+)
+def command(
+    folder: str | None,
+    hosts: str | None,
+    find: str | None,
+    user: str | None,
+    port: int,
+    key: str | None,
+    managers: int | None,
+) -> int:
+    from pyinfra_swarm.boards import new_project
+    from pyinfra_swarm.boards.board import ready
+    from pyinfra_swarm.boards.settings_text import entries, settings_text
+    from pyinfra_swarm.settings.paths import from_user
+
+    place = from_user(folder).absolute() if folder else Path.cwd()
+    try:
+        if folder is None:
+            new_project.refuse_other_contents(place)
+        if hosts is None and find is None and _may_ask(place):
+            hosts = _asked("Addresses of your boards, or a network to find them in", "")
+            if "/" in hosts:
+                hosts, find = "", hosts
+        if not hosts and not find:
+            print(new_project.lay(place))
+            return 0
+        new_project.refuse_written_settings(place)
+        user = user or (_asked("Who logs in there", "ubuntu") if sys.stdin.isatty() else "ubuntu")
+        boards = _look(_addresses(hosts, find, port), user, port, key or "")
+        example = new_project.template()[new_project.EXAMPLE]
+        text = settings_text(
+            example, entries(boards, managers), user=user, port=port, key=key or ""
+        )
+        print(new_project.lay(place, text))
+    except new_project.Unusable as error:
+        raise click.ClickException(str(error)) from error
+    return 0 if ready(boards) else NOT_READY
+
+
+def _may_ask(place: Path) -> bool:
+    """Whether there is somebody to ask, and settings to be written."""
+    from pyinfra_swarm.boards.new_project import RECORD, SETTINGS
+
+    new = not (place / RECORD).exists() and not (place / SETTINGS).exists()
+    return new and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _asked(question: str, default: str) -> str:
+    hint = default or "Enter: write them into cluster.toml yourself"
+    answer: str = click.prompt(f"{question} ({hint})", default=default, show_default=False)
+    return answer.strip()
+
+
+def _addresses(hosts: str | None, find: str | None, port: int) -> list[str]:
+    from pyinfra_swarm.boards.asking import answering
+
+    if not find:
+        return [one for one in (hosts or "").replace(",", " ").split() if one]
+    network = _network(find)
+    print(f"Looking for SSH at {network.num_addresses} addresses of {network} …", flush=True)
+    found = answering(network, port)
+    if not found:
+        raise click.ClickException(
+            f"nothing in {network} answers SSH at port {port}\n"
+            "    instead: switch the boards on, or name them: --hosts ADDRESS,ADDRESS"
+        )
+    return found
+
+
+def _network(text: str) -> IPv4Network:
+    from pyinfra_swarm.boards.asking import LARGEST
+
+    try:
+        network = IPv4Network(text, strict=False)
+    except ValueError:
+        raise click.UsageError(
+            f"--find {text}: is not a network\n    instead: one such as 192.168.1.0/24"
+        ) from None
+    if network.prefixlen < LARGEST:
+        raise click.UsageError(
+            f"--find {text}: is too large to be searched\n    instead: a part of it, /{LARGEST} "
+            "or smaller"
+        )
+    return network
+
+
+def _look(addresses: Sequence[str], user: str, port: int, key: str) -> list[Board]:
+    from pyinfra_swarm.boards.asking import look
+    from pyinfra_swarm.boards.board import Login, needs
+
+    logins = [Login(address, user, port, key) for address in dict.fromkeys(addresses)]
+    boards = look(logins)
+    for one in boards:
+        print(_headline(one.login, one))
+        for need in needs(one):
+            print(f"  {'needs' if need.must else 'note'}: {need.what}")
+            for line in need.lines:
+                print(f"      {line}")
+    return boards
+
+
+def _headline(login: Login, seen: Board) -> str:
+    from pyinfra_swarm.boards.board import needs
+
+    what = ", ".join(
+        filter(None, (seen.hostname, f"{seen.distribution} {seen.version}".strip(), seen.machine))
+    )
+    must = any(need.must for need in needs(seen))
+    return f"{login.address}  {what or 'no login'}{'' if must else ': ready'}"

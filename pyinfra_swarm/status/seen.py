@@ -1,0 +1,73 @@
+"""What a status is made of: the answers of the hosts, as pyinfra prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pyinfra_swarm.firewall.web_ranges import WebRanges
+from pyinfra_swarm.host.resources import Resources
+from pyinfra_swarm.nodes.membership import Membership, Service
+from pyinfra_swarm.rolling.services import Replicas
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one host has said; ``None`` for a question that it did not answer.
+
+    silent: why nothing was heard of it; "" where something was.
+    """
+
+    membership: Membership | None = None
+    resources: Resources | None = None
+    ranges: WebRanges | None = None
+    replicas: tuple[Replicas, ...] | None = None
+    services: tuple[Service, ...] | None = None
+    silent: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """It has answered what every host can answer."""
+        return None not in (self.membership, self.resources, self.ranges)
+
+
+QUESTIONS: Mapping[str, tuple[str, TypeAdapter[Any]]] = {
+    "membership": ("pyinfra_swarm.nodes.facts.State", TypeAdapter(Membership)),
+    "resources": ("pyinfra_swarm.host.facts.Resources", TypeAdapter(Resources)),
+    "ranges": ("pyinfra_swarm.firewall.facts.WebRanges", TypeAdapter(WebRanges)),
+    "replicas": ("pyinfra_swarm.rolling.facts.Replicas", TypeAdapter(tuple[Replicas, ...])),
+    "services": ("pyinfra_swarm.nodes.facts.Services", TypeAdapter(tuple[Service, ...])),
+}
+"""By the field of :class:`Seen`: the fact that is asked for, and the type of its answer."""
+
+
+def seen(
+    hosts: tuple[str, ...], answers: Mapping[str, Mapping[str, Any]], silent: Mapping[str, str]
+) -> dict[str, Seen]:
+    """What each host has said.
+
+    answers: by the fact's name and the host's; silent: why hosts failed, by name.
+    """
+    return {
+        host: Seen(
+            **{
+                field: _read(adapter, answers.get(fact, {}).get(host))
+                for field, (fact, adapter) in QUESTIONS.items()
+            },
+            silent=silent.get(host, ""),
+        )
+        for host in hosts
+    }
+
+
+def _read(adapter: TypeAdapter[Any], answer: Any) -> Any:
+    """The value; ``None`` for what is none, as of a fact that could not be had."""
+    if answer is None:
+        return None
+    try:
+        return adapter.validate_python(answer)
+    except ValidationError:
+        return None

@@ -1,0 +1,321 @@
+"""Boards before their first run: what each still needs, and the settings that name them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+import tomllib
+from collections.abc import Callable
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyinfra_swarm import cli
+from pyinfra_swarm.boards import asking, new_project
+from pyinfra_swarm.boards.board import Board, Login, board, needs, ready
+from pyinfra_swarm.boards.settings_text import Entry, entries, settings_text
+from pyinfra_swarm.run.onhost import program
+from pyinfra_swarm.settings import Settings
+from pyinfra_swarm.settings.paths import ROOT
+
+LOGIN = Login("192.168.1.11", "ubuntu")
+SAID = """\
+hostname rk1
+release ID=ubuntu
+release VERSION_ID="24.04"
+machine aarch64
+sudo yes
+address fixed
+"""
+EXAMPLE = (ROOT / "cluster.example.toml").read_text(encoding="utf-8")
+
+
+def heard(*pairs: tuple[str, str], status: int = 0, words: str = "") -> Board:
+    text = SAID
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new)
+    return board(LOGIN, status, text if status == 0 else "", words)
+
+
+def test_a_board_that_is_ready_needs_nothing() -> None:
+    one = heard()
+    assert (one.hostname, one.distribution, one.version) == ("rk1", "ubuntu", "24.04")
+    assert needs(one) == []
+    assert ready([one])
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "line"),
+    [
+        (
+            "ubuntu@192.168.1.11: Permission denied (publickey,password).",
+            "it does not take your key for ubuntu",
+            "ssh-copy-id ubuntu@192.168.1.11",
+        ),
+        (
+            "WARNING: Your password has expired.\nPassword change required but no TTY available.",
+            "its password has to be changed",
+            "ssh ubuntu@192.168.1.11 ",
+        ),
+        (
+            "@@@@@@\n@  WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!  @\n"
+            "Host key verification failed.",
+            "it has another host key",
+            "ssh-keygen -R 192.168.1.11",
+        ),
+        ("ssh: connect to host x port 22: No route to host", "No route to host", "switched on"),
+        ("ssh: Could not resolve hostname rk: Name", "is not found", "IPv4 address"),
+        ("", "ssh ended with status 255", "switched on"),
+    ],
+)
+def test_a_board_that_lets_nobody_in(words: str, what: str, line: str) -> None:
+    one = heard(status=255, words=words)
+    [need] = needs(one)
+    assert what in need.what
+    assert any(line in each for each in need.lines)
+    assert not ready([one])
+
+
+def test_another_port_and_key_are_in_the_lines() -> None:
+    login = Login("10.0.0.1", "ada", 2222, "/home/ada/my key")
+    changed = board(login, 255, "", "Host key verification failed.")
+    assert needs(changed)[0].lines == ("ssh-keygen -R '[10.0.0.1]:2222'",)
+    denied = needs(board(login, 255, "", "Permission denied (publickey)."))[0].lines
+    assert denied[1].startswith("ssh-copy-id -p 2222 -i '/home/ada/my key.pub' ada@10.0.0.1")
+
+
+def test_sudo_with_a_password_has_a_line() -> None:
+    one = heard(("sudo yes", "sudo no sudo: a password is required"))
+    [need] = needs(one)
+    assert need.lines == (
+        "ssh -t ubuntu@192.168.1.11 \"echo 'ubuntu ALL=(ALL) NOPASSWD: ALL' | sudo tee "
+        '/etc/sudoers.d/ubuntu"',
+    )
+    assert need.lines[0] in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not ready([one])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("24.04", "22.04", "it runs ubuntu 22.04"),
+        ("ID=ubuntu", "ID=alpine", "it runs alpine 24.04"),
+        ("aarch64", "armv7l", "its processor is armv7l"),
+    ],
+)
+def test_a_system_that_is_not_supported(old: str, new: str, what: str) -> None:
+    [need] = needs(heard((old, new)))
+    assert need.what == what
+    assert need.must
+
+
+def test_a_lent_address_is_only_advice() -> None:
+    one = heard(("address fixed", "address dynamic"))
+    [need] = needs(one)
+    assert not need.must
+    assert ready([one])
+
+
+# The settings
+# ------------
+
+
+def boards(*names: str) -> list[Board]:
+    return [
+        Board(Login(f"192.168.1.{11 + n}", "ubuntu"), hostname=name) for n, name in enumerate(names)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "managers"), [(1, 1), (2, 1), (3, 3), (4, 3), (6, 3), (7, 5), (9, 5)]
+)
+def test_as_many_managers_as_tolerate_a_loss(count: int, managers: int) -> None:
+    made = entries(boards(*(f"rk{n}" for n in range(count))))
+    assert [one.role for one in made] == ["manager"] * managers + ["worker"] * (count - managers)
+
+
+def test_names_are_the_boards_own_where_they_can_be() -> None:
+    made = entries(boards("rk1", "ubuntu", "ubuntu", "localhost", "No_Name", "", "Node7"), 2)
+    assert [one.name for one in made] == [
+        "rk1",
+        "node2",
+        "node3",
+        "node4",
+        "node5",
+        "node6",
+        "node7",
+    ]
+    assert [one.role for one in made].count("manager") == 2
+    taken = entries(boards("node2", "ubuntu", "ubuntu"))
+    assert [one.name for one in taken] == ["node2", "board2", "node3"]
+
+
+def test_the_text_is_the_example_with_these_hosts() -> None:
+    made = entries(boards("rk1", "rk2", "rk3", "rk4", "rk5"))
+    text = settings_text(EXAMPLE, made, user="ada", port=2222, key='~/a "key"')
+    read = tomllib.loads(text)
+    assert [Entry(**host) for host in read["hosts"]] == made
+    assert read["ssh"] == {"user": "ada", "port": 2222, "key": '~/a "key"'}
+    example = tomllib.loads(EXAMPLE)
+    assert {name: one for name, one in read.items() if name not in ("hosts", "ssh")} == {
+        name: one for name, one in example.items() if name not in ("hosts", "ssh")
+    }
+    assert "#labels = " in text
+    assert len(Settings(**read).hosts) == 5
+    plain = tomllib.loads(settings_text(EXAMPLE, made[:1], user="ubuntu"))
+    assert plain["ssh"] == {"user": "ubuntu"}
+
+
+# Real programs
+# -------------
+
+
+def looked(tmp_path: Path, sudo: str) -> list[str]:
+    (tmp_path / "sudo").write_text(f"#!/bin/sh\n{sudo}\n")
+    (tmp_path / "sudo").chmod(0o755)
+    done = subprocess.run(
+        ["sh"],
+        input=program(asking.__file__, "look.sh", reached="127.0.0.1"),
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_the_program_tells_what_this_machine_is(tmp_path: Path) -> None:
+    lines = looked(tmp_path, "exit 0")
+    assert f"hostname {Path('/proc/sys/kernel/hostname').read_text().strip()}" in lines
+    assert f"machine {os.uname().machine}" in lines
+    assert "sudo yes" in lines
+    one = board(LOGIN, 0, "\n".join(lines), "")
+    assert one.distribution
+    assert one.sudo == ""
+
+
+def test_the_program_tells_what_sudo_says(tmp_path: Path) -> None:
+    lines = looked(tmp_path, "echo 'sudo: a password is required' >&2; exit 1")
+    assert board(LOGIN, 0, "\n".join(lines), "").sudo == "sudo: a password is required"
+
+
+def test_who_answers_ssh_is_found_and_who_answers_something_else_is_not() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as ssh,
+        socket.create_server(("127.0.0.1", 0)) as web,
+    ):
+        for server, greeting in ((ssh, b"SSH-2.0-test\r\n"), (web, b"HTTP/1.1 400\r\n")):
+            threading.Thread(target=_greet, args=(server, greeting), daemon=True).start()
+        here = IPv4Network("127.0.0.1/32")
+        assert asking.answering(here, ssh.getsockname()[1]) == ["127.0.0.1"]
+        assert asking.answering(here, web.getsockname()[1]) == []
+
+
+def _greet(server: socket.socket, greeting: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.sendall(greeting)
+
+
+# The command
+# -----------
+
+Init = Callable[..., int]
+
+
+@pytest.fixture
+def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Init:
+    """`init` in an empty folder, where the boards say what the test has them say."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, said: str = SAID, status: int = 0, error: str = "") -> int:
+        def look(logins: Any) -> list[Board]:
+            return [
+                board(one, status, said.replace("rk1", f"rk{n}"), error)
+                for n, one in enumerate(logins, start=1)
+            ]
+
+        monkeypatch.setattr(asking, "look", look)
+        return cli.main(["init", *words])
+
+    return run
+
+
+def test_init_writes_the_boards_into_the_settings(
+    init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init("--hosts", "192.168.1.11,192.168.1.12", "--user", "ada", "--managers", "2") == 0
+    read = tomllib.loads((tmp_path / "cluster.toml").read_text())
+    assert [(one["name"], one["role"]) for one in read["hosts"]] == [
+        ("rk1", "manager"),
+        ("rk2", "manager"),
+    ]
+    assert read["ssh"]["user"] == "ada"
+    said = capsys.readouterr().out
+    assert "192.168.1.11  rk1, ubuntu 24.04, aarch64: ready\n" in said
+    assert f"Next: look at {tmp_path / 'cluster.toml'}" in said
+    assert (tmp_path / "deploys/site.py").is_file()
+
+
+def test_init_says_what_a_board_still_needs_and_writes_it_nevertheless(
+    init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init("--hosts", "192.168.1.11", status=255, error="Permission denied (publickey).") == 2
+    said = capsys.readouterr().out
+    assert "192.168.1.11  no login\n  needs: it does not take your key for ubuntu\n" in said
+    assert "\n      ssh-copy-id ubuntu@192.168.1.11" in said
+    assert (tmp_path / "cluster.toml").is_file()
+
+
+def test_init_never_overwrites_settings(
+    init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new_project.lay(tmp_path)
+    (tmp_path / "cluster.toml").write_text("# mine\n")
+    assert init("--hosts", "192.168.1.11") == 1
+    assert "is never overwritten" in capsys.readouterr().err
+    assert (tmp_path / "cluster.toml").read_text() == "# mine\n"
+
+
+def test_init_completes_a_project_that_has_no_settings(init: Init, tmp_path: Path) -> None:
+    new_project.lay(tmp_path)
+    (tmp_path / "cluster.toml").unlink()
+    assert init("--hosts", "192.168.1.11") == 0
+    assert len(tomllib.loads((tmp_path / "cluster.toml").read_text())["hosts"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("find", "said"),
+    [
+        ("192.168.1", "is not a network"),
+        ("10.0.0.0/8", "is too large to be searched"),
+    ],
+)
+def test_a_network_that_cannot_be_searched(
+    find: str, said: str, init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init("--find", find) == 1
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_takes_those_that_answer(
+    init: Init,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(asking, "answering", lambda *_: ["192.168.1.12", "192.168.1.14"])
+    assert init("--find", "192.168.1.0/24") == 0
+    read = tomllib.loads((tmp_path / "cluster.toml").read_text())
+    assert [one["address"] for one in read["hosts"]] == ["192.168.1.12", "192.168.1.14"]
+    monkeypatch.setattr(asking, "answering", lambda *_: [])
+    (tmp_path / "cluster.toml").unlink()
+    assert init("--find", "192.168.1.0/24") == 1
+    assert "nothing in 192.168.1.0/24 answers SSH at port 22" in capsys.readouterr().err

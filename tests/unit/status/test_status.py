@@ -1,0 +1,324 @@
+"""The status: what it makes of the hosts' answers, and how it tells it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from pyinfra_swarm.firewall.web_ranges import WebRanges
+from pyinfra_swarm.host.resources import FileSystem, Resources
+from pyinfra_swarm.nodes.membership import Membership
+from pyinfra_swarm.nodes.membership import Service as Listed
+from pyinfra_swarm.rolling.services import Replicas
+from pyinfra_swarm.run.exit_code import exit_code
+from pyinfra_swarm.status import asking
+from pyinfra_swarm.status.reached import who_reaches
+from pyinfra_swarm.status.seen import QUESTIONS, Seen, seen
+from pyinfra_swarm.status.summary import Backup, Status, newest, summary
+from pyinfra_swarm.status.terminal import render
+from tests.builders import declared, node
+
+NOW = 1_800_000_000.0
+GIB = 1 << 30
+DISKS = (
+    FileSystem("/", 60 * GIB, 20 * GIB, 37 * GIB),
+    FileSystem("/var/lib/docker", 100 * GIB, 80 * GIB, 15 * GIB),
+)
+RESOURCES = Resources(memory=8 * GIB, available=6 * GIB, up=90_000.0, disks=DISKS)
+LISTED = (node(1), node(2), node(3), node(4, role="worker"))
+WEB = Listed("web", ("net",), (80, 8080))
+WHOLE = {"web": Replicas("web", 4, 4, 0)}
+
+
+def member(number: int, **more: Any) -> Membership:
+    manager = number != 4
+    return Membership(
+        "running",
+        state="active",
+        node=f"node{number}",
+        manager=manager,
+        nodes=LISTED if manager else None,
+        certificate_expires=NOW + 30.5 * 86_400,
+        **more,
+    )
+
+
+def answers(**differing: Seen) -> dict[str, Seen]:
+    """What four hosts in a swarm with one service say."""
+    said = {
+        f"rk{number}": Seen(
+            membership=member(number),
+            resources=RESOURCES,
+            ranges=WebRanges({"ipv4": ("10.0.0.0/8",)}, age=7200),
+            replicas=tuple(WHOLE.values()) if number != 4 else (),
+            services=(WEB,) if number != 4 else (),
+        )
+        for number in (1, 2, 3, 4)
+    }
+    return {**said, **differing}
+
+
+def status(settings: Any = None, **differing: Seen) -> Status:
+    return summary(settings or declared(), answers(**differing), at=NOW)
+
+
+def code(found: Status) -> int:
+    return exit_code(looked=found.heard, differs=found.unwell, complete=found.complete)
+
+
+# What is made of it
+# ------------------
+
+
+def test_a_cluster_that_is_well() -> None:
+    found = status()
+    assert [one.name for one in found.nodes] == ["rk1", "rk2", "rk3", "rk4"]
+    first = found.nodes[0]
+    assert (first.role, first.leader, first.state) == ("manager", True, "ready")
+    assert (first.availability, first.engine) == ("active", "28.5.2")
+    assert (first.disk, first.disk_total) == (85, 100 * GIB)  # the fullest: 80 of 95
+    assert (first.memory, first.memory_used) == (8 * GIB, 2 * GIB)
+    assert (first.certificate_days, first.ranges_age) == (30, 7200)
+    assert found.quorum == {"managers": 3, "reachable": 3, "needed": 2, "margin": 1}
+    assert (found.heard, found.complete, found.unwell) == (True, True, False)
+    assert code(found) == 0
+
+
+def test_a_silent_host_hides_no_other() -> None:
+    found = status(rk4=Seen(silent="Could not connect (timed out)"))
+    assert [one.state for one in found.nodes] == ["ready"] * 4  # as the managers say
+    assert found.nodes[3].silent == "Could not connect (timed out)"
+    assert found.nodes[3].disk is None
+    assert found.services
+    assert not found.complete
+    assert code(found) == 1
+
+
+def test_a_host_that_answers_half_is_not_taken_for_whole() -> None:
+    found = status(rk2=replace(answers()["rk2"], resources=None))
+    assert found.nodes[1].silent == "it did not answer every question"
+    assert code(found) == 1
+
+
+def test_a_service_that_lacks_tasks_is_told() -> None:
+    lacking = replace(answers()["rk1"], replicas=(Replicas("web", 4, 3, 1),))
+    found = status(rk1=lacking)
+    assert found.services is not None
+    assert not found.services[0].complete
+    assert code(found) == 2
+    assert "3/4 (1 without a node)" in render(found)
+
+
+def test_a_node_that_is_not_ready_is_told() -> None:
+    down = (*LISTED[:3], node(4, role="worker", state="down"))
+    said = {
+        f"rk{n}": replace(answers()[f"rk{n}"], membership=replace(member(n), nodes=down))
+        for n in (1, 2, 3)
+    }
+    found = status(**said)
+    assert found.nodes[3].state == "down"
+    assert code(found) == 2
+
+
+def test_a_node_that_is_not_declared_is_told() -> None:
+    more = (*LISTED, node(9, role="worker", hostname="stray"))
+    said = {
+        f"rk{n}": replace(answers()[f"rk{n}"], membership=replace(member(n), nodes=more))
+        for n in (1, 2, 3)
+    }
+    found = status(**said)
+    assert [(one.name, one.declared) for one in found.nodes][-1] == ("stray", False)
+    assert "stray: a node that is not declared" in render(found)
+    assert code(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("own", "state"),
+    [
+        (None, "no answer"),
+        (Membership("absent"), "no engine"),
+        (Membership("stopped"), "no engine"),
+        (Membership("unreachable: x"), "unknown"),
+        (Membership("running"), "not in the swarm"),
+        (Membership("running", state="locked"), "unknown"),
+    ],
+)
+def test_before_there_is_a_swarm_a_host_says_what_it_is(own: Membership | None, state: str) -> None:
+    fresh = Seen(membership=own, resources=RESOURCES, ranges=WebRanges({}))
+    found = status(**{f"rk{n}": fresh for n in (1, 2, 3, 4)})
+    assert {one.state for one in found.nodes} == {state}
+    assert found.services is None
+    assert code(found) in (1, 2)
+    assert "no manager answers for the swarm" in render(found)
+
+
+def test_a_job_has_no_number_of_tasks_to_lack() -> None:
+    found = status(rk1=replace(answers()["rk1"], replicas=()))
+    assert found.services is not None
+    assert found.services[0].complete
+    assert "a job" in render(found)
+
+
+def test_a_lost_quorum_is_told() -> None:
+    lost = tuple(
+        replace(one, reachability="unreachable", state="down")
+        if one.id in ("node2", "node3")
+        else one
+        for one in LISTED
+    )
+    found = status(rk1=replace(answers()["rk1"], membership=replace(member(1), nodes=lost)))
+    assert found.quorum["margin"] < 0
+    assert found.unwell
+    assert "the quorum is lost" in render(found)
+
+
+# Who reaches a port
+# ------------------
+
+
+@pytest.mark.parametrize(
+    ("firewall", "port", "protocol", "who"),
+    [
+        ({}, 80, "tcp", ("Cloudflare",)),
+        ({}, 80, "udp", ("nobody outside",)),
+        ({}, 8080, "tcp", ("nobody outside",)),
+        ({"web": "open"}, 443, "tcp", ("everybody",)),
+        ({"web": "closed"}, 443, "tcp", ("nobody outside",)),
+        ({"web": "listed", "web_sources": ["10.1.0.0/16"]}, 80, "tcp", ("10.1.0.0/16",)),
+        ({"open": [{"port": "8000-8010"}]}, 8010, "tcp", ("everybody",)),
+        ({"open": [{"port": "8000-8010"}]}, 8011, "tcp", ("nobody outside",)),
+        ({"open": [{"port": 53, "protocol": "udp"}]}, 53, "tcp", ("nobody outside",)),
+        (
+            {"open": [{"port": 80, "sources": ["cluster", "192.168.1.0/24"]}]},
+            *(80, "tcp", ("Cloudflare", "the hosts", "192.168.1.0/24")),
+        ),
+        ({"open": [{"port": 80, "sources": []}]}, 80, "tcp", ("everybody",)),
+        ({"enabled": False}, 8080, "tcp", ("everybody (firewall.enabled = false)",)),
+    ],
+)
+def test_who_reaches_a_port(
+    firewall: dict[str, Any], port: int, protocol: str, who: tuple[str, ...]
+) -> None:
+    assert who_reaches(declared(firewall=firewall), port, protocol) == who
+
+
+# How it is told
+# --------------
+
+
+def test_the_screen() -> None:
+    found = replace(status(), backup=Backup(int(NOW) - 3 * 86_400, "rk1", "home.age"))
+    assert render(found).splitlines() == [
+        'Cluster "home": 4 of 4 nodes ready; 3 of 3 managers reachable, 1 more may fail',
+        "",
+        f"  node  role      state  availability  engine  {'disk':<11}  memory       certificate  "
+        "ranges",
+        *(
+            f"  rk{n}   {role:<8}  ready  active        28.5.2  85% of 100G  25% of 8.0G  "
+            "30 days      2 hours"
+            for n, role in ((1, "manager*"), (2, "manager"), (3, "manager"), (4, "worker"))
+        ),
+        "",
+        "  service  tasks  port      reached by",
+        "  web      4/4    80/tcp    Cloudflare",
+        "                  8080/tcp  nobody outside",
+        "",
+        "Last backup: 3 days ago (2027-01-12 08:00 UTC), of rk1: home.age",
+    ]
+
+
+def test_forty_nodes_and_thirty_services_stay_lines() -> None:
+    settings = declared(managers=3, workers=37)
+    nodes = tuple(node(n, role="manager" if n < 4 else "worker") for n in range(1, 41))
+    quiet = tuple(Listed(f"s{n}", (), ()) for n in range(30))
+    replicas = tuple(Replicas(one.name, 2, 2, 0) for one in quiet)
+    said = {
+        f"rk{n}": Seen(
+            replace(member(n if n < 4 else 4), node=f"node{n}", nodes=nodes if n < 4 else None),
+            RESOURCES,
+            WebRanges({}),
+            replicas,
+            quiet,
+        )
+        for n in range(1, 41)
+    }
+    text = render(summary(settings, said, at=NOW))
+    assert len(text.splitlines()) <= 47
+    assert "30 services without published ports, complete" in text
+
+
+def test_heat_is_shown_where_a_host_knows_it() -> None:
+    hot = replace(answers()["rk1"], resources=replace(RESOURCES, celsius=61.4))
+    assert "°C" in render(status(rk1=hot))
+    assert "  61  " in render(status(rk1=hot))
+
+
+def test_what_is_not_known_of_backups_is_said() -> None:
+    assert "none that this computer has written" in render(status())
+    assert "not known: others" in render(replace(status(), backup_unknown="others can write"))
+    assert newest([Backup(1, "a", "a"), Backup(3, "c", "c"), Backup(2, "b", "b")]) == Backup(
+        3, "c", "c"
+    )
+
+
+def test_programs_get_all_of_it() -> None:
+    told = json.loads(json.dumps(status().to_json()))
+    assert (told["version"], told["unwell"], told["complete"]) == (1, False, True)
+    assert told["services"][0]["ports"][1] == {
+        "number": 8080,
+        "protocol": "tcp",
+        "reached_by": ["nobody outside"],
+    }
+
+
+# What the hosts say
+# ------------------
+
+
+def as_printed(said: dict[str, Seen]) -> dict[str, dict[str, Any]]:
+    """As pyinfra prints it: by fact and host."""
+    printed: dict[str, dict[str, Any]] = json.loads(
+        json.dumps(
+            {
+                fact: {
+                    host: [asdict(each) for each in value]
+                    if isinstance(value := getattr(one, field), tuple)
+                    else asdict(value)
+                    for host, one in said.items()
+                    if getattr(one, field) is not None
+                }
+                for field, (fact, _) in QUESTIONS.items()
+            }
+        )
+    )
+    return printed
+
+
+def test_answers_are_read_back_as_the_values_that_they_were() -> None:
+    said = answers(rk4=Seen(silent="gone"))
+    printed = as_printed(said)
+    assert seen(tuple(said), printed, {"rk4": "gone"}) == said
+
+
+@pytest.mark.parametrize("odd", [None, "x", 3, [], {"engine": 3}, [{"name": 1}], {"memory": "x"}])
+def test_an_answer_that_is_none_is_no_answer(odd: Any) -> None:
+    printed = {fact: {"rk1": odd} for fact, _ in QUESTIONS.values()}
+    one = seen(("rk1",), printed, {})["rk1"]
+    assert (one.membership, one.resources, one.ranges) == (None, None, None)
+    assert not one.whole
+
+
+def test_the_facts_that_are_asked_are_there() -> None:
+    import importlib
+
+    for fact, _ in QUESTIONS.values():
+        module, _, name = fact.rpartition(".")
+        assert getattr(importlib.import_module(module), name).name == fact
+
+
+def test_the_last_words_of_a_run_that_asked_nobody() -> None:
+    log = "--> Loading config...\n--> The settings cannot be used: 1 problem\n\nhosts\n    none\n"
+    assert asking._last_words(log) == "The settings cannot be used: 1 problem hosts none"
