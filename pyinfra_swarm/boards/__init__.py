@@ -1,1 +1,1 @@
-"""Before the first run: which boards answer, what each still needs, the project that declares them."""
+"""Before the first run: which boards answer, what each still needs, and the project for them."""

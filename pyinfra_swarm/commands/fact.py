@@ -71,7 +71,8 @@ def fact(given: str) -> str:
     help="""Ask the hosts, one fact or several. Changes nothing.
 
     \b
-      pyinfra-swarm fact swarm.Nodes       pyinfra inventory.py fact facts.swarm.Nodes
+      pyinfra-swarm fact swarm.Nodes
+    is pyinfra inventory.py fact facts.swarm.Nodes
 
     docs/facts.md describes each, with a real answer.
     """,

@@ -27,7 +27,6 @@ quorum is lost; 1 a host does not answer, or the settings cannot be used.""",
 @click.option(
     "--timeout",
     type=click.FloatRange(1, 3600),
-    show_default=False,
     default=120.0,
     metavar="SECONDS",
     help="give up after so long (default: 120)",

@@ -330,8 +330,8 @@ def test_nobody_is_asked_beside_the_one_function_that_plans_anew(path: Path) -> 
 
 
 AT_WORK = [path for path in files(PACKAGE) if path.parent.name not in ("drift", "boards")]
-"""What asks hosts by pyinfra. The check starts pyinfra, and a board that is not declared is asked by
-ssh, which says by its exit status whether an answer has ended."""
+"""What asks hosts by pyinfra. The check starts pyinfra, and a board that is not declared is asked
+by ssh, which says by its exit status whether an answer has ended."""
 
 WAITING = {
     "pyinfra_swarm/run/clock.py": {"clock_gettime"},
