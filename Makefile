@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 LAB_PACKAGES := user-mode-linux mmdebstrap iptables iproute2 e2fsprogs openssh-client tcpdump \
-  apt-utils dpkg-dev gpg gpg-agent gpgv sqv busybox-static curl systemd \
+  apt-utils dpkg-dev gpg gpg-agent gpgv sqv busybox-static curl systemd wireguard-tools wireguard-go \
   $(shell grep -qsw amx_tile /proc/cpuinfo && echo gcc) # lab/xstate.c
 BROWSER_PACKAGES := chromium fonts-dejavu-core
 

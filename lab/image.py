@@ -27,12 +27,14 @@ PACKAGES = (
 
 INSTALLABLE = (
     "jq conntrack ufw iptables-persistent netfilter-persistent ipset chrony rsync "
-    "netcat-openbsd socat ethtool xz-utils pigz nftables docker-registry"
+    "netcat-openbsd socat ethtool xz-utils pigz nftables docker-registry "
+    "wireguard-tools wireguard-go"
 )
 """What the hosts can install besides, from the lab's base repository.
 
 `docker-registry` is for the lab itself, which takes the program out of the package. Installed on
-this machine, the package would start a service of its own here.
+this machine, the package would start a service of its own here. `wireguard-go` stands in for the
+module that User Mode Linux's kernel is built without.
 """
 
 REGISTRY = "docker-registry"

@@ -144,6 +144,7 @@ SUITES = {
             "engines_stacks",
         ),
         _scenarios("commands", 400, 1000, "commands"),
+        _scenarios("wireguard", 900, 2100, "wireguard_lockout"),
     ),
 }
 

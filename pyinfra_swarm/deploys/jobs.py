@@ -20,6 +20,7 @@ from pyinfra_swarm.removal import operations as removal_operations
 from pyinfra_swarm.reset import operations as reset_operations
 from pyinfra_swarm.rolling import reboot_operations, restart_operations, upgrade_operations
 from pyinfra_swarm.settings import Settings
+from pyinfra_swarm.vpn import operations as vpn_operations
 
 __all__ = [
     "backup",
@@ -126,6 +127,7 @@ def reset(settings: Settings) -> None:
         settings=settings, name="the leader leaves, last", _serial=True, _timeout=120
     )
     firewall_operations.removed(settings=settings, name="the firewall removed")
+    vpn_operations.removed(settings=settings, name="the VPN removed", _timeout=300)
     reset_operations.settings_removed(
         settings=settings, name="the settings of Docker and apt removed", _timeout=900
     )

@@ -25,6 +25,7 @@ from pyinfra_swarm.swarm import (
     roles_operations,
 )
 from pyinfra_swarm.updates import operations as updates_operations
+from pyinfra_swarm.vpn import operations as vpn_operations
 
 __all__ = [
     "access",
@@ -37,6 +38,7 @@ __all__ = [
     "stacks",
     "swarm",
     "updates",
+    "vpn",
 ]
 
 
@@ -50,6 +52,7 @@ def site(settings: Settings | None = None, **arguments: Any) -> None:
     ssh(settings, **arguments)
     updates(settings, **arguments)
     docker(settings, **arguments)
+    vpn(settings, **arguments)
     firewall(settings, **arguments)
     swarm(settings, **arguments)
     secrets(settings, **arguments)
@@ -95,6 +98,12 @@ def docker(settings: Settings) -> None:
     docker_operations.daemon(
         settings=settings, name="the daemon as declared, one host at a time", _serial=True
     )
+
+
+@deploy("VPN")
+def vpn(settings: Settings) -> None:
+    """Admin access by VPN: before the firewall, which may close SSH to all but the VPN."""
+    vpn_operations.as_declared(settings=settings, name="WireGuard as declared, others named")
 
 
 @deploy("Firewall")

@@ -30,6 +30,7 @@ from pyinfra_swarm.host.kernel_facts import PATH
 from pyinfra_swarm.rollback.plan import pending
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
+from pyinfra_swarm.run.login import LOGIN_BY, answered_by
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.units import UNITS, parse_units
@@ -162,7 +163,7 @@ _OTHERS = ("firewalld", "netfilter-persistent", "nftables")
 _STATE = program(
     __file__,
     "state.sh",
-    using=[UNITS, ENGINE_STATE, f"unconfirmed() {pending()}\n"],
+    using=[UNITS, ENGINE_STATE, LOGIN_BY, f"unconfirmed() {pending()}\n"],
     files=" ".join(FILES),
     links=" ".join(WANTS.values()),
     shown_units=" ".join([UNIT, WATCH, TIMER, *(f"{name}.service" for name in _OTHERS)]),
@@ -250,6 +251,8 @@ def parse_state(found: Sections) -> Host:
         interfaces=parse_list(found["interfaces"]),
         ssh_ports=tuple(sorted(ports)),
         login_from=login[0].partition("%")[0] if login else "",
+        login_by=answered_by(found["login_by"]),
+        vpns_at_boot=tuple(found["vpns"]),
         others=tuple(others),
         web=_ranges(found),
         unconfirmed="unconfirmed" in found,

@@ -7,9 +7,10 @@ from hashlib import sha256
 
 from pyinfra_swarm.firewall.docker_bridges import plan_interfaces
 from pyinfra_swarm.firewall.iptables_rule import parse
+from pyinfra_swarm.firewall.mesh_vpns import NAMES, REACH, advice, mesh_vpn, trusted
 from pyinfra_swarm.firewall.paths import FILES, LISTS, WANTS
 from pyinfra_swarm.firewall.placement import FilterTable, above, positions
-from pyinfra_swarm.firewall.policy import FAMILIES, Family, covers, of_family
+from pyinfra_swarm.firewall.policy import FAMILIES, VPN, Family, Vpn, covers, of_family
 from pyinfra_swarm.firewall.rules import (
     FORWARD,
     INPUT,
@@ -140,7 +141,18 @@ def _refusals(wanted: Wanted, host: Host, *, planning: bool) -> list[Finding]:
         )
     found += [finding for finding in other_firewalls(host.others) if isinstance(finding, Refusal)]
     if host.login_from and not covers(wanted.ssh_sources, host.login_from):
-        found.append(
+        found += _shut_out(wanted, host)
+    return found
+
+
+_AT_BOOT = {"tailscale": "tailscaled.service", "netbird": "netbird.service"}
+
+
+def _shut_out(wanted: Wanted, host: Host) -> list[Finding]:
+    """Why the computer of this run would not get in any more, although it does now."""
+    vpn = wanted.vpn if VPN in wanted.ssh_sources else None
+    if vpn is None:
+        return [
             Refusal(
                 "firewall.ssh_sources",
                 f"this run comes from {host.login_from}, which is not among them, and would be "
@@ -148,8 +160,30 @@ def _refusals(wanted: Wanted, host: Host, *, planning: bool) -> list[Finding]:
                 found=", ".join(wanted.ssh_sources),
                 remedy="Add its network to firewall.ssh_sources",
             )
-        )
-    return found
+        ]
+    if host.login_by != vpn.interface:
+        return [
+            Refusal(
+                "firewall.ssh_sources",
+                f"this run does not come through the VPN, but from {host.login_from} by "
+                f"{host.login_by or 'an unknown interface'}, and would be locked out",
+                expected=f"by {vpn.interface}",
+                remedy="Connect this computer to the VPN, give each host its address there as "
+                "ssh_host, and run again: SSH is closed to the rest once a new login through the "
+                "VPN has worked; docs/vpn.md",
+            )
+        ]
+    unit = _AT_BOOT.get(vpn.kind, f"wg-quick@{vpn.interface}.service")
+    if unit not in host.vpns_at_boot:
+        return [
+            Refusal(
+                "firewall.ssh_sources",
+                "the VPN is not started at boot, so nobody would get in after a reboot",
+                expected=f"{unit} enabled",
+                remedy=f"`systemctl enable {unit}` on the host, or run deploys/vpn.py first",
+            )
+        ]
+    return []
 
 
 def _family(family: Family, wanted: Wanted, host: Host) -> list[Finding]:
@@ -169,7 +203,7 @@ def _family(family: Family, wanted: Wanted, host: Host) -> list[Finding]:
             rules = web_rules(of_family(family, host.web.ranges.get(family, ())))
         findings += _chain(f"{name} ({title})", rules, tables.chains.get(name))
     for chain, target in JUMPS.items():
-        findings += _jump(title, tables.chains, chain, target)
+        findings += _jump(title, tables.chains, chain, target, wanted.vpn)
     if not positions(tables.chains, "FORWARD", "DOCKER-USER"):
         findings.append(
             Change(
@@ -186,7 +220,9 @@ def _family(family: Family, wanted: Wanted, host: Host) -> list[Finding]:
                 remedy="Move it below, or restart Docker, which puts its own jump first",
             )
             for rule in above(tables.chains, "FORWARD", "DOCKER-USER")
+            if mesh_vpn(rule) is None
         ]
+        findings += _mesh_vpns(title, "FORWARD", tables.chains, "DOCKER-USER", wanted.vpn)
     if tables.mixed:
         findings.append(
             Notice(
@@ -234,7 +270,9 @@ def _rules(texts: Sequence[str]) -> str:
     return "a rule" if len(texts) == 1 else f"{len(texts)} rules"
 
 
-def _jump(title: str, table: FilterTable, chain: str, target: str) -> list[Finding]:
+def _jump(
+    title: str, table: FilterTable, chain: str, target: str, vpn: Vpn | None
+) -> list[Finding]:
     what = f"{chain} ({title})"
     places = positions(table, chain, target)
     purpose = {
@@ -249,11 +287,31 @@ def _jump(title: str, table: FilterTable, chain: str, target: str) -> list[Findi
     return [
         Change(
             what,
-            "a rule above the managed one lets packets pass unfiltered; the managed one goes first",
+            "a rule above the managed one lets packets pass unfiltered; the managed one goes first"
+            + (f". {advice(mesh)}" if (mesh := mesh_vpn(rule)) else ""),
             expected=f"-j {target} first",
             found=rule,
         )
         for rule in above(table, chain, target)
+        if not trusted(mesh_vpn(rule), vpn)
+    ]
+
+
+def _mesh_vpns(
+    title: str, chain: str, table: FilterTable, target: str, vpn: Vpn | None
+) -> list[Finding]:
+    """What the chains of Tailscale and NetBird let through, where they stand above Docker's."""
+    return [
+        Notice(
+            f"{chain} ({title})",
+            f"{NAMES[mesh]} has put its rules above DOCKER-USER: {REACH[mesh]} reaches every "
+            "published port, whatever is declared",
+            found=rule,
+            remedy=f"{advice(mesh)}; or, if that is meant, declare access.vpn = "
+            f'"{mesh}" and access.vpn_reaches = "everything"',
+        )
+        for rule in above(table, chain, target)
+        if (mesh := mesh_vpn(rule)) and not trusted(mesh, vpn)
     ]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pyinfra_swarm.nodes.identity import node_at, node_of
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed
+from pyinfra_swarm.settings.values.addresses import CLUSTER, VPN
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 Family = Literal["ipv4", "ipv6"]
 FAMILIES: tuple[Family, ...] = ("ipv4", "ipv6")
 
-CLUSTER = "cluster"
-"""The word that stands for the cluster's own addresses among the sources of an opening."""
+__all__ = ["CLUSTER", "VPN"]  # words among sources, which the settings define
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,20 @@ class Opening:
 
 
 @dataclass(frozen=True)
+class Vpn:
+    """The VPN that admins come through.
+
+    kind: ``wireguard``, ``tailscale`` or ``netbird``; interface: by which its packets come in.
+    port: where it listens itself, UDP; reaches_all: nothing is closed to whoever comes through it.
+    """
+
+    kind: str
+    interface: str
+    port: int
+    reaches_all: bool = False
+
+
+@dataclass(frozen=True)
 class Policy:
     """Who may reach what on one host.
 
@@ -50,6 +64,7 @@ class Policy:
         ``closed``, or ``listed`` (web_sources).
     inbound: what happens to all else that is addressed to the host: ``deny`` or ``accept``.
     drop_cleartext_vxlan: clear-text VXLAN is dropped, in and out.
+    vpn: the one that is declared; the word ``vpn`` among sources stands for its interface.
     """
 
     peers: tuple[str, ...]
@@ -63,6 +78,7 @@ class Policy:
     openings: tuple[Opening, ...] = ()
     inbound: str = "deny"
     drop_cleartext_vxlan: bool = True
+    vpn: Vpn | None = None
 
 
 def policy(
@@ -95,7 +111,16 @@ def policy(
         ),
         inbound=wanted.inbound,
         drop_cleartext_vxlan=drop_cleartext_vxlan,
+        vpn=_vpn(settings),
     )
+
+
+def _vpn(settings: Settings) -> Vpn | None:
+    access = settings.access
+    if not access.vpn:
+        return None
+    reaches_all = access.vpn_reaches == "everything"
+    return Vpn(access.vpn, access.vpn_interface, access.vpn_port, reaches_all)
 
 
 def members(nodes: Iterable[Node]) -> tuple[str, ...]:
@@ -136,7 +161,7 @@ def _is_of_a_host(text: str) -> bool:
 def of_family(family: Family, networks: Iterable[str]) -> tuple[str, ...]:
     """Those of the networks that are of this family, as iptables prints them."""
     version = 4 if family == "ipv4" else 6
-    parsed = (_network(text) for text in networks)
+    parsed = (_network(text) for text in networks if text != VPN)
     return tuple(str(network) for network in parsed if network.version == version)
 
 
@@ -147,10 +172,13 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 
 
 def covers(sources: Sequence[str], address: str) -> bool:
-    """Whether an address is among the sources; no sources mean everywhere."""
+    """Whether an address is among the sources; no sources mean everywhere.
+
+    The word ``vpn`` is no address: see :func:`firewall.plan.plan`.
+    """
     if not sources:
         return True
     looked_for = ipaddress.ip_address(address)
     if isinstance(looked_for, ipaddress.IPv6Address) and looked_for.ipv4_mapped:
         looked_for = looked_for.ipv4_mapped
-    return any(looked_for in ipaddress.ip_network(source) for source in sources)
+    return any(looked_for in ipaddress.ip_network(source) for source in sources if source != VPN)

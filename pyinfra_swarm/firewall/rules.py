@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyinfra_swarm.firewall.docker_bridges import CALLED, Interfaces
-from pyinfra_swarm.firewall.policy import CLUSTER, Family, Opening, Policy, of_family
+from pyinfra_swarm.firewall.policy import CLUSTER, VPN, Family, Opening, Policy, of_family
 
 Chains = dict[str, tuple[str, ...]]
 
@@ -116,11 +116,15 @@ def _input(policy: Policy, family: Family) -> Iterable[str]:
     yield f"-p udp -m udp --dport {vxlan} -g {PEERS}"
     yield f"-p esp -g {PEERS}"
     yield from _what_networks_need(family)
+    if policy.vpn:
+        yield f"-p udp -m udp --dport {policy.vpn.port} -j ACCEPT"
+        if policy.vpn.reaches_all:
+            yield f"-i {policy.vpn.interface} -j ACCEPT"
     for port in policy.ssh_ports:
-        for source in _sources(policy.ssh_sources, family):
+        for source in _sources(policy.ssh_sources, family, policy):
             yield f"{source}-p tcp -m tcp --dport {port} -j ACCEPT"
     for opening in policy.openings:
-        for source in _sources(_meant(opening, policy), family):
+        for source in _sources(_meant(opening, policy), family, policy):
             yield (
                 f"{source}-p {opening.protocol} -m {opening.protocol} "
                 f"--dport {_port(opening)} -j ACCEPT"
@@ -151,8 +155,10 @@ def _what_networks_need(family: Family) -> Iterable[str]:
 def _published(policy: Policy, family: Family) -> Iterable[str]:
     for source in _sources(policy.peers, family, everywhere=False):
         yield f"{source}-j RETURN"
+    if policy.vpn and policy.vpn.reaches_all:
+        yield f"-i {policy.vpn.interface} -j RETURN"
     for opening in policy.openings:
-        for source in _sources(_meant(opening, policy), family):
+        for source in _sources(_meant(opening, policy), family, policy):
             yield f"{source}{_original(opening.protocol, _port(opening))} -j RETURN"
     for port in policy.web_ports:
         yield f"{_original('tcp', port)} -j {WEB}"
@@ -189,11 +195,23 @@ def _meant(opening: Opening, policy: Policy) -> tuple[str, ...]:
     return (*named, *policy.peers) if CLUSTER in opening.sources else named
 
 
-def _sources(networks: tuple[str, ...], family: Family, *, everywhere: bool = True) -> list[str]:
-    """The beginning of a rule for each source; none where all are of the other family."""
+def _sources(
+    networks: tuple[str, ...],
+    family: Family,
+    policy: Policy | None = None,
+    *,
+    everywhere: bool = True,
+) -> list[str]:
+    """The beginning of a rule for each source; none where all are of the other family.
+
+    policy: whose VPN is meant by the word ``vpn``. It is told by its interface and not by its
+    addresses: those can be sent from anywhere, and with Tailscale they are the whole tailnet's.
+    """
     if not networks:
         return [""] if everywhere else []
-    return [f"-s {network} " for network in of_family(family, networks)]
+    through = policy.vpn if policy and VPN in networks else None
+    vpn = [f"-i {through.interface} "] if through else []
+    return [*vpn, *(f"-s {network} " for network in of_family(family, networks))]
 
 
 def _port(opening: Opening) -> str:

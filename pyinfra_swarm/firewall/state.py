@@ -47,6 +47,8 @@ class Host(Observation):
     bridges: the names of Docker's bridges; ``None`` where the engine did not say.
     interfaces: the host's own list of them. ssh_ports: where sshd listens.
     login_from: the address that this login comes from, as the host sees it; empty where unknown.
+    login_by: the interface by which the host answers it, likewise.
+    vpns_at_boot: the units of VPNs that systemd starts at boot: ``wg-quick@wg0.service``, …
     others: other firewalls that are active: ``ufw``, ``firewalld``, ``netfilter-persistent``,
         ``nftables``.
     unconfirmed: a change waits for its confirmation or its rollback.
@@ -62,6 +64,8 @@ class Host(Observation):
     interfaces: Interfaces = field(default_factory=Interfaces)
     ssh_ports: tuple[int, ...] = ()
     login_from: str = ""
+    login_by: str = ""
+    vpns_at_boot: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     web: WebRanges = field(default_factory=lambda: WebRanges({}))
     unconfirmed: bool = False
@@ -82,6 +86,8 @@ class Host(Observation):
             "interfaces": self.interfaces.to_json(),
             "sshd listens on": list(self.ssh_ports),
             "this login comes from": self.login_from or "unknown",
+            "this login comes by": self.login_by or "unknown",
+            "VPNs that start at boot": list(self.vpns_at_boot),
             "other firewalls": list(self.others),
             "waits for a confirmation": self.unconfirmed,
         }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.firewall.host_files import files
 from pyinfra_swarm.firewall.paths import TIMER, UNIT, WATCH
-from pyinfra_swarm.firewall.policy import FAMILIES, Family, Policy, members, policy, votes
+from pyinfra_swarm.firewall.policy import FAMILIES, Family, Policy, Vpn, members, policy, votes
 from pyinfra_swarm.firewall.rules import INPUT, MANAGEMENT_PORT, PEERS, Chains, chains
 from pyinfra_swarm.firewall.state import Host
 from pyinfra_swarm.firewall.unencrypted_overlays import InUse, drops_cleartext_vxlan
@@ -24,12 +24,14 @@ class Wanted:
 
     refreshed: the web ranges are Cloudflare's, kept by the host.
     ssh_sources: the networks that SSH is open to; empty for everywhere.
+    vpn: the one that the word ``vpn`` among them stands for.
     """
 
     chains: Mapping[Family, Chains]
     files: Mapping[str, str]
     refreshed: bool
     ssh_sources: tuple[str, ...] = ()
+    vpn: Vpn | None = None
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -46,6 +48,7 @@ def declared(policy: Policy, schedule: str) -> Wanted:
         files=files(rules, refreshed=refreshed, schedule=schedule),
         refreshed=refreshed,
         ssh_sources=policy.ssh_sources,
+        vpn=policy.vpn,
     )
 
 

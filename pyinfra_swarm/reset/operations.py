@@ -194,7 +194,7 @@ def rollback_removed(settings: Settings) -> Commands:
     """The rollback itself is gone, when all else is."""
     if not report("reset", plan_rollback(observe(Files))):
         return
-    uninstall = function("uninstall", rollback.uninstall(("ssh", "access", "firewall")))
+    uninstall = function("uninstall", rollback.uninstall(("ssh", "access", "firewall", "vpn")))
     yield script(program(__file__, "remove_rollback.sh", using=[uninstall]))
 
 

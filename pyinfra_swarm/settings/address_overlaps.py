@@ -10,7 +10,7 @@ from typing import Any
 
 from pyinfra_swarm.settings.errors import Problem, field_name
 from pyinfra_swarm.settings.fields import Loc
-from pyinfra_swarm.settings.values.addresses import ipv4_network_fault
+from pyinfra_swarm.settings.values.addresses import VPN_NETWORK, ipv4_network_fault
 from pyinfra_swarm.settings.written import items, table, tables
 
 HOST_NETWORK_PREFIX = 24
@@ -75,6 +75,10 @@ def _declared_texts(data: Mapping[str, Any]) -> Iterator[tuple[Loc, Any]]:
     for index, pool in enumerate(items(table(data, "swarm").get("address_pool"))):
         yield ("swarm", "address_pool", index), pool
     yield ("networks", "ingress_subnet"), networks.get("ingress_subnet")
+    access = table(data, "access")
+    if access.get("vpn") == "wireguard":
+        network = table(access, "wireguard").get("network", VPN_NETWORK)
+        yield ("access", "wireguard", "network"), network
     for index, overlay in enumerate(tables(networks.get("overlays"))):
         yield ("networks", "overlays", index, "subnet"), overlay.get("subnet")
 

@@ -14,6 +14,7 @@ from pyinfra_swarm.settings.errors import Problem, field_name, shown
 from pyinfra_swarm.settings.fields import Loc
 from pyinfra_swarm.settings.one_source import one_source
 from pyinfra_swarm.settings.opened_ports import opened_ports
+from pyinfra_swarm.settings.vpn import vpn
 from pyinfra_swarm.settings.written import items, table, tables
 
 
@@ -30,6 +31,7 @@ def problems(data: Mapping[str, Any]) -> list[Problem]:
         *overlaps(data, hosts),
         *subnet_size(data),
         *opened_ports(data),
+        *vpn(data, hosts),
         *one_source(data),
     ]
 

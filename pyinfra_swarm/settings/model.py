@@ -37,6 +37,7 @@ from pyinfra_swarm.settings.explain import explained
 from pyinfra_swarm.settings.paths import from_user, project
 from pyinfra_swarm.settings.renamed import with_new_names
 from pyinfra_swarm.settings.section import Section
+from pyinfra_swarm.settings.values.addresses import VPN_NETWORK, VPN_PORT
 from pyinfra_swarm.settings.values.times import seconds
 
 
@@ -60,6 +61,8 @@ class Host(Section):
     ssh_port: values.OptionalPort = 0
     ssh_user: values.OptionalLogin = ""
     ssh_key: values.KeyPath = ""
+    vpn_address: values.OptionalVpnAddress = ""
+    vpn_endpoint: values.OptionalEndpoint = ""
 
     @property
     def is_manager(self) -> bool:
@@ -74,9 +77,46 @@ class Admin(Section):
     keys_file: values.FilePath = ""
 
 
+class Peer(Section):
+    """A computer that may come in through WireGuard: its public key, and its address there."""
+
+    name: values.PeerName
+    public_key: values.WireGuardKey
+    address: values.VpnAddress
+
+
+class WireGuard(Section):
+    """The VPN that is set up on the hosts; each host has its `vpn_address` in this network."""
+
+    interface: values.InterfaceName = "wg0"
+    network: values.Subnet = VPN_NETWORK
+    port: values.Port = VPN_PORT
+    peers: tuple[Peer, ...] = ()
+
+
 class Access(Section):
+    """Who gets in, and through which VPN.
+
+    `vpn_reaches`: what whoever comes through it may reach: what is declared for it, or everything.
+    """
+
     admins: tuple[Admin, ...] = ()
     others: Literal["report", "deny"] = "report"
+    vpn: Literal["", "wireguard", "tailscale", "netbird"] = ""
+    vpn_reaches: Literal["declared", "everything"] = "declared"
+    wireguard: WireGuard = WireGuard()
+
+    @property
+    def vpn_interface(self) -> str:
+        """The interface that whoever comes through the VPN comes in by; "" without a VPN."""
+        names = {"wireguard": self.wireguard.interface, "tailscale": "tailscale0"}
+        return {**names, "netbird": "wt0"}.get(self.vpn, "")
+
+    @property
+    def vpn_port(self) -> int:
+        """Where the VPN itself listens, UDP; 0 without a VPN."""
+        ports = {"wireguard": self.wireguard.port, "tailscale": 41641, "netbird": 51820}
+        return ports.get(self.vpn, 0)
 
 
 class Ssh(Section):
@@ -112,18 +152,19 @@ class Docker(Section):
 class Opening(Section):
     """A port that is open, on the hosts themselves and published by containers.
 
-    `sources`: networks, or "cluster" for the cluster's own addresses; empty for everywhere.
+    `sources`: networks; "cluster" for the cluster's own addresses, "vpn" for whoever comes through
+    the declared VPN; empty for everywhere.
     """
 
     port: values.PortRange
     protocol: Literal["tcp", "udp"] = "tcp"
-    sources: tuple[values.SourceOrCluster, ...] = ()
+    sources: tuple[values.SourceOrWord, ...] = ()
 
 
 class Firewall(Section):
     enabled: bool = True
     inbound: Literal["deny", "accept"] = "deny"
-    ssh_sources: tuple[values.Source, ...] = ()
+    ssh_sources: tuple[values.SourceOrVpn, ...] = ()
     web: Literal["cloudflare", "open", "closed", "listed"] = "cloudflare"
     web_sources: tuple[values.Source, ...] = ()
     web_ports: tuple[values.Port, ...] = (80, 443)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import shlex
 
+from pyinfra_swarm.host.packages import INSTALLATION, install
 from pyinfra_swarm.run.converge import Commands, converges, observe, progress, report, script
 from pyinfra_swarm.run.findings import changes, unhandled
-from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.wording import listed
 from pyinfra_swarm.run.writing import write_file
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.updates import plan as updates
 from pyinfra_swarm.updates.facts import Updates
-
-_INSTALLATION = 900
-"""Seconds: a board's first boot may hold apt's lock for minutes."""
 
 
 @converges("updates")
@@ -53,8 +50,7 @@ def unattended(settings: Settings) -> Commands:
         yield script(write_file(updates.CONFIGURATION, updates.configuration_file()))
     if packages:
         progress(f"installing {listed(packages)}")
-        install = program(__file__, "install.sh", packages=" ".join(packages))
-        yield script(install, timeout=_INSTALLATION)
+        yield script(install(packages), timeout=INSTALLATION)
     if start:
         units = shlex.join(start)
         yield script(f"systemctl unmask {units}\nsystemctl enable --now {units}")

@@ -186,10 +186,8 @@ def wait_for(true: Callable[[], bool], what: str, seconds: float = 120) -> None:
 def settings_without(path: Path, *names: str) -> Path:
     """The lab's settings as a file, but for some hosts."""
     values = as_settings(description_of_the_lab())
-    tables = [f"[{name}]\n" + _pairs(values[name]) for name in ("cluster", "ssh", "docker")]
-    tables += [
-        "[[hosts]]\n" + _pairs(host) for host in values["hosts"] if host["name"] not in names
-    ]
+    tables = [f"[{name}]\n" + pairs(values[name]) for name in ("cluster", "ssh", "docker")]
+    tables += ["[[hosts]]\n" + pairs(host) for host in values["hosts"] if host["name"] not in names]
     path.write_text("\n".join(tables))
     return path
 
@@ -202,7 +200,7 @@ def settings_with(path: Path, more: str) -> Path:
     return path
 
 
-def _pairs(table: dict[str, Any]) -> str:
+def pairs(table: dict[str, Any]) -> str:
     return "".join(f"{name} = {json.dumps(value)}\n" for name, value in table.items())
 
 

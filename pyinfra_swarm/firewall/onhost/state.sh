@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints what the firewall has on this host beside its rules, and what is around it.
 # Uses section, show (run/answer), units (run/units), engine_state, ask (engine/api), unconfirmed
-# (rollback/plan).
+# (rollback/plan), login_by (run/login).
 #
 # files, links: paths of its files, and of the links by which its units start at boot.
 # shown_units: its units and those of other firewalls; sshd_config, sshd_drop_ins: sshd's file and
@@ -27,6 +27,12 @@ done
 section ports; sshd -T 2>/dev/null | grep '^port '
 section ufw; [ ! -f /etc/ufw/ufw.conf ] || grep -as '^ENABLED=' /etc/ufw/ufw.conf
 section login; tr '\0' '\n' < /proc/$PPID/environ | grep ^SSH_CONNECTION=
+login_by
+section vpns
+for link in /etc/systemd/system/*.wants/wg-quick@*.service \
+  /etc/systemd/system/*.wants/tailscaled.service /etc/systemd/system/*.wants/netbird.service; do
+  [ ! -h "$link" ] || echo "${link##*/}"
+done
 section bridges
 [ "$(engine_state)" != running ] ||
   ask 'http://localhost/networks?filters=%7B%22driver%22%3A%5B%22bridge%22%5D%7D'

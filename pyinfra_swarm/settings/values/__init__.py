@@ -11,11 +11,15 @@ from pyinfra_swarm.settings.values.addresses import (
     Address,
     Network,
     Networks,
+    OptionalEndpoint,
     OptionalSubnet,
+    OptionalVpnAddress,
     Source,
-    SourceOrCluster,
+    SourceOrVpn,
+    SourceOrWord,
     SshHost,
     Subnet,
+    VpnAddress,
 )
 from pyinfra_swarm.settings.values.applications import (
     Command,
@@ -33,15 +37,17 @@ from pyinfra_swarm.settings.values.applications import (
 )
 from pyinfra_swarm.settings.values.engine import DaemonKey, Json, LogSize, Repository, Version
 from pyinfra_swarm.settings.values.file_paths import BackupFolder, FilePath, KeyPath, UnlockKeyPath
-from pyinfra_swarm.settings.values.keys import Fingerprint, PublicKey, Recipient
+from pyinfra_swarm.settings.values.keys import Fingerprint, PublicKey, Recipient, WireGuardKey
 from pyinfra_swarm.settings.values.names import (
     ClusterName,
     HostName,
+    InterfaceName,
     LabelKey,
     LabelValue,
     Login,
     NetworkName,
     OptionalLogin,
+    PeerName,
     UserName,
 )
 from pyinfra_swarm.settings.values.numbers import (
@@ -71,6 +77,7 @@ __all__ = [
     "Fingerprint",
     "HostName",
     "Identity",
+    "InterfaceName",
     "Json",
     "KeyPath",
     "LabelKey",
@@ -82,11 +89,14 @@ __all__ = [
     "NetworkName",
     "Networks",
     "OptionalDuration",
+    "OptionalEndpoint",
     "OptionalLogin",
     "OptionalPort",
     "OptionalProjectFile",
     "OptionalSubnet",
     "OptionalVariable",
+    "OptionalVpnAddress",
+    "PeerName",
     "Port",
     "PortRange",
     "ProjectFile",
@@ -98,7 +108,8 @@ __all__ = [
     "SecretName",
     "SopsKey",
     "Source",
-    "SourceOrCluster",
+    "SourceOrVpn",
+    "SourceOrWord",
     "SshHost",
     "StackFiles",
     "StackName",
@@ -108,5 +119,7 @@ __all__ = [
     "UserName",
     "Variable",
     "Version",
+    "VpnAddress",
     "Whole",
+    "WireGuardKey",
 ]

@@ -112,8 +112,42 @@ def _source(text: str) -> str:
     return str(network)
 
 
-def _source_or_cluster(text: str) -> str:
-    return text if text == "cluster" else _source(text)
+CLUSTER = "cluster"
+"""The word that stands for the cluster's own addresses among sources."""
+
+VPN = "vpn"
+"""The word that stands for whoever comes through the declared VPN's interface."""
+
+
+VPN_NETWORK, VPN_PORT = "10.202.0.0/24", 51820
+"""What WireGuard has on the hosts where nothing else is declared."""
+
+
+def _source_or_vpn(text: str) -> str:
+    return text if text == VPN else _source(text)
+
+
+def _source_or_word(text: str) -> str:
+    return text if text in (CLUSTER, VPN) else _source(text)
+
+
+def _vpn_address(text: str) -> str:
+    example = 'an address of the VPN\'s own network, such as "10.202.0.1"'
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        raise wrong("is not an IPv4 address", example) from None
+    return str(address)
+
+
+def _endpoint(text: str) -> str:
+    name, colon, port = text.rpartition(":")
+    name = name.removeprefix("[").removesuffix("]") if name.startswith("[") else name
+    if not colon or not _is_host(name) or not re.fullmatch(r"[0-9]{1,5}", port):
+        raise wrong("is not a name or an address with a port", 'such as "home.example.org:51821"')
+    if not 1 <= int(port) <= 65535:
+        raise wrong("has a port that is not within 1 and 65535", f'such as "{name}:51820"')
+    return text
 
 
 def _ssh_host(text: str) -> str:
@@ -154,8 +188,22 @@ OptionalSubnet = Annotated[str, AfterValidator(lambda text: _network(text) if te
 
 Source = Annotated[str, AfterValidator(_source), Field(examples=["192.168.1.0/24"])]
 
-SourceOrCluster = Annotated[
-    str, AfterValidator(_source_or_cluster), Field(examples=["192.168.1.0/24"])
+SourceOrVpn = Annotated[str, AfterValidator(_source_or_vpn), Field(examples=["192.168.1.0/24"])]
+
+SourceOrWord = Annotated[str, AfterValidator(_source_or_word), Field(examples=["192.168.1.0/24"])]
+
+VpnAddress = Annotated[str, AfterValidator(_vpn_address), Field(examples=["10.202.0.100"])]
+
+OptionalVpnAddress = Annotated[
+    str,
+    AfterValidator(lambda text: _vpn_address(text) if text else text),
+    Field(examples=["10.202.0.1"]),
+]
+
+OptionalEndpoint = Annotated[
+    str,
+    AfterValidator(lambda text: _endpoint(text) if text else text),
+    Field(examples=["home.example.org:51821"]),
 ]
 
 SshHost = Annotated[str, AfterValidator(_ssh_host), Field(examples=["rk1.example.org"])]

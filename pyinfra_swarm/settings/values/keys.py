@@ -97,6 +97,19 @@ def _recipient(text: str) -> str:
     return text
 
 
+def _wireguard_key(text: str) -> str:
+    example = "44 characters, as `wg pubkey` prints them; `pyinfra-swarm wireguard add` makes one"
+    try:
+        whole = len(base64.b64decode(text, validate=True)) == 32 and len(text) == 44
+    except (binascii.Error, ValueError):
+        whole = False
+    if not whole:
+        raise wrong("is not a WireGuard public key", example)
+    return text
+
+
+WireGuardKey = Annotated[str, AfterValidator(_wireguard_key)]
+
 PublicKey = Annotated[str, AfterValidator(_public_key), Field(examples=["ssh-ed25519 AAAA… you"])]
 
 Fingerprint = Annotated[str, AfterValidator(_fingerprint)]

@@ -95,6 +95,27 @@ def _network_name(name: str) -> str:
     return name
 
 
+def _interface_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,14}", name):
+        raise wrong(
+            "is not the name of an interface: lower-case letters, digits, _ and -, 15 at most, a "
+            "letter first",
+            '"wg0"',
+        )
+    if re.match(r"lo$|docker|br-|veth|eth|en[opsx]|wl|tailscale|wt[0-9]", name):
+        raise wrong("is what others call their interfaces", '"wg0"')
+    return name
+
+
+def _peer_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+        raise wrong(
+            "is not made of lower-case letters, digits and inner hyphens (63 at most)",
+            f'a name such as "{_slug(name) or "laptop"}"',
+        )
+    return name
+
+
 ClusterName = Annotated[str, AfterValidator(_cluster_name), Field(examples=["home"])]
 
 HostName = Annotated[str, AfterValidator(_host_name), Field(examples=["rk1"])]
@@ -104,6 +125,10 @@ UserName = Annotated[str, AfterValidator(_user), Field(examples=["ubuntu"])]
 Login = Annotated[str, AfterValidator(_login), Field(examples=["ubuntu"])]
 
 OptionalLogin = Annotated[str, AfterValidator(lambda name: _login(name) if name else name)]
+
+InterfaceName = Annotated[str, AfterValidator(_interface_name), Field(examples=["wg0"])]
+
+PeerName = Annotated[str, AfterValidator(_peer_name), Field(examples=["laptop"])]
 
 LabelKey = Annotated[str, AfterValidator(_label_key)]
 

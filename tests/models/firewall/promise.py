@@ -71,10 +71,12 @@ def _reaches_the_host(place: Place, packet: Packet) -> bool:
         return cluster
     if packet.icmp in ICMP_THAT_NETWORKS_NEED.get(packet.protocol, ()) or _dhcp_reply(packet):
         return True
-    if _declared_open(place, packet, packet.port):
+    if packet.protocol == "udp" and packet.port == (place.settings.access.vpn_port or None):
+        return True
+    if _reaches_everything(place, packet) or _declared_open(place, packet, packet.port):
         return True
     if packet.protocol == "tcp" and packet.port in place.ssh_ports:
-        return not firewall.ssh_sources or _from(packet, firewall.ssh_sources)
+        return _may_come_from(packet, firewall.ssh_sources, place)
     if packet.entered in place.docker:
         return True
     if packet.protocol == "tcp" and packet.port in firewall.web_ports:
@@ -90,7 +92,7 @@ def _reaches_a_container(place: Place, packet: Packet) -> bool:
     if not packet.dnat:
         may_be_dockers = packet.leaves.startswith("br-") and not packet.entered.startswith("br-")
         return packet.leaves not in place.docker and not may_be_dockers
-    if _from(packet, place.cluster):
+    if _from(packet, place.cluster) or _reaches_everything(place, packet):
         return True
     if _declared_open(place, packet, packet.asked_port):
         return True
@@ -137,7 +139,18 @@ def _may_come_from(packet: Packet, sources: Sequence[str], place: Place) -> bool
         return True
     if "cluster" in sources and _from(packet, place.cluster):
         return True
-    return _from(packet, [source for source in sources if source != "cluster"])
+    if "vpn" in sources and packet.entered == place.settings.access.vpn_interface:
+        return True
+    return _from(packet, [source for source in sources if source not in ("cluster", "vpn")])
+
+
+def _reaches_everything(place: Place, packet: Packet) -> bool:
+    access = place.settings.access
+    return (
+        access.vpn != ""
+        and access.vpn_reaches == "everything"
+        and packet.entered == access.vpn_interface
+    )
 
 
 def _web(place: Place, packet: Packet) -> bool:

@@ -90,18 +90,20 @@ def generated(place: Place) -> Case:
     return Case(place, rules)
 
 
-def _sources(least: int = 0) -> st.SearchStrategy[list[str]]:
-    return st.lists(st.sampled_from(NETWORKS), min_size=least, max_size=4, unique=True)
+def _sources(least: int = 0, *more: str) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from((*NETWORKS, *more)), min_size=least, max_size=4, unique=True)
 
 
 @st.composite
-def _openings(draw: st.DrawFn) -> dict[str, Any]:
+def _openings(draw: st.DrawFn, *words: str) -> dict[str, Any]:
     first = draw(st.sampled_from(PORTS))
     last = draw(st.sampled_from([first, min(first + 10, 65535), 65535]))
     if any(first <= port <= last for port in SWARMS_OWN):
         first = last = 51820
     sources = draw(
-        st.lists(st.sampled_from((*NETWORKS, "cluster", "cluster")), max_size=3, unique=True)
+        st.lists(
+            st.sampled_from((*NETWORKS, "cluster", "cluster", *words)), max_size=3, unique=True
+        )
     )
     return {
         "port": draw(st.sampled_from([first, str(first)])) if first == last else f"{first}-{last}",
@@ -121,20 +123,23 @@ def cases(draw: st.DrawFn, *, closed: bool = False) -> Case:
     addresses = draw(st.lists(st.sampled_from(ADDRESSES), min_size=2, max_size=5, unique=True))
     roles = ["manager", *(draw(st.sampled_from(["manager", "worker"])) for _ in addresses[1:])]
     web = draw(st.sampled_from(["cloudflare", "open", "closed", "listed"]))
+    vpn = draw(st.sampled_from(["", "", "tailscale", "netbird"]))
+    words = ("vpn", "vpn") if vpn else ()
     declared: dict[str, Any] = {
+        "access": {"vpn": vpn, "vpn_reaches": draw(st.sampled_from(["declared", "everything"]))},
         "hosts": [
             {"name": f"rk{number}", "address": address, "role": role}
             for number, (address, role) in enumerate(zip(addresses, roles, strict=True), 1)
         ],
         "firewall": {
             "inbound": draw(st.sampled_from(["deny"] if closed else ["deny", "deny", "accept"])),
-            "ssh_sources": draw(_sources()),
+            "ssh_sources": draw(_sources(0, *words)),
             "web": web,
             "web_sources": draw(_sources(1)) if web == "listed" else [],
             "web_ports": draw(
                 st.lists(st.sampled_from([80, 443, 22, 8443]), max_size=3, unique=True)
             ),
-            "open": draw(st.lists(_openings(), max_size=3)),
+            "open": draw(st.lists(_openings(*words), max_size=3)),
         },
         "swarm": {"data_path_port": draw(st.sampled_from([4789, 4789, 4790]))},
     }
@@ -193,8 +198,9 @@ def packets(draw: st.DrawFn, place: Place, hooks: Sequence[str] = HOOKS) -> Pack
     firewall = place.settings.firewall
     sources = [
         *borders(place.cluster),
-        *borders([*firewall.ssh_sources, *firewall.web_sources, *place.cloudflare]),
-        *borders([s for o in firewall.open for s in o.sources if s != "cluster"]),
+        *borders([s for s in firewall.ssh_sources if s != "vpn"]),
+        *borders([*firewall.web_sources, *place.cloudflare]),
+        *borders([s for o in firewall.open for s in o.sources if s not in ("cluster", "vpn")]),
         *ELSEWHERE,
     ]
     named = [
@@ -203,12 +209,15 @@ def packets(draw: st.DrawFn, place: Place, hooks: Sequence[str] = HOOKS) -> Pack
         *place.ssh_ports,
         *SWARMS_OWN,
         place.settings.swarm.data_path_port,
+        place.settings.access.vpn_port or 68,
         68,
         546,
         3000,
     ]
     ports = [port + by for port in named for by in (-1, 0, 0, 0, 1) if 1 <= port + by <= 65535]
-    interfaces = [*place.docker, *MADE_LATER, *OTHERS]
+    access = place.settings.access
+    vpns = [access.vpn_interface] * 4 if access.vpn else []
+    interfaces = [*place.docker, *MADE_LATER, *OTHERS, *vpns]
     hook = draw(st.sampled_from(hooks))
     source = draw(st.sampled_from(sources))
     icmp = "icmp" if ip_address(source).version == 4 else "ipv6-icmp"

@@ -73,6 +73,15 @@ KINDS = (
         group="firewall",
     ),
     Kind(
+        "Tailscale's rules above Docker's",
+        *("firewall", "FORWARD (IPv4)", "the whole tailnet reaches every published port"),
+        "iptables -N ts-forward; iptables -A ts-forward -i tailscale0 -j ACCEPT; "
+        "iptables -I FORWARD -j ts-forward",
+        kind="notice",
+        undo="iptables -D FORWARD -j ts-forward; iptables -F ts-forward; iptables -X ts-forward",
+        group="firewall",
+    ),
+    Kind(
         "a stale range list",
         *("firewall", "web ranges", "9 days ago"),
         "touch -d '9 days ago' /var/lib/pyinfra-swarm/web-ranges/ipv4",

@@ -238,7 +238,7 @@ class TestOurJumps:
         )
 
     def test_a_foreign_rule_above_docker_user_is_the_owners(self) -> None:
-        rule = "-i tailscale0 -j ACCEPT"
+        rule = "-i home0 -j ACCEPT"
         said = the_one(with_chains("ipv4", FORWARD=(rule, "-j DOCKER-USER")), Notice)
         assert said == (
             "FORWARD (IPv4): a rule above DOCKER-USER lets packets pass unfiltered "

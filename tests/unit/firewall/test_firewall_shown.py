@@ -48,6 +48,8 @@ def test_a_host_as_declared_is_shown_with_its_rules_under_speaking_names() -> No
         "interfaces": CONVERGED.interfaces.to_json(),
         "sshd listens on": [22],
         "this login comes from": "192.168.1.50",
+        "this login comes by": "unknown",
+        "VPNs that start at boot": [],
         "other firewalls": ["nftables"],
         "waits for a confirmation": True,
     }

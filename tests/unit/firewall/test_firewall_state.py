@@ -70,6 +70,8 @@ SECTIONS = {
     "ports": "port 22\nport 2022",
     "ufw": "ENABLED=no",
     "login": "SSH_CONNECTION=192.168.1.50 50000 192.168.1.11 22",
+    "login_by": "192.168.1.50 dev eth0 src 192.168.1.11 uid 0 \\    cache",
+    "vpns": "wg-quick@wg0.service",
     "interfaces": "docker br-fedcba987654\noutside br-lan\noutside eth0",
     "bridges": json.dumps(NETWORKS),
     "now": "1000000",
@@ -99,7 +101,8 @@ def test_a_host_with_our_firewall() -> None:
     assert host.bridges == ("br-fedcba987654", "docker0", "web0")
     assert host.interfaces == Interfaces(("br-fedcba987654",), ("br-lan", "eth0"))
     assert host.ssh_ports == (22, 2022)
-    assert host.login_from == "192.168.1.50"
+    assert (host.login_from, host.login_by) == ("192.168.1.50", "eth0")
+    assert host.vpns_at_boot == ("wg-quick@wg0.service",)
     assert host.others == ()
     assert not host.unconfirmed
     assert host.web.age == 2000

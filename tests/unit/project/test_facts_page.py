@@ -95,6 +95,8 @@ TRUE: dict[str, dict[str, Any]] = {
         "docker waits for it": True,
         "sshd listens on": [22],
         "this login comes from": "192.168.77.1",
+        "this login comes by": "eth0",
+        "VPNs that start at boot": [],
         "waits for a confirmation": False,
     },
     "facts.firewall.Tables": {
@@ -166,6 +168,13 @@ TRUE: dict[str, dict[str, Any]] = {
     "facts.swarm.UnlockKey": {},  # a hash: nothing is known of it but its shape
     "facts.managed.Files": {"files.0": "/etc/docker/daemon.json"},
     "facts.updates.Updates": {"reboot_required": False},
+    "facts.vpn.State": {
+        "running": {},
+        "addresses.eth0.0": "192.168.77.11/24",
+        "login_from": "192.168.77.1",
+        "login_by": "eth0",
+        "tailscale": None,
+    },
 }
 """What was so on the host when it was recorded, as the lab had made it; by path."""
 

@@ -19,7 +19,7 @@ UNCOMMENTED = re.sub(r"^#(?=\[\[|[a-z_]+ = )", "", TEXT, flags=re.MULTILINE)
 EVERYTHING = tomllib.loads(UNCOMMENTED)
 
 SAMPLES = {
-    *("hosts", "access.admins", "firewall.open", "networks.overlays"),
+    *("hosts", "access.admins", "access.wireguard.peers", "firewall.open", "networks.overlays"),
     *("secrets", "configs", "stacks"),
 }
 """Shown with an example in place of their default."""
@@ -34,7 +34,8 @@ def test_it_is_four_boards_as_it_stands() -> None:
 
 def test_it_also_holds_with_every_optional_line_in_force_and_a_real_key() -> None:
     blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)
-    Settings(**tomllib.loads(UNCOMMENTED.replace("AAAA…", base64.b64encode(blob).decode())))
+    text = UNCOMMENTED.replace("AAAA…", base64.b64encode(blob).decode())
+    Settings(**tomllib.loads(text.replace('"…="', f'"{base64.b64encode(bytes(32)).decode()}"')))
 
 
 def test_its_placeholder_for_a_key_is_refused_so_that_nobody_loses_theirs_to_it() -> None:

@@ -1,0 +1,16 @@
+#!/bin/sh
+# After a rollback: each interface is as its restored configuration says, or gone.
+#
+# interfaces: the names, with blanks in between; folder: where their configurations are.
+: "${interfaces?}" "${folder?}"
+# All of them first: one that goes may listen where another one did before.
+for interface in $interfaces; do
+  systemctl stop "wg-quick@$interface.service" 2>/dev/null || :
+  [ ! -e "/sys/class/net/$interface" ] || ip link delete dev "$interface"
+  systemctl reset-failed "wg-quick@$interface.service" 2>/dev/null || :
+done
+code=0
+for interface in $interfaces; do
+  [ ! -e "$folder/$interface.conf" ] || systemctl start "wg-quick@$interface.service" || code=1
+done
+exit $code

@@ -1,0 +1,6 @@
+#!/bin/sh
+# Takes an interface down, for good. interface: its name; config: the path of its configuration.
+: "${interface?}" "${config?}"
+systemctl --quiet disable --now "wg-quick@$interface.service" 2>/dev/null || :
+[ ! -e "/sys/class/net/$interface" ] || ip link delete dev "$interface"
+rm -f "$config"

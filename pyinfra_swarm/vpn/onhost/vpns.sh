@@ -1,0 +1,51 @@
+#!/bin/sh
+# Prints what this host has of VPNs. A private key is read, compared, and never printed.
+# Uses section (run/answer), login_by (run/login), unconfirmed (rollback/plan).
+#
+# folder: where WireGuard's configurations are; mark: the first line of one of ours.
+# shellcheck disable=SC3013
+: "${folder?}" "${mark?}"
+section tools
+! command -v wg-quick >/dev/null || echo tools
+if [ -e /sys/module/wireguard ] || modprobe -nq wireguard 2>/dev/null; then echo kernel; fi
+! command -v wireguard-go >/dev/null || echo userspace
+section configs
+for file in "$folder"/*.conf; do
+  [ -f "$file" ] || continue
+  name=${file##*/} name=${name%.conf} line='' own=no
+  IFS= read -r line < "$file"
+  if [ "$line" != "$mark" ]; then echo "foreign $name"; continue; fi
+  inside=$(sed -n 's/^PrivateKey = //p' "$file")
+  if [ -n "$inside" ] && [ -f "$folder/$name.key" ] &&
+    [ "$inside" = "$(cat "$folder/$name.key")" ]; then own=yes; fi
+  total=$(sed '/^PrivateKey = /d' "$file" | sha256sum)
+  echo "ours $name ${total%% *} $own $(stat -c '%a %U' "$file")"
+done
+section keys
+for file in "$folder"/*.key; do
+  [ -f "$file" ] || continue
+  name=${file##*/}
+  echo "${name%.key} $(stat -c '%a %U' "$file") $(wg pubkey < "$file" 2>/dev/null)"
+done
+section starts
+for link in /etc/systemd/system/*.wants/wg-quick@*.service; do
+  [ -h "$link" ] || continue
+  name=${link##*/wg-quick@}
+  echo "${name%.service}"
+done
+section running
+for name in $(wg show interfaces 2>/dev/null); do
+  # Not “dump”: its first line is the private key.
+  echo "$name key $(wg show "$name" public-key)"
+  echo "$name port $(wg show "$name" listen-port)"
+  wg show "$name" allowed-ips | while read -r peer from; do echo "$name peer $peer $from"; done
+done
+section addresses; ip -o addr show
+section login; tr '\0' '\n' < /proc/$PPID/environ | sed -n 's/^SSH_CONNECTION=//p'
+login_by
+section tailscale
+if [ -S /run/tailscale/tailscaled.sock ] && command -v tailscale >/dev/null; then
+  echo runs
+  timeout 5 tailscale debug prefs 2>/dev/null
+fi
+if unconfirmed; then section unconfirmed; fi

@@ -1,0 +1,291 @@
+"""What differs between the declared VPN and a host's, and what other VPNs let through.
+
+A private key is made on the host. Its public half is all that is ever seen of it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyinfra_swarm.rollback.plan import rolled_back_first
+from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.run.wording import listed
+from pyinfra_swarm.vpn import wireguard
+from pyinfra_swarm.vpn.state import PRIVATE, Running, Vpns
+from pyinfra_swarm.vpn.wireguard import Wanted, config_path, key_path, unit
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings import Settings
+
+PACKAGE = "wireguard-tools"
+
+_MESH = {"tailscale0": "Tailscale", "wt0": "NetBird"}
+"""The interfaces of VPNs that are set up by others."""
+
+
+@dataclass(frozen=True)
+class Install(Change):
+    """wireguard-tools is installed."""
+
+
+@dataclass(frozen=True)
+class MakeKey(Change):
+    """The host makes its private key, or takes back the one that its interface still has."""
+
+
+@dataclass(frozen=True)
+class Protect(Change):
+    """The private key is readable for root alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apply(Change):
+    """The configuration is written, read, and brought up at boot.
+
+    restart: the interface is taken down for a moment; else it only reads its peers anew.
+    """
+
+    restart: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remove(Change):
+    """An interface of ours goes, with its configuration and its key."""
+
+    interface: str
+
+
+def plan(settings: Settings, name: str, seen: Vpns) -> list[Finding]:
+    """What differs on the host of this name, most important first."""
+    declared = wireguard.wanted(settings, name)
+    refused = [*_node_address(settings, name, seen)]
+    if declared:
+        refused += _refusals(declared, seen)
+    if any(isinstance(one, Refusal) for one in refused):
+        return refused
+    found: list[Finding] = [*refused, *_undeclared(declared, seen)]
+    if declared:
+        found += _differences(declared, seen)
+    if seen.unconfirmed:
+        found.insert(0, rolled_back_first("VPN"))
+    return [*found, *_mesh_vpns(settings, seen)]
+
+
+def plan_removal(seen: Vpns) -> list[Finding]:
+    """Everything of WireGuard that is ours, to be taken off a host."""
+    return [*_undeclared(None, seen)]
+
+
+# WireGuard
+# ---------
+
+
+def _refusals(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
+    name = declared.interface
+    if name in seen.foreign:
+        yield Refusal(
+            config_path(name),
+            "is there already, and was not written by these deploys; it is left alone",
+            remedy="Declare another name as access.wireguard.interface, or move the file away "
+            f"(`wg-quick down {name}` first) and run again: the host then makes a new key",
+        )
+    elif name in {*seen.addresses, *seen.running} and name not in {*seen.configs, *seen.keys}:
+        yield Refusal(
+            name,
+            "is an interface of somebody else's on this host",
+            found=", ".join(seen.addresses.get(name, ())),
+            remedy="Declare another name as access.wireguard.interface; or, if nobody needs it, "
+            f"`ip link delete dev {name}` on the host",
+        )
+    for other, running in seen.running.items():
+        if other != name and other not in seen.configs and running.port == declared.port:
+            yield Refusal(
+                "access.wireguard.port",
+                f"another WireGuard interface, {other}, listens there",
+                found=str(running.port),
+                remedy="Declare another port as access.wireguard.port",
+            )
+    if not seen.kernel and not seen.userspace:
+        yield Refusal(
+            "WireGuard",
+            "this host's kernel does not have it",
+            expected="the module wireguard",
+            remedy="Boot the distribution's own kernel; or install wireguard-go, which does "
+            "without, more slowly: `apt install wireguard-go`",
+        )
+
+
+def _differences(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
+    name = declared.interface
+    if not seen.tools:
+        yield Install(PACKAGE, "is not installed", expected="installed", found="missing")
+    key = seen.keys.get(name)
+    if key is None or (not key.public and seen.tools):
+        reason = "there is none yet: the host makes it, and it stays there"
+        if key is not None:
+            reason = "is no key"
+        elif name in seen.running:
+            reason = "the file is gone; the interface still has the key, which is written back"
+        yield MakeKey("WireGuard private key", reason)
+    elif key.access != PRIVATE:
+        yield Protect(
+            key_path(name),
+            "others may read this host's private key; consider a new one (docs/vpn.md)",
+            expected=PRIVATE,
+            found=key.access,
+        )
+    yield from _configuration(declared, seen)
+    yield from _interface(declared, seen)
+
+
+def _configuration(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
+    path = config_path(declared.interface)
+    config = seen.configs.get(declared.interface)
+    if config is None:
+        yield Apply(path, "is missing", expected="as declared", restart=True)
+    elif config.access != PRIVATE:
+        yield Apply(
+            path,
+            "others may read the private key in it; consider a new one (docs/vpn.md)",
+            expected=PRIVATE,
+            found=config.access,
+        )
+    elif not config.own_key:
+        yield Apply(path, "has not this host's own private key", restart=True)
+    elif config.sum != declared.sum:
+        yield Apply(path, "is not as declared")
+
+
+def _interface(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
+    name = declared.interface
+    running = seen.running.get(name)
+    if running is None:
+        yield Apply(name, "is not up", expected="up", found="down", restart=True)
+    else:
+        if declared.address not in seen.addresses.get(name, ()):
+            yield Apply(
+                f"{name} address",
+                "the host has another one in the VPN",
+                expected=declared.address,
+                found=", ".join(seen.addresses.get(name, ())) or "none",
+                restart=True,
+            )
+        if running.port != declared.port:
+            yield Apply(
+                f"{name} port",
+                "it listens elsewhere",
+                expected=str(declared.port),
+                found=str(running.port),
+            )
+        key = seen.keys.get(name)
+        if key and key.public and running.public_key != key.public:
+            yield Apply(f"{name} key", "it runs with another key than the host's own", restart=True)
+        yield from _peers(declared, running)
+    if name not in seen.starts:
+        yield Apply(unit(name), "is not started at boot", expected="enabled", found="disabled")
+
+
+def _peers(declared: Wanted, running: Running) -> Iterator[Finding]:
+    known = {peer.public_key: peer for peer in declared.peers}
+    missing = [peer.name for key, peer in known.items() if key not in running.peers]
+    if missing:
+        yield Apply(
+            f"{declared.interface} peers",
+            f"{listed(missing)} {'is' if len(missing) == 1 else 'are'} declared, and cannot come "
+            "in yet",
+        )
+    for key, sources in running.peers.items():
+        if key not in known:
+            yield Apply(
+                f"{declared.interface} peers",
+                "one that is not declared may come in",
+                expected="gone",
+                found=f"{key} as {sources}",
+            )
+        elif sources != f"{known[key].address}/32":
+            yield Apply(
+                f"{declared.interface} peers",
+                f"{known[key].name} may come in as another",
+                expected=f"{known[key].address}/32",
+                found=sources,
+            )
+
+
+def _undeclared(declared: Wanted | None, seen: Vpns) -> Iterator[Finding]:
+    """Interfaces of ours that are not declared: none is, or another one."""
+    for name in seen.configs:
+        if declared and name == declared.interface:
+            continue
+        if seen.login_by == name:
+            yield Refusal(
+                name,
+                "is not declared any more, and this run comes through it",
+                remedy="Give the host its address outside of the VPN as ssh_host, and run again",
+            )
+        else:
+            yield Remove(name, "is not declared any more", expected="gone", interface=name)
+
+
+# Others
+# ------
+
+
+def _node_address(settings: Settings, name: str, seen: Vpns) -> Iterator[Finding]:
+    """The swarm's own traffic, which is encrypted already, would go through the VPN."""
+    address = settings.host(name).address
+    for interface, found in seen.addresses.items():
+        through_vpn = interface in _MESH or interface in seen.running
+        if not through_vpn or address not in [one.partition("/")[0] for one in found]:
+            continue
+        what = f"address of {name}"
+        if settings.networks.mtu:
+            yield Notice(
+                what,
+                f"is on {interface}, a VPN: overlay networks are encrypted twice, and slow",
+                found=address,
+                remedy="Better: an address in the hosts' own network",
+            )
+        else:
+            yield Refusal(
+                what,
+                f"is on {interface}, a VPN, whose packets are smaller: those of overlay networks "
+                "would be lost or torn apart",
+                found=address,
+                remedy="Declare the host's address in its own network; or set networks.mtu to that "
+                "of the VPN (1280 for Tailscale and NetBird)",
+            )
+
+
+def _mesh_vpns(settings: Settings, seen: Vpns) -> Iterator[Finding]:
+    kinds = {"Tailscale": "tailscale", "NetBird": "netbird"}
+    for interface, title in _MESH.items():
+        here = interface in seen.addresses
+        declared = settings.access.vpn == kinds[title]
+        if declared and not here:
+            yield Notice(
+                interface,
+                f"{title} is declared as the VPN, and has no interface on this host",
+                remedy=f"Set {title} up on it; these deploys do not",
+            )
+    tailscale = seen.tailscale
+    if tailscale is None:
+        return
+    if tailscale.ssh:
+        yield Notice(
+            "Tailscale SSH",
+            "answers on port 22 of the tailnet in place of sshd: the tailnet's own policies decide "
+            "who gets in, and what is said here of sshd does not hold there",
+            remedy="`tailscale set --ssh=false`, unless that is meant",
+        )
+    if tailscale.netfilter == "on" and settings.access.vpn_reaches != "everything":
+        yield Notice(
+            "Tailscale netfilter mode",
+            "it puts its own rules above the managed ones whenever it starts: the tailnet then "
+            "reaches every port of this host, published ones among them",
+            expected="nodivert",
+            found="on",
+            remedy="`tailscale set --netfilter-mode=nodivert`; or, if that is meant, declare "
+            'access.vpn = "tailscale" and access.vpn_reaches = "everything"',
+        )

@@ -1,0 +1,111 @@
+"""What a host says of VPNs, as `wg`, `ip` and `tailscale` print it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pyinfra_swarm.vpn.facts import State, parse
+from pyinfra_swarm.vpn.state import Config, Key, Running, Tailscale, Vpns
+from tests.tools.answers import sections
+from tests.unit.vpn.vpn_examples import key
+
+SUM = "5f" * 32
+SAID = f"""
+#> tools
+tools
+kernel
+#> configs
+ours wg0 {SUM} yes 600 root
+foreign home
+#> keys
+wg0 600 root {key(7)}
+#> starts
+wg0
+#> running
+wg0 key {key(7)}
+wg0 port 51820
+wg0 peer {key(1)} 10.202.0.100/32
+wg0 peer {key(2)} (none)
+home key (none)
+home port 1234
+#> addresses
+1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever
+2: eth0@if9    inet 192.168.1.11/24 brd 192.168.1.255 scope global eth0
+2: eth0@if9    inet6 fe80::1/64 scope link
+7: wg0    inet 10.202.0.1/24 scope global wg0
+#> login
+10.202.0.100 40222 10.202.0.1 22
+#> login_by
+10.202.0.100 dev wg0 src 10.202.0.1 uid 0 \\    cache
+#> tailscale
+"""
+
+
+def test_all_of_it() -> None:
+    assert parse(sections(SAID)) == Vpns(
+        tools=True,
+        kernel=True,
+        userspace=False,
+        configs={"wg0": Config(SUM, "600 root", own_key=True)},
+        foreign=("home",),
+        keys={"wg0": Key("600 root", key(7))},
+        starts=("wg0",),
+        running={
+            "wg0": Running(key(7), 51820, {key(1): "10.202.0.100/32", key(2): "(none)"}),
+            "home": Running("(none)", 1234),
+        },
+        addresses={
+            "lo": ("127.0.0.1/8",),
+            "eth0": ("192.168.1.11/24", "fe80::1/64"),
+            "wg0": ("10.202.0.1/24",),
+        },
+        login_from="10.202.0.100",
+        login_by="wg0",
+    )
+
+
+def test_a_host_with_nothing_of_it() -> None:
+    names = [
+        "tools",
+        "configs",
+        "keys",
+        "starts",
+        "running",
+        "addresses",
+        "login",
+        "login_by",
+        "tailscale",
+    ]
+    assert parse(sections("".join(f"\n#> {name}\n" for name in names))) == Vpns()
+
+
+def test_a_key_without_a_public_half_is_none() -> None:
+    said = SAID.replace(f"wg0 600 root {key(7)}\n", "wg0 644 ubuntu \n")
+    assert parse(sections(said)).keys == {"wg0": Key("644 ubuntu", "")}
+
+
+@pytest.mark.parametrize(
+    ("prefs", "meant"),
+    [
+        ('{"NetfilterMode": 2, "RunSSH": true}', Tailscale("on", True)),
+        ('{\n\t"RunSSH": false,\n\t"NetfilterMode": 1\n}', Tailscale("nodivert", False)),
+        ('{"NetfilterMode": 0}', Tailscale("off", None)),
+        ('{"NetfilterMode": 9, "RunSSH": "yes"}', Tailscale(None, None)),
+        ("failed to connect to local tailscaled", Tailscale(None, None)),
+        ("[]", Tailscale(None, None)),
+        ("", Tailscale(None, None)),
+    ],
+)
+def test_what_tailscale_says_of_itself(prefs: str, meant: Tailscale) -> None:
+    assert parse(sections(f"{SAID}runs\n{prefs}\n")).tailscale == meant
+
+
+def test_the_script_never_asks_for_what_holds_the_private_key() -> None:
+    """`wg show … dump`, `wg showconf`, and a configuration printed whole."""
+    script = State().script()
+    assert not re.search(r"^[^#]*dump", script, re.MULTILINE)
+    assert "showconf" not in script
+    assert "private-key" not in script
+    assert 'cat "$file"' not in script

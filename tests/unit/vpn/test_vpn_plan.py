@@ -1,0 +1,308 @@
+"""Every way in which a host's VPN can differ from what is declared, in its own words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.vpn.plan import Apply, Install, MakeKey, Protect, Remove, plan, plan_removal
+from pyinfra_swarm.vpn.state import Config, Key, Running, Tailscale, Vpns
+from pyinfra_swarm.vpn.wireguard import wanted
+from tests.builders import declared
+from tests.unit.vpn.vpn_examples import (
+    CONVERGED,
+    LAPTOP,
+    OWN,
+    PHONE,
+    SETTINGS,
+    WANTED,
+    config,
+    key,
+    running,
+    settings,
+)
+
+NO_VPN = declared()
+FRESH = replace(
+    CONVERGED,
+    tools=False,
+    configs={},
+    keys={},
+    starts=(),
+    running={},
+    addresses={"eth0": ("192.168.1.11/24",)},
+)
+
+
+def the_one(seen: Vpns, kind: type[Finding] = Apply) -> str:
+    """The only finding, as a person reads it."""
+    found = plan(SETTINGS, "rk1", seen)
+    assert len(found) == 1, "\n".join(each.sentence() for each in found)
+    assert isinstance(found[0], kind)
+    return found[0].sentence()
+
+
+def restarts(seen: Vpns) -> bool:
+    return any(isinstance(f, Apply) and f.restart for f in plan(SETTINGS, "rk1", seen))
+
+
+def test_a_host_that_is_as_declared_is_left_alone() -> None:
+    assert plan(SETTINGS, "rk1", CONVERGED) == []
+
+
+def test_a_host_without_a_vpn_and_none_declared_is_left_alone() -> None:
+    assert plan(NO_VPN, "rk1", FRESH) == []
+    assert plan_removal(FRESH) == []
+
+
+def test_a_fresh_host_gets_all_of_it() -> None:
+    found = plan(SETTINGS, "rk1", FRESH)
+    assert [type(one) for one in found] == [Install, MakeKey, Apply, Apply, Apply]
+    assert "the host makes it, and it stays there" in found[1].sentence()
+    assert restarts(FRESH)
+
+
+class TestTheConfiguration:
+    def test_it_has_all_but_the_private_key(self) -> None:
+        assert WANTED is not None
+        assert f"{WANTED.head}\n{WANTED.body}\n" == (
+            "# Written by pyinfra-swarm from cluster.toml; changes here are overwritten.\n"
+            "[Interface]\n"
+            "Address = 10.202.0.1/24\n"
+            "ListenPort = 51820\n"
+            "\n"
+            "# laptop\n"
+            "[Peer]\n"
+            f"PublicKey = {key(1)}\n"
+            "AllowedIPs = 10.202.0.100/32\n"
+            "\n"
+            "# phone\n"
+            "[Peer]\n"
+            f"PublicKey = {key(2)}\n"
+            "AllowedIPs = 10.202.0.101/32\n"
+        )
+
+    def test_the_order_in_which_peers_are_declared_makes_no_difference(self) -> None:
+        assert wanted(settings(peers=[PHONE, LAPTOP]), "rk1") == WANTED
+
+    def test_each_host_has_its_own_address(self) -> None:
+        other = wanted(SETTINGS, "rk2")
+        assert other is not None
+        assert other.address == "10.202.0.2/24"
+
+    def test_another_content_is_written_without_a_restart(self) -> None:
+        seen = config(sum="0" * 64)
+        assert the_one(seen) == "/etc/wireguard/wg0.conf: is not as declared"
+        assert not restarts(seen)
+
+    def test_one_that_others_may_read(self) -> None:
+        said = the_one(config(access="644 root"))
+        assert said == (
+            "/etc/wireguard/wg0.conf: others may read the private key in it; consider a new one "
+            "(docs/vpn.md) (644 root → 600 root)"
+        )
+
+    def test_one_with_another_private_key_takes_the_interface_down_for_a_moment(self) -> None:
+        seen = config(own_key=False)
+        assert the_one(seen).endswith("has not this host's own private key")
+        assert restarts(seen)
+
+    def test_one_that_is_gone(self) -> None:
+        assert the_one(replace(CONVERGED, configs={})).startswith(
+            "/etc/wireguard/wg0.conf: is missing"
+        )
+
+    def test_one_of_somebody_elses_is_never_overwritten(self) -> None:
+        seen = replace(CONVERGED, configs={}, foreign=("wg0",))
+        said = the_one(seen, Refusal)
+        assert "was not written by these deploys; it is left alone" in said
+        assert "Declare another name as access.wireguard.interface" in said
+
+    def test_one_of_somebody_elses_with_another_name_is_their_own_affair(self) -> None:
+        assert plan(SETTINGS, "rk1", replace(CONVERGED, foreign=("wg7",))) == []
+
+
+class TestTheKey:
+    def test_one_that_others_may_read(self) -> None:
+        said = the_one(replace(CONVERGED, keys={"wg0": Key("640 root", OWN)}), Protect)
+        assert "others may read this host's private key" in said
+
+    def test_one_that_is_gone_is_taken_back_from_the_interface(self) -> None:
+        seen = replace(CONVERGED, keys={})
+        assert "the interface still has the key" in the_one(seen, MakeKey)
+
+    def test_a_file_that_is_no_key(self) -> None:
+        seen = replace(CONVERGED, keys={"wg0": Key("600 root", "")})
+        assert "is no key" in the_one(seen, MakeKey)
+
+    def test_without_the_tools_nobody_knows_whether_it_is_one(self) -> None:
+        seen = replace(CONVERGED, tools=False, keys={"wg0": Key("600 root", "")})
+        assert [type(one) for one in plan(SETTINGS, "rk1", seen)] == [Install]
+
+    def test_an_interface_that_runs_with_another(self) -> None:
+        seen = running(public_key=key(9))
+        assert the_one(seen).startswith("wg0 key: it runs with another key")
+        assert restarts(seen)
+
+
+class TestTheInterface:
+    def test_down(self) -> None:
+        seen = replace(CONVERGED, running={}, addresses={"eth0": ("192.168.1.11/24",)})
+        assert the_one(seen) == "wg0: is not up (down → up)"
+        assert restarts(seen)
+
+    def test_another_address(self) -> None:
+        addresses = {**CONVERGED.addresses, "wg0": ("10.202.0.9/24",)}
+        seen = replace(CONVERGED, addresses=addresses)
+        assert "(10.202.0.9/24 → 10.202.0.1/24)" in the_one(seen)
+        assert restarts(seen)
+
+    def test_another_port(self) -> None:
+        seen = running(port=1234)
+        assert the_one(seen) == "wg0 port: it listens elsewhere (1234 → 51820)"
+        assert not restarts(seen)
+
+    def test_not_started_at_boot(self) -> None:
+        assert the_one(replace(CONVERGED, starts=())) == (
+            "wg-quick@wg0.service: is not started at boot (disabled → enabled)"
+        )
+
+
+class TestPeers:
+    def test_one_that_is_missing(self) -> None:
+        said = the_one(running(peers={key(1): "10.202.0.100/32"}))
+        assert said == "wg0 peers: phone is declared, and cannot come in yet"
+
+    def test_one_that_is_not_declared(self) -> None:
+        peers = {**CONVERGED.running["wg0"].peers, key(5): "10.202.0.200/32"}
+        said = the_one(running(peers=peers))
+        assert "one that is not declared may come in" in said
+        assert f"({key(5)} as 10.202.0.200/32 → gone)" in said
+
+    def test_one_that_comes_in_as_another(self) -> None:
+        peers = {**CONVERGED.running["wg0"].peers, key(1): "0.0.0.0/0"}
+        assert "laptop may come in as another (0.0.0.0/0 → 10.202.0.100/32)" in the_one(
+            running(peers=peers)
+        )
+
+    def test_their_changes_do_not_take_the_interface_down(self) -> None:
+        assert not restarts(running(peers={}))
+
+
+class TestWhatIsRefused:
+    def test_a_kernel_without_it(self) -> None:
+        assert "this host's kernel does not have it" in the_one(
+            replace(CONVERGED, kernel=False), Refusal
+        )
+
+    def test_not_one_that_has_the_program_instead(self) -> None:
+        assert plan(SETTINGS, "rk1", replace(CONVERGED, kernel=False, userspace=True)) == []
+
+    def test_an_interface_that_somebody_else_has_made(self) -> None:
+        seen = replace(FRESH, addresses={**FRESH.addresses, "wg0": ("10.0.0.1/24",)})
+        assert "somebody else's on this host (found 10.0.0.1/24)" in the_one(seen, Refusal)
+        seen = replace(FRESH, running={"wg0": Running(key(9), 1)})
+        assert "somebody else's" in the_one(seen, Refusal)
+
+    def test_not_another_one_that_listens_elsewhere(self) -> None:
+        more = {**CONVERGED.running, "wg9": Running(key(8), 51821)}
+        assert plan(SETTINGS, "rk1", replace(CONVERGED, running=more)) == []
+
+    def test_a_port_where_another_one_listens(self) -> None:
+        more = {**CONVERGED.running, "wg9": Running(key(8), 51820)}
+        assert "another WireGuard interface, wg9, listens there" in the_one(
+            replace(CONVERGED, running=more), Refusal
+        )
+
+
+class TestWhatIsNotDeclaredAnyMore:
+    def test_it_goes(self) -> None:
+        [found] = plan(NO_VPN, "rk1", CONVERGED)
+        assert isinstance(found, Remove)
+        assert found.interface == "wg0"
+
+    def test_not_under_the_feet_of_the_run_that_comes_through_it(self) -> None:
+        [found] = plan(NO_VPN, "rk1", replace(CONVERGED, login_by="wg0"))
+        assert isinstance(found, Refusal)
+        assert "this run comes through it" in found.sentence()
+
+    def test_another_interface_takes_its_place(self) -> None:
+        found = plan(settings(interface="wg1"), "rk1", CONVERGED)
+        assert [type(one) for one in found] == [Remove, MakeKey, Apply, Apply, Apply]
+
+    def test_what_another_has_left_on_the_port_is_no_refusal_when_it_is_ours(self) -> None:
+        found = plan(settings(interface="wg1"), "rk1", CONVERGED)
+        assert not [one for one in found if isinstance(one, Refusal)]
+
+    def test_a_reset_takes_all_of_ours_and_nobody_elses(self) -> None:
+        seen = replace(CONVERGED, foreign=("wg7",), configs={**CONVERGED.configs, "wg3": OTHER})
+        names = {one.interface for one in plan_removal(seen) if isinstance(one, Remove)}
+        assert names == {"wg0", "wg3"}
+
+
+OTHER = Config("0" * 64, "600 root", own_key=True)
+
+
+def test_an_earlier_change_is_undone_first() -> None:
+    found = plan(SETTINGS, "rk1", replace(CONVERGED, unconfirmed=True))
+    assert isinstance(found[0], Change)
+    assert found[0].sentence().startswith("VPN: an earlier change was never confirmed")
+
+
+class TestNodeAddressesOnAVpn:
+    SEEN = replace(FRESH, addresses={"tailscale0": ("192.168.1.11/32",)})
+
+    def test_without_a_declared_mtu_it_is_refused(self) -> None:
+        [found] = plan(NO_VPN, "rk1", self.SEEN)
+        assert isinstance(found, Refusal)
+        assert "networks.mtu" in found.sentence()
+
+    def test_with_one_it_is_named(self) -> None:
+        [found] = plan(declared(networks={"mtu": 1280}), "rk1", self.SEEN)
+        assert isinstance(found, Notice)
+        assert "encrypted twice" in found.sentence()
+
+    def test_an_interface_of_wireguards_counts_whatever_it_is_called(self) -> None:
+        seen = replace(
+            FRESH,
+            addresses={"home": ("192.168.1.11/24",)},
+            running={"home": Running(key(3), 1)},
+        )
+        assert isinstance(plan(NO_VPN, "rk1", seen)[0], Refusal)
+
+    def test_another_hosts_address_does_not(self) -> None:
+        assert plan(NO_VPN, "rk2", self.SEEN) == []
+
+
+class TestTailscale:
+    def test_its_ssh_is_named(self) -> None:
+        [found] = plan(NO_VPN, "rk1", replace(FRESH, tailscale=Tailscale("nodivert", True)))
+        assert isinstance(found, Notice)
+        assert "in place of sshd" in found.sentence()
+
+    @pytest.mark.parametrize("mode", ["off", "nodivert", None])
+    def test_a_mode_that_leaves_the_order_alone_is_quiet(self, mode: str | None) -> None:
+        assert plan(NO_VPN, "rk1", replace(FRESH, tailscale=Tailscale(mode, False))) == []
+
+    def test_its_own_rules_above_ours_are_named(self) -> None:
+        [found] = plan(NO_VPN, "rk1", replace(FRESH, tailscale=Tailscale("on", False)))
+        assert "--netfilter-mode=nodivert" in found.sentence()
+
+    def test_unless_that_is_declared(self) -> None:
+        settings = declared(access={"vpn": "tailscale", "vpn_reaches": "everything"})
+        seen = replace(
+            FRESH,
+            addresses={**FRESH.addresses, "tailscale0": ("100.64.0.7/32",)},
+            tailscale=Tailscale("on", False),
+        )
+        assert plan(settings, "rk1", seen) == []
+
+    @pytest.mark.parametrize(
+        ("vpn", "interface"), [("tailscale", "tailscale0"), ("netbird", "wt0")]
+    )
+    def test_a_declared_one_that_is_not_there(self, vpn: str, interface: str) -> None:
+        [found] = plan(declared(access={"vpn": vpn}), "rk1", FRESH)
+        assert isinstance(found, Notice)
+        assert found.what == interface
