@@ -6,9 +6,10 @@ READY := $(VENV)/ready
 LAB_PACKAGES := user-mode-linux mmdebstrap iptables iproute2 e2fsprogs openssh-client tcpdump \
   apt-utils dpkg-dev gpg gpg-agent gpgv sqv busybox-static curl systemd wireguard-tools wireguard-go \
   $(shell grep -qsw amx_tile /proc/cpuinfo && echo gcc) # lab/xstate.c
+KERNEL_PACKAGES := bc bison flex gcc libc6-dev libelf-dev make xz-utils
 BROWSER_PACKAGES := chromium fonts-dejavu-core
 
-.PHONY: help install system browser check check-newest-pyinfra test unit netns engines mutation lifecycle demo bench lab-up lab-down clean package
+.PHONY: help install system browser kernel-packages check check-newest-pyinfra test unit netns engines mutation lifecycle demo bench lab-up lab-kernel lab-down clean package
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +20,7 @@ demo: $(READY) ## bring up four hosts, build the cluster on them, show it
 test: $(READY) browser ## everything that must pass (about 20 minutes)
 	@$(BIN)/python tests/run.py test
 
-lifecycle: $(READY) ## the longer scenarios (five hours)
+lifecycle: $(READY) kernel-packages ## the longer scenarios (five hours)
 	@$(BIN)/python tests/run.py lifecycle
 
 unit: $(READY) ## the pure core only (some minutes)
@@ -56,6 +57,9 @@ bench: $(READY) ## measure on the lab, against the floor
 lab-up: $(READY) ## the four hosts of the lab, for playing
 	@$(BIN)/pyinfra-swarm lab up
 
+lab-kernel: $(READY) kernel-packages ## a kernel for the lab with nftables and WireGuard, built once (some minutes)
+	@$(BIN)/pyinfra-swarm lab kernel
+
 lab-down: $(READY) ## end the lab, leaving nothing behind
 	@$(BIN)/pyinfra-swarm lab down
 
@@ -73,6 +77,9 @@ system:
 
 browser:
 	@sh scripts/system-packages $(PYTHON) $(BROWSER_PACKAGES)
+
+kernel-packages:
+	@sh scripts/system-packages $(PYTHON) $(KERNEL_PACKAGES)
 
 clean: ## remove what make has made here (the lab's cache stays)
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,5 +1,8 @@
-"""Checks whether the hosts can become an encrypted swarm; changes nothing."""
+"""Checks whether the hosts can become an encrypted swarm; changes nothing.
 
-from pyinfra_swarm.deploys import preflight
+Says as well what of this has run on hosts like these."""
+
+from pyinfra_swarm.deploys import compared, preflight
 
 preflight()
+compared()

@@ -3,6 +3,7 @@
 Everything raises `lab.errors.LabError` with a message for people.
 """
 
+import itertools
 import json
 import os
 import shlex
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from lab import userland as userlands
 from lab import (
     addresses,
     authority,
@@ -19,11 +21,13 @@ from lab import (
     description,
     docker_packages,
     image,
+    kernel,
     ledger,
     lock,
     login,
     network,
     orders,
+    own_packages,
     places,
     release,
     requirements,
@@ -32,6 +36,8 @@ from lab import (
 )
 from lab.description import Description
 from lab.errors import LabError
+from lab.kernel import Kernel
+from lab.userland import Userland
 
 LEAST_MEMORY = 384
 """Megabytes; with less a host does not get as far as SSH, or dies once Docker runs."""
@@ -42,12 +48,24 @@ def _quiet(_: str) -> None:
 
 
 def up(
-    managers: int = 3, workers: int = 1, memory: int = 1536, say: Callable[[str], None] = _quiet
+    managers: int = 3,
+    workers: int = 1,
+    memory: int = 1536,
+    say: Callable[[str], None] = _quiet,
+    *,
+    iptables: str = "",
+    docker: str = "",
+    userland: str = "",
 ) -> Description:
     """Start a lab of fresh hosts and return when all of them answer SSH.
 
     memory: megabytes per host
     say: is told each step, in words
+    iptables: the hosts' back end: `nft`, `legacy`, or `mixed` for both in turn; without it, what
+        `LAB_IPTABLES` says, or what is usual for the kernel
+    docker: folder with Docker's own packages, offered besides; without it, what
+        `LAB_DOCKER_PACKAGES` names
+    userland: of `lab.userland`, by name; without it, what `LAB_USERLAND` says, or the machine's own
     Raises LabError when the machine lacks something, a lab is up, or a host does not come up;
         nothing is left behind then.
     """
@@ -58,13 +76,19 @@ def up(
         )
     if memory < LEAST_MEMORY:
         raise LabError(f"a host needs at least {LEAST_MEMORY} MB of memory, not {memory}")
+    its_kernel = kernel.chosen(release.machine_release(), say)
+    back_ends = _back_ends(iptables, its_kernel, managers + workers)
+    its_userland = userlands.chosen(
+        userland or os.environ.get(userlands.VARIABLE, "") or userlands.OWN
+    )
     requirements.check(managers + workers, memory)
     os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
     descriptor = lock.acquire()
     try:
         if ledger.remove_leftovers():
             say("removed what an earlier lab left behind")
-        plan = _build(managers, workers, memory, say)
+        size = supervisor.Size(managers, workers, memory)
+        plan = _build(size, its_kernel, back_ends, docker, its_userland, say)
         begin = time.monotonic()
         supervisor.start(plan, descriptor, say)
         say(f"{managers + workers} hosts answer SSH, {time.monotonic() - begin:.0f} s from nothing")
@@ -79,21 +103,54 @@ def up(
     return found
 
 
-def _build(managers: int, workers: int, memory: int, say: Callable[[str], None]) -> supervisor.Plan:
+def _back_ends(wanted: str, its_kernel: Kernel, hosts: int) -> tuple[str, ...]:
+    """One for each host."""
+    wanted = wanted or os.environ.get("LAB_IPTABLES", "") or its_kernel.back_ends[0]
+    choices = {"nft": ("nft",), "legacy": ("legacy",), "mixed": ("nft", "legacy")}
+    if wanted not in choices:
+        raise LabError(f'"{wanted}" is no back end of iptables: nft, legacy or mixed')
+    if not set(choices[wanted]) <= set(its_kernel.back_ends):
+        raise LabError(
+            "the distribution's kernel has no nftables for IP: `pyinfra-swarm lab kernel` builds"
+            " one that has, once"
+        )
+    return tuple(itertools.islice(itertools.cycle(choices[wanted]), hosts))
+
+
+def build_kernel(say: Callable[[str], None] = _quiet) -> Kernel:
+    """Build the kernel that knows nftables and WireGuard, if need be.
+
+    say: is told each step, in words
+    Raises LabError when the machine lacks something.
+    """
+    return kernel.build(release.machine_release(), say)
+
+
+def _build(
+    size: supervisor.Size,
+    its_kernel: Kernel,
+    back_ends: tuple[str, ...],
+    docker_folder: str,
+    userland: Userland,
+    say: Callable[[str], None],
+) -> supervisor.Plan:
     """See that image and packages are there."""
     begin = time.monotonic()
     keys = authority.authority()
     machine_release = release.machine_release()
+    own = own_packages.own_packages(docker_folder, machine_release.architecture)
     missing = []
-    if not image.is_built(machine_release, keys):
+    if not image.is_built(machine_release, keys, its_kernel, userland):
         missing.append("the hosts' image")
-    if not docker_packages.is_built(machine_release, keys):
+    if not docker_packages.is_built(machine_release, keys, own, userland):
         missing.append("Docker's packages")
     if missing:
         say(f"building {' and '.join(missing)}, once: one to two minutes")
     with ThreadPoolExecutor(2) as pool:
-        base = pool.submit(image.image, machine_release, keys, say)
-        docker = pool.submit(docker_packages.docker_packages, machine_release, keys, say)
+        base = pool.submit(image.image, machine_release, keys, its_kernel, userland, say)
+        docker = pool.submit(
+            docker_packages.docker_packages, machine_release, keys, own, userland, say
+        )
         try:
             folder, packages = base.result(), docker.result()
         except LabError as error:
@@ -108,10 +165,11 @@ def _build(managers: int, workers: int, memory: int, say: Callable[[str], None])
     if missing:
         say(f"built in {time.monotonic() - begin:.0f} s")
     return supervisor.Plan(
-        managers=managers,
-        workers=workers,
-        memory=memory,
-        distribution=machine_release.distribution,
+        size=size,
+        distribution=userland.release(machine_release).distribution,
+        netplan=userland.netplan,
+        iptables=back_ends,
+        kernel=str(its_kernel.program),
         base_image=str(folder / "base.img"),
         docker_site=str(packages.site),
         docker_versions=packages.versions,

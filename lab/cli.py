@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from lab import api, description, images, lock
 from lab.errors import LabError
+from lab.userland import USERLANDS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -22,6 +23,25 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--managers", type=int, default=3, metavar="N")
     up.add_argument("--workers", type=int, default=1, metavar="N")
     up.add_argument("--memory", type=int, default=1536, metavar="MB", help="per host")
+    up.add_argument(
+        "--iptables",
+        choices=("nft", "legacy", "mixed"),
+        default="",
+        help="the hosts' back end (nft and mixed take the kernel that `kernel` builds)",
+    )
+    up.add_argument(
+        "--userland",
+        choices=sorted(USERLANDS),
+        default="",
+        help="the system that the hosts stand for",
+    )
+    up.add_argument(
+        "--docker-packages",
+        default="",
+        metavar="FOLDER",
+        help="Docker's own .deb files, offered to the hosts besides the distribution's",
+    )
+    commands.add_parser("kernel", help="build a kernel that has nftables and WireGuard, once")
     commands.add_parser("down", help="end the lab and leave nothing behind")
     commands.add_parser("status", help="what is up, and how to reach it")
     ssh = commands.add_parser("ssh", help="log in, or run a command")
@@ -64,8 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command != "up" and os.geteuid() != 0:
             raise LabError("the lab belongs to root: run this as root, or with sudo")
         if options.command == "up":
-            api.up(options.managers, options.workers, options.memory, _Progress())
+            size = options.managers, options.workers, options.memory
+            api.up(*size, _Progress(), iptables=options.iptables, docker=options.docker_packages,
+                userland=options.userland)
             _show()
+        elif options.command == "kernel":
+            print(f"its modules: {api.build_kernel(_Progress()).modules}")
         elif options.command == "down":
             print("the lab is gone" if api.down() else "there was no lab")
         elif options.command == "status":

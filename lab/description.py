@@ -23,6 +23,7 @@ class Host:
     ssh_host: where this machine reaches its SSH server
     ssh_port: and at which port
     user: the login user
+    iptables: its back end, `nft` or `legacy`
     """
 
     name: str
@@ -32,6 +33,7 @@ class Host:
     ssh_host: str
     ssh_port: int
     user: str
+    iptables: str
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import go_version
+from lab import apt, go_version
 from lab.authority import Authority
 from lab.cache import cached, is_cached, recipe_key
 from lab.commands import run
-from lab.errors import LabError
-from lab.release import Release, Source, write_sources
+from lab.own_packages import OwnPackages
+from lab.release import Release, Source
 from lab.repository import publish
+from lab.userland import OWN, Userland
 
 _ORIGINALS = (
     "docker.io",
@@ -187,28 +188,42 @@ class _Package:
     fields: tuple[tuple[str, str], ...] = ()
 
 
-def _key(release: Release, authority: Authority) -> str:
+def _key(release: Release, authority: Authority, own: OwnPackages, userland: Userland) -> str:
     return recipe_key(
-        ["docker_packages", "go_version", "repository"], repr(release), authority.docker.fingerprint
+        ["docker_packages", "own_packages", "apt", "go_version", "repository"],
+        repr(userland.release(release)),
+        own.digest,
+        authority.docker.fingerprint,
     )
 
 
-def is_built(release: Release, authority: Authority) -> bool:
+def is_built(
+    release: Release, authority: Authority, own: OwnPackages, userland: Userland
+) -> bool:
     """Whether the packages are in the cache."""
-    return is_cached("docker", _key(release, authority))
+    return is_cached(_kind(userland), _key(release, authority, own, userland))
+
+
+def _kind(userland: Userland) -> str:
+    return "docker" if userland.name == OWN else f"{userland.name}.docker"
 
 
 def docker_packages(
-    release: Release, authority: Authority, say: Callable[[str], None]
+    release: Release,
+    authority: Authority,
+    own: OwnPackages,
+    userland: Userland,
+    say: Callable[[str], None],
 ) -> DockerPackages:
     """Docker's repository as the lab plays it, built if need be.
 
+    own: Docker's own packages, offered besides
     say: is told each step of the building
     """
     folder = cached(
-        "docker",
-        _key(release, authority),
-        lambda folder: _build(folder, release, authority, say),
+        _kind(userland),
+        _key(release, authority, own, userland),
+        lambda folder: _build(folder, release, authority, own, userland, say),
     )
     return DockerPackages(
         site=folder / "site",
@@ -218,13 +233,19 @@ def docker_packages(
 
 
 def _build(
-    folder: Path, release: Release, authority: Authority, say: Callable[[str], None]
+    folder: Path,
+    release: Release,
+    authority: Authority,
+    own: OwnPackages,
+    userland: Userland,
+    say: Callable[[str], None],
 ) -> None:
+    real, release = release, userland.release(release)
     linux = folder / "site/linux" / release.distribution
     pool = linux / "dists" / release.codename / "pool/stable" / release.architecture
     pool.mkdir(parents=True)
     versions: list[str] = []
-    for number, sources in enumerate((release.sources, release.following())):
+    for number, sources in enumerate((real.sources, real.following())):
         say(f"Docker: downloading it from {'the next' if number else 'this'} release")
         originals = _Originals(folder / f"originals{number}")
         try:
@@ -233,7 +254,7 @@ def _build(
             for program in ("dockerd", "docker"):
                 go_version.shorten(originals.find(program), engine)
             packages = _packages(originals, release)
-        except _NotCarried as error:
+        except apt.NotCarried as error:
             if number == 0:
                 raise
             say(f"Docker: one version only, as the next release is not to be had: {error}")
@@ -248,6 +269,11 @@ def _build(
             shutil.copy2(originals.find("busybox"), folder / "busybox")
     for scratch in folder.glob("originals*"):
         shutil.rmtree(scratch)
+    if own.packages:
+        say(f"Docker: adding {', '.join(own.engines)}")
+        own.put_into(pool)
+        versions += [engine for engine in own.engines if engine not in versions]
+    versions.sort(key=lambda version: [int(part) for part in version.split(".")])
     (folder / "versions").write_text(" ".join(versions))
     (linux / "gpg").write_text(authority.docker.armoured)
     publish(
@@ -263,10 +289,6 @@ def _build(
     )
 
 
-class _NotCarried(LabError):
-    """The archives do not have something, which trying again would not change."""
-
-
 class _Originals:
     """The distribution's packages of one release, unpacked together."""
 
@@ -276,38 +298,8 @@ class _Originals:
         self._versions: dict[str, str] = {}
 
     def fetch(self, sources: Sequence[Source]) -> None:
-        """Download and unpack them, with apt's state kept apart from the machine's own."""
-        if not sources:
-            raise _NotCarried("its place on the machine's apt archives is not known")
-        for part in ("lists/partial", "archives/partial", "root", "empty"):
-            (self._folder / part).mkdir(parents=True)
-        write_sources(sources, self._folder / "sources.list")
-        (self._folder / "status").touch()
-        settings = {
-            "Dir::Etc::SourceList": self._folder / "sources.list",
-            "Dir::Etc::SourceParts": self._folder / "empty",
-            "Dir::Etc::PreferencesParts": self._folder / "empty",
-            "Dir::State::Lists": self._folder / "lists",
-            "Dir::State::Status": self._folder / "status",
-            "Dir::Cache": self._folder,
-            "APT::Sandbox::User": "root",
-            "Acquire::Languages": "none",
-            # A mirror's copy of the next release may be older than its date of expiry.
-            "Acquire::Check-Valid-Until": "false",
-        }
-        options = [f"-o{name}={value}" for name, value in settings.items()]
-        try:
-            run(["apt-get", *options, "-qq", "update"])
-        except LabError as error:
-            if "does not have a Release file" in str(error):
-                raise _NotCarried("the machine's apt archives do not carry it") from error
-            raise
-        known = set(run(["apt-cache", *options, "pkgnames"]).split())
-        wanted = [name for name in _ORIGINALS if name in known]
-        downloads = self._folder / "downloads"
-        downloads.mkdir()
-        run(["apt-get", *options, "-qq", "download", *wanted], cwd=downloads)
-        for archive in sorted(downloads.glob("*.deb")):
+        """Download and unpack them."""
+        for archive in apt.download(sources, _ORIGINALS, self._folder):
             fields = run(["dpkg-deb", "-W", "--showformat=${Package} ${Version}", archive])
             name, version = fields.split()
             self._versions[name] = version
@@ -320,7 +312,7 @@ class _Originals:
                 found = re.match(r"(?:\d+:)?(\d+(?:\.\d+)+)", self._versions[candidate])
                 if found:
                     return found[1]
-        raise _NotCarried(f"the machine's apt sources have no {name}")
+        raise apt.NotCarried(f"the machine's apt sources have no {name}")
 
     def find(self, program: str) -> Path:
         """The program, wherever the distribution puts it."""
@@ -328,7 +320,7 @@ class _Originals:
             path = self._root / place / program
             if path.is_file() and not path.is_symlink():
                 return path
-        raise _NotCarried(f"the machine's Docker packages have no program {program}")
+        raise apt.NotCarried(f"the machine's Docker packages have no program {program}")
 
 
 def _packages(originals: _Originals, release: Release) -> list[_Package]:

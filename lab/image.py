@@ -13,9 +13,10 @@ from lab import addresses
 from lab.authority import Authority
 from lab.cache import cached, is_cached, recipe_key
 from lab.commands import run
-from lab.errors import LabError
+from lab.kernel import Kernel
 from lab.release import Release, write_sources
 from lab.repository import publish
+from lab.userland import OWN, Userland
 
 PACKAGES = (
     "systemd systemd-sysv systemd-timesyncd dbus udev kmod init-system-helpers "
@@ -67,6 +68,11 @@ _SEED_SCRIPT = """\
 #!/bin/sh
 set -e
 tar -xf /dev/ubdb -C /
+netplan=/usr/libexec/netplan/generate
+if [ -x "$netplan" ]; then "$netplan"; fi
+for command in iptables ip6tables; do
+    update-alternatives --quiet --set "$command" "/usr/sbin/$command-$(cat /etc/board-iptables)"
+done
 hostname -F /etc/hostname
 echo "127.0.1.1 $(cat /etc/hostname)" >> /etc/hosts
 touch /etc/board-seeded
@@ -75,7 +81,7 @@ touch /etc/board-seeded
 _CUSTOMISE = """\
 #!/bin/sh
 # Arguments: the new root, the folder with files to put into it, where to leave installable
-# packages, the kernel modules' folder.
+# packages, the folder of the kernel's modules.
 set -eu
 root=$1 files=$2 installable=$3 modules=$4
 
@@ -100,9 +106,9 @@ chmod 440 "$root/etc/sudoers.d/90-cloud-init-users"
 chmod 755 "$root/usr/local/sbin/seed-board"
 rm -f "$root"/etc/ssh/ssh_host_*
 
-# The kernel of User Mode Linux has no nf_tables for IP.
-chroot "$root" update-alternatives --quiet --set iptables /usr/sbin/iptables-legacy
-chroot "$root" update-alternatives --quiet --set ip6tables /usr/sbin/ip6tables-legacy
+for command in iptables ip6tables; do
+    chroot "$root" update-alternatives --quiet --set "$command" "/usr/sbin/$command-{back_end}"
+done
 chroot "$root" update-ca-certificates
 
 chroot "$root" systemctl --quiet disable ssh.service
@@ -181,36 +187,34 @@ def _security(release: Release) -> str:
     return f"{release.codename}-security"
 
 
-def kernel() -> Path:
-    """The User Mode Linux kernel's modules, `/usr/lib/uml/modules/<version>`.
-
-    Raises LabError when the package is incomplete.
-    """
-    versions = sorted(Path("/usr/lib/uml/modules").glob("*/kernel"))
-    if not versions:
-        raise LabError(
-            "no kernel modules under /usr/lib/uml/modules: `apt-get install --reinstall"
-            " user-mode-linux` and try again"
-        )
-    return versions[-1].parent
-
-
-def _key(release: Release, authority: Authority) -> str:
+def _key(release: Release, authority: Authority, kernel: Kernel, userland: Userland) -> str:
     return recipe_key(
         ["image", "addresses", "repository"],
         repr(release),
+        repr(userland),
         authority.certificate,
         authority.distribution.fingerprint,
-        run(["dpkg-query", "-W", "-f=${Version}", "user-mode-linux"]),
+        kernel.name,
     )
 
 
-def is_built(release: Release, authority: Authority) -> bool:
+def is_built(release: Release, authority: Authority, kernel: Kernel, userland: Userland) -> bool:
     """Whether the image is in the cache."""
-    return is_cached("image", _key(release, authority))
+    return is_cached(_kind(userland), _key(release, authority, kernel, userland))
 
 
-def image(release: Release, authority: Authority, say: Callable[[str], None]) -> Path:
+def _kind(userland: Userland) -> str:
+    """Its name in the cache, where every userland has its own place."""
+    return "image" if userland.name == OWN else f"{userland.name}.image"
+
+
+def image(
+    release: Release,
+    authority: Authority,
+    kernel: Kernel,
+    userland: Userland,
+    say: Callable[[str], None],
+) -> Path:
     """The folder with `base.img`, the base repository `archive` and the program `REGISTRY`.
 
     It is built if need be.
@@ -218,25 +222,36 @@ def image(release: Release, authority: Authority, say: Callable[[str], None]) ->
     say: is told each step of the building
     """
     return cached(
-        "image",
-        _key(release, authority),
-        lambda folder: _build(folder, release, authority, say),
+        _kind(userland),
+        _key(release, authority, kernel, userland),
+        lambda folder: _build(folder, release, authority, kernel, userland, say),
     )
 
 
 def _build(
-    folder: Path, release: Release, authority: Authority, say: Callable[[str], None]
+    folder: Path,
+    release: Release,
+    authority: Authority,
+    kernel: Kernel,
+    userland: Userland,
+    say: Callable[[str], None],
 ) -> None:
-    say(f"image: installing {release.distribution} {release.version}")
+    real, release = release, userland.release(release)
+    say(f"image: installing {real.distribution} {real.version}{_standing_for(real, release)}")
     root, files = folder / "root", folder / "files"
     archive = folder / "archive"
-    for path, content in _files(release, authority).items():
+    for path, content in {**_files(release, authority), **userland.files}.items():
         target = files / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content)
-    write_sources(release.sources, folder / "sources.list")
+    write_sources(real.sources, folder / "sources.list")
     script = folder / "customise"
-    script.write_text(_CUSTOMISE.format(installable=INSTALLABLE, user=addresses.USER))
+    script.write_text(
+        _CUSTOMISE.format(
+            installable=INSTALLABLE, user=addresses.USER, back_end=kernel.back_ends[0]
+        )
+        + userland.script
+    )
     script.chmod(0o755)
     pool = archive / "pool/main"
     run(
@@ -244,12 +259,12 @@ def _build(
         ["unshare", "--mount", "--propagation=private", "--pid", "--mount-proc"]
         + ["--fork", "--kill-child=KILL"]
         + ["mmdebstrap", "--mode=root", "--variant=minbase", "--skip=check/empty"]
-        + [f"--include={PACKAGES.replace(' ', ',')}"]
+        + [f"--include={','.join([*PACKAGES.split(), *userland.packages])}"]
         + [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale")]
         + ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
         + ['--aptopt=Acquire::Languages "none"', '--aptopt=Apt::Install-Recommends "false"']
-        + [f'--customize-hook={script} "$1" "{files}" "{pool}" "{kernel()}"']
-        + [release.codename, str(root), str(folder / "sources.list")]
+        + [f'--customize-hook={script} "$1" "{files}" "{pool}" "{kernel.modules}"']
+        + [real.codename, str(root), str(folder / "sources.list")]
     )
     say("image: writing the base package archive and the disk")
     for leftover in (root / "etc/apt/apt.conf.d").glob("99mmdebstrap"):
@@ -272,6 +287,10 @@ def _build(
     _take_out(pool, REGISTRY, f"usr/bin/{REGISTRY}", folder / REGISTRY)
     shutil.rmtree(files)
     script.unlink()
+
+
+def _standing_for(real: Release, release: Release) -> str:
+    return "" if real == release else f", as {release.distribution} {release.version}"
 
 
 def _take_out(pool: Path, package: str, path: str, to: Path) -> None:

@@ -15,9 +15,9 @@ from lab import addresses, places, xstate
 from lab.addresses import Node
 from lab.commands import Recorded, kill_group, record, run
 from lab.errors import LabError
+from lab.kernel import PROGRAM
 from lab.network import inside
-
-PROGRAM = "linux.uml"
+from lab.userland import netplan
 
 _NETWORK = """\
 [Match]
@@ -64,24 +64,39 @@ class HostKeys:
         )
 
 
-def write_seed(node: Node, keys: HostKeys, authorized_key: str, path: Path) -> None:
+@dataclass(frozen=True)
+class Kind:
+    """What a host's seed depends on besides the host.
+
+    iptables: its back end, `nft` or `legacy`
+    netplan: whether its network is netplan's
+    """
+
+    iptables: str
+    netplan: bool
+
+
+def write_seed(
+    node: Node, keys: HostKeys, authorized_key: str, kind: Kind, path: Path
+) -> None:
     """Write the tar that the host unpacks at its first boot."""
+    network = {
+        "address": node.address,
+        "address6": node.address6,
+        "gateway": addresses.GATEWAY,
+        "gateway6": addresses.GATEWAY6,
+    }
     files: dict[str, tuple[int, int, str]] = {
         "etc/hostname": (0o644, 0, f"{node.name}\n"),
-        "etc/systemd/network/10-lan.network": (
-            0o644,
-            0,
-            _NETWORK.format(
-                address=node.address,
-                address6=node.address6,
-                gateway=addresses.GATEWAY,
-                gateway6=addresses.GATEWAY6,
-            ),
-        ),
+        "etc/board-iptables": (0o644, 0, f"{kind.iptables}\n"),
         f"home/{addresses.USER}/.ssh/authorized_keys": (0o600, 1000, authorized_key),
     }
-    for kind in HostKeys.TYPES:
-        name = f"ssh_host_{kind}_key"
+    if kind.netplan:
+        files["etc/netplan/50-cloud-init.yaml"] = (0o600, 0, netplan(**network))
+    else:
+        files["etc/systemd/network/10-lan.network"] = (0o644, 0, _NETWORK.format(**network))
+    for key_type in HostKeys.TYPES:
+        name = f"ssh_host_{key_type}_key"
         files[f"etc/ssh/{name}"] = (0o600, 0, (keys.folder / name).read_text())
         files[f"etc/ssh/{name}.pub"] = (0o644, 0, (keys.folder / f"{name}.pub").read_text())
     path.touch(0o600)
@@ -97,9 +112,14 @@ def write_seed(node: Node, keys: HostKeys, authorized_key: str, path: Path) -> N
 class Machine:
     """A host that can be switched on and off; it owns the process and the disk, no policy."""
 
-    def __init__(self, node: Node, base_image: Path, memory: int) -> None:
-        """:param memory: megabytes"""
+    def __init__(self, node: Node, program: Path, base_image: Path, memory: int) -> None:
+        """Take over nothing yet: it is off.
+
+        program: the kernel
+        memory: megabytes
+        """
         self.node = node
+        self._program = program
         self._base = base_image
         self._memory = memory
         self._process: subprocess.Popen[bytes] | None = None
@@ -141,7 +161,7 @@ class Machine:
         command = inside(
             addresses.NAMESPACE,
             [
-                *(PROGRAM, f"mem={self._memory}M", f"umid={self.node.name}", f"uml_dir={runtime}/"),
+                *(str(self._program), f"mem={self._memory}M", f"umid={self.node.name}", f"uml_dir={runtime}/"),
                 *(f"ubd0={self.disk},{self._base}", f"ubd1r={self.seed}"),
                 # The file keeps what the host wrote whatever happens to the host.
                 *("root=/dev/ubda", "rootflags=nobarrier", "rw"),

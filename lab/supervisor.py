@@ -52,10 +52,24 @@ BOOT_TIMEOUT = 180
 
 
 @dataclass(frozen=True)
+class Size:
+    """How many hosts, and how large.
+
+    memory: megabytes per host
+    """
+
+    managers: int
+    workers: int
+    memory: int
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a lab shall consist of.
 
-    memory: megabytes per host
+    netplan: whether the hosts' network is netplan's
+    iptables: the hosts' back ends, in their order: `nft`, `legacy`
+    kernel: the hosts' kernel, a program
     base_image: the hosts' disk image
     docker_site: the folder to serve as Docker's
     archive: the folder to serve as the distribution's
@@ -63,10 +77,11 @@ class Plan:
     registry: the registries' program
     """
 
-    managers: int
-    workers: int
-    memory: int
+    size: Size
     distribution: str
+    netplan: bool
+    iptables: tuple[str, ...]
+    kernel: str
     base_image: str
     docker_site: str
     docker_versions: tuple[str, ...]
@@ -78,7 +93,8 @@ class Plan:
     def parse(cls, text: str) -> "Plan":
         """Read what `json.dumps(asdict(plan))` wrote."""
         found = json.loads(text)
-        return cls(**{**found, "docker_versions": tuple(found["docker_versions"])})
+        lists = {name: tuple(found[name]) for name in ("docker_versions", "iptables")}
+        return cls(**{**found, **lists, "size": Size(**found["size"])})
 
 
 class Lab:
@@ -86,7 +102,7 @@ class Lab:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.nodes = addresses.nodes(plan.managers, plan.workers)
+        self.nodes = addresses.nodes(plan.size.managers, plan.size.workers)
         self.hosts: dict[str, Host] = {}
         self.stop = threading.Event()
         self._ledger = Ledger()
@@ -111,7 +127,7 @@ class Lab:
         self._make_keys(state)
         self._start_forward()
         for node in self.nodes:
-            one = machine.Machine(node, Path(self.plan.base_image), self.plan.memory)
+            one = self._machine(node)
             self.hosts[node.name] = Host(one, self._ledger)
             self.hosts[node.name].on()
         say(f"{len(self.hosts)} hosts switched on")
@@ -173,9 +189,14 @@ class Lab:
             keys = machine.HostKeys.generate(state / "host-keys" / node.name)
             port = listener.getsockname()[1]
             known.append(keys.known_hosts(f"[127.0.0.1]:{port}", node.address, node.address6))
-            seed = machine.Machine(node, Path(self.plan.base_image), self.plan.memory).seed
-            machine.write_seed(node, keys, authorized, seed)
+            iptables = self.plan.iptables[number]
+            known_by_image = machine.Kind(iptables, self.plan.netplan)
+            machine.write_seed(node, keys, authorized, known_by_image, self._machine(node).seed)
         login.known_hosts().write_text("".join(known))
+
+    def _machine(self, node: addresses.Node) -> machine.Machine:
+        plan = self.plan
+        return machine.Machine(node, Path(plan.kernel), Path(plan.base_image), plan.size.memory)
 
     def _start_forward(self) -> None:
         descriptors = {self._listeners[node.name].fileno(): node.address for node in self.nodes}
@@ -196,8 +217,9 @@ class Lab:
                     ssh_host="127.0.0.1",
                     ssh_port=self._listeners[node.name].getsockname()[1],
                     user=addresses.USER,
+                    iptables=back_end,
                 )
-                for node in self.nodes
+                for node, back_end in zip(self.nodes, self.plan.iptables, strict=True)
             ),
             ssh_key=str(login.ssh_key()),
             known_hosts=str(login.known_hosts()),

@@ -1,4 +1,4 @@
-"""Run suites one after the other, and say at the end how long each took.
+"""Run suites, most of them one after the other, and say at the end how long each took.
 
 Each has an expected time and a budget after which it is ended, both for a quick machine with two
 cores and scaled to this one, which is measured first (``tools/calibration.py``).
@@ -12,11 +12,14 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 if __package__ in (None, ""):  # run by its path, as make does
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -30,12 +33,18 @@ MUST_RUN = "TESTS_MUST_RUN"
 
 @dataclass(frozen=True)
 class Suite:
-    """Some tests, the seconds they are expected to take, and those they may take."""
+    """Some tests, the seconds they are expected to take, and those they may take.
+
+    environment: variables that they run with, besides those of this process.
+    beside: they wait more than they work, and run at the same time as the suite before them.
+    """
 
     name: str
     expected: float
     budget: float
     arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    beside: bool = False
 
     def scaled(self, times: float) -> Suite:
         """The same on a machine that takes so many times as long."""
@@ -60,9 +69,24 @@ class Result:
         return f"{self.suite.name:<14} {self.outcome:<16} {self.seconds:6.0f} s"
 
 
-def _scenarios(name: str, expected: int, budget: int, *files: str) -> Suite:
+def _scenarios(
+    name: str, expected: int, budget: int, *files: str, on: Mapping[str, str] | None = None
+) -> Suite:
+    """The longer scenarios of some files.
+
+    on: what the lab shall be like, as variables that it reads; the files' shorter scenarios then
+    run as well, as they have not run on such a lab.
+    """
     paths = tuple(f"tests/scenarios/test_{file}.py" for file in files)
-    return Suite(name, expected, budget, (*paths, "-m", "lifecycle", "-v", "--durations=10"))
+    chosen = ("-m", "lifecycle") if on is None else ()
+    return Suite(name, expected, budget, (*paths, *chosen, "-v", "--durations=10"), on or {})
+
+
+NFTABLES = {"LAB_KERNEL": "build", "LAB_IPTABLES": "nft"}
+"""Hosts with the back end that the distributions have today; the first build takes minutes."""
+
+MIXED = {**NFTABLES, "LAB_IPTABLES": "mixed"}
+"""Hosts with either back end in one cluster."""
 
 
 def _engines(name: str, expected: int, budget: int, *files: str) -> Suite:
@@ -76,8 +100,14 @@ SUITES = {
         # Each test makes its own namespaces and waits in them: three at a time take less than half.
         Suite("netns", 80, 300, ("tests/netns", "-m", "not lifecycle", "-n", "3")),
         # Waiting for an engine to notice what it has lost takes minutes: that is for the lifecycle.
-        Suite("engines", 120, 300, ("tests/engines/test_engines_create.py", "-k", "not without")),
-        Suite("browser", 30, 180, ("tests/browser",)),
+        Suite(
+            "engines",
+            140,
+            300,
+            ("tests/engines/test_engines_create.py", "-k", "not without"),
+            beside=True,
+        ),
+        Suite("browser", 40, 180, ("tests/browser",), beside=True),
         Suite("lab", 650, 1000, ("tests/scenarios", "-m", "not lifecycle", "--durations=10")),
     ),
     "lifecycle": (
@@ -133,6 +163,11 @@ SUITES = {
         _scenarios("removing", 900, 1800, "removing"),
         _scenarios("backup", 600, 1500, "backup"),
         _scenarios("drift", 2600, 3600, "drift_kinds", "drift_check", "drift_timer", "drift_alarm"),
+        _scenarios("nft", 900, 2400, "create", "firewall_matrix", "prove", on=NFTABLES),
+        _scenarios("nft-mixed", 900, 2400, "create", "firewall_matrix", on=MIXED),
+        _scenarios("nft-drift", 2000, 3000, "drift_kinds", on=NFTABLES),
+        _scenarios("nft-removing", 900, 1800, "removing", on=NFTABLES),
+        _scenarios("nft-rolling", 900, 1800, "rolling", on=NFTABLES),
         _engines("engines-services", 500, 1200, "engines_services"),
         _engines("engines-secrets", 700, 1500, "engines_secrets", "engines_canary"),
         _engines(
@@ -149,13 +184,18 @@ SUITES = {
 }
 
 
-def run(suite: Suite) -> str:
-    """Run one suite, within its budget; its outcome in a word."""
+def run(suite: Suite, output: IO[bytes] | None = None) -> str:
+    """Run one suite, within its budget; its outcome in a word.
+
+    output: where it prints to, if not where this process does.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-q", *suite.arguments],
         cwd=ROOT,
-        env={**os.environ, MUST_RUN: "1"},
+        env={**os.environ, MUST_RUN: "1", **suite.environment},
         stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
     )
     try:
         return "passed" if process.wait(timeout=suite.budget) == 0 else "FAILED"
@@ -171,28 +211,63 @@ def run(suite: Suite) -> str:
         raise
 
 
+def together(suites: Iterable[Suite]) -> list[list[Suite]]:
+    """The suites, those in one list that run at the same time."""
+    lists: list[list[Suite]] = []
+    for suite in suites:
+        if suite.beside and lists:
+            lists[-1].append(suite)
+        else:
+            lists.append([suite])
+    return lists
+
+
+def run_together(suites: Sequence[Suite]) -> list[Result]:
+    """Run suites at the same time; each one's output stands together, once it has ended."""
+    if len(suites) == 1:
+        begun = time.monotonic()
+        outcome = run(suites[0])
+        return [Result(suites[0], outcome, time.monotonic() - begun)]
+
+    def captured(suite: Suite) -> Result:
+        begun = time.monotonic()
+        with tempfile.TemporaryFile() as output:
+            outcome = run(suite, output)
+            output.seek(0)
+            said = output.read().decode(errors="replace")
+        print(f"── {suite.name}\n{said}", end="", flush=True)
+        return Result(suite, outcome, time.monotonic() - begun)
+
+    with ThreadPoolExecutor(len(suites)) as pool:
+        return list(pool.map(captured, suites))
+
+
 def run_all(
     suites: Iterable[Suite],
     seconds: float,
-    runs: Callable[[Suite], str] = run,
+    runs: Callable[[Sequence[Suite]], list[Result]] = run_together,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Result]:
-    """Run those whose budgets fit into so many seconds, one after the other."""
+    """Run those whose budgets fit into so many seconds."""
     results = []
     end = clock() + seconds
-    for suite in suites:
-        begun = clock()
-        left = end - begun
-        if suite.budget > left:
-            why = (
+    for at_once in together(suites):
+        left = end - clock()
+        fitting = [suite for suite in at_once if suite.budget <= left]
+        results += [
+            Result(
+                suite,
                 f"left out: it may take {suite.budget:.0f} s, "
-                f"and {max(left, 0):.0f} s are left of {seconds:.0f}"
+                f"and {max(left, 0):.0f} s are left of {seconds:.0f}",
+                None,
             )
-            results.append(Result(suite, why, None))
-            continue
-        print(f"── {suite.name} (at most {suite.budget:.0f} s)", flush=True)
-        outcome = runs(suite)
-        results.append(Result(suite, outcome, clock() - begun))
+            for suite in at_once
+            if suite not in fitting
+        ]
+        if fitting:
+            names = ", ".join(f"{suite.name} (at most {suite.budget:.0f} s)" for suite in fitting)
+            print(f"── {names}", flush=True)
+            results += runs(fitting)
     return results
 
 

@@ -21,7 +21,7 @@ from pyinfra_swarm.networks.attachments import Attachments
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.identity import likely_node
 from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
-from pyinfra_swarm.proof import exchange
+from pyinfra_swarm.proof import exchange, report_operations
 from pyinfra_swarm.proof.crossings import NO_INGRESS, crossings, plan_proof, unproven
 from pyinfra_swarm.proof.verdict import Proof, judge, table
 from pyinfra_swarm.run import clock, context, pyinfra_internals, records, reporting
@@ -32,6 +32,7 @@ from pyinfra_swarm.run.converge import (
     call,
     current_host,
     forget_observations,
+    given,
     is_executing,
     job,
     observe_all,
@@ -73,6 +74,7 @@ def proven(settings: Settings) -> Commands:
     me = current_host()
     observed, attachments = _look()
     findings = plan_proof(settings, observed, attachments, me.name)
+    findings = [*findings, *report_operations.planned(given("report") or "")]
     if refusals(findings):
         report("proof", findings)
     reporting.report(me, "proof", findings)
@@ -123,9 +125,11 @@ def _once(state: State, host: Host, settings: Settings, focus: Sequence[str]) ->
     if pending is None:
         pending = proofs[operation] = AsyncResult()
         try:
+            begun = clock.now()
             proof = prove(state, settings, focus=focus)
             for line in table(proof):
                 logger.info(line)
+            _write_report(host, settings, proof, clock.now() - begun)
             records.measure("proof", "pairs", [pair.record() for pair in proof.pairs])
             pending.set(proof)
         except Unproven as error:
@@ -138,6 +142,17 @@ def _once(state: State, host: Host, settings: Settings, focus: Sequence[str]) ->
         return shown
     except Unproven as error:
         return str(error)
+
+
+def _write_report(host: Host, settings: Settings, proof: Proof, seconds: float) -> None:
+    path = given("report")
+    if not path:
+        return
+    try:
+        report_operations.write(settings, path, proof, seconds)
+    except report_operations.Unwritable as error:
+        raise Unproven(f"the proof was made, but {error}") from error
+    host.log(f"the report is in {path}: versions, capabilities and results, no names or addresses")
 
 
 def _broken(pending: AsyncResult[Proof], message: str) -> str:

@@ -89,6 +89,7 @@ OPTIONS = (
     Option("purge", "docker", ["reset"], "Docker and its data go, too"),
     Option("refresh", "now", ["firewall", "site"], "the hosts ask Cloudflare for its ranges"),
     Option("remove", "NAME", ["stacks"], "the stack that goes"),
+    Option("report", "FILE", ["prove"], "where a report to send along is written"),
     Option("resolve", "NAME", ["site", "stacks"], "a stack whose images are resolved anew"),
     Option("secret", "NAME", ["secrets"], "the only secret it is about"),
     Option("to", "PATH", ["backup"], "the folder or file that it is written to"),

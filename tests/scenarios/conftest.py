@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -19,8 +20,10 @@ from typing import Any
 import pytest
 
 from lab import api, description
+from lab.errors import LabError
 from pyinfra_swarm.run.findings import KINDS
 from pyinfra_swarm.settings.lab import as_settings
+from tests.tools import tested
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,6 +83,22 @@ def killed_at_the_end(
             yield process
         finally:
             process.kill()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if tested.is_recording():
+        config.pluginmanager.register(tested.Recorder("lab", _machines))
+
+
+def _machines() -> list[tested.Machine | None]:
+    """What the lab's hosts are; nothing of those that are off, or do not answer."""
+    found = description.read()
+    names = [host.name for host in found.hosts] if found else []
+    said = []
+    for name in names:
+        with contextlib.suppress(LabError, subprocess.SubprocessError):
+            said.append(api.run(name, ["sudo", "sh", "-c", tested.ASK], timeout=60).stdout)
+    return [tested.machine(each) for each in said]
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.run import MUST_RUN, SUITES, Result, Suite, chosen, rotated, run_all
+from tests.run import (
+    MUST_RUN,
+    SUITES,
+    Result,
+    Suite,
+    chosen,
+    rotated,
+    run_all,
+    run_together,
+    together,
+)
 from tests.scenarios.conftest import ROOT
 from tests.tools.calibration import (
     follow_system_calls,
@@ -26,10 +37,10 @@ def ran(seconds: float, **took: float) -> tuple[list[Result], list[str]]:
     """What comes of a, b and c, which take so long, in so many seconds; and who has run."""
     now, begun = [0.0], []
 
-    def runs(suite: Suite) -> str:
-        begun.append(suite.name)
-        now[0] += took[suite.name]
-        return "passed"
+    def runs(suites: Sequence[Suite]) -> list[Result]:
+        begun.append(*(suite.name for suite in suites))
+        now[0] += took[begun[-1]]
+        return [Result(suite, "passed", took[suite.name]) for suite in suites]
 
     return run_all([A, B, C], seconds, runs, lambda: now[0]), begun
 
@@ -49,6 +60,31 @@ def test_what_does_not_fit_is_left_out_and_smaller_ones_after_it_are_not() -> No
     left_out = "left out: it may take 400 s, and 290 s are left of 390"
     assert str(results[1]) == f"b              {left_out}"
     assert all(result.ok for result in results)
+
+
+def test_suites_that_wait_run_beside_the_one_before_them() -> None:
+    beside = replace(B, beside=True)
+    assert together([A, beside, C]) == [[A, beside], [C]]
+    assert together([beside, A]) == [[beside], [A]]
+
+
+def test_what_runs_at_once_is_printed_apart_and_judged_apart(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files = []
+    for name, body in (("one", "print('of one')"), ("two", "assert 0, 'of two'")):
+        file = tmp_path / f"test_{name}.py"
+        file.write_text(f"def test_it():\n    {body}\n")
+        files.append(Suite(name, 10, 60, (str(file), "-p", "no:cacheprovider", "-s")))
+    results = run_together(files)
+    assert [(result.suite.name, result.outcome) for result in results] == [
+        ("one", "passed"),
+        ("two", "FAILED"),
+    ]
+    parts = capfd.readouterr().out.split("── ")[1:]
+    assert sorted(part.split("\n")[0] for part in parts) == ["one", "two"]
+    for part in parts:
+        assert ("of one" in part, "of two" in part) == (part[:3] == "one", part[:3] == "two")
 
 
 def test_it_is_the_time_that_was_really_taken_that_counts() -> None:
@@ -89,7 +125,8 @@ def _is_longer(path: Path) -> bool:
 
 
 def test_what_must_pass_is_expected_to_take_less_than_20_minutes() -> None:
-    assert sum(suite.expected for suite in SUITES["test"]) < 20 * 60
+    at_once = together(SUITES["test"])
+    assert sum(max(suite.expected for suite in suites) for suites in at_once) < 20 * 60
     for suite in (*SUITES["test"], *SUITES["lifecycle"]):
         assert suite.expected < suite.budget
 

@@ -1,0 +1,177 @@
+"""Which scenarios have passed on which machines: ``RECORD_TESTED=1`` has a run write it down.
+
+A scenario is a file of tests; its longer tests count as another. What the hosts are is asked of
+the hosts, after the last test of the file. The table is in the package, ``preflight/tested.json``;
+``python -m tests.tools.tested`` writes docs/tested.md and the short form in README.md from it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pyinfra_swarm.preflight.tested import Machine, Passed, parse, renewed, series, written
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = ROOT / "pyinfra_swarm/preflight/tested.json"
+PAGE = ROOT / "docs/tested.md"
+README = ROOT / "README.md"
+
+ASK = r"""
+. /etc/os-release
+echo "distribution=$ID"
+echo "version=$VERSION_ID"
+echo "architecture=$(dpkg --print-architecture)"
+echo "kernel=$(uname -r)"
+echo "iptables=$(iptables -V)"
+echo "engine=$(docker version --format '{{.Server.Version}}' 2>/dev/null)"
+"""
+"""Shell, run as root: what a host is."""
+
+BEGIN, END = "<!-- tested: begin -->", "<!-- tested: end -->"
+
+
+def is_recording() -> bool:
+    return os.environ.get("RECORD_TESTED") == "1"
+
+
+def machine(said: str) -> Machine | None:
+    """What :data:`ASK` printed; ``None`` where no engine answers: nothing was tried there."""
+    values = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    if not values.get("engine"):
+        return None
+    return Machine(
+        distribution=values["distribution"],
+        version=values["version"],
+        architecture=values["architecture"],
+        kernel=series(values["kernel"]),
+        back_end="nft" if "nf_tables" in values["iptables"] else "legacy",
+        engine=values["engine"],
+    )
+
+
+class Recorder:
+    """A plugin of pytest's that writes down which files of tests have passed.
+
+    machines: what the hosts are at this moment.
+    """
+
+    def __init__(self, where: str, machines: Callable[[], Iterable[Machine | None]]) -> None:
+        self._where, self._machines = where, machines
+        self._passed: dict[str, int] = defaultdict(int)
+        self._spoilt: set[str] = set()
+        self._seen: dict[str, set[Machine]] = defaultdict(set)
+
+    @pytest.hookimpl(tryfirst=True)  # while the hosts are still there
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        mine = scenario(item)
+        if nextitem is None or scenario(nextitem) != mine:
+            found = {one for one in self._machines() if one is not None}
+            self._seen[mine] |= found
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Iterable[None]:
+        report: pytest.TestReport = yield
+        mine = scenario(item)
+        if report.outcome != "passed":
+            self._spoilt.add(mine)
+        elif report.when == "call":
+            self._passed[mine] += 1
+        return report  # noqa: B901
+
+    def pytest_sessionfinish(self) -> None:
+        date = datetime.now(UTC).date().isoformat()
+        now = [
+            Passed(one, self._where, mine, count, date, _commit())
+            for mine, count in self._passed.items()
+            if mine not in self._spoilt
+            for one in self._seen[mine]
+        ]
+        if now:
+            TABLE.write_text(written(renewed(parse(TABLE.read_text()), now)))
+
+
+def scenario(item: pytest.Item) -> str:
+    """The name of the scenario that a test is part of."""
+    name = item.path.stem.removeprefix("test_").replace("_", " ")
+    return f"{name}, long" if item.get_closest_marker("lifecycle") else name
+
+
+def _commit() -> str:
+    done = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def page(passed: Sequence[Passed]) -> str:
+    """docs/tested.md."""
+    lines = [
+        "# What has run where",
+        "",
+        "Written by the suites from what has passed, never by hand (`RECORD_TESTED=1 make lifecycle`,"
+        " then `python -m tests.tools.tested`). A scenario is a file in `tests/scenarios` (whole"
+        " machines: *lab*) or `tests/engines` (real engines in namespaces of one machine:"
+        " *engines*); *long* marks those of `make lifecycle`. What is not in a table has not run"
+        " there; `pyinfra inventory.py deploys/preflight.py` says for each of your hosts what comes"
+        " nearest to it.",
+        "",
+    ]
+    machines = sorted({one.machine for one in passed})
+    if not machines:
+        lines += ["Nothing has been recorded yet.", ""]
+    for one in machines:
+        lines += [f"## {one}", "", "| Scenario | Where | Tests | Last passed | Commit |"]
+        lines += ["|---|---|---|---|---|"]
+        lines += [
+            f"| {each.scenario} | {each.where} | {each.tests} | {each.date} | `{each.commit}` |"
+            for each in passed
+            if each.machine == one
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def short(passed: Sequence[Passed]) -> str:
+    """The short form, for the README."""
+    lines = ["| System | Kernel, iptables | Docker | Scenarios passed | Last |"]
+    lines += ["|---|---|---|---|---|"]
+    for one in sorted({replace(each.machine, engine="") for each in passed}):
+        its = [each for each in passed if replace(each.machine, engine="") == one]
+        engines = sorted({each.machine.engine for each in its})
+        names = {(each.where, each.scenario) for each in its}
+        lines.append(
+            f"| {one.distribution.capitalize()} {one.version}, {one.architecture} "
+            f"| Linux {one.kernel}, {one.back_end} | {', '.join(engines)} "
+            f"| {len(names)} | {max(each.date for each in its)} |"
+        )
+    return "\n".join(lines)
+
+
+def with_short_form(readme: str, passed: Sequence[Passed]) -> str:
+    """A README with the short form between its marks."""
+    pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+    return pattern.sub(lambda _: f"{BEGIN}\n{short(passed)}\n{END}", readme)
+
+
+def main() -> int:
+    """Write the page and the short form."""
+    passed = parse(TABLE.read_text())
+    PAGE.write_text(page(passed))
+    README.write_text(with_short_form(README.read_text(), passed))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""docs/tested.md and the README's short form are what the table makes of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyinfra_swarm.preflight.tested import Machine, Passed, shipped
+from tests.tools import tested
+
+pytest_plugins = ["pytester"]
+
+
+def test_the_page_and_the_readme_are_made_from_the_table() -> None:
+    passed = shipped()
+    assert tested.PAGE.read_text() == tested.page(passed)
+    readme = tested.README.read_text()
+    assert tested.BEGIN in readme
+    assert tested.with_short_form(readme, passed) == readme
+
+
+def test_a_host_is_read_from_its_own_words() -> None:
+    said = (
+        "distribution=debian\nversion=13\narchitecture=amd64\nkernel=6.12.1-um\n"
+        "iptables=iptables v1.8.11 (nf_tables)\nengine=28.5.2\n"
+    )
+    machine = Machine("debian", "13", "amd64", "6.12", "nft", "28.5.2")
+    assert tested.machine(said) == machine
+    legacy = tested.machine(said.replace("nf_tables", "legacy"))
+    assert legacy is not None
+    assert legacy.back_end == "legacy"
+    assert tested.machine(said.replace("28.5.2", "")) is None
+
+
+FILE = """
+    import pytest
+
+    def test_short(): pass
+
+    @pytest.mark.lifecycle
+    def test_long(): assert {long}
+
+    @pytest.mark.parametrize("one", [1, 2])
+    def test_two(one): pass
+"""
+
+
+@pytest.mark.parametrize(("long", "expected"), [(True, {"it": 3, "it, long": 1}), (False, {"it": 3})])
+def test_a_file_counts_where_all_of_it_has_passed(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, long: bool, expected: dict[str, int]
+) -> None:
+    table = pytester.path / "table.json"
+    table.write_text("[]")
+    monkeypatch.setattr(tested, "TABLE", table)
+    machine = Machine("debian", "13", "amd64", "6.12", "nft", "28.5.2")
+    pytester.makeini("[pytest]\nmarkers = lifecycle\naddopts = -p no:cacheprovider")
+    pytester.makepyfile(test_it=FILE.format(long=long))
+    recorder = tested.Recorder("lab", lambda: [machine, None])
+    pytester.inline_run("-p", "no:xdist", plugins=[recorder])
+    found = {one.scenario: one.tests for one in map(Passed.parse, _rows(table.read_text()))}
+    assert found == expected
+
+
+def _rows(text: str) -> list[dict[str, object]]:
+    import json
+
+    rows: list[dict[str, object]] = json.loads(text)
+    return rows
