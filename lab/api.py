@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from lab import userland as userlands
 from lab import (
     addresses,
     authority,
@@ -34,6 +33,7 @@ from lab import (
     supervisor,
     world,
 )
+from lab import userland as userlands
 from lab.description import Description
 from lab.errors import LabError
 from lab.kernel import Kernel
@@ -149,7 +149,7 @@ def _build(
     with ThreadPoolExecutor(2) as pool:
         base = pool.submit(image.image, machine_release, keys, its_kernel, userland, say)
         docker = pool.submit(
-            docker_packages.docker_packages, machine_release, keys, own, userland, say
+            docker_packages.docker_packages, machine_release, keys, say, own, userland
         )
         try:
             folder, packages = base.result(), docker.result()

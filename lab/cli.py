@@ -85,8 +85,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise LabError("the lab belongs to root: run this as root, or with sudo")
         if options.command == "up":
             size = options.managers, options.workers, options.memory
-            api.up(*size, _Progress(), iptables=options.iptables, docker=options.docker_packages,
-                userland=options.userland)
+            api.up(
+                *size,
+                _Progress(),
+                iptables=options.iptables,
+                docker=options.docker_packages,
+                userland=options.userland,
+            )
             _show()
         elif options.command == "kernel":
             print(f"its modules: {api.build_kernel(_Progress()).modules}")

@@ -19,7 +19,7 @@ from lab.commands import run
 from lab.own_packages import OwnPackages
 from lab.release import Release, Source
 from lab.repository import publish
-from lab.userland import OWN, Userland
+from lab.userland import OWN, USERLANDS, Userland
 
 _ORIGINALS = (
     "docker.io",
@@ -197,9 +197,7 @@ def _key(release: Release, authority: Authority, own: OwnPackages, userland: Use
     )
 
 
-def is_built(
-    release: Release, authority: Authority, own: OwnPackages, userland: Userland
-) -> bool:
+def is_built(release: Release, authority: Authority, own: OwnPackages, userland: Userland) -> bool:
     """Whether the packages are in the cache."""
     return is_cached(_kind(userland), _key(release, authority, own, userland))
 
@@ -211,9 +209,9 @@ def _kind(userland: Userland) -> str:
 def docker_packages(
     release: Release,
     authority: Authority,
-    own: OwnPackages,
-    userland: Userland,
     say: Callable[[str], None],
+    own: OwnPackages,
+    userland: Userland = USERLANDS[OWN],
 ) -> DockerPackages:
     """Docker's repository as the lab plays it, built if need be.
 

@@ -48,9 +48,36 @@ SWITCHED_OFF = (
     *("ISO9660_FS", "UDF_FS", "MSDOS_FS", "VFAT_FS", "NTFS_FS", "NTFS3_FS", "NLS", "EROFS_FS"),
     *("BLK_DEV_DRBD", "BLK_DEV_RBD", "ATA_OVER_ETH", "ZRAM", "BLK_DEV_NBD", "I2C", "SPI", "HSI"),
     *("INTEL_TH", "STM", "UIO", "EXTCON", "PPS", "PTP_1588_CLOCK", "PHYLIB", "PPP", "SLIP"),
-    *("HID", "INPUT", "SOUND", "MEDIA_SUPPORT", "W1", "PARPORT", "GPIOLIB", "REGULATOR", "POWER_SUPPLY"),
-    *("NET_TEAM", "BONDING", "MACSEC", "GTP", "EQUALIZER", "GENEVE", "IP_SCTP", "HSR", "NET_SWITCHDEV"),
-    *("CRYPTO_TEST", "DEBUG_INFO", "GDB_SCRIPTS", "KUNIT", "RUNTIME_TESTING_MENU", "SECURITY_SELINUX"),
+    *(
+        "HID",
+        "INPUT",
+        "SOUND",
+        "MEDIA_SUPPORT",
+        "W1",
+        "PARPORT",
+        "GPIOLIB",
+        "REGULATOR",
+        "POWER_SUPPLY",
+    ),
+    *(
+        "NET_TEAM",
+        "BONDING",
+        "MACSEC",
+        "GTP",
+        "EQUALIZER",
+        "GENEVE",
+        "IP_SCTP",
+        "HSR",
+        "NET_SWITCHDEV",
+    ),
+    *(
+        "CRYPTO_TEST",
+        "DEBUG_INFO",
+        "GDB_SCRIPTS",
+        "KUNIT",
+        "RUNTIME_TESTING_MENU",
+        "SECURITY_SELINUX",
+    ),
 )
 """What no host loads."""
 
@@ -144,7 +171,9 @@ def build(release: Release, say: Callable[[str], None]) -> Kernel:
     say: is told each step of the building
     Raises LabError when programs for it are missing, or it cannot be built.
     """
-    lacking = [name for name in ("bc", "bison", "flex", "gcc", "make", "xz") if not shutil.which(name)]
+    lacking = [
+        name for name in ("bc", "bison", "flex", "gcc", "make", "xz") if not shutil.which(name)
+    ]
     if lacking and not is_built():
         raise LabError(
             f"building a kernel takes programs that are missing ({', '.join(lacking)}):"

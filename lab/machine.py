@@ -76,9 +76,7 @@ class Kind:
     netplan: bool
 
 
-def write_seed(
-    node: Node, keys: HostKeys, authorized_key: str, kind: Kind, path: Path
-) -> None:
+def write_seed(node: Node, keys: HostKeys, authorized_key: str, kind: Kind, path: Path) -> None:
     """Write the tar that the host unpacks at its first boot."""
     network = {
         "address": node.address,
@@ -161,7 +159,12 @@ class Machine:
         command = inside(
             addresses.NAMESPACE,
             [
-                *(str(self._program), f"mem={self._memory}M", f"umid={self.node.name}", f"uml_dir={runtime}/"),
+                *(
+                    str(self._program),
+                    f"mem={self._memory}M",
+                    f"umid={self.node.name}",
+                    f"uml_dir={runtime}/",
+                ),
                 *(f"ubd0={self.disk},{self._base}", f"ubd1r={self.seed}"),
                 # The file keeps what the host wrote whatever happens to the host.
                 *("root=/dev/ubda", "rootflags=nobarrier", "rw"),

@@ -50,8 +50,7 @@ _BOARD_FILES = {
     # As the images of ubuntu-rockchip have it: the same instance on every board.
     "etc/cloud/cloud.cfg": "preserve_hostname: false\nssh_pwauth: true\n",
     "etc/cloud/cloud.cfg.d/99-fake_cloud.cfg": (
-        "datasource_list: [ NoCloud, None ]\n"
-        "datasource: { NoCloud: { fs_label: null } }\n"
+        "datasource_list: [ NoCloud, None ]\ndatasource: { NoCloud: { fs_label: null } }\n"
     ),
     "var/lib/cloud/data/instance-id": "cloud-image\n",
     "var/lib/cloud/seed/nocloud/meta-data": "instance-id: cloud-image\n",

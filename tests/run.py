@@ -108,7 +108,7 @@ SUITES = {
             beside=True,
         ),
         Suite("browser", 40, 180, ("tests/browser",), beside=True),
-        Suite("lab", 650, 1000, ("tests/scenarios", "-m", "not lifecycle", "--durations=10")),
+        Suite("lab", 560, 1000, ("tests/scenarios", "-m", "not lifecycle", "--durations=10")),
     ),
     "lifecycle": (
         Suite("rollback", 90, 300, ("tests/netns", "-m", "lifecycle", "-v", "--durations=10")),
@@ -142,7 +142,7 @@ SUITES = {
         ),
         _engines("engines-firewall", 150, 400, "engines_firewall", "engines_bridges"),
         _engines("engines-facts", 100, 300, "engines_facts_fuzzed"),
-        _scenarios("roles", 180, 600, "roles"),
+        _scenarios("roles", 220, 600, "roles", "updates"),
         _scenarios("firewall", 1500, 2100, "firewall_lockout", "firewall_lasts", "firewall_vxlan"),
         _scenarios("proof", 500, 900, "prove"),
         _scenarios("rolling", 900, 1800, "rolling"),

@@ -29,7 +29,6 @@ from pyinfra_swarm.vpn import operations as vpn_operations
 
 __all__ = [
     "access",
-    "compared",
     "docker",
     "firewall",
     "preflight",
@@ -64,12 +63,6 @@ def site(settings: Settings | None = None, **arguments: Any) -> None:
 def preflight(settings: Settings) -> None:
     """Whether the hosts can become an encrypted swarm; changes nothing."""
     preflight_operations.checked(settings=settings, name="every host can be part of the swarm")
-
-
-@deploy("Preflight")
-def compared(settings: Settings) -> None:
-    """What of this has run on hosts like these; changes nothing."""
-    preflight_operations.compared(settings=settings, name="what has run on such hosts")
 
 
 @deploy("Access")

@@ -6,7 +6,8 @@ from pyinfra_swarm.firewall import facts as firewall_facts
 from pyinfra_swarm.host.facts import Host
 from pyinfra_swarm.host.system import Host as System
 from pyinfra_swarm.preflight import plan as preflight
-from pyinfra_swarm.preflight import tested
+from pyinfra_swarm.preflight import tested, tested_table
+from pyinfra_swarm.run.command_line import deploys
 from pyinfra_swarm.run.converge import (
     Commands,
     converges,
@@ -15,8 +16,8 @@ from pyinfra_swarm.run.converge import (
     observe_all,
     report,
 )
+from pyinfra_swarm.run.pyinfra_internals import given_options
 from pyinfra_swarm.settings import Settings
-
 
 
 @converges("preflight")
@@ -24,7 +25,8 @@ def checked(settings: Settings) -> Commands:
     """Refuse a host that cannot be part of an encrypted swarm, and hosts that do not go together.
 
     Never changes anything. A finding about one host fails that host; one about the hosts together
-    (duplicate names or machine ids, mixed engines) fails all of them.
+    (duplicate names or machine ids, mixed engines) fails all of them. A run of this alone says
+    besides what has run on hosts like these.
 
     **Example:**
 
@@ -35,25 +37,16 @@ def checked(settings: Settings) -> Commands:
     observe(Host)
     hosts = observe_all(Host)
     report("preflight", preflight.plan(settings, current_host().name, hosts))
+    if deploys(given_options().get("operations") or ()) == ["preflight"]:  # no news in every run
+        _compare(settings)
     yield from ()
 
 
-@converges("preflight")
-def compared(settings: Settings) -> Commands:
-    """Say for each host what of this has run on a host like it.
-
-    Never changes anything, and fails nobody.
-
-    **Example:**
-
-    .. code:: python
-
-        preflight.compared(load(), name="Preflight: what has run on such hosts")
-    """
+def _compare(settings: Settings) -> None:
+    """Say what of this has run on a host like this one."""
     host, back_end = observe(Host), observe(firewall_facts.State).tables["ipv4"].backend
-    version = host.engine or settings.docker.version
-    current_host().log(tested.tested_on(_machine(host, back_end, version), tested.shipped()))
-    yield from ()
+    machine = _machine(host, back_end, host.engine or settings.docker.version)
+    current_host().log(tested.tested_on(machine, tested_table.shipped()))
 
 
 def _machine(host: System, back_end: str, engine: str) -> tested.Machine:

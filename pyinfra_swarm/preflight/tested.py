@@ -1,14 +1,10 @@
-"""On which machines what has passed: ``tested.json``, which the suites write.
-
-Pure; whoever has a host's values asks :func:`tested_on`.
-"""
+"""On which machines what has passed, and what that says of a host."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from typing import Any
 
 from pyinfra_swarm.run.wording import listed, verb
@@ -84,12 +80,6 @@ class Passed:
 def series(version: str) -> str:
     """The first two numbers of a version; the version itself where it has fewer."""
     return ".".join(version.split(".")[:2])
-
-
-def shipped() -> list[Passed]:
-    """What has passed, by this package's own table."""
-    text = files(__package__).joinpath("tested.json").read_text(encoding="utf-8")
-    return parse(text)
 
 
 def parse(text: str) -> list[Passed]:

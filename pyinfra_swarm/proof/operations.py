@@ -71,10 +71,10 @@ def proven(settings: Settings) -> Commands:
 
         proof.proven(settings, name="Proof: every pair of nodes exchanges encrypted packets")
     """
-    me = current_host()
+    me, path = current_host(), given("report") or ""
     observed, attachments = _look()
     findings = plan_proof(settings, observed, attachments, me.name)
-    findings = [*findings, *report_operations.planned(given("report") or "")]
+    findings = [*findings, *report_operations.planned(path)]
     if refusals(findings):
         report("proof", findings)
     reporting.report(me, "proof", findings)
@@ -94,7 +94,7 @@ def proven(settings: Settings) -> Commands:
             f"exchanges packets with {', '.join(sorted(peers - {me.name}))} over "
             f"{', '.join(dict.fromkeys(c.network for c in mine))}, and tries clear frames"
         )
-    yield call(_proven, settings, focus)
+    yield call(_proven, settings, focus, path)
 
 
 def _limit() -> tuple[str, ...]:
@@ -110,16 +110,23 @@ class _Proofs:
     made: dict[str, AsyncResult[Proof]] = field(default_factory=dict)
 
 
-def _proven(state: State, host: Host, settings: Settings, focus: Sequence[str]) -> bool:
-    """This host's part of the verdict: the first host makes the proof, the others wait for it."""
-    proof = _once(state, host, settings, focus)
+def _proven(
+    state: State, host: Host, settings: Settings, focus: Sequence[str], path: str = ""
+) -> bool:
+    """This host's part of the verdict: the first host makes the proof, the others wait for it.
+
+    path: where a report for others is to be written; empty for none.
+    """
+    proof = _once(state, host, settings, focus, path)
     if isinstance(proof, str):
         reporting.failed(host, proof)
         return False
     return _report(host, proof, focus)
 
 
-def _once(state: State, host: Host, settings: Settings, focus: Sequence[str]) -> Proof | str:
+def _once(
+    state: State, host: Host, settings: Settings, focus: Sequence[str], path: str
+) -> Proof | str:
     proofs, operation = this_run(_Proofs).made, pyinfra_internals.current_operation(host)
     pending = proofs.get(operation)
     if pending is None:
@@ -129,7 +136,8 @@ def _once(state: State, host: Host, settings: Settings, focus: Sequence[str]) ->
             proof = prove(state, settings, focus=focus)
             for line in table(proof):
                 logger.info(line)
-            _write_report(host, settings, proof, clock.now() - begun)
+            if path:
+                _write_report(host, settings, path, proof, clock.now() - begun)
             records.measure("proof", "pairs", [pair.record() for pair in proof.pairs])
             pending.set(proof)
         except Unproven as error:
@@ -144,10 +152,7 @@ def _once(state: State, host: Host, settings: Settings, focus: Sequence[str]) ->
         return str(error)
 
 
-def _write_report(host: Host, settings: Settings, proof: Proof, seconds: float) -> None:
-    path = given("report")
-    if not path:
-        return
+def _write_report(host: Host, settings: Settings, path: str, proof: Proof, seconds: float) -> None:
     try:
         report_operations.write(settings, path, proof, seconds)
     except report_operations.Unwritable as error:

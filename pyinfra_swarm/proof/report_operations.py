@@ -38,7 +38,9 @@ def planned(path: str) -> Sequence[Finding]:
     else:
         return ()
     return [
-        Refusal(f"file {path}", f"cannot be written: {why}", remedy="Name another: --data report=FILE")
+        Refusal(
+            f"file {path}", f"cannot be written: {why}", remedy="Name another: --data report=FILE"
+        )
     ]
 
 
@@ -59,7 +61,9 @@ def write(settings: Settings, path: str, proof: Proof, seconds: float) -> None:
         for host in settings.hosts
     }
     tools = Tools(version("pyinfra-swarm"), version("pyinfra"), platform.python_version())
-    report = machine_report(datetime.now(UTC).date().isoformat(), tools, machines, proof, Timings(taken))
+    report = machine_report(
+        datetime.now(UTC).date().isoformat(), tools, machines, proof, Timings(taken)
+    )
     text = json.dumps(report, indent=2) + "\n"
     try:
         with from_user(path).open("x", encoding="utf-8") as file:

@@ -13,7 +13,8 @@ from pathlib import Path
 from lab import authority
 from lab.cache import cached, recipe_key
 from lab.commands import run
-from lab.docker_packages import docker_packages
+from lab.docker_packages import DockerPackages, docker_packages
+from lab.own_packages import own_packages
 from lab.release import Release, machine_release, write_sources
 
 _DOCKER = ("docker-ce", "docker-ce-cli", "containerd.io")
@@ -24,12 +25,18 @@ _MERGED = ("bin", "sbin", "lib", "lib64")
 
 def busybox(say: Callable[[str], None] = print) -> Path:
     """A static busybox, for images without a registry."""
-    return docker_packages(machine_release(), authority.authority(), say).busybox
+    return _packages(say).busybox
 
 
 def versions(say: Callable[[str], None] = print) -> tuple[str, ...]:
     """The engine versions there are, oldest first. Downloads them where the cache has none."""
-    return docker_packages(machine_release(), authority.authority(), say).versions
+    return _packages(say).versions
+
+
+def _packages(say: Callable[[str], None]) -> DockerPackages:
+    release = machine_release()
+    own = own_packages("", release.architecture)
+    return docker_packages(release, authority.authority(), say, own)
 
 
 def programs(version: str, say: Callable[[str], None] = print) -> Path:
@@ -38,7 +45,7 @@ def programs(version: str, say: Callable[[str], None] = print) -> Path:
     Raises ``LabError`` where the packages cannot be had.
     """
     release = machine_release()
-    site = docker_packages(release, authority.authority(), say).site
+    site = _packages(say).site
     found = [next(site.rglob(f"{name}_{version}-*.deb"), None) for name in _DOCKER[:2]]
     containerd = sorted(site.rglob(f"{_DOCKER[2]}_*.deb"))
     if None in found or not containerd:

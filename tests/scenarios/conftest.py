@@ -21,6 +21,7 @@ import pytest
 
 from lab import api, description
 from lab.errors import LabError
+from pyinfra_swarm.preflight.tested import Machine
 from pyinfra_swarm.run.findings import KINDS
 from pyinfra_swarm.settings.lab import as_settings
 from tests.tools import tested
@@ -90,7 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(tested.Recorder("lab", _machines))
 
 
-def _machines() -> list[tested.Machine | None]:
+def _machines() -> list[Machine | None]:
     """What the lab's hosts are; nothing of those that are off, or do not answer."""
     found = description.read()
     names = [host.name for host in found.hosts] if found else []

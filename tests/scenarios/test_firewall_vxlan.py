@@ -101,6 +101,7 @@ def dropped(node: str) -> int:
     )
 
 
+@pytest.mark.lifecycle
 def test_a_hand_made_frame_is_dropped_on_every_node_with_and_without_a_task(
     lab: ModuleType, found: Description
 ) -> None:

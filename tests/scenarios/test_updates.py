@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 HOST = "node3"
 DEPLOY = ("--limit", HOST, "inventory.py", "deploys/updates.py")
 
 
+@pytest.mark.lifecycle
 def test_updates_converge_and_stay(lab: Any, pyinfra: Callable[..., Any]) -> None:
     lab.run(
         HOST,

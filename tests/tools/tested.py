@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,15 @@ echo "iptables=$(iptables -V)"
 echo "engine=$(docker version --format '{{.Server.Version}}' 2>/dev/null)"
 """
 """Shell, run as root: what a host is."""
+
+PREAMBLE = (
+    "The suites write this page from what has passed (`RECORD_TESTED=1 make lifecycle`, then "
+    "`python -m tests.tools.tested`); nobody edits it. A scenario is a file in `tests/scenarios`, "
+    "on whole machines (*lab*), or in `tests/engines`, on real engines in namespaces of one "
+    "machine (*engines*); *long* marks what only `make lifecycle` runs. What is not in a table has "
+    "not run there. `pyinfra inventory.py deploys/preflight.py` says for each of your hosts what "
+    "comes nearest to it."
+)
 
 BEGIN, END = "<!-- tested: begin -->", "<!-- tested: end -->"
 
@@ -81,14 +90,14 @@ class Recorder:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Iterable[None]:
-        report: pytest.TestReport = yield
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
         mine = scenario(item)
         if report.outcome != "passed":
             self._spoilt.add(mine)
         elif report.when == "call":
             self._passed[mine] += 1
-        return report  # noqa: B901
+        return report
 
     def pytest_sessionfinish(self) -> None:
         date = datetime.now(UTC).date().isoformat()
@@ -120,12 +129,7 @@ def page(passed: Sequence[Passed]) -> str:
     lines = [
         "# What has run where",
         "",
-        "Written by the suites from what has passed, never by hand (`RECORD_TESTED=1 make lifecycle`,"
-        " then `python -m tests.tools.tested`). A scenario is a file in `tests/scenarios` (whole"
-        " machines: *lab*) or `tests/engines` (real engines in namespaces of one machine:"
-        " *engines*); *long* marks those of `make lifecycle`. What is not in a table has not run"
-        " there; `pyinfra inventory.py deploys/preflight.py` says for each of your hosts what comes"
-        " nearest to it.",
+        PREAMBLE,
         "",
     ]
     machines = sorted({one.machine for one in passed})

@@ -9,10 +9,20 @@ import pytest
 from lab import machine, places
 from lab.errors import LabError
 from lab.power import Host
-from lab.supervisor import Lab, Plan
+from lab.supervisor import Lab, Plan, Size
 
 PLAN = Plan(
-    1, 1, 1536, "debian", "/base.img", "/docker", ("28.5.2",), "/archive", "/busybox", "/registry"
+    size=Size(1, 1, 1536),
+    distribution="debian",
+    netplan=False,
+    iptables=("legacy", "nft"),
+    kernel="/linux.uml",
+    base_image="/base.img",
+    docker_site="/docker",
+    docker_versions=("28.5.2",),
+    archive="/archive",
+    busybox="/busybox",
+    registry="/registry",
 )
 
 
@@ -22,7 +32,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     monkeypatch.setenv("LAB_STATE", str(tmp_path))
     made = Lab(PLAN)
     for node in made.nodes:
-        one = machine.Machine(node, Path(PLAN.base_image), PLAN.memory)
+        one = made._machine(node)
         made.hosts[node.name] = Host(one, made._ledger)
     made.hosts["node1"].problem = "ended 3 times right after its start"
     return made

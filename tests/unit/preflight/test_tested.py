@@ -13,40 +13,43 @@ from pyinfra_swarm.preflight.tested import (
     Passed,
     parse,
     renewed,
-    shipped,
-    tested_on,
     written,
 )
+from pyinfra_swarm.preflight.tested import (
+    tested_on as said_of,
+)
+from pyinfra_swarm.preflight.tested_table import shipped
 
 BOARD = Machine("ubuntu", "24.04", "arm64", "6.1", "nft", "29.7.2")
 LAB = Machine("debian", "13", "amd64", "6.12", "legacy", "28.5.2")
 
 
-def passed(machine: Machine, scenario: str = "create", **differing: str) -> Passed:
-    one = Passed(machine, "lab", scenario, 12, "2026-11-01", "abc")
-    return replace(one, **differing)  # type: ignore[arg-type]
+def passed(
+    machine: Machine, scenario: str = "create", *, where: str = "lab", date: str = "2026-11-01"
+) -> Passed:
+    return Passed(machine, where, scenario, 12, date, "abc")
 
 
 def test_a_host_like_one_that_has_passed_is_told_how_much_and_when() -> None:
     rows = [passed(BOARD), passed(BOARD, "rolling", date="2026-11-20"), passed(LAB)]
-    assert tested_on(BOARD, rows) == (
+    assert said_of(BOARD, rows) == (
         "tested: 2 scenarios have passed on such a host, the last on 2026-11-20"
     )
 
 
 def test_a_patch_of_the_engine_makes_no_other_host_and_a_release_does() -> None:
-    assert tested_on(replace(BOARD, engine="29.7.9"), [passed(BOARD)]).startswith("tested")
-    other = tested_on(replace(BOARD, engine="29.8.0"), [passed(BOARD)])
+    assert said_of(replace(BOARD, engine="29.7.9"), [passed(BOARD)]).startswith("tested")
+    other = said_of(replace(BOARD, engine="29.8.0"), [passed(BOARD)])
     assert other.endswith("Docker 29.7.2; the engine differs")
 
 
 def test_a_host_without_an_engine_is_compared_in_all_the_rest() -> None:
-    assert tested_on(replace(BOARD, engine=""), [passed(BOARD)]).startswith("tested")
+    assert said_of(replace(BOARD, engine=""), [passed(BOARD)]).startswith("tested")
 
 
 def test_the_nearest_is_named_with_what_differs() -> None:
     near = replace(BOARD, kernel="6.12", back_end="legacy")
-    assert tested_on(BOARD, [passed(LAB), passed(near)]) == (
+    assert said_of(BOARD, [passed(LAB), passed(near)]) == (
         "not tested as it is: what comes nearest is Ubuntu 24.04, arm64, Linux 6.12, "
         "iptables-legacy, Docker 29.7.2; the kernel and the back end of iptables differ"
     )
@@ -54,12 +57,12 @@ def test_the_nearest_is_named_with_what_differs() -> None:
 
 def test_engines_in_namespaces_are_no_host() -> None:
     rows = [passed(BOARD, where="engines")]
-    assert tested_on(BOARD, rows) == "not tested: no scenario has passed on such a host yet"
+    assert said_of(BOARD, rows) == "not tested: no scenario has passed on such a host yet"
 
 
 @pytest.mark.parametrize("field", ["distribution", "version", "architecture", "kernel", "back_end"])
 def test_every_part_of_a_machine_counts(field: str) -> None:
-    other = replace(BOARD, **{field: "other"})  # type: ignore[arg-type]
+    other = replace(BOARD, **{field: "other"})
     assert len(other.differs_from(BOARD)) == 1
 
 

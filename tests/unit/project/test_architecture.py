@@ -150,6 +150,7 @@ ACTING = {
     *("nodes.observing", "rolling.stages", "secrets.observing"),
     *("rolling.wait_for_node", "rolling.wait_for_services"),
     # Files on this computer.
+    "preflight.tested_table",
     *("backup.backup_file", "backup.record_file", "keys.unlock_key_file"),
     # The command, for whom files are linted without a host.
     "stacks.lint.cli",

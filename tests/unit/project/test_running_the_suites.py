@@ -35,7 +35,8 @@ A, B, C = Suite("a", 100, 200, ()), Suite("b", 300, 400, ()), Suite("c", 50, 80,
 
 def ran(seconds: float, **took: float) -> tuple[list[Result], list[str]]:
     """What comes of a, b and c, which take so long, in so many seconds; and who has run."""
-    now, begun = [0.0], []
+    now = [0.0]
+    begun: list[str] = []
 
     def runs(suites: Sequence[Suite]) -> list[Result]:
         begun.append(*(suite.name for suite in suites))

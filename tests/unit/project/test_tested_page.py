@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pyinfra_swarm.preflight.tested import Machine, Passed, shipped
+from pyinfra_swarm.preflight.tested import Machine, Passed
+from pyinfra_swarm.preflight.tested_table import shipped
 from tests.tools import tested
 
 pytest_plugins = ["pytester"]
@@ -44,7 +45,9 @@ FILE = """
 """
 
 
-@pytest.mark.parametrize(("long", "expected"), [(True, {"it": 3, "it, long": 1}), (False, {"it": 3})])
+@pytest.mark.parametrize(
+    ("long", "expected"), [(True, {"it": 3, "it, long": 1}), (False, {"it": 3})]
+)
 def test_a_file_counts_where_all_of_it_has_passed(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, long: bool, expected: dict[str, int]
 ) -> None:

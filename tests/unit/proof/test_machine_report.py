@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pyinfra_swarm.firewall.state import Host as Firewall
@@ -77,7 +78,10 @@ def test_nothing_in_it_says_who_or_where() -> None:
 
 def test_hosts_and_networks_are_numbers_that_stay_the_same_throughout() -> None:
     made = report(PROOF, **MACHINES)
-    assert [(host["host"], host["role"]) for host in made["hosts"]] == [(1, "manager"), (2, "worker")]
+    assert [(host["host"], host["role"]) for host in made["hosts"]] == [
+        (1, "manager"),
+        (2, "worker"),
+    ]
     pairs = made["proof"]["pairs"]
     assert [(one["network"], one["from"], one["to"]) for one in pairs] == [
         ("ingress", 1, 2),
@@ -114,7 +118,7 @@ def test_the_proof_is_summed_up_with_what_was_not_tried() -> None:
 
 def test_every_key_is_described_for_users() -> None:
     made = report(PROOF, **MACHINES)
-    text = open("docs/prove.md", encoding="utf-8").read()
+    text = Path("docs/prove.md").read_text(encoding="utf-8")
     described = text[text.index("## A report to send along") : text.index("## How it works")]
     keys = {*made, *made["hosts"][0], *made["proof"], *made["seconds"]}
     assert [key for key in sorted(keys) if key not in described] == []
