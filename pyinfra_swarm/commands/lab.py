@@ -10,7 +10,10 @@ import click
 
 from pyinfra_swarm.commands.group import Passed
 
-WORDS = ("up", "status", "settings", "ssh", "reboot", "power-cut", "power-on", "reset", "down")
+WORDS = (
+    *("up", "status", "settings", "ssh", "reboot", "power-cut", "power-on", "reset", "kernel"),
+    "down",
+)
 """What can be asked of the lab; all but ``settings`` is the lab's own."""
 
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
 EVERYBODY, NOBODY = "everybody", "nobody outside"
+_WORDS = {"cluster": "the hosts", "vpn": "the VPN"}
 NOT_MANAGED = "everybody (firewall.enabled = false)"
 
 
@@ -27,8 +28,7 @@ def who_reaches(settings: Settings, port: int, protocol: str) -> tuple[str, ...]
     for opening in firewall.open:
         first, _, last = str(opening.port).partition("-")
         if opening.protocol == protocol and int(first) <= port <= int(last or first):
-            sources = ["the hosts" if one == "cluster" else str(one) for one in opening.sources]
-            found += sources or [EVERYBODY]
+            found += [_WORDS.get(str(one), str(one)) for one in opening.sources] or [EVERYBODY]
     if EVERYBODY in found:
         return (EVERYBODY,)
     return tuple(dict.fromkeys(found)) or (NOBODY,)
