@@ -19,6 +19,7 @@ from pyinfra_swarm.commands import (
     lint,
     schedule,
     status,
+    wireguard,
 )
 from pyinfra_swarm.commands.group import Commands
 
@@ -39,7 +40,10 @@ def group() -> None:
     """All commands; what each does is in its module."""
 
 
-for _module in (init, dry_run, apply, status, drift, schedule, fact, lint, lab, completion):
+for _module in (
+    *(init, dry_run, apply, status, drift, schedule, fact, lint),
+    *(wireguard, lab, completion),
+):
     group.add_command(_module.command)
 
 
