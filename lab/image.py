@@ -28,7 +28,7 @@ PACKAGES = (
 
 INSTALLABLE = (
     "jq conntrack ufw iptables-persistent netfilter-persistent ipset chrony rsync "
-    "netcat-openbsd socat ethtool xz-utils pigz nftables docker-registry "
+    "netcat-openbsd socat ethtool xz-utils pigz nftables docker-registry keepalived "
     "wireguard-tools wireguard-go"
 )
 """What the hosts can install besides, from the lab's base repository.

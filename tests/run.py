@@ -168,6 +168,7 @@ SUITES = {
         _scenarios("nft-drift", 2000, 3000, "drift_kinds", on=NFTABLES),
         _scenarios("nft-removing", 900, 1800, "removing", on=NFTABLES),
         _scenarios("nft-rolling", 900, 1800, "rolling", on=NFTABLES),
+        _scenarios("floating", 1200, 2400, "floating_address"),
         _engines("engines-services", 500, 1200, "engines_services"),
         _engines("engines-secrets", 700, 1500, "engines_secrets", "engines_canary"),
         _engines(

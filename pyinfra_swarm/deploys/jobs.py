@@ -8,6 +8,7 @@ from __future__ import annotations
 from pyinfra_swarm.backup import recover_operations, restore_operations, save_operations
 from pyinfra_swarm.deploys.deploy import deploy
 from pyinfra_swarm.firewall import operations as firewall_operations
+from pyinfra_swarm.floating_address import operations as floating_address_operations
 from pyinfra_swarm.keys import (
     attach_operations,
     join_tokens_operations,
@@ -119,6 +120,7 @@ def _taken_out(settings: Settings) -> None:
 def reset(settings: Settings) -> None:
     """Takes the whole cluster apart: the swarm ends, and what was set on the hosts goes."""
     reset_operations.planned(settings=settings, name="what it ends, and your confirmation")
+    floating_address_operations.removed(settings=settings, name="the floating address removed")
     reset_operations.workers_left(settings=settings, name="the workers leave", _timeout=120)
     reset_operations.managers_left(
         settings=settings, name="the managers leave", _serial=True, _timeout=120

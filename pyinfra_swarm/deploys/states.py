@@ -11,6 +11,7 @@ from pyinfra_swarm.access import operations as access_operations
 from pyinfra_swarm.deploys.deploy import deploy
 from pyinfra_swarm.docker import operations as docker_operations
 from pyinfra_swarm.firewall import operations as firewall_operations
+from pyinfra_swarm.floating_address import operations as floating_address_operations
 from pyinfra_swarm.keys import autolock_operations, certificates_operations
 from pyinfra_swarm.preflight import operations as preflight_operations
 from pyinfra_swarm.secrets import operations as secrets_operations
@@ -30,6 +31,7 @@ from pyinfra_swarm.vpn import operations as vpn_operations
 __all__ = [
     "access",
     "docker",
+    "exposure",
     "firewall",
     "preflight",
     "secrets",
@@ -57,6 +59,7 @@ def site(settings: Settings | None = None, **arguments: Any) -> None:
     swarm(settings, **arguments)
     secrets(settings, **arguments)
     stacks(settings, **arguments)
+    exposure(settings, **arguments)
 
 
 @deploy("Preflight")
@@ -154,3 +157,12 @@ def stacks(settings: Settings) -> None:
     """Declared stacks: deployed as their files say, and kept so."""
     stacks_operations.removed(settings=settings, name="one that is not declared goes, if asked for")
     stacks_operations.deployed(settings=settings, name="deployed as declared, and running")
+
+
+@deploy("Exposure")
+def exposure(settings: Settings) -> None:
+    """How the world reaches the services: one address, held by one healthy host at a time."""
+    floating_address_operations.set_up(settings=settings, name="keepalived knows every host")
+    floating_address_operations.held(
+        settings=settings, name="one healthy host holds the floating address"
+    )

@@ -37,6 +37,7 @@ from pyinfra_swarm.docker.repository import (
 )
 from pyinfra_swarm.engine.api import THIS_ENGINE, WITHIN
 from pyinfra_swarm.engine.versions import engine_version
+from pyinfra_swarm.floating_address.handing_on_operations import given_up, taken_back
 from pyinfra_swarm.host.units import FIREWALL
 from pyinfra_swarm.keys.restart_operations import after_restart, unlockable
 from pyinfra_swarm.nodes.facts import State
@@ -290,6 +291,7 @@ def _restart(settings: Settings) -> Commands:
     before = observe(State)
     if is_executing() and before.in_swarm:
         this_run(_Restarts).not_back = current_host().name
+        yield from given_up(settings)
     firewall = FIREWALL if settings.firewall.enabled else ""
     yield script(program(__file__, "restart.sh", may_wait_for=firewall), timeout=300)
     if not observe(Installation).running:
@@ -308,6 +310,7 @@ def _restart(settings: Settings) -> Commands:
     if before.in_swarm:
         role = "manager" if before.manager else "worker"
         yield script(back_in_swarm(role), timeout=180)
+        yield from taken_back(settings)
         this_run(_Restarts).not_back = ""
 
 

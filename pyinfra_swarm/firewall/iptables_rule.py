@@ -23,7 +23,10 @@ _LONG = {
     "--destination-port": "--dport",
     "--source-port": "--sport",
 }
-_PROTOCOLS = {"1": "icmp", "6": "tcp", "17": "udp", "50": "esp", "58": "ipv6-icmp"}
+_PROTOCOLS = {
+    **{"1": "icmp", "6": "tcp", "17": "udp", "50": "esp", "58": "ipv6-icmp"},
+    "112": "vrrp",
+}
 _IMPLIED = {"tcp", "udp", "icmp", "icmp6", "esp"}
 _WITHOUT_VALUE = {"--syn", "--strict", "--fragment", "-f", "--random", "--random-fully"}
 _EVERYWHERE = {"0.0.0.0/0", "::/0"}

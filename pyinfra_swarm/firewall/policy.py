@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from pyinfra_swarm.nodes.identity import node_at, node_of
-from pyinfra_swarm.nodes.membership import Membership, Node, Observed
+from pyinfra_swarm.nodes.membership import Membership, Observed
 from pyinfra_swarm.settings.values.addresses import CLUSTER, VPN
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Policy:
     inbound: what happens to all else that is addressed to the host: ``deny`` or ``accept``.
     drop_cleartext_vxlan: clear-text VXLAN is dropped, in and out.
     vpn: the one that is declared; the word ``vpn`` among sources stands for its interface.
+    vrrp: the hosts tell each other who holds the floating address.
     """
 
     peers: tuple[str, ...]
@@ -79,6 +80,7 @@ class Policy:
     inbound: str = "deny"
     drop_cleartext_vxlan: bool = True
     vpn: Vpn | None = None
+    vrrp: bool = False
 
 
 def policy(
@@ -112,6 +114,7 @@ def policy(
         inbound=wanted.inbound,
         drop_cleartext_vxlan=drop_cleartext_vxlan,
         vpn=_vpn(settings),
+        vrrp=bool(settings.exposure.address),
     )
 
 
@@ -123,22 +126,6 @@ def _vpn(settings: Settings) -> Vpn | None:
     return Vpn(access.vpn, access.vpn_interface, access.vpn_port, reaches_all)
 
 
-def members(nodes: Iterable[Node]) -> tuple[str, ...]:
-    """The addresses at which nodes are in the swarm, whatever is declared by now.
-
-    A node that nobody declares any more, or that is declared at another address, is in it until it
-    has been removed: shut out before, it could not leave, and as a manager it still has its vote.
-    Not one that is down, unless it has a vote, and may come back to use it.
-    """
-    return tuple(
-        sorted(
-            node.address
-            for node in nodes
-            if (node.state != "down" or node.votes) and _is_of_a_host(node.address)
-        )
-    )
-
-
 def votes(settings: Settings, observed: Observed, swarm: Membership, name: str) -> bool:
     """Whether a host is among the swarm's managers, whatever is declared by now.
 
@@ -147,15 +134,6 @@ def votes(settings: Settings, observed: Observed, swarm: Membership, name: str) 
     """
     node = node_of(settings, observed, swarm, name) or node_at(settings, swarm, name)
     return node is not None and node.reachability != ""
-
-
-def _is_of_a_host(text: str) -> bool:
-    """False for what an engine says that does not know its address: nothing, or ``0.0.0.0``."""
-    try:
-        address = ipaddress.IPv4Address(text)
-    except ValueError:
-        return False
-    return not (address.is_unspecified or address.is_loopback)
 
 
 def of_family(family: Family, networks: Iterable[str]) -> tuple[str, ...]:

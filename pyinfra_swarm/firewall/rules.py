@@ -57,6 +57,9 @@ JUMPS = {"INPUT": INPUT, "DOCKER-USER": FORWARD, "OUTPUT": OUTPUT}
 MANAGEMENT_PORT = 2377
 GOSSIP_PORT = 7946
 
+VRRP = 112
+"""By its number: a host may lack the file that has the names of protocols."""
+
 ICMP = (3, 8, 11, 12)
 """Unreachable (path MTU discovery needs it), echo request, time exceeded, parameter problem."""
 
@@ -115,6 +118,8 @@ def _input(policy: Policy, family: Family) -> Iterable[str]:
             yield f"{source}-p udp -m policy --dir in --pol none -m udp --dport {vxlan} -j RETURN"
     yield f"-p udp -m udp --dport {vxlan} -g {PEERS}"
     yield f"-p esp -g {PEERS}"
+    if policy.vrrp:
+        yield f"-p {VRRP} -g {PEERS}"
     yield from _what_networks_need(family)
     if policy.vpn:
         yield f"-p udp -m udp --dport {policy.vpn.port} -j ACCEPT"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.firewall.host_files import files
 from pyinfra_swarm.firewall.paths import TIMER, UNIT, WATCH
-from pyinfra_swarm.firewall.policy import FAMILIES, Family, Policy, Vpn, members, policy, votes
+from pyinfra_swarm.firewall.policy import FAMILIES, Family, Policy, Vpn, policy, votes
 from pyinfra_swarm.firewall.rules import INPUT, MANAGEMENT_PORT, PEERS, Chains, chains
 from pyinfra_swarm.firewall.state import Host
 from pyinfra_swarm.firewall.unencrypted_overlays import InUse, drops_cleartext_vxlan
-from pyinfra_swarm.nodes.membership import Observed, view
+from pyinfra_swarm.nodes.membership import Observed, members, view
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings

@@ -6,7 +6,8 @@ meaning of the states.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -196,3 +197,28 @@ def view(settings: Settings, observed: Observed) -> Membership | None:
 def managers_of(cluster: Membership) -> list[Node]:
     """The swarm's managers, reachable or not; also one whose demotion is not finished yet."""
     return [node for node in cluster.nodes or () if node.votes]
+
+
+def members(nodes: Iterable[Node]) -> tuple[str, ...]:
+    """The addresses at which nodes are in the swarm, whatever is declared by now.
+
+    A node that nobody declares any more, or that is declared at another address, is in it until it
+    has been removed: shut out before, it could not leave, and as a manager it still has its vote.
+    Not one that is down, unless it has a vote, and may come back to use it.
+    """
+    return tuple(
+        sorted(
+            node.address
+            for node in nodes
+            if (node.state != "down" or node.votes) and _is_of_a_host(node.address)
+        )
+    )
+
+
+def _is_of_a_host(text: str) -> bool:
+    """False for what an engine says that does not know its address: nothing, or ``0.0.0.0``."""
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return not (address.is_unspecified or address.is_loopback)

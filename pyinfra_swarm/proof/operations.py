@@ -16,6 +16,8 @@ from gevent.pool import Pool
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, Host, State
 
+from pyinfra_swarm.floating_address.facts import FloatingAddress
+from pyinfra_swarm.floating_address.plan import plan_holders, told
 from pyinfra_swarm.networks import facts as network_facts
 from pyinfra_swarm.networks.attachments import Attachments
 from pyinfra_swarm.nodes import facts as swarm_facts
@@ -40,8 +42,9 @@ from pyinfra_swarm.run.converge import (
     progress,
     report,
     still_ours,
+    this_host,
 )
-from pyinfra_swarm.run.findings import refusals
+from pyinfra_swarm.run.findings import Finding, refusals
 from pyinfra_swarm.run.limit import in_limit
 from pyinfra_swarm.run.pyinfra_internals import in_the_name_of
 from pyinfra_swarm.run.script import Outcome, quietly
@@ -77,7 +80,7 @@ def proven(settings: Settings) -> Commands:
     findings = [*findings, *report_operations.planned(path)]
     if refusals(findings):
         report("proof", findings)
-    reporting.report(me, "proof", findings)
+    reporting.report(me, "proof", [*findings, *_floating_address(settings)])
     focus = _limit()
     mine = [
         c
@@ -95,6 +98,16 @@ def proven(settings: Settings) -> Commands:
             f"{', '.join(dict.fromkeys(c.network for c in mine))}, and tries clear frames"
         )
     yield call(_proven, settings, focus, path)
+
+
+def _floating_address(settings: Settings) -> list[Finding]:
+    """Who holds the floating address, told once; and what is wrong where it is not one host."""
+    if not settings.exposure.address:
+        return []
+    me, seen = current_host(), observe_all(FloatingAddress)
+    if me.name == next(name for name, said in seen.items() if said is not None):
+        me.log(told(settings, seen))
+    return plan_holders(settings, this_host(settings), seen)
 
 
 def _limit() -> tuple[str, ...]:

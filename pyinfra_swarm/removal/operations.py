@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.api import API, LEAVE, THIS_ENGINE, WITHIN
 from pyinfra_swarm.engine.operations import on
+from pyinfra_swarm.floating_address.handing_on_operations import given_up
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.nodes.programs import REMOVE_NODE, still_node, updated
@@ -112,6 +113,8 @@ def drained(settings: Settings) -> Commands:
     for step in _steps(target, plan_drain(target)):
         assert isinstance(step, SetAvailability)
         assert target.alive is not None  # else there is nothing to drain
+        if target.host is not None and target.own is not None:
+            yield from given_up(settings, target.host.name)
         text = updated(target.alive.id, ["--availability", step.availability])
         yield on(target.ask, text, "draining it")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pyinfra_swarm.access import plan as access
 from pyinfra_swarm.docker import paths as docker
 from pyinfra_swarm.firewall import paths as firewall
+from pyinfra_swarm.floating_address import paths as floating_address
 from pyinfra_swarm.nodes.identity import likely_node
 from pyinfra_swarm.nodes.membership import Membership, Observed, view
 from pyinfra_swarm.removal.steps import Leave
@@ -40,6 +41,7 @@ _MEANING = {
     **updates.FILES,
     **sshd.FILES,
     **access.FILES,
+    **floating_address.FILES,
 }
 """The files of all rooms, and what is said of the removal of each."""
 
@@ -47,9 +49,9 @@ WATCHED = (*_MEANING, firewall.SCRIPT, *rollback.FILES)
 """What is looked for. Of the firewall, which has an operation of its own, it is the script alone:
 that is there as long as the firewall is."""
 
-_IN_A_STEP_OF_ITS_OWN = (*sshd.FILES, *access.FILES, *REPOSITORY)
-"""Files of sshd and sudo, whose removal could lock the owner out, and the repository, which is
-removed only with Docker."""
+_IN_A_STEP_OF_ITS_OWN = (*sshd.FILES, *access.FILES, *floating_address.FILES, *REPOSITORY)
+"""Files of sshd and sudo, whose removal could lock the owner out; of the floating address, with
+which keepalived is stopped; and the repository, which is removed only with Docker."""
 
 Turn = Literal["workers", "managers", "last"]
 """When a host leaves the swarm: workers first, then managers, and last every host that is left."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.api import API
 from pyinfra_swarm.engine.operations import on
+from pyinfra_swarm.floating_address.handing_on_operations import given_up, taken_back
 from pyinfra_swarm.keys.restart_operations import after_restart, unlockable
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Node, Observed, controlling, view
@@ -224,6 +225,7 @@ def _work(
     if roll.continued and roll.begun < int(this_run(_Progress).since):  # not by this run itself
         begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(roll.begun))
         progress(f"continues the {roll.job} that began {begun}")
+    yield from given_up(settings)
     progress("draining it")
     drain = updated(node.id, drained(node, labels_to_set(roll, now.among)))
     yield on(acting, drain, "draining it")
@@ -285,6 +287,7 @@ def _restore(
     yield on(acting, "\n".join(lines), "restoring its availability")
     yield node_back(expected, restored=True)
     yield services_complete(acting, services, wait, _LOOK_AT_SERVICES)
+    yield from taken_back(settings)
 
 
 _LOOK_AT_SERVICES = "Look at `docker service ps`, then run the same command again"

@@ -12,6 +12,7 @@ from typing import Any
 from pyinfra_swarm.settings.address_overlaps import overlaps, subnet_size
 from pyinfra_swarm.settings.errors import Problem, field_name, shown
 from pyinfra_swarm.settings.fields import Loc
+from pyinfra_swarm.settings.floating_address import floating_address
 from pyinfra_swarm.settings.one_source import one_source
 from pyinfra_swarm.settings.opened_ports import opened_ports
 from pyinfra_swarm.settings.vpn import vpn
@@ -32,6 +33,7 @@ def problems(data: Mapping[str, Any]) -> list[Problem]:
         *subnet_size(data),
         *opened_ports(data),
         *vpn(data, hosts),
+        *floating_address(data, hosts),
         *one_source(data),
     ]
 

@@ -34,6 +34,7 @@ from pyinfra_swarm.settings.errors import (
     without_secrets,
 )
 from pyinfra_swarm.settings.explain import explained
+from pyinfra_swarm.settings.exposure import Exposure
 from pyinfra_swarm.settings.paths import from_user, project
 from pyinfra_swarm.settings.renamed import with_new_names
 from pyinfra_swarm.settings.section import Section
@@ -233,6 +234,7 @@ class Settings(BaseModel):
     firewall: Firewall = Firewall()
     swarm: Swarm = Swarm()
     networks: Networks = Networks()
+    exposure: Exposure = Exposure()
     backup: Backup = Backup()
     secrets: tuple[Secret, ...] = ()
     configs: tuple[Config, ...] = ()

@@ -17,7 +17,7 @@ from tests.models.firewall.packet import Packet
 from tests.netns.conftest import Namespace
 from tests.netns.enter import inside
 
-NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ipv6-icmp": 58}
+NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ipv6-icmp": 58, "vrrp": 112}
 HOST = {4: "192.0.2.1", 6: "3fff::1"}
 PUBLISHED = {4: "192.0.2.{}", 6: "3fff::1:{:x}"}
 CONTAINER = {4: "198.18.{}.2", 6: "3fff:0:{:x}::2"}
@@ -163,7 +163,7 @@ def _body(packet: Packet, port: int, mark: bytes, pseudo: Callable[[bytes], int]
         if packet.protocol == "icmp":
             return made[:at] + struct.pack(">H", _checksum(made)) + made[at + 2 :]
     else:
-        return struct.pack(">II", 0 if packet.protocol == "gre" else 0x1000, 1) + mark
+        return struct.pack(">II", 0 if packet.protocol in ("gre", "vrrp") else 0x1000, 1) + mark
     total = pseudo(made)
     return made[:at] + struct.pack(">H", total) + made[at + 2 :]
 

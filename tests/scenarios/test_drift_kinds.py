@@ -1,6 +1,7 @@
 """Each kind of drift on a real cluster: found with its reason, mended by the deploy that is named.
 
-`-k` with a group's name (hosts, firewall, refusals, roles, absent, removal) runs a part of it.
+`-k` with a group's name (hosts, firewall, refusals, roles, absent, removal, exposure) runs a part
+of it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import fnmatch
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import pytest
@@ -45,8 +46,13 @@ _outcomes: dict[str, Outcome | BaseException] = {}
 def outcome(cluster: Cluster, kind: Kind) -> Outcome:
     """A kind brought about, checked, mended and checked again: done once."""
     if kind.name not in _outcomes:
+        with_more = replace(cluster, settings={**cluster.settings, **kind.settings})
         try:
-            _outcomes[kind.name] = _carried_out(cluster, kind)
+            if kind.settings:
+                with_more.mend()
+            _outcomes[kind.name] = _carried_out(with_more, kind)
+            if kind.settings:
+                cluster.mend()
         except BaseException as error:
             _outcomes[kind.name] = error
         if not _in_sync(_outcomes[kind.name]):

@@ -48,6 +48,30 @@ def _is_ipv4(text: str) -> bool:
         return False
 
 
+def _floating(text: str) -> str:
+    if ":" in text:
+        raise wrong(
+            "is an IPv6 address",
+            'exposure.address6 for it, beside an IPv4 address such as "192.168.1.9"',
+        )
+    return _address(text)
+
+
+def _address6(text: str) -> str:
+    example = 'an address such as "2001:db8::9"'
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        raise wrong("is not an IPv6 address", example) from None
+    if "%" in text or address.is_link_local:
+        raise wrong("is an address of one cable alone, which no router forwards to", example)
+    if address.is_loopback or address.is_unspecified or address.is_multicast:
+        raise wrong("is not an address other hosts can reach", example)
+    if address.ipv4_mapped:
+        raise wrong("is an IPv4 address in the dress of IPv6", example)
+    return str(address)
+
+
 _PRIVATE = tuple(
     ipaddress.IPv4Network(text)
     for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
@@ -177,6 +201,18 @@ def _is_host(text: str) -> bool:
 
 
 Address = Annotated[str, AfterValidator(_address), Field(examples=["192.168.1.11"])]
+
+OptionalAddress = Annotated[
+    str,
+    AfterValidator(lambda text: _floating(text) if text else text),
+    Field(examples=["192.168.1.9"]),
+]
+
+OptionalAddress6 = Annotated[
+    str,
+    AfterValidator(lambda text: _address6(text) if text else text),
+    Field(examples=["2001:db8::9"]),
+]
 
 Network = Annotated[str, AfterValidator(_network), Field(examples=["10.200.0.0/16"])]
 

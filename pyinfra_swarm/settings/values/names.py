@@ -116,6 +116,15 @@ def _peer_name(name: str) -> str:
     return name
 
 
+def _interface(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", name):
+        raise wrong(
+            "is not the name of a network interface: letters, digits, _ . and -, 15 at most",
+            'a name such as "eth0", as `ip -br address` shows it on the host',
+        )
+    return name
+
+
 ClusterName = Annotated[str, AfterValidator(_cluster_name), Field(examples=["home"])]
 
 HostName = Annotated[str, AfterValidator(_host_name), Field(examples=["rk1"])]
@@ -135,3 +144,9 @@ LabelKey = Annotated[str, AfterValidator(_label_key)]
 LabelValue = Annotated[str, AfterValidator(_label_value), Field(examples=["nvme"])]
 
 NetworkName = Annotated[str, AfterValidator(_network_name), Field(examples=["backend"])]
+
+OptionalInterface = Annotated[
+    str,
+    AfterValidator(lambda name: _interface(name) if name else name),
+    Field(examples=["eth0"]),
+]

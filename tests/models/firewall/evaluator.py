@@ -13,7 +13,8 @@ from functools import cache
 
 from tests.models.firewall.packet import Packet, network
 
-PROTOCOLS = {"tcp", "udp", "icmp", "ipv6-icmp", "esp", "gre", "sctp"}
+PROTOCOLS = {"tcp", "udp", "icmp", "ipv6-icmp", "esp", "gre", "sctp", "vrrp"}
+NUMBERS = {"112": "vrrp"}
 MODULES = {"tcp", "udp", "icmp", "icmp6", "esp", "conntrack", "policy", "comment"}
 
 
@@ -112,9 +113,10 @@ def _interface(name: str, pattern: str) -> bool:
 
 
 def _protocol(packet: Packet, value: str) -> bool:
-    if value not in PROTOCOLS:
+    name = NUMBERS.get(value, value)
+    if name not in PROTOCOLS:
         raise NotUnderstood(f"-p {value}")
-    return packet.protocol == value
+    return packet.protocol == name
 
 
 def _module(packet: Packet, value: str) -> bool:

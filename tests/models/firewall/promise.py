@@ -63,7 +63,7 @@ def _reaches_the_host(place: Place, packet: Packet) -> bool:
         return False
     if packet.entered == "lo" or packet.state in ("ESTABLISHED", "RELATED"):
         return True
-    if packet.protocol == "esp":
+    if packet.protocol == "esp" or _says_who_holds_the_address(place, packet):
         return cluster
     if (packet.protocol, packet.port) == ("tcp", 2377):
         return cluster and (place.settings.host(place.name).is_manager or place.votes)
@@ -110,6 +110,10 @@ def _clear_vxlan(place: Place, packet: Packet) -> bool:
         and packet.port == place.settings.swarm.data_path_port
         and not packet.ipsec
     )
+
+
+def _says_who_holds_the_address(place: Place, packet: Packet) -> bool:
+    return packet.protocol == "vrrp" and bool(place.settings.exposure.address)
 
 
 def _swarm_ports(place: Place) -> set[tuple[str, int]]:

@@ -142,6 +142,7 @@ def cases(draw: st.DrawFn, *, closed: bool = False) -> Case:
             "open": draw(st.lists(_openings(*words), max_size=3)),
         },
         "swarm": {"data_path_port": draw(st.sampled_from([4789, 4789, 4790]))},
+        "exposure": {"address": draw(st.sampled_from(["", "192.168.1.9"]))},
     }
     if declared["firewall"]["ssh_sources"]:  # such openings would defeat them, and are refused
         declared["firewall"]["open"] = [
@@ -225,7 +226,9 @@ def packets(draw: st.DrawFn, place: Place, hooks: Sequence[str] = HOOKS) -> Pack
     return Packet(
         hook=hook,
         source=source,
-        protocol=draw(st.sampled_from(["tcp", "tcp", "tcp", "udp", "udp", icmp, "esp", "gre"])),
+        protocol=draw(
+            st.sampled_from(["tcp", "tcp", "tcp", "udp", "udp", icmp, "esp", "gre", "vrrp"])
+        ),
         port=draw(st.sampled_from(ports)),
         source_port=draw(st.sampled_from([40000, 67, 547, 4789])),
         icmp=draw(st.integers(0, 20) | st.integers(125, 145)),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-Group = Literal["hosts", "firewall", "refusals", "roles", "absent", "removal"]
+Group = Literal["hosts", "firewall", "refusals", "roles", "absent", "removal", "exposure"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Kind:
         with undo_there, ``undo`` runs on the host.
     of_cluster: it is reported on the manager that speaks for the swarm.
     also: findings (``part/what``, as shell patterns) that may come with it.
+    settings: more of them, for the cluster that drifts.
     group: those that are brought about in one go, on a lab that is converged before.
     """
 
@@ -38,4 +40,5 @@ class Kind:
     undo_there: bool = False
     of_cluster: bool = False
     also: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
     group: Group = "hosts"

@@ -122,6 +122,16 @@ def test_what_a_worker_answers_where_all_is_declared() -> None:
     )
 
 
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_who_holds_the_floating_address_the_hosts_tell_each_other_and_nobody_else(
+    family: Family,
+) -> None:
+    without = chains(BARE, family)["SWARM-INPUT"]
+    found = chains(replace(BARE, vrrp=True), family)["SWARM-INPUT"]
+    at = found.index("-p esp -g SWARM-PEERS") + 1
+    assert found == (*without[:at], "-p 112 -g SWARM-PEERS", *without[at:])
+
+
 def test_of_what_is_declared_each_family_gets_its_own_sources() -> None:
     found = ipv6(EVERYTHING)
     assert found["SWARM-INPUT"][5:] == (

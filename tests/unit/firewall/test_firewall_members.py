@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pyinfra_swarm.firewall.policy import Opening, Policy, members, policy, votes
+from pyinfra_swarm.firewall.policy import Opening, Policy, policy, votes
 from pyinfra_swarm.firewall.state import Host, Tables
 from pyinfra_swarm.firewall.wanted import wanted_policy
-from pyinfra_swarm.nodes.membership import Membership, Node
+from pyinfra_swarm.nodes.membership import Membership, Node, members
 from tests.builders import declared, node, swarm
 
 SETTINGS = declared(1, 0)

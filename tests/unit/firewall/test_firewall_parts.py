@@ -86,6 +86,7 @@ class TestARuleAsItIsPrinted:
                 (f"-p {number}", {("-p", name)})
                 for number, name in (
                     *(("1", "icmp"), ("6", "tcp"), ("17", "udp"), ("50", "esp")),
+                    ("112", "vrrp"),
                     *(("58", "ipv6-icmp"), ("ICMPv6", "ipv6-icmp"), ("UDP", "udp")),
                 )
             ),

@@ -13,7 +13,7 @@ import pytest
 from pyinfra_swarm.backup.save import Choice, choose
 from pyinfra_swarm.docker import operations as docker
 from pyinfra_swarm.docker.installation import Engine
-from pyinfra_swarm.firewall.policy import members, votes
+from pyinfra_swarm.firewall.policy import votes
 from pyinfra_swarm.nodes.identity import (
     contradiction,
     doubt,
@@ -23,7 +23,14 @@ from pyinfra_swarm.nodes.identity import (
     owners,
 )
 from pyinfra_swarm.nodes.measures import nodes as measured
-from pyinfra_swarm.nodes.membership import Membership, Observed, acting_manager, controlling, view
+from pyinfra_swarm.nodes.membership import (
+    Membership,
+    Observed,
+    acting_manager,
+    controlling,
+    members,
+    view,
+)
 from pyinfra_swarm.proof.crossings import unproven
 from pyinfra_swarm.removal.plan import plan_removal
 from pyinfra_swarm.removal.steps import Leave, RemoveEntry

@@ -25,7 +25,7 @@ from pyinfra_swarm.status.reached import who_reaches
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-ROWS = dict(re.findall(r"^\| `([a-z_.\[\]]+)` \|([^|]*)\|", TEXT, re.MULTILINE))
+ROWS = dict(re.findall(r"^\| `([a-z0-9_.\[\]]+)` \|([^|]*)\|", TEXT, re.MULTILINE))
 SAID_IN_WORDS = {"access.admins", "hosts[].availability", "docker.key_fingerprint"}
 
 

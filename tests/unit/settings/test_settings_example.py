@@ -15,7 +15,7 @@ from pyinfra_swarm.settings.fields import model_of
 from pyinfra_swarm.settings.paths import ROOT
 
 TEXT = (ROOT / "cluster.example.toml").read_text(encoding="utf-8")
-UNCOMMENTED = re.sub(r"^#(?=\[\[|[a-z_]+ = )", "", TEXT, flags=re.MULTILINE)
+UNCOMMENTED = re.sub(r"^#(?=\[\[|[a-z0-9_]+ = )", "", TEXT, flags=re.MULTILINE)
 EVERYTHING = tomllib.loads(UNCOMMENTED)
 
 SAMPLES = {

@@ -25,6 +25,8 @@ REFUSED = [
     ("hosts.2.address", "fd00::3", "IPv6", "ssh_host"),
     ("hosts.2.address", "127.0.0.1", "not an address other hosts can reach", "ssh_host"),
     ("hosts.2.address", "169.254.3.4", "not an address a host keeps", "192.168.1.11"),
+    ("exposure.address", "192.168.1.300", "not an IPv4 address", "0 to 255"),
+    ("exposure.address", "2001:db8::9", "IPv6", "exposure.address6"),
     ("hosts.0.role", "managr", 'not one of "manager" or "worker"', '"manager"'),
     ("hosts.0.availability", "drained", "not one of", '"drain"'),
     ("hosts.0.labels.ssd", True, "not a text", "in quotes"),

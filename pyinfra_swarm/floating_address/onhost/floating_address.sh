@@ -1,0 +1,121 @@
+#!/bin/sh
+# The program of the floating address on a host.
+#
+# healthy: may this host hold the address? keepalived asks every second. Says why not.
+# notify KIND NAME ROLE PRIORITY: keepalived says what this host has become.
+# give-up: this host hands the address on, and does not take it; the files say so until take-back.
+# take-back: it may hold the address again; waits until it is healthy.
+# prepare, loaded: keepalived starts; it has read its configuration.
+# admit-later: what give-up leaves to be done, however it ends itself.
+#
+# address, address6: that float, the second may be empty. ingress: the namespace of the routing
+# mesh's end. folder, given_up, role, configuration, loaded: paths. Uses engine_state.
+: "${address?}" "${address6?}" "${ingress?}" "${folder?}" "${given_up?}" "${role?}"
+: "${configuration?}" "${loaded?}"
+set -u
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+healthy() {
+  # Not through the socket alone: that would start an engine that somebody has stopped.
+  state=$(engine_state)
+  [ "$state" = running ] || { echo "its engine is $state"; return 1; }
+  curl -sf --max-time 1 -o /dev/null --unix-socket /run/docker.sock http://localhost/_ping ||
+    { echo "its engine does not answer"; return 1; }
+  [ -e "/run/docker/netns/$ingress" ] ||
+    { echo "it is not attached to the ingress network"; return 1; }
+}
+
+taken() {
+  times=0
+  [ ! -f "$role" ] || read -r _ _ times < "$role"
+  case $times in '' | *[!0-9]*) times=0 ;; esac
+  echo "$times"
+}
+
+notify() {
+  times=$(taken)
+  # What another run of this program has left behind would keep new connections away.
+  [ "$3" != MASTER ] || { times=$((times + 1)); admit; }
+  printf '%s %s %s\n' "$3" "$(date +%s)" "$times" > "$role.new"
+  mv -f "$role.new" "$role"
+}
+
+# New connections to the address wait a moment: their first packet is sent again by whoever asks,
+# and then the host that has the address by then answers. Those that are open end undisturbed.
+mangle() { # COMMAND -I or -D, ADDRESS
+  "$1" -w 5 -t mangle "$2" PREROUTING -d "$3" -m conntrack --ctstate NEW -j DROP 2>/dev/null
+}
+hold_back() {
+  mangle iptables -I "$address" || :
+  [ -z "$address6" ] || mangle ip6tables -I "$address6" || :
+}
+admit() {
+  while mangle iptables -D "$address"; do :; done
+  [ -z "$address6" ] || while mangle ip6tables -D "$address6"; do :; done
+}
+
+open_connections() {
+  grep -E ' (SYN_RECV|ESTABLISHED|FIN_WAIT|CLOSE_WAIT|LAST_ACK) ' /proc/net/nf_conntrack |
+    grep -qF -e " dst=$address " ${address6:+-e "$address6 "}
+}
+
+let_them_end() {
+  if [ ! -r /proc/net/nf_conntrack ]; then sleep 0.8; return; fi
+  looks=0
+  while [ $looks -lt 25 ] && open_connections; do sleep 0.1; looks=$((looks + 1)); done
+}
+
+mark() {
+  mkdir -p "$folder"
+  printf '%s\n' "$1" > "$given_up"
+  sync "$given_up"
+}
+
+holds() { ip -o -4 address show to "$address/32" | grep -q .; }
+
+give_up() {
+  if ! holds; then mark 1; return; fi
+  trap admit EXIT
+  trap 'exit 1' HUP INT TERM
+  hold_back
+  setsid -f sh "$0" admit-later </dev/null >/dev/null 2>&1
+  let_them_end
+  mark 1
+  looks=0
+  while holds; do
+    [ $looks -lt 100 ] ||
+      { echo "keepalived still has $address here after 10 s (journalctl -u keepalived)" >&2; exit 1; }
+    sleep 0.1
+    looks=$((looks + 1))
+  done
+}
+
+take_back() {
+  admit
+  mark 0
+  looks=0
+  until problem=$(healthy); do
+    [ $looks -lt 30 ] || { echo "this host cannot hold $address: $problem" >&2; exit 1; }
+    sleep 1
+    looks=$((looks + 1))
+  done
+}
+
+prepare() {
+  admit
+  mkdir -p "$folder" "${loaded%/*}"
+  [ -f "$given_up" ] || mark 0
+}
+
+loaded() { sha256sum "$configuration" | cut -d ' ' -f 1 > "$loaded"; }
+
+case ${1-} in
+  healthy) healthy ;;
+  notify) shift; notify "$@" ;;
+  give-up) give_up ;;
+  take-back) take_back ;;
+  prepare) prepare ;;
+  loaded) loaded ;;
+  admit-later) sleep 15; admit ;;
+  *) echo "floating-address healthy | give-up | take-back" >&2; exit 2 ;;
+esac
