@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 Seen = Mapping[str, Holding | None]
 """What every host says of the floating address, by name; ``None`` for a silent one."""
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 WHAT = "floating address"
 
@@ -75,8 +78,9 @@ def plan_files(
 
     members: addresses at which nodes are in the swarm, whatever is declared by now.
     """
-    own = seen[host.name]
-    assert own is not None  # a silent host has no operation
+    own = seen.get(host.name)
+    if own is None:  # a silent host has no operation
+        return []
     if not settings.exposure.address:
         return plan_removal(own, "no exposure.address is declared")
     interface, refused = _interface(settings, host, own)
@@ -181,14 +185,13 @@ def _interface(settings: Settings, host: Host, own: Holding) -> tuple[str, list[
                 remedy="Name it: exposure.interface",
             )
         ]
-    networks = [_network(one) for one in own.addresses[interface] if ":" not in one]
-    own_networks = [network for network in networks if network.prefixlen < network.max_prefixlen]
-    if not any(ipaddress.ip_address(address) in network for network in own_networks):
+    networks = _networks(own, interface, 4)
+    if not any(ipaddress.ip_address(address) in network for network in networks):
         return "", [
             Refusal(
                 "exposure.address",
                 f"is in no network of {interface}, so the router would look for it in vain",
-                expected=listed([*map(str, own_networks)]),
+                expected=listed([*map(str, networks)]),
                 found=address,
                 remedy="Declare an address of that network that no device has and your router "
                 "gives to none",
@@ -197,17 +200,23 @@ def _interface(settings: Settings, host: Host, own: Holding) -> tuple[str, list[
     return interface, []
 
 
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    return ipaddress.ip_network(text, strict=False)
+def _networks(own: Holding, interface: str, version: int) -> list[Network]:
+    """The networks of an interface, of one family; a single address is none."""
+    found = []
+    for text in own.addresses.get(interface, ()):
+        with suppress(ValueError):
+            network = ipaddress.ip_network(text, strict=False)
+            if network.version == version and network.prefixlen < network.max_prefixlen:
+                found.append(network)
+    return found
 
 
 def _neighbours6(settings: Settings, own: Holding, interface: str) -> list[Finding]:
     address6 = settings.exposure.address6
     if not address6 or not interface:
         return []
-    networks = [_network(one) for one in own.addresses.get(interface, ()) if ":" in one]
-    wide = [network for network in networks if network.prefixlen < network.max_prefixlen]
-    if any(ipaddress.ip_address(address6) in network for network in wide):
+    networks = _networks(own, interface, 6)
+    if any(ipaddress.ip_address(address6) in network for network in networks):
         return []
     return [
         Notice(
@@ -230,7 +239,7 @@ def plan_holding(
 
     unfinished: a rolling job has not finished with this host.
     """
-    own = seen[host.name]
+    own = seen.get(host.name)
     if not settings.exposure.address or own is None:
         return []
     if refused := _unknown_to_the_holder(settings, host, seen):
@@ -271,7 +280,7 @@ def plan_holding(
 
 def _unknown_to_the_holder(settings: Settings, host: Host, seen: Seen) -> Refusal | None:
     """A refusal where the host that has the address tells this one nothing of it."""
-    own = seen[host.name]
+    own = seen.get(host.name)
     if own is None or own.active:
         return None
     holder = next(iter(holders(settings, seen)), "")
