@@ -9,6 +9,7 @@ import pytest
 from pyinfra_swarm.access.plan import SUDOERS
 from pyinfra_swarm.docker.paths import DAEMON_JSON, KEYRING, SOURCES, UNIT_DROP_IN
 from pyinfra_swarm.firewall.paths import SCRIPT
+from pyinfra_swarm.floating_address import paths as floating_address
 from pyinfra_swarm.nodes.membership import Membership
 from pyinfra_swarm.removal.steps import Leave
 from pyinfra_swarm.reset.facts import Files
@@ -201,7 +202,7 @@ def test_every_managed_file_is_looked_for() -> None:
 
 def test_a_file_of_any_room_goes_by_itself() -> None:
     """But for those that have a step of their own."""
-    own = {SOURCES, KEYRING, DROP_IN, SUDOERS, SCRIPT, *ROLLBACK}
+    own = {SOURCES, KEYRING, DROP_IN, SUDOERS, SCRIPT, *ROLLBACK, *floating_address.FILES}
     for path in {*WATCHED} - own:
         [change] = plan_settings(replace(CLEAN, files=(path,)), purge=False)
         assert change.what == path
