@@ -104,6 +104,8 @@ def _demo() -> None:
     _show_ingress(lab)
     _serve(lab)
     _show_answers_and_the_wire(lab)
+    print()
+    _run(("pyinfra-swarm", "status"), "The status, above, says what is not well.")
 
     _title("4. The same deploy again changes nothing")
     times["second run of the deploy"] = _second_run()

@@ -69,7 +69,7 @@ def command(
             print(new_project.lay(place))
             return 0
         new_project.refuse_written_settings(place)
-        user = user or (_asked("Who logs in there", "ubuntu") if sys.stdin.isatty() else "ubuntu")
+        user = user or (_asked("Who logs in there", "ubuntu") if _is_terminal() else "ubuntu")
         boards = _look(_addresses(hosts, find, port), user, port, key or "")
         example = new_project.template()[new_project.EXAMPLE]
         text = settings_text(
@@ -86,7 +86,11 @@ def _may_ask(place: Path) -> bool:
     from pyinfra_swarm.boards.new_project import RECORD, SETTINGS
 
     new = not (place / RECORD).exists() and not (place / SETTINGS).exists()
-    return new and sys.stdin.isatty() and sys.stdout.isatty()
+    return new and _is_terminal()
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _asked(question: str, default: str) -> str:

@@ -93,6 +93,12 @@ def test_the_service_answers_through_every_node_and_no_stranger(demo: Run) -> No
         assert answer.returncode == 0, answer.stderr
 
 
+def test_the_status_says_who_reaches_the_service(demo: Run) -> None:
+    assert "4 of 4 nodes ready; 3 of 3 managers reachable, 1 more may fail" in demo.stdout
+    [row] = table(demo, "service")
+    assert row == ["web", "2/2", "80/tcp", "Cloudflare"]
+
+
 def test_esp_is_seen_on_the_wire_and_nothing_in_clear_text(demo: Run) -> None:
     *pairs, together = table(demo, "on the wire between")
     assert together[0] == "all together"

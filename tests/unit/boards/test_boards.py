@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from pyinfra_swarm import cli
 from pyinfra_swarm.boards import asking, new_project
 from pyinfra_swarm.boards.board import Board, Login, board, needs, ready
 from pyinfra_swarm.boards.settings_text import Entry, entries, settings_text
+from pyinfra_swarm.commands import init as init_command
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.paths import ROOT
@@ -288,6 +290,30 @@ def test_init_completes_a_project_that_has_no_settings(init: Init, tmp_path: Pat
     (tmp_path / "cluster.toml").unlink()
     assert init("--hosts", "192.168.1.11") == 0
     assert len(tomllib.loads((tmp_path / "cluster.toml").read_text())["hosts"]) == 1
+
+
+def test_init_asks_at_a_terminal(
+    init: Init, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(init_command, "_is_terminal", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("192.168.1.11 192.168.1.12\nada\n"))
+    assert init() == 0
+    read = tomllib.loads((tmp_path / "cluster.toml").read_text())
+    assert [one["address"] for one in read["hosts"]] == ["192.168.1.11", "192.168.1.12"]
+    assert read["ssh"]["user"] == "ada"
+    assert "Who logs in there (ubuntu)" in capsys.readouterr().out
+
+
+def test_init_takes_enter_for_no_boards_and_asks_no_more_in_a_project(
+    init: Init, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(init_command, "_is_terminal", lambda: True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    assert init() == 0
+    assert (tmp_path / "cluster.toml").read_text() == EXAMPLE
+    capsys.readouterr()
+    assert init() == 0
+    assert capsys.readouterr().out == "Everything is current.\n"
 
 
 @pytest.mark.parametrize(

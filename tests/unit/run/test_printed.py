@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import logging
 import os
 import re
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from pyinfra_swarm.run import ending, reporting
+from pyinfra_swarm.run import ending, printed, reporting
 from pyinfra_swarm.run.context import begin_another_run, this_run
 from pyinfra_swarm.run.printed import fit
 from pyinfra_swarm.settings.paths import ROOT
@@ -96,6 +97,26 @@ def test_the_reason_why_a_host_is_not_done_is_plain(text: str) -> None:
         command="pyinfra",
     )
     hostile.assert_plain([*lines, *host.lines])
+
+
+def test_an_error_does_not_say_which_line_of_ours_has_raised_it() -> None:
+    place = f"{ROOT}/pyinfra_swarm/run/converge.py"
+    said = f"--> \x1b[31mpyinfra error in {place} line 376\x1b[0m: no host"
+    assert printed.without_our_places(said) == "--> \x1b[31mpyinfra error\x1b[0m: no host"
+    assert printed.without_our_places(f"error in {place} line 3: x") == "error: x"
+    theirs = "pyinfra error in /home/ada/home/deploys/own.py line 3: x"
+    assert printed.without_our_places(theirs) == theirs
+
+
+@pytest.mark.parametrize(
+    ("why", "shown"), [("[Errno 2] No such file", False), ("[Errno 13] Permission denied", True)]
+)
+def test_a_computer_without_known_hosts_is_no_news(why: str, shown: bool) -> None:
+    words = ("~/.ssh/known_hosts", why)
+    record = logging.LogRecord(
+        "pyinfra", 30, "", 0, "Failed to load host keys from %s: %s", words, None
+    )
+    assert printed._Fit().filter(record) is shown
 
 
 PRINTING = {
