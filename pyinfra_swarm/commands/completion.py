@@ -16,7 +16,8 @@ VARIABLE = "_PYINFRA_SWARM_COMPLETE"
 
     \b
     bash, in ~/.bashrc:            eval "$(pyinfra-swarm completion bash)"
-    zsh, in ~/.zshrc:              eval "$(pyinfra-swarm completion zsh)"
+    zsh, in ~/.zshrc, after compinit:
+                                   eval "$(pyinfra-swarm completion zsh)"
     fish, in ~/.config/fish/config.fish:
                                    pyinfra-swarm completion fish | source
     """,
