@@ -29,6 +29,8 @@ def who_reaches(settings: Settings, port: int, protocol: str) -> tuple[str, ...]
         first, _, last = str(opening.port).partition("-")
         if opening.protocol == protocol and int(first) <= port <= int(last or first):
             found += [_WORDS.get(str(one), str(one)) for one in opening.sources] or [EVERYBODY]
+    if settings.access.vpn and settings.access.vpn_reaches == "everything":
+        found.append(_WORDS["vpn"])
     if EVERYBODY in found:
         return (EVERYBODY,)
     return tuple(dict.fromkeys(found)) or (NOBODY,)

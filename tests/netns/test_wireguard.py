@@ -139,6 +139,7 @@ class TestTheHost:
         lan.seen()
         assert key not in repr(lan.seen())
 
+    @pytest.mark.lifecycle
     def test_a_lost_key_is_taken_back_from_the_interface(self, ready: Lan) -> None:
         before = ready.host.run(f"cat {key_path('wg0')}").stdout
         ready.host.run(f"rm {key_path('wg0')}")
@@ -147,6 +148,7 @@ class TestTheHost:
         assert ready.host.run(f"cat {key_path('wg0')}").stdout == before
         assert ready.changes() == []
 
+    @pytest.mark.lifecycle
     @pytest.mark.parametrize(
         ("breaks", "found"),
         [
@@ -177,6 +179,12 @@ class TestTheHost:
         ready.up(restart=restart)
         assert ready.changes() == []
 
+    @pytest.mark.lifecycle
+    def test_one_that_was_brought_up_by_hand_is_taken_over(self, ready: Lan) -> None:
+        ready.host.run("wg-quick down wg0; rm /run/active-wg0; wg-quick up wg0")
+        ready.up(settings("alice"))
+        assert ready.changes(settings("alice")) == []
+
     def test_a_configuration_of_somebody_elses_is_left_alone(self, lan: Lan) -> None:
         lan.host.run("echo '[Interface]' > /etc/wireguard/wg0.conf")
         assert lan.changes() == [config_path("wg0")]
@@ -205,13 +213,14 @@ class TestPeers:
     ) -> None:
         ready.connect()
         assert wireguard.answers(ready.laptop, "10.202.0.1")
-        index = ready.host.run("cat /sys/class/net/wg0/ifindex").stdout
+        index = ready.host.run("ip -o link show wg0").stdout.partition(":")[0]
         ready.up(settings("alice"), restart=False)
         assert wireguard.answers(ready.laptop, "10.202.0.1")
         ready.up(settings("bob"), restart=False)
         assert not wireguard.answers(ready.laptop, "10.202.0.1")
-        assert ready.host.run("cat /sys/class/net/wg0/ifindex").stdout == index
+        assert ready.host.run("ip -o link show wg0").stdout.startswith(f"{index}:")
 
+    @pytest.mark.lifecycle
     def test_a_reload_by_anybody_leaves_the_key_in_the_interface(self, ready: Lan) -> None:
         """As the distribution's unit does it."""
         before = ready.host.run("wg show wg0 public-key").stdout

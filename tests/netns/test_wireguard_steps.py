@@ -110,6 +110,8 @@ def host(tmp_path: Path) -> Disk:
     for name, text in {"wg": _WG, "wg-quick": _WG_QUICK, "systemctl": _SYSTEMCTL}.items():
         (made.tools / name).write_text(text)
         (made.tools / name).chmod(0o755)
+    (made.tools / "ip").write_text("#!/bin/sh\nexit 1\n")  # no such interface
+    (made.tools / "ip").chmod(0o755)
     made.path("/etc/systemd/system").mkdir(parents=True)
     key = program(operations.__file__, "make_key.sh", interface="wg0", key=key_path("wg0"))
     done = made.run(script(key))

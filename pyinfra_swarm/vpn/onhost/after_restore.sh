@@ -6,7 +6,7 @@
 # All of them first: one that goes may listen where another one did before.
 for interface in $interfaces; do
   systemctl stop "wg-quick@$interface.service" 2>/dev/null || :
-  [ ! -e "/sys/class/net/$interface" ] || ip link delete dev "$interface"
+  ! ip link show dev "$interface" >/dev/null 2>&1 || ip link delete dev "$interface"
   systemctl reset-failed "wg-quick@$interface.service" 2>/dev/null || :
 done
 code=0

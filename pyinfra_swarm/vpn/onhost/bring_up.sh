@@ -15,7 +15,7 @@ if [ "$restart" = no ] && systemctl --quiet is-active "wg-quick@$interface.servi
 else
   systemctl stop "wg-quick@$interface.service" 2>/dev/null || :
   # Brought up by hand, the unit does not know of it.
-  [ ! -e "/sys/class/net/$interface" ] || ip link delete dev "$interface"
+  ! ip link show dev "$interface" >/dev/null 2>&1 || ip link delete dev "$interface"
   systemctl reset-failed "wg-quick@$interface.service" 2>/dev/null || :
   systemctl start "wg-quick@$interface.service" || {
     journalctl -q -o cat -n 5 -u "wg-quick@$interface.service" >&2

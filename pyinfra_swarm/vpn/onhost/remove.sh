@@ -2,5 +2,5 @@
 # Takes an interface down, for good. interface: its name; config: the path of its configuration.
 : "${interface?}" "${config?}"
 systemctl --quiet disable --now "wg-quick@$interface.service" 2>/dev/null || :
-[ ! -e "/sys/class/net/$interface" ] || ip link delete dev "$interface"
+! ip link show dev "$interface" >/dev/null 2>&1 || ip link delete dev "$interface"
 rm -f "$config"

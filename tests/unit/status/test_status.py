@@ -205,6 +205,15 @@ def test_who_reaches_a_port(
     assert who_reaches(declared(firewall=firewall), port, protocol) == who
 
 
+def test_whoever_comes_through_the_vpn_where_that_is_declared() -> None:
+    opened = {"open": [{"port": 9000, "sources": ["vpn"]}]}
+    some = declared(access={"vpn": "netbird"}, firewall=opened)
+    assert who_reaches(some, 9000, "tcp") == ("the VPN",)
+    assert who_reaches(some, 9001, "tcp") == ("nobody outside",)
+    everything = declared(access={"vpn": "netbird", "vpn_reaches": "everything"})
+    assert who_reaches(everything, 9001, "tcp") == ("the VPN",)
+
+
 # How it is told
 # --------------
 
