@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-LAB_PACKAGES := user-mode-linux mmdebstrap iptables iproute2 e2fsprogs openssh-client tcpdump \
+LAB_PACKAGES := user-mode-linux mmdebstrap iptables iproute2 iputils-ping e2fsprogs openssh-client tcpdump \
 <<<<<<< HEAD
   apt-utils dpkg-dev gpg gpg-agent gpgv sqv busybox-static curl systemd wireguard-tools wireguard-go \
 =======

@@ -181,6 +181,7 @@ SUITES = {
         ),
         _scenarios("commands", 400, 1000, "commands"),
         _scenarios("wireguard", 900, 2100, "wireguard_lockout"),
+        _engines("engines-exposure", 300, 900, "engines_exposure"),
     ),
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 from pyinfra_swarm.access import operations as access_operations
 from pyinfra_swarm.deploys.deploy import deploy
 from pyinfra_swarm.docker import operations as docker_operations
+from pyinfra_swarm.exposure import operations as exposure_operations
 from pyinfra_swarm.firewall import operations as firewall_operations
 from pyinfra_swarm.floating_address import operations as floating_address_operations
 from pyinfra_swarm.keys import autolock_operations, certificates_operations
@@ -161,8 +162,12 @@ def stacks(settings: Settings) -> None:
 
 @deploy("Exposure")
 def exposure(settings: Settings) -> None:
-    """How the world reaches the services: one address, held by one healthy host at a time."""
+    """How the world reaches the services: one address, a tunnel or dynamic DNS; what is seen."""
     floating_address_operations.set_up(settings=settings, name="keepalived knows every host")
     floating_address_operations.held(
         settings=settings, name="one healthy host holds the floating address"
     )
+    exposure_operations.stack_deployed(
+        settings=settings, name="the tunnel or dynamic DNS as declared, and running"
+    )
+    exposure_operations.checked(settings=settings, name="the ways in are those declared")

@@ -123,6 +123,13 @@ def _measures(report: Report) -> Iterator[Metric]:
             "Managers that the leader reaches.",
             (Sample(float(managers["reachable"]), cluster),),
         )
+    ends = report.measures.get("origin pull certificate expires")
+    if is_number(ends):
+        yield Metric(
+            "swarm_origin_pull_certificate_days_left",
+            "Days until the client certificate of origin pulls expires.",
+            (Sample((float(ends) - at) / _DAY, cluster),),
+        )
     yield from _versions(report)
     yield Metric(
         "swarm_drift_measure", "Other values that parts of the job report.", tuple(_others(report))
@@ -164,7 +171,7 @@ def _versions(report: Report) -> Iterator[Metric]:
         )
 
 
-_OWN = ("certificate expires", "range list fetched")
+_OWN = ("certificate expires", "range list fetched", "origin pull certificate expires")
 
 
 def _others(report: Report) -> Iterator[Sample]:

@@ -49,7 +49,7 @@ def replace_ingress(settings: Settings) -> Commands:
 
 def create_overlay(settings: Settings, name: str) -> Commands:
     """Create a declared overlay network, encrypted."""
-    [overlay] = [one for one in settings.networks.overlays if one.name == name]
+    [overlay] = [one for one in settings.overlays if one.name == name]
     body = _overlay(overlay.name, settings, overlay.subnet)
     body["Attachable"] = overlay.attachable
     create = f"{API}api --data-binary @- http://localhost/networks/create"

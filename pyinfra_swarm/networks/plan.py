@@ -134,7 +134,7 @@ def plan_overlays(
 ) -> list[Finding]:
     """Declared overlay networks exist, encrypted; others without encryption are named."""
     cluster = view(settings, observed)
-    declared = {overlay.name: overlay for overlay in settings.networks.overlays}
+    declared = {overlay.name: overlay for overlay in settings.overlays}
     if cluster is None or acting_manager(settings, observed) != host.name:
         return []
     existing = {o.name: o for o in cluster.overlays or () if not o.ingress}

@@ -35,6 +35,11 @@ from pyinfra_swarm.settings.errors import (
 )
 from pyinfra_swarm.settings.explain import explained
 from pyinfra_swarm.settings.exposure import Exposure
+from pyinfra_swarm.settings.exposure_conflicts import (
+    exposure_conflicts,
+    exposure_warnings,
+    mode_closes_the_web,
+)
 from pyinfra_swarm.settings.paths import from_user, project
 from pyinfra_swarm.settings.renamed import with_new_names
 from pyinfra_swarm.settings.section import Section
@@ -271,7 +276,19 @@ class Settings(BaseModel):
     @property
     def warnings(self) -> list[str]:
         """What is accepted but questionable, old names of keys among it; one sentence each."""
-        return [*self._notices, *consistency.warnings(len(self.managers), len(self.workers))]
+        return [
+            *self._notices,
+            *consistency.warnings(len(self.managers), len(self.workers)),
+            *exposure_warnings(self.exposure, enabled=self.firewall.enabled, web=self.firewall.web),
+        ]
+
+    @property
+    def overlays(self) -> tuple[Overlay, ...]:
+        """The overlay networks to exist: the declared ones, and what a tunnel needs."""
+        declared, tunnel = self.networks.overlays, self.exposure.tunnel.network
+        if self.exposure.mode != "tunnel" or any(one.name == tunnel for one in declared):
+            return declared
+        return (*declared, Overlay(name=tunnel))
 
     def host(self, name: str) -> Host:
         """The host of this name. Raises `UnknownHost`, with the nearest name."""
@@ -304,11 +321,15 @@ class Settings(BaseModel):
         except ValidationError as error:
             problems += explained(error, plain, cls)
         problems += consistency.problems(_with_defaults(without_secrets(plain), cls))
+        problems += exposure_conflicts(without_secrets(plain))
         problems += secret_values_in(plain, plain)
         if problems or made is None:
             raise SettingsError(_once_each(problems))
         made._notices = modern.notices
         object.__setattr__(made, "hosts", tuple(_effective(host, made.ssh) for host in made.hosts))
+        if mode_closes_the_web(made.exposure.mode) and "web" not in made.firewall.model_fields_set:
+            closed = made.firewall.model_copy(update={"web": "closed"})
+            object.__setattr__(made, "firewall", closed)
         return made
 
 

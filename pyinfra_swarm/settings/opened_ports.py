@@ -46,7 +46,7 @@ def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) ->
                 "another port, or leave it out; or firewall.ssh_sources = [], open everywhere",
             )
     for index, opening in enumerate(tables(firewall.get("open"))):
-        covered = _ports(opening)
+        covered = ports_of(opening)
         field = f"firewall.open[{index}].port"
         if taken := sorted(port for port in owned if port in covered):
             yield _swarms_own(field, opening["port"], taken)
@@ -59,7 +59,7 @@ def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) ->
             )
 
 
-def _ports(opening: Mapping[str, Any]) -> range:
+def ports_of(opening: Mapping[str, Any]) -> range:
     """The ports of an opening; none where they cannot be read."""
     first, _, last = str(opening.get("port", "")).partition("-")
     if not re.fullmatch(r"[0-9]{1,5}", first) or not re.fullmatch(r"[0-9]{1,5}", last or first):

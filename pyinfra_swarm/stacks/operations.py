@@ -119,27 +119,44 @@ def deployed(settings: Settings) -> Commands:
     if not (settings.stacks or alone):
         report(PART, [])
         return
+    yield from kept_deployed(settings, PART, _declared(settings), alone=alone)
+
+
+def kept_deployed(
+    settings: Settings, part: str, stacks: Mapping[str, Declared], *, alone: bool
+) -> Commands:
+    """These stacks are deployed as they are declared: what :func:`deployed` does with the user's.
+
+    part: the part of the job that they are told of in; alone: nothing else is done in this run.
+    """
     observed = memberships()
     acting = acting_manager(settings, observed)
     if acting is None:
-        report(PART, _without_a_manager(settings, observed))
+        report(part, _without_a_manager(settings, observed, stacks))
         return
     if alone:
-        report(PART, acting_left_out(settings, observed))
+        report(part, acting_left_out(settings, observed))
     me = current_host()
     if acting != me.name:
-        report(PART, [])
+        report(part, [])
         return
-    now = _look(settings, observed, acting)
+    known = _observed(settings, observed, acting, stacks)
+    by_stack = _look(settings, observed, acting, known, stacks)
+    findings = [finding for found in by_stack.values() for finding in found]
+    if part == PART:
+        findings += _as_a_whole(settings, known.seen, by_stack)
+    now = Situation(acting, known, stacks, findings)
     refused = refusals(now.findings)
-    reporting.report(me, PART, refused)
-    if report(PART, [one for one in now.findings if one not in refused]):
+    reporting.report(me, part, refused)
+    if report(part, [one for one in now.findings if one not in refused]):
         yield call(_carry_out, now)
     elif refused and is_executing():
         yield fail(_not_deployed([one.sentence() for one in refused]), logged=True)
 
 
-def _without_a_manager(settings: Settings, observed: Observed) -> list[Finding]:
+def _without_a_manager(
+    settings: Settings, observed: Observed, stacks: Mapping[str, Declared]
+) -> list[Finding]:
     """What is told where no manager speaks for a swarm: while a new one is only planned, what will
     be deployed in it; else nothing can be done."""
     if current_host().name != settings.managers[0].name:
@@ -148,28 +165,36 @@ def _without_a_manager(settings: Settings, observed: Observed) -> list[Finding]:
     if is_executing() or not to_come:
         return [no_manager("no stack is deployed")]
     return [
-        DeployStack(f"stack {stack.name}", "is declared, and not deployed", stack=stack.name)
-        for stack in settings.stacks
+        DeployStack(f"stack {name}", "is declared, and not deployed", stack=name) for name in stacks
     ]
 
 
-def _look(settings: Settings, observed: Observed, acting: str) -> Situation:
-    stacks = _declared(settings)
-    known = _observed(settings, observed, acting)
-    findings: list[Finding] = []
-    as_declared = 0
+def _look(
+    settings: Settings,
+    observed: Observed,
+    acting: str,
+    known: _Known,
+    stacks: Mapping[str, Declared],
+) -> dict[str, list[Finding]]:
+    """What there is to do or to tell of each stack."""
+    found = {}
     for name, one in stacks.items():
         context = context_of(settings, name, view(settings, observed), known.seen, known.existing)
-        found = _of_stack(acting, known.seen, one, context)
-        as_declared += not found
-        findings += found
-    findings += undeclared(list(stacks), known.seen)
-    if (asked := given("resolve")) and asked not in stacks:
-        findings.append(not_declared(asked, list(stacks)))
-    records.measure(PART, "stacks declared", len(stacks))
-    records.measure(PART, "stacks as declared", as_declared)
-    records.measure(PART, "services of stacks", sum(len(known.seen.of(name)) for name in stacks))
-    return Situation(acting, known, stacks, findings)
+        found[name] = _of_stack(acting, known.seen, one, context)
+    return found
+
+
+def _as_a_whole(
+    settings: Settings, seen: Seen, by_stack: Mapping[str, list[Finding]]
+) -> list[Finding]:
+    """What is told of the user's stacks together: those, too, that nobody declares any more."""
+    records.measure(PART, "stacks declared", len(by_stack))
+    records.measure(PART, "stacks as declared", sum(not found for found in by_stack.values()))
+    records.measure(PART, "services of stacks", sum(len(seen.of(name)) for name in by_stack))
+    found = undeclared([*by_stack, settings.exposure.own_stack], seen)
+    if (asked := given("resolve")) and asked not in by_stack:
+        found.append(not_declared(asked, list(by_stack)))
+    return found
 
 
 def _declared(settings: Settings) -> dict[str, Declared]:
@@ -179,13 +204,15 @@ def _declared(settings: Settings) -> dict[str, Declared]:
     return {one.inputs.stack: one for one in kept.declared}
 
 
-def _observed(settings: Settings, observed: Observed, acting: str) -> _Known:
+def _observed(
+    settings: Settings, observed: Observed, acting: str, stacks: Mapping[str, Declared]
+) -> _Known:
     """Raises :class:`run.converge.Unobserved` where the acting manager cannot say."""
     said = observe_on(acting, facts.Stacks)
     found = newest(said.records)
     declared = [Key("secret", one.name) for one in settings.secrets]
     declared += [Key("config", one.name) for one in settings.configs]
-    needed = bool(declared) or _names_a_version(said) or _to_be_resolved(settings, found)
+    needed = bool(declared) or _names_a_version(said) or _to_be_resolved(stacks, found)
     objects = observe_on(acting, Objects) if needed else SeenObjects()
     if problem := said.problem or objects.problem:
         raise Unobserved(f"{acting} cannot say what is deployed: {problem}")
@@ -205,11 +232,11 @@ def _observed(settings: Settings, observed: Observed, acting: str) -> _Known:
     return _Known(seen, current, missing, existing)
 
 
-def _to_be_resolved(settings: Settings, found: Mapping[str, Record]) -> bool:
+def _to_be_resolved(stacks: Mapping[str, Declared], found: Mapping[str, Record]) -> bool:
     """Whether a stack that is to be rendered may name a secret or a config."""
     return any(
         one.may_use_objects and has_changed(one.inputs.digest, found.get(name))
-        for name, one in _declared(settings).items()
+        for name, one in stacks.items()
     )
 
 
@@ -342,8 +369,9 @@ def _removal(settings: Settings, name: str) -> Proposal[str]:
     if acting is None:
         gone = "is not removed: no manager answers for the swarm"
         return Proposal(PART, [Refusal(f"stack {name}", gone)], "")
-    seen = _observed(settings, observed, acting).seen
-    found = plan_removal(name, [stack.name for stack in settings.stacks], seen)
+    declared = [*(stack.name for stack in settings.stacks), settings.exposure.own_stack]
+    seen = _observed(settings, observed, acting, _declared(settings)).seen
+    found = plan_removal(name, declared, seen)
     refused: list[Finding] = [*refusals(found), *acting_left_out(settings, observed)]
     if refused:
         return Proposal(PART, refused, "")

@@ -28,6 +28,7 @@ from pyinfra_swarm.settings.values.applications import (
     ConfigName,
     Identity,
     OptionalProjectFile,
+    OptionalSecretName,
     OptionalVariable,
     ProjectFile,
     SecretName,
@@ -38,6 +39,7 @@ from pyinfra_swarm.settings.values.applications import (
     Variable,
 )
 from pyinfra_swarm.settings.values.engine import DaemonKey, Json, LogSize, Repository, Version
+from pyinfra_swarm.settings.values.exposure import Domain, Image, WebHost
 from pyinfra_swarm.settings.values.file_paths import BackupFolder, FilePath, KeyPath, UnlockKeyPath
 from pyinfra_swarm.settings.values.keys import Fingerprint, PublicKey, Recipient, WireGuardKey
 from pyinfra_swarm.settings.values.names import (
@@ -75,11 +77,13 @@ __all__ = [
     "ConfigName",
     "DaemonKey",
     "DataPathPort",
+    "Domain",
     "Duration",
     "FilePath",
     "Fingerprint",
     "HostName",
     "Identity",
+    "Image",
     "InterfaceName",
     "Json",
     "KeyPath",
@@ -99,6 +103,7 @@ __all__ = [
     "OptionalLogin",
     "OptionalPort",
     "OptionalProjectFile",
+    "OptionalSecretName",
     "OptionalSubnet",
     "OptionalVariable",
     "OptionalVpnAddress",
@@ -126,6 +131,7 @@ __all__ = [
     "Variable",
     "Version",
     "VpnAddress",
+    "WebHost",
     "Whole",
     "WireGuardKey",
 ]

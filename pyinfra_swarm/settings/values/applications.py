@@ -53,6 +53,15 @@ def _secret_name(name: str) -> str:
     return _object_name(name)
 
 
+def _secret_reference(name: str) -> str:
+    if name.startswith("eyJ") or len(name) > LONGEST_NAME:
+        raise wrong(
+            "is longer than the name of a secret, or looks like what is in one",
+            "the name of a secret that is declared in [[secrets]], which says where the value is",
+        )
+    return _secret_name(name) if name else name
+
+
 def _config_name(name: str) -> str:
     _object_name(name, "traefik")
     if names_a_secret(name):
@@ -246,6 +255,11 @@ def _files(files: tuple[str, ...]) -> tuple[str, ...]:
 
 
 SecretName = Annotated[str, AfterValidator(_secret_name), Field(examples=["db_password"])]
+
+OptionalSecretName = Annotated[
+    str, AfterValidator(_secret_reference), Field(examples=["tunnel_token"])
+]
+"""The name of a declared secret; "" for none."""
 
 ConfigName = Annotated[str, AfterValidator(_config_name), Field(examples=["traefik"])]
 

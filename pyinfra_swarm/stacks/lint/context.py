@@ -136,7 +136,7 @@ def declared(settings: Settings, stack: str = "") -> Context:
             )
             for host in settings.hosts
         ),
-        networks={one.name: Network("overlay", True) for one in settings.networks.overlays},
+        networks={one.name: Network("overlay", True) for one in settings.overlays},
         firewall=Firewall(
             firewall.web,
             tuple(firewall.web_ports),

@@ -56,6 +56,7 @@ def test_every_metric_is_in_its_table() -> None:
         measure("certificate expires", AT.timestamp(), host="rk1"),
         measure("range list fetched", AT.timestamp(), host="rk1"),
         measure("anything", 1, host="rk1"),
+        measure("origin pull certificate expires", AT.timestamp(), part="exposure"),
         measure(
             "secrets and configs",
             [{"kind": "secret", "name": "db", "versions": 2, "users": 1, "age_days": 3.5}],

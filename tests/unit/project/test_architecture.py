@@ -147,7 +147,7 @@ def test_nothing_is_imported_by_a_string() -> None:
 
 ACTING = {
     # Facts and parts of operations, under names of their own.
-    *("nodes.observing", "rolling.stages", "secrets.observing"),
+    *("nodes.observing", "rolling.stages", "secrets.observing", "exposure.own_files"),
     *("rolling.wait_for_node", "rolling.wait_for_services"),
     # Files on this computer.
     "preflight.tested_table",

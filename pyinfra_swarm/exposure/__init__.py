@@ -1,0 +1,1 @@
+"""How the world reaches the services: a tunnel, dynamic DNS, and what can be seen of both."""

@@ -1,0 +1,241 @@
+"""Origin pulls: real handshakes with real servers, and what is told of them and of certificates."""
+
+from __future__ import annotations
+
+import http.server
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+
+from pyinfra_swarm.exposure import operations
+from pyinfra_swarm.exposure.origin_pulls import (
+    SOON,
+    handshake,
+    plan_origin_pulls,
+    read_certificates,
+)
+from pyinfra_swarm.exposure.seen import Handshake, PullCertificate
+from pyinfra_swarm.run.findings import Notice
+from pyinfra_swarm.run.onhost import program
+from tests.tools.answers import sections
+
+HOST = "www.example.org"
+CLOUDFLARE, OTHERS, SERVERS = trustme.CA(), trustme.CA(), trustme.CA()
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+
+
+class _Page(http.server.BaseHTTPRequestHandler):
+    status, text = 200, b"hello"
+
+    def do_GET(self) -> None:
+        self.send_response(self.status)
+        self.end_headers()
+        self.wfile.write(self.text)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class _Nginx(_Page):
+    """As nginx answers with ``ssl_verify_client on``: the handshake is good, the request is not."""
+
+    def do_GET(self) -> None:
+        if not self.connection.getpeercert():
+            self.status = 400
+            self.text = b"<center>No required SSL certificate was sent</center>"
+        super().do_GET()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        pass  # a handshake that fails is what is wanted
+
+
+@contextmanager
+def serving(
+    demands: bool, page: type[_Page] = _Page, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+) -> Iterator[int]:
+    """The port of a proxy that demands, or does not, a certificate of Cloudflare's CA."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = context.maximum_version = version
+    SERVERS.issue_cert(HOST).configure_cert(context)
+    CLOUDFLARE.configure_trust(context)
+    if demands:
+        context.verify_mode = ssl.CERT_OPTIONAL if page is _Nginx else ssl.CERT_REQUIRED
+    server = _Server(("127.0.0.1", 0), page)
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def ask(folder: Path, port: int, signer: trustme.CA | None = None) -> Handshake:
+    """What the program for hosts makes of a proxy, with a certificate of this CA's or with none."""
+    certificate = key = ""
+    if signer:
+        made = signer.issue_cert("cloudflare.example")
+        certificate = made.cert_chain_pems[0].bytes().decode()
+        key = made.private_key_pem.bytes().decode()
+    text = program(
+        operations.__file__,
+        "handshake.sh",
+        name=HOST,
+        port=str(port),
+        addresses="127.0.0.1",
+        certificate=certificate,
+    ).replace("/run/", f"{folder}/")
+    done = subprocess.run(
+        ["sh", "-c", "section() { printf '\\n#> %s\\n' \"$1\"; }\nset -eu\n" + text],
+        input=key,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert [*folder.iterdir()] == []
+    if key:
+        assert key.splitlines()[1] not in done.stdout + done.stderr
+    said = sections(done.stdout)
+    return handshake(
+        HOST,
+        certificate=bool(certificate),
+        status=int(said["exit"][0]),
+        code="".join(said["code"]).strip(),
+        nginx="yes" in said["nginx"],
+        words=" ".join(said["words"]),
+    )
+
+
+VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=["TLS 1.2", "TLS 1.3"])
+def test_a_proxy_that_demands_a_certificate_refuses_whoever_shows_none_or_another_s(
+    tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    with serving(True, version=version) as port:
+        assert ask(tmp_path, port).outcome == "refused"
+        assert ask(tmp_path, port, CLOUDFLARE).outcome == "served"
+        assert ask(tmp_path, port, OTHERS).outcome == "refused"
+
+
+def test_nginx_refuses_by_a_page(tmp_path: Path) -> None:
+    with serving(True, _Nginx) as port:
+        assert ask(tmp_path, port).outcome == "refused"
+        assert ask(tmp_path, port, CLOUDFLARE).outcome == "served"
+
+
+def test_a_proxy_that_demands_none_serves_everybody(tmp_path: Path) -> None:
+    with serving(False) as port:
+        assert ask(tmp_path, port).outcome == "served"
+
+
+def test_where_nobody_answers_nothing_is_known(tmp_path: Path) -> None:
+    with serving(False) as port:
+        pass
+    found = ask(tmp_path, port)
+    assert found.outcome == "unclear"
+    assert found.words
+
+
+def test_an_answer_of_the_site_s_own_is_served_whatever_its_code() -> None:
+    for status, code in ((0, "200"), (0, "301"), (0, "400"), (0, "403"), (0, "500"), (56, "200")):
+        found = handshake("x", certificate=False, status=status, code=code, nginx=False, words="")
+        assert found.outcome == "served"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(7, "Connection refused"), (28, "timed out"), (35, "wrong version number"), (56, "reset")],
+)
+def test_what_is_no_alert_about_a_certificate_is_no_refusal(status: int, words: str) -> None:
+    found = handshake("x", certificate=False, status=status, code="000", nginx=False, words=words)
+    assert found.outcome == "unclear"
+
+
+# What is told
+# ------------
+
+SERVED, REFUSED = Handshake(HOST, False, "served"), Handshake(HOST, False, "refused")
+
+
+def told(*handshakes: Handshake, certificate: PullCertificate | None = None) -> list[str]:
+    found = plan_origin_pulls(handshakes, certificate or PullCertificate(), NOW.timestamp())
+    assert all(isinstance(one, Notice) for one in found)
+    return [one.sentence() for one in found]
+
+
+def test_a_proxy_as_it_should_be_is_nothing_to_tell() -> None:
+    assert told(REFUSED, Handshake(HOST, True, "served")) == []
+
+
+def test_a_proxy_that_serves_everybody_is_told_with_who_that_is() -> None:
+    [one] = told(SERVED)
+    assert "every customer of Cloudflare's who knows your address" in one
+    assert "(served → refused)" in one
+
+
+def test_a_proxy_that_refuses_the_declared_certificate_is_told() -> None:
+    [one] = told(Handshake(HOST, True, "refused"))
+    assert "refuses the declared client certificate" in one
+
+
+@pytest.mark.parametrize(
+    ("certificate", "shown"),
+    [(True, "with the declared certificate"), (False, "without a certificate")],
+)
+def test_what_could_not_be_checked_is_told_as_that(certificate: bool, shown: str) -> None:
+    [one] = told(Handshake(HOST, certificate, "unclear", "Connection refused"))
+    assert f"could not be checked: a request {shown}" in one
+    assert "Connection refused" in one
+
+
+def issued(days: float, signer: trustme.CA = CLOUDFLARE) -> bytes:
+    end = NOW + timedelta(days=days)
+    made = signer.issue_cert("x.example", not_after=end)
+    return made.cert_chain_pems[0].bytes()
+
+
+@pytest.mark.parametrize(("days", "words"), [(-1, "has ended"), (29, "ends in 29 days")])
+def test_the_end_of_a_certificate_is_told_a_month_ahead(days: float, words: str) -> None:
+    [one] = told(certificate=read_certificates(issued(days), None))
+    assert f"certificate of origin pulls: {words}" in one
+    assert "turns Cloudflare away" in one
+
+
+def test_before_that_there_is_nothing_to_tell() -> None:
+    found = read_certificates(issued(31), CLOUDFLARE.cert_pem.bytes())
+    assert found.signed is True
+    assert found.ends == (NOW + timedelta(days=31)).timestamp()
+    assert told(certificate=found) == []
+    assert SOON == 30 * 86400
+
+
+def test_the_end_of_the_ca_is_told_as_well() -> None:
+    [one] = told(certificate=PullCertificate(ca_ends=NOW.timestamp() + 3600))
+    assert one.startswith("CA of origin pulls: ends in 60 minutes")
+
+
+def test_a_certificate_of_another_ca_is_told() -> None:
+    [one] = told(certificate=read_certificates(issued(300, OTHERS), CLOUDFLARE.cert_pem.bytes()))
+    assert "is not signed by the declared CA" in one
+
+
+@pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE-----\nx\n", b"\xff"])
+def test_what_is_no_certificate_is_told(content: bytes) -> None:
+    [one] = told(certificate=read_certificates(content, None))
+    assert "is no certificate in PEM" in one
+    assert read_certificates(None, None) == PullCertificate()

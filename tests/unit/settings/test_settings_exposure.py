@@ -1,0 +1,239 @@
+"""`[exposure]`: what follows from a mode, what contradicts it, and who would get in."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyinfra_swarm.firewall.web_ranges import SHIPPED, covered
+from pyinfra_swarm.settings import Settings
+from pyinfra_swarm.settings.exposure import CLOUDFLARE_DDNS, CLOUDFLARED, OWN_STACK
+from pyinfra_swarm.settings.exposure_conflicts import CLOUDFLARES
+from tests.unit.settings.settings_examples import four_boards, problems, the_problem
+
+TOKEN = {"name": "tunnel_token", "env": "TUNNEL_TOKEN"}
+TUNNEL = {"mode": "tunnel", "tunnel": {"token": "tunnel_token"}}
+
+
+def data(**sections: Any) -> dict[str, Any]:
+    return {**four_boards(), "secrets": [TOKEN], **sections}
+
+
+def made(**sections: Any) -> Settings:
+    return Settings(**data(**sections))
+
+
+class TestAMode:
+    def test_is_ports_where_nothing_is_said_and_leaves_the_firewall_as_it_was(self) -> None:
+        settings = Settings(**four_boards())
+        assert settings.exposure.mode == "ports"
+        assert settings.firewall.web == "cloudflare"
+        assert settings.exposure.own_stack == ""
+        assert settings.overlays == ()
+
+    @pytest.mark.parametrize("exposure", [TUNNEL, {"mode": "none"}])
+    def test_without_visitors_closes_the_web_ports(self, exposure: Any) -> None:
+        settings = made(exposure=exposure)
+        assert settings.firewall.web == "closed"
+        assert Settings(**settings.model_dump()) == settings
+        assert Settings(**settings.model_dump(exclude_unset=True)) == settings
+
+    def test_tunnel_brings_its_network_unless_it_is_declared(self) -> None:
+        assert [one.name for one in made(exposure=TUNNEL).overlays] == ["edge"]
+        own = {"overlays": [{"name": "edge", "subnet": "10.210.0.0/24"}]}
+        [edge] = made(exposure=TUNNEL, networks=own).overlays
+        assert edge.subnet == "10.210.0.0/24"
+
+    def test_may_change_while_the_tunnel_stays_written_down(self) -> None:
+        settings = made(exposure={**TUNNEL, "mode": "ports"})
+        assert settings.overlays == ()
+        assert settings.exposure.own_stack == ""
+
+
+CONFLICTS = [
+    ({"web": "open"}, "firewall.web", "everybody: all 4294967296 IPv4 addresses"),
+    ({"web": "cloudflare"}, "firewall.web", "15 IPv4 ranges with 1524736 addresses"),
+    (
+        {"web": "listed", "web_sources": ["192.168.1.0/24", "203.0.113.0/28", "2001:db8::/32"]},
+        "firewall.web",
+        "16 IPv4 addresses and 1 IPv6 network outside of private networks",
+    ),
+    ({"open": [{"port": 443}]}, "firewall.open[0]", "to everybody: all IPv4 and IPv6 addresses"),
+    (
+        {"open": [{"port": "400-500", "sources": ["198.51.100.0/24"]}]},
+        "firewall.open[0]",
+        "opens the web port 443 to 256 IPv4 addresses outside of private networks",
+    ),
+    (
+        {"web_ports": [8443], "open": [{"port": 8443}]},
+        "firewall.open[0]",
+        "opens the web port 8443",
+    ),
+]
+
+
+@pytest.mark.parametrize("mode", ["tunnel", "none"])
+@pytest.mark.parametrize(("firewall", "field", "who"), CONFLICTS)
+def test_a_way_in_beside_it_is_refused_with_who_would_get_in(
+    mode: str, firewall: Any, field: str, who: str
+) -> None:
+    problem = the_problem(data(exposure={**TUNNEL, "mode": mode}, firewall=firewall))
+    assert problem.field == field
+    assert who in problem.reason
+    assert f'exposure.mode = "{mode}"' in problem.reason
+
+
+@pytest.mark.parametrize("firewall", [one for one, _, _ in CONFLICTS])
+def test_with_ports_the_same_is_what_is_wanted(firewall: Any) -> None:
+    made(firewall=firewall)
+
+
+@pytest.mark.parametrize(
+    "firewall",
+    [
+        {"web": "closed"},
+        {"web": "listed", "web_sources": ["192.168.1.0/24", "fd00::/8"]},
+        {"open": [{"port": 443, "sources": ["192.168.1.0/24", "cluster"]}]},
+        {"open": [{"port": 443, "protocol": "udp"}]},
+        {"open": [{"port": 25565}]},
+        {"web_ports": [8443], "open": [{"port": 443}]},
+    ],
+)
+def test_what_lets_nobody_from_the_internet_in_to_a_web_port_is_no_conflict(firewall: Any) -> None:
+    made(exposure=TUNNEL, firewall=firewall)
+
+
+def test_the_arithmetic_is_that_of_the_ranges_that_the_firewall_ships() -> None:
+    assert (len(SHIPPED["ipv4"]), covered(SHIPPED["ipv4"])) == CLOUDFLARES
+
+
+NETWORKS = st.one_of(
+    st.builds(
+        lambda number, length: str(ipaddress.ip_network((number, length), strict=False)),
+        st.integers(0, 2**32 - 1),
+        st.integers(1, 32),
+    ),
+    st.sampled_from(["10.0.0.0/8", "192.168.1.0/24", "100.64.0.0/10", "fd00::/8", "2001:db8::/32"]),
+)
+
+
+@given(st.lists(NETWORKS, min_size=1, max_size=4, unique=True))
+def test_a_listed_network_is_a_conflict_just_where_it_holds_a_public_address(
+    sources: list[str],
+) -> None:
+    given_sources = {"web": "listed", "web_sources": sources}
+    private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"]
+    private += ["169.254.0.0/16", "127.0.0.0/8", "fc00::/7", "fe80::/10"]
+    inside = [
+        any(
+            one.version == own.version
+            and int(own.network_address) <= int(one.network_address)
+            and int(one.broadcast_address) <= int(own.broadcast_address)
+            for own in map(ipaddress.ip_network, private)
+        )
+        for one in map(ipaddress.ip_network, sources)
+    ]
+    everything = data(exposure=TUNNEL, firewall=given_sources)
+    if all(inside):
+        Settings(**everything)
+    else:
+        assert {one.field for one in problems(everything)} >= {"firewall.web"}
+
+
+class TestAToken:
+    def test_is_needed_for_a_tunnel_and_for_dynamic_dns(self) -> None:
+        assert the_problem(data(exposure={"mode": "tunnel"})).field == "exposure.tunnel.token"
+        dns = {"dynamic_dns": {"domains": ["home.example.org"]}}
+        assert the_problem(data(exposure=dns)).field == "exposure.dynamic_dns.token"
+
+    @pytest.mark.parametrize("section", ["tunnel", "dynamic_dns"])
+    def test_that_is_no_declared_secret_is_not_repeated(self, section: str) -> None:
+        pasted = "Zx8" + "q7_" * 12 + "W"  # what a token of Cloudflare's API looks like
+        problem = the_problem(data(exposure={section: {"token": pasted}}))
+        assert problem.field == f"exposure.{section}.token"
+        assert "tunnel_token" in problem.instead
+        assert pasted not in str(problem)
+
+    def test_in_place_of_its_name_is_refused_and_not_shown(self) -> None:
+        pasted = "eyJhIjoi" + "MDEyMzQ1Njc4OWFiY2RlZg" * 6
+        found = problems(data(exposure={"mode": "tunnel", "tunnel": {"token": pasted}}))
+        assert {one.field for one in found} == {"exposure.tunnel.token"}
+        assert pasted[:20] not in "".join(map(str, found))
+
+    def test_of_another_name_in_the_table_is_one_that_would_hold_it(self) -> None:
+        problem = the_problem(data(exposure={**TUNNEL, "api_token": "x"}))
+        assert "[[secrets]]" not in problem.field
+        assert problem.reason == "looks like a secret, and secrets are never settings"
+
+
+@pytest.mark.parametrize(("mode", "why"), [("tunnel", "already"), ("none", "nobody is to find it")])
+def test_dynamic_dns_is_for_ports_alone(mode: str, why: str) -> None:
+    dns = {"domains": ["home.example.org"], "token": "tunnel_token"}
+    problem = the_problem(data(exposure={**TUNNEL, "mode": mode, "dynamic_dns": dns}))
+    assert problem.field == "exposure.dynamic_dns.domains"
+    assert why in problem.reason
+
+
+def test_a_key_of_origin_pulls_needs_its_certificate() -> None:
+    problem = the_problem(data(exposure={"origin_pulls": {"key": "tunnel_token"}}))
+    assert problem.field == "exposure.origin_pulls.certificate"
+
+
+def test_the_stack_of_the_project_s_own_has_its_name_for_itself() -> None:
+    problem = the_problem(data(stacks=[{"name": OWN_STACK, "files": ["x.yml"]}]))
+    assert problem.field == f'stacks[0] "{OWN_STACK}".name'
+
+
+@pytest.mark.parametrize("image", [CLOUDFLARED, CLOUDFLARE_DDNS])
+def test_the_images_are_pinned_by_the_digest_of_an_index(image: str) -> None:
+    name, _, digest = image.partition("@sha256:")
+    assert len(digest) == 64
+    assert ":latest" not in name
+    assert made(exposure=TUNNEL).warnings == []
+
+
+@pytest.mark.parametrize(
+    "image", ["cloudflared", "registry.lab:5000/a/b:1.2", "ghcr.io/x/y@sha256:" + "0" * 64]
+)
+def test_an_image_of_one_s_own_is_accepted_and_told_if_it_has_no_digest(image: str) -> None:
+    told = made(exposure={**TUNNEL, "tunnel": {"token": "tunnel_token", "image": image}}).warnings
+    assert bool(told) is ("@" not in image)
+
+
+@pytest.mark.parametrize("image", ["", "Cloud Flared", "a@sha256:12", "-x", "a:b:c"])
+def test_what_is_no_image_is_refused(image: str) -> None:
+    tunnel = {"token": "tunnel_token", "image": image}
+    assert the_problem(data(exposure={"tunnel": tunnel})).field == "exposure.tunnel.image"
+
+
+@pytest.mark.parametrize(
+    ("domain", "instead"),
+    [
+        ("https://home.example.org/x", '"home.example.org"'),
+        ("home", 'a whole name, such as "home.example.org"'),
+        ("a b.org", 'a whole name, such as "home.example.org"'),
+        ("-a.org", 'a whole name, such as "home.example.org"'),
+    ],
+)
+def test_what_is_no_name_in_the_dns_is_refused(domain: str, instead: str) -> None:
+    dns = {"domains": [domain], "token": "tunnel_token"}
+    assert the_problem(data(exposure={"dynamic_dns": dns})).instead == instead
+
+
+def test_names_in_the_dns_are_lower_case_and_may_stand_for_many() -> None:
+    dns = {"domains": ["*.Example.ORG"], "token": "tunnel_token"}
+    assert made(exposure={"dynamic_dns": dns}).exposure.dynamic_dns.domains == ("*.example.org",)
+    pulls = {"hosts": ["*.example.org"]}
+    assert the_problem(data(exposure={"origin_pulls": pulls})).instead == '"www.example.org"'
+
+
+def test_what_is_questionable_is_told() -> None:
+    [open_doors] = made(exposure=TUNNEL, firewall={"enabled": False}).warnings
+    assert "nothing of ours keeps published ports shut" in open_doors
+    dns = {"domains": ["home.example.org"], "token": "tunnel_token"}
+    [closed] = made(exposure={"dynamic_dns": dns}, firewall={"web": "closed"}).warnings
+    assert "nobody who follows them is let in" in closed
