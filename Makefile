@@ -4,12 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 LAB_PACKAGES := user-mode-linux mmdebstrap iptables iproute2 iputils-ping e2fsprogs openssh-client tcpdump \
-<<<<<<< HEAD
   apt-utils dpkg-dev gpg gpg-agent gpgv sqv busybox-static curl systemd wireguard-tools wireguard-go \
-=======
-  apt-utils dpkg-dev gpg gpg-agent gpgv sqv busybox-static curl systemd \
   keepalived \
->>>>>>> 6e9b756 (The floating address: one address for the router, held by one healthy host, handed on before a host is worked on)
   $(shell grep -qsw amx_tile /proc/cpuinfo && echo gcc) # lab/xstate.c
 KERNEL_PACKAGES := bc bison flex gcc libc6-dev libelf-dev make xz-utils
 BROWSER_PACKAGES := chromium fonts-dejavu-core
