@@ -15,7 +15,7 @@ from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.services.service import Service, parse_services, parse_tasks
-from pyinfra_swarm.settings.exposure import OWN_STACK
+from pyinfra_swarm.settings.exposure_modes import OWN_STACK
 
 SEEN_AT = "https://www.cloudflare.com/cdn-cgi/trace"
 """A page of Cloudflare's that tells whoever asks the address that it sees."""

@@ -38,8 +38,7 @@ from pyinfra_swarm.run.script import quietly
 from pyinfra_swarm.secrets.objects import Key
 from pyinfra_swarm.secrets.observing import value
 from pyinfra_swarm.secrets.value import Unreadable
-from pyinfra_swarm.settings.exposure import OWN_STACK
-from pyinfra_swarm.settings.exposure_conflicts import mode_closes_the_web
+from pyinfra_swarm.settings.exposure_modes import OWN_STACK, mode_closes_the_web
 from pyinfra_swarm.settings.paths import from_user
 from pyinfra_swarm.stacks.facts import Stacks
 from pyinfra_swarm.stacks.operations import kept_deployed

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.exposure.own_stack import own_stack
-from pyinfra_swarm.settings.exposure import OWN_STACK
+from pyinfra_swarm.settings.exposure_modes import OWN_STACK
 from pyinfra_swarm.stacks.compose import Source
 from pyinfra_swarm.stacks.inputs import Inputs
 from pyinfra_swarm.stacks.reading import Declared

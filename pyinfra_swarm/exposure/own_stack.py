@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.settings.exposure import OWN_STACK
+from pyinfra_swarm.settings.exposure_modes import OWN_STACK
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings

@@ -15,8 +15,7 @@ from pyinfra_swarm.exposure.seen import Doors, Published, Uplinks
 from pyinfra_swarm.run.findings import Finding, Notice
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import listed, verb
-from pyinfra_swarm.settings.exposure import OWN_STACK
-from pyinfra_swarm.settings.exposure_conflicts import mode_closes_the_web
+from pyinfra_swarm.settings.exposure_modes import OWN_STACK, mode_closes_the_web
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings

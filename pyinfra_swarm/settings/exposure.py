@@ -7,9 +7,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from pyinfra_swarm.settings import values
+from pyinfra_swarm.settings.exposure_modes import OWN_STACK, Mode
 from pyinfra_swarm.settings.section import Section
-
-Mode = Literal["ports", "tunnel", "none"]
 
 CLOUDFLARED = (
     "cloudflare/cloudflared:2026.10.0"
@@ -21,9 +20,6 @@ CLOUDFLARE_DDNS = (
 )
 """The images, by the digest of their index: it names the image of each architecture by a digest of
 its own, so it fixes them all."""
-
-OWN_STACK = "swarm-exposure"
-"""The stack that the project itself deploys."""
 
 _A_DECLARED_SECRET = (
     "the name of a secret that is declared in [[secrets]], which says where the token is; replace "

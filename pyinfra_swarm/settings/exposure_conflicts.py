@@ -11,12 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pyinfra_swarm.settings.errors import Problem, field_name, shown
-from pyinfra_swarm.settings.exposure import OWN_STACK, Exposure
+from pyinfra_swarm.settings.exposure import Exposure
+from pyinfra_swarm.settings.exposure_modes import CLOSED_BY, OWN_STACK
 from pyinfra_swarm.settings.opened_ports import ports_of
 from pyinfra_swarm.settings.written import items, table, tables
-
-CLOSED_BY = ("tunnel", "none")
-"""Modes in which nobody from the internet is to reach a web port."""
 
 CLOUDFLARES = (15, 1_524_736)
 """How many IPv4 ranges Cloudflare publishes, and how many addresses they hold."""
@@ -42,11 +40,6 @@ def exposure_conflicts(data: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _dynamic_dns(exposure, str(mode))
     yield from _origin_pulls(exposure)
     yield from _own_name(data)
-
-
-def mode_closes_the_web(mode: str) -> bool:
-    """Whether nobody is let in to the web ports in this mode, unless the file says who."""
-    return mode in CLOSED_BY
 
 
 def exposure_warnings(exposure: Exposure, *, enabled: bool, web: str) -> list[str]:

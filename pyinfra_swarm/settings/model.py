@@ -35,11 +35,8 @@ from pyinfra_swarm.settings.errors import (
 )
 from pyinfra_swarm.settings.explain import explained
 from pyinfra_swarm.settings.exposure import Exposure
-from pyinfra_swarm.settings.exposure_conflicts import (
-    exposure_conflicts,
-    exposure_warnings,
-    mode_closes_the_web,
-)
+from pyinfra_swarm.settings.exposure_conflicts import exposure_conflicts, exposure_warnings
+from pyinfra_swarm.settings.exposure_modes import mode_closes_the_web
 from pyinfra_swarm.settings.paths import from_user, project
 from pyinfra_swarm.settings.renamed import with_new_names
 from pyinfra_swarm.settings.section import Section

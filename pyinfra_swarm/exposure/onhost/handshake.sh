@@ -27,8 +27,9 @@ ask() {
     "https://$name:$port/" 2> "$folder/words") || status=$?
 }
 ask --tls-max 1.2 "$@"
-tries=3
-while [ $tries -gt 0 ] && grep -qi 'protocol version\|unsupported protocol\|reset' "$folder/words"; do
+tries=6
+again='protocol version\|unsupported protocol\|reset\|broken pipe'
+while [ $tries -gt 0 ] && grep -qi "$again" "$folder/words"; do
   ask "$@"
   tries=$((tries - 1))
 done

@@ -30,7 +30,7 @@ def test_the_readme_says_what_each_deploy_does() -> None:
     assert {*DEPLOYS} == named
 
 
-ON_ENGINES = {"secrets", "stacks", "exposure"}
+ON_ENGINES = {"secrets", "stacks"}
 """Parts of the site whose drift is brought about on real engines instead: they need services."""
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from pyinfra_swarm.firewall.web_ranges import SHIPPED, covered
 from pyinfra_swarm.settings import Settings
-from pyinfra_swarm.settings.exposure import CLOUDFLARE_DDNS, CLOUDFLARED, OWN_STACK
+from pyinfra_swarm.settings.exposure import CLOUDFLARE_DDNS, CLOUDFLARED
 from pyinfra_swarm.settings.exposure_conflicts import CLOUDFLARES
+from pyinfra_swarm.settings.exposure_modes import OWN_STACK
 from tests.unit.settings.settings_examples import four_boards, problems, the_problem
 
 TOKEN = {"name": "tunnel_token", "env": "TUNNEL_TOKEN"}
