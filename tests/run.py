@@ -111,7 +111,7 @@ SUITES = {
         Suite("lab", 560, 1000, ("tests/scenarios", "-m", "not lifecycle", "--durations=10")),
     ),
     "lifecycle": (
-        Suite("rollback", 240, 700, ("tests/netns", "-m", "lifecycle", "-v", "--durations=10")),
+        Suite("rollback", 280, 750, ("tests/netns", "-m", "lifecycle", "-v", "--durations=10")),
         _scenarios(
             "interruptions",
             960,

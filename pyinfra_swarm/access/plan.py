@@ -398,6 +398,11 @@ def significant(lines: Sequence[str]) -> list[str]:
     return [line for line in stripped if line and not line.startswith("#")]
 
 
+def key_type(line: str) -> str:
+    """The type of a key that is given as a line of an authorized_keys file."""
+    return _identity(line)[1].split(" ", 1)[0]
+
+
 _PLAIN_PATH = re.compile(r"/[\w./@+-]*", re.ASCII)
 
 _TYPES = ("ssh-", "ecdsa-", "sk-")

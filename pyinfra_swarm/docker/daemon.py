@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyinfra_swarm.docker.paths import DAEMON_JSON, LOADED_JSON
 from pyinfra_swarm.engine.versions import major
-from pyinfra_swarm.run.findings import Change, Finding, Refusal
+from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 
 if TYPE_CHECKING:
     from pyinfra_swarm.docker.installation import Engine
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 FORWARDING = "net.ipv4.ip_forward"
 """The kernel's switch that Docker turns on when it starts."""
+
+HARDENING = {"icc": "icc", "no-new-privileges": "no_new_privileges"}
+"""Keys of ``daemon.json`` that are written by default, and the settings that they come from.
+
+The engine reads them at its start only. So a node that was made before they were the default is not
+restarted for them (:func:`not_yet`).
+"""
 
 UNIT_DROP_IN_CONTENT = f"""\
 # Written by pyinfra-swarm. Keeps what the daemon has read, so that a restart is asked for only
@@ -69,6 +77,12 @@ def daemon_json(settings: Settings, version: str, *, extras: bool = True) -> str
             "max-size": settings.docker.log_max_size,
         },
     }
+    if not settings.docker.icc:
+        content["icc"] = False
+    if settings.docker.no_new_privileges:
+        content["no-new-privileges"] = True
+    if not settings.docker.userland_proxy:
+        content["userland-proxy"] = False
     if major(version) >= 27:
         content["ip6tables"] = True
     if major(version) >= 29:
@@ -78,13 +92,43 @@ def daemon_json(settings: Settings, version: str, *, extras: bool = True) -> str
     return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
-def plan_daemon(settings: Settings, seen: Engine) -> list[Finding]:
+def not_yet(settings: Settings, seen: Engine) -> list[str]:
+    """The hardening that a host's engine was made without, and that nobody has declared."""
+    known = [_keys(text) for text in (seen.daemon_json, seen.loaded_json)]
+    if not seen.complete or not known[0]:
+        return []
+    wanted = _keys(daemon_json(settings, seen.version or "0"))
+    return [
+        key
+        for key, field in HARDENING.items()
+        if key in wanted
+        and field not in settings.docker.model_fields_set
+        and key not in settings.docker.daemon
+        and not any(key in keys for keys in known)
+    ]
+
+
+def _keys(text: str | None) -> dict[str, Any]:
+    """What a ``daemon.json`` says; nothing where there is none that can be read."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def plan_daemon(settings: Settings, seen: Engine, later: Collection[str] = ()) -> list[Finding]:
     """What differs from a daemon that runs with the declared configuration, and starts at boot.
+
+    later: keys that wait for a job that drains the node (:func:`not_yet`).
 
     On a host without Docker only the user's additions are left to do: the rest is written with the
     installation.
     """
     wanted = daemon_json(settings, seen.version or "0")
+    if later:
+        left = {key: value for key, value in json.loads(wanted).items() if key not in later}
+        wanted = json.dumps(left, indent=2, sort_keys=True) + "\n"
     if not seen.complete:
         if not settings.docker.daemon:
             return []
@@ -95,6 +139,17 @@ def plan_daemon(settings: Settings, seen: Engine) -> list[Finding]:
             )
         ]
     findings: list[Finding] = []
+    if later:
+        names = [f"docker.{HARDENING[key]}" for key in later]
+        findings.append(
+            Notice(
+                "daemon.json",
+                "lacks what new nodes have by default, which an engine reads only when it starts",
+                expected=_difference(daemon_json(settings, seen.version or "0"), wanted),
+                remedy="`pyinfra inventory.py deploys/restart.py` writes it and restarts the "
+                f"engines, one drained node at a time; or declare {' and '.join(names)} either way",
+            )
+        )
     if not same_configuration(seen.daemon_json, wanted):
         findings.append(
             WriteConfiguration(

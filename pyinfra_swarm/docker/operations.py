@@ -14,6 +14,7 @@ from pyinfra_swarm.docker.daemon import (
     StartDaemon,
     SwitchForwardingOn,
     WriteConfiguration,
+    not_yet,
     plan_daemon,
     restart_stopped,
 )
@@ -258,7 +259,11 @@ class _Restarts:
 
 def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
     observe_ahead(Installation)
-    findings = plan_daemon(settings, observe(Installation))
+    seen = observe(Installation)
+    later = not_yet(settings, seen)
+    if later and not observe(State).in_swarm:
+        later = []  # nothing runs on it that a restart would stop for everybody
+    findings = plan_daemon(settings, seen, later)
     restarts = any(isinstance(finding, RestartDaemon) for finding in findings)
     if followers and not (restarts and _follows()):
         current_host().noop("docker: not before the other managers")
@@ -268,8 +273,7 @@ def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
     for step in changes(findings):
         match step:
             case WriteConfiguration(content=content):
-                write = program(__file__, "write_daemon_json.sh", path=DAEMON_JSON)
-                yield script(write, stdin=content)
+                yield write_daemon_json(content)
             case SwitchForwardingOn():
                 yield script("sysctl -qw net.ipv4.ip_forward=1")
             case EnableAtBoot():
@@ -284,6 +288,11 @@ def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
                 yield from _restart(settings)
             case _:
                 raise unhandled(step)
+
+
+def write_daemon_json(content: str) -> PyinfraCommand:
+    """``daemon.json`` gets this content, once the engine has found it valid."""
+    return script(program(__file__, "write_daemon_json.sh", path=DAEMON_JSON), stdin=content)
 
 
 def _restart(settings: Settings) -> Commands:

@@ -7,9 +7,11 @@ from typing import Any
 
 
 def encrypted(network: Mapping[str, Any]) -> bool:
-    """Whether it is encrypted."""
-    options = network.get("Options") or {}
-    return "encrypted" in options and options["encrypted"] != "false"
+    """Whether it is encrypted: the engine looks at the option's key, and never at its value.
+
+    (moby, ``drivers/overlay/ov_network.go``: ``encrypted: "false"`` is encrypted as well.)
+    """
+    return "encrypted" in (network.get("Options") or {})
 
 
 def subnets(network: Mapping[str, Any]) -> list[str]:

@@ -43,7 +43,10 @@ class Host(SubjectFact[system.Host]):
             "systemd": true,
             "packages": {}, "engine": "", "snap_docker": false, "in_swarm": false,
             "firewalls": [], "managed_files": {},
-            "kernel": {…}
+            "kernel": {…},
+            "links": [{"device": "end0", "random_mac": false, "awaited": true}, …],
+            "first_boot_again": ["hostname", "host keys"],
+            "expired_passwords": [], "expired_accounts": []
         }
 
     The meaning of each value: :class:`host.system.Host`.
@@ -120,6 +123,10 @@ def parse(said: Sections, *, asked_at: float, answered_at: float) -> system.Host
         firewalls=tuple(value for key, value in own if key == "firewall"),
         managed_files=dict(_managed(value) for key, value in own if key == "managed"),
         kernel=kernel_facts.parse(said),
+        links=tuple(_links(said.get("links", []))),
+        first_boot_again=_first_boot_again(said.get("cloud-init", [])),
+        expired_passwords=_expired("password", said.get("expired", [])),
+        expired_accounts=_expired("account", said.get("expired", [])),
     )
 
 
@@ -163,6 +170,37 @@ def _disk(line: str) -> system.Disk:
         free_inodes=int(free_inodes) if int(inodes) else None,
         file_system=file_system,
     )
+
+
+def _links(lines: list[str]) -> Iterator[system.Link]:
+    for device, assigned, required in (line.split() for line in lines if line):
+        yield system.Link(
+            device=device,
+            random_mac=assigned == "1",  # NET_ADDR_RANDOM (linux/netdevice.h)
+            awaited=None if required == "-" else required == "yes",
+        )
+
+
+def _first_boot_again(lines: list[str]) -> tuple[str, ...]:
+    """What cloud-init would do anew, by its own settings; the last of a kind counts."""
+    if not lines:
+        return ()
+    values = {
+        key.strip(): value.split("#")[0].strip().strip("\"'").lower()
+        for key, _, value in (line.partition(":") for line in lines[1:])
+    }
+    kept = values.get("preserve_hostname") in _TRUE, values.get("ssh_deletekeys") in _FALSE
+    return tuple(
+        what for what, left in zip(("hostname", "host keys"), kept, strict=True) if not left
+    )
+
+
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+def _expired(what: str, lines: list[str]) -> tuple[str, ...]:
+    words = (line.split(" ", 1) for line in lines)
+    return tuple(word[1] for word in words if word[0] == what and len(word) == 2)
 
 
 def _addresses(lines: list[str]) -> Iterator[system.Address]:

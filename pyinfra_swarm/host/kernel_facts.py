@@ -74,6 +74,7 @@ def parse(said: dict[str, list[str]]) -> Kernel:
         vxlan=vxlan,
         matches=matches,
         errors=tuple(errors),
+        cipher=_cipher(said.get("ciphers", [])),
     )
 
 
@@ -128,6 +129,26 @@ def _tried(lines: list[str]) -> tuple[bool | None, bool | None, list[str]]:
     return "2" not in failed, "1" not in failed, errors
 
 
+_ESP = ("gcm(aes)", "rfc4106(gcm(aes))")
+
+
+def _cipher(lines: list[str]) -> str:
+    """The driver of AES-GCM with the highest priority, in ``/proc/crypto``.
+
+    The kernel makes ``rfc4106(…)`` of the best driver of ``gcm(aes)`` when it is asked for it.
+    """
+    best, found, name, driver = -1, "", "", ""
+    for line in lines:
+        key, _, value = (part.strip() for part in line.partition(":"))
+        if key == "name":
+            name, driver = value, ""
+        elif key == "driver":
+            driver = value
+        elif key == "priority" and name in _ESP and value.isdigit() and int(value) > best:
+            best, found = int(value), driver
+    return found
+
+
 def _name(module: str) -> str:
     return module.replace("-", "_")
 
@@ -143,7 +164,8 @@ class Capabilities(SubjectFact[Kernel]):
             "esp": true,
             "vxlan": true,
             "matches": null,
-            "errors": []
+            "errors": [],
+            "cipher": ""
         }
 
     Asking may make the kernel load the modules that it asks about, as Docker would.

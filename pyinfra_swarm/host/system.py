@@ -49,6 +49,7 @@ class Kernel(Observation):
     matches: whether iptables took rules with the matches ``policy`` and ``bpf`` there; ``None``
         where iptables is not installed or the modules were there already.
     errors: what the kernel said where it refused.
+    cipher: the driver that AES-GCM goes through, where Rockchip's are there; else empty.
     """
 
     release: str
@@ -57,6 +58,7 @@ class Kernel(Observation):
     vxlan: bool | None
     matches: bool | None
     errors: tuple[str, ...] = ()
+    cipher: str = ""
 
     def module(self, name: str) -> Module:
         """The module of this name; ``unknown`` where it was not asked for."""
@@ -95,6 +97,20 @@ class Route(Observation):
 
 
 @dataclass(frozen=True)
+class Link(Observation):
+    """An interface that is no container's.
+
+    random_mac: its MAC address is another one after each boot, since the hardware has none.
+    awaited: whether the boot waits until it is online, as systemd-networkd has it; ``None`` where
+        that does not manage it.
+    """
+
+    device: str
+    random_mac: bool
+    awaited: bool | None
+
+
+@dataclass(frozen=True)
 class Host(Observation):
     """A host before anything is done to it.
 
@@ -109,6 +125,10 @@ class Host(Observation):
     in_swarm: the engine keeps the state of a swarm.
     firewalls: other firewall managers in force: ``ufw``, ``firewalld``, ``netfilter-persistent``.
     managed_files: files to be written that another tool manages, each with what shows it.
+    links: its interfaces, those of containers left out.
+    first_boot_again: what cloud-init would do anew if it took the next boot for the first one:
+        ``hostname``, ``host keys``; empty where it is off or told to leave them.
+    expired_passwords, expired_accounts: users of whom that has expired.
     """
 
     distribution: str
@@ -129,6 +149,20 @@ class Host(Observation):
     firewalls: tuple[str, ...]
     managed_files: dict[str, str]
     kernel: Kernel
+    links: tuple[Link, ...] = ()
+    first_boot_again: tuple[str, ...] = ()
+    expired_passwords: tuple[str, ...] = ()
+    expired_accounts: tuple[str, ...] = ()
+
+    def device(self, address: str) -> str:
+        """The interface that has an IPv4 address; empty where none has it."""
+        return next(
+            (one.device for one in self.addresses if one.address.partition("/")[0] == address), ""
+        )
+
+    def link(self, device: str) -> Link | None:
+        """What is known of an interface."""
+        return next((link for link in self.links if link.device == device), None)
 
     def disk(self, path: str) -> Disk | None:
         """The disk that holds this folder, if it was asked for."""

@@ -17,6 +17,7 @@ from pyinfra_swarm.nodes.membership import (
 )
 from pyinfra_swarm.nodes.steps import Step
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
+from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.settings.values.numbers import SMALLEST_MTU
 
 if TYPE_CHECKING:
@@ -129,16 +130,43 @@ def _end(settings: Settings, observed: Observed, cluster: Membership, name: str)
     ]
 
 
+def unknown_names(observed: Observed, name: str) -> list[Finding]:
+    """Services that another host knows in a network, and this host's engine does not.
+
+    Their tasks run, and containers on this host cannot find them by name: after a link was gone for
+    some seconds, engines may forget such names and not learn them again (moby #53141).
+    """
+    own = observed.get(name)
+    if own is None or own.state != "active":
+        return []
+    others = [one for other, one in observed.items() if one and other != name]
+    return [
+        Notice(
+            f"service {service}",
+            f"its name is not known on this node in the network {network}, though it has tasks "
+            "there: containers here cannot find it",
+            remedy=f"`docker service update --force {quoted(service)}` on a manager publishes it "
+            "again",
+        )
+        for network, known in sorted(own.names.items())
+        for service in sorted({s for one in others for s in one.names.get(network, ())})
+        if service not in known
+    ]
+
+
 def plan_overlays(
     settings: Settings, observed: Observed, host: Host, services: Sequence[Service]
 ) -> list[Finding]:
     """Declared overlay networks exist, encrypted; others without encryption are named."""
     cluster = view(settings, observed)
     declared = {overlay.name: overlay for overlay in settings.overlays}
-    if cluster is None or acting_manager(settings, observed) != host.name:
+    if cluster is None:
         return []
+    findings: list[Finding] = unknown_names(observed, host.name)
+    if acting_manager(settings, observed) != host.name:
+        return findings
     existing = {o.name: o for o in cluster.overlays or () if not o.ingress}
-    findings: list[Finding] = [
+    findings += [
         CreateOverlay(
             f"overlay {name}", "is declared and does not exist", expected="encrypted", name=name
         )

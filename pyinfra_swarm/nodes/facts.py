@@ -97,7 +97,24 @@ def parse_state(found: Sections) -> Membership:
         error=error,
         **_certificate(found.get("certificate", [])),
         spec=_terms(swarm.get("Cluster") or {}),
+        names=_names("\n".join(found.get("names", []))),
     )
+
+
+def _names(text: str) -> dict[str, tuple[str, ...]]:
+    """The services with tasks in each network, as ``docker network inspect --verbose`` has them.
+
+    What cannot be read is not known: whoever asks for names compares them with other hosts'.
+    """
+    known = {}
+    with suppress(ValueError):
+        for network in _documents(text):
+            if "Name" in network and not network.get("Ingress"):
+                services: Mapping[str, Any] = network.get("Services") or {}
+                known[str(network["Name"])] = tuple(
+                    sorted(name for name, one in services.items() if name and one.get("Tasks"))
+                )
+    return known
 
 
 def _certificate(pem: list[str]) -> dict[str, Any]:

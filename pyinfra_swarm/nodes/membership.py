@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.run.observation import Observation
@@ -107,6 +107,8 @@ class Membership(Observation):
     certificate_issued, certificate_expires: when the host's certificate as a node begins and ends
     to be valid, in seconds since 1970; its role (``manager`` or ``worker``) is certificate_role.
     spec: what the managers agree on, from a manager; ``None`` where it could not say.
+    names: the services with tasks that this engine knows in each overlay network that reaches it,
+        the ingress network left out, by the network's name: those whose names it can resolve.
     """
 
     engine: str
@@ -125,6 +127,7 @@ class Membership(Observation):
     certificate_expires: float | None = None
     certificate_role: str = ""
     spec: SwarmSpec | None = None
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def in_swarm(self) -> bool:

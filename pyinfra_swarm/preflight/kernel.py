@@ -74,6 +74,15 @@ def kernel_findings(kernel: Kernel) -> Iterator[Finding]:
             remedy=_REBOOT_OR + "`sudo modprobe -a xt_policy xt_bpf`; `iptables --version` shows"
             " the back end, whose kernel part (nf_tables or ip_tables) may be missing",
         )
+    if kernel.cipher.rstrip(")").endswith("-rk"):
+        yield Notice(
+            "encryption (ESP)",
+            "AES-GCM goes through the queue of Rockchip's crypto engine, which is slower than the "
+            "processor's own instructions, and has lost packets in some kernels",
+            found=kernel.cipher,
+            remedy="Install a kernel that prefers the processor's (Armbian's, or Ubuntu's own): "
+            "`grep -A3 'gcm(aes)' /proc/crypto` shows the priorities",
+        )
     untried = [
         module.name
         for module in kernel.modules

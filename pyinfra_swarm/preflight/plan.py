@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from pyinfra_swarm.firewall.docker_bridges import looks_like_dockers
 from pyinfra_swarm.firewall.plan import other_firewalls
 from pyinfra_swarm.host.system import CONFLICTING, Host
+from pyinfra_swarm.preflight.board import board_findings
 from pyinfra_swarm.preflight.cluster import cluster_findings
+from pyinfra_swarm.preflight.engine import engine_findings
 from pyinfra_swarm.preflight.kernel import kernel_findings
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted
@@ -44,10 +46,14 @@ CLOCK_LIMIT_IN_SWARM = 45 * 60
 
 MIB = 2**20
 
-FREE_BEFORE = {"/": 1024 * MIB, "/var": 2048 * MIB}
+IMAGES = ("/var/lib/docker", "/var/lib/containerd")
+"""Where images are: the second is containerd's store, the default of engines from 29 on where they
+are installed anew."""
+
+FREE_BEFORE = {"/": 1024 * MIB, "/var": 2048 * MIB, **dict.fromkeys(IMAGES, 2048 * MIB)}
 """Bytes that must be free before Docker is installed: its packages, and the first images."""
 
-FREE_AFTER = {"/": 100 * MIB, "/var": 500 * MIB}
+FREE_AFTER = {"/": 100 * MIB, "/var": 500 * MIB, **dict.fromkeys(IMAGES, 500 * MIB)}
 """Bytes that must be free where Docker is installed: an update, and swarm's own records."""
 
 FREE_INODES = 20_000
@@ -64,6 +70,9 @@ def plan(settings: Settings, name: str, hosts: Mapping[str, Host | None]) -> lis
     """
     host = hosts[name]
     own = list(host_findings(settings, name, host)) if host else []
+    if host:
+        new = all(one is not None and not one.in_swarm for one in hosts.values())
+        own += engine_findings(settings, host, new_cluster=new)
     return own + list(cluster_findings(settings, hosts))
 
 
@@ -73,6 +82,7 @@ def host_findings(settings: Settings, name: str, host: Host) -> Iterator[Finding
     yield from _identity(settings, name, host)
     yield from _clock(host)
     yield from _disks(host)
+    yield from board_findings(settings, name, host)
     yield from _other_tools(settings, host)
     yield from _networks(settings, host)
     yield from kernel_findings(host.kernel)

@@ -107,7 +107,9 @@ class Counters:
         there.
     stopped: packets that were kept from leaving as VXLAN in clear text; dropped: from coming in.
     pieces: packets that the host made by cutting one that was too large for a link.
-    strange: encrypted packets for which it has no state.
+    strange: encrypted packets for which it has no state; ``None`` where the kernel does not count
+        them (``CONFIG_XFRM_STATISTICS``, which the kernels of some boards leave out).
+    broken: packets that a state has refused as false or as seen before, from address to address.
     echoes: ICMP echo requests that came to an end, by its sandbox.
     """
 
@@ -115,8 +117,9 @@ class Counters:
     stopped: int = 0
     dropped: int = 0
     pieces: int = 0
-    strange: int = 0
+    strange: int | None = None
     echoes: dict[str, int] = field(default_factory=dict)
+    broken: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -189,6 +192,7 @@ def read_forged(found: dict[str, list[str]]) -> dict[str, int]:
 
 _STATE = re.compile(r"src (\S+) dst (\S+)")
 _LIFETIME = re.compile(r"\s+\d+\(bytes\), (\d+)\(packets\)")
+_ERRORS = re.compile(r"\s+replay-window \d+ replay (\d+) failed (\d+)$")
 _RULE = re.compile(r"\[(\d+):\d+\] -A .*--dir (in|out) --pol none.* -j DROP")
 
 
@@ -197,7 +201,8 @@ def read_counters(lines: Sequence[str]) -> Counters:
     esp: dict[tuple[str, str], int] = {}
     blocked = {"in": 0, "out": 0}
     echoes: dict[str, int] = {}
-    pieces = strange = 0
+    broken: dict[tuple[str, str], int] = {}
+    pieces, strange = 0, None
     pair, sandbox, titles = ("", ""), "", dict[str, list[str]]()
     for line in lines:
         if match := _STATE.match(line):
@@ -205,6 +210,8 @@ def read_counters(lines: Sequence[str]) -> Counters:
             esp.setdefault(pair, 0)
         elif match := _LIFETIME.match(line):
             esp[pair] = esp.get(pair, 0) + int(match[1])
+        elif match := _ERRORS.match(line):
+            broken[pair] = broken.get(pair, 0) + int(match[1]) + int(match[2])
         elif match := _RULE.match(line):
             blocked[match[2]] += int(match[1])
         elif line.startswith("XfrmInNoStates"):
@@ -221,4 +228,4 @@ def read_counters(lines: Sequence[str]) -> Counters:
                 pieces = int(values["FragCreates"])
             else:
                 echoes[sandbox] = int(values["InEchos"])
-    return Counters(esp, blocked["out"], blocked["in"], pieces, strange, echoes)
+    return Counters(esp, blocked["out"], blocked["in"], pieces, strange, echoes, broken)

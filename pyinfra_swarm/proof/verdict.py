@@ -233,13 +233,20 @@ def _silence(
             remedy=RESTART,
         )
     other = exchanged.get(receiver)
-    if other is not None and _strange(other) > 0:
+    if other is not None and (_strange(other) or 0) > 0:
         return Notice(
             what,
             f"{receiver} gets encrypted packets that it has no key for: the engines do not agree "
             "about the network's keys",
             remedy="Engines of two versions may not understand each other (one version "
             "everywhere: docker.version and `deploys/upgrade.py`); else " + RESTART,
+        )
+    if other is not None and _broken(other, (here, there)) > 0:
+        return Notice(
+            what,
+            f"{receiver} gets encrypted packets that it refuses: the errors of its states for "
+            f"{sender} grow",
+            remedy="The engines do not agree about the network's keys: " + RESTART,
         )
     # What came back may be the other's own packets, so the other is asked what it got.
     last = end.get(receiver)
@@ -252,18 +259,36 @@ def _silence(
             f"encrypted packets go there and back, but {small.sent} datagrams had no answer",
             remedy=f"Is there a firewall inside of the network's namespace on {receiver}?",
         )
+    uncounted = other is not None and _strange(other) is None
     return Notice(
         what,
         f"{out} encrypted packets left, "
-        + ("none came back" if got else f"{receiver} got none of them"),
+        + ("none came back" if got else f"{receiver} got none of them")
+        + (
+            f"; whether {receiver} got some that it has no key for cannot be counted here: its "
+            "kernel has no XFRM_STATISTICS"
+            if uncounted
+            else ""
+        ),
         remedy=f"Let ESP (IP protocol 50) pass between {here} and {there}, both ways: look at "
-        "the firewalls of both hosts, and of what is between them",
+        "the firewalls of both hosts, and of what is between them"
+        + (f". If nothing stops it there: {RESTART}" if uncounted else ""),
     )
 
 
-def _strange(reported: Exchanged) -> int:
-    last = [moment.strange for moment in reported.after.values()]
-    return max(last, default=0) - reported.begin.strange
+def _strange(reported: Exchanged) -> int | None:
+    """Encrypted packets that a host had no key for meanwhile; ``None`` where it counts none."""
+    begun = reported.begin.strange
+    if begun is None:
+        return None
+    last = [moment.strange for moment in reported.after.values() if moment.strange is not None]
+    return max(last, default=begun) - begun
+
+
+def _broken(reported: Exchanged, pair: tuple[str, str]) -> int:
+    """Packets of a pair of addresses that a host's states have refused meanwhile."""
+    last = [moment.broken.get(pair, 0) for moment in reported.after.values()]
+    return max(last, default=0) - reported.begin.broken.get(pair, 0)
 
 
 def _unencrypted(

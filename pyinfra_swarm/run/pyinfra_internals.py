@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import click
 import gevent
 import pyinfra.progress
-from paramiko import PKey, SSHException, Transport
+from paramiko import HostKeys, PKey, SSHException, Transport
 from pyinfra.api import FactBase, Host, State, StringCommand
 from pyinfra.api.arguments import (
     CONNECTOR_ARGUMENT_KEYS,
@@ -33,6 +33,7 @@ from pyinfra.connectors import local as _local
 from pyinfra.connectors import ssh as _ssh
 from pyinfra.connectors import util as _util
 from pyinfra.connectors.sshuserclient import SSHClient
+from pyinfra.connectors.sshuserclient.client import get_ssh_config
 from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_host, ctx_state
 
@@ -330,6 +331,22 @@ def login_key(host: Host) -> PKey | None:
     connector = _by_ssh(host)
     key: PKey | None = connector.make_paramiko_kwargs().get("pkey") if connector else None
     return key
+
+
+def known_hosts(host: Host) -> tuple[HostKeys, str, str] | None:
+    """A connection's list of known hosts, its file ("" for none), and the name of the host there.
+
+    ``None`` where the run comes by no SSH.
+    """
+    connector = _by_ssh(host)
+    if connector is None or (client := connector.client) is None:
+        return None
+    given = connector.make_paramiko_kwargs()
+    config = get_ssh_config(given.get("_pyinfra_ssh_config_file"))
+    alias = {"hostname": given["hostname"], **(config.lookup(given["hostname"]) if config else {})}
+    name, port = alias["hostname"], int(given.get("port") or alias.get("port") or 22)
+    file = getattr(client, "_host_keys_filename", None) or ""
+    return client.get_host_keys(), file, name if port == 22 else f"[{name}]:{port}"
 
 
 @contextmanager

@@ -129,6 +129,10 @@ class Ssh(Section):
     known_hosts: values.FilePath = ""
     strict_host_keys: Literal["yes", "accept-new", "no"] = "accept-new"
     use_pam: bool = False
+    crypto: Literal["strict", "system"] = "strict"
+    forwarding: tuple[Literal["local", "remote", "agent", "x11", "tunnel"], ...] = ("local",)
+    max_auth_tries: Annotated[values.Whole, Field(ge=2, le=50)] = 4
+    login_grace_time: Annotated[values.Whole, Field(ge=10, le=600)] = 30
     rollback_after: Annotated[values.Whole, Field(ge=20, le=900)] = 60
 
     @field_validator("strict_host_keys", mode="before")
@@ -149,6 +153,9 @@ class Docker(Section):
     users: tuple[values.UserName, ...] = ()
     log_max_size: values.LogSize = "10m"
     log_max_files: Annotated[values.Whole, Field(ge=1, le=1000)] = 3
+    icc: bool = False
+    no_new_privileges: bool = True
+    userland_proxy: bool = True
     daemon: dict[values.DaemonKey, values.Json] = Field(default_factory=dict)
 
 

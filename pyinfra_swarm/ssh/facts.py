@@ -11,6 +11,7 @@ from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.units import UNITS, parse_units
+from pyinfra_swarm.ssh.algorithms import ASKED
 from pyinfra_swarm.ssh.sshd import ACCESS_RULES, CONFIG, DROP_IN, DROP_INS, KEYWORDS, Line, Sshd
 
 _RELEVANT = "|".join(["include", "match", *KEYWORDS, *ACCESS_RULES])
@@ -34,6 +35,8 @@ class Effective(SubjectFact[Sshd]):
             "drop_in": "PubkeyAuthentication yes\\n…",
             "service": "active",
             "socket": "active",
+            "known": {"kex": ["curve25519-sha256", …], …},
+            "host_keys": ["ssh-ed25519 AAAA…", …],
             …
         }
 
@@ -56,6 +59,7 @@ class Effective(SubjectFact[Sshd]):
             config=CONFIG,
             drop_ins=DROP_INS,
             drop_in=DROP_IN,
+            lists=" ".join(dict.fromkeys(ASKED.values())),
         )
 
     def parse(self, said: Sections) -> Sshd:
@@ -84,6 +88,14 @@ def parse(found: Sections) -> Sshd:
         files_changed=_newest(found["times"]),
         files_read=_seconds(service.get("StateChangeTimestamp", "")),
         unconfirmed="unconfirmed" in found,
+        known={
+            name: tuple(found.get(f"known {name}", ())) for name in dict.fromkeys(ASKED.values())
+        },
+        host_keys=tuple(
+            " ".join(words[:2])
+            for words in map(str.split, found.get("host-keys", []))
+            if len(words) > 1
+        ),
     )
 
 

@@ -7,12 +7,17 @@ from paramiko import BadAuthenticationType, SSHException
 from pyinfra.api import Host, State
 
 from pyinfra_swarm.access.facts import Accounts
-from pyinfra_swarm.access.plan import shut_out, unlock
+from pyinfra_swarm.access.operations import used_key
+from pyinfra_swarm.access.plan import Accounts as Everyone
+from pyinfra_swarm.access.plan import key_type, shut_out, significant, unlock
 from pyinfra_swarm.rollback.operations import rolled_back_first, with_rollback
 from pyinfra_swarm.rollback.plan import unlock as unlocks
+from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.converge import (
     Commands,
+    call,
     converges,
+    current_host,
     fail,
     observe,
     progress,
@@ -21,10 +26,18 @@ from pyinfra_swarm.run.converge import (
 )
 from pyinfra_swarm.run.findings import Finding, Notice, changes, refusals
 from pyinfra_swarm.run.onhost import program
-from pyinfra_swarm.run.pyinfra_internals import connection_without_keys, is_ssh
+from pyinfra_swarm.run.pyinfra_internals import connection_without_keys, is_ssh, transport
 from pyinfra_swarm.run.writing import write_file
 from pyinfra_swarm.settings import Settings
+from pyinfra_swarm.ssh.algorithms import (
+    Client,
+    LearnHostKeys,
+    kept_keys,
+    plan_algorithms,
+    strict,
+)
 from pyinfra_swarm.ssh.facts import Effective
+from pyinfra_swarm.ssh.known_hosts_operations import known_types, learn
 from pyinfra_swarm.ssh.plan import plan
 from pyinfra_swarm.ssh.sshd import CONFIG, DROP_IN, DROP_INS, INCLUDE, Sshd, Wanted
 
@@ -63,6 +76,11 @@ def hardened(settings: Settings) -> Commands:
         seen, wanted, findings, locked = _look(settings, names)
         if not report("ssh", findings):
             return
+    learning = [step for step in findings if isinstance(step, LearnHostKeys)]
+    if learning:
+        yield call(_learn, learning[0].keys)
+        if all(isinstance(step, LearnHostKeys) for step in changes(findings)):
+            return
     progress("ssh: a new login has to work before the change is kept")
     yield from with_rollback(
         "ssh",
@@ -84,16 +102,78 @@ def _look(settings: Settings, names: list[str]) -> tuple[Sshd, Wanted, list[Find
     seen = observe(Effective, users=",".join(names))
     deny = settings.access.others == "deny"
     users = {*names} if deny else {*names, seen.login_user}
-    wanted = Wanted(users=tuple(sorted(users)), use_pam=settings.ssh.use_pam, only=deny)
+    wanted = Wanted(
+        users=tuple(sorted(users)),
+        use_pam=settings.ssh.use_pam,
+        only=deny,
+        algorithms=strict(seen) if settings.ssh.crypto == "strict" else {},
+        penalties=seen.penalizes,
+        forwarding=settings.ssh.forwarding,
+        max_auth_tries=settings.ssh.max_auth_tries,
+        login_grace_time=settings.ssh.login_grace_time,
+    )
     findings = plan(wanted, seen)
+    if not refusals(findings):
+        declared = {
+            admin.name: [key_type(key) for key in admin.keys]
+            for admin in settings.admins(this_host(settings))
+        }
+        findings += plan_algorithms(wanted.algorithms, seen, _client(), declared)
     locked: list[str] = []
-    if changes(findings) and not refusals(findings) and not wanted.use_pam:
+    if changes(findings) and not refusals(findings):
         accounts = observe(Accounts)
         needed = {*users, seen.login_user}
-        unlocking = unlock(accounts, needed)
-        locked = [step.user for step in unlocking]
-        findings = [*unlocking, *findings, *shut_out(accounts, needed)]
+        if wanted.algorithms:
+            findings += kept_keys(wanted.algorithms, _kept(settings, accounts))
+        if not wanted.use_pam:
+            unlocking = unlock(accounts, needed)
+            locked = [step.user for step in unlocking]
+            findings = [*unlocking, *findings, *shut_out(accounts, needed)]
     return seen, wanted, findings, locked
+
+
+def _client() -> Client | None:
+    """The SSH client of this run, as it has connected to this host."""
+    host = current_host()
+    connection = transport(host)
+    if connection is None:
+        return None
+    can = connection.get_security_options()
+    login = used_key(host)
+    return Client(
+        offers={
+            "kexalgorithms": tuple(can.kex),
+            "ciphers": tuple(can.ciphers),
+            "macs": tuple(can.digests),
+            "hostkeyalgorithms": tuple(can.key_types),
+        },
+        known=tuple(known_types(host)),
+        login_key=login.split(" ", 1)[0] if login else "",
+    )
+
+
+def _kept(settings: Settings, accounts: Everyone) -> dict[str, list[str]]:
+    """The types of the keys that a host has for admins who declare none."""
+    return {
+        admin.name: [key_type(line) for line in significant((*account.keys, *account.more_keys))]
+        for admin in settings.admins(this_host(settings))
+        if not admin.keys and (account := accounts.account(admin.name)) is not None
+    }
+
+
+def _learn(state: State, host: Host, keys: tuple[str, ...]) -> bool:
+    """Have this computer know the host by these keys as well, before it needs to."""
+    try:
+        learn(host, keys)
+    except OSError as error:
+        reporting.failed(
+            host,
+            f"ssh: this computer's list of known hosts cannot be written ({error}), so the run "
+            "would not know the host any more. Make it writable, or add the host's Ed25519 key "
+            'to it; or declare ssh.crypto = "system". Nothing was changed',
+        )
+        return False
+    return True
 
 
 def _only_keys(state: State, host: Host, findings: list[Finding]) -> str | None:

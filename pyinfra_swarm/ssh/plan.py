@@ -14,7 +14,16 @@ from pyinfra_swarm.rollback.plan import rolled_back_first
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import setting
 from pyinfra_swarm.ssh.overriding_lines import matches, overriding, same
-from pyinfra_swarm.ssh.sshd import CONFIG, DROP_IN, INCLUDE, KEYWORDS, Sshd, Wanted
+from pyinfra_swarm.ssh.sshd import (
+    CONFIG,
+    DROP_IN,
+    FORWARDING,
+    INCLUDE,
+    KEYWORDS,
+    LISTS,
+    Sshd,
+    Wanted,
+)
 
 
 def plan(wanted: Wanted, seen: Sshd) -> list[Finding]:
@@ -96,15 +105,14 @@ def _differences(wanted: Wanted, seen: Sshd) -> list[Finding]:
                     Refusal(
                         f"sshd {spelling}",
                         f"another setting overrides the managed one{whose}: {where}",
-                        expected=expected,
-                        found=found,
+                        **_values(keyword, expected, found),
                         remedy="Remove it there: sshd takes the first value that it reads, and a "
                         "Match block before all others",
                     )
                 )
             else:
                 findings.append(
-                    Change(f"sshd {spelling}", f"{why}{whose}", expected=expected, found=found)
+                    Change(f"sshd {spelling}", f"{why}{whose}", **_values(keyword, expected, found))
                 )
     if not findings and not in_place and not seen.unconfirmed:
         state = "missing" if seen.drop_in is None else "another version"
@@ -117,6 +125,19 @@ def _differences(wanted: Wanted, seen: Sshd) -> list[Finding]:
             )
         )
     return findings
+
+
+def _values(keyword: str, expected: str, found: str) -> dict[str, str]:
+    """What was expected and found, in words; of lists of algorithms only how they differ."""
+    if keyword not in LISTS:
+        return {"expected": expected, "found": found}
+    wanted, there = expected.split(","), found.split(",")
+    surplus = [name for name in there if name not in wanted]
+    missing = [name for name in wanted if name not in there]
+    how = [f"also {', '.join(surplus)}"] * bool(surplus) + [f"not {', '.join(missing)}"] * bool(
+        missing
+    )
+    return {"expected": 'as ssh.crypto = "strict"', "found": "; ".join(how) or "in another order"}
 
 
 def _shut_out_by_others(wanted: Wanted, seen: Sshd) -> list[Finding]:
@@ -202,4 +223,5 @@ def _exceptions(wanted: Wanted, seen: Sshd) -> list[Finding]:
         )
         for keyword, expected in wanted.values().items()
         for line in overriding(wanted, seen, keyword, expected, in_match=True, certain=False)
+        if not (keyword in FORWARDING and line.value.lower() == "no")
     ]

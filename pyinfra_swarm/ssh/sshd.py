@@ -28,8 +28,45 @@ KEYWORDS: Mapping[str, tuple[str, str]] = {
     "permitrootlogin": ("PermitRootLogin", "every attacker knows the name root"),
     "usepam": ("UsePAM", "PAM can let people in whom the settings above keep out"),
     "allowusers": ("AllowUsers", "only the declared admins may log in"),
+    "maxauthtries": ("MaxAuthTries", "whoever guesses gets fewer tries in a connection"),
+    "logingracetime": ("LoginGraceTime", "connections that never log in hold sshd's few places"),
+    "persourcepenalties": (
+        "PerSourcePenalties",
+        "addresses that fail too often are shut out",
+    ),
+    "allowtcpforwarding": ("AllowTcpForwarding", "ssh.forwarding says what may be forwarded"),
+    "allowstreamlocalforwarding": (
+        "AllowStreamLocalForwarding",
+        "ssh.forwarding says what may be forwarded",
+    ),
+    "allowagentforwarding": (
+        "AllowAgentForwarding",
+        "root of the host could log in elsewhere with the keys of a forwarded agent",
+    ),
+    "x11forwarding": ("X11Forwarding", "root of the host could read a forwarded display"),
+    "permittunnel": ("PermitTunnel", "a tunnel joins the host's network with another one"),
+    "kexalgorithms": ("KexAlgorithms", "ssh-audit fails or warns of others"),
+    "ciphers": ("Ciphers", "ssh-audit fails or warns of others"),
+    "macs": ("MACs", "ssh-audit fails or warns of others"),
+    "hostkeyalgorithms": ("HostKeyAlgorithms", "ssh-audit fails or warns of others"),
+    "pubkeyacceptedalgorithms": (
+        "PubkeyAcceptedAlgorithms",
+        "keys on the curves of NIST, and signatures with SHA-1, are accepted no longer",
+    ),
 }
 """What the drop-in sets: the keyword as ``sshd -T`` prints it, its spelling, and why it is set."""
+
+LISTS = ("kexalgorithms", "ciphers", "macs", "hostkeyalgorithms", "pubkeyacceptedalgorithms")
+"""The keywords of these whose value is a list of algorithms."""
+
+FORWARDING = {
+    "allowtcpforwarding",
+    "allowstreamlocalforwarding",
+    "allowagentforwarding",
+    "x11forwarding",
+    "permittunnel",
+}
+"""The keywords of these that allow forwarding; ``no`` is always the stricter value."""
 
 ACCESS_RULES = ("denyusers", "allowgroups", "denygroups", "authorizedkeysfile")
 """Other keywords that decide who gets in; never set here."""
@@ -71,6 +108,8 @@ class Sshd(Observation):
     files_changed: when the newest of sshd's files was written, seconds since 1970.
     files_read: when ``ssh.service`` was last started or reloaded; 0 where it does not run.
     unconfirmed: an earlier change waits for its confirmation, or to be undone.
+    known: what the host's OpenSSH knows, by the words of ``ssh -Q``.
+    host_keys: the host's public keys, each as ``type blob``.
     """
 
     installed: bool
@@ -85,6 +124,13 @@ class Sshd(Observation):
     files_changed: float = 0.0
     files_read: float = 0.0
     unconfirmed: bool = False
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    host_keys: tuple[str, ...] = ()
+
+    @property
+    def penalizes(self) -> bool:
+        """This sshd knows ``PerSourcePenalties`` (OpenSSH 9.8 and later)."""
+        return any("persourcepenalties" in values for values in self.effective.values())
 
     @property
     def running(self) -> bool:
@@ -110,11 +156,22 @@ class Wanted:
 
     users: who has to be able to log in: the declared admins, and the run's own user.
     only: they are the only ones (``access.others = "deny"``).
+    algorithms: by keyword, what may be negotiated on this host; empty where that is the system's
+        matter.
+    penalties: this sshd knows ``PerSourcePenalties``.
+    forwarding: what may be forwarded: ``local``, ``remote``, ``agent``, ``x11``, ``tunnel``.
+    max_auth_tries: logins that may fail in one connection; login_grace_time: seconds until one
+        has to have worked.
     """
 
     users: tuple[str, ...]
     use_pam: bool = False
     only: bool = False
+    algorithms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    penalties: bool = False
+    forwarding: tuple[str, ...] = ("local",)
+    max_auth_tries: int = 4
+    login_grace_time: int = 30
 
     def values(self) -> dict[str, str]:
         """Keyword to the value that ``sshd -T`` has to print."""
@@ -124,10 +181,27 @@ class Wanted:
             "kbdinteractiveauthentication": "no",
             "permitrootlogin": "no",
             "usepam": "yes" if self.use_pam else "no",
+            "maxauthtries": str(self.max_auth_tries),
+            "logingracetime": str(self.login_grace_time),
+            "allowtcpforwarding": self._ports(),
+            "allowstreamlocalforwarding": self._ports(),
+            "allowagentforwarding": self._may("agent"),
+            "x11forwarding": self._may("x11"),
+            "permittunnel": self._may("tunnel"),
         }
+        if self.penalties:
+            values["persourcepenalties"] = "yes"
         if self.only:
             values["allowusers"] = " ".join(sorted(self.users))
-        return values
+        return values | {keyword: ",".join(names) for keyword, names in self.algorithms.items()}
+
+    def _ports(self) -> str:
+        """Which side may have ports (and sockets) forwarded, in sshd's words."""
+        sides = [side for side in ("local", "remote") if side in self.forwarding]
+        return "yes" if len(sides) == 2 else "".join(sides) or "no"
+
+    def _may(self, what: str) -> str:
+        return "yes" if what in self.forwarding else "no"
 
     def drop_in(self) -> str:
         """The content of the managed drop-in."""

@@ -11,15 +11,23 @@ from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.units import UNITS
 from pyinfra_swarm.updates import plan as observed
-from pyinfra_swarm.updates.plan import CONFIGURATION, PACKAGE_OF, TIME_SERVICES, TIMERS, Unit
+from pyinfra_swarm.updates.plan import (
+    CONFIGURATION,
+    NEEDRESTART,
+    PACKAGE_OF,
+    TIME_SERVICES,
+    TIMERS,
+    Unit,
+)
 
 _SCRIPT = program(
     __file__,
     "updates.sh",
     using=[PATH, UNITS, PACKAGE_ROWS],
-    packages=" ".join(["unattended-upgrades", *PACKAGE_OF.values()]),
+    packages=" ".join(["unattended-upgrades", "needrestart", *PACKAGE_OF.values()]),
     services=" ".join(TIMERS + TIME_SERVICES),
     own_file=CONFIGURATION,
+    needrestart=NEEDRESTART,
 )
 
 
@@ -32,6 +40,7 @@ class Updates(SubjectFact[observed.Updates]):
             "packages": {"unattended-upgrades": "2.12", "systemd-timesyncd": "257.9-1~deb13u1"},
             "configuration": {"APT::Periodic::Unattended-Upgrade": ["1"], …},
             "own_file": "// Written by pyinfra-swarm …",
+            "needrestart": None,
             "units": [
                 {"name": "apt-daily.timer", "loaded": true, "active": true, "enabled": true}, …
             ],
@@ -51,13 +60,17 @@ def parse(said: Sections) -> observed.Updates:
     """Make sense of the script's output. Raises ``ValueError`` where a section is missing."""
     try:
         required, *packages = said["reboot"] or [""]
+        installed = _packages(said["packages"])
         return observed.Updates(
-            packages=_packages(said["packages"]),
+            packages=installed,
             configuration=_configuration(said["configuration"]),
             own_file="".join(f"{line}\n" for line in said["own_file"]),
             units=_units(said["units"]),
             reboot_required=bool(required),
             reboot_packages=tuple(dict.fromkeys(packages)),
+            needrestart="".join(f"{line}\n" for line in said["needrestart"])
+            if "needrestart" in installed
+            else None,
         )
     except KeyError as section:
         raise ValueError(f"the host said nothing under {section}") from None

@@ -8,7 +8,7 @@ from pyinfra_swarm.host.packages import INSTALLATION, install
 from pyinfra_swarm.run.converge import Commands, converges, observe, progress, report, script
 from pyinfra_swarm.run.findings import changes, unhandled
 from pyinfra_swarm.run.wording import listed
-from pyinfra_swarm.run.writing import write_file
+from pyinfra_swarm.run.writing import write_files
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.updates import plan as updates
 from pyinfra_swarm.updates.facts import Updates
@@ -34,11 +34,14 @@ def unattended(settings: Settings) -> Commands:
     )
     if not report("updates", findings):
         return
-    write, packages, start = False, [], []
+    files: dict[str, str] = {}
+    packages, start = [], []
     for step in changes(findings):
         match step:
             case updates.WriteConfiguration():
-                write = True
+                files[updates.CONFIGURATION] = updates.configuration_file()
+            case updates.WriteNeedrestart():
+                files[updates.NEEDRESTART] = updates.needrestart_file()
             case updates.Install(package=package):
                 packages.append(package)
             case updates.StartUnit(unit=unit, package=package):
@@ -46,8 +49,8 @@ def unattended(settings: Settings) -> Commands:
                 packages += [package] if package else []
             case _:
                 raise unhandled(step)
-    if write:  # before the package, whose installation may start its work
-        yield script(write_file(updates.CONFIGURATION, updates.configuration_file()))
+    if files:  # before the package, whose installation may start its work
+        yield script(write_files(files))
     if packages:
         progress(f"installing {listed(packages)}")
         yield script(install(packages), timeout=INSTALLATION)

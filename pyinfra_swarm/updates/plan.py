@@ -12,7 +12,14 @@ from pyinfra_swarm.run.printable import quoted
 CONFIGURATION = "/etc/apt/apt.conf.d/90pyinfra-swarm"
 """The managed part of apt's configuration; it is read after the distributions' own 20… and 50…."""
 
-FILES = {CONFIGURATION: "updates are as the distribution has them afterwards"}
+NEEDRESTART = "/etc/needrestart/conf.d/zz-pyinfra-swarm.conf"
+"""What needrestart leaves alone; it is read after the files of others, one of which may assign the
+whole table, and so take Docker's own entry out."""
+
+FILES = {
+    CONFIGURATION: "updates are as the distribution has them afterwards",
+    NEEDRESTART: "needrestart may restart containerd after an update",
+}
 """All that this room writes, and what a reset says of its removal."""
 
 HELD_BACK = (
@@ -82,6 +89,7 @@ class Updates(Observation):
     configuration: the values in force under ``APT::Periodic`` and ``Unattended-Upgrade``, lists
         under their name without the colons at its end.
     own_file: what is in :data:`CONFIGURATION`; empty where it does not exist.
+    needrestart: the same of :data:`NEEDRESTART`; ``None`` where needrestart is not installed.
     units: the timers and time services.
     reboot_required: the system asks for a reboot.
     reboot_packages: the packages whose update needs it.
@@ -93,6 +101,7 @@ class Updates(Observation):
     units: tuple[Unit, ...]
     reboot_required: bool
     reboot_packages: tuple[str, ...]
+    needrestart: str | None = None
 
     def unit(self, name: str) -> Unit:
         """The unit of this name, as one that does not exist where nothing is known of it."""
@@ -115,6 +124,11 @@ class WriteConfiguration(Change):
     """The managed part of apt's configuration is written."""
 
 
+@dataclass(frozen=True)
+class WriteNeedrestart(Change):
+    """The managed part of needrestart's configuration is written."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class StartUnit(Change):
     """A unit is started, now and at every boot. package: to be installed before, if any."""
@@ -129,6 +143,15 @@ def configuration_file() -> str:
     lines += [f'{name} "{value}";' for name, value in VALUES.items()]
     lines += [f"{BLACKLIST} {{"] + [f'    "{pattern}";' for pattern in HELD_BACK] + ["};"]
     return "\n".join(lines) + "\n"
+
+
+def needrestart_file() -> str:
+    """The content of :data:`NEEDRESTART`: an entry more in its table, whatever else is in it."""
+    return (
+        "# Written by pyinfra-swarm (deploys/updates.py); changes here are overwritten.\n"
+        "# Engines are restarted one node at a time (deploys/restart.py), never by an update.\n"
+        "$nrconf{override_rc}{qr(^(docker|containerd)\\.)} = 0;\n"
+    )
 
 
 def plan(*, unattended: bool, time_sync: bool, seen: Updates) -> list[Finding]:
@@ -175,6 +198,15 @@ def _unattended(seen: Updates) -> list[Finding]:
             findings.append(
                 WriteConfiguration(name, reason, expected=expected, found=found or "not set")
             )
+    if seen.needrestart not in (None, needrestart_file()):
+        findings.append(
+            WriteNeedrestart(
+                "needrestart",
+                "an update of a library may restart the engine or containerd, on any node at any "
+                "moment",
+                expected="leaves docker and containerd alone",
+            )
+        )
     for timer in TIMERS:
         unit = seen.unit(timer)
         if not (unit.active and unit.enabled):

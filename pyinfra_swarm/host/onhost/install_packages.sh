@@ -4,7 +4,7 @@
 # packages: their names, with blanks in between.
 # shellcheck disable=SC2086
 : "${packages?}"
-export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 apt() {
   apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold "$@"
 }

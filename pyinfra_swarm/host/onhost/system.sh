@@ -4,10 +4,10 @@
 #
 # packages: names, with blanks in between; files: paths that another tool may manage, likewise;
 # limit: bytes of such a file that are read.
-# shellcheck disable=SC2016,SC2086
+# shellcheck disable=SC2016,SC2034,SC2086
 : "${packages?}" "${files?}" "${limit?}"
 section clock
-date +%s.%N
+now=$(date +%s.%N); echo "$now"
 section release
 while read -r line; do echo "$line"; done < /etc/os-release
 section self
@@ -46,6 +46,43 @@ section packages
 # dpkg's own architecture is the host's: that saves a process for `dpkg --print-architecture`.
 package_rows '${Package} ${Architecture} ${db:Status-Abbrev} ${Version}' dpkg $packages
 section disks
-stat -f -c '%n %S %f %c %d %i' / /var
+set -- / /var
+for path in /var/lib/docker /var/lib/containerd; do [ ! -d "$path" ] || set -- "$@" "$path"; done
+stat -f -c '%n %S %f %c %d %i' "$@"
+section links
+# Whether its MAC address is the device's own (0), and whether the boot waits until it is online.
+for path in /sys/class/net/*; do
+  name=${path##*/}
+  case $name in lo|veth*|br-*|docker*|'*') continue ;; esac
+  assigned='' required='' index=''
+  [ ! -e "$path/device" ] || read -r assigned < "$path/addr_assign_type"
+  read -r index < "$path/ifindex"
+  [ ! -f "/run/systemd/netif/links/$index" ] ||
+    while IFS='=' read -r key value; do
+      [ "$key" != REQUIRED_FOR_ONLINE ] || required=$value
+    done < "/run/systemd/netif/links/$index"
+  echo "$name ${assigned:--} ${required:--}"
+done 2>/dev/null
+section cloud-init
+read -r cmdline < /proc/cmdline
+if [ -x /usr/bin/cloud-init ] && [ ! -e /etc/cloud/cloud-init.disabled ]; then
+  case " $cmdline " in *' cloud-init=disabled '*) ;; *)
+    echo enabled
+    for path in /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg; do
+      [ ! -f "$path" ] || grep -ahE '^(preserve_hostname|ssh_deletekeys) *:' "$path"
+    done ;;
+  esac
+fi
+section expired
+# sudo refuses whose password or account has expired, also without asking for a password.
+today=$((${now%%.*} / 86400))
+while IFS=: read -r name secret changed least most warned inactive expires rest; do
+  [ -z "$expires" ] || [ "$expires" -gt "$today" ] || echo "account $name"
+  case $changed:$most in
+    0:*) echo "password $name" ;;
+    :*|*:) ;;
+    *) [ $((changed + most)) -ge "$today" ] || echo "password $name" ;;
+  esac
+done < /etc/shadow
 section network
 printf 'address show\nroute show\n' | ip -o -4 -batch - || exit

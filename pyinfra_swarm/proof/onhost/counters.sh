@@ -9,7 +9,8 @@ export LC_ALL=C
 look() {
   local sandbox
   section "$1"
-  ip -s xfrm state | grep -E '^src |^[[:space:]]+[0-9]+\(bytes\), [0-9]+\(packets\)$'
+  ip -s xfrm state | grep -E -e '^src ' -e '^[[:space:]]+[0-9]+\(bytes\), [0-9]+\(packets\)$' \
+    -e '^[[:space:]]+replay-window [0-9]+ replay [0-9]+ failed [0-9]+$'
   iptables-save -c -t filter | grep -e '--pol none'
   grep '^Ip:' /proc/net/snmp
   grep XfrmInNoStates /proc/net/xfrm_stat

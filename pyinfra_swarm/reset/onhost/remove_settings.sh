@@ -15,7 +15,7 @@ fi
 rm -f $files
 [ -z "$unhold" ] || printf '%s install\n' $unhold | dpkg --set-selections
 if [ -n "$purge" ]; then
-  export DEBIAN_FRONTEND=noninteractive
+  export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
   apt-get -o DPkg::Lock::Timeout=300 purge -y $purge
 fi
 if [ "$restart" = yes ]; then

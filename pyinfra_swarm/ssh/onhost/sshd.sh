@@ -3,9 +3,10 @@
 # Uses section, show (run/answer), units (run/units) and unconfirmed.
 #
 # users: more users to ask sshd about, with blanks in between; relevant: a regular expression for
-# the keywords that matter; config, drop_ins, drop_in: paths.
+# the keywords that matter; config, drop_ins, drop_in: paths; lists: what ssh can list of what it
+# knows, and so sshd, which is built with it.
 # shellcheck disable=SC2086
-: "${users?}" "${relevant?}" "${config?}" "${drop_ins?}" "${drop_in?}"
+: "${users?}" "${relevant?}" "${config?}" "${drop_ins?}" "${drop_in?}" "${lists?}"
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C TZ=UTC
 login=${SUDO_USER:-root}
 section login; printf '%s\n' "$login"
@@ -33,6 +34,11 @@ for user in root "$login" $users; do
   if [ "$asked" != , ] && [ -z "$matched" ]; then echo as-first
   else sshd -T -C "user=$user,$peer" 2>&1 || printf 'exit status %s\n' $?; fi
   asked=$asked$user,
+done
+for list in $lists; do section "known $list"; ssh -Q "$list" 2>/dev/null; done
+section host-keys
+for path in /etc/ssh/ssh_host_*_key.pub; do
+  [ ! -f "$path" ] || { line=''; read -r line < "$path"; printf '%s\n' "$line"; }
 done
 section times
 stat -c '%.9Z %n' "$config" "$drop_ins" "$drop_ins"/*.conf /proc/$$ 2>/dev/null

@@ -25,6 +25,16 @@ KINDS = (
         f"sed -i 's/^PermitRootLogin.*/PermitRootLogin yes/' {DROP_IN}",
     ),
     _sshd(
+        "an exchange of keys that ssh-audit fails",
+        *("sshd KexAlgorithms", "ssh-audit fails"),
+        f"sed -i 's/^KexAlgorithms.*/KexAlgorithms +ecdh-sha2-nistp256/' {DROP_IN}",
+    ),
+    _sshd(
+        "agents forwarded",
+        *("sshd AllowAgentForwarding", "root of the host"),
+        f"sed -i 's/^AllowAgentForwarding.*/AllowAgentForwarding yes/' {DROP_IN}",
+    ),
+    _sshd(
         "passwords for one user",
         *("sshd PasswordAuthentication", "a Match block sets it"),
         "printf 'Match User visitor\\n  PasswordAuthentication yes\\n' "

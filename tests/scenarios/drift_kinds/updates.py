@@ -29,6 +29,15 @@ KINDS = (
         undo="rm /etc/apt/apt.conf.d/99-mine",
     ),
     Kind(
+        "a needrestart that may restart the engine",
+        *("updates", "needrestart", "restart the engine or containerd"),
+        "mkdir -p /etc/needrestart/conf.d; printf 'Package: needrestart\\nStatus: install ok "
+        "installed\\nMaintainer: a <a@b>\\nArchitecture: all\\nVersion: 3.6\\n"
+        "Description: a\\n\\n' "
+        ">> /var/lib/dpkg/status",
+        undo="sed -i '/^Package: needrestart$/,/^$/d' /var/lib/dpkg/status",
+    ),
+    Kind(
         "nothing that keeps the clock right",
         *("updates", "time synchronisation", "nothing synchronises the clock"),
         "systemctl disable --now systemd-timesyncd",

@@ -39,7 +39,11 @@ def observed(name: str) -> Engine:
 
 
 SETTINGS = declared()
-CONVERGED = observed("28.5.2")
+OLDER = observed("28.5.2")
+"""It said this before ``daemon.json`` was hardened by default."""
+CONVERGED = replace(
+    OLDER, daemon_json=daemon_json(SETTINGS, "28.5.2"), loaded_json=daemon_json(SETTINGS, "28.5.2")
+)
 FRESH = observed("absent")
 ME = SETTINGS.host("rk1")
 

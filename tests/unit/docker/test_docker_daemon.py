@@ -18,15 +18,17 @@ from pyinfra_swarm.docker.daemon import (
     SwitchForwardingOn,
     WriteConfiguration,
     daemon_json,
+    not_yet,
     plan_daemon,
     restart_needed,
     same_configuration,
 )
 from pyinfra_swarm.docker.installation import Engine
-from pyinfra_swarm.run.findings import Change
+from pyinfra_swarm.run.findings import Change, Notice
 from tests.unit.docker.installations import (
     CONVERGED,
     FRESH,
+    OLDER,
     SETTINGS,
     declared,
     differing,
@@ -45,7 +47,9 @@ from tests.unit.docker.installations import (
 )
 def test_each_engine_gets_only_the_keys_it_takes(version: str, keys: set[str]) -> None:
     content = json.loads(daemon_json(SETTINGS, version))
-    assert set(content) == {"iptables", "live-restore", "log-driver", "log-opts"} | keys
+    hardened = {"icc", "no-new-privileges"}
+    assert set(content) == {"iptables", "live-restore", "log-driver", "log-opts"} | hardened | keys
+    assert (content["icc"], content["no-new-privileges"]) == (False, True)
     assert content["live-restore"] is False
     assert content.get("firewall-backend", "iptables") == "iptables"
     assert content["log-opts"] == {"max-file": "3", "max-size": "10m"}
@@ -58,13 +62,15 @@ def test_the_file_is_the_same_every_time_and_easily_read() -> None:
         == """\
 {
   "bip": "10.9.0.1/24",
+  "icc": false,
   "iptables": true,
   "live-restore": false,
   "log-driver": "json-file",
   "log-opts": {
     "max-file": "3",
     "max-size": "10m"
-  }
+  },
+  "no-new-privileges": true
 }
 """
     )
@@ -197,3 +203,65 @@ def test_a_daemon_that_lacks_several_things_gets_each_of_them_the_restart_last()
     ]
     [start] = plan_daemon(SETTINGS, differing(running=False, enabled=False))
     assert isinstance(start, StartDaemon)
+
+
+# Hardening of nodes that run already
+# -----------------------------------
+
+
+def test_what_is_the_engines_own_default_is_not_written() -> None:
+    content = json.loads(daemon_json(declared(icc=True, no_new_privileges=False), "28.5.2"))
+    assert not {"icc", "no-new-privileges", "userland-proxy"} & set(content)
+    content = json.loads(daemon_json(declared(userland_proxy=False), "28.5.2"))
+    assert content["userland-proxy"] is False
+
+
+def test_a_node_that_was_made_before_is_told_what_it_lacks_and_is_not_restarted() -> None:
+    later = not_yet(SETTINGS, OLDER)
+    assert later == ["icc", "no-new-privileges"]
+    (notice,) = plan_daemon(SETTINGS, OLDER, later)
+    assert isinstance(notice, Notice)
+    assert json.loads(notice.expected) == {"icc": False, "no-new-privileges": True}
+    assert "deploys/restart.py" in notice.remedy
+    assert "declare docker.icc and docker.no_new_privileges either way" in notice.remedy
+
+
+def test_in_no_swarm_it_gets_it_at_once() -> None:
+    write, restart = plan_daemon(SETTINGS, OLDER)
+    assert isinstance(write, WriteConfiguration)
+    assert json.loads(write.content) == json.loads(WANTED)
+    assert isinstance(restart, RestartDaemon)
+
+
+@pytest.mark.parametrize(
+    ("docker", "later"),
+    [
+        ({"icc": False}, ["no-new-privileges"]),
+        ({"icc": True}, ["no-new-privileges"]),
+        ({"no_new_privileges": False, "icc": False}, []),
+        ({"daemon": {"icc": True}}, ["no-new-privileges"]),
+    ],
+)
+def test_what_is_declared_does_not_wait(docker: dict[str, Any], later: list[str]) -> None:
+    settings = declared(**docker)
+    assert not_yet(settings, OLDER) == later
+    said = plan_daemon(settings, OLDER, later)
+    wanted = json.loads(daemon_json(settings, "28.5.2"))
+    for key in later:
+        del wanted[key]
+    changed = wanted != json.loads(OLDER.daemon_json or "")
+    assert any(isinstance(one, WriteConfiguration) for one in said) is changed
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        CONVERGED,
+        FRESH,
+        differing(daemon_json='{"debug": true}'),  # edited: the daemon has read more
+        differing(daemon_json=None, loaded_json=None),
+        differing(daemon_json="{"),
+    ],
+)
+def test_nothing_waits_where_the_engine_has_it_or_has_nothing(seen: Engine) -> None:
+    assert not_yet(SETTINGS, seen) == []

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from pyinfra_swarm.host import facts as fact
-from pyinfra_swarm.host.system import Address, Disk, Host, Route
+from pyinfra_swarm.host.system import Address, Disk, Host, Link, Route
 from tests.tools.answers import sections
 
 KERNEL = """
@@ -143,3 +143,64 @@ def test_the_script_runs_to_its_end_on_any_machine() -> None:
     assert host.hostname
     assert host.clock_ahead == 0.0
     assert {disk.path for disk in host.disks} == {"/", "/var"}
+
+
+# Boards
+# ------
+
+BOARD = """
+#> links
+end0 0 yes
+wlan0 1 no
+eth1 - -
+wg0 3 yes
+#> cloud-init
+enabled
+preserve_hostname: false
+ssh_deletekeys: true
+preserve_hostname: "yes"  # ours
+#> expired
+password ubuntu
+account eve
+"""
+
+
+def test_a_host_without_a_word_of_its_board_has_nothing_particular() -> None:
+    host = read()
+    assert (host.links, host.first_boot_again) == ((), ())
+    assert (host.expired_passwords, host.expired_accounts) == ((), ())
+
+
+def test_the_links_are_read_with_their_address_and_whether_the_boot_waits() -> None:
+    assert read(OUTPUT + BOARD).links == (
+        Link("end0", random_mac=False, awaited=True),
+        Link("wlan0", random_mac=True, awaited=False),
+        Link("eth1", random_mac=False, awaited=None),
+        Link("wg0", random_mac=False, awaited=True),
+    )
+    host = read(OUTPUT + BOARD)
+    assert host.device("192.168.1.11") == "end0"
+    assert host.device("192.168.1.1") == ""
+    assert host.link("") is None
+
+
+@pytest.mark.parametrize(
+    ("said", "anew"),
+    [
+        ([], ()),
+        (["enabled"], ("hostname", "host keys")),
+        (["enabled", "preserve_hostname: true"], ("host keys",)),
+        (["enabled", "ssh_deletekeys:   False"], ("hostname",)),
+        (["enabled", "ssh_deletekeys: no", "preserve_hostname: True"], ()),
+        (["enabled", "ssh_deletekeys: no", "ssh_deletekeys: yes"], ("hostname", "host keys")),
+    ],
+)
+def test_what_cloud_init_would_do_again_is_read_from_its_settings(
+    said: list[str], anew: tuple[str, ...]
+) -> None:
+    assert read("\n".join([OUTPUT, "#> cloud-init", *said, ""])).first_boot_again == anew
+
+
+def test_whose_password_or_account_has_expired_is_read() -> None:
+    host = read(OUTPUT + BOARD)
+    assert (host.expired_passwords, host.expired_accounts) == (("ubuntu",), ("eve",))

@@ -38,10 +38,11 @@ def said(
     blocks: str = "cmdline quiet",
     matches: str = "",
     namespace: str = "exit 0",
+    ciphers: str = "",
 ) -> Kernel:
     output = (
         f"\n#> kernel\n6.12.113\n{present}\n\n#> modprobe\n{modprobe}\n\n#> blocks\n{blocks}\n"
-        f"\n#> matches\n{matches}\n\n#> namespace\n{namespace}\n"
+        f"\n#> matches\n{matches}\n\n#> ciphers\n{ciphers}\n\n#> namespace\n{namespace}\n"
     )
     return Capabilities().process(encoded(output))
 
@@ -119,6 +120,27 @@ def test_matches_of_iptables_are_judged_by_a_rule_that_was_taken(
     output: str, works: bool | None
 ) -> None:
     assert said(matches=output).matches is works
+
+
+CRYPTO = """\
+name         : gcm(aes)
+driver       : gcm-aes-rk
+priority     : {rk}
+name         : cbc(aes)
+driver       : cbc-aes-rk
+priority     : 999
+name         : gcm(aes)
+driver       : gcm-aes-ce
+priority     : 200
+"""
+
+
+@pytest.mark.parametrize(("rk", "driver"), [(300, "gcm-aes-rk"), (0, "gcm-aes-ce")])
+def test_the_driver_with_the_highest_priority_is_the_one_that_encrypts(
+    rk: int, driver: str
+) -> None:
+    assert said(ciphers=CRYPTO.format(rk=rk)).cipher == driver
+    assert said().cipher == ""
 
 
 def test_output_that_is_cut_off_fails_the_fact_and_not_the_run() -> None:

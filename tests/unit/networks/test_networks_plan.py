@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from pyinfra_swarm.networks.plan import plan_ingress, plan_overlays, services_matter
+from pyinfra_swarm.networks.plan import (
+    plan_ingress,
+    plan_overlays,
+    services_matter,
+    unknown_names,
+)
 from pyinfra_swarm.nodes.membership import (
     Observed,
     Overlay,
@@ -208,3 +214,44 @@ def test_the_ingress_network_is_none_of_the_overlays_and_they_are_told_by_name()
     known = (Overlay("net-aaa", "aaa", False, True, ()), old[0], web, INGRESS)
     told = plan_overlays(SETTINGS, swarm(nodes_of(SETTINGS), known), RK1, ())
     assert [finding.what for finding in told] == ["overlay zeta"]
+
+
+# Names of services
+# -----------------
+
+
+def knowing(**names: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+    """All converged, and each of these hosts knows these services, by network."""
+    found = {**CONVERGED}
+    for name, known in names.items():
+        own = CONVERGED[name]
+        assert own is not None
+        found[name] = replace(own, names=known)
+    return found
+
+
+def test_a_name_that_another_node_knows_and_this_one_does_not_is_told_here_alone() -> None:
+    observed = knowing(
+        rk1={"backend": ("db", "web"), "other": ("x",)},
+        rk2={"backend": ("db",)},
+        rk4={"backend": ("db", "web")},
+    )
+    for host in (RK1, RK3, RK4):
+        assert plan_overlays(SETTINGS, observed, host, ()) == []
+    (notice,) = plan_overlays(SETTINGS, observed, RK2, ())
+    assert isinstance(notice, Notice)
+    assert notice.what == "service web"
+    assert "not known on this node in the network backend" in notice.reason
+    assert "docker service update --force web" in notice.remedy
+
+
+def test_a_node_that_the_network_does_not_reach_has_no_name_to_know() -> None:
+    observed = knowing(rk1={"backend": ("db",)}, rk2={})
+    assert plan_overlays(SETTINGS, observed, RK2, ()) == []
+
+
+def test_a_node_that_is_not_active_is_not_judged_by_names() -> None:
+    observed = knowing(rk1={"backend": ("db",)}, rk2={"backend": ()})
+    assert len(unknown_names(observed, "rk2")) == 1
+    observed["rk2"] = replace(observed["rk2"], state="locked")
+    assert unknown_names(observed, "rk2") == unknown_names({**observed, "rk2": None}, "rk2") == []

@@ -69,6 +69,26 @@ def test_a_manager_tells_of_the_whole_swarm() -> None:
     assert ingress.subnets == ("10.201.0.0/24",)
 
 
+VERBOSE = """
+{"Name":"backend","Id":"x","Services":{"db":{"VIP":"10.0.1.2","Tasks":[{"Name":"db.1.a"}]},
+ "idle":{"VIP":"10.0.1.9","Tasks":[]},"":{"Tasks":[{"Name":"alone"}]},
+ "api":{"Tasks":[{"Name":"api.1.b"},{"Name":"api.2.c"}]}}}
+{"Name":"quiet","Id":"z"}
+{"Name":"ingress","Ingress":true,"Services":{"db":{"Tasks":[{"Name":"db.1.a"}]}}}
+{"message":"network lb not found"}
+"""
+
+
+def test_an_engine_tells_which_names_it_knows_in_each_network_but_the_ingress() -> None:
+    said = [*lines("swarm-state-manager-28.5.2"), "#> names"]
+    assert State().process(encoded([*said, *VERBOSE.splitlines()])).names == {
+        "backend": ("api", "db"),
+        "quiet": (),
+    }
+    assert State().process(encoded([*said, "curl: (28) timed out"])).names == {}
+    assert told("manager-28.5.2").names == {}
+
+
 def test_a_manager_tells_what_the_managers_agree_on() -> None:
     membership = told("manager-28.5.2")
     spec = membership.spec

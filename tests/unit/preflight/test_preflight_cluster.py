@@ -47,12 +47,12 @@ def engines(*versions: str, in_swarm: bool = True) -> dict[str, Host | None]:
 
 
 def test_mixed_engines_in_a_swarm_stop_every_host() -> None:
-    hosts = engines("29.1.3", "28.5.2", "28.5.2")
+    hosts = engines("29.8.0", "28.5.2", "28.5.2")
     for name in hosts:
         [finding] = preflight.plan(SETTINGS, name, hosts)
         assert isinstance(finding, Refusal)
-        assert "28.5.2 on rk2 and rk3; 29.1.3 on rk1" in finding.sentence()
-        assert 'docker.version = "29.1.3"' in finding.remedy
+        assert "28.5.2 on rk2 and rk3; 29.8.0 on rk1" in finding.sentence()
+        assert 'docker.version = "29.8.0"' in finding.remedy
 
 
 @pytest.mark.parametrize("wanted", ["28.5.2", "26.1.5"])

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyinfra_swarm.proof import operations
 from pyinfra_swarm.proof.crossings import crossings
 from pyinfra_swarm.proof.exchange import (
     Counters,
@@ -28,6 +29,7 @@ from pyinfra_swarm.proof.exchange import (
 from pyinfra_swarm.proof.frame import forged
 from pyinfra_swarm.run.answer import asked
 from pyinfra_swarm.run.answer import sections as taken_apart
+from pyinfra_swarm.run.onhost import source
 from tests.tools.answers import sections
 from tests.unit.proof.test_proof_plan import FOUR, declared, everywhere
 
@@ -99,14 +101,21 @@ src 10.0.0.1 dst 10.0.0.2
 \tlifetime current:
 \t  1234(bytes), 7(packets)
 \t  add 2026-11-24 10:00:00 use -
+\tstats:
+\t  replay-window 0 replay 1 failed 4
 """
-    pattern = exchange(MINE, 4789)[0].split("ip -s xfrm state | grep -E ")[1].split("\n")[0]
-    pattern = pattern.replace("'\"'\"'", "'").strip("'")
+    counters = source(operations.__file__, "counters.sh")
+    command = counters.split("ip -s xfrm state | ")[1].split("  iptables-save")[0]
     done = subprocess.run(
-        ["grep", "-E", pattern], input=states, capture_output=True, text=True, check=True
+        ["sh", "-c", command], input=states, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "src 10.0.0.1 dst 10.0.0.2\n\t  1234(bytes), 7(packets)\n"
-    assert read_counters(done.stdout.splitlines()).esp == {("10.0.0.1", "10.0.0.2"): 7}
+    assert done.stdout == (
+        "src 10.0.0.1 dst 10.0.0.2\n\t  1234(bytes), 7(packets)\n"
+        "\t  replay-window 0 replay 1 failed 4\n"
+    )
+    pair = ("10.0.0.1", "10.0.0.2")
+    counted = read_counters(done.stdout.splitlines())
+    assert (counted.esp, counted.broken, counted.strange) == ({pair: 7}, {pair: 5}, None)
 
 
 def test_states_between_two_nodes_are_added_up() -> None:

@@ -73,7 +73,8 @@ class Told:
         for name in NAMES:
             if name in self.silent:
                 continue
-            begin = Counters(self.states(name, later=False), dropped=9, echoes={"ingress_sbox": 4})
+            states = self.states(name, later=False)
+            begin = Counters(states, dropped=9, strange=0, echoes={"ingress_sbox": 4})
             begin = replace(begin, **self.begin[name])
             after = replace(begin, esp=self.states(name, later=True), **self.after[name])
             probes = {
@@ -173,6 +174,31 @@ def test_esp_that_no_key_fits_points_at_the_engines() -> None:
     unanswered(told, "rk1", "rk2", esp=30)
     told.after["rk2"] = {"strange": 30}
     assert "rk2 gets encrypted packets that it has no key for" in only(told.proof(), ("rk1", "rk2"))
+
+
+def test_a_kernel_that_does_not_count_packets_without_a_key_is_said_to_count_none() -> None:
+    told = Told()
+    unanswered(told, "rk1", "rk2", esp=30)
+    told.begin["rk2"] = told.after["rk2"] = {"strange": None}
+    sentence = only(told.proof(), ("rk1", "rk2"))
+    assert "30 encrypted packets left, none came back; whether rk2 got some that it has" in sentence
+    assert "cannot be counted here: its kernel has no XFRM_STATISTICS" in sentence
+    assert "restart docker" in sentence
+
+
+@pytest.mark.parametrize("strange", [None, 0])
+def test_packets_that_the_receivers_states_refuse_are_told_by_any_kernel(
+    strange: int | None,
+) -> None:
+    told = Told()
+    unanswered(told, "rk1", "rk2", esp=30)
+    pair = ADDRESS["rk1"], ADDRESS["rk2"]
+    told.begin["rk2"] = {"strange": strange, "broken": {pair: 7}}
+    told.after["rk2"] = {"broken": {pair: 7}}
+    assert "refuses" not in only(told.proof(), ("rk1", "rk2"))
+    told.after["rk2"] = {"broken": {pair: 37}}
+    sentence = only(told.proof(), ("rk1", "rk2"))
+    assert "rk2 gets encrypted packets that it refuses" in sentence
 
 
 def test_a_missing_state_is_named_with_both_addresses() -> None:
@@ -469,7 +495,8 @@ def test_packets_without_a_key_are_those_of_all_networks_together() -> None:
     begun = Counters({}, strange=7)
     after = {"a": Counters({}, strange=7), "b": Counters({}, strange=9), "c": begun}
     assert _strange(Exchanged(begun, {}, after, {})) == 2
-    assert _strange(Exchanged(Counters({}), {}, {}, {})) == 0, "nothing was tried"
+    assert _strange(Exchanged(begun, {}, {}, {})) == 0, "nothing was tried"
+    assert _strange(Exchanged(Counters({}), {}, after, {})) is None, "nothing is counted"
 
 
 def test_a_receiver_that_tells_nothing_is_not_said_to_have_got_nothing() -> None:

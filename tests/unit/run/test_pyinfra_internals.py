@@ -436,6 +436,18 @@ def test_what_is_sent_over_a_slow_connection_has_its_time(
     assert limits == [None, 40, 48]
 
 
+def test_known_hosts(rk1: Host, rk2: Host) -> None:
+    found = pyinfra_internals.known_hosts(rk1)
+    assert found is not None
+    keys, file, name = found
+    assert (file, name) == (
+        rk1.data.ssh_known_hosts_file,
+        f"[127.0.0.1]:{rk1.data.ssh_port}",
+    )
+    assert list(keys[name]) == ["ecdsa-sha2-nistp256"]
+    assert pyinfra_internals.known_hosts(rk2) is None
+
+
 # What operations rest on, seen from inside of a run of pyinfra's command line
 # ----------------------------------------------------------------------------
 

