@@ -182,6 +182,8 @@ SUITES = {
         _scenarios("commands", 400, 1000, "commands"),
         _scenarios("wireguard", 900, 2100, "wireguard_lockout"),
         _engines("engines-exposure", 300, 900, "engines_exposure"),
+        _engines("engines-doors", 60, 240, "engines_ways_in"),
+        _scenarios("doors", 300, 900, "drift_doors"),
     ),
 }
 

@@ -153,10 +153,8 @@ def plan(wanted: Wanted, seen: Accounts, used_key: str | None = None) -> list[Fi
     used_key: the public half of the key the run has logged in with (``type blob``); None where it
     is not known, for instance when an agent holds it. Then only the new login can tell.
     """
-    refused = _refusals(wanted, seen, used_key)
-    if refused:
-        return refused
     return [
+        *_refusals(wanted, seen, used_key),
         *([rolled_back_first("access")] if seen.unconfirmed else []),
         *(finding for admin in wanted.admins for finding in _admin(admin, wanted, seen)),
         *_sudo(wanted, seen),
@@ -179,7 +177,7 @@ def _refusals(wanted: Wanted, seen: Accounts, used_key: str | None) -> list[Find
             )
         ]
     if declared and declared.keys and used_key:
-        allowed = {_identity(line)[1] for line in declared.keys}
+        allowed = {identity(line)[1] for line in declared.keys}
         if used_key not in allowed:
             return [
                 Refusal(
@@ -251,8 +249,8 @@ def _keys(admin: Declared, account: Account) -> list[Finding]:
                 remedy="Declare its keys in access.admins",
             )
         ]
-    declared = {_identity(line) for line in admin.keys}
-    present = {_identity(line) for line in significant((*account.keys, *account.more_keys))}
+    declared = {identity(line) for line in admin.keys}
+    present = {identity(line) for line in significant((*account.keys, *account.more_keys))}
     if present == declared and not significant(account.more_keys):
         return []
     if not _PLAIN_PATH.fullmatch(account.home):
@@ -400,7 +398,7 @@ def significant(lines: Sequence[str]) -> list[str]:
 
 def key_type(line: str) -> str:
     """The type of a key that is given as a line of an authorized_keys file."""
-    return _identity(line)[1].split(" ", 1)[0]
+    return identity(line)[1].split(" ", 1)[0]
 
 
 _PLAIN_PATH = re.compile(r"/[\w./@+-]*", re.ASCII)
@@ -408,7 +406,7 @@ _PLAIN_PATH = re.compile(r"/[\w./@+-]*", re.ASCII)
 _TYPES = ("ssh-", "ecdsa-", "sk-")
 
 
-def _identity(line: str) -> tuple[str, str]:
+def identity(line: str) -> tuple[str, str]:
     """What makes a key line what it is: its options, and ``type blob``. The comment does not."""
     words = line.split()
     for index, word in enumerate(words[:-1]):

@@ -10,6 +10,7 @@ from typing import Any
 from pyinfra_swarm.access import operations as access_operations
 from pyinfra_swarm.deploys.deploy import deploy
 from pyinfra_swarm.docker import operations as docker_operations
+from pyinfra_swarm.doors import operations as doors_operations
 from pyinfra_swarm.exposure import operations as exposure_operations
 from pyinfra_swarm.firewall import operations as firewall_operations
 from pyinfra_swarm.floating_address import operations as floating_address_operations
@@ -32,6 +33,7 @@ from pyinfra_swarm.vpn import operations as vpn_operations
 __all__ = [
     "access",
     "docker",
+    "doors",
     "exposure",
     "firewall",
     "preflight",
@@ -61,6 +63,7 @@ def site(settings: Settings | None = None, **arguments: Any) -> None:
     secrets(settings, **arguments)
     stacks(settings, **arguments)
     exposure(settings, **arguments)
+    doors(settings, **arguments)
 
 
 @deploy("Preflight")
@@ -171,3 +174,9 @@ def exposure(settings: Settings) -> None:
         settings=settings, name="the tunnel or dynamic DNS as declared, and running"
     )
     exposure_operations.checked(settings=settings, name="the ways in are those declared")
+
+
+@deploy("Doors")
+def doors(settings: Settings) -> None:
+    """Every way to root, and in, is declared or named; changes nothing."""
+    doors_operations.named(settings=settings, name="every way to root, and in, is declared")

@@ -336,6 +336,8 @@ def _unknown(run: Run, own: Sequence[Mapping[str, Any]], looked: set[str], timeo
         missing = [one.name for one in run.operations if one.name not in looked]
         if run.operations and not missing:
             return ""
+    if why := _not_looked(run, own, looked):
+        return why
     if any(record.get("kind") == "refusal" for record in own):
         return "it was refused, so the rest was not checked"
     for record in own:
@@ -349,6 +351,24 @@ def _unknown(run: Run, own: Sequence[Mapping[str, Any]], looked: set[str], timeo
     if run.operations is None:
         return "pyinfra did not finish its plan"
     return f"not checked: {', '.join(missing)}"
+
+
+def _not_looked(run: Run, own: Sequence[Mapping[str, Any]], looked: set[str]) -> str:
+    """What of the plan could not be judged, each with its reason, where all of it was tried."""
+    told = {
+        record["what"]: str(record.get("reason", ""))
+        for record in own
+        if record.get("kind") == "not looked"
+    }
+    reasons: dict[str, list[str]] = {}
+    for one in run.operations or ():
+        if one.name not in looked:
+            reasons.setdefault(told.get(one.name, ""), []).append(one.name)
+    if not reasons or "" in reasons:
+        return ""
+    return "; ".join(
+        f"not checked: {', '.join(names)} ({reason})" for reason, names in reasons.items()
+    )
 
 
 def _parts(run: Run, looked: set[str]) -> tuple[str, ...]:

@@ -56,17 +56,16 @@ def plan(wanted: Wanted, host: Host, *, planning: bool = False) -> list[Finding]
     planning: what comes before the firewall is only planned as well; Docker brings iptables.
     """
     findings: list[Finding] = [*_refusals(wanted, host, planning=planning)]
-    if findings:
-        return findings
     for family in FAMILIES:
-        if host.tables[family].spoken:
+        tables = host.tables[family]
+        if tables.spoken and (tables.installed or not findings):
             findings += _family(family, wanted, host)
     if host.unconfirmed:
         findings.append(rolled_back_first("firewall"))
     findings += _files(wanted, host)
     if any(tables.managed for tables in host.tables.values()):
         findings += plan_interfaces(host.interfaces, host.bridges)
-    findings += other_firewalls(host.others)
+    findings += [one for one in other_firewalls(host.others) if not isinstance(one, Refusal)]
     return findings
 
 

@@ -10,7 +10,6 @@ import difflib
 import importlib
 import re
 import shlex
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, NoReturn, get_origin
 from pyinfra import logger
 from pyinfra.api import FactBase, ShortFactBase
 
+from pyinfra_swarm.run import own_words
 from pyinfra_swarm.run.pyinfra_internals import given_options, known_data_keys
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.errors import nearest
@@ -135,7 +135,7 @@ def refuse_elsewhere(folder: Path) -> None:
     if Path.cwd() == folder:
         return
     # We name the command and do not change folders: a path in it may be meant from here.
-    command = shlex.join(["pyinfra", *(_from(folder, word) for word in sys.argv[1:])])
+    command = shlex.join(["pyinfra", *(_from(folder, word) for word in own_words.shown())])
     stop(
         f"pyinfra reads config.py and group_data/ in the folder it is run in: {Path.cwd()}\n\n"
         f"    instead: cd {shlex.quote(str(folder))}\n"

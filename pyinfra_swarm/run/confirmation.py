@@ -14,7 +14,7 @@ from gevent import GreenletExit
 from gevent.event import AsyncResult
 from gevent.select import select
 
-from pyinfra_swarm.run import interruption
+from pyinfra_swarm.run import interruption, own_words
 from pyinfra_swarm.run.converge import forget_everywhere, given, is_executing, report, this_run
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
 from pyinfra_swarm.run.printable import plain
@@ -86,7 +86,7 @@ def confirmed(propose: Callable[[], Proposal[T]]) -> T:
     if interruption.interrupted():
         raise GreenletExit  # pyinfra waits for its hosts' greenlets before it disconnects
     if answer.text != shown.word:
-        report(PART, [refusal(shown.word, shown.consequence, answer.text, sys.argv[1:])])
+        report(PART, [refusal(shown.word, shown.consequence, answer.text, own_words.shown())])
     # What was planned after the answer is compared with what was asked; all else is planned again.
     now = shown if shown.word in answered else propose()
     different = differences(shown, now)

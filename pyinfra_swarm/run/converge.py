@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -48,6 +49,7 @@ from pyinfra_swarm.run.observing import (
     observe_on,
 )
 from pyinfra_swarm.run.pyinfra_internals import PyinfraCommand, PyinfraOperation
+from pyinfra_swarm.run.wording import listed
 from pyinfra_swarm.run.writing import arrives_whole
 
 __all__ = [
@@ -212,18 +214,23 @@ def _fail(state: State, host: Host, message: str, logged: bool) -> bool:
     return False
 
 
-def converges(part: str) -> Callable[[Callable[P, Commands]], PyinfraOperation[P]]:
+def converges(
+    part: str, *, rests_on: Collection[str] = ()
+) -> Callable[[Callable[P, Commands]], PyinfraOperation[P]]:
     """Make an operation out of a body that observes, plans, reports and yields commands.
 
     It brings a host to what is declared: where that is so, it yields nothing.
 
     part: the part of the job, as findings name it (``ssh``, ``docker``, ``swarm``).
+    rests_on: the parts without which nothing can be said here. Where one of them was refused or is
+        unknown, a plan reports this operation as not looked at.
 
     A refusal, a fact that was not answered, or an unexpected error fails this host and nothing
-    else: at prepare by pyinfra's list of failed hosts, at execution by a command that fails (an
-    exception would end the whole run, on all hosts).
+    else, at execution by a command that fails (an exception would end the whole run, on all hosts).
+    A plan goes on with what can still be judged, and the host fails at its end
+    (:func:`go_on_planning`): nothing is carried out there.
     """
-    return _operation(part, asked_for=False)
+    return _operation(part, asked_for=False, rests_on=rests_on)
 
 
 def job(part: str) -> Callable[[Callable[P, Commands]], PyinfraOperation[P]]:
@@ -236,8 +243,39 @@ def job(part: str) -> Callable[[Callable[P, Commands]], PyinfraOperation[P]]:
     return _operation(part, asked_for=True)
 
 
+@dataclass
+class _NotToChange:
+    """Hosts on which nothing is carried out after this plan.
+
+    parts: by the host's name, the parts that were refused or are unknown.
+    goes_on: the plan goes on beside them.
+    """
+
+    parts: dict[str, set[str]] = field(default_factory=dict)
+    goes_on: bool = False
+
+
+_RESTS = "it rests on {}, which was refused or is unknown"
+
+
+def go_on_planning() -> None:
+    """Have a plan go on with what can be judged beside what was refused. Called at the start.
+
+    Where that cannot be, a host fails at the first refusal, and the rest is not looked at.
+    """
+    this_run(_NotToChange).goes_on = pyinfra_internals.when_planned(_planned)
+
+
+def _planned(run: State) -> None:
+    """All is planned: where something was refused or is unknown, nothing is carried out."""
+    failed = pyinfra_internals.failed_hosts(run)
+    names = this_run(_NotToChange).parts
+    hosts = [host for host in run.inventory if host.name in names and host not in failed]
+    pyinfra_internals.fail_hosts(run, hosts)
+
+
 def _operation(
-    part: str, *, asked_for: bool
+    part: str, *, asked_for: bool, rests_on: Collection[str] = ()
 ) -> Callable[[Callable[P, Commands]], PyinfraOperation[P]]:
     def decorate(body: Callable[P, Commands]) -> PyinfraOperation[P]:
         @wraps(body)
@@ -245,10 +283,18 @@ def _operation(
             run, host = state(), current_host()
             if asked_for:
                 records.asked_for(host, part)
-            if host in pyinfra_internals.failed_hosts(run):
+            stopped = this_run(_NotToChange).parts.get(host.name, set())
+            if host in pyinfra_internals.failed_hosts(run) or (stopped and asked_for):
+                return
+            if stopped and is_executing():
+                yield fail("nothing is changed here: the plan was refused", logged=True)
+                return
+            if missing := sorted(stopped & {*rests_on}):
+                reporting.not_looked_at(host, part, _RESTS.format(listed(missing)))
                 return
             with beside_others(host):
                 problem, logged = "", False
+                ends = asked_for or not this_run(_NotToChange).goes_on
                 try:
                     reporting.begin(run, host)
                     still_ours()
@@ -263,24 +309,30 @@ def _operation(
                         yield command
                         forget_observations()
                 except Overtaken as overtaken:
-                    problem = str(overtaken)
+                    problem, ends = str(overtaken), True
                 except pyinfra_internals.NoConnectionFound as error:
-                    problem = str(error)
+                    problem, ends = str(error), True
                 except Refused as refused:
                     problem, logged = str(refused), True
                     reporting.looked(host, part)
                 except Unobserved as unobserved:
                     problem = no_answer.not_observed(str(unobserved))
+                    ends = ends or unobserved.silent
+                    reporting.not_looked_at(host, part, str(unobserved), said=True)
                 except Exception as error:
                     problem = f"{part}: {_unexpected(error)}"
+                    reporting.not_looked_at(host, part, problem, said=True)
                 if not problem:
                     reporting.looked(host, part)
                     return
                 if is_executing():
                     yield fail(problem, logged=logged)
-                else:
+                elif ends:
                     reporting.failed(host, problem, logged=logged)
                     pyinfra_internals.fail_host(run, host)
+                else:
+                    reporting.stopped(host, problem, logged=logged)
+                    this_run(_NotToChange).parts.setdefault(host.name, set()).add(part)
 
         return operation()(converge)
 

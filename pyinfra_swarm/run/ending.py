@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import click
 
-from pyinfra_swarm.run import pyinfra_internals, records
+from pyinfra_swarm.run import own_words, pyinfra_internals, records
 from pyinfra_swarm.run.context import state, this_run
 from pyinfra_swarm.run.interruption import interrupted
 from pyinfra_swarm.run.reporting import Reported
@@ -53,6 +52,7 @@ def _write() -> None:
     applied = pyinfra_internals.was_carried_out(run)
     reported = this_run(Reported)
     reasons = {host.name: _reason(host.name, reported) for host in unfinished}
+    missing = {} if applied else reported.not_looked_at
     for name, reason in reasons.items():
         records.record(
             {
@@ -70,12 +70,14 @@ def _write() -> None:
     for line in closing_lines(
         hosts=[host.name for host in hosts],
         unfinished=reasons,
+        looked_at=[name for name in reported.stopped if name not in missing],
+        missing=missing,
         changed=reported.changes,
         applied=applied,
         notices=reported.notices,
         stopped_by_error=stopped_by_error and not interrupted(),
         interrupted=interrupted() or not ended,
-        command=shlex.join(["pyinfra", *sys.argv[1:]]),
+        command=own_words.command(),
     ):
         click.echo(line, err=True)
 
@@ -95,9 +97,15 @@ def closing_lines(
     applied: bool,
     interrupted: bool,
     command: str,
+    looked_at: Collection[str] = (),
+    missing: Mapping[str, Sequence[str]] | None = None,
     stopped_by_error: bool = False,
 ) -> list[str]:
-    """The last lines of a run: which hosts are done, which are not and why, what to type next."""
+    """The last lines of a run: which hosts are done, which are not and why, what to type next.
+
+    looked_at: unfinished hosts of which the plan has judged everything all the same; missing: by
+    the host's name, what it could not judge of others.
+    """
     done = [name for name in hosts if name not in unfinished]
     lines = [""]
     everyone = f"All {len(hosts)} hosts are" if len(hosts) != 1 else f"{hosts[0]} is"
@@ -110,12 +118,16 @@ def closing_lines(
         lines.append(f"The run was interrupted; {state_of_hosts}.")
     elif unfinished:
         state = "are done" if applied else "could be looked at"
+        if not applied:
+            done = [name for name in hosts if name in done or name in looked_at]
         names = f": {', '.join(done)}." if done else "."
         lines.append(f"{len(done)} of {len(hosts)} hosts {state}{names}")
         if done and not applied:
             lines.append(f"  {differences} found on them; nothing was changed.")
         for name, reason in unfinished.items():
             lines.append(f"  not done: {name}: {reason}")
+            if left := (missing or {}).get(name):
+                lines.append(f"    not looked at: {'; '.join(left)}")
     elif not total:
         but = f", except for the {items} marked ! above" if notices else ""
         lines.append(f"{everyone} as declared{but}. Nothing was changed.")

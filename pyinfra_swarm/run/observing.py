@@ -32,7 +32,14 @@ FACT_TIMEOUT = 60
 
 
 class Unobserved(Exception):
-    """A host gave no whole answer to a fact; acting on a default would be acting on a guess."""
+    """A host gave no whole answer to a fact; acting on a default would be acting on a guess.
+
+    silent: it gave none at all, so that the next question would be as much in vain.
+    """
+
+    def __init__(self, said: str, *, silent: bool = False) -> None:
+        self.silent = silent
+        super().__init__(said)
 
 
 @dataclass
@@ -126,7 +133,7 @@ def _required(host: Host, fact: type[FactBase[T]], kwargs: dict[str, Any]) -> T:
 def _silent(host: Host, fact: type[FactBase[T]]) -> Unobserved:
     problem = this_run(_Observations).problems.get((host.name, fact.name))
     reason = f": {problem}" if problem else ""
-    return Unobserved(f"{host.name} did not answer {fact.name}{reason}")
+    return Unobserved(f"{host.name} did not answer {fact.name}{reason}", silent=not problem)
 
 
 def observe_all(fact: type[FactBase[T]], **kwargs: Any) -> Mapping[str, T | None]:

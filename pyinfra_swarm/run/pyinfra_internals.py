@@ -8,12 +8,12 @@ touches what is behind it. docs/decisions/pyinfra.md says what is used, and why.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import click
-import gevent
 import pyinfra.progress
 from paramiko import HostKeys, PKey, SSHException, Transport
 from pyinfra.api import FactBase, Host, State, StringCommand
@@ -29,7 +29,6 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.operation import PyinfraOperation
 from pyinfra.api.output import set_echo
 from pyinfra.api.state import BaseStateCallback, StateStage
-from pyinfra.connectors import local as _local
 from pyinfra.connectors import ssh as _ssh
 from pyinfra.connectors import util as _util
 from pyinfra.connectors.sshuserclient import SSHClient
@@ -138,6 +137,21 @@ def listen_for_errors(state: State, told: Callable[[State, Host, str], None]) ->
     state.add_callback_handler(Listener())
 
 
+def when_planned(told: Callable[[State], None]) -> bool:
+    """Have a function called when all is planned, before pyinfra asks or ends; false if none is."""
+    if (command_line := sys.modules.get("pyinfra_cli.cli")) is None:
+        return False  # only imported by whoever uses it: it changes the process's sockets
+    plan = command_line._handle_commands  # an error where pyinfra plans in another place
+
+    def planned(state: State, *args: Any, **more: Any) -> Any:
+        found = plan(state, *args, **more)
+        told(state)
+        return found
+
+    command_line._handle_commands = planned  # type: ignore[attr-defined]
+    return True
+
+
 def go_on_without_failed_hosts(state: State) -> None:
     """Have pyinfra not ask whether to go on without the hosts that have failed: it does."""
     state.should_raise_failed_hosts = lambda _: False
@@ -165,10 +179,7 @@ def print_by(echo: Callable[..., None]) -> None:
 
 
 def keep_declared_order() -> None:
-    """Have serial operations take the hosts in the inventory's order, as the plan lists them.
-
-    pyinfra keeps the hosts that it has reached in a set, and takes them as they come out of it.
-    """
+    """Have serial operations take the hosts in the inventory's order; pyinfra has them in a set."""
 
     def in_declared_order(inventory: Inventory) -> list[Host]:
         return [host for host in inventory if host in inventory.state.active_hosts]
@@ -218,6 +229,15 @@ def failed_hosts(state: State) -> Collection[Host]:
 def fail_host(state: State, host: Host) -> None:
     """Have nothing more done on this host."""
     state.fail_hosts({host})
+
+
+def fail_hosts(state: State, hosts: Collection[Host]) -> None:
+    """The same, when all is planned: where the run only plans, pyinfra asks nothing then."""
+    if {"dry", "debug_operations", "json_output"} & {k for k, v in given_options().items() if v}:
+        state.failed_hosts.update(hosts)
+        state.active_hosts.difference_update(hosts)
+    elif hosts:
+        state.fail_hosts({*hosts})
 
 
 def ask(state: State, host: Host, fact: type[FactBase[T]], arguments: Mapping[str, Any]) -> T:
@@ -373,8 +393,7 @@ def another_connection(state: State, host: Host) -> Iterator[Transport]:
 def connection_without_keys(host: Host) -> Iterator[tuple[Transport | None, str, str]]:
     """A connection to a host on which no key and no password is offered, the run's way there.
 
-    Gives it, the user's name for it, and what went wrong, "" where it is only that nobody was let
-    in. It is closed at the end.
+    Gives it, the user's name for it, and what went wrong, "" where only nobody was let in.
     """
     connector = _by_ssh(host)
     assert connector is not None
@@ -382,13 +401,10 @@ def connection_without_keys(host: Host) -> Iterator[tuple[Transport | None, str,
     hostname = arguments.pop("hostname")
     for secret in ("pkey", "password"):
         arguments.pop(secret, None)
-    nothing = {"pkey": None, "password": None, "key_filename": None, "passphrase": None}
-    arguments["_pyinfra_ssh_paramiko_connect_kwargs"] = {
-        **(arguments["_pyinfra_ssh_paramiko_connect_kwargs"] or {}),
-        **nothing,
-        "allow_agent": False,
-        "look_for_keys": False,
-    }
+    without = dict.fromkeys(["pkey", "password", "key_filename", "passphrase"])
+    given = arguments["_pyinfra_ssh_paramiko_connect_kwargs"] or {}
+    without_any = {**given, **without, "allow_agent": False, "look_for_keys": False}
+    arguments["_pyinfra_ssh_paramiko_connect_kwargs"] = without_any
     client, problem = SSHClient(), ""
     try:
         try:
@@ -399,52 +415,3 @@ def connection_without_keys(host: Host) -> Iterator[tuple[Transport | None, str,
         yield client.get_transport(), str(user), problem
     finally:
         client.close()
-
-
-def never_ask_for_sudo_passwords(told: Callable[[Host], str]) -> None:
-    """Have a command fail where sudo wants a password, which pyinfra would ask for at the terminal.
-
-    told: called with the host; its words become the last line of the command's output.
-
-    A host says by its output alone that sudo wants one, so any host could have its owner asked;
-    and while pyinfra asks, nothing else goes on: no sign of life is given for the cluster's lock.
-    """
-
-    asking = _util.SUDO_PASSWORD_REQUIRED_LINES
-
-    def only_once(
-        host: Host, arguments: Any, execute_command: Callable[..., tuple[int, CommandOutput]]
-    ) -> tuple[int, CommandOutput]:
-        status, output = execute_command()
-        if status != 0 and any(line.strip() in asking for line in output.output_lines):
-            output.combined_lines.append(_util.OutputLine("stderr", told(host)))
-        return status, output
-
-    for connector in (_ssh, _local):
-        replaced = "execute_command_with_sudo_retry"
-        getattr(connector, replaced)  # an error where pyinfra asks in another place
-        setattr(connector, replaced, only_once)
-
-
-def end_commands_in_time(grace: float = 30, pace: int = 1 << 17) -> None:
-    """Have a remote command that has a time limit end soon after it, whatever the host does.
-
-    grace: seconds beside the limit; pace: bytes a second that a slow connection takes at least, of
-    what is sent to the command.
-
-    pyinfra counts only while it reads what the command prints. A host that never says that it has
-    begun, does not take what is sent to it, or never says how the command has ended, would be
-    waited for without an end, and with it all others.
-    """
-    run = _ssh.SSHConnector.run_shell_command
-
-    def in_time(
-        connector: _ssh.SSHConnector, command: StringCommand, *args: Any, **arguments: Any
-    ) -> tuple[bool, CommandOutput]:
-        limit: float | None = arguments.get("_timeout")
-        said = TimeoutError(f"the host did not end the command, which had {limit} seconds")
-        sending = len(str(arguments.get("_stdin") or "")) / pace
-        with gevent.Timeout(limit + grace + sending if limit else None, said):
-            return run(connector, command, *args, **arguments)
-
-    _ssh.SSHConnector.run_shell_command = in_time  # type: ignore[method-assign,assignment]

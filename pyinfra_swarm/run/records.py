@@ -6,6 +6,7 @@ The file is named by ``SWARM_REASONS``; without it nothing is written. Each reco
 - ``change``, ``notice``, ``refusal``: a finding, with ``reason``, ``expected``, ``found`` and
   ``remedy``;
 - ``looked``: an operation (``what``) has reported all its findings about a host, with ``changes``;
+- ``not looked``: an operation (``what``) could not judge a host, with a ``reason``;
 - ``job``: an operation is part of no state;
 - ``measure``: a value that is no finding, with ``value``;
 - ``busy``: a plan meets another run, with a ``reason`` and for how many ``seconds`` that has run;
@@ -88,6 +89,24 @@ def looked(host: Host, part: str, *, changes: bool) -> None:
                 "changes": changes,
             }
         )
+
+
+def not_looked_at(host: Host, part: str, why: str) -> list[str]:
+    """The operation under way cannot judge a host, and why; gives the operation's names."""
+    operation = pyinfra_internals.current_operation(host)
+    names = pyinfra_internals.operation_names(state(), operation) if operation else []
+    for name in names:
+        record(
+            {
+                "host": host.name,
+                "part": part,
+                "phase": phase(),
+                "kind": "not looked",
+                "what": name,
+                "reason": why,
+            }
+        )
+    return names
 
 
 def asked_for(host: Host, part: str) -> None:

@@ -31,6 +31,8 @@ class Reported:
     sentences: by the host's name; parts_to_change: host and part with a change.
     changes, failures: the number of changes, and why a host is not done, by the host's name.
     begun_on: hosts on which an operation has begun.
+    stopped: hosts on which the plan goes on although nothing will be carried out there.
+    not_looked_at: by the host's name, the operations of the plan that could not judge it.
     """
 
     sentences: set[tuple[str, str]] = field(default_factory=set)
@@ -38,6 +40,8 @@ class Reported:
     changes: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     begun_on: set[str] = field(default_factory=set)
+    stopped: set[str] = field(default_factory=set)
+    not_looked_at: dict[str, list[str]] = field(default_factory=dict)
     notices: int = 0
     another_run: bool = False
 
@@ -76,6 +80,17 @@ def looked(host: Host, part: str) -> None:
     records.looked(host, part, changes=(host.name, part) in this_run(Reported).parts_to_change)
 
 
+def not_looked_at(host: Host, part: str, why: str, *, said: bool = False) -> None:
+    """The operation under way cannot judge the host, and why. said: the log has that already."""
+    if phase() == "apply":
+        return
+    names = records.not_looked_at(host, part, why)
+    this_run(Reported).not_looked_at.setdefault(host.name, []).extend(names)
+    if not said:
+        for name in names:
+            host.log(click.style(f"! {part} | not looked at: {name}: {plain(why)}", fg="cyan"))
+
+
 def busy(host: Host, found: lock.Met) -> None:
     """Another run changes the cluster while this one plans; reported once a run."""
     reported = this_run(Reported)
@@ -102,6 +117,12 @@ def failed(host: Host, message: str, *, logged: bool = False) -> None:
     failed_by_name(host.name, message)
     if not logged:
         host.log_styled(message, fg="red", log_func=logger.error)
+
+
+def stopped(host: Host, message: str, *, logged: bool = False) -> None:
+    """The same of a host with which the plan goes on."""
+    this_run(Reported).stopped.add(host.name)
+    failed(host, message, logged=logged)
 
 
 def failed_by_name(name: str, message: str) -> None:

@@ -9,8 +9,9 @@ import sys
 
 from pyinfra import logger
 
-from pyinfra_swarm.run import printed, pyinfra_internals, records
+from pyinfra_swarm.run import own_words, printed, pyinfra_commands, pyinfra_internals, records
 from pyinfra_swarm.run.context import state
+from pyinfra_swarm.run.converge import go_on_planning
 from pyinfra_swarm.run.ending import write_last_lines
 from pyinfra_swarm.run.interruption import notice_interruptions
 from pyinfra_swarm.run.printable import plain
@@ -26,8 +27,9 @@ def install() -> None:
     # A host that is down is reported in a line; paramiko would add a page of traceback to it.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     notice_interruptions()
+    go_on_planning()
     ask_for_no_passwords()
-    pyinfra_internals.end_commands_in_time()
+    pyinfra_commands.end_commands_in_time()
     if not sys.stdin.isatty():
         _ask_nothing()
     write_last_lines()
@@ -43,7 +45,7 @@ def _ask_nothing() -> None:
     if asking and not answered:
         logger.error(
             "pyinfra asks whether to go on, and there is no terminal to ask at. Give --dry to see "
-            "what would change, or -y to change it: " + shlex.join(["pyinfra", "-y", *sys.argv[1:]])
+            "what would change, or -y to change it: " + own_words.command("-y")
         )
         raise SystemExit(1)
 

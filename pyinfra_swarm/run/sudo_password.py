@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pyinfra.api import Host
 
-from pyinfra_swarm.run import pyinfra_internals
+from pyinfra_swarm.run import pyinfra_commands
 from pyinfra_swarm.run.context import state, this_run
 
 
@@ -19,7 +19,7 @@ class _WithoutSudo:
 
 def ask_for_no_passwords() -> None:
     """From now on, a command fails where sudo wants a password, and says what to do about it."""
-    pyinfra_internals.never_ask_for_sudo_passwords(_wants_a_password)
+    pyinfra_commands.never_ask_for_sudo_passwords(_wants_a_password)
 
 
 def without_a_password(name: str) -> str:

@@ -105,6 +105,28 @@ _TO_PROPOSE = tuple(
 )
 
 
+def room_in_the_pool(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """More networks that get a subnet from the pool than it has."""
+    written = str(table(data, "swarm").get("subnet_size"))
+    size = int(written) if re.fullmatch(r"[0-9]{1,2}", written) else 0
+    pools = [one for one in _declared_ranges(data) if one.what.startswith("swarm.address_pool")]
+    prefixes = [pool.network.prefixlen for pool in pools]
+    if not pools or not max(prefixes) <= size <= 29:  # reported already
+        return
+    overlays = tables(table(data, "networks").get("overlays"))
+    without = [overlay for overlay in overlays if not overlay.get("subnet")]
+    subnets = sum(2 ** (size - prefix) for prefix in prefixes)
+    if len(without) > subnets:
+        yield Problem(
+            "networks.overlays",
+            None,
+            f"{len(without)} networks get their subnet from swarm.address_pool, which has "
+            f"{subnets} of the size /{size}",
+            "a wider pool or a larger swarm.subnet_size (before the swarm is initialised), or a "
+            "subnet of their own for some networks",
+        )
+
+
 def subnet_size(data: Mapping[str, Any]) -> Iterator[Problem]:
     written = str(table(data, "swarm").get("subnet_size"))
     size = int(written) if re.fullmatch(r"[0-9]{1,2}", written) else 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pyinfra_swarm.settings.address_overlaps import overlaps, subnet_size
+from pyinfra_swarm.settings.address_overlaps import overlaps, room_in_the_pool, subnet_size
 from pyinfra_swarm.settings.errors import Problem, field_name, shown
 from pyinfra_swarm.settings.fields import Loc
 from pyinfra_swarm.settings.floating_address import floating_address
@@ -31,6 +31,7 @@ def problems(data: Mapping[str, Any]) -> list[Problem]:
         *_login_not_an_admin(data, hosts),
         *overlaps(data, hosts),
         *subnet_size(data),
+        *room_in_the_pool(data),
         *opened_ports(data),
         *vpn(data, hosts),
         *floating_address(data, hosts),

@@ -98,13 +98,23 @@ class WireGuard(Section):
 
 
 class Access(Section):
-    """Who gets in, and through which VPN.
+    """Who gets in, through which VPN, and what of that is meant although it is no admin.
 
     `vpn_reaches`: what whoever comes through it may reach: what is declared for it, or everything.
+    The lists name what is not reported: `root_equals` users who are as good as root, `passwords`
+    users whose password may be used, `login_files` what sshd runs at a login, `listening` ports
+    with their protocol or processes, `jobs` files of jobs or other tools' services.
     """
 
     admins: tuple[Admin, ...] = ()
     others: Literal["report", "deny"] = "report"
+    root_equals: tuple[values.AccountName, ...] = ()
+    root_keys: tuple[values.PublicKey, ...] = ()
+    passwords: tuple[values.AccountName, ...] = ()
+    sshd: tuple[values.SshdKeyword, ...] = ()
+    login_files: tuple[values.HostPath, ...] = ()
+    listening: tuple[values.Listening, ...] = ()
+    jobs: tuple[values.Job, ...] = ()
     vpn: Literal["", "wireguard", "tailscale", "netbird"] = ""
     vpn_reaches: Literal["declared", "everything"] = "declared"
     wireguard: WireGuard = WireGuard()
@@ -151,6 +161,8 @@ class Docker(Section):
     repository: values.Repository = "https://download.docker.com/linux"
     key_fingerprint: values.Fingerprint = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
     users: tuple[values.UserName, ...] = ()
+    trusted: tuple[values.ContainerName, ...] = ()
+    api: tuple[values.EngineHost, ...] = ()
     log_max_size: values.LogSize = "10m"
     log_max_files: Annotated[values.Whole, Field(ge=1, le=1000)] = 3
     icc: bool = False

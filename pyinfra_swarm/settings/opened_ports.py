@@ -33,12 +33,12 @@ def opened_ports(data: Mapping[str, Any]) -> Iterator[Problem]:
 def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) -> Iterator[Problem]:
     vxlan = number(table(data, "swarm").get("data_path_port"))
     owned = {2377, 7946} if vxlan is None else {2377, 7946, vxlan}
-    login = table(data, "ssh").get("port")
+    logins = _login_ports(data)
     for index, port in enumerate(items(firewall.get("web_ports"))):
         field = f"firewall.web_ports[{index}]"
         if isinstance(port, int) and port in owned:
             yield _swarms_own(field, port, [port])
-        if port == login and firewall.get("ssh_sources"):
+        if isinstance(port, int) and port in logins and firewall.get("ssh_sources"):
             yield Problem(
                 field,
                 shown(port),
@@ -50,13 +50,29 @@ def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) ->
         field = f"firewall.open[{index}].port"
         if taken := sorted(port for port in owned if port in covered):
             yield _swarms_own(field, opening["port"], taken)
-        if login in covered and firewall.get("ssh_sources") and opening.get("protocol") != "udp":
+        login = next((port for port in sorted(logins) if port in covered), None)
+        if login and firewall.get("ssh_sources") and opening.get("protocol") != "udp":
             yield Problem(
                 field,
                 shown(opening["port"]),
                 f"holds {login}, SSH's: firewall.ssh_sources would not be what it is open to",
                 "another port; or more networks in firewall.ssh_sources",
             )
+
+
+def _login_ports(data: Mapping[str, Any]) -> set[int]:
+    """Where the hosts' SSH servers listen, as far as the settings say.
+
+    A port at another address than the host's own is one of the router's, which leads to another.
+    """
+    common = number(table(data, "ssh").get("port"))
+    found: set[int | None] = set()
+    for host in tables(data.get("hosts")):
+        own = number(host.get("ssh_port"))
+        elsewhere = host.get("ssh_host") not in (None, "", host.get("address"))
+        if not (own and elsewhere):
+            found |= {own or common}
+    return {port for port in found or {common} if port}
 
 
 def ports_of(opening: Mapping[str, Any]) -> range:

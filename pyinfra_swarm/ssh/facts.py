@@ -12,7 +12,16 @@ from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.units import UNITS, parse_units
 from pyinfra_swarm.ssh.algorithms import ASKED
-from pyinfra_swarm.ssh.sshd import ACCESS_RULES, CONFIG, DROP_IN, DROP_INS, KEYWORDS, Line, Sshd
+from pyinfra_swarm.ssh.sshd import (
+    ACCESS_RULES,
+    CONFIG,
+    DROP_IN,
+    DROP_INS,
+    KEYWORDS,
+    OTHER_WAYS,
+    Line,
+    Sshd,
+)
 
 _RELEVANT = "|".join(["include", "match", *KEYWORDS, *ACCESS_RULES])
 
@@ -119,7 +128,7 @@ def _keywords(lines: Sequence[str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for line in lines:
         keyword, _, value = line.partition(" ")
-        if keyword in KEYWORDS or keyword in ACCESS_RULES:
+        if keyword in KEYWORDS or keyword in ACCESS_RULES or keyword in OTHER_WAYS:
             values[keyword] = f"{values[keyword]} {value}" if keyword in values else value
     return values
 

@@ -37,8 +37,26 @@ def plan(wanted: Wanted, seen: Sshd) -> list[Finding]:
                 remedy="apt install openssh-server",
             )
         ]
+    refused = _refusals(wanted, seen)
+    if seen.problem:  # so what it would do is not known
+        return refused
+    told = {refusal.what for refusal in refused}
+    return [
+        *refused,
+        *([rolled_back_first("sshd")] if seen.unconfirmed else []),
+        *(finding for finding in _differences(wanted, seen) if finding.what not in told),
+        *_shut_out_by_others(wanted, seen),
+        *_unread(seen),
+        *_keys_elsewhere(seen),
+        *_exceptions(wanted, seen),
+    ]
+
+
+def _refusals(wanted: Wanted, seen: Sshd) -> list[Finding]:
+    """Why nothing can be changed, whatever differs."""
+    found: list[Finding] = []
     if seen.login_user == "root":
-        return [
+        found.append(
             Refusal(
                 "sshd PermitRootLogin",
                 "this run is logged in as root, whose login would be switched off",
@@ -46,9 +64,9 @@ def plan(wanted: Wanted, seen: Sshd) -> list[Finding]:
                 found="yes",
                 remedy="Give the host another user with sudo, and name it in ssh.user",
             )
-        ]
+        )
     if wanted.only and seen.login_user not in wanted.users:
-        return [
+        found.append(
             Refusal(
                 "sshd AllowUsers",
                 'access.others = "deny" would lock out the user of this run, who is not declared',
@@ -57,23 +75,16 @@ def plan(wanted: Wanted, seen: Sshd) -> list[Finding]:
                 remedy=f"Declare {setting(seen.login_user)} in access.admins, or set ssh.user to a "
                 "declared admin who can log in already",
             )
-        ]
+        )
     if seen.problem:
-        return [
+        found.append(
             Refusal(
                 "sshd configuration",
                 f"sshd does not accept its own files: {seen.problem}",
                 remedy="Correct the file it names; until then sshd could not even be restarted",
             )
-        ]
-    return [
-        *([rolled_back_first("sshd")] if seen.unconfirmed else []),
-        *_differences(wanted, seen),
-        *_shut_out_by_others(wanted, seen),
-        *_unread(seen),
-        *_keys_elsewhere(seen),
-        *_exceptions(wanted, seen),
-    ]
+        )
+    return found
 
 
 def _differences(wanted: Wanted, seen: Sshd) -> list[Finding]:

@@ -71,6 +71,12 @@ FORWARDING = {
 ACCESS_RULES = ("denyusers", "allowgroups", "denygroups", "authorizedkeysfile")
 """Other keywords that decide who gets in; never set here."""
 
+OTHER_WAYS = (
+    *("authorizedkeyscommand", "authorizedprincipalscommand", "authorizedprincipalsfile"),
+    *("permituserenvironment", "permituserrc", "trustedusercakeys"),
+)
+"""Keywords that can let more people in, or run more at a login; never set here."""
+
 
 @dataclass(frozen=True)
 class Line(Observation):

@@ -55,7 +55,7 @@ def attach_again(node: str, address: str) -> str:
     return program(__file__, "attach_again.sh", using=[UPDATE_NODE], node=node, address=address)
 
 
-@converges("swarm")
+@converges("swarm", rests_on=["swarm"])
 def joined(settings: Settings) -> Commands:
     """Hosts that are in no swarm join as workers; dead entries of their earlier life are cleared.
 

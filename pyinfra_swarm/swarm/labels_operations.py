@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
 
-@converges("swarm")
+@converges("swarm", rests_on=["swarm"])
 def labelled(settings: Settings) -> Commands:
     """Labels and availability are as declared; manual changes and undeclared nodes are reported.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
 
-@converges("swarm")
+@converges("swarm", rests_on=["swarm"])
 def ingress_encrypted(settings: Settings) -> Commands:
     """The ingress network is encrypted, replaced where it is not, before any other host joins.
 
@@ -36,7 +36,7 @@ def ingress_encrypted(settings: Settings) -> Commands:
                 raise unhandled(step)
 
 
-@converges("swarm")
+@converges("swarm", rests_on=["swarm"])
 def overlays_encrypted(settings: Settings) -> Commands:
     """Declared overlay networks exist, encrypted; others that are not are reported.
 

@@ -36,7 +36,7 @@ def demotion(node: str, *, itself: bool) -> str:
     return text
 
 
-@converges("swarm")
+@converges("swarm", rests_on=["swarm"])
 def promoted(settings: Settings) -> Commands:
     """Declared managers that are workers are promoted, one at a time, never below quorum.
 
@@ -57,7 +57,7 @@ def promoted(settings: Settings) -> Commands:
         yield on(current_host().name, AWAIT_MANAGER, "waiting until it answers as one", timeout=90)
 
 
-@converges("swarm")
+@converges("swarm", rests_on=["swarm"])
 def demoted(settings: Settings) -> Commands:
     """Managers that are declared workers are demoted, one at a time, never below quorum.
 
@@ -68,7 +68,7 @@ def demoted(settings: Settings) -> Commands:
     yield from _demote(settings, DEMOTE)
 
 
-@converges("swarm")
+@converges("swarm", rests_on=["swarm"])
 def leader_demoted(settings: Settings) -> Commands:
     """The leader, where it is declared a worker, is demoted, when all others are as declared.
 

@@ -80,7 +80,8 @@ class Cluster:
     def run(self, host: str, kind: Kind, script: str, *, there: bool = False) -> None:
         """Something that happens to a host, done there or by a manager."""
         at = host if there or not kind.by_manager else self.acting(but=host)
-        variables = {**self.keys, "NODE": host, "LOGIN": self.found.host(host).user}
+        user, image = self.found.host(host).user, self.found.web_image_url
+        variables = {**self.keys, "NODE": host, "LOGIN": user, "IMAGE": image}
         set_all = "".join(f"{name}='{value}'; " for name, value in variables.items())
         done = self.lab.run(at, ["sudo", "bash", "-c", set_all + script], check=False)
         assert done.returncode == 0, f"{kind.name} on {host}: {done.stdout}{done.stderr}"

@@ -64,31 +64,46 @@ from pyinfra_swarm.settings.values.numbers import (
     Whole,
 )
 from pyinfra_swarm.settings.values.times import Duration, OptionalDuration, Schedule
+from pyinfra_swarm.settings.values.ways_in import (
+    AccountName,
+    ContainerName,
+    EngineHost,
+    HostPath,
+    Job,
+    Listening,
+    SshdKeyword,
+)
 
 Role = Literal["manager", "worker"]
 Availability = Literal["active", "pause", "drain"]
 
 __all__ = [
+    "AccountName",
     "Address",
     "Availability",
     "BackupFolder",
     "ClusterName",
     "Command",
     "ConfigName",
+    "ContainerName",
     "DaemonKey",
     "DataPathPort",
     "Domain",
     "Duration",
+    "EngineHost",
     "FilePath",
     "Fingerprint",
     "HostName",
+    "HostPath",
     "Identity",
     "Image",
     "InterfaceName",
+    "Job",
     "Json",
     "KeyPath",
     "LabelKey",
     "LabelValue",
+    "Listening",
     "LogSize",
     "Login",
     "Mtu",
@@ -122,6 +137,7 @@ __all__ = [
     "SourceOrVpn",
     "SourceOrWord",
     "SshHost",
+    "SshdKeyword",
     "StackFiles",
     "StackName",
     "StackValue",

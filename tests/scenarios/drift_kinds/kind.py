@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Group = Literal["hosts", "firewall", "refusals", "roles", "absent", "removal", "exposure"]
+Group = Literal["hosts", "firewall", "refusals", "doors", "roles", "absent", "removal", "exposure"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class Kind:
 
     name: what happens; part, what: how the finding is called; reason: words of its reason.
     breaks: shell, run as root on the host that drifts. There, ``$STRANGER`` and ``$SPARE`` are
-        public keys (the second a declared one), ``$LOGIN`` the declared admin, ``$NODE`` the host.
+        public keys (the second a declared one), ``$LOGIN`` the declared admin, ``$NODE`` the host,
+        ``$IMAGE`` an address of a root file system with busybox.
     first: shell, run before on the host that drifts, where ``breaks`` runs on a manager.
     kind: ``change`` (mended by a deploy), ``notice`` or ``refusal`` (mended by ``undo``).
     on: what the host has to be: ``any``, ``manager`` or ``worker``.

@@ -139,9 +139,10 @@ def test_keys_in_the_second_file_count() -> None:
 
 
 def test_the_key_in_use_has_to_be_declared() -> None:
-    (refusal,) = plan(Wanted(admins=(Declared("ubuntu", (OTHER,)),)), FRESH, USED).findings
-    assert refusal in refusals([refusal])
+    found = plan(Wanted(admins=(Declared("ubuntu", (OTHER,)),)), FRESH, USED).findings
+    (refusal,) = refusals(found)
     assert "would be removed" in refusal.reason
+    assert changes(found), "what else differs is told beside it"
 
 
 def test_a_key_that_cannot_be_known_is_left_to_the_new_login() -> None:

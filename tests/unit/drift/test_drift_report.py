@@ -92,6 +92,59 @@ def test_a_refused_host_has_drifted_and_says_that_the_rest_was_not_looked_at() -
     assert host.parts == ("ssh",)
 
 
+def unlooked(host: str, part: str, what: str, reason: str) -> dict[str, str]:
+    return {"host": host, "part": part, "kind": "not looked", "what": what, "reason": reason}
+
+
+def test_a_refused_host_of_which_all_else_was_looked_at_hides_nothing() -> None:
+    records = [
+        *all_looked(),
+        found("rk2", "ssh", "sshd AllowUsers", "refusal"),
+        found("rk2", "docker", "daemon.json"),
+        failed("rk2", "sshd AllowUsers: it keeps debian out"),
+    ]
+    report = reported(run_of(records, status=1))
+    host = host_in(report, "rk2")
+    assert (host.state, host.unknown) == ("drifted", "")
+    assert [one.part for one in host.differences] == ["ssh", "docker"]
+    assert host.refused
+    assert report.exit_code == DRIFT
+
+
+def test_what_rests_on_a_refused_part_is_named_as_not_looked_at() -> None:
+    records = [
+        *looked("rk1"),
+        *looked("rk3"),
+        *looked("rk2", "SSH", "Docker", "Docker daemon"),
+        found("rk2", "docker", "Docker", "refusal"),
+        unlooked("rk2", "swarm", "Swarm", "it rests on docker, which was refused or is unknown"),
+        failed("rk2", "Docker: no"),
+    ]
+    host = host_in(reported(run_of(records, status=1)), "rk2")
+    assert host.unknown == (
+        "not checked: Swarm (it rests on docker, which was refused or is unknown)"
+    )
+    assert "swarm" not in host.parts
+    assert "docker" in host.parts
+
+
+def test_parts_that_could_not_be_judged_are_named_each_with_its_reason() -> None:
+    records = [
+        *looked("rk1"),
+        *looked("rk2"),
+        *looked("rk3", "Docker", "Docker daemon"),
+        unlooked("rk3", "ssh", "SSH", "rk3 did not answer ssh.facts.Effective: a pipe"),
+        unlooked("rk3", "swarm", "Swarm", "boom"),
+        failed("rk3", "rk3 did not answer ssh.facts.Effective: a pipe"),
+    ]
+    report = reported(run_of(records, status=1))
+    assert host_in(report, "rk3").unknown == (
+        "not checked: SSH (rk3 did not answer ssh.facts.Effective: a pipe); "
+        "not checked: Swarm (boom)"
+    )
+    assert report.exit_code == COULD_NOT_TELL
+
+
 def test_a_silent_host_is_unknown_with_what_pyinfra_said() -> None:
     records = [*looked("rk1"), *looked("rk2"), failed("rk3", "Could not connect (timed out)")]
     report = reported(run_of(records, status=1))

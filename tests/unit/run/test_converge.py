@@ -33,6 +33,7 @@ from pyinfra_swarm.run.converge import (
     converges,
     current_host,
     is_executing,
+    job,
     observe,
     observe_all,
     pause,
@@ -94,6 +95,35 @@ def looked_together():
     if not is_executing():
         together.append(observe_all(Said))
         assert together[-1] is together[0], "it has put together a view of its own"
+    yield from ()
+
+
+@converges("other")
+def looked_at_besides():
+    report("other", plan(observe(Said).word) if observe(Said).word == "change" else [])
+    yield from ()
+
+
+@converges("other", rests_on=["word"])
+def rested():
+    report("other", [Notice("the rest", "was looked at")])
+    yield from ()
+
+
+@converges("other")
+def mended_always():
+    yield script("mend the other")
+
+
+@converges("broken")
+def with_a_fault():
+    raise ValueError("boom")
+    yield
+
+
+@job("word")
+def asked_for():
+    report("word", [Notice("the job", "was planned")])
     yield from ()
 
 
@@ -223,6 +253,22 @@ class Ran:
     text: str
     commands: dict[str, list[str]]
     reasons: list[dict[str, str]]
+    looked: list[dict[str, str]]
+
+    def not_looked(self, host: str) -> dict[str, str]:
+        """Operation to the reason why it could not judge a host."""
+        return {
+            record["what"]: record["reason"]
+            for record in self.looked
+            if record["kind"] == "not looked" and record["host"] == f"@fake/{host}"
+        }
+
+    def looked_at(self, host: str) -> list[str]:
+        return [
+            record["what"]
+            for record in self.looked
+            if record["kind"] == "looked" and record["host"] == f"@fake/{host}"
+        ]
 
     def count(self, host: str, command: str) -> int:
         return sum(command in done for done in self.commands[host])
@@ -281,6 +327,7 @@ def run(tmp_path: Path) -> Runs:
             done.stdout + done.stderr,
             json.loads(commands.read_text()),
             [entry for entry in map(json.loads, lines) if entry["kind"] in KINDS],
+            [e for e in map(json.loads, lines) if e["kind"] in ("looked", "not looked")],
         )
 
     return runs
@@ -314,8 +361,10 @@ def test_refusals_and_facts_that_cannot_be_had_fail_their_own_hosts_alone(
     assert ran.code == 1
     assert [ran.count(name, "mend") for name in words][:3] == [0, 0, 0]
     assert bool(ran.count("rk4", "mend")) == (mode == "-y")
-    verb = "are done" if mode == "-y" else "could be looked at"
-    assert f"1 of 4 hosts {verb}: @fake/rk4." in ran.closing
+    if mode == "-y":
+        assert "1 of 4 hosts are done: @fake/rk4." in ran.closing
+    else:
+        assert "2 of 4 hosts could be looked at: @fake/rk1, @fake/rk4." in ran.closing
     assert "not done: @fake/rk1: the word: forbids going on. Say another" in ran.closing
     for silent in ("rk2", "rk3"):
         assert f"not done: @fake/{silent}: @fake/{silent} did not answer" in ran.closing
@@ -324,6 +373,61 @@ def test_refusals_and_facts_that_cannot_be_had_fail_their_own_hosts_alone(
     assert "Traceback" not in ran.text
     if mode == "--dry":  # else what changes on rk4 makes everybody ask again
         assert ran.count("rk1", "say the word") == 1  # a host that failed is asked nothing more
+
+
+OTHER = "subject.looked_at_besides(name='Other')"
+RESTED = "subject.rested(name='Rest')"
+FAULT = "subject.with_a_fault(name='Fault')"
+
+
+def test_a_plan_goes_on_with_what_can_be_judged_beside_a_refusal(run: Runs) -> None:
+    ran = run({"rk1": "refuse", "rk2": "fine"}, MEND, OTHER, RESTED, mode="--dry")
+    assert ran.code == 1
+    assert ran.looked_at("rk1") == ["Mend", "Other"]
+    assert ran.not_looked("rk1") == {"Rest": "it rests on word, which was refused or is unknown"}
+    assert ran.looked_at("rk2") == ["Mend", "Other", "Rest"]
+    assert "1 of 2 hosts could be looked at: @fake/rk2." in ran.closing
+    assert "not looked at: Rest" in ran.closing
+
+
+def test_a_plan_goes_on_beside_an_answer_that_is_none_and_beside_a_fault_of_ours(run: Runs) -> None:
+    ran = run({"rk1": "!nonsense", "rk2": "fine"}, MEND, FAULT, RESTED, mode="--dry")
+    assert ran.code == 1
+    assert ran.looked_at("rk2") == ["Mend", "Rest"]
+    assert ran.looked_at("rk1") == []
+    assert "did not answer" in ran.not_looked("rk1")["Mend"]
+    assert "ValueError: boom" in ran.not_looked("rk2")["Fault"]
+    assert "it rests on word" in ran.not_looked("rk1")["Rest"]
+
+
+def test_a_silent_host_is_asked_for_nothing_more(run: Runs) -> None:
+    ran = run({"rk1": "silent", "rk2": "fine"}, MEND, OTHER, mode="--dry")
+    assert [*ran.not_looked("rk1")] == ["Mend"]
+    assert ran.count("rk1", "say the word") == 1
+
+
+def test_a_job_is_not_planned_where_something_was_refused(run: Runs) -> None:
+    job = "subject.asked_for(name='Job')"
+    ran = run({"rk1": "refuse", "rk2": "fine"}, MEND, job, mode="--dry")
+    assert ran.code == 1
+    told = {(one["host"], one["what"]) for one in ran.reasons}
+    assert ("@fake/rk2", "the job") in told
+    assert ("@fake/rk1", "the job") not in told
+
+
+def test_where_every_host_is_refused_the_plan_is_shown_and_nothing_is_asked(run: Runs) -> None:
+    ran = run({"rk1": "refuse", "rk2": "refuse"}, MEND, OTHER, mode="--dry")
+    assert ran.code == 1
+    assert ran.looked_at("rk1") == ran.looked_at("rk2") == ["Mend", "Other"]
+    assert "2 of 2 hosts could be looked at" in ran.closing
+    assert "Detected changes" in ran.text
+
+
+def test_a_refused_part_and_what_comes_after_it_change_nothing(run: Runs) -> None:
+    words = {"rk1": "refuse", "rk2": "change"}
+    ran = run(words, MEND, "subject.mended_always(name='Then')")
+    assert ran.code == 1
+    assert [ran.count(name, "mend the other") for name in words] == [0, 1]
 
 
 @pytest.mark.parametrize(

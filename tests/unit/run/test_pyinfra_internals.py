@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -21,12 +22,13 @@ import pyinfra
 import pytest
 from paramiko import SSHException
 from pyinfra.api import Config, FactBase, Host, State
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import StateStage
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.context import ctx_state
 
-from pyinfra_swarm.run import connection, pyinfra_internals
+from pyinfra_swarm.run import connection, pyinfra_commands, pyinfra_internals
 from pyinfra_swarm.settings.paths import ROOT
 from tests.tools import forked
 from tests.tools.ssh_server import USER, Server
@@ -143,6 +145,42 @@ class TestTheRun:
         pyinfra_internals.go_on_without_failed_hosts(run)
         pyinfra_internals.fail_host(run, rk1)
         assert not asked
+
+    def test_when_planned(self, monkeypatch: pytest.MonkeyPatch, run: State) -> None:
+        def plans(state: State, config: object, command: object) -> object:
+            return state, config, command
+
+        # Its own would change this process's sockets; test_converge.py has runs of it.
+        command_line = types.SimpleNamespace(_handle_commands=plans)
+        monkeypatch.setitem(sys.modules, "pyinfra_cli", types.ModuleType("pyinfra_cli"))
+        monkeypatch.setitem(sys.modules, "pyinfra_cli.cli", command_line)
+        told: list[State] = []
+        assert pyinfra_internals.when_planned(told.append)
+        assert command_line._handle_commands(run, "config", "command") == (run, "config", "command")
+        assert told == [run]
+        monkeypatch.delitem(sys.modules, "pyinfra_cli.cli")
+        assert not pyinfra_internals.when_planned(told.append)
+
+    def test_where_all_is_planned(self) -> None:
+        source = (Path(pyinfra.__file__).parents[1] / "pyinfra_cli/cli.py").read_text()
+        main = source[source.index("def _main(") :]
+        places = ("StateStage.Prepare", "_handle_commands(", "_do_confirm(", "StateStage.Execute")
+        found = [main.index(place) for place in places]
+        assert found == sorted(found)
+
+    @pytest.mark.parametrize("given", ["dry", "json_output", "debug_operations"])
+    def test_hosts_that_fail_in_a_plan(
+        self, given: str, monkeypatch: pytest.MonkeyPatch, run: State, rk1: Host
+    ) -> None:
+        monkeypatch.setattr(pyinfra_internals, "given_options", lambda: {given: True})
+        pyinfra_internals.fail_hosts(run, [rk1])
+        assert {*pyinfra_internals.failed_hosts(run)} == {rk1}
+        assert not pyinfra_internals.is_left(run)
+
+    def test_hosts_that_fail_before_all_is_carried_out(self, run: State, rk1: Host) -> None:
+        with pytest.raises(PyinfraError, match="No hosts remaining"):
+            pyinfra_internals.fail_hosts(run, [rk1])
+        pyinfra_internals.fail_hosts(run, [])
 
     def test_callbacks_tell_of_an_operation_that_fails(self, run: State, rk1: Host) -> None:
         told: list[Any] = []
@@ -353,7 +391,7 @@ def test_sudo_that_wants_a_password_has_nobody_asked(
         module = sys.modules[f"pyinfra.connectors.{connector}"]
         monkeypatch.setattr(name, module.execute_command_with_sudo_retry)  # put back at the end
     monkeypatch.setattr("pyinfra.connectors.util.getpass", _asked)
-    pyinfra_internals.never_ask_for_sudo_passwords(lambda host: f"told of {host.name}: NOPASSWD")
+    pyinfra_commands.never_ask_for_sudo_passwords(lambda host: f"told of {host.name}: NOPASSWD")
     server = Server(tmp_path, environment)
     state = State(Inventory(([("rk1", server.data), "@local"], {})), Config())
     for host in state.inventory:
@@ -381,7 +419,7 @@ from pathlib import Path
 from pyinfra.api import Config, State, StringCommand
 from pyinfra.api.inventory import Inventory
 
-from pyinfra_swarm.run import pyinfra_internals
+from pyinfra_swarm.run import pyinfra_commands, pyinfra_internals
 from tests.tools import ssh_server
 
 
@@ -394,7 +432,7 @@ class Silent(ssh_server.Server):
 
 if {said!r} == "nothing":
     ssh_server._Session.check_channel_exec_request = lambda *_: time.sleep(30) or True
-pyinfra_internals.end_commands_in_time(grace=1, pace=1 << 30)
+pyinfra_commands.end_commands_in_time(grace=1, pace=1 << 30)
 server = Silent(Path({folder!r}))
 host = next(iter(State(Inventory(([("rk1", server.data)], {{}})), Config()).inventory))
 host.connect(raise_exceptions=True)
@@ -430,7 +468,7 @@ def test_what_is_sent_over_a_slow_connection_has_its_time(
     monkeypatch.setattr(gevent, "Timeout", noted)
     connector = SSHConnector
     monkeypatch.setattr(connector, "run_shell_command", connector.run_shell_command)
-    pyinfra_internals.end_commands_in_time()
+    pyinfra_commands.end_commands_in_time()
     for given in ({}, {"_timeout": 10}, {"_timeout": 10, "_stdin": "x" * (1 << 20)}):
         rk1.run_shell_command(pyinfra.api.StringCommand("cat >/dev/null"), **given)
     assert limits == [None, 40, 48]

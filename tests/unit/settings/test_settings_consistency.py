@@ -401,6 +401,28 @@ def test_ssh_is_open_to_its_sources_and_to_no_others() -> None:
     assert "SSH's port" in reason
     assert told(firewall={"web_ports": [80, 22]}) == []
     assert told(firewall={**shut, "web_ports": [22]}, ssh={"port": 2222}) == []
+
+
+def test_the_ports_of_single_hosts_are_sshs_too() -> None:
+    shut: dict[str, Any] = {"web": "open", "ssh_sources": ["192.168.1.0/24"]}
+    one = {"ssh_port": 8022}
+    [(field, value, *_)] = told(firewall={**shut, "web_ports": [80, 8022]}, hosts=hosts({}, one))
+    assert (field, value) == ("firewall.web_ports[1]", "8022")
+    ranged = {**shut, "open": [{"port": "8000-8100"}]}
+    [(field, _, reason, _)] = told(firewall=ranged, hosts=hosts({}, one))
+    assert field == "firewall.open[0].port"
+    assert "8022" in reason
+    # All hosts have another port, so that 22 is nobody's.
+    assert told(firewall={**shut, "web_ports": [22]}, hosts=hosts(one, one, one)) == []
+
+
+def test_a_port_of_the_router_is_no_host_s_own() -> None:
+    shut = {"web": "open", "ssh_sources": ["192.168.1.0/24"], "web_ports": [80, 2222]}
+    nat = {"ssh_host": "home.example.org", "ssh_port": 2222}
+    assert told(firewall=shut, hosts=hosts({}, nat)) == []
+    own = {**nat, "ssh_host": "192.168.1.12"}
+    [(field, *_)] = told(firewall=shut, hosts=hosts({}, own))
+    assert field == "firewall.web_ports[1]"
     openings = [
         {"port": "20-22"},
         {"port": "22", "protocol": "udp"},

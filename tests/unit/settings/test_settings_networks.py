@@ -63,6 +63,23 @@ def test_a_pool_over_the_hosts_own_network_is_always_found(
     Settings(**{**data, "swarm": {"address_pool": [advised], "subnet_size": 29}})
 
 
+@given(st.integers(1, 12), st.integers(20, 24), st.integers(24, 28))
+def test_networks_from_the_pool_fit_into_it_or_are_refused(
+    many: int, prefix: int, size: int
+) -> None:
+    data = put("swarm", {"address_pool": [f"10.200.0.0/{prefix}"], "subnet_size": size})
+    own = {"name": "own", "subnet": "10.210.0.0/24"}
+    data["networks"] = {"overlays": [own, *({"name": f"n{n}"} for n in range(many))]}
+    room = 2 ** (size - prefix)
+    if many <= room:
+        Settings(**data)
+        return
+    problem = the_problem(data)
+    assert problem.field == "networks.overlays"
+    assert f"{many} networks get their subnet" in problem.reason
+    assert f"has {room} of the size /{size}" in problem.reason
+
+
 ANY_NETWORKS = st.one_of(
     st.builds("10.{}.{}.{}/{}".format, *[st.integers(0, 255)] * 3, st.integers(7, 32)),
     st.sampled_from(["192.168.1.0/24", "10.0.0.0/8", "10.200.0.0/16", "10.201.0.0/24"]),

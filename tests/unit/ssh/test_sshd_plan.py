@@ -87,8 +87,10 @@ def test_what_sshd_says_counts_even_where_the_culprit_is_not_found() -> None:
 
 
 def test_a_run_as_root_is_refused_with_the_way_out() -> None:
-    (refusal,) = plan(WANTED, replace(FRESH, login_user="root"))
-    assert isinstance(refusal, Refusal)
+    found = plan(WANTED, replace(FRESH, login_user="root"))
+    (refusal,) = refusals(found)
+    assert {one.what for one in found} > {refusal.what}, "what else differs is told beside it"
+    assert [one.what for one in found].count("sshd PermitRootLogin") == 1
     assert "this run is logged in as root" in refusal.reason
     assert "another user" in refusal.remedy
 
@@ -109,8 +111,9 @@ def test_files_that_sshd_does_not_accept_are_mended_by_their_owner_first() -> No
 
 
 def test_others_are_denied_only_if_the_run_itself_is_not() -> None:
-    (refusal,) = plan(Wanted(users=("ann",), only=True), FRESH)
-    assert isinstance(refusal, Refusal)
+    found = plan(Wanted(users=("ann",), only=True), FRESH)
+    (refusal,) = refusals(found)
+    assert [one.what for one in found].count("sshd AllowUsers") == 1
     assert "would lock out the user of this run" in refusal.reason
     assert refusal.remedy.startswith('Declare "ubuntu" in access.admins')
 

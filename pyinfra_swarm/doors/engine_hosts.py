@@ -1,0 +1,79 @@
+"""Where an engine listens beside its own sockets: what its arguments, units and files say."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+
+OWN = ("fd:", "unix:", "npipe:")
+"""How those begin that are no way in over the network."""
+
+
+def of_arguments(words: Sequence[str]) -> list[str]:
+    """What ``-H`` and ``--host`` say in the words of a command."""
+    found: list[str] = []
+    for index, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if word in ("-H", "--host", "-host") and index + 1 < len(words):
+            found.append(words[index + 1])
+        elif name in ("-H", "--host", "-host") and equals:
+            found.append(value)
+        elif word.startswith("-H") and len(word) > 2 and not equals:
+            found.append(word[2:])
+    return found
+
+
+def of_units(lines: Iterable[str], defaults: Iterable[str]) -> list[str]:
+    """What systemd would start, by the text of ``docker.service`` and ``docker.socket``.
+
+    defaults: lines ``DOCKER_OPTS="…"`` that a unit may use.
+    """
+    found: list[str] = []
+    started: list[str] = []
+    for name, value in _settings(lines):
+        if name == "ExecStart":
+            started = [*started, value] if value else []  # an empty one takes back those before it
+        elif name == "ListenStream" and value and not value.startswith("/"):
+            found.append(f"tcp://{value}")
+    options = [word for line in defaults for word in _words(line.partition("=")[2])]
+    for command in started:
+        words = _words(command)
+        if any(word in ("$DOCKER_OPTS", "${DOCKER_OPTS}") for word in words):
+            words += [word for option in options for word in _words(option)]
+        found += of_arguments(words)
+    return found
+
+
+def of_daemon_json(text: str) -> list[str]:
+    """What ``hosts`` says; nothing where the file is none that an engine takes."""
+    try:
+        hosts = json.loads(text).get("hosts") or []
+        return [str(host) for host in hosts] if isinstance(hosts, list) else [str(hosts)]
+    except (ValueError, AttributeError, RecursionError):
+        return []
+
+
+def over_the_network(hosts: Iterable[str]) -> tuple[str, ...]:
+    """Only those through which the engine is reached by TCP, each once."""
+    return tuple(dict.fromkeys(one for one in hosts if one and not one.startswith(OWN)))
+
+
+def _settings(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Name and value of a unit's lines, those that end in a backslash joined."""
+    whole = ""
+    for line in lines:
+        if line.rstrip().endswith("\\"):
+            whole += line.rstrip()[:-1] + " "
+            continue
+        name, equals, value = (whole + line).partition("=")
+        whole = ""
+        if equals:
+            yield name.strip(), value.strip()
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()

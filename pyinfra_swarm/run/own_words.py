@@ -1,0 +1,42 @@
+"""The words of this run's command line, as they can be shown again: without passwords."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+
+HIDDEN = "…"
+
+_OPTION = re.compile(r"(--[a-z-]*password)(=.*)?", re.DOTALL)
+_DATA = re.compile(r"(--data=)?(\w*pass\w*=|\w+(?:secret|token)\w*=).+", re.DOTALL | re.ASCII)
+_FLAGS = ("--same-sudo-password", "--use-sudo-password")
+"""Options of pyinfra's that are called so and take no word."""
+
+
+def shown(words: Sequence[str] | None = None) -> list[str]:
+    """The words, with :data:`HIDDEN` in the place of each password.
+
+    words: this run's, without the program, where none are given. They are typed again by a person,
+    who knows what stood there; logs and screens do not have to.
+    """
+    found: list[str] = []
+    hide = False
+    for word in sys.argv[1:] if words is None else words:
+        if hide:
+            found.append(HIDDEN)
+            hide = False
+        elif (option := _OPTION.fullmatch(word)) and option[1] not in _FLAGS:
+            hide = option[2] is None
+            found.append(word if hide else f"{option[1]}={HIDDEN}")
+        elif data := _DATA.fullmatch(word):
+            found.append(f"{data[1] or ''}{data[2]}{HIDDEN}")
+        else:
+            found.append(word)
+    return found
+
+
+def command(*more: str) -> str:
+    """This run's command, to be typed again; more: words before the others."""
+    return shlex.join(["pyinfra", *more, *shown()])

@@ -1,0 +1,70 @@
+"""Where an engine will listen, by its arguments and by what systemd would start."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyinfra_swarm.doors.engine_hosts import (
+    of_arguments,
+    of_daemon_json,
+    of_units,
+    over_the_network,
+)
+
+SHIPPED = [
+    "[Service]",
+    "ExecStart=/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock",
+    "[Socket]",
+    "ListenStream=/run/docker.sock",
+]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["dockerd", "-H", "tcp://0.0.0.0:2375"],
+        ["dockerd", "-H=tcp://0.0.0.0:2375"],
+        ["dockerd", "-Htcp://0.0.0.0:2375"],
+        ["dockerd", "--host", "tcp://0.0.0.0:2375"],
+        ["dockerd", "--host=tcp://0.0.0.0:2375", "-H", "fd://"],
+    ],
+)
+def test_every_way_to_name_a_host(words: list[str]) -> None:
+    assert over_the_network(of_arguments(words)) == ("tcp://0.0.0.0:2375",)
+
+
+def test_the_packages_units_have_no_door() -> None:
+    assert over_the_network(of_units(SHIPPED, [])) == ()
+
+
+def test_a_drop_in_takes_the_units_own_command_away_and_gives_another() -> None:
+    drop_in = ["ExecStart=", "ExecStart=/usr/bin/dockerd -H fd:// \\", "  -H tcp://0.0.0.0:2375"]
+    assert over_the_network(of_units([*SHIPPED, *drop_in], [])) == ("tcp://0.0.0.0:2375",)
+    taken_back = [*SHIPPED, *drop_in, "ExecStart=", "ExecStart=/usr/bin/dockerd -H fd://"]
+    assert over_the_network(of_units(taken_back, [])) == ()
+
+
+def test_options_in_a_file_count_only_where_the_unit_uses_them() -> None:
+    defaults = ['DOCKER_OPTS="-H tcp://0.0.0.0:2375"']
+    assert over_the_network(of_units(SHIPPED, defaults)) == ()
+    using = ["ExecStart=/usr/bin/dockerd $DOCKER_OPTS"]
+    assert over_the_network(of_units(using, defaults)) == ("tcp://0.0.0.0:2375",)
+
+
+def test_a_socket_of_systemds_is_a_door() -> None:
+    assert over_the_network(of_units(["ListenStream=2375"], [])) == ("tcp://2375",)
+
+
+def test_hosts_in_daemon_json() -> None:
+    text = '{"hosts": ["unix:///run/docker.sock", "0.0.0.0:2375"]}'
+    assert over_the_network(of_daemon_json(text)) == ("0.0.0.0:2375",)
+    for broken in ("", "[]", "{", "null", '{"hosts": null}'):
+        assert of_daemon_json(broken) == []
+
+
+@given(st.lists(st.text(max_size=40), max_size=6), st.lists(st.text(max_size=40), max_size=2))
+def test_any_text_is_taken(lines: list[str], defaults: list[str]) -> None:
+    assert all(isinstance(one, str) for one in of_units(lines, defaults))
+    assert isinstance(of_daemon_json("\n".join(lines)), list)
