@@ -107,7 +107,7 @@ def test_from_outside_of_the_vpn_it_is_refused_before_anything_changes(
     before = connected.ssh(connected.lan, "iptables-save | grep -v '^#' | sed 's/ .*\\[.*//'")
     run = connected.run(connected.settings("outside", ssh_sources=["vpn"]), FIREWALL)
     assert run.returncode == 1
-    assert "this run does not come through the VPN, but from 192.168.77.1 by eth0" in run.output
+    assert "this run does not come through the VPN, but from 192.168.77.1 by " in run.output
     after = connected.ssh(connected.lan, "iptables-save | grep -v '^#' | sed 's/ .*\\[.*//'")
     assert before == after
 

@@ -9,9 +9,11 @@ umask 077
 { printf '%s\nPrivateKey = ' "$head"; cat "$key"; printf '%s\n' "$body"; } > "$config.new"
 sync "$config.new"
 mv -f "$config.new" "$config"
-systemctl --quiet enable "wg-quick@$interface.service" 2>/dev/null
+systemctl --quiet enable "wg-quick@$interface.service"
 if [ "$restart" = no ] && systemctl --quiet is-active "wg-quick@$interface.service"; then
-  wg-quick strip "$interface" | wg syncconf "$interface" /dev/stdin
+  # Whole, or not at all: nothing, read as a configuration, is one without a key and without peers.
+  live=$(wg-quick strip "$interface")
+  printf '%s\n' "$live" | wg syncconf "$interface" /dev/stdin
 else
   systemctl stop "wg-quick@$interface.service" 2>/dev/null || :
   # Brought up by hand, the unit does not know of it.
