@@ -8,8 +8,9 @@ from hashlib import sha256
 import pytest
 
 from pyinfra_swarm.firewall.docker_bridges import Interfaces
+from pyinfra_swarm.firewall.paths import LISTS as FOLDER
 from pyinfra_swarm.firewall.paths import RULES, SCRIPT, TIMER, UNIT, WATCH
-from pyinfra_swarm.firewall.plan import plan, plan_ranges
+from pyinfra_swarm.firewall.plan import left_over, plan, plan_ranges, plan_removal
 from pyinfra_swarm.firewall.policy import FAMILIES, Family, Policy
 from pyinfra_swarm.firewall.rules import (
     BRIDGES,
@@ -244,6 +245,36 @@ class TestOurJumps:
             "FORWARD (IPv4): a rule above DOCKER-USER lets packets pass unfiltered "
             f"(found {rule}). Move it below, or restart Docker, which puts its own jump first"
         )
+
+
+BARE = Host(tables={family: Tables() for family in FAMILIES})
+
+
+class TestTakenOff:
+    def test_all_of_it_is_named(self) -> None:
+        named = {one.what for one in plan_removal(CONVERGED)}
+        tables = {"firewall (IPv4)", "firewall (IPv6)"}
+        assert named == {*tables, *CONVERGED.sums, UNIT, WATCH, TIMER, FOLDER}
+
+    def test_only_the_family_that_has_it(self) -> None:
+        [found] = plan_removal(replace(BARE, tables={**BARE.tables, "ipv6": _tables("ipv6")}))
+        assert found.what == "firewall (IPv6)"
+
+    def test_where_there_is_none_nothing_is(self) -> None:
+        assert plan_removal(BARE) == []
+        assert left_over(BARE) == []
+
+    @pytest.mark.parametrize(
+        "host",
+        [
+            replace(BARE, sums={SCRIPT: "0"}),
+            replace(BARE, tables={**BARE.tables, "ipv4": _tables("ipv4")}),
+        ],
+    )
+    def test_what_is_left_though_it_is_switched_off_is_told(self, host: Host) -> None:
+        [found] = left_over(host)
+        assert isinstance(found, Notice)
+        assert "deploys/firewall_removed.py" in found.remedy
 
 
 class TestWhatLasts:

@@ -141,6 +141,14 @@ class TestWhoWouldBeShutOut:
     def test_each_vpn_has_its_own_unit(self, unit: str) -> None:
         host = replace(THROUGH, login_by="tailscale0", vpns_at_boot=(unit,))
         assert (refusals(wanted(TAILSCALE), host) == []) == (unit == "tailscaled.service")
+        host = replace(THROUGH, login_by="wt0", vpns_at_boot=("netbird.service",))
+        assert refusals(wanted(Vpn("netbird", "wt0", 51820)), host) == []
+
+    def test_a_vpn_that_is_no_source_lets_nobody_in(self) -> None:
+        [found] = refusals(
+            wanted(WIREGUARD, "10.0.0.0/8"), replace(THROUGH, login_from="192.0.2.1")
+        )
+        assert "comes from 192.0.2.1, which is not among them" in found.sentence()
 
 
 TS_INPUT = ("-i tailscale0 -j ACCEPT",)

@@ -113,6 +113,7 @@ class TestTheConfiguration:
         assert the_one(replace(CONVERGED, configs={})).startswith(
             "/etc/wireguard/wg0.conf: is missing"
         )
+        assert restarts(replace(CONVERGED, configs={}))
 
     def test_one_of_somebody_elses_is_never_overwritten(self) -> None:
         seen = replace(CONVERGED, configs={}, foreign=("wg0",))
@@ -228,6 +229,11 @@ class TestWhatIsNotDeclaredAnyMore:
         assert isinstance(found, Refusal)
         assert "this run comes through it" in found.sentence()
 
+    def test_one_of_two_goes(self) -> None:
+        seen = replace(CONVERGED, configs={**CONVERGED.configs, "wg9": OTHER})
+        [found] = plan(SETTINGS, "rk1", seen)
+        assert found == Remove("wg9", "is not declared any more", expected="gone", interface="wg9")
+
     def test_another_interface_takes_its_place(self) -> None:
         found = plan(settings(interface="wg1"), "rk1", CONVERGED)
         assert [type(one) for one in found] == [Remove, MakeKey, Apply, Apply, Apply]
@@ -271,6 +277,11 @@ class TestNodeAddressesOnAVpn:
             running={"home": Running(key(3), 1)},
         )
         assert isinstance(plan(NO_VPN, "rk1", seen)[0], Refusal)
+
+    def test_after_others_of_the_host(self) -> None:
+        addresses = {"eth0": ("10.0.0.1/24",), "wt0": ("fe80::1/64", "192.168.1.11/16")}
+        [found] = plan(NO_VPN, "rk1", replace(FRESH, addresses=addresses))
+        assert isinstance(found, Refusal)
 
     def test_another_hosts_address_does_not(self) -> None:
         assert plan(NO_VPN, "rk2", self.SEEN) == []
