@@ -5,6 +5,7 @@ Sources: keepalived.conf(5) of 2.2.7 to 2.3.3; RFC 9568 for VRRP 3.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 
 from pyinfra_swarm.engine.api import ENGINE_STATE
@@ -35,6 +36,9 @@ def configuration(
 ) -> str:
     """keepalived's configuration on one host.
 
+    The program is named by its own path: keepalived runs nothing that a link leads to, as
+    ``/bin/sh`` is one.
+
     own: the host's own address; peers: those of the others. place: among the hosts, from 0.
     """
     others = "".join(f"        {peer}\n" for peer in peers)
@@ -56,7 +60,7 @@ global_defs {{
 }}
 
 vrrp_script healthy {{
-    script "/bin/sh {paths.PROGRAM} healthy"
+    script "{paths.PROGRAM} healthy"
     interval 1
     timeout 3
     fall 2
@@ -89,7 +93,7 @@ vrrp_instance swarm {{
     track_file {{
         given_up
     }}
-    notify "/bin/sh {paths.PROGRAM} notify"
+    notify "{paths.PROGRAM} notify"
 }}
 """
 
@@ -102,6 +106,7 @@ def host_program(*, address: str, address6: str = "") -> str:
         using=[ENGINE_STATE],
         address=address,
         address6=address6,
+        tracked6=ipaddress.ip_address(address6).exploded if address6 else "",
         ingress=INGRESS,
         folder=paths.STATE,
         given_up=paths.GIVEN_UP,
@@ -120,9 +125,9 @@ DROP_IN = f"""\
 After=docker.service
 
 [Service]
-ExecStartPre=/bin/sh {paths.PROGRAM} prepare
-ExecStartPost=/bin/sh {paths.PROGRAM} loaded
-ExecReload=/bin/sh {paths.PROGRAM} loaded
+ExecStartPre={paths.PROGRAM} prepare
+ExecStartPost={paths.PROGRAM} loaded
+ExecReload={paths.PROGRAM} loaded
 Restart=on-failure
 RestartSec=2
 """

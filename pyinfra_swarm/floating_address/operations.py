@@ -46,7 +46,7 @@ from pyinfra_swarm.run.converge import (
 )
 from pyinfra_swarm.run.findings import changes, unhandled
 from pyinfra_swarm.run.onhost import program
-from pyinfra_swarm.run.writing import write_files
+from pyinfra_swarm.run.writing import write_file, write_files
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 
 if TYPE_CHECKING:
@@ -97,7 +97,9 @@ def set_up(settings: Settings) -> Commands:
         progress("installing keepalived")
         yield script(install(packages), timeout=INSTALLATION)
     if files:
-        yield script(write_files(files))
+        program_, others = files.pop(paths.PROGRAM, ""), files
+        steps = [write_file(paths.PROGRAM, program_, mode="755")] if program_ else []
+        yield script("\n".join([*steps, *([write_files(others)] if others else [])]))
     if reload:
         yield script(_with_keepalived("reload.sh"))
 

@@ -43,8 +43,11 @@ open("/run/docker.pid", "w").write(str(os.getpid()))
 print("ready", flush=True)
 while True:
     one, _ = server.accept()
-    one.recv(4096)
-    one.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nOK")
+    try:
+        one.recv(4096)
+        one.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nOK")
+    except OSError:
+        pass
     one.close()
 """
 
@@ -69,6 +72,7 @@ while True:
 _VISITORS = """
 import json, sys, threading, time, urllib.request
 urls, names = json.loads(sys.argv[1]), set(json.loads(sys.argv[2]))
+writing = threading.Lock()
 def visit(url):
     while True:
         begun, problem, by = time.time(), "", ""
@@ -78,7 +82,10 @@ def visit(url):
             problem = "" if by in names else "another answer"
         except Exception as error:
             problem = repr(error)
-        print(json.dumps([url, begun, time.time(), by, problem]), flush=True)
+        line = json.dumps([url, begun, time.time(), by, problem]) + "\\n"
+        with writing:
+            sys.stdout.write(line)
+            sys.stdout.flush()
         time.sleep(0.02)
 for number in range(4):
     for url in urls:
@@ -118,6 +125,10 @@ class Lan:
         """Run our program on a host; what it says."""
         done = self.hosts[name].run("sh", paths.PROGRAM, *words, check=check)
         return done.stdout + done.stderr
+
+    def log(self, name: str) -> str:
+        """The last that keepalived has said on a host."""
+        return self.logs[name].read_text()[-3000:]
 
     def start_keepalived(self, name: str) -> None:
         self.program(name, "prepare")
@@ -269,7 +280,7 @@ def _set_up(lan: Lan, name: str, at: int) -> None:
     host = lan.hosts[name]
     for place in ("/usr/local/lib/pyinfra-swarm", "/var/lib/pyinfra-swarm"):
         Path(place).mkdir(parents=True, exist_ok=True)  # what is mounted there is the host's alone
-        host.run(f"mount -t tmpfs none {place}")
+        host.run(f"mount -t tmpfs -o mode=755 none {place}")
     host.run("cp -a /etc/keepalived /run/; mount --bind /run/keepalived /etc/keepalived")
     host.run(
         f"set -e; sysctl -qw net.ipv6.conf.default.accept_dad=0; "
@@ -283,6 +294,9 @@ def _set_up(lan: Lan, name: str, at: int) -> None:
     for path, content in wanted(lan.settings, declared, "eth0").items():
         if path != paths.DROP_IN:  # no systemd here
             host.run(f"cat > {path}", text=content)
+    host.run(f"chmod 755 {paths.PROGRAM}")
+    for command in ("iptables", "ip6tables"):  # Docker and our firewall have connections tracked
+        host.run(f"{command} -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
     lan.engines[name] = _ready(host.start(sys.executable, "-c", _ENGINE))
     lan.others.append(_ready(host.start(sys.executable, "-c", _WEB, name, str(TAKES))))
     log = lan.logs[f"{name} addresses"].open("w")
@@ -345,7 +359,7 @@ class Announcements:
 
         self._socket = inside(lan.outside.pid, listen)
         self._macs = {
-            lan.hosts[name].run("cat /sys/class/net/eth0/address").stdout.strip(): name
+            json.loads(lan.hosts[name].run("ip -j link show eth0").stdout)[0]["address"]: name
             for name in lan.hosts
         }
 

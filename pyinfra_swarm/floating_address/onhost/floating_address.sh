@@ -8,9 +8,10 @@
 # prepare, loaded: keepalived starts; it has read its configuration.
 # admit-later: what give-up leaves to be done, however it ends itself.
 #
-# address, address6: that float, the second may be empty. ingress: the namespace of the routing
+# address, address6: that float, the second may be empty; tracked6: the second as the kernel's list of
+# connections has it. ingress: the namespace of the routing
 # mesh's end. folder, given_up, role, configuration, loaded: paths. Uses engine_state.
-: "${address?}" "${address6?}" "${ingress?}" "${folder?}" "${given_up?}" "${role?}"
+: "${address?}" "${address6?}" "${tracked6?}" "${ingress?}" "${folder?}" "${given_up?}" "${role?}"
 : "${configuration?}" "${loaded?}"
 set -u
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -43,7 +44,7 @@ notify() {
 # New connections to the address wait a moment: their first packet is sent again by whoever asks,
 # and then the host that has the address by then answers. Those that are open end undisturbed.
 mangle() { # COMMAND -I or -D, ADDRESS
-  "$1" -w 5 -t mangle "$2" PREROUTING -d "$3" -m conntrack --ctstate NEW -j DROP 2>/dev/null
+  "$1" -w 5 -t mangle "$2" PREROUTING -d "$3" -p tcp --syn -j DROP 2>/dev/null
 }
 hold_back() {
   mangle iptables -I "$address" || :
@@ -56,7 +57,7 @@ admit() {
 
 open_connections() {
   grep -E ' (SYN_RECV|ESTABLISHED|FIN_WAIT|CLOSE_WAIT|LAST_ACK) ' /proc/net/nf_conntrack |
-    grep -qF -e " dst=$address " ${address6:+-e "$address6 "}
+    grep -qF -e " dst=$address " ${tracked6:+-e " dst=$tracked6 "}
 }
 
 let_them_end() {

@@ -21,7 +21,7 @@ else
 fi
 section sums
 for path in $files; do
-  [ ! -f "$path" ] || sha256sum "$path"
+  [ ! -f "$path" ] || { [ "$path" = "$program" ] && [ ! -x "$path" ]; } || sha256sum "$path"
 done
 show loaded "$loaded" || section loaded
 show given_up "$given_up" || section given_up
