@@ -53,7 +53,8 @@ global_defs {{
     router_id {name}
     vrrp_version 3
     vrrp_garp_master_delay 1
-    vrrp_garp_master_refresh 30
+    vrrp_garp_master_refresh 10
+    vrrp_higher_prio_send_advert true
     vrrp_priority -10
     enable_script_security
     script_user root
