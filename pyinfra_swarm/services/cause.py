@@ -105,7 +105,8 @@ def _of_failed(task: Task) -> Cause:
     if task.state == "rejected" or task.error.startswith("starting container failed"):
         return _cause(task, "start", f"the node could not start its container: {said}")
     code = task.exit_code or 0
-    return _cause(task, "crash", f"its program ended with exit code {code}{_meaning(code)}")
+    meaning = _ended_well(task) if code == 0 else _meaning(code)
+    return _cause(task, "crash", f"its program ended with exit code {code}{meaning}")
 
 
 def _of_pending(task: Task) -> Cause:
@@ -178,9 +179,25 @@ def _cause(task: Task, kind: CauseKind, words: str) -> Cause:
     return Cause(kind, words, task.id, task.slot, task.node, task.exit_code)
 
 
+def _ended_well(task: Task) -> str:
+    """The engine tells nothing of a health check that failed where the program then ends well.
+
+    It stops the program for that, and looks at its exit code alone (``controller.Start``, ``Wait``
+    in moby's ``daemon/cluster/executor/container/controller.go``).
+    """
+    container = task.template.get("ContainerSpec") or {}
+    check = (container.get("Healthcheck") or {}).get("Test") or []
+    if check[:1] == ["NONE"]:
+        return f" ({_GOES_ON})"
+    which = "its health check" if check else "a health check of its image, if it has one,"
+    return f" ({_GOES_ON}; where {which} fails, the engine stops it, and says no more than this)"
+
+
+_GOES_ON = "a service's program has to go on"
+
+
 def _meaning(code: int) -> str:
     meanings = {
-        0: " (a service's program has to go on)",
         126: " (its command cannot be executed)",
         127: " (its command is not in the image)",
         137: " (killed by SIGKILL, as where memory runs out)",

@@ -52,8 +52,8 @@ class Ended:
     """How an update has ended.
 
     name: the service's. outcome: :class:`verdict.Completed` alone is a success. back: how putting
-    the service back has ended, where that was tried; ``None`` where it was not, since nothing had
-    changed, since the managers had done it, or since somebody else has the service now.
+    the service back has ended, whether we have asked for it or the managers have begun it;
+    ``None`` where nobody has, or where the managers go on with it for too long.
     seen: the service as it was seen last, for who plans on.
     """
 
@@ -89,25 +89,21 @@ class Ended:
     def _back(self) -> str:
         look = f"`docker service ps --no-trunc {quoted(self.name)}`"
         match self.outcome, self.back:
+            case Failed(by="rolled back"), Completed():
+                return ". It has what it had before"
             case _, Completed():
                 return ". It was put back to what it was before"
+            case Failed(by="rolled back"), Failed() | Unseen() as back:
+                return f". The managers' rollback has failed as well: {_how(back)}. Look at {look}"
             case _, Failed() | Unseen() as back:
                 return f". Putting it back was asked for, but {_how(back)}: look at {look}"
             case _, NotBegun() as back:
                 return f". It could not be put back: {back.problem or back.sentence()}"
             case Failed(by="rolled back"), None:
-                return self._rolled_back(look)
+                return f". The managers' rollback goes on: look at {look}"
             case Failed(by="paused" | "timeout"), None:
                 return f". It was left as it is: look at {look}"
         return ""
-
-    def _rolled_back(self, look: str) -> str:
-        state = self.seen.update.state if self.seen and self.seen.update else ""
-        if state in ("rollback_completed", "completed", ""):
-            return ". It has what it had before"
-        if state == "rollback_paused":
-            return f". The managers' rollback has failed as well: look at {look}"
-        return f". The managers' rollback goes on: look at {look}"
 
 
 def _how(back: Failed | Unseen) -> str:

@@ -198,6 +198,23 @@ def _seen(said: Mapping[str, Sequence[str]]) -> _Seen:
 
 
 def _await(manager: Host, service: Service, asked: Asked) -> Ended:
+    """How an update has ended; a rollback by the managers is awaited as well.
+
+    They call a rollback completed where they have no task to replace, as where the one before has
+    failed already: what they start in its place need not run yet.
+    """
+    ended = _to_its_end(manager, service, asked)
+    match ended:
+        case Ended(outcome=Failed(by="rolled back") as failed, seen=Service() as seen):
+            if seen.update and seen.update.state == "rollback_started":
+                return ended  # it has been waited for long enough
+            progress(f"service {service.name}: {failed.sentence()}. What it had before is awaited")
+            back = _to_its_end(manager, seen, Asked.now(seen.spec, seen.version, clock.now()))
+            return Ended(service.name, failed, back.outcome, back.seen)
+    return ended
+
+
+def _to_its_end(manager: Host, service: Service, asked: Asked) -> Ended:
     known, told, last = "", "", service
     while True:
         seen = _look(manager, service.id, known)

@@ -18,6 +18,7 @@ service it was made.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -38,6 +39,9 @@ TO_PULL = 600.0
 
 TO_BE_HEALTHY = 300.0
 """Seconds that a task may take for its health check, and more where the service says so."""
+
+TRIES, TO_TRY = 3, 30.0
+"""How often nodes may refuse the same place's task, and for how many seconds they may go on so."""
 
 SETTLED = 5.0
 """Seconds without news after which tasks count as running; the engine's own monitor period."""
@@ -149,7 +153,7 @@ def judge(asked: Asked, service: Service, tasks: Sequence[Task], now: float) -> 
         return Failed("paused", cause)
     if state in _STATES_OF_AN_END and _in_place(asked, service, tasks, now):
         return Completed(len(_running(asked.spec, service, tasks)))
-    if _too_long(asked, tasks, now):
+    if _too_long(asked, tasks, now) or _refused(asked, mine, now):
         return Failed("timeout", cause)
     return Waiting(len(_running(asked.spec, service, tasks)), _wanted(service, tasks))
 
@@ -280,6 +284,15 @@ def _job_in_place(service: Service, tasks: Sequence[Task], settled: bool) -> boo
 
 def _too_long(asked: Asked, tasks: Sequence[Task], now: float) -> bool:
     return now - asked.since > patience(asked.spec, tasks)
+
+
+def _refused(asked: Asked, mine: Sequence[Task], now: float) -> bool:
+    """Whether nodes refuse to begin a task over and over: for its image, or what it mounts.
+
+    A program that has begun and fails may wait for another one; this does not mend itself.
+    """
+    tries = Counter(_place(task) for task in mine if task.state == "rejected")
+    return now - asked.since > TO_TRY and max(tries.values(), default=0) >= TRIES
 
 
 def patience(spec: Spec, tasks: Sequence[Task]) -> float:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pyinfra_swarm.services import operations, verdict
+from tests.engines import programs
 from tests.engines.backups import MANAGERS, WORKERS, fill
 from tests.engines.hosts import Hosts
+from tests.engines.updates import until
 from tests.tools import must_run
 
 SWARM = ("inventory.py", "deploys/swarm.py")
@@ -92,3 +96,45 @@ def swarm(four: Hosts) -> Hosts:
     four.form(MANAGERS, WORKERS)
     fill(four, "rk1")
     return four
+
+
+# For services that are updated
+# -----------------------------
+
+
+@pytest.fixture(scope="module", params=[0, 1], ids=["this release's engine", "the next one's"])
+def two(request: pytest.FixtureRequest) -> Iterator[Hosts]:
+    """A manager and a worker, with an image that both have; with each engine version there is."""
+    known = programs.versions()
+    if request.param >= len(known):
+        pytest.skip(f"the machine's apt archives carry one engine only: {known[0]}")
+    with Hosts(2, version=known[request.param]) as made:
+        made.form(["rk1"], ["rk2"])
+        made.import_image()
+        yield made
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is told while an update is awaited. The waits that end a failed one are short here."""
+    said: list[str] = []
+    monkeypatch.setattr(operations, "progress", said.append)
+    monkeypatch.setattr(operations, "still_ours", lambda **_: None)
+    monkeypatch.setattr(operations, "pause", time.sleep)
+    monkeypatch.setattr(operations, "SECONDS", 1)
+    monkeypatch.setattr(verdict, "SETTLED", 2.0)
+    monkeypatch.setattr(verdict, "TO_RUN", 15.0)
+    monkeypatch.setattr(verdict, "ANOTHER_NODE", 3.0)
+    return said
+
+
+@pytest.fixture
+def pair(two: Hosts, told: list[str]) -> Iterator[Hosts]:
+    """A manager and a worker, left without services, secrets and configs."""
+    yield two
+    for one in two.api("rk1", "/services"):
+        two.api("rk1", f"/services/{one['ID']}", method="DELETE")
+    until(lambda: not two.api("rk1", "/tasks"), "the tasks to be gone")
+    for kind in ("secrets", "configs"):
+        for one in two.api("rk1", f"/{kind}"):
+            two.api("rk1", f"/{kind}/{one['ID']}", method="DELETE")

@@ -56,7 +56,7 @@ def cause(state: str, error: str = "", exit_code: int | None = None, **more: Any
         ),
         ("failed", "task: non-zero exit (3)", 3, "crash", "its program ended with exit code 3"),
         ("failed", "task: non-zero exit (137)", 137, "crash", "where memory runs out"),
-        ("complete", "", 0, "crash", "exit code 0 (a service's program has to go on)"),
+        ("complete", "", 0, "crash", "exit code 0 (a service's program has to go on; where a he"),
         (
             "failed",
             "task: non-zero exit (137): dockerexec: unhealthy container",
@@ -182,11 +182,30 @@ def test_a_mount_that_the_node_cannot_make(error: str) -> None:
         (127, "with exit code 127 (its command is not in the image)"),
         (139, "with exit code 139 (it crashed: SIGSEGV)"),
         (143, "with exit code 143 (ended by SIGTERM)"),
-        (None, "with exit code 0 (a service's program has to go on)"),
     ],
 )
 def test_what_an_exit_code_means(code: int | None, words: str) -> None:
     assert cause("failed", "task: ended", code).words == f"its program ended {words}"
+
+
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        (None, "; where a health check of its image, if it has one, fails, the engine stops it,"),
+        ({"Retries": 3}, "; where a health check of its image, if it has one, fails, the engine"),
+        ({"Test": ["CMD", "false"]}, "; where its health check fails, the engine stops it, and"),
+        ({"Test": ["NONE"]}, ")"),
+    ],
+)
+@pytest.mark.parametrize("code", [0, None])
+def test_a_program_that_ends_well_may_have_been_stopped_for_its_health(
+    check: dict[str, Any] | None, words: str, code: int | None
+) -> None:
+    of = described.spec(container={"Healthcheck": check} if check else None)
+    told = cause("complete", "", code, of=of)
+    assert told.kind == "crash"
+    begin = "its program ended with exit code 0 (a service's program has to go on"
+    assert told.words.startswith(begin + words)
 
 
 def test_words_of_a_host_are_no_command() -> None:
@@ -285,13 +304,19 @@ def seen(state: str) -> Any:
         ),
         (Ended("web", Failed("timeout", CRASH)), "It was left as it is: look at `docker service"),
         (
-            Ended("web", Failed("rolled back", CRASH), seen=seen("rollback_completed")),
+            Ended("web", Failed("rolled back", CRASH), Completed(2)),
             "it was rolled back: its program ended with exit code 3 (node rk3). The last it "
             "wrote: “no password”. It has what it had before",
         ),
         (
-            Ended("web", Failed("rolled back", CRASH), seen=seen("rollback_paused")),
-            "The managers' rollback has failed as well: look at `docker",
+            Ended("web", Failed("rolled back", NOTHING), Failed("timeout", CRASH)),
+            "it was rolled back: the engine does not say why. The managers' rollback has failed as "
+            "well: its tasks do not run (its program ended with exit code 3 (node rk3). The last "
+            "it wrote: “no password”). Look at `docker service ps --no-trunc web`",
+        ),
+        (
+            Ended("web", Failed("rolled back", NOTHING), Unseen("rk1: no answer")),
+            "rollback has failed as well: it could not be seen whether it has ended (rk1: no",
         ),
         (
             Ended("web", Failed("rolled back", CRASH), seen=seen("rollback_started")),
@@ -306,15 +331,6 @@ def seen(state: str) -> Any:
             Ended("web", Failed("timeout", CRASH), Failed("paused", CRASH)),
             "Putting it back was asked for, but its tasks do not run (its program ended",
         ),
-        (
-            Ended("web", Failed("rolled back", NOTHING), seen=seen("completed")),
-            "it was rolled back: the engine does not say why. It has what it had before",
-        ),
-        (
-            Ended("web", Failed("rolled back", NOTHING), seen=parse_service(described.service())),
-            "it was rolled back: the engine does not say why. It has what it had before",
-        ),
-        (Ended("web", Failed("rolled back", NOTHING)), "It has what it had before"),
         (
             Ended("web", NotBegun("x", overtaken=True)),
             "somebody else has changed the service since",

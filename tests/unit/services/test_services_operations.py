@@ -18,7 +18,7 @@ from pyinfra_swarm.services import operations
 from pyinfra_swarm.services.ended import NotBegun, Unseen
 from pyinfra_swarm.services.operations import await_update, put_back, update
 from pyinfra_swarm.services.service import Service, parse_service, with_references
-from pyinfra_swarm.services.verdict import Completed, Failed
+from pyinfra_swarm.services.verdict import TO_RUN, Completed, Failed
 from tests.unit.services import described
 from tests.unit.services.described import NEW, OLD
 
@@ -202,22 +202,62 @@ def test_what_is_back_already_is_only_awaited(manager: Manager) -> None:
 
 
 def test_a_rollback_by_the_managers_is_not_done_twice(manager: Manager) -> None:
+    manager.plays = rolled_back_by_themselves
+    ended = update(HOST, manager.as_read, USES_NEW, doing="flipping it")
+    assert isinstance(ended.outcome, Failed)
+    assert (ended.outcome.by, ended.outcome.cause.kind) == ("rolled back", "crash")
+    assert manager.sent == ["db_v2"]
+    assert "service web: the managers are rolling it back" in manager.said
+
+
+def rolled_back_by_themselves(manager: Manager, look: int) -> None:
+    """They call it completed before what they have put back runs."""
+    if look == 2:
+        manager.fails()
+        status = {"State": "rollback_started", "Message": "update rolled back"}
+        manager.write(Spec=USES_OLD, PreviousSpec=None, UpdateStatus=status)
+    elif look == 3:
+        manager.status("rollback_completed")
+    elif look == 6:
+        manager.runs()
+
+
+def test_a_rollback_by_the_managers_is_awaited_until_its_tasks_run(manager: Manager) -> None:
+    manager.plays = rolled_back_by_themselves
+    ended = update(HOST, manager.as_read, USES_NEW, doing="flipping it")
+    assert ended.back == Completed(2)
+    assert ended.sentence().endswith("It has what it had before")
+    assert [line for line in manager.said if "What it had before is awaited" in line]
+
+
+def test_a_rollback_that_fails_as_well_is_told_with_its_own_cause(manager: Manager) -> None:
     def plays(manager: Manager, look: int) -> None:
         if look == 2:
             manager.fails()
             status = {"State": "rollback_started", "Message": "update rolled back"}
             manager.write(Spec=USES_OLD, PreviousSpec=None, UpdateStatus=status)
-        elif look == 3:
-            manager.status("rollback_completed")
+        elif look == 4:
+            manager.status("rollback_paused")
 
     manager.plays = plays
     ended = update(HOST, manager.as_read, USES_NEW, doing="flipping it")
     assert isinstance(ended.outcome, Failed)
-    assert (ended.outcome.by, ended.outcome.cause.kind) == ("rolled back", "crash")
+    assert isinstance(ended.back, Failed)
+    assert (ended.outcome.by, ended.back.by) == ("rolled back", "paused")
+    assert "The managers' rollback has failed as well" in ended.sentence()
+
+
+def test_a_rollback_that_goes_on_for_too_long_is_not_waited_for_twice(manager: Manager) -> None:
+    def plays(manager: Manager, look: int) -> None:
+        if look == 2:
+            status = {"State": "rollback_started", "Message": "update rolled back"}
+            manager.write(Spec=USES_OLD, PreviousSpec=None, UpdateStatus=status)
+
+    manager.plays = plays
+    ended = update(HOST, manager.as_read, USES_NEW, doing="flipping it")
     assert ended.back is None
-    assert manager.sent == ["db_v2"]
-    assert ended.sentence().endswith("It has what it had before")
-    assert "service web: the managers are rolling it back" in manager.said
+    assert "The managers' rollback goes on" in ended.sentence()
+    assert manager.clock < TO_RUN + 20
 
 
 def test_who_is_too_late_changes_nothing(manager: Manager) -> None:

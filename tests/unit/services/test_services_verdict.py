@@ -26,6 +26,8 @@ from pyinfra_swarm.services.verdict import (
     TO_BE_HEALTHY,
     TO_PULL,
     TO_RUN,
+    TO_TRY,
+    TRIES,
     Asked,
     Completed,
     Failed,
@@ -226,6 +228,43 @@ def test_progress_gives_it_more_time_and_failing_again_does_not() -> None:
     assert isinstance(seen(*loop), Failed)
 
 
+def refusals(number: int, **more: Any) -> tuple[Task, ...]:
+    refused = {"state": "rejected", "desired": "shutdown", "error": "No such image: app:2"}
+    return tasks(*(task(30 + n, **{"slot": 1, **refused, **more}) for n in range(number)))
+
+
+@pytest.mark.parametrize("state", ["", "updating", "completed"])
+def test_what_nodes_refuse_over_and_over_is_not_waited_for_long(state: str) -> None:
+    """Where they go on with it: a new service, or the failure action “continue”."""
+    at, found = service(state), refusals(TRIES)
+    assert seen((0, at, found), (TO_TRY, at, found)) == Waiting(0, 2)
+    verdict = seen((0, at, found), (TO_TRY + 1, at, found))
+    assert isinstance(verdict, Failed)
+    assert (verdict.by, verdict.cause.kind) == ("timeout", "image")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        refusals(TRIES - 1),
+        (*refusals(TRIES - 1), *refusals(TRIES - 1, slot=2)),
+        refusals(TRIES, version=VERSION),
+        refusals(TRIES, of=BEFORE),
+        refusals(TRIES, state="failed", error="task: non-zero exit (1)"),
+    ],
+    ids=["too few", "in two places", "before the update", "of before", "programs that have begun"],
+)
+def test_what_may_come_to_run_still_is_waited_for(found: tuple[Task, ...]) -> None:
+    at = service("updating")
+    assert seen((0, at, found), (TO_TRY + 1, at, found)) == Waiting(0, 2)
+
+
+def test_where_it_goes_on_elsewhere_refusals_are_waited_for() -> None:
+    at, found = service("updating"), refusals(TRIES)
+    more = (*found, *tasks(task(2)))
+    assert seen((0, at, found), (TO_TRY - 1, at, more), (TO_TRY + 5, at, more)) == Waiting(1, 2)
+
+
 @pytest.mark.parametrize(
     ("state", "limit"),
     [
@@ -262,8 +301,8 @@ def test_patience_grows_with_the_pauses_that_the_service_asks_for() -> None:
 
 
 def test_the_limits_are_those_that_the_pages_name() -> None:
-    limits = (ANOTHER_NODE, TO_RUN, TO_PULL, TO_BE_HEALTHY, SETTLED)
-    assert limits == (60, 120, 600, 300, 5)
+    limits = (ANOTHER_NODE, TO_RUN, TO_PULL, TO_BE_HEALTHY, TRIES, TO_TRY, SETTLED)
+    assert limits == (60, 120, 600, 300, 3, 30, 5)
 
 
 def test_a_rollback_is_known_by_the_managers_word_or_by_what_the_service_has() -> None:
