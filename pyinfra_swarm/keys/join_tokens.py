@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.keys.refusals import no_manager
 from pyinfra_swarm.nodes.membership import Observed, acting_manager
+from pyinfra_swarm.nodes.refusals import no_manager
 from pyinfra_swarm.run.findings import Change, Finding
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.keys.refusals import no_manager
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, acting_manager, view
+from pyinfra_swarm.nodes.refusals import no_manager
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
 from pyinfra_swarm.run.wording import listed, verb
 

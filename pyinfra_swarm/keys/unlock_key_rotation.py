@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.keys.refusals import no_manager
 from pyinfra_swarm.keys.unlock import UNLOCK
 from pyinfra_swarm.keys.unlock_key import KeyFile, fetched
 from pyinfra_swarm.nodes.membership import (
@@ -18,6 +17,7 @@ from pyinfra_swarm.nodes.membership import (
     managers_of,
     view,
 )
+from pyinfra_swarm.nodes.refusals import no_manager
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.wording import listed
 

@@ -177,6 +177,7 @@ def _documents(text: str) -> list[Any]:
 def _node(entry: Mapping[str, Any]) -> Node:
     spec, status = entry["Spec"], entry["Status"]
     manager = entry.get("ManagerStatus") or {}
+    platform = entry["Description"].get("Platform") or {}
     return Node(
         id=judged.swarm_id(entry["ID"]),
         hostname=judged.others_name(entry["Description"].get("Hostname")),
@@ -192,6 +193,8 @@ def _node(entry: Mapping[str, Any]) -> Node:
             (entry["Description"].get("Engine") or {}).get("EngineVersion")
         ),
         issuer=_issuer(entry["Description"].get("TLSInfo") or {}),
+        os=judged.others_name(platform.get("OS")),
+        architecture=judged.others_name(platform.get("Architecture")),
     )
 
 

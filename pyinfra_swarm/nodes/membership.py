@@ -26,7 +26,8 @@ class Node(Observation):
     role: ``manager`` or ``worker``; availability: ``active``, ``pause`` or ``drain``;
     state: ``ready``, ``down``, ``disconnected`` or ``unknown``;
     reachability: ``reachable``, ``unreachable`` or ``unknown``, empty for a worker.
-    issuer: a short name of the key that has signed the node's certificate.
+    issuer: a short name of the key that has signed the node's certificate. os, architecture: what
+    programs have to be made for there, such as ``linux`` and ``aarch64``; "" where it is not told.
     """
 
     id: str
@@ -40,6 +41,8 @@ class Node(Observation):
     labels: Mapping[str, str]
     engine_version: str
     issuer: str = ""
+    os: str = ""
+    architecture: str = ""
 
     @property
     def votes(self) -> bool:

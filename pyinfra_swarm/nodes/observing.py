@@ -8,11 +8,13 @@ What is done once for the whole swarm is done by its acting manager
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes import facts
 from pyinfra_swarm.nodes.membership import Observed, acting_manager
-from pyinfra_swarm.run.converge import observe_all
+from pyinfra_swarm.nodes.refusals import no_manager
+from pyinfra_swarm.run.converge import current_host, is_executing, observe_all
 from pyinfra_swarm.run.findings import Finding
 from pyinfra_swarm.run.limit import left_out
 
@@ -29,3 +31,19 @@ def acting_left_out(settings: Settings, observed: Observed) -> list[Finding]:
     """A refusal where ``--limit`` leaves out the manager that acts for the whole swarm."""
     acting = acting_manager(settings, observed)
     return left_out([acting] if acting else [], "the manager that does this for the whole swarm")
+
+
+def without_a_manager(
+    settings: Settings, observed: Observed, refused: str, to_come: Callable[[], list[Finding]]
+) -> list[Finding]:
+    """What the first declared manager tells where none speaks for a swarm.
+
+    While a new swarm is only planned, that is what is to come in it; else that nothing can be done.
+    refused: what is not done, in words.
+    """
+    if current_host().name != settings.managers[0].name:
+        return []
+    is_planned = all(own is None or own.in_none for own in observed.values())
+    if is_executing() or not is_planned:
+        return [no_manager(refused)]
+    return to_come()

@@ -19,6 +19,7 @@ from pyinfra import logger
 from pyinfra.api import FactBase, ShortFactBase
 
 from pyinfra_swarm.run import own_words
+from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.pyinfra_internals import given_options, known_data_keys
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.errors import nearest
@@ -106,6 +107,7 @@ def refuse_slips(hosts: Collection[str] | None = None) -> None:
     """
     given = given_options()
     words = given.get("operations") or ()
+    this_run(_Deploys).own = deploys(words)
     found = [
         *order_slips(given),
         *inventory_slips(given.get("inventory") or "inventory.py", words),
@@ -114,6 +116,21 @@ def refuse_slips(hosts: Collection[str] | None = None) -> None:
     ]
     if found:
         stop("\n\n".join(found))
+
+
+@dataclass
+class _Deploys:
+    """The project's own deploys that this run is of; ``None`` where it does anything else."""
+
+    own: list[str] | None = None
+
+
+def is_run_of(name: str) -> bool:
+    """Whether this run is of that deploy alone, as ``secrets`` for :file:`deploys/secrets.py`.
+
+    It is kept since the inventory was read: hosts run in greenlets, where the command line is not.
+    """
+    return this_run(_Deploys).own == [name]
 
 
 def order_slips(given: Mapping[str, Any]) -> list[str]:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.keys.refusals import no_manager
-from pyinfra_swarm.nodes.membership import Observed, acting_manager
-from pyinfra_swarm.nodes.observing import acting_left_out, memberships
+from pyinfra_swarm.nodes.membership import acting_manager
+from pyinfra_swarm.nodes.observing import acting_left_out, memberships, without_a_manager
 from pyinfra_swarm.run import records
-from pyinfra_swarm.run.command_line import deploys
+from pyinfra_swarm.run.command_line import is_run_of
 from pyinfra_swarm.run.converge import (
     Commands,
     call,
     converges,
     current_host,
     given,
-    is_executing,
     observe,
     report,
 )
 from pyinfra_swarm.run.findings import Finding, changes, refusals, unhandled
-from pyinfra_swarm.run.pyinfra_internals import given_options
 from pyinfra_swarm.secrets import facts, names_operations, observing, steps_operations
 from pyinfra_swarm.secrets.names import WriteNames
 from pyinfra_swarm.secrets.objects import Seen
@@ -54,14 +52,16 @@ def as_declared(settings: Settings) -> Commands:
     + settings: of them ``secrets`` and ``configs``
     """
     asked = Asked(given("secret") or "", back=given("back") is not None)
-    alone = deploys(given_options().get("operations") or ()) == ["secrets"]
+    alone = is_run_of("secrets")
     if not (settings.secrets or settings.configs or alone):
         report(PART, [])
         return
     observed = memberships()
     acting = acting_manager(settings, observed)
     if acting is None:
-        report(PART, _without_manager(settings, observed, asked))
+        what = "no secret or config is created"
+        to_come = partial(_to_come, settings, asked)
+        report(PART, without_a_manager(settings, observed, what, to_come))
         return
     if alone:
         report(PART, acting_left_out(settings, observed))
@@ -97,14 +97,8 @@ def as_declared(settings: Settings) -> Commands:
                 raise unhandled(step)
 
 
-def _without_manager(settings: Settings, observed: Observed, asked: Asked) -> list[Finding]:
-    """What is told where no manager speaks for a swarm: while a new one is only planned, what
-    will be created in it; else nothing can be done."""
-    if current_host().name != settings.managers[0].name:
-        return []
-    to_come = all(own is None or own.in_none for own in observed.values())
-    if is_executing() or not to_come:
-        return [no_manager("no secret or config is created")]
+def _to_come(settings: Settings, asked: Asked) -> list[Finding]:
+    """What will be created in a swarm that is only planned."""
     nothing = Seen()
     wanted = observing.wanted(settings, nothing, asked)
     return plan(wanted, nothing, asked=asked, now=time.time())

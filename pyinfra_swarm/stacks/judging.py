@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.membership import Membership
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.services.service import Kind
-from pyinfra_swarm.stacks.lint import Context, Issue, Network, Node, declared
+from pyinfra_swarm.stacks.lint import Context, Image, Issue, Network, Node, Platform, declared
 from pyinfra_swarm.stacks.seen import Seen
 
 if TYPE_CHECKING:
@@ -17,6 +17,21 @@ if TYPE_CHECKING:
 
 Existing = Mapping[Kind, frozenset[str]]
 """The names of all secrets and of all configs of the swarm."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was asked for the lint alone, and answered.
+
+    platforms: what images are made for. missing: by the name of a declared host, the paths that it
+    does not have.
+    """
+
+    platforms: Mapping[str, tuple[Platform, ...]] = field(default_factory=dict)
+    missing: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+NOT_LOOKED = Looked()
 
 
 def judged(stack: str, issues: Iterable[Issue]) -> list[Finding]:
@@ -43,12 +58,16 @@ def context_of(
     cluster: Membership | None,
     seen: Seen,
     existing: Existing | None,
+    looked: Looked = NOT_LOOKED,
 ) -> Context:
     """What the cluster knows. existing: ``None`` where it was not asked for."""
     known = declared(settings, stack)
+    nodes = _nodes(settings, cluster)
     return replace(
         known,
-        nodes=_nodes(settings, cluster) or known.nodes,
+        nodes=nodes or known.nodes,
+        images={name: Image(platforms) for name, platforms in looked.platforms.items()},
+        missing_paths=_lacking(settings, nodes or known.nodes or (), looked.missing),
         networks={**known.networks, **_networks(cluster)},
         taken=_taken(stack, seen),
         existing_secrets=existing["secret"] if existing else None,
@@ -69,10 +88,21 @@ def _nodes(settings: Settings, cluster: Membership | None) -> tuple[Node, ...] |
             address=node.address or None,
             role=node.role,
             availability=node.availability,
+            platform=Platform(node.os, node.architecture) if node.architecture else None,
             labels={**node.labels, **labels.get(node.address, {})},
         )
         for node in cluster.nodes
     )
+
+
+def _lacking(
+    settings: Settings, nodes: Iterable[Node], missing: Mapping[str, frozenset[str]]
+) -> Mapping[str, frozenset[str]]:
+    """By path, the nodes that lack it, as they are called here."""
+    at = {host.address: missing.get(host.name, frozenset()) for host in settings.hosts}
+    lacks = {node.name: at.get(node.address or "", frozenset()) for node in nodes}
+    paths = {path for found in lacks.values() for path in found}
+    return {path: frozenset(name for name in lacks if path in lacks[name]) for path in paths}
 
 
 def _networks(cluster: Membership | None) -> Mapping[str, Network]:

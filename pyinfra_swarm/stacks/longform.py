@@ -139,43 +139,32 @@ class Longform:
         return found
 
     def _ports(self, node: Node, path: Path) -> Node:
-        if not isinstance(node, Items):
-            return node
-        made: list[Node] = []
-        for index, item in enumerate(node.items):
-            if not isinstance(item, Scalar):
-                made.append(item)
-                continue
-            if item.unknown:
-                made.append(Table({"unknown": item}, item.place))
-                continue
-            try:
-                published = ports.parse(said(item.value))
-            except ValueError as error:
-                self.problems.append((item.place, (*path, index), f"is no port: {error}"))
-                continue
-            if len(made) + len(published) > PORTS_LIMIT:
-                reason = f"publishes more than {PORTS_LIMIT} ports"
-                self.problems.append((item.place, (*path, index), reason))
-                break
-            made += [_port(one, item) for one in published]
-        return Items(tuple(made), node.place)
+        return self._list(node, path, _long_ports, f"publishes more than {PORTS_LIMIT} ports")
 
     def _volumes(self, node: Node, path: Path) -> Node:
+        return self._list(node, path, _long_mount)
+
+    def _list(
+        self, node: Node, path: Path, long: Callable[[Scalar], list[Node]], too_many: str = ""
+    ) -> Node:
+        """A list with its short entries made long; an entry that cannot be read is left out.
+
+        long: raises ``ValueError`` with the reason. too_many: what is said where it has more than
+        :data:`PORTS_LIMIT` in the end.
+        """
         if not isinstance(node, Items):
             return node
         made: list[Node] = []
         for index, item in enumerate(node.items):
-            if not isinstance(item, Scalar):
-                made.append(item)
-                continue
             try:
-                mount = mounts.parse(said(item.value))
+                found = long(item) if isinstance(item, Scalar) else [item]
             except ValueError as error:
-                if not item.unknown:
-                    self.problems.append((item.place, (*path, index), f"is no mount: {error}"))
+                self.problems.append((item.place, (*path, index), str(error)))
                 continue
-            made.append(_mount(mount, item))
+            if too_many and len(made) + len(found) > PORTS_LIMIT:
+                self.problems.append((item.place, (*path, index), too_many))
+                break
+            made += found
         return Items(tuple(made), node.place)
 
     def _references(self, node: Node, path: Path) -> Node:
@@ -222,6 +211,24 @@ _SERVICE: dict[str, Callable[[Longform, Node, Path], Node]] = {
     "tmpfs": Longform._strings,
     "healthcheck": Longform._healthcheck,
 }
+
+
+def _long_ports(item: Scalar) -> list[Node]:
+    if item.unknown:
+        return [Table({"unknown": item}, item.place)]
+    try:
+        return [_port(one, item) for one in ports.parse(said(item.value))]
+    except ValueError as error:
+        raise ValueError(f"is no port: {error}") from error
+
+
+def _long_mount(item: Scalar) -> list[Node]:
+    try:
+        return [_mount(mounts.parse(said(item.value)), item)]
+    except ValueError as error:
+        if item.unknown:
+            return []
+        raise ValueError(f"is no mount: {error}") from error
 
 
 def _mapping(node: Node, nothing: str | None = "") -> Table:

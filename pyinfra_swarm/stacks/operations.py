@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pyinfra import logger
 from pyinfra.api import Host, State
 
-from pyinfra_swarm.keys.refusals import no_manager
 from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
-from pyinfra_swarm.nodes.observing import acting_left_out, memberships
+from pyinfra_swarm.nodes.observing import acting_left_out, memberships, without_a_manager
 from pyinfra_swarm.run import records, reporting
-from pyinfra_swarm.run.command_line import deploys
+from pyinfra_swarm.run.command_line import is_run_of
 from pyinfra_swarm.run.confirmation import Proposal, confirmed
 from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.converge import (
@@ -44,16 +44,15 @@ from pyinfra_swarm.run.findings import (
     unhandled,
 )
 from pyinfra_swarm.run.printable import plain
-from pyinfra_swarm.run.pyinfra_internals import given_options
 from pyinfra_swarm.run.wording import counted, listed
 from pyinfra_swarm.secrets.facts import Objects
 from pyinfra_swarm.secrets.objects import Key, current_names, versioned
 from pyinfra_swarm.secrets.objects import Seen as SeenObjects
 from pyinfra_swarm.services.service import Kind
-from pyinfra_swarm.stacks import facts
+from pyinfra_swarm.stacks import facts, looking_operations
 from pyinfra_swarm.stacks.deploying_operations import await_stack, deploy, remove, render
-from pyinfra_swarm.stacks.judging import Existing, context_of, existing_names, judged
-from pyinfra_swarm.stacks.lint import Context, lint
+from pyinfra_swarm.stacks.judging import Existing, Looked, context_of, existing_names, judged
+from pyinfra_swarm.stacks.lint import Context, bind_paths, image_names, lint
 from pyinfra_swarm.stacks.plan import (
     AwaitStack,
     DeployStack,
@@ -77,10 +76,12 @@ PART = "stacks"
 
 @dataclass
 class _Read:
-    """What this run has read and had rendered, once; deployed: stacks that it has deployed."""
+    """What this run has read, had rendered and looked for, once; deployed: stacks that it has
+    deployed."""
 
     declared: tuple[Declared, ...] | None = None
     rendered: dict[str, Rendered] = field(default_factory=dict)
+    looked: dict[frozenset[str], Looked] = field(default_factory=dict)
     deployed: set[str] = field(default_factory=set)
 
 
@@ -115,7 +116,7 @@ def deployed(settings: Settings) -> Commands:
 
     + settings: of them ``stacks``, and ``secrets`` and ``configs`` that stacks refer to
     """
-    alone = deploys(given_options().get("operations") or ()) == ["stacks"]
+    alone = is_run_of("stacks")
     if not (settings.stacks or alone):
         report(PART, [])
         return
@@ -132,7 +133,8 @@ def kept_deployed(
     observed = memberships()
     acting = acting_manager(settings, observed)
     if acting is None:
-        report(part, _without_a_manager(settings, observed, stacks))
+        to_come = partial(_to_come, stacks)
+        report(part, without_a_manager(settings, observed, "no stack is deployed", to_come))
         return
     if alone:
         report(part, acting_left_out(settings, observed))
@@ -154,16 +156,8 @@ def kept_deployed(
         yield fail(_not_deployed([one.sentence() for one in refused]), logged=True)
 
 
-def _without_a_manager(
-    settings: Settings, observed: Observed, stacks: Mapping[str, Declared]
-) -> list[Finding]:
-    """What is told where no manager speaks for a swarm: while a new one is only planned, what will
-    be deployed in it; else nothing can be done."""
-    if current_host().name != settings.managers[0].name:
-        return []
-    to_come = all(own is None or own.in_none for own in observed.values())
-    if is_executing() or not to_come:
-        return [no_manager("no stack is deployed")]
+def _to_come(stacks: Mapping[str, Declared]) -> list[Finding]:
+    """What will be deployed in a swarm that is only planned."""
     return [
         DeployStack(f"stack {name}", "is declared, and not deployed", stack=name) for name in stacks
     ]
@@ -177,9 +171,10 @@ def _look(
     stacks: Mapping[str, Declared],
 ) -> dict[str, list[Finding]]:
     """What there is to do or to tell of each stack."""
-    found = {}
+    cluster, found = view(settings, observed), {}
+    looked = _looked(acting, observed, known.seen, stacks)
     for name, one in stacks.items():
-        context = context_of(settings, name, view(settings, observed), known.seen, known.existing)
+        context = context_of(settings, name, cluster, known.seen, known.existing, looked)
         found[name] = _of_stack(acting, known.seen, one, context)
     return found
 
@@ -230,6 +225,30 @@ def _observed(
     current = {(key.kind, key.name): name for key, name in names.items()}
     missing = frozenset((key.kind, key.name) for key in declared if key not in names)
     return _Known(seen, current, missing, existing)
+
+
+def _looked(acting: str, observed: Observed, seen: Seen, stacks: Mapping[str, Declared]) -> Looked:
+    """What hosts and registries say of the stacks that are to be deployed, once a run.
+
+    Nothing is asked where no file has changed.
+    """
+    changed = [
+        one
+        for name, one in stacks.items()
+        if not one.inputs.problem and needs_rendering(name, one.inputs.digest, seen)
+    ]
+    key = frozenset(one.inputs.digest for one in changed)
+    kept = this_run(_Read).looked
+    if key not in kept:
+        inventory = state().inventory
+        there = [inventory.get_host(name) for name, own in observed.items() if own is not None]
+        paths = frozenset[str]().union(*(bind_paths(one.merged) for one in changed))
+        images = frozenset[str]().union(*(image_names(one.merged) for one in changed))
+        kept[key] = Looked(
+            looking_operations.platforms(inventory.get_host(acting), images),
+            looking_operations.missing_paths(state(), current_host(), there, paths),
+        )
+    return kept[key]
 
 
 def _to_be_resolved(stacks: Mapping[str, Declared], found: Mapping[str, Record]) -> bool:

@@ -6,9 +6,7 @@ What came of it is looked up at the engines, never through the product's facts.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -19,139 +17,29 @@ from typing import Any
 import pytest
 
 from tests.engines import programs
-from tests.engines.conftest import SWARM
+from tests.engines.declared_stacks import (
+    DB,
+    STACKS,
+    WEB,
+    Project,
+    one_manager,
+    running,
+    services,
+    told,
+    two_stacks,
+)
 from tests.engines.hosts import EngineError, Hosts
-from tests.scenarios.conftest import ROOT, Run, changes_in, lines_with, reasons, wait_for
-from tests.tools import must_run
-
-STACKS = ("inventory.py", "deploys/stacks.py")
-
-WEB = """\
-services:
-  app:
-    image: busybox:latest
-    command: ["sleep", "9999"]
-    init: true
-    environment: { GREETING: "${GREETING}", LEVEL: "1" }
-    networks: [inner]
-    healthcheck: { test: ["CMD", "true"], interval: 1s, timeout: 1s, start_period: 1s }
-    deploy:
-      replicas: 2
-      update_config: { order: start-first, failure_action: rollback, monitor: 1s }
-      restart_policy: { delay: 1s }
-      resources: { limits: { memory: 32M } }
-  side:
-    image: busybox:latest
-    command: ["sleep", "9999"]
-    init: true
-    networks: [inner]
-    healthcheck: { test: ["CMD", "true"], interval: 1s, timeout: 1s, start_period: 1s }
-    deploy:
-      update_config: { order: start-first, failure_action: rollback, monitor: 1s }
-      resources: { limits: { memory: 32M } }
-networks:
-  inner: { driver: overlay, driver_opts: { encrypted: "true" } }
-"""
-
-DB = """\
-services:
-  db:
-    image: busybox:latest
-    command: ["sleep", "9999"]
-    init: true
-    networks: [inner]
-    healthcheck: { test: ["CMD", "true"], interval: 1s, timeout: 1s, start_period: 1s }
-    deploy:
-      update_config: { order: stop-first, failure_action: rollback, monitor: 1s }
-      resources: { limits: { memory: 32M } }
-networks:
-  inner: { driver: overlay, driver_opts: { encrypted: "true" } }
-"""
-
-
-class Project:
-    """A ``cluster.toml`` with stacks beside it."""
-
-    def __init__(self, hosts: Hosts) -> None:
-        self.hosts = hosts
-        self.folder = hosts.folder
-        self.stacks: dict[str, str] = {}
-        self.rest = ""
-        self.firewall = False
-
-    def file(self, name: str, text: str) -> None:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def declare(self, name: str, text: str, files: tuple[str, ...] = (), **env: str) -> None:
-        own = files or (f"{name}.yml",)
-        self.file(own[0], text)
-        table = f'[[stacks]]\nname = "{name}"\nfiles = {json.dumps(list(own))}\n'
-        if env:
-            table += f"env = {{ {', '.join(f'{k} = {json.dumps(v)}' for k, v in env.items())} }}\n"
-        self.stacks[name] = table
-        self.write()
-
-    def forget(self, name: str) -> None:
-        del self.stacks[name]
-        self.write()
-
-    def write(self) -> None:
-        path = self.hosts.settings(tuple(self.hosts), firewall={"enabled": self.firewall})
-        path.write_text("\n".join([path.read_text(), *self.stacks.values(), self.rest]))
-
-    def run(self, *arguments: str, how: str = "-y", **more: Any) -> Run:
-        return self.hosts.pyinfra(how, "--json", *STACKS, *arguments, **more)
-
-    def deploy(self, *arguments: str) -> Run:
-        run = self.run(*arguments)
-        assert run.returncode == 0, run.output
-        return run
-
-    def in_sync(self) -> None:
-        """A run does nothing."""
-        before = self.versions()
-        run = self.deploy()
-        assert not changes_in(run.json), run.output
-        assert not told(run, "~"), run.output
-        assert self.versions() == before
-
-    def versions(self) -> dict[str, int]:
-        return {name: one["Version"]["Index"] for name, one in services(self.hosts).items()}
-
-
-def services(hosts: Hosts, at: str = "rk1") -> dict[str, Any]:
-    return {one["Spec"]["Name"]: one for one in hosts.api(at, "/services")}
-
-
-def told(run: Run, mark: str) -> list[str]:
-    """The sentences about stacks that a run has told under a mark."""
-    return lines_with(run.output, (mark, "stacks |"))
+from tests.scenarios.conftest import ROOT, reasons, wait_for
 
 
 @pytest.fixture(scope="module")
 def engines() -> Iterator[Hosts]:
-    """One manager: what is done for the whole swarm is done on one."""
-    with Hosts(1, version=programs.versions()[-1]) as made:
-        made.import_image()
-        made.settings(("rk1",), firewall={"enabled": False})
-        run = made.pyinfra("-y", *SWARM)
-        assert run.returncode == 0, run.output
-        yield made
+    yield from one_manager()
 
 
 @pytest.fixture
 def project(engines: Hosts) -> Project:
-    """Two stacks, deployed, whatever a test before has left; and no others."""
-    made = Project(engines)
-    for name in engines.docker("rk1", "stack", "ls", "--format", "{{.Name}}").split():
-        if name not in ("web", "db"):
-            engines.run("rk1", f"docker stack rm {name}")
-    made.declare("web", WEB, GREETING="hello")
-    made.declare("db", DB)
-    made.deploy()
-    return made
+    return two_stacks(engines)
 
 
 def test_two_stacks_are_deployed_and_a_rerun_does_nothing(project: Project) -> None:
@@ -164,12 +52,6 @@ def test_two_stacks_are_deployed_and_a_rerun_does_nothing(project: Project) -> N
     assert planned.returncode == 0, planned.output
     assert not told(planned, "~")
     assert not told(planned, "!")
-
-
-def running(hosts: Hosts, service: str) -> int:
-    filters = json.dumps({"service": [service], "desired-state": ["running"]})
-    tasks = hosts.api("rk1", f"/tasks?filters={filters.replace(' ', '')}".replace('"', "%22"))
-    return sum(task["Status"]["State"] == "running" for task in tasks)
 
 
 def test_it_stays_in_sync_whichever_engine_says_what_is_there() -> None:
@@ -512,84 +394,4 @@ def test_a_stack_that_is_not_declared_any_more_goes_when_its_owner_says_so(
     assert "web_app" in services(hosts)
     assert not [one for one in hosts.api("rk1", "/networks") if one["Name"].startswith("db_")]
     assert not [one for one in hosts.api("rk1", "/configs") if "stack_db_" in one["Spec"]["Name"]]
-    project.in_sync()
-
-
-# A registry behind a password
-# ----------------------------
-
-REGISTRY = "127.0.0.1:5000"
-"""On the host itself: the engine wants no TLS of this address."""
-
-LOGIN = "robot:$2y$05$Lc37whGv3yuXWHEgIXNX/OlXQ7UZdf8zPE.P29hbOP/F.sF0bpNxa"
-PASSWORD = "secretpw"
-
-CONFIGURATION = """\
-version: 0.1
-storage: { filesystem: { rootdirectory: /root/registry } }
-http: { addr: "127.0.0.1:5000" }
-auth: { htpasswd: { realm: here, path: /root/htpasswd } }
-"""
-
-
-@pytest.fixture
-def registry(project: Project) -> Iterator[Hosts]:
-    """Images ``app:1`` and ``app:2``, which only who logs in may pull."""
-    hosts = project.hosts
-    if shutil.which("docker-registry") is None:
-        must_run.give_up("Debian's docker-registry is not installed here (make install)")
-
-    hosts.run("rk1", "cat > /root/htpasswd", text=f"{LOGIN}\n")
-    hosts.run("rk1", "cat > /root/registry.yml", text=CONFIGURATION)
-    serve = "docker-registry serve /root/registry.yml"
-    hosts.run("rk1", f"setsid {serve} >/dev/null 2>&1 </dev/null &")
-    login(hosts, "rk1")
-    for tag in ("1", "2"):
-        change = f"docker import -c 'ENV PATH=/bin TAG={tag}' - {REGISTRY}/app:{tag}"
-        hosts.run("rk1", f"docker export $(docker create busybox true) | {change}")
-        hosts.run("rk1", f"docker push -q {REGISTRY}/app:{tag} && docker rmi {REGISTRY}/app:{tag}")
-    hosts.run("rk1", f"docker logout {REGISTRY}")
-    yield hosts
-    hosts.run("rk1", "kill $(pidof docker-registry); rm -rf /root/registry", check=False)
-
-
-def login(hosts: Hosts, name: str) -> None:
-    def done() -> bool:
-        line = f"docker login -u robot --password-stdin {REGISTRY}"
-        return hosts.run(name, line, text=PASSWORD, check=False).returncode == 0
-
-    wait_for(done, "the registry", 20)
-
-
-def test_a_private_registry_wants_root_s_login_on_the_acting_manager(
-    project: Project, registry: Hosts
-) -> None:
-    text = DB.replace("busybox:latest", f"{REGISTRY}/app:1")
-    project.declare("private", text)
-    run = project.run()
-    assert run.returncode == 1
-    assert "its image cannot be had" in run.output, run.output
-    login(registry, "rk1")
-    run = project.deploy()
-    assert PASSWORD not in run.output
-    image = services(registry)["private_db"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
-    assert image.startswith(f"{REGISTRY}/app:1@sha256:")
-    project.in_sync()
-
-
-def test_a_deploy_for_another_reason_leaves_images_as_they_were(
-    project: Project, registry: Hosts
-) -> None:
-    """Also where the tag has moved, or the registry is gone: nothing is restarted for that."""
-    login(registry, "rk1")
-    text = DB.replace("busybox:latest", f"{REGISTRY}/app:1")
-    project.declare("private", text)
-    project.deploy()
-    before = services(registry)["private_db"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
-    registry.run("rk1", "kill $(pidof docker-registry)")
-    project.declare("private", text.replace("memory: 32M", "memory: 33M"))
-    run = project.deploy()
-    assert "could not be accessed on a registry" in run.output
-    after = services(registry)["private_db"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
-    assert after == before
     project.in_sync()

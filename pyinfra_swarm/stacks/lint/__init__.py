@@ -23,7 +23,7 @@ from pyinfra_swarm.stacks.lint.exposed import exposed
 from pyinfra_swarm.stacks.lint.ignored import ignored
 from pyinfra_swarm.stacks.lint.issue import Issue, Severity, refusal
 from pyinfra_swarm.stacks.lint.networks import networks
-from pyinfra_swarm.stacks.lint.placement import bind_paths, placement
+from pyinfra_swarm.stacks.lint.placement import bind_paths, image_names, placement
 from pyinfra_swarm.stacks.lint.ports import ports
 from pyinfra_swarm.stacks.lint.references import references
 from pyinfra_swarm.stacks.lint.rules import READABLE, RULES, Rule
@@ -44,6 +44,7 @@ __all__ = [
     "Severity",
     "bind_paths",
     "declared",
+    "image_names",
     "lint",
 ]
 

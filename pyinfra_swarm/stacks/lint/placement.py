@@ -255,6 +255,12 @@ def bind_paths(stack: Merged) -> frozenset[str]:
     )
 
 
+def image_names(stack: Merged) -> frozenset[str]:
+    """The images that the stack needs, as its files have them: a registry can be asked for them."""
+    found = (service.scalar("image") for service in services(stack))
+    return frozenset(str(node.value) for node in found if node and not node.unknown)
+
+
 def _paths(service: Service, context: Context) -> Iterator[Issue]:
     for mount in service.mounts:
         if mount.kind != "bind" or not mount.source:

@@ -63,6 +63,7 @@ def test_a_manager_tells_of_the_whole_swarm() -> None:
         "node3": ("manager", "reachable"),
         "node4": ("worker", ""),
     }
+    assert {(node.os, node.architecture) for node in nodes.values()} == {("linux", "x86_64")}
     [ingress] = membership.overlays or ()
     assert ingress.ingress
     assert ingress.encrypted

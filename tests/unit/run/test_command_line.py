@@ -7,15 +7,19 @@ import shlex
 from itertools import pairwise
 from pathlib import Path
 
+import gevent
 import pytest
 
+from pyinfra_swarm.run import command_line
 from pyinfra_swarm.run.command_line import (
     OPTIONS,
     data_slips,
     deploys,
     fact_slips,
     inventory_slips,
+    is_run_of,
     order_slips,
+    refuse_slips,
 )
 from pyinfra_swarm.settings.paths import ROOT
 from tests.unit.project.test_inventory import BOARDS, pyinfra
@@ -246,3 +250,23 @@ def test_from_another_folder_it_says_where_to_go(boards: Path, tmp_path: Path) -
         ran.stderr,
     )
     assert "Connecting" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "of"),
+    [
+        (["deploys/secrets.py"], "secrets"),
+        (["deploys/stacks.py"], "stacks"),
+        (["deploys/secrets.py", "deploys/stacks.py"], None),
+        (["exec", "--", "true"], None),
+    ],
+)
+def test_a_run_is_of_one_deploy_also_where_hosts_run(
+    words: list[str], of: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(command_line, "given_options", lambda: {"operations": words})
+    refuse_slips()
+    monkeypatch.setattr(command_line, "given_options", dict)
+    for name in ("secrets", "stacks"):
+        assert gevent.spawn(is_run_of, name).get() is (name == of)

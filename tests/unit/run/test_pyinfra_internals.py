@@ -523,6 +523,7 @@ def looked(number):
         timeout=internals.operation_arguments(host).get("_timeout"),
         sudo=internals.operation_arguments(host).get("_sudo"),
         hash=now,
+        given=[*internals.given_options()],
     )
     yield FunctionCommand(work, (number,), {{}})
     record("behind", number=number)
@@ -586,6 +587,13 @@ def test_parameters_of_the_command_line(seen: list[dict[str, Any]]) -> None:
     flags = {"debug_operations", "dry", "json_output", "no_wait", "serial", "yes"}
     assert flags <= {*given["names"]}
     assert (given["operations"], given["limit"]) == (["deploy.py"], ["@fake/*"])
+
+
+def test_where_hosts_run_the_command_line_is_not_known(seen: list[dict[str, Any]]) -> None:
+    """What is to be known of it there is kept while the inventory is read."""
+    bodies = [entry for entry in seen if entry["what"] == "body"]
+    side_by_side = [one for one in bodies if one["number"] != 2]  # that one is serial
+    assert [one["given"] for one in side_by_side] == [[]] * 12
 
 
 def test_what_is_called_at_the_end_sees_how_it_ends(seen: list[dict[str, Any]]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pyinfra_swarm.nodes.membership import Membership, Node, Overlay
 from pyinfra_swarm.run.findings import Notice, Refusal
 from pyinfra_swarm.services.service import STACK, Service
 from pyinfra_swarm.settings import Settings
-from pyinfra_swarm.stacks.judging import context_of, existing_names, judged
-from pyinfra_swarm.stacks.lint import Issue
+from pyinfra_swarm.stacks.compose import Source, read
+from pyinfra_swarm.stacks.judging import Looked, context_of, existing_names, judged
+from pyinfra_swarm.stacks.lint import Issue, Platform, bind_paths, image_names, lint
 from pyinfra_swarm.stacks.seen import Seen
 
 SETTINGS = Settings(
@@ -34,6 +36,8 @@ NODE = Node(
     reachability="reachable",
     labels={"by": "hand"},
     engine_version="28.5.2",
+    os="linux",
+    architecture="aarch64",
 )
 CLUSTER = Membership(
     engine="running",
@@ -105,3 +109,53 @@ def test_an_issue_is_told_with_its_place_and_without_a_command_of_the_file_s() -
     [found] = judged("web", [Issue("S5", "notice", "web.yml", 7, 3, "", "no limit", "set one")])
     assert isinstance(found, Notice)
     assert found.what == "stack web"
+
+
+# What hosts and registries say
+# -----------------------------
+
+FILE = """\
+services:
+  web:
+    image: app:1
+    volumes: ["/srv/data/:/data", "named:/x", "./here:/y"]
+  other: { image: "${IMAGE}" }
+"""
+
+
+def test_what_a_stack_needs_of_hosts_and_registries() -> None:
+    stack = read([Source("web.yml", FILE.encode())])
+    assert bind_paths(stack) == {"/srv/data"}
+    assert image_names(stack) == {"app:1"}, "not what is unknown"
+
+
+def rules(looked: Looked, cluster: Membership | None = CLUSTER) -> set[tuple[str, str]]:
+    context = context_of(SETTINGS, "web", cluster, Seen("", {}, ()), None, looked)
+    stack = read([Source("web.yml", FILE.replace(', "./here:/y"', "").encode())])
+    return {(one.rule, one.severity) for one in lint(stack, context) if one.rule in ("S9", "S11")}
+
+
+def test_an_image_for_other_nodes_and_a_path_that_no_node_has_are_refused() -> None:
+    assert rules(Looked()) == set()
+    foreign = {"app:1": (Platform("linux", "s390x"),)}
+    assert rules(Looked(platforms=foreign)) == {("S11", "refusal")}
+    fits = {"app:1": (Platform("linux", "amd64"), Platform("linux", "arm64"))}
+    assert rules(Looked(platforms=fits)) == set()
+    lacking = {"rk1": frozenset({"/srv/data", "/srv/more"})}
+    assert rules(Looked(missing=lacking)) == {("S9", "refusal")}
+    assert rules(Looked(missing=lacking), None) == {("S9", "refusal")}, "the declared nodes"
+    assert rules(Looked(missing={"rk1": frozenset({"/srv/more"})})) == set()
+    assert rules(Looked(missing={"rk9": frozenset({"/srv/data"})})) == set()
+
+
+def test_a_path_that_one_node_of_two_lacks_is_told() -> None:
+    other = replace(NODE, id="m" * 25, hostname="board2", address="192.168.1.12")
+    cluster = replace(CLUSTER, nodes=(NODE, other))
+    lacking = Looked(missing={"rk1": frozenset({"/srv/data"})})
+    assert rules(lacking, cluster) == {("S9", "notice")}
+
+
+def test_a_node_of_unknown_kind_is_no_other_one() -> None:
+    unknown = replace(CLUSTER, nodes=(replace(NODE, os="", architecture=""),))
+    foreign = {"app:1": (Platform("linux", "s390x"),)}
+    assert rules(Looked(platforms=foreign), unknown) == set()

@@ -1,4 +1,4 @@
-"""Refusals that several plans for keys have in common."""
+"""Refusals that several plans have in common."""
 
 from __future__ import annotations
 
