@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from pyinfra_swarm.engine.api import ENGINE_STATE
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
-from pyinfra_swarm.secrets.objects import KINDS, Object, Seen, User, parse_objects
+from pyinfra_swarm.secrets.objects import KINDS, Object, Seen, User, moment, parse_objects
 from pyinfra_swarm.services.service import parse_service, references
 
 
@@ -43,11 +44,23 @@ def parse_seen(said: Sections) -> Seen:
         if isinstance(answer, Mapping):
             return Seen(problem=str(answer["message"]))
         found += parse_objects(kind, answer)
-    return Seen(tuple(found), tuple(_user(json.loads(line)) for line in said["services"]))
+    tasks = dict(map(_tasks, said.get("tasks", [])))
+    users = (_user(json.loads(line), tasks) for line in said["services"])
+    return Seen(tuple(found), tuple(users))
 
 
-def _user(entry: Mapping[str, Any]) -> User:
+def _tasks(line: str) -> tuple[str, tuple[int, int]]:
+    """``0123456789ab 1/2 (max 1 per node)``: how many tasks of a service run, and are to."""
+    found = re.match(r"([0-9a-z]+) (\d+)/(\d+)", line)
+    if found is None:
+        raise ValueError(f"no number of tasks: {line[:80]!r}")
+    return found[1], (int(found[2]), int(found[3]))
+
+
+def _user(entry: Mapping[str, Any], tasks: Mapping[str, tuple[int, int]]) -> User:
     service = parse_service(entry)
+    how = service.spec.get("UpdateConfig") or {}
+    ended = (entry.get("UpdateStatus") or {}).get("CompletedAt")
     return User(
         id=service.id,
         name=service.name,
@@ -55,4 +68,7 @@ def _user(entry: Mapping[str, Any]) -> User:
         references=service.references,
         previous=references(service.previous) if service.previous else (),
         update=service.update.state if service.update else "",
+        ended=moment(ended) if ended else None,
+        goes_on=how.get("FailureAction") == "continue" or bool(how.get("MaxFailureRatio")),
+        tasks=next((found for id, found in tasks.items() if service.id.startswith(id)), None),
     )

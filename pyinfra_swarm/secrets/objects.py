@@ -100,7 +100,9 @@ class User(Observation):
     """A service, as far as secrets and configs go.
 
     previous: what a rollback would have it use again. update: how its last update stands
-    (:data:`services.service.UPDATE_STATES`), "" where the engine says nothing.
+    (:data:`services.service.UPDATE_STATES`), "" where the engine says nothing; ended: when, in
+    seconds since 1970. goes_on: the managers go on over tasks that fail, and call it completed.
+    tasks: how many run, and how many are to; ``None`` where it is not known.
     """
 
     id: str
@@ -109,6 +111,9 @@ class User(Observation):
     references: tuple[Reference, ...] = ()
     previous: tuple[Reference, ...] = ()
     update: str = ""
+    ended: float | None = None
+    goes_on: bool = False
+    tasks: tuple[int, int] | None = None
 
     @property
     def is_job(self) -> bool:
@@ -261,7 +266,7 @@ def _object(kind: Kind, entry: Mapping[str, Any]) -> Object:
         id=judged.swarm_id(entry["ID"]),
         name=name,
         index=int(entry["Version"]["Index"]),
-        created=_moment(entry["CreatedAt"]),
+        created=moment(entry["CreatedAt"]),
         key=Key(kind, stable) if ours else None,
         version=version if ours else 0,
         turn=_number(labels.get(TURN), version) if ours else 0,
@@ -282,7 +287,7 @@ def _number(text: str | None, otherwise: int) -> int:
     return int(text) if fits and text else otherwise
 
 
-def _moment(text: object) -> float:
+def moment(text: object) -> float:
     """``2026-11-27T18:00:00.123456789Z`` in seconds since 1970."""
     whole = re.sub(r"\.\d+", "", str(text))
     return datetime.fromisoformat(whole).timestamp()

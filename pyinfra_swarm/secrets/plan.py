@@ -23,6 +23,9 @@ from pyinfra_swarm.services.service import Reference, Spec, references, with_ref
 UNDER_WAY = ("updating", "rollback_started")
 STOPPED = ("paused", "rollback_paused")
 
+JUST_ENDED = 86400.0
+"""Seconds after an update in which tasks that do not run are taken for its failure."""
+
 
 # The plan
 # --------
@@ -56,7 +59,7 @@ def plan(
     flips = _flips(seen.users, every, coming, adopted)
     flipped = {flip.id for flip in flips}
     findings: list[Finding] = [step for turn in coming.values() for step in turn.steps]
-    findings += _awaited(seen.users, every, coming, flips)
+    findings += _awaited(seen.users, every, coming, flips, now)
     findings += flips
     if not asked.back:
         findings += _removed(every, coming, seen.users, flipped, living)
@@ -136,6 +139,7 @@ def _awaited(
     every: Mapping[Key, Line],
     coming: Mapping[Key, Coming],
     flips: Sequence[Flip],
+    now: float,
 ) -> list[Finding]:
     """Updates that have not ended well yet: ours, of a run that was interrupted; and others' that
     are under way in a service that is to be flipped."""
@@ -151,7 +155,8 @@ def _awaited(
         if user.id in flipped:
             open_end = user.update in UNDER_WAY and not ours
         else:
-            open_end = user.update in (*UNDER_WAY, *STOPPED) and ours
+            fails = _fails_unseen(user, now)
+            open_end = (user.update in (*UNDER_WAY, *STOPPED) or fails) and ours
         if user.is_job or not open_end:
             continue
         found.append(
@@ -168,6 +173,16 @@ def _awaited(
             )
         )
     return found
+
+
+def _fails_unseen(user: User, now: float) -> bool:
+    """Whether the managers have called an update completed whose tasks do not run.
+
+    Later on it has other causes: what is wrong then is no reason to go back to an old version.
+    """
+    running, wanted = user.tasks or (0, 0)
+    just = user.ended is not None and now - user.ended < JUST_ENDED
+    return user.update == "completed" and user.goes_on and just and running < wanted
 
 
 # What goes

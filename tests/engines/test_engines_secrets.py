@@ -453,6 +453,33 @@ def test_a_run_that_dies_is_finished_by_the_next(engines: Hosts, moment: str) ->
     as_declared(engines)
 
 
+def test_a_flip_that_fails_after_the_run_has_died_is_put_back_by_the_next(engines: Hosts) -> None:
+    """Also where the managers go on over failing tasks, and call that completed."""
+    value(engines, "good one")
+    declare(engines, secret())
+    succeeds(engines)
+    uses = ("--secret", "source=db_password_v1,target=db_password")
+    start(engines, "web", "--update-failure-action", "continue", *uses, command=NEEDS_GOOD)
+    value(engines, "bad")
+    killed_when(engines, lambda: used(engines, "web") == ["db_password_v2"])
+    wait_for(
+        lambda: (described(engines, "web").get("UpdateStatus") or {}).get("State") == "completed",
+        "the managers to call it completed",
+        60,
+    )
+    [seen] = [what for what in differences(engines) if "web" in what]
+    assert seen == "update of service web"
+    run = fails(engines)
+    assert "its program ended with exit code 3" in run.output
+    assert used(engines, "web") == ["db_password_v1"]
+    assert inside(engines, "web", "cat /run/secrets/db_password") == "good one"
+    assert objects(engines) == ["db_password_v1", "db_password_v2"]
+    value(engines, "good three")
+    succeeds(engines)
+    assert used(engines, "web") == ["db_password_v3"]
+    as_declared(engines)
+
+
 # Drift
 # -----
 

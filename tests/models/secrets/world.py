@@ -103,6 +103,9 @@ class World:
                 references(one.spec),
                 references(one.previous) if one.previous else (),
                 one.update,
+                self.now,
+                one.on_failure == "continue",
+                (0 if self.fails(one.spec) else one.replicas, one.replicas),
             )
             for one in self.services.values()
         )

@@ -47,10 +47,34 @@ def service(name: str, *uses: str, before: tuple[str, ...] | None = None, **more
     return json.dumps(said)
 
 
-def answer(secrets: list[Any], configs: list[Any], *services: str) -> str:
+def answer(
+    secrets: list[Any], configs: list[Any], *services: str, more: tuple[str, ...] = ()
+) -> str:
     parts = ["#> state", "running", "#> secrets", json.dumps(secrets)]
-    parts += ["#> configs", json.dumps(configs), "#> services", *services]
+    parts += ["#> configs", json.dumps(configs), "#> services", *services, *more]
     return "\n".join(parts) + "\n"
+
+
+def test_how_an_update_has_ended_and_how_many_tasks_run() -> None:
+    """Of a service that the list cuts the id of, and of one that it says more of."""
+    ended = {"State": "completed", "CompletedAt": "2027-01-15T08:00:00.123Z"}
+    spec = json.loads(service("web"))["Spec"]
+    how = {**spec, "UpdateConfig": {"FailureAction": "continue", "MaxFailureRatio": 0}}
+    some = {**spec, "UpdateConfig": {"FailureAction": "pause", "MaxFailureRatio": 0.5}}
+    said = answer(
+        *([], []),
+        service("web", UpdateStatus=ended, Spec=how),
+        service("db", UpdateStatus={}, Spec={**how, "UpdateConfig": {}}),
+        service("api", Spec=some),
+        more=("#> tasks", f"{id_of('sweb')[:12]} 0/2 (max 1 per node)", f"{id_of('sdb')} 12/12"),
+    )
+    assert {
+        one.id: (one.update, one.ended, one.goes_on, one.tasks) for one in read(said).users
+    } == {
+        id_of("sweb"): ("completed", 1_800_000_000.0, True, (0, 2)),
+        id_of("sdb"): ("", None, False, (12, 12)),
+        id_of("sapi"): ("", None, True, None),
+    }
 
 
 def test_an_engine_tells_of_versions_and_their_users() -> None:
@@ -129,6 +153,7 @@ def test_an_answer_that_was_cut_is_none(length: int) -> None:
         answer([], [], "curl: (7) could not connect"),
         "#> state\nrunning\n#> secrets\n[]\n",
         "#> state\nrunning\n#> secrets\ncurl: (28) timed out\n",
+        answer([], [], service("web"), more=("#> tasks", "a few")),
     ],
 )
 def test_what_no_engine_says_is_no_answer(broken: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -202,6 +203,37 @@ def test_only_an_update_to_another_version_of_what_is_declared_is_ours() -> None
         user("web", V2, before=[V1], update="updating", mode="global-job"),
     ):
         assert planned(seen(V1, V2, other, newer, whose), wanted(V2)) == []
+
+
+def test_an_update_that_the_managers_call_completed_over_failing_tasks_is_awaited() -> None:
+    """As where a run was interrupted in the middle, and the failure action is “continue”."""
+    fails = user("web", V2, before=[V1], update="completed")
+    fails = replace(fails, goes_on=True, tasks=(1, 2), ended=NOW - DAY + 1)
+    [await_] = planned(seen(V1, V2, fails), wanted(V2))
+    assert isinstance(await_, Await)
+    assert (await_.id, await_.ours, await_.found) == (fails.id, True, "completed")
+
+
+@pytest.mark.parametrize(
+    "differing",
+    [
+        {"goes_on": False},
+        {"tasks": (2, 2)},
+        {"tasks": (3, 2)},
+        {"tasks": None},
+        {"ended": NOW - DAY},
+        {"ended": None},
+        {"previous": ()},
+        {"mode": "global-job"},
+        {"update": ""},
+        {"update": "rollback_completed"},
+    ],
+    ids=str,
+)
+def test_what_fails_for_other_reasons_is_no_reason_to_go_back(differing: dict[str, Any]) -> None:
+    fails = user("web", V2, before=[V1], update="completed")
+    fails = replace(fails, goes_on=True, tasks=(1, 2), ended=NOW)
+    assert steps(planned(seen(V1, V2, replace(fails, **differing)), wanted(V2))) == []
 
 
 def test_each_open_update_is_awaited_in_the_order_of_names() -> None:

@@ -254,6 +254,7 @@ def test_a_run_may_die_before_any_request(on_failure: str, works: bool, asked: A
         for _ in range(2):
             machine.run(asked, None)
             world.check()
+        assert not [one.name for one in world.services.values() if world.fails(one.spec)]
         ends(machine)
         if not run.died:
             return
