@@ -47,6 +47,7 @@ def test_somebody_elses_update_in_the_middle_is_left_alone(hosts: Hosts, told: l
     service = create(hosts, spec())
     slow = changed(service, lambda one: one.update(Env=["A=b"]))
     slow["UpdateConfig"] |= {"Delay": 10 * SECOND}
+    told.clear()
 
     def other() -> None:
         until(lambda: any("new task" in line for line in told), "the update to begin")
@@ -68,6 +69,7 @@ def test_a_rollback_by_hand_is_no_success(hosts: Hosts, told: list[str]) -> None
     service = create(hosts, spec())
     slow = changed(service, lambda one: one.update(Env=["A=b"]))
     slow["UpdateConfig"] |= {"Delay": 10 * SECOND}
+    told.clear()
 
     def other() -> None:
         until(lambda: any("new task" in line for line in told), "the update to begin")

@@ -13,7 +13,7 @@ import pytest
 from lab import images
 from lab.description import Description
 from tests.scenarios.conftest import SITE, Run, settings_with, wait_for
-from tests.scenarios.test_secrets import assert_none_is_lost
+from tests.scenarios.rotations import assert_none_is_lost
 from tests.scenarios.visitor import a_visitor
 
 pytestmark = pytest.mark.lifecycle
