@@ -24,13 +24,17 @@ def who_reaches(settings: Settings, port: int, protocol: str) -> tuple[str, ...]
     found: list[str] = []
     if protocol == "tcp" and port in firewall.web_ports:
         web = {"cloudflare": ["Cloudflare"], "open": [EVERYBODY], "closed": []}
-        found += web.get(firewall.web, map(str, firewall.web_sources))
+        found += web.get(firewall.web, map(_in_words, firewall.web_sources))
     for opening in firewall.open:
         first, _, last = str(opening.port).partition("-")
         if opening.protocol == protocol and int(first) <= port <= int(last or first):
-            found += [_WORDS.get(str(one), str(one)) for one in opening.sources] or [EVERYBODY]
+            found += [_in_words(one) for one in opening.sources] or [EVERYBODY]
     if settings.access.vpn and settings.access.vpn_reaches == "everything":
         found.append(_WORDS["vpn"])
     if EVERYBODY in found:
         return (EVERYBODY,)
     return tuple(dict.fromkeys(found)) or (NOBODY,)
+
+
+def _in_words(source: str) -> str:
+    return _WORDS.get(source, source.removesuffix("/32").removesuffix("/128"))

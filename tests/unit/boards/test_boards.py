@@ -51,9 +51,39 @@ def test_a_board_that_is_ready_needs_nothing() -> None:
     assert ready([one])
 
 
+def test_a_board_that_says_little_is_not_taken_for_more() -> None:
+    silent = board(LOGIN, 0, "", "")
+    assert silent == Board(LOGIN, sudo="sudo asks for a password")
+    assert [need.what for need in needs(silent)] == [
+        "it runs an unknown system",
+        "its processor is unknown",
+        "sudo asks ubuntu for a password",
+    ]
+    assert needs(heard(("machine aarch64", "machine x86_64"))) == []
+
+
+def test_what_a_release_is_called_stands_in_quotes_or_not() -> None:
+    one = heard(('"24.04"', "'12'"), ("ID=ubuntu", 'ID="debian"'))
+    assert (one.distribution, one.version) == ("debian", "12")
+    assert heard(("ID=ubuntu", "ID=a=b")).distribution == "a=b"
+    assert [heard().dynamic, heard(("fixed", "dynamic")).dynamic] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("words", "what", "line"),
     [
+        (
+            "@  WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!  @\n",
+            *("it has another host key", "ssh-keygen -R 192.168.1.11"),
+        ),
+        (
+            "Received disconnect: Too many authentication failures\n",
+            *("it does not take your key for ubuntu", "ssh-copy-id ubuntu@192.168.1.11"),
+        ),
+        (
+            "you must change\nYour Password, it has\nEXPIRED\n",
+            *("its password has to be changed", "ssh ubuntu@192.168.1.11 "),
+        ),
         (
             "ubuntu@192.168.1.11: Permission denied (publickey,password).",
             "it does not take your key for ubuntu",
@@ -79,6 +109,7 @@ def test_a_board_that_lets_nobody_in(words: str, what: str, line: str) -> None:
     one = heard(status=255, words=words)
     [need] = needs(one)
     assert what in need.what
+    assert one.problem == one.problem.strip()
     assert any(line in each for each in need.lines)
     assert not ready([one])
 

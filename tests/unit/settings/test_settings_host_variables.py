@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pyinfra_swarm import settings
 from pyinfra_swarm.settings import load, source
+from pyinfra_swarm.settings.host_variables import HostVariable, host_variable, of_single_hosts
 from tests.unit.settings.conftest import BOARDS, Write, refused
 
 TWO = f"""{BOARDS}
@@ -76,6 +79,50 @@ def test_a_mistake_names_the_variable(
     assert said in text
     assert name in text
     assert "line " not in text
+
+
+def test_a_variable_without_a_host_or_a_key_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SWARM_HOSTS__", "SWARM_HOSTS__RK1", "SWARM_HOSTS__RK1__", "SWARM_HOSTS____X"):
+        assert host_variable(name, "drain", "the environment") is None
+        monkeypatch.setenv(name, "drain")
+    assert refused().count("is not a setting") == 4
+
+
+def variable(name: str, value: str = "drain") -> HostVariable:
+    found = host_variable(f"SWARM_HOSTS__{name}", value, "here")
+    assert found is not None
+    return found
+
+
+def test_a_host_that_is_not_declared_keeps_no_other_from_its_value() -> None:
+    data: dict[str, Any] = {
+        "cluster": {"name": "home"},
+        "hosts": [{}, "odd", {"name": "a"}, {"name": "b"}],
+    }
+    made = of_single_hosts(data, [variable("X__ROLE"), variable("B__ROLE", "worker")])
+    assert made.values == {
+        **data,
+        "hosts": [{}, {}, {"name": "a"}, {"name": "b", "role": "worker"}],
+    }
+    assert made.origins == {'hosts[3] "b".role': "SWARM_HOSTS__B__ROLE in here"}
+    [problem] = made.problems
+    assert problem.instead == "SWARM_HOSTS__A__ROLE, or with another host's name: A, B"
+    assert data["hosts"][3] == {"name": "b"}
+
+
+def test_without_such_variables_nothing_is_touched() -> None:
+    for data in ({"hosts": "odd"}, {}, {"hosts": [1]}):
+        assert of_single_hosts(data, []).values == data
+    [problem] = of_single_hosts({}, [variable("X__LABELS__DISK")]).problems
+    assert problem.instead == "unset it"
+    [problem] = of_single_hosts({"hosts": [{"name": "a"}]}, [variable("X__LABELS__DISK")]).problems
+    assert problem.instead.startswith("SWARM_HOSTS__A__LABELS__DISK, or")
+
+
+def test_a_value_that_no_table_can_be_is_replaced() -> None:
+    data = {"hosts": [{"name": "a", "labels": "odd"}]}
+    made = of_single_hosts(data, [variable("A__LABELS__DISK", ' ["x"]')])
+    assert made.values["hosts"] == [{"name": "a", "labels": {"disk": ["x"]}}]
 
 
 def test_the_source_names_the_variables_that_overrule_it(

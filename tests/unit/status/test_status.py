@@ -93,6 +93,7 @@ def test_a_silent_host_hides_no_other() -> None:
     assert found.nodes[3].silent == "Could not connect (timed out)"
     assert found.nodes[3].disk is None
     assert found.services
+    assert found.heard
     assert not found.complete
     assert code(found) == 1
 
@@ -175,6 +176,82 @@ def test_a_lost_quorum_is_told() -> None:
     assert "the quorum is lost" in render(found)
 
 
+def test_only_hosts_that_were_asked_are_told() -> None:
+    asked = {name: one for name, one in answers().items() if name != "rk4"}
+    found = summary(declared(), asked, at=NOW)
+    assert [node.name for node in found.nodes] == ["rk1", "rk2", "rk3"]
+
+
+def test_before_there_is_a_swarm_the_declared_role_is_told() -> None:
+    fresh = Seen(membership=Membership("absent"), resources=RESOURCES, ranges=WebRanges({}))
+    found = status(**{f"rk{n}": fresh for n in (1, 2, 3, 4)})
+    assert [node.role for node in found.nodes] == ["manager"] * 3 + ["worker"]
+    assert {(node.availability, node.engine, node.silent) for node in found.nodes} == {("", "", "")}
+
+
+def test_the_managers_say_what_a_node_is() -> None:
+    demoted = (*LISTED[:2], node(3, role="worker"), LISTED[3], node(9, role="worker", hostname="x"))
+    said = {
+        f"rk{n}": replace(answers()[f"rk{n}"], membership=replace(member(n), nodes=demoted))
+        for n in (1, 2)
+    }
+    found = status(**said).nodes
+    assert [one.role for one in found] == ["manager", "manager", "worker", "worker", "worker"]
+    assert [one.silent for one in found] == [""] * 5
+    assert [one.declared for one in found] == [True] * 4 + [False]
+
+
+@pytest.mark.parametrize("lacking", ["services", "replicas"])
+def test_services_that_nobody_names_are_not_taken_for_none(lacking: str) -> None:
+    more: dict[str, Any] = {lacking: None}
+    found = status(rk1=replace(answers()["rk1"], **more))
+    assert found.services is None
+    assert not found.complete
+    assert "Services: not known" in render(found)
+
+
+def test_one_service_of_two_is_told_and_they_stand_in_order() -> None:
+    two = replace(
+        answers()["rk1"],
+        services=(WEB, Listed("api", (), ())),
+        replicas=(WHOLE["web"], Replicas("api", 2, 1, 0)),
+    )
+    found = status(rk1=two)
+    assert found.services is not None
+    assert [one.name for one in found.services] == ["api", "web"]
+    assert [one.stuck for one in found.services] == [0, 0]
+    assert found.unwell
+
+
+def test_a_silent_node_that_is_down_is_unknown_and_not_unwell() -> None:
+    down = (*LISTED[:3], node(4, role="worker", state="down"))
+    said = {
+        f"rk{n}": replace(answers()[f"rk{n}"], membership=replace(member(n), nodes=down))
+        for n in (1, 2, 3)
+    }
+    found = status(**said, rk4=Seen(silent="gone"))
+    assert not found.unwell
+    assert code(found) == 1
+
+
+def test_managers_of_which_none_may_fail_are_no_lost_quorum() -> None:
+    two = tuple(node(n, role="manager" if n < 3 else "worker") for n in (1, 2, 3, 4))
+    said = {
+        f"rk{n}": replace(answers()[f"rk{n}"], membership=replace(member(n), nodes=two))
+        for n in (1, 2)
+    }
+    found = status(declared(managers=2, workers=2), **said)
+    assert found.quorum["margin"] == 0
+    assert not found.unwell
+    assert "none more may fail" in render(found)
+
+
+def test_a_host_without_file_systems_has_no_disk_to_tell() -> None:
+    bare = replace(answers()["rk1"], resources=replace(RESOURCES, disks=()))
+    assert status(rk1=bare).nodes[0].disk is None
+    assert newest([]) is None
+
+
 # Who reaches a port
 # ------------------
 
@@ -187,6 +264,10 @@ def test_a_lost_quorum_is_told() -> None:
         ({}, 8080, "tcp", ("nobody outside",)),
         ({"web": "open"}, 443, "tcp", ("everybody",)),
         ({"web": "closed"}, 443, "tcp", ("nobody outside",)),
+        (
+            {"web": "closed", "open": [{"port": 443, "sources": ["203.0.113.10", "2001:db8::1"]}]},
+            *(443, "tcp", ("203.0.113.10", "2001:db8::1")),
+        ),
         ({"web": "listed", "web_sources": ["10.1.0.0/16"]}, 80, "tcp", ("10.1.0.0/16",)),
         ({"open": [{"port": "8000-8010"}]}, 8010, "tcp", ("everybody",)),
         ({"open": [{"port": "8000-8010"}]}, 8011, "tcp", ("nobody outside",)),
@@ -196,13 +277,18 @@ def test_a_lost_quorum_is_told() -> None:
             *(80, "tcp", ("Cloudflare", "the hosts", "192.168.1.0/24")),
         ),
         ({"open": [{"port": 80, "sources": []}]}, 80, "tcp", ("everybody",)),
+        (
+            {"web": "closed", "open": [{"port": 9000, "sources": ["vpn"]}]},
+            *(9000, "tcp", ("the VPN",)),
+        ),
         ({"enabled": False}, 8080, "tcp", ("everybody (firewall.enabled = false)",)),
     ],
 )
 def test_who_reaches_a_port(
     firewall: dict[str, Any], port: int, protocol: str, who: tuple[str, ...]
 ) -> None:
-    assert who_reaches(declared(firewall=firewall), port, protocol) == who
+    access = {"vpn": "tailscale"} if "vpn" in str(firewall) else {}
+    assert who_reaches(declared(firewall=firewall, access=access), port, protocol) == who
 
 
 def test_whoever_comes_through_the_vpn_where_that_is_declared() -> None:
@@ -274,6 +360,11 @@ def test_what_is_not_known_of_backups_is_said() -> None:
 
 
 def test_programs_get_all_of_it() -> None:
+    backup = Backup(int(NOW), "rk1", "home.age")
+    known = summary(declared(), answers(), at=NOW, source="a.toml", backup=backup)
+    assert (known.source, known.backup, known.backup_unknown) == ("a.toml", backup, "")
+    unknown = summary(declared(), answers(), at=NOW, backup_unknown="why")
+    assert (unknown.source, unknown.backup_unknown) == ("", "why")
     told = json.loads(json.dumps(status().to_json()))
     assert (told["version"], told["unwell"], told["complete"]) == (1, False, True)
     assert told["services"][0]["ports"][1] == {
