@@ -194,6 +194,8 @@ SUITES = {
         _scenarios("doors", 300, 900, "drift_doors"),
         _scenarios("secrets-load", 1400, 2300, "secrets_load"),
         _scenarios("secrets-killed", 1100, 2200, "secrets_killed"),
+        _scenarios("recordings", 500, 1200, "recordings"),
+        _scenarios("ctrl-c", 1100, 2400, "ctrl_c"),
     ),
 }
 

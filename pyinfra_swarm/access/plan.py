@@ -266,9 +266,9 @@ def _keys(admin: Declared, account: Account) -> list[Finding]:
             )
         ]
 
-    def write(reason: str, **values: str) -> WriteKeys:
+    def write(reason: str, expected: str = "", found: str = "") -> WriteKeys:
         return WriteKeys(
-            what, reason, **values, user=admin.name, home=account.home, keys=admin.keys
+            what, reason, expected, found, user=admin.name, home=account.home, keys=admin.keys
         )
 
     missing, extra = declared - present, present - declared

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pyinfra_swarm.docker.paths import DAEMON_JSON, LOADED_JSON
 from pyinfra_swarm.engine.versions import major
-from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.run.findings import ENGINE, Change, Finding, Notice, Refusal
 
 if TYPE_CHECKING:
     from pyinfra_swarm.docker.installation import Engine
@@ -59,6 +59,8 @@ class StartDaemon(Change):
 @dataclass(frozen=True)
 class RestartDaemon(Change):
     """The running daemon is restarted, so that it reads its configuration."""
+
+    restarts: ClassVar[str] = ENGINE
 
 
 def daemon_json(settings: Settings, version: str, *, extras: bool = True) -> str:

@@ -44,6 +44,7 @@ from pyinfra_swarm.keys.restart_operations import after_restart, unlockable
 from pyinfra_swarm.nodes.facts import State
 from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.nodes.quorum import may_restart
+from pyinfra_swarm.run import clock, durations
 from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.converge import (
     Commands,
@@ -59,7 +60,7 @@ from pyinfra_swarm.run.converge import (
     script,
     this_host,
 )
-from pyinfra_swarm.run.findings import Finding, Notice, Refusal, changes, unhandled
+from pyinfra_swarm.run.findings import ENGINE, Finding, Notice, Refusal, changes, unhandled
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.pyinfra_internals import PyinfraCommand
 from pyinfra_swarm.run.writing import write_file
@@ -285,7 +286,7 @@ def _daemon(settings: Settings, *, followers: bool = False) -> Commands:
                 if refused := _refusals(settings):  # what was asked first is some seconds old
                     report("docker", refused)
                 progress("restarting Docker")
-                yield from _restart(settings)
+                yield from _restart(settings, interrupts=True)
             case _:
                 raise unhandled(step)
 
@@ -295,9 +296,12 @@ def write_daemon_json(content: str) -> PyinfraCommand:
     return script(program(__file__, "write_daemon_json.sh", path=DAEMON_JSON), stdin=content)
 
 
-def _restart(settings: Settings) -> Commands:
-    """The engine is started or restarted, and a node waited for until it is back in its swarm."""
-    before = observe(State)
+def _restart(settings: Settings, *, interrupts: bool = False) -> Commands:
+    """The engine is started or restarted, and a node waited for until it is back in its swarm.
+
+    interrupts: it runs now, so how long it is away is remembered, for the plan of the next time.
+    """
+    before, begun = observe(State), clock.now()
     if is_executing() and before.in_swarm:
         this_run(_Restarts).not_back = current_host().name
         yield from given_up(settings)
@@ -321,6 +325,8 @@ def _restart(settings: Settings) -> Commands:
         yield script(back_in_swarm(role), timeout=180)
         yield from taken_back(settings)
         this_run(_Restarts).not_back = ""
+    if interrupts:
+        durations.keep(ENGINE, clock.now() - begun)
 
 
 def _follows() -> bool:

@@ -98,7 +98,9 @@ def parser() -> argparse.ArgumentParser:
         help="end the check after so long (default: 300)",
     )
     made.add_argument("--quiet", action="store_true", help="print nothing if everything is in sync")
-    made.add_argument("--verbose", action="store_true", help="show pyinfra's own log as well")
+    made.add_argument(
+        "--verbose", action="store_true", help="show pyinfra's own log, and every piece"
+    )
     return made
 
 
@@ -362,5 +364,10 @@ def _print(options: argparse.Namespace, found: Report) -> None:
     elif found.exit_code or not options.quiet:
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         width = shutil.get_terminal_size((100, 24)).columns
-        print(terminal.render(found, width=max(width, 40), colour=colour), end="")
+        print(
+            terminal.render(
+                found, width=max(width, 40), colour=colour, pieces=bool(options.verbose)
+            ),
+            end="",
+        )
     sys.stdout.flush()

@@ -304,7 +304,10 @@ def to_json(history: History) -> dict[str, Any]:
     return {
         "version": VERSION,
         "cluster": history.cluster,
-        "differences": [asdict(difference) for difference in history.differences],
+        "differences": [
+            {key: value for key, value in asdict(one).items() if value or key != "within"}
+            for one in history.differences
+        ],
         "states": {name: list(state) for name, state in history.states.items()},
         "lost": {name: list(deploys) for name, deploys in history.lost.items()},
         "busy": {asked: list(one) for asked, one in history.busy.items()},

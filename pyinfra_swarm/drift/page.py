@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
@@ -15,6 +16,7 @@ from pyinfra_swarm.drift.history import DAYS, History, hour
 from pyinfra_swarm.drift.metrics import is_number
 from pyinfra_swarm.drift.report import HostReport, Report, State, stamp
 from pyinfra_swarm.drift.svg import CARD_HEIGHT, CARD_WIDTH, picture
+from pyinfra_swarm.run.telling import named
 
 _DAY = 86_400
 
@@ -48,6 +50,7 @@ def render(report: Report, history: History) -> str:
         tone=tone(report),
         picture=picture(report),
         card=(CARD_WIDTH, CARD_HEIGHT),
+        ports=published(report),
         strips=strips(history, report) if history.hours else [],
         hours=DAYS * 24,
         days=days(report.at),
@@ -78,6 +81,43 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2")
+
+
+@dataclass(frozen=True)
+class Port:
+    """A published port: its number and protocol, and in words by whom, for whom, and where."""
+
+    number: str
+    by: str
+    who: str
+    where: str
+
+
+def published(report: Report) -> list[Port]:
+    """The published ports that the check has seen (:func:`firewall.published.shown`)."""
+    listed = report.measures.get("published")
+    found = []
+    for one in listed if isinstance(listed, list) else ():
+        if not isinstance(one, Mapping):
+            continue
+        hosts, lacking = (_names(one.get(key)) for key in ("hosts", "lacking"))
+        everybody = [host.name for host in report.hosts]
+        where = f"everywhere but on {named(lacking, everybody)}" if lacking else ""
+        if not where:
+            where = "on every node" if one.get("mesh") else named(hosts, everybody)
+        found.append(
+            Port(
+                f"{one.get('port')}/{one.get('protocol')}",
+                str(one.get("service") or ("a service" if one.get("mesh") else "a container")),
+                str(one.get("who") or "not known"),
+                where,
+            )
+        )
+    return found
+
+
+def _names(value: Any) -> list[str]:
+    return list(map(str, value)) if isinstance(value, list) else []
 
 
 def tone(report: Report) -> str:

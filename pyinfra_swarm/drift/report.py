@@ -55,6 +55,7 @@ class Difference:
     changed on this host before it is gone).
     mended_by: the deploy that fixes a change, as ``deploys/ssh.py``; else empty, see ``remedy``.
     since: when it was first seen (ISO 8601, UTC); empty without a history.
+    within: where it is one piece of something declared, the sentence that says it for all of them.
 
     Its texts are plain, wherever they come from (:mod:`run.printable`), so they can be shown as
     they are. So are those of the types below.
@@ -70,6 +71,7 @@ class Difference:
     remedy: str = ""
     mended_by: str = ""
     since: str = ""
+    within: str = ""
 
     def __post_init__(self) -> None:
         _make_plain(self)
@@ -292,7 +294,7 @@ def _difference(record: Mapping[str, Any], deploys: set[str], checked_deploy: st
     mended_by = _fixed_by(part, deploys, checked_deploy) if record["kind"] == "change" else ""
     texts = {
         name: str(record.get(name, ""))
-        for name in ("host", "kind", "what", "reason", "expected", "found", "remedy")
+        for name in ("host", "kind", "what", "reason", "expected", "found", "remedy", "within")
     }
     return Difference(part=part, mended_by=mended_by, **texts)
 

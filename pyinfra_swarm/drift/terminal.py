@@ -9,34 +9,55 @@ from datetime import datetime, timedelta
 
 from pyinfra_swarm.drift.report import Difference, HostReport, Report, moment, stamp
 from pyinfra_swarm.drift.run import SITE
+from pyinfra_swarm.run.findings import KINDS
+from pyinfra_swarm.run.telling import MARKS, grouped, named, tally
 
 _COLOURS = {"in sync": 32, "drifted": 33, "unknown": 35, "change": 33, "notice": 36, "refusal": 31}
 _INDENT = 14
-_MARKS = {"change": "~", "notice": "!", "refusal": "✗"}
 
 
-def render(report: Report, *, width: int = 100, colour: bool = False) -> str:
-    """The report as lines of at most ``width`` columns (names that are longer are not cut)."""
+def render(report: Report, *, width: int = 100, colour: bool = False, pieces: bool = False) -> str:
+    """The report as lines of at most ``width`` columns (names that are longer are not cut).
+
+    pieces: every single difference, also where several are pieces of one thing.
+    """
 
     def paint(text: str, style: str) -> str:
         return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m" if colour else text
 
     lines = [*_wrap(headline(report), width), ""]
-    names = max((len(host.name) for host in report.hosts), default=0)
-    for host in report.hosts:
-        row = f"  {host.name:<{names}}  {host.role:<7}  "
+    everybody = [host.name for host in report.hosts]
+    alike = grouped(report.hosts, lambda host: (host.role, host.state, host.since, host.unknown))
+    rows = [(named([host.name for host in hosts], everybody), hosts[0]) for hosts in alike]
+    names = max((len(name) for name, _ in rows), default=0)
+    for name, host in rows:
+        row = f"  {name:<{names}}  {host.role:<7}  "
         lines.append(row + paint(host.state, host.state) + _age(report, host.since))
         lines += _wrap(host.unknown, width, first=4, rest=4)
-    for host in report.hosts:
-        if host.differences:
-            lines += ["", host.name]
-        for one in host.differences:
-            said = f"{one.part:<9} {one.what}: {one.reason}{values(one)}{_age(report, one.since)}"
-            head, *rest = _wrap(said, width, first=4, rest=_INDENT)
-            lines += [f"  {paint(_MARKS.get(one.kind, '?'), one.kind)} {head[4:]}", *rest]
-            lines += _wrap(how_to_fix(one), width, first=_INDENT, rest=_INDENT)
+    found = told(report, pieces=pieces)
+    lines += [""] if found else []
+    for same in found:
+        one, where = same[0], named([other.host for other in same], everybody)
+        said = f"{one.part:<9} {where}: {_sentence(one, pieces)}{_age(report, one.since)}"
+        head, *rest = _wrap(said, width, first=4, rest=_INDENT)
+        lines += [f"  {paint(MARKS.get(one.kind, '?'), one.kind)} {head[4:]}", *rest]
+        lines += _wrap(how_to_fix(one), width, first=_INDENT, rest=_INDENT)
     lines += ["", *_wrap(hint(report), width)] if report.stuck else []
     return "\n".join([*lines, "", *advice(report)]).rstrip() + "\n"
+
+
+def told(report: Report, *, pieces: bool = False) -> list[list[Difference]]:
+    """The differences, those that are the same on several hosts, or pieces of one, together."""
+    same = grouped(
+        report.differences,
+        lambda one: (one.kind, one.part, _sentence(one, pieces), how_to_fix(one), one.since),
+    )
+    order = {kind: number for number, kind in enumerate(KINDS)}
+    return sorted(same, key=lambda those: order.get(those[0].kind, len(order)))
+
+
+def _sentence(one: Difference, pieces: bool) -> str:
+    return one.within if one.within and not pieces else f"{one.what}: {one.reason}{values(one)}"
 
 
 def _wrap(text: str, width: int, *, first: int = 0, rest: int = 0) -> list[str]:
@@ -106,12 +127,11 @@ def verdict(report: Report) -> str:
         return f"{_hosts(many)} in sync"
     said = []
     if drifted:
-        count = len(report.differences)
-        differences = f"{count} difference" + "s" * (count != 1)
-        said.append(f"{differences} on {len(drifted)} of {_hosts(many)}")
+        counts = tally(those[0].kind for those in told(report))
+        said.append(f"{counts}, on {len(drifted)} of {_hosts(many)}")
     if unknown:
-        names = ", ".join(host.name for host in unknown)
-        said.append(f"could not check {names}")
+        everybody = [host.name for host in report.hosts]
+        said.append(f"could not check {named([host.name for host in unknown], everybody)}")
     return "; ".join(said)
 
 

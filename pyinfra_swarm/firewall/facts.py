@@ -11,6 +11,8 @@ from typing import Any
 from pyinfra_swarm.engine.api import ENGINE_STATE
 from pyinfra_swarm.firewall.docker_bridges import name_of, parse_list
 from pyinfra_swarm.firewall.host_files import valid
+from pyinfra_swarm.firewall.iptables_rule import Rule
+from pyinfra_swarm.firewall.iptables_rule import parse as parse_rule
 from pyinfra_swarm.firewall.iptables_save import Chain, parse_save
 from pyinfra_swarm.firewall.paths import (
     FILES,
@@ -256,7 +258,28 @@ def parse_state(found: Sections) -> Host:
         others=tuple(others),
         web=_ranges(found),
         unconfirmed="unconfirmed" in found,
+        mesh_ports=_published(tables, "DOCKER-INGRESS"),
+        container_ports=_published(tables, "DOCKER"),
     )
+
+
+def _published(tables: Firewall, chain: str) -> frozenset[tuple[int, str]]:
+    """The ports that a chain of Docker's hands on to containers, in either family."""
+    found: set[tuple[int, str]] = set()
+    for family in (tables.ipv4, tables.ipv6):
+        nat = family.tables.get(family.backend, {}).get("nat", {})
+        for text in nat[chain].rules if chain in nat else ():
+            rule = parse_rule(text)
+            port, protocol = rule.condition("--dport") or "", rule.condition("-p") or ""
+            known = port.isdigit() and protocol in ("tcp", "udp", "sctp")
+            if rule.target == "DNAT" and known and not _is_loopback(rule):
+                found.add((int(port), protocol))  # Docker writes a rule for each port of a range
+    return frozenset(found)
+
+
+def _is_loopback(rule: Rule) -> bool:
+    """Whether a rule is only for the host itself (``-p 127.0.0.1:8080:80``)."""
+    return (rule.condition("-d") or "").startswith(("127.", "::1"))
 
 
 def _filter_table(family: Family, *, spoken: bool) -> FilterTables:

@@ -26,6 +26,7 @@ from pyinfra_swarm.firewall.paths import (
 )
 from pyinfra_swarm.firewall.plan import left_over, plan, plan_ranges, plan_removal
 from pyinfra_swarm.firewall.policy import FAMILIES
+from pyinfra_swarm.firewall.published import in_the_mesh, of_containers, plan_published, shown
 from pyinfra_swarm.firewall.rules import MANAGEMENT_PORT
 from pyinfra_swarm.firewall.state import Host
 from pyinfra_swarm.firewall.unencrypted_overlays import (
@@ -92,7 +93,7 @@ def applied(settings: Settings) -> Commands:
     host = observe(State)
     records.measure("firewall", "exposure", measures.exposure(settings))
     if not settings.firewall.enabled:
-        report("firewall", left_over(host))
+        report("firewall", [*left_over(host), *_published(settings, host)])
         return
     declared, findings = _differences(settings, host)
     if not report("firewall", findings):
@@ -110,7 +111,27 @@ def _differences(settings: Settings, host: Host) -> tuple[Wanted, list[Finding]]
     used = _in_use(settings)
     declared = wanted(settings, current_host().name, host, memberships(), used)
     planned = plan(declared, host, planning=not is_executing())
-    return declared, [*planned, *notices(used or {}, settings)]
+    planned += notices(used or {}, settings)
+    return declared, planned if refusals(planned) else [*planned, *_published(settings, host)]
+
+
+def _published(settings: Settings, host: Host) -> list[Finding]:
+    """What is published and not reachable: by containers here, and once for all by services."""
+    me = current_host().name
+    here = of_containers(me, host)
+    if me == acting_manager(settings, memberships()):
+        hosts = observe_all(State)
+        some = any(one.mesh_ports for one in hosts.values() if one)
+        # Only for their names, and one command: the ports are known from every node's rules.
+        services = observe(swarm_facts.Services) if some else ()
+        mesh = in_the_mesh(hosts, memberships(), services)
+        everywhere = [
+            one for name, said in hosts.items() if said for one in of_containers(name, said)
+        ]
+        told = shown(settings, [*mesh, *everywhere])
+        records.measure("firewall", "published", told)
+        here = [*mesh, *here]
+    return plan_published(settings, here)
 
 
 @converges("swarm")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 from pyinfra_swarm.firewall.docker_bridges import plan_interfaces
 from pyinfra_swarm.firewall.iptables_rule import parse
 from pyinfra_swarm.firewall.mesh_vpns import NAMES, REACH, advice, mesh_vpn, trusted
-from pyinfra_swarm.firewall.paths import FILES, LISTS, WANTS
+from pyinfra_swarm.firewall.openings import Differences
+from pyinfra_swarm.firewall.paths import FILES, LISTS, RULES, WANTS
 from pyinfra_swarm.firewall.placement import FilterTable, above, positions
 from pyinfra_swarm.firewall.policy import FAMILIES, VPN, Family, Vpn, covers, of_family
 from pyinfra_swarm.firewall.rules import (
@@ -24,7 +26,7 @@ from pyinfra_swarm.firewall.state import Host
 from pyinfra_swarm.firewall.wanted import Wanted
 from pyinfra_swarm.firewall.web_ranges import WebRanges
 from pyinfra_swarm.rollback.plan import rolled_back_first
-from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal, Whole
 from pyinfra_swarm.run.wording import duration
 
 TITLES: dict[Family, str] = {"ipv4": "IPv4", "ipv6": "IPv6"}
@@ -56,13 +58,14 @@ def plan(wanted: Wanted, host: Host, *, planning: bool = False) -> list[Finding]
     planning: what comes before the firewall is only planned as well; Docker brings iptables.
     """
     findings: list[Finding] = [*_refusals(wanted, host, planning=planning)]
+    ports = _ports(wanted, host)
     for family in FAMILIES:
         tables = host.tables[family]
         if tables.spoken and (tables.installed or not findings):
-            findings += _family(family, wanted, host)
+            findings += _family(family, wanted, host, ports)
     if host.unconfirmed:
         findings.append(rolled_back_first("firewall"))
-    findings += _files(wanted, host)
+    findings += _rules_files_with(findings, _files(wanted, host))
     if any(tables.managed for tables in host.tables.values()):
         findings += plan_interfaces(host.interfaces, host.bridges)
     findings += [one for one in other_firewalls(host.others) if not isinstance(one, Refusal)]
@@ -185,7 +188,42 @@ def _shut_out(wanted: Wanted, host: Host) -> list[Finding]:
     return []
 
 
-def _family(family: Family, wanted: Wanted, host: Host) -> list[Finding]:
+def _chains(family: Family, wanted: Wanted, host: Host) -> Iterable[tuple[str, Sequence[str]]]:
+    """Each chain's name, and its rules as they are to be."""
+    for name, rules in {**wanted.chains[family], **interface_rules(host.interfaces)}.items():
+        if name == WEB and wanted.refreshed:
+            rules = web_rules(of_family(family, host.web.ranges.get(family, ())))
+        yield name, rules
+
+
+def _ports(wanted: Wanted, host: Host) -> Differences:
+    """The ports that are to be opened or closed, seen over both families: each is told once."""
+    ports = Differences()
+    for family in FAMILIES:
+        tables = host.tables[family]
+        for name, rules in _chains(family, wanted, host) if tables.managed else ():
+            if found := tables.chains.get(name):
+                ports.add(name, rules, found)
+    return ports
+
+
+def _rules_files_with(rules: Sequence[Finding], files: list[Finding]) -> list[Finding]:
+    """The files of rules are told with a port, where ports are all that differs in the rules."""
+    wholes = [finding.within for finding in rules if isinstance(finding, Change)]
+    if not wholes or wholes[0] is None or None in wholes:
+        return files
+    return [
+        replace(finding, within=wholes[0])
+        if finding.what in RULES.values() and finding.reason == _OTHER_CONTENT
+        else finding
+        for finding in files
+    ]
+
+
+_OTHER_CONTENT = "is not as declared"
+
+
+def _family(family: Family, wanted: Wanted, host: Host, ports: Differences) -> list[Finding]:
     title = TITLES[family]
     tables = host.tables[family]
     if not tables.managed:
@@ -197,10 +235,8 @@ def _family(family: Family, wanted: Wanted, host: Host) -> list[Finding]:
             )
         ]
     findings: list[Finding] = []
-    for name, rules in {**wanted.chains[family], **interface_rules(host.interfaces)}.items():
-        if name == WEB and wanted.refreshed:
-            rules = web_rules(of_family(family, host.web.ranges.get(family, ())))
-        findings += _chain(f"{name} ({title})", rules, tables.chains.get(name))
+    for name, rules in _chains(family, wanted, host):
+        findings += _chain(name, title, rules, tables.chains.get(name), ports)
     for chain, target in JUMPS.items():
         findings += _jump(title, tables.chains, chain, target, wanted.vpn)
     if not positions(tables.chains, "FORWARD", "DOCKER-USER"):
@@ -235,19 +271,40 @@ def _family(family: Family, wanted: Wanted, host: Host) -> list[Finding]:
     return findings
 
 
-def _chain(what: str, wanted: Sequence[str], found: Sequence[str] | None) -> list[Finding]:
-    """At most one difference for a chain: what is missing, what is not declared, or the order."""
+def _chain(
+    name: str, title: str, wanted: Sequence[str], found: Sequence[str] | None, ports: Differences
+) -> list[Finding]:
+    """What differs in a chain: what is missing, what is not declared, or the order.
+
+    One difference for each port that is to be opened or closed, and one for all else.
+    """
+    what = f"{name} ({title})"
     if found is None:
         return [Change(what, "the chain is gone")]
     expected, actual = [parse(text) for text in wanted], [parse(text) for text in found]
     if expected == actual:
         return []
-    missing = [text for text, rule in zip(wanted, expected, strict=True) if rule not in actual]
-    foreign = [text for text, rule in zip(found, actual, strict=True) if rule not in expected]
     if not found:
         return [Change(what, "its rules are gone", found="0", expected=f"{len(wanted)} rules")]
-    if not missing and not foreign:
+    differing: dict[Whole | None, tuple[list[str], list[str]]] = {}
+    for text, rule in zip(wanted, expected, strict=True):
+        if rule not in actual:
+            whole = ports.whole(name, rule, missing=True)
+            differing.setdefault(whole, ([], []))[0].append(text)
+    for text, rule in zip(found, actual, strict=True):
+        if rule not in expected:
+            whole = ports.whole(name, rule, missing=False)
+            differing.setdefault(whole, ([], []))[1].append(text)
+    if not differing:
         return [Change(what, "its rules are in another order, or there twice")]
+    several = len(differing) > 1
+    return [
+        _differing(f"{what}, {whole.what}" if whole and several else what, *rules, within=whole)
+        for whole, rules in differing.items()
+    ]
+
+
+def _differing(what: str, missing: list[str], foreign: list[str], within: Whole | None) -> Change:
     words = []
     if missing:
         words.append(f"lacks {_rules(missing)}")
@@ -255,14 +312,13 @@ def _chain(what: str, wanted: Sequence[str], found: Sequence[str] | None) -> lis
         words.append(
             f"has {_rules(foreign)} that {'is' if len(foreign) == 1 else 'are'} not declared"
         )
-    return [
-        Change(
-            what,
-            " and ".join(words),
-            expected=missing[0] if missing else "",
-            found=foreign[0] if foreign else "",
-        )
-    ]
+    return Change(
+        what,
+        " and ".join(words),
+        expected=missing[0] if missing else "",
+        found=foreign[0] if foreign else "",
+        within=within,
+    )
 
 
 def _rules(texts: Sequence[str]) -> str:
@@ -322,7 +378,7 @@ def _files(wanted: Wanted, host: Host) -> list[Finding]:
         if path not in host.sums:
             findings.append(Change(path, "is gone; without it the firewall does not last"))
         elif host.sums[path] != sha256(content.encode()).hexdigest():
-            findings.append(Change(path, "is not as declared"))
+            findings.append(Change(path, _OTHER_CONTENT))
     for path in FILES:
         if path in host.sums and path not in wanted.files:
             findings.append(Change(path, "is no longer needed"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +52,8 @@ class Host(Observation):
     others: other firewalls that are active: ``ufw``, ``firewalld``, ``netfilter-persistent``,
         ``nftables``.
     unconfirmed: a change waits for its confirmation or its rollback.
+    mesh_ports: the ports, with their protocols, that Docker's rules hand on to services, from every
+        node; container_ports: those handed on to containers on this host.
     """
 
     tables: Mapping[Family, Tables]
@@ -69,6 +71,8 @@ class Host(Observation):
     others: tuple[str, ...] = ()
     web: WebRanges = field(default_factory=lambda: WebRanges({}))
     unconfirmed: bool = False
+    mesh_ports: frozenset[tuple[int, str]] = frozenset()
+    container_ports: frozenset[tuple[int, str]] = frozenset()
 
     def rules(self, chain: str) -> list[Rule]:
         """The rules of a chain in IPv4, in order."""
@@ -90,6 +94,8 @@ class Host(Observation):
             "VPNs that start at boot": list(self.vpns_at_boot),
             "other firewalls": list(self.others),
             "waits for a confirmation": self.unconfirmed,
+            "published by services": _ports(self.mesh_ports),
+            "published by containers": _ports(self.container_ports),
         }
 
     @staticmethod
@@ -101,3 +107,7 @@ class Host(Observation):
         if not tables.managed:
             return "none of the managed rules"
         return {name: list(tables.chains[name]) for name in MANAGED if name in tables.chains}
+
+
+def _ports(ports: Iterable[tuple[int, str]]) -> list[str]:
+    return [f"{number}/{protocol}" for number, protocol in sorted(ports)]

@@ -7,7 +7,7 @@ engine is restarted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pyinfra_swarm.keys.unlock_key import KeyFile
 from pyinfra_swarm.networks.plan import ingress_of
@@ -16,7 +16,7 @@ from pyinfra_swarm.nodes.membership import (
     view,
 )
 from pyinfra_swarm.nodes.quorum import BRING_BACK, Quorum
-from pyinfra_swarm.run.findings import Change, Finding, Refusal
+from pyinfra_swarm.run.findings import ENGINE, Change, Finding, Refusal
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class RestartUntilAttached(Change):
     """The engine is restarted and unlocked until its networks work. path: the file with the key."""
+
+    restarts: ClassVar[str] = ENGINE
 
     path: str
 

@@ -25,7 +25,7 @@ from pyinfra_swarm.rollback.plan import (
     undo,
     undo_all,
 )
-from pyinfra_swarm.run import clock, reporting
+from pyinfra_swarm.run import clock, interruption, reporting
 from pyinfra_swarm.run.connection import UNREACHABLE, why
 from pyinfra_swarm.run.converge import Commands, call, current_host, progress, script
 from pyinfra_swarm.run.pyinfra_internals import another_login, operation_arguments
@@ -116,12 +116,14 @@ def _change(
     verify: Verify | None,
     arguments: dict[str, Any],
 ) -> bool:
+    interruption.guarded(host.name, change.subject)
     applied, output = _run(host, arm_and_apply(change), arguments, timeout=120)
     deadline = clock.now() + change.seconds
     problem = _works(state, host, verify, arguments) if applied else f"it failed: {output}"
     if problem is None:
         kept, output = _run(host, confirm(change.subject), arguments)
         if kept:
+            interruption.no_longer_guarded(host.name)
             return True
         problem = (
             f"no new login worked within {change.seconds} seconds"
@@ -135,6 +137,7 @@ def _change(
     if not undone:
         time.sleep(max(0, deadline + 2 - clock.now()))
     ending = _ending(state, host, change, arguments, deadline + _MARGIN)
+    interruption.no_longer_guarded(host.name)
     reporting.failed(host, f"{change.subject}: {problem}. {ending}")
     return False
 

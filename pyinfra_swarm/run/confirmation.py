@@ -9,16 +9,21 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import click
-import gevent
-from gevent import GreenletExit
 from gevent.event import AsyncResult
-from gevent.select import select
 
-from pyinfra_swarm.run import interruption, own_words
-from pyinfra_swarm.run.converge import forget_everywhere, given, is_executing, report, this_run
+from pyinfra_swarm.run import own_words
+from pyinfra_swarm.run.asking import can_ask, typed
+from pyinfra_swarm.run.converge import (
+    current_host,
+    forget_everywhere,
+    given,
+    is_executing,
+    report,
+    this_run,
+)
 from pyinfra_swarm.run.findings import Finding, Refusal, refusals
+from pyinfra_swarm.run.interruption import stop_if_interrupted
 from pyinfra_swarm.run.printable import plain
-from pyinfra_swarm.run.pyinfra_internals import still_spinner
 
 T = TypeVar("T")
 
@@ -83,8 +88,7 @@ def confirmed(propose: Callable[[], Proposal[T]]) -> T:
     if not shown.word or not is_executing():
         return shown.plan
     answer = _answer(shown.word, shown.consequence)
-    if interruption.interrupted():
-        raise GreenletExit  # pyinfra waits for its hosts' greenlets before it disconnects
+    stop_if_interrupted(current_host().name)
     if answer.text != shown.word:
         report(PART, [refusal(shown.word, shown.consequence, answer.text, own_words.shown())])
     # What was planned after the answer is compared with what was asked; all else is planned again.
@@ -177,20 +181,9 @@ def _answer(word: str, consequence: str) -> _Answer:
 
 
 def _asked(word: str, consequence: str) -> str | None:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_ask():
         return None
-    with still_spinner() as pause:
-        gevent.sleep(2 * pause)
-        try:
-            click.secho(f"\n    {plain(consequence.rstrip('.'))}.", fg="red", err=True)
-            question = (
-                f"    To go on, type {plain(word)} and press enter; anything else changes nothing: "
-            )
-            click.echo(question, nl=False, err=True)
-            # Everything else goes on: the connections are kept alive, and the lock held.
-            while not select([sys.stdin], [], [], 0.2)[0]:
-                if interruption.interrupted():
-                    return None
-            return sys.stdin.readline().strip()
-        finally:
-            click.echo(err=True)
+    click.secho(f"\n    {plain(consequence.rstrip('.'))}.", fg="red", err=True)
+    question = f"To go on, type {plain(word)} and press enter; anything else changes nothing:"
+    line = typed(f"    {question}")
+    return None if line is None else line.strip()

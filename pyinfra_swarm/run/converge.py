@@ -24,7 +24,7 @@ import gevent
 from pyinfra import logger
 from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 
-from pyinfra_swarm.run import lock, no_answer, pyinfra_internals, records, reporting
+from pyinfra_swarm.run import interruption, lock, no_answer, pyinfra_internals, records, reporting
 from pyinfra_swarm.run.connection import UNREACHABLE, why
 from pyinfra_swarm.run.context import (
     current_host,
@@ -145,8 +145,10 @@ def still_ours(*, waiting: bool = False) -> None:
     """Before something is changed: this run still has the cluster's lock.
 
     Commands of a body and functions that are a command are asked for already; it is for the steps
-    within a function. waiting: only something is awaited. Raises :class:`Overtaken`.
+    within a function. waiting: only something is awaited. Raises :class:`Overtaken`. It does not
+    return where the run is interrupted.
     """
+    interruption.stop_if_interrupted(current_host().name)
     if is_executing() and (taken := _taken(waiting=waiting)):
         raise Overtaken(taken)
 
@@ -190,9 +192,13 @@ def _call(state: State, host: Host, work: Callable[..., bool], arguments: tuple[
             return False
 
     worker = gevent.spawn(run)
-    while not worker.ready():
-        with suppress(TimeoutError):
-            worker.join()
+    try:
+        while not worker.ready():
+            with suppress(TimeoutError):
+                worker.join()
+    except BaseException:  # the run is ended, and what works for it with it
+        worker.kill(block=False)
+        raise
     return bool(worker.get())
 
 
@@ -304,10 +310,14 @@ def _operation(
                             if taken := _taken():
                                 commands.throw(Overtaken(taken))  # the body has its last words
                                 raise Overtaken(taken)
+                            interruption.stop_if_interrupted(host.name)
+                            reporting.begun(host)
                             forget_observations()  # a command that fails may have changed much
                         reporting.looked(host, part)  # pyinfra goes no further while it plans
-                        yield command
+                        with interruption.under_way(host.name):
+                            yield command
                         forget_observations()
+                        interruption.stop_if_interrupted(host.name)
                 except Overtaken as overtaken:
                     problem, ends = str(overtaken), True
                 except pyinfra_internals.NoConnectionFound as error:
@@ -324,6 +334,7 @@ def _operation(
                     reporting.not_looked_at(host, part, problem, said=True)
                 if not problem:
                     reporting.looked(host, part)
+                    reporting.carried_out(host)
                     return
                 if is_executing():
                     yield fail(problem, logged=logged)

@@ -5,27 +5,30 @@ from __future__ import annotations
 import atexit
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import click
 
-from pyinfra_swarm.run import own_words, pyinfra_internals, records
+from pyinfra_swarm.run import own_words, pyinfra_internals, records, screen
 from pyinfra_swarm.run.context import state, this_run
-from pyinfra_swarm.run.interruption import interrupted
-from pyinfra_swarm.run.reporting import Reported
+from pyinfra_swarm.run.interruption import interrupted, left_guarded, too_late
+from pyinfra_swarm.run.plan_shown import done
+from pyinfra_swarm.run.reported import Reported
 from pyinfra_swarm.run.sudo_password import without_a_password
-from pyinfra_swarm.run.wording import counted
+from pyinfra_swarm.run.telling import Told, grouped, lines, named, tally
+from pyinfra_swarm.run.wording import clock, counted
 
 
 @dataclass
 class _Ending:
     stopped_by_error: bool = False
+    written: bool = False
 
 
 def write_last_lines() -> None:
     """Have the last lines written when the process ends."""
     pyinfra_internals.at_the_end(_notice_how_it_ends)
-    atexit.register(_write)
+    atexit.register(last_lines)
 
 
 def _notice_how_it_ends() -> None:
@@ -37,17 +40,24 @@ def _notice_how_it_ends() -> None:
     this_run(_Ending).stopped_by_error = begun and left and not regular
 
 
-def _write() -> None:
+def last_lines() -> None:
+    """Write the last lines of the run, whatever it has come to; once."""
     run = state() if pyinfra_internals.has_run_state() else None
-    if run is None or not pyinfra_internals.is_begun(run):
+    if run is None or not pyinfra_internals.is_begun(run) or this_run(_Ending).written:
         return
     failed = pyinfra_internals.failed_hosts(run)
     stopped_by_error = this_run(_Ending).stopped_by_error
-    if not (pyinfra_internals.has_operations(run) or failed or stopped_by_error):
+    begun = pyinfra_internals.has_operations(run) or failed or stopped_by_error
+    if not (begun or interrupted()):
         return  # an ad-hoc fact, debug-inventory, or nothing at all
+    this_run(_Ending).written = True
+    too_late()
+    screen.finish()
     hosts = [host for host in run.inventory if pyinfra_internals.is_in_limit(run, host)]
     unfinished = [
-        host for host in hosts if host in failed or not pyinfra_internals.was_reached(run, host)
+        host
+        for host in hosts
+        if host in failed or not (interrupted() or pyinfra_internals.was_reached(run, host))
     ]
     applied = pyinfra_internals.was_carried_out(run)
     reported = this_run(Reported)
@@ -66,20 +76,33 @@ def _write() -> None:
         )
     # pyinfra ends a run early, too, when no host is left that it could go on with.
     is_over, left = pyinfra_internals.is_over(run), pyinfra_internals.is_left(run)
-    ended = is_over or not applied or not left
-    for line in closing_lines(
+    broken_off = interrupted() or not (is_over or not applied or not left)
+    if screen.is_quiet() and reported.told and not (applied or broken_off):
+        screen.show_plan()  # where planning came to no end, what was found until then
+    if reported.plan_shown and not applied:  # right above, with the reason
+        refused = {one.host for one in reported.told if one.finding.kind == "refusal"}
+        reasons |= {name: _REFUSED for name in reasons if name in refused}
+    end = End(
         hosts=[host.name for host in hosts],
+        told=reported.told,
+        carried_out=reported.carried_out,
+        other=screen.without_a_reason(done=applied, ours=False),
         unfinished=reasons,
         looked_at=[name for name in reported.stopped if name not in missing],
         missing=missing,
-        changed=reported.changes,
+        touched=sorted(reported.touched),
+        guarded=left_guarded(),
         applied=applied,
-        notices=reported.notices,
         stopped_by_error=stopped_by_error and not interrupted(),
-        interrupted=interrupted() or not ended,
+        interrupted=broken_off,
+        seconds=screen.seconds(),
         command=own_words.command(),
-    ):
+    )
+    for line in closing_lines(end):
         click.echo(line, err=True)
+
+
+_REFUSED = "refused, as is marked ✗ above"
 
 
 def _reason(name: str, reported: Reported) -> str:
@@ -88,62 +111,114 @@ def _reason(name: str, reported: Reported) -> str:
     return said if not more or more in said else f"{said.rstrip('.')}. {more}"
 
 
-def closing_lines(
-    *,
-    hosts: Sequence[str],
-    unfinished: Mapping[str, str],
-    changed: Mapping[str, int],
-    notices: int,
-    applied: bool,
-    interrupted: bool,
-    command: str,
-    looked_at: Collection[str] = (),
-    missing: Mapping[str, Sequence[str]] | None = None,
-    stopped_by_error: bool = False,
-) -> list[str]:
-    """The last lines of a run: which hosts are done, which are not and why, what to type next.
+@dataclass(frozen=True)
+class End:
+    """What a run has come to.
 
+    hosts: all that it was to work on; unfinished: why a host is not done, by its name.
+    told: what was found; carried_out: the changes that were made; touched: where any was begun.
     looked_at: unfinished hosts of which the plan has judged everything all the same; missing: by
     the host's name, what it could not judge of others.
+    other: operations of others that would do something, or have done it, by name, with the hosts.
+    guarded: hosts that undo a change by themselves, and its subject.
+    applied: changes were made, or begun, else it was only planned.
+    command: how it was started; seconds: how long it took.
     """
-    done = [name for name in hosts if name not in unfinished]
-    lines = [""]
-    everyone = f"All {len(hosts)} hosts are" if len(hosts) != 1 else f"{hosts[0]} is"
-    total = sum(changed.values())
-    differences, items = counted(total, "difference"), counted(notices, "item")
-    state_of_hosts = "some hosts may be only partly changed" if applied else "nothing was changed"
-    if stopped_by_error:
-        lines.append(f"The run stopped at the error above; {state_of_hosts}.")
-    elif interrupted:
-        lines.append(f"The run was interrupted; {state_of_hosts}.")
-    elif unfinished:
-        state = "are done" if applied else "could be looked at"
-        if not applied:
-            done = [name for name in hosts if name in done or name in looked_at]
-        names = f": {', '.join(done)}." if done else "."
-        lines.append(f"{len(done)} of {len(hosts)} hosts {state}{names}")
-        if done and not applied:
-            lines.append(f"  {differences} found on them; nothing was changed.")
-        for name, reason in unfinished.items():
-            lines.append(f"  not done: {name}: {reason}")
-            if left := (missing or {}).get(name):
-                lines.append(f"    not looked at: {'; '.join(left)}")
-    elif not total:
-        but = f", except for the {items} marked ! above" if notices else ""
-        lines.append(f"{everyone} as declared{but}. Nothing was changed.")
-    elif applied:
-        left = f" {items} marked ! above {'is' if notices == 1 else 'are'} left to you."
-        rest = left if notices else ""
-        lines.append(f"{everyone} done: {differences} fixed.{rest}")
+
+    hosts: Sequence[str]
+    command: str
+    told: Sequence[Told] = ()
+    carried_out: Sequence[Told] = ()
+    other: Sequence[tuple[str, Sequence[str]]] = ()
+    unfinished: Mapping[str, str] = field(default_factory=dict)
+    looked_at: Collection[str] = ()
+    missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    touched: Sequence[str] = ()
+    guarded: Mapping[str, str] = field(default_factory=dict)
+    applied: bool = True
+    interrupted: bool = False
+    stopped_by_error: bool = False
+    seconds: float = 0
+
+
+def closing_lines(end: End) -> list[str]:
+    """The last lines of a run: what was done by host, what is not and why, what to type next."""
+    text = [""]
+    if end.stopped_by_error:
+        text.append(f"The run stopped at the error above; {_state_of_hosts(end)}.")
+    elif end.interrupted:
+        text.append(f"The run was interrupted; {_state_of_hosts(end)}.")
     else:
-        lines.append(
-            f"{differences}, on {len(changed)} of {len(hosts)} hosts; nothing was changed yet."
+        text.append(_verdict(end))
+    text += [f"  {line}" for line in done(end.carried_out, end.hosts)]
+    if end.applied:
+        text += [f"  {named(hosts, end.hosts)}: {name}" for name, hosts in end.other]
+    for same in grouped(end.unfinished.items(), lambda one: (one[1], _missing(end, one[0]))):
+        names = named([name for name, _ in same], end.hosts)
+        text.append(f"  not done: {names}: {same[0][1]}")
+        if missing := _missing(end, same[0][0]):
+            text.append(f"    not looked at: {missing}")
+    for name, subject in end.guarded.items():
+        text.append(
+            f"  {name} undoes its change of {subject} by itself, as nobody has confirmed it"
         )
-    if stopped_by_error:
-        lines += ["When that is fixed, type:", f"  {command}"]
-    elif interrupted or unfinished:
-        lines += [
+    if end.stopped_by_error:
+        text += ["When that is fixed, type:", f"  {end.command}"]
+    elif end.interrupted or end.unfinished:
+        text += [
             "A run can be repeated at any time; it leaves what is done as it is. To go on, type:",
-            f"  {command}",
+            f"  {end.command}",
         ]
-    return lines
+    return text
+
+
+def _missing(end: End, name: str) -> str:
+    return "; ".join(end.missing.get(name, ()))
+
+
+def _state_of_hosts(end: End) -> str:
+    if not end.applied or not end.touched:
+        return "nothing was changed"
+    return f"{named(end.touched, end.hosts)} may be only partly changed"
+
+
+def _verdict(end: End) -> str:
+    done = [name for name in end.hosts if name not in end.unfinished]
+    if not end.applied:
+        done = [name for name in end.hosts if name in done or name in end.looked_at]
+    found = lines(end.told)
+    kinds = [line.kind for line in found]
+    everyone = f"All {len(end.hosts)} hosts are" if len(end.hosts) != 1 else f"{end.hosts[0]} is"
+    if end.unfinished:
+        state = "are done" if end.applied else "could be looked at"
+        names = f": {_all_named(done, end.hosts)}." if done else "."
+        counts = _counted(end, kinds)
+        return f"{len(done)} of {len(end.hosts)} hosts {state}{names}" + (
+            f" {counts}." if counts else ""
+        )
+    if "change" not in kinds and not end.other:
+        notices = counted(kinds.count("notice"), "item") if "notice" in kinds else ""
+        but = f", except for the {notices} marked ! above" if notices else ""
+        return f"{everyone} as declared{but}. Nothing was changed."
+    if end.applied:
+        counts = _counted(end, kinds)
+        return f"{everyone} done after {clock(end.seconds)}" + (f": {counts}." if counts else ".")
+    concerned = {one.host for one in end.told if one.finding.kind == "change"}
+    concerned.update(host for _, hosts in end.other for host in hosts)
+    hosts = f"{len(concerned)} of {counted(len(end.hosts), 'host')}"
+    return f"{_counted(end, kinds)}, on {hosts}; nothing was changed yet."
+
+
+def _all_named(names: Sequence[str], everybody: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 6 else named(names, everybody)
+
+
+def _counted(end: End, kinds: Sequence[str]) -> str:
+    """What is told, counted as everywhere; what was changed, as it was carried out."""
+    other = ["change"] * len(end.other)
+    if not end.applied:
+        text = tally([*kinds, *other])
+        return f"{text}; nothing was changed" if end.unfinished and text else text
+    rest = [kind for kind in kinds if kind != "change"]
+    made = [line.kind for line in lines(end.carried_out)]
+    return tally([*made, *other, *rest], done=True)

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
 from pyinfra_swarm.run.printable import plain
+
+ENGINE = "Docker"
+"""The engine, as a person calls it where it restarts."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Something declared of which several findings are the pieces: ``8080/tcp from anywhere``.
+
+    reason: what is the case with it, as a finding has it.
+    """
+
+    what: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "what", plain(self.what))
+        object.__setattr__(self, "reason", plain(self.reason))
+
+    def sentence(self) -> str:
+        """It in one line, for a person."""
+        return f"{self.what}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -16,6 +38,8 @@ class Finding:
     reason: why it matters or what is the case, a sentence a person understands.
     expected, found: the two values, as text; empty where a value would say nothing.
     remedy: what a person can do; empty where the operation fixes it.
+    within: where this is one piece of something declared (a rule of an opened port), what says it
+    for all pieces, on all hosts; the pieces themselves are shown with ``-v``.
 
     Each is one line that can be printed (:func:`~run.printable.plain`), whatever a host has said:
     findings go to terminals, pages, mails and files. A command in them stands between backticks,
@@ -29,6 +53,7 @@ class Finding:
     expected: str = ""
     found: str = ""
     remedy: str = ""
+    within: Whole | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for part in _TOLD:
@@ -36,7 +61,14 @@ class Finding:
 
     def record(self) -> dict[str, str]:
         """The finding as a flat mapping, for JSON: what a person reads, no more."""
-        return {"kind": self.kind} | {part.name: getattr(self, part.name) for part in _TOLD}
+        whole = {"within": self.within.sentence()} if self.within else {}
+        told = {part.name: getattr(self, part.name) for part in _TOLD}
+        return {"kind": self.kind} | told | whole
+
+    @property
+    def told(self) -> str:
+        """The one sentence that a person reads of it, unless all pieces are asked for."""
+        return self.within.sentence() if self.within else self.sentence()
 
     def sentence(self) -> str:
         """The finding in one line, for a person."""
@@ -52,14 +84,18 @@ class Finding:
         return text
 
 
-_TOLD = fields(Finding)
+_TOLD = [part for part in fields(Finding) if part.name != "within"]
 
 
 @dataclass(frozen=True)
 class Change(Finding):
-    """A difference that the operation fixes."""
+    """A difference that the operation fixes.
+
+    restarts: what has to be restarted for it, and stops containers: :data:`ENGINE`, or "".
+    """
 
     kind: ClassVar[str] = "change"
+    restarts: ClassVar[str] = ""
 
 
 @dataclass(frozen=True)

@@ -152,9 +152,17 @@ def when_planned(told: Callable[[State], None]) -> bool:
     return True
 
 
-def go_on_without_failed_hosts(state: State) -> None:
-    """Have pyinfra not ask whether to go on without the hosts that have failed: it does."""
-    state.should_raise_failed_hosts = lambda _: False
+def go_on_without_failed_hosts(state: State, asked: Callable[[], bool] = lambda: True) -> None:
+    """Have pyinfra ask this function whether to go on without the hosts that have failed.
+
+    Without one, it goes on. Where nobody is asked (``-y``), pyinfra does so itself.
+    """
+    state.should_raise_failed_hosts = lambda _: not asked()
+
+
+def asks_about_failed_hosts(state: State) -> bool:
+    """Whether pyinfra asks, whenever hosts have failed, if it is to go on without them."""
+    return state.should_raise_failed_hosts is not None
 
 
 @contextmanager
@@ -213,6 +221,11 @@ def is_in_limit(state: State, host: Host) -> bool:
 def was_reached(state: State, host: Host) -> bool:
     """Whether the run has connected to this host at any time."""
     return host in state.activated_hosts
+
+
+def is_active(state: State, host: Host) -> bool:
+    """Whether the run is connected to a host, and it has not failed."""
+    return host in state.active_hosts
 
 
 def is_left(state: State) -> bool:

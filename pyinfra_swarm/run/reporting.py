@@ -7,7 +7,6 @@ lines (:mod:`run.ending`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 import click
@@ -15,40 +14,20 @@ from pyinfra import logger
 from pyinfra.api import Host, State
 
 from pyinfra_swarm.run import lock_state as lock
-from pyinfra_swarm.run import no_answer, pyinfra_internals, records
+from pyinfra_swarm.run import no_answer, pyinfra_internals, records, screen
 from pyinfra_swarm.run.connection import connection_broke, notice_power_loss
-from pyinfra_swarm.run.context import phase, this_run
+from pyinfra_swarm.run.context import is_executing, phase, this_run
 from pyinfra_swarm.run.findings import Finding
 from pyinfra_swarm.run.printable import plain
-
-_MARKS = {"change": ("~", "yellow"), "notice": ("!", "cyan"), "refusal": ("✗", "red")}
-
-
-@dataclass
-class Reported:
-    """What the run has reported until now.
-
-    sentences: by the host's name; parts_to_change: host and part with a change.
-    changes, failures: the number of changes, and why a host is not done, by the host's name.
-    begun_on: hosts on which an operation has begun.
-    stopped: hosts on which the plan goes on although nothing will be carried out there.
-    not_looked_at: by the host's name, the operations of the plan that could not judge it.
-    """
-
-    sentences: set[tuple[str, str]] = field(default_factory=set)
-    parts_to_change: set[tuple[str, str]] = field(default_factory=set)
-    changes: dict[str, int] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-    begun_on: set[str] = field(default_factory=set)
-    stopped: set[str] = field(default_factory=set)
-    not_looked_at: dict[str, list[str]] = field(default_factory=dict)
-    notices: int = 0
-    another_run: bool = False
+from pyinfra_swarm.run.reported import Reported
+from pyinfra_swarm.run.telling import COLOURS, MARKS, Told
 
 
 def begin(run: State, host: Host) -> None:
     """An operation begins on a host."""
-    begun_on = this_run(Reported).begun_on
+    reported = this_run(Reported)
+    reported.operations.add(pyinfra_internals.current_operation(host))
+    begun_on = reported.begun_on
     if not begun_on:
         pyinfra_internals.listen_for_errors(run, _operation_failed)
     if host.name not in begun_on:
@@ -58,21 +37,45 @@ def begin(run: State, host: Host) -> None:
 
 def report(host: Host, part: str, findings: Sequence[Finding]) -> None:
     """Report the findings, each once a run."""
-    reported = this_run(Reported)
-    if any(finding.kind == "change" for finding in findings):
-        reported.parts_to_change.add((host.name, part))
+    reported, changes = this_run(Reported), False
+    here = host.name, pyinfra_internals.current_operation(host)
     for finding in findings:
+        told = Told(host.name, part, finding)
+        if finding.kind == "change":
+            changes = True
+            reported.changing.add(here)
+            if is_executing():
+                reported.at_work.setdefault(here, []).append(told)
         key = (host.name, finding.sentence())  # two parts may see the same: the first reports it
         if key in reported.sentences:
             continue
         reported.sentences.add(key)
-        if finding.kind == "change":
-            reported.changes[host.name] = reported.changes.get(host.name, 0) + 1
-        elif finding.kind == "notice":
-            reported.notices += 1
-        mark, colour = _MARKS[finding.kind]
-        host.log(click.style(f"{mark} {part} | {finding.sentence()}", fg=colour))
+        reported.told.append(told)
+        if not screen.is_quiet():
+            words = finding.sentence()
+        elif is_executing():
+            words = finding.told
+        else:
+            words = ""  # the plan will tell it, once for all hosts
+        if words and (host.name, words) not in reported.shown:
+            reported.shown.add((host.name, words))
+            line = f"{MARKS[finding.kind]} {part} | {words}"
+            host.log(click.style(line, fg=COLOURS[finding.kind]))
         records.record({"host": host.name, "part": part, "phase": phase(), **finding.record()})
+    if changes:
+        reported.parts_to_change.add((host.name, part))
+
+
+def begun(host: Host) -> None:
+    """A command of an operation is about to be carried out on a host."""
+    this_run(Reported).touched.add(host.name)
+
+
+def carried_out(host: Host) -> None:
+    """The operation under way has made its changes on a host."""
+    reported = this_run(Reported)
+    done = reported.at_work.pop((host.name, pyinfra_internals.current_operation(host)), [])
+    reported.carried_out += [one for one in done if one not in reported.carried_out]
 
 
 def looked(host: Host, part: str) -> None:
@@ -86,7 +89,7 @@ def not_looked_at(host: Host, part: str, why: str, *, said: bool = False) -> Non
         return
     names = records.not_looked_at(host, part, why)
     this_run(Reported).not_looked_at.setdefault(host.name, []).extend(names)
-    if not said:
+    if not said and not screen.is_quiet():  # else the plan says it
         for name in names:
             host.log(click.style(f"! {part} | not looked at: {name}: {plain(why)}", fg="cyan"))
 
@@ -115,7 +118,7 @@ def failed(host: Host, message: str, *, logged: bool = False) -> None:
     """This run will not finish a host, and why. logged: the log has the message already."""
     message = plain(message)
     failed_by_name(host.name, message)
-    if not logged:
+    if not logged and (is_executing() or not screen.is_quiet()):  # else the plan says it
         host.log_styled(message, fg="red", log_func=logger.error)
 
 

@@ -9,10 +9,10 @@ import sys
 
 from pyinfra import logger
 
-from pyinfra_swarm.run import own_words, printed, pyinfra_commands, pyinfra_internals, records
+from pyinfra_swarm.run import own_words, printed, pyinfra_commands, pyinfra_internals, records, screen
 from pyinfra_swarm.run.context import state
 from pyinfra_swarm.run.converge import go_on_planning
-from pyinfra_swarm.run.ending import write_last_lines
+from pyinfra_swarm.run.ending import last_lines, write_last_lines
 from pyinfra_swarm.run.interruption import notice_interruptions
 from pyinfra_swarm.run.printable import plain
 from pyinfra_swarm.run.reporting import failed_by_name
@@ -26,12 +26,16 @@ def install() -> None:
     logging.getLogger("pyinfra").addHandler(_ConnectErrors(level=logging.ERROR))
     # A host that is down is reported in a line; paramiko would add a page of traceback to it.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-    notice_interruptions()
+    notice_interruptions(last_lines)
     go_on_planning()
     ask_for_no_passwords()
     pyinfra_commands.end_commands_in_time()
+    screen.install()
     if not sys.stdin.isatty():
         _ask_nothing()
+    elif pyinfra_internals.asks_about_failed_hosts(state()):
+        # Also while it plans, and once for each host.
+        pyinfra_internals.go_on_without_failed_hosts(state(), screen.goes_on_without_failed_hosts)
     write_last_lines()
 
 

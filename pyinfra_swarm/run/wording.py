@@ -35,3 +35,9 @@ def duration(seconds: float) -> str:
 def moment(seconds: float) -> str:
     """A moment, in seconds since 1970, as a person reads it: ``2026-11-24 03:15 UTC``."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def clock(seconds: float) -> str:
+    """Time that has passed, as a watch shows it: ``0:34``, ``12:05``."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}"

@@ -191,6 +191,7 @@ class Firewall(Section):
     web_sources: tuple[values.Source, ...] = ()
     web_ports: tuple[values.Port, ...] = (80, 443)
     open: tuple[Opening, ...] = ()
+    closed: tuple[values.PortRange, ...] = ()
     drop_cleartext_vxlan: bool = False
     refresh: values.Schedule = "daily"
     max_age: values.Duration = "7d"

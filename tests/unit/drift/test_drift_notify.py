@@ -217,7 +217,7 @@ def test_a_new_difference_is_told_with_the_reason_and_what_to_do() -> None:
         "- rk3, swarm: availability: is not as declared",
         "  docker node update …",
         "",
-        "Now: 2 differences on 2 of 3 hosts.",
+        "Now: 1 to change, 1 for you, on 2 of 3 hosts.",
         "To fix what is marked ~:",
         "  pyinfra --limit rk2 inventory.py deploys/ssh.py",
     ]

@@ -177,6 +177,34 @@ def test_a_check_that_measured_nothing_says_so() -> None:
     assert "<svg" not in text
 
 
+def test_the_page_lists_the_published_ports_and_who_reaches_them() -> None:
+    ports = [
+        {
+            **{"port": 8080, "protocol": "tcp", "service": "blog", "mesh": True},
+            **{"who": "nobody", "hosts": ["rk2"], "lacking": ["rk1", "rk3"]},
+        },
+        {
+            **{"port": 443, "protocol": "tcp", "service": "web", "mesh": True},
+            **{"who": "Cloudflare", "hosts": ["rk1", "rk2", "rk3"], "lacking": []},
+        },
+        {
+            **{"port": 9000, "protocol": "udp", "service": "", "mesh": False},
+            **{"who": "anybody", "hosts": ["rk1"], "lacking": []},
+        },
+        "nonsense",
+    ]
+    report = reported(run_of([*all_looked(), measure("published", ports, part="firewall")]))
+    assert [(one.number, one.by, one.who, one.where) for one in page.published(report)] == [
+        ("8080/tcp", "blog", "nobody", "everywhere but on rk1, rk3"),
+        ("443/tcp", "web", "Cloudflare", "on every node"),
+        ("9000/udp", "a container", "anybody", "rk1"),
+    ]
+    text = page.render(report, History())
+    assert "<td>blog</td>" in text
+    assert "Published ports" in text
+    assert "Published ports" not in page.render(EVERYTHING, History())
+
+
 def test_the_page_is_written_while_a_run_is_in_progress(tmp_path: Path) -> None:
     """One that went on showing yesterday would look as if all were well."""
     path = tmp_path / "drift.html"

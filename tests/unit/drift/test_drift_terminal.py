@@ -37,19 +37,15 @@ DRIFTED = reported(
 
 def test_it_reads_from_the_verdict_over_the_hosts_to_what_to_type() -> None:
     assert render(DRIFTED).splitlines() == [
-        'Cluster "home": 2 differences on 2 of 3 hosts; could not check rk3',
+        'Cluster "home": 1 to change, 1 for you, on 2 of 3 hosts; could not check rk3',
         "",
-        "  rk1  manager  drifted",
-        "  rk2  manager  drifted",
-        "  rk3  worker   unknown",
+        "  rk1, rk2  manager  drifted",
+        "  rk3       worker   unknown",
         "    Could not connect (timed out)",
         "",
-        "rk1",
-        "  ~ ssh       sshd PasswordAuthentication: is not as declared (yes → no)",
+        "  ~ ssh       rk1: sshd PasswordAuthentication: is not as declared (yes → no)",
         "              fixed by deploys/ssh.py",
-        "",
-        "rk2",
-        "  ! swarm     availability: is not as declared",
+        "  ! swarm     rk2: availability: is not as declared",
         "              docker node update …",
         "",
         "To fix what is marked ~:",
@@ -61,6 +57,28 @@ def test_a_cluster_in_sync_is_one_line_and_its_hosts() -> None:
     assert (
         render(reported(run_of(all_looked()))).splitlines()[0] == 'Cluster "home": 3 hosts in sync'
     )
+
+
+def test_the_same_on_several_hosts_is_told_once() -> None:
+    records = [*all_looked(), *(found(host, "ssh", "sshd") for host in ("rk1", "rk2", "rk3"))]
+    text = render(reported(run_of(records)))
+    assert text.startswith('Cluster "home": 1 to change, on 3 of 3 hosts\n')
+    assert text.count("sshd") == 1
+    assert "  ~ ssh       rk1–rk3: sshd: is not as declared\n" in text
+
+
+def test_pieces_of_one_declared_thing_are_told_once_unless_all_are_asked_for() -> None:
+    pieces = [
+        found("rk1", "ssh", what) | {"within": "8080/tcp from anywhere: is to be opened"}
+        for what in ("a rule", "a file")
+    ]
+    report = reported(run_of([*all_looked(), *pieces]))
+    text = render(report)
+    assert "  ~ ssh       rk1: 8080/tcp from anywhere: is to be opened\n" in text
+    assert "a rule" not in text
+    every = render(report, pieces=True)
+    assert "a rule: is not as declared" in every
+    assert "a file: is not as declared" in every
 
 
 def test_several_parts_are_mended_by_the_whole_job() -> None:

@@ -52,6 +52,8 @@ def test_a_host_as_declared_is_shown_with_its_rules_under_speaking_names() -> No
         "VPNs that start at boot": [],
         "other firewalls": ["nftables"],
         "waits for a confirmation": True,
+        "published by services": [],
+        "published by containers": [],
     }
 
 

@@ -266,7 +266,9 @@ PUBLIC = {
 }
 """What pyinfra documents for those who write deploys, by module."""
 
-INTERNALS = [ROOT / PACKAGE / f"run/pyinfra_{name}.py" for name in ("internals", "commands")]
+INTERNALS = [
+    ROOT / PACKAGE / f"run/pyinfra_{name}.py" for name in ("internals", "commands", "output")
+]
 
 PRIVATE_ATTRIBUTES = {
     *("activated_hosts", "active_hosts", "failed_hosts", "fail_hosts", "limit_hosts"),
@@ -310,8 +312,8 @@ def test_one_module_uses_what_pyinfra_promises_nobody(path: Path) -> None:
 
 
 ASKING = {
-    # Consent is asked for by one function, which plans anew when it was given.
-    "pyinfra_swarm/run/confirmation.py": {"readline"},
+    # One function reads an answer; who may call it is below.
+    "pyinfra_swarm/run/asking.py": {"readline"},
     # The passphrase of a key file: no consent, and asked before anything is observed.
     "pyinfra_swarm/backup/backup_file.py": {"getpass"},
     # The boards to look at, before there is a project.
@@ -341,7 +343,9 @@ WAITING = {
     "pyinfra_swarm/run/converge.py": {"sleep"},
     # Signs of life themselves, and the spinner's last turn before a question.
     "pyinfra_swarm/run/lock.py": {"sleep"},
-    "pyinfra_swarm/run/confirmation.py": {"sleep"},
+    "pyinfra_swarm/run/asking.py": {"sleep"},
+    # A run that ends waits for what is under way; this computer cannot sleep through that.
+    "pyinfra_swarm/run/interruption.py": {"monotonic", "sleep"},
     # An armed change is always seen through: it is kept, or the host undoes it by itself.
     "pyinfra_swarm/rollback/operations.py": {"sleep"},
 }
@@ -468,3 +472,14 @@ def test_what_a_host_prints_is_read_only_where_it_is_known_to_be_whole(path: Pat
     known = len(re.findall(r"\b(?:sections|asked\.process)\(output\.stdout_lines[,)]", text))
     words = text.count("output.stderr_lines or output.stdout_lines")  # last words, for a person
     assert taken == known + words
+
+
+def test_consent_is_asked_for_by_those_alone_that_plan_anew_when_it_was_given() -> None:
+    """pyinfra plans anew by itself after the question below the plan, which the screen asks."""
+    asking = {
+        str(path.relative_to(ROOT))
+        for path in files(PACKAGE)
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("typed", "asking.typed")
+    }
+    assert asking == {"pyinfra_swarm/run/confirmation.py", "pyinfra_swarm/run/screen.py"}

@@ -250,7 +250,7 @@ def test_it_is_asked_after_pyinfras_own_question_and_not_before(
 ) -> None:
     job = Job(tmp_path)
     shown = terminal(job)
-    shown.wait_for("Press enter to execute")
+    shown.wait_for("Do it?")
     assert QUESTION not in shown.words
     shown.type("\n")
     shown.wait_for(QUESTION)
@@ -323,7 +323,7 @@ def test_a_dry_run_asks_nothing(tmp_path: Path, terminal: Callable[..., Terminal
     shown = terminal(job, "--dry")
     assert shown.finish() == 0
     assert QUESTION not in shown.words
-    assert "3 differences" in shown.shown
+    assert "1 to change, on 3 of 3 hosts" in shown.shown
     assert job.erased == 0
 
 

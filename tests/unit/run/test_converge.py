@@ -348,7 +348,7 @@ def test_a_dry_run_tells_the_whole_plan_and_changes_nothing(run: Runs) -> None:
     assert ran.code == 0
     assert ran.count("rk1", "mend") == 0
     assert "the word: differs (change → fine)" in ran.text
-    assert ran.closing == "2 differences, on 2 of 2 hosts; nothing was changed yet."
+    assert ran.closing == "1 to change, on 2 of 2 hosts; nothing was changed yet."
     assert {reason["phase"] for reason in ran.reasons} == {"plan"}
 
 
@@ -365,7 +365,10 @@ def test_refusals_and_facts_that_cannot_be_had_fail_their_own_hosts_alone(
         assert "1 of 4 hosts are done: @fake/rk4." in ran.closing
     else:
         assert "2 of 4 hosts could be looked at: @fake/rk1, @fake/rk4." in ran.closing
-    assert "not done: @fake/rk1: the word: forbids going on. Say another" in ran.closing
+    refused = "the word: forbids going on. Say another"
+    assert refused in ran.text
+    why = refused if mode == "-y" else "refused, as is marked ✗ above"
+    assert f"not done: @fake/rk1: {why}" in ran.closing
     for silent in ("rk2", "rk3"):
         assert f"not done: @fake/{silent}: @fake/{silent} did not answer" in ran.closing
     assert ran.closing.count("nothing was decided without it. When it answers") == 2

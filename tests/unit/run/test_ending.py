@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyinfra.api import Config, Inventory, State
@@ -13,7 +14,9 @@ from pyinfra.context import ctx_state
 
 from pyinfra_swarm.run import ending, reporting
 from pyinfra_swarm.run.context import begin_another_run, this_run
-from pyinfra_swarm.run.findings import Change, Notice, Refusal
+from pyinfra_swarm.run.findings import Change, Notice, Refusal, Whole
+from pyinfra_swarm.run.reported import Reported
+from pyinfra_swarm.run.telling import Told
 
 HOSTS = ["rk1", "rk2", "rk3"]
 COMMAND = "pyinfra inventory.py deploys/site.py"
@@ -23,25 +26,27 @@ TO_GO_ON = [
 ]
 
 
-def closing(
-    unfinished: dict[str, str] | None = None,
-    changed: dict[str, int] | None = None,
-    *,
-    applied: bool = True,
-    interrupted: bool = False,
-    notices: int = 0,
-) -> list[str]:
-    blank, *lines = ending.closing_lines(
-        hosts=HOSTS,
-        unfinished=unfinished or {},
-        changed=changed or {},
-        notices=notices,
-        applied=applied,
-        interrupted=interrupted,
-        command=COMMAND,
-    )
+def changes(*places: tuple[str, str]) -> list[Told]:
+    """A change for each host and thing."""
+    return [Told(host, "docker", Change(what, "differs")) for host, what in places]
+
+
+def notice(*hosts: str) -> list[Told]:
+    return [Told(host, "swarm", Notice("node rk9", "is not declared")) for host in hosts]
+
+
+def closing(told: Sequence[Told] = (), **fields: Any) -> list[str]:
+    """The last lines; what was found is also what was carried out, unless it is said otherwise."""
+    done = [one for one in told if one.finding.kind == "change"]
+    made = {"carried_out": done, "seconds": 72, **fields}
+    if not made.get("applied", True):
+        made["carried_out"] = []
+    blank, *lines = ending.closing_lines(ending.End(HOSTS, COMMAND, told, **made))
     assert blank == ""
     return lines
+
+
+EVERYWHERE = [(host, "daemon.json") for host in HOSTS]
 
 
 def test_a_converged_cluster_is_said_to_be_as_declared() -> None:
@@ -49,62 +54,107 @@ def test_a_converged_cluster_is_said_to_be_as_declared() -> None:
         assert closing(applied=applied) == ["All 3 hosts are as declared. Nothing was changed."]
 
 
-def test_what_is_only_reported_is_not_counted_as_mended() -> None:
-    assert closing(changed={"rk1": 2}, notices=1) == [
-        "All 3 hosts are done: 2 differences fixed. 1 item marked ! above is left to you."
+def test_what_was_done_is_told_by_host_and_counted_once_for_all() -> None:
+    told = [*changes(*EVERYWHERE, ("rk2", "docker.service")), *notice("rk1")]
+    assert closing(told) == [
+        "All 3 hosts are done after 1:12: 2 changed, 1 for you.",
+        "  rk1, rk3: docker (daemon.json)",
+        "  rk2: docker (daemon.json, docker.service)",
     ]
 
 
-def test_what_was_mended_is_counted() -> None:
-    assert closing(changed={"rk1": 2, "rk3": 1}) == ["All 3 hosts are done: 3 differences fixed."]
+def test_many_things_on_a_host_are_not_all_listed() -> None:
+    told = changes(*(("rk1", f"thing {number}") for number in range(9)))
+    assert closing(told)[1] == "  rk1: docker (thing 0, thing 1, thing 2 and 6 more)"
 
 
-def test_hosts_that_could_not_be_looked_at_are_not_said_to_have_no_differences() -> None:
-    lines = closing(dict.fromkeys(HOSTS, "Could not connect"), applied=False)
-    assert lines[0] == "0 of 3 hosts could be looked at."
-    assert not any("difference" in line for line in lines)
+def test_the_pieces_of_one_declared_thing_are_one_thing_that_was_done() -> None:
+    port = Whole("8080/tcp from anywhere", "is to be opened")
+    told = [
+        Told(host, "firewall", Change(what, "lacks a rule", within=port))
+        for host in HOSTS
+        for what in ("SWARM-INPUT (IPv4)", "SWARM-INPUT (IPv6)", "firewall.ipv4")
+    ]
+    assert closing(told) == [
+        "All 3 hosts are done after 1:12: 1 changed.",
+        "  rk1–rk3: firewall (8080/tcp from anywhere)",
+    ]
+
+
+def test_what_others_operations_did_is_told_and_counted_as_well() -> None:
+    assert closing(other=[("Install vim", ["rk1", "rk2", "rk3"])]) == [
+        "All 3 hosts are done after 1:12: 1 changed.",
+        "  rk1–rk3: Install vim",
+    ]
+
+
+def test_hosts_that_could_not_be_checked_are_not_said_to_have_no_differences() -> None:
+    lines = closing(unfinished=dict.fromkeys(HOSTS, "Could not connect"), applied=False)
+    assert lines[:2] == [
+        "0 of 3 hosts could be looked at.",
+        "  not done: rk1–rk3: Could not connect",
+    ]
 
 
 def test_a_dry_run_says_that_nothing_was_changed_yet() -> None:
-    lines = closing(changed={"rk1": 2}, applied=False)
-    assert lines == ["2 differences, on 1 of 3 hosts; nothing was changed yet."]
-    lines = closing(changed={"rk1": 1}, applied=False)
-    assert lines == ["1 difference, on 1 of 3 hosts; nothing was changed yet."]
+    lines = closing(changes(*EVERYWHERE), applied=False)
+    assert lines == ["1 to change, on 3 of 3 hosts; nothing was changed yet."]
 
 
 def test_what_is_only_reported_is_not_called_as_declared() -> None:
-    assert closing(notices=2) == [
+    told = [*notice("rk1", "rk2"), Told("rk1", "ssh", Notice("sshd", "is odd"))]
+    assert closing(told) == [
         "All 3 hosts are as declared, except for the 2 items marked ! above. Nothing was changed."
     ]
 
 
 def test_a_host_that_is_not_done_is_named_with_the_reason_and_the_way_on() -> None:
-    assert closing({"rk2": "no answer"}, {"rk1": 1}) == [
-        "2 of 3 hosts are done: rk1, rk3.",
+    assert closing(changes(("rk1", "daemon.json")), unfinished={"rk2": "no answer"}) == [
+        "2 of 3 hosts are done: rk1, rk3. 1 changed.",
+        "  rk1: docker (daemon.json)",
         "  not done: rk2: no answer",
         *TO_GO_ON,
     ]
 
 
-def test_a_dry_run_that_could_not_look_everywhere_claims_no_change() -> None:
-    assert closing({"rk2": "no answer"}, {"rk1": 1}, applied=False)[:2] == [
-        "2 of 3 hosts could be looked at: rk1, rk3.",
-        "  1 difference found on them; nothing was changed.",
+def test_hosts_that_are_not_done_for_the_same_reason_are_told_once() -> None:
+    refused = Refusal("backup", "no key is declared")
+    told = [Told(host, "backup", refused) for host in HOSTS]
+    lines = closing(told, unfinished=dict.fromkeys(HOSTS, refused.sentence()))
+    assert lines == [
+        "0 of 3 hosts are done. 1 refused.",
+        "  not done: rk1–rk3: backup: no key is declared",
+        *TO_GO_ON,
     ]
 
 
-def test_when_nothing_worked_nobody_is_said_to_be_done() -> None:
-    lines = closing(dict.fromkeys(HOSTS, "refused"))
-    assert lines[0] == "0 of 3 hosts are done."
-    assert len(lines) == 1 + 3 + 2
+def test_a_dry_run_that_could_not_look_everywhere_claims_no_change() -> None:
+    lines = closing(changes(("rk1", "x")), unfinished={"rk2": "no answer"}, applied=False)
+    assert lines[:2] == [
+        "2 of 3 hosts could be looked at: rk1, rk3. 1 to change; nothing was changed.",
+        "  not done: rk2: no answer",
+    ]
 
 
 def test_an_interrupted_run_claims_nothing_about_its_hosts() -> None:
     for unfinished in ({}, {"rk2": "no answer"}):
-        lines = closing(unfinished, {"rk1": 1}, interrupted=True)
-        assert lines[0] == "The run was interrupted; some hosts may be only partly changed."
+        told = changes(("rk1", "daemon.json"))
+        lines = closing(told, unfinished=unfinished, touched=["rk1"], interrupted=True)
+        assert lines[0] == "The run was interrupted; rk1 may be only partly changed."
+        assert lines[1] == "  rk1: docker (daemon.json)"  # that much was carried out
         assert lines[-2:] == TO_GO_ON
-        assert not any("done:" in line or "are done" in line for line in lines)
+        assert not any("done:" in line or "are done" in line for line in lines[:2])
+
+
+def test_a_run_that_had_begun_no_change_when_it_was_interrupted_has_changed_nothing() -> None:
+    for applied in (True, False):
+        [first, *_] = closing(applied=applied, interrupted=True)
+        assert first == "The run was interrupted; nothing was changed."
+
+
+def test_a_host_that_was_left_guarded_is_told_to_undo_its_change() -> None:
+    lines = closing(touched=["rk2"], guarded={"rk2": "firewall"}, interrupted=True)
+    assert "  rk2 undoes its change of firewall by itself, as nobody has confirmed it" in lines
 
 
 # The reasons as JSON lines
@@ -168,7 +218,7 @@ def test_findings_are_written_as_json_lines_each_once_a_run(
             "remedy": "",
         },
     ]
-    assert this_run(reporting.Reported).changes == {"@fake/rk1": 1}
+    assert [one.finding for one in this_run(Reported).told] == findings
 
 
 def test_a_disk_that_fills_up_is_said_once_and_ends_nothing(
@@ -177,7 +227,7 @@ def test_a_disk_that_fills_up_is_said_once_and_ends_nothing(
     monkeypatch.setenv("SWARM_REASONS", "/dev/full")
     reporting.report(host, "swarm", [Change("ingress", "is not encrypted")])
     reporting.report(host, "swarm", [Change("ingress", "is gone")])
-    assert this_run(reporting.Reported).changes == {"@fake/rk1": 2}
+    assert len(this_run(Reported).told) == 2
     said = [line.getMessage() for line in caplog.records if "SWARM_REASONS" in line.getMessage()]
     assert said == [
         "SWARM_REASONS = /dev/full: the findings cannot be written there: No space left on device; "

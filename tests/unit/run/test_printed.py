@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from pyinfra.api import State
+from pyinfra.context import ctx_state
 
 from pyinfra_swarm.run import ending, printed, reporting
 from pyinfra_swarm.run.context import begin_another_run, this_run
 from pyinfra_swarm.run.printed import fit
+from pyinfra_swarm.run.reported import Reported
 from pyinfra_swarm.settings.paths import ROOT
 from tests.tools import forked, hostile
 
@@ -86,16 +89,10 @@ def test_the_reason_why_a_host_is_not_done_is_plain(text: str) -> None:
 
     host = Logged()
     begin_another_run()
-    reporting.failed(host, text)  # type: ignore[arg-type]
-    lines = ending.closing_lines(
-        hosts=["rk1"],
-        unfinished=this_run(reporting.Reported).failures,
-        changed={},
-        notices=0,
-        applied=True,
-        interrupted=False,
-        command="pyinfra",
-    )
+    with ctx_state.use(State()):
+        reporting.failed(host, text)  # type: ignore[arg-type]
+    failures = this_run(Reported).failures
+    lines = ending.closing_lines(ending.End(["rk1"], "pyinfra", unfinished=failures))
     hostile.assert_plain([*lines, *host.lines])
 
 
@@ -123,9 +120,11 @@ PRINTING = {
     "pyinfra_swarm/cli.py": {"main"},  # no host has said any of it
     "pyinfra_swarm/stacks/lint/cli.py": {"main", "_tell", "_lint"},  # issues are plain text
     "pyinfra_swarm/run/lock.py": {"_take"},  # this run's own command
+    "pyinfra_swarm/run/asking.py": {"typed"},  # the question is made plain there
     "pyinfra_swarm/run/confirmation.py": {"_asked"},  # its texts are made plain there
+    "pyinfra_swarm/run/pyinfra_output.py": {"echo"},  # pyinfra's own words of the command line
     "pyinfra_swarm/run/printed.py": {"_echo"},
-    "pyinfra_swarm/run/ending.py": {"_write"},  # reasons are plain by reporting.failed
+    "pyinfra_swarm/run/ending.py": {"last_lines"},  # reasons are plain by reporting.failed
 }
 
 

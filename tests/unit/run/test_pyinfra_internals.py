@@ -13,8 +13,9 @@ import subprocess
 import sys
 import types
 from collections.abc import Iterator
-from contextlib import redirect_stderr
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import gevent
@@ -28,7 +29,7 @@ from pyinfra.api.state import StateStage
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.context import ctx_state
 
-from pyinfra_swarm.run import connection, pyinfra_commands, pyinfra_internals
+from pyinfra_swarm.run import connection, pyinfra_commands, pyinfra_internals, pyinfra_output
 from pyinfra_swarm.settings.paths import ROOT
 from tests.tools import forked
 from tests.tools.ssh_server import USER, Server
@@ -181,6 +182,39 @@ class TestTheRun:
         with pytest.raises(PyinfraError, match="No hosts remaining"):
             pyinfra_internals.fail_hosts(run, [rk1])
         pyinfra_internals.fail_hosts(run, [])
+    @pytest.mark.parametrize("answer", [True, False])
+    def test_should_raise_failed_hosts_asks_us(
+        self, run: State, rk1: Host, rk2: Host, answer: bool
+    ) -> None:
+        run.activate_host(rk2)
+        run.config.FAIL_PERCENT = 0
+        assert not pyinfra_internals.asks_about_failed_hosts(run)
+        pyinfra_internals.go_on_without_failed_hosts(run, lambda: answer)
+        assert pyinfra_internals.asks_about_failed_hosts(run)
+        with nullcontext() if answer else pytest.raises(PyinfraError):
+            pyinfra_internals.fail_host(run, rk1)
+
+    def test_pool_and_fact_pool_are_ended(self, run: State) -> None:
+        at_work = [pool.spawn(gevent.sleep, 60) for pool in (run.pool, run.fact_pool)]
+        gevent.sleep(0)
+        pyinfra_output.end_all_work(run, 5)
+        assert all(one.ready() for one in at_work)
+
+    def test_disconnect_all_of_the_command_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        done: list[object] = []
+        line = ModuleType("pyinfra_cli.cli")
+        line.disconnect_all = done.append  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "pyinfra_cli.cli", line)
+        pyinfra_output.before_disconnecting(lambda: done.append("before"))
+        line.disconnect_all("the state")
+        assert done == ["before", "the state"]
+
+    def test_without_a_command_line_nothing_is_replaced(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delitem(sys.modules, "pyinfra_cli.cli", raising=False)
+        pyinfra_output.before_disconnecting(lambda: None)
+        assert pyinfra_output.pyinfra_command_line() is None
 
     def test_callbacks_tell_of_an_operation_that_fails(self, run: State, rk1: Host) -> None:
         told: list[Any] = []

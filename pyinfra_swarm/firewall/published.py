@@ -1,0 +1,208 @@
+"""Published ports: which there are, who reaches them, and which nobody does.
+
+Docker publishes a port by a rule of its own in the ``nat`` table: ``DOCKER-INGRESS`` on every node
+for a service's port in the routing mesh, ``DOCKER`` for a container's on its own host. So what the
+firewall's fact brings anyway says which ports are published, and on which node the mesh's rule is
+missing: services have been seen to answer on one node of four, while Swarm showed all tasks
+running (Docker 29.7.2, after ``--publish-rm 8080 --publish-add 8080:80``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyinfra_swarm.firewall.openings import sources
+from pyinfra_swarm.firewall.policy import CLUSTER, VPN
+from pyinfra_swarm.firewall.state import Host
+from pyinfra_swarm.nodes.membership import Observed, Service
+from pyinfra_swarm.run.findings import Finding, Notice
+from pyinfra_swarm.run.printable import quoted, setting
+from pyinfra_swarm.run.wording import listed, verb
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.settings import Settings
+    from pyinfra_swarm.settings.model import Firewall, Opening
+
+_THE_VPN = "whoever comes through the VPN"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A port that containers publish.
+
+    service: who publishes it through the routing mesh; "" where that is not known. hosts: where
+    Docker has a rule for it; lacking: the nodes that should have one, and do not.
+    mesh: it is one of the routing mesh, else of containers on their own hosts.
+    """
+
+    port: int
+    protocol: str
+    service: str = ""
+    hosts: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+    mesh: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.port}/{self.protocol}"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Who reaches a published port from outside. anybody: at all; who: in words."""
+
+    anybody: bool
+    who: str
+
+
+def in_the_mesh(
+    hosts: Mapping[str, Host | None], observed: Observed, services: Iterable[Service] | None
+) -> list[Published]:
+    """The ports of the routing mesh, by number.
+
+    hosts: each host's firewall, None where it is silent. services: as a manager lists them; None
+    where nobody has been asked. A port that no node has a rule for is not in the list: a service
+    without a running task has none.
+    """
+    ports = sorted({port for host in hosts.values() if host for port in host.mesh_ports})
+    names = {number: service.name for service in services or () for number in service.mesh_ports}
+    found = []
+    for number, protocol in ports:
+        has = [
+            name for name, host in hosts.items() if host and (number, protocol) in host.mesh_ports
+        ]
+        lacking = [
+            name
+            for name, host in hosts.items()
+            if host and name not in has and _is_in_the_mesh(observed.get(name))
+        ]
+        found.append(Published(number, protocol, names.get(number, ""), tuple(has), tuple(lacking)))
+    return found
+
+
+def _is_in_the_mesh(said: Any) -> bool:
+    """Whether a node has its end of the ingress network; one that has none is told already."""
+    return said is not None and said.state == "active" and said.in_ingress is True
+
+
+def of_containers(name: str, host: Host) -> list[Published]:
+    """The ports that containers publish on their own host."""
+    return [
+        Published(number, protocol, hosts=(name,), mesh=False)
+        for number, protocol in sorted(host.container_ports)
+    ]
+
+
+def reach(settings: Settings, port: int, protocol: str) -> Reach:
+    """Who reaches a published port from outside of the cluster."""
+    found = _by_the_firewall(settings.firewall, port, protocol)
+    if found.anybody or not (settings.access.vpn and settings.access.vpn_reaches == "everything"):
+        return found
+    return Reach(True, _THE_VPN)
+
+
+def _by_the_firewall(firewall: Firewall, port: int, protocol: str) -> Reach:
+    if not firewall.enabled:
+        return Reach(True, "whoever reaches the hosts: no firewall")
+    for opening in firewall.open:
+        if opening.protocol == protocol and _covers(opening.port, port):
+            return _opened(opening)
+    if protocol == "tcp" and port in firewall.web_ports:
+        who = {
+            "cloudflare": "Cloudflare",
+            "open": "anybody",
+            "closed": "nobody",
+            "listed": sources(firewall.web_sources),
+        }[firewall.web]
+        return Reach(firewall.web != "closed", who)
+    return Reach(False, "nobody")
+
+
+def _opened(opening: Opening) -> Reach:
+    named = [source for source in opening.sources if source != CLUSTER]
+    if opening.sources and not named:
+        return Reach(True, "the cluster's own hosts")
+    named = [_THE_VPN if source == VPN else source for source in named]
+    who = "anybody" if not opening.sources else sources(named)
+    return Reach(True, f"{who} and the cluster" if CLUSTER in opening.sources else who)
+
+
+def _covers(ports: str, number: int) -> bool:
+    first, _, last = ports.partition("-")
+    return int(first) <= number <= int(last or first)
+
+
+def meant_closed(firewall: Firewall, port: int, protocol: str) -> bool:
+    """Whether it is declared that nobody is to reach a port."""
+    if protocol == "tcp" and port in firewall.web_ports and firewall.web == "closed":
+        return True
+    return any(_covers(ports, port) for ports in firewall.closed)
+
+
+def plan_published(settings: Settings, published: Sequence[Published]) -> list[Finding]:
+    """What is published and answers nobody, or not on every node; once for each service."""
+    return [*_unreachable(settings, published), *_not_everywhere(published)]
+
+
+def _unreachable(settings: Settings, published: Sequence[Published]) -> Iterable[Finding]:
+    shut: dict[str, list[Published]] = {}
+    for one in published:
+        number, protocol = one.port, one.protocol
+        if reach(settings, number, protocol).anybody:
+            continue
+        if not meant_closed(settings.firewall, number, protocol):
+            shut.setdefault(_publisher(one), []).append(one)
+    for who, ports in shut.items():
+        names = [str(port) for port in ports]
+        numbers = ", ".join(dict.fromkeys(str(port.port) for port in ports))
+        openings = ", ".join(map(_opening, ports))
+        yield Notice(
+            who,
+            f"publishes {listed(names)}, and the firewall lets nobody outside of the cluster reach "
+            f"{verb(names, 'it', 'them')}",
+            remedy=f"To open {verb(names, 'it', 'them')}, add {openings} to firewall.open, with "
+            f"sources if not for anybody. To keep {verb(names, 'it', 'them')} closed: "
+            f"firewall.closed = [{numbers}]",
+        )
+
+
+def _opening(port: Published) -> str:
+    protocol = "" if port.protocol == "tcp" else f", protocol = {setting(port.protocol)}"
+    return f"{{ port = {port.port}{protocol} }}"
+
+
+def _not_everywhere(published: Sequence[Published]) -> Iterable[Finding]:
+    for one in published:
+        if one.lacking:
+            nodes = listed(list(map(quoted, one.lacking)))
+            yield Notice(
+                f"{_publisher(one)}, port {one}",
+                f"is published, and Docker has no rule for it on {nodes}: it does not answer "
+                "there, whoever asks",
+                expected="a rule in DOCKER-INGRESS on every node",
+                remedy=f"Restart Docker on {nodes}, one node at a time (`pyinfra inventory.py "
+                "deploys/restart.py`)",
+            )
+
+
+def _publisher(one: Published) -> str:
+    if one.service:
+        return f"service {one.service}"
+    return "a service" if one.mesh else "a container"
+
+
+def shown(settings: Settings, published: Iterable[Published]) -> list[dict[str, Any]]:
+    """The list for reports: port, who publishes it, who reaches it, where it does not answer."""
+    return [
+        {
+            "port": one.port,
+            "protocol": one.protocol,
+            "service": one.service,
+            "mesh": one.mesh,
+            "who": reach(settings, one.port, one.protocol).who,
+            "hosts": list(one.hosts),
+            "lacking": list(one.lacking),
+        }
+        for one in published
+    ]
