@@ -36,8 +36,11 @@ class Port:
 
 @dataclass(frozen=True)
 class Part:
-    """What a rule does for a port. source: a network, "" for anywhere, or an interface; web: it sends to the web's sources;
-    opens: false for the one that drops what was not let in."""
+    """What a rule does for a port.
+
+    source: a network, "" for anywhere, or an interface; web: it sends to the web's sources;
+    opens: false for the one that drops what was not let in.
+    """
 
     port: Port
     source: str = ""
