@@ -9,7 +9,14 @@ import sys
 
 from pyinfra import logger
 
-from pyinfra_swarm.run import own_words, printed, pyinfra_commands, pyinfra_internals, records, screen
+from pyinfra_swarm.run import (
+    own_words,
+    printed,
+    pyinfra_commands,
+    pyinfra_internals,
+    records,
+    screen,
+)
 from pyinfra_swarm.run.context import state
 from pyinfra_swarm.run.converge import go_on_planning
 from pyinfra_swarm.run.ending import last_lines, write_last_lines

@@ -138,7 +138,12 @@ def _differences(wanted: Wanted, seen: Sshd) -> list[Finding]:
     return findings
 
 
-def _values(keyword: str, expected: str, found: str) -> dict[str, str]:
+class _Values(TypedDict):
+    expected: str
+    found: str
+
+
+def _values(keyword: str, expected: str, found: str) -> _Values:
     """What was expected and found, in words; of lists of algorithms only how they differ."""
     if keyword not in LISTS:
         return {"expected": expected, "found": found}

@@ -182,6 +182,7 @@ class TestTheRun:
         with pytest.raises(PyinfraError, match="No hosts remaining"):
             pyinfra_internals.fail_hosts(run, [rk1])
         pyinfra_internals.fail_hosts(run, [])
+
     @pytest.mark.parametrize("answer", [True, False])
     def test_should_raise_failed_hosts_asks_us(
         self, run: State, rk1: Host, rk2: Host, answer: bool
