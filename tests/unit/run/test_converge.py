@@ -423,7 +423,7 @@ def test_where_every_host_is_refused_the_plan_is_shown_and_nothing_is_asked(run:
     assert ran.code == 1
     assert ran.looked_at("rk1") == ran.looked_at("rk2") == ["Mend", "Other"]
     assert "2 of 2 hosts could be looked at" in ran.closing
-    assert "Detected changes" in ran.text
+    assert "--> The plan, after" in ran.text
 
 
 def test_a_refused_part_and_what_comes_after_it_change_nothing(run: Runs) -> None:
