@@ -20,6 +20,7 @@ ROLES = ("manager", "worker")
 AVAILABILITIES = ("active", "pause", "drain")
 NODE_STATES = ("unknown", "down", "ready", "disconnected")
 REACHABILITIES = ("unknown", "unreachable", "reachable")
+PROTOCOLS = ("tcp", "udp", "sctp")
 LOCAL_STATES = ("inactive", "pending", "active", "error", "locked")
 
 _SWARM_ID = re.compile(r"[0-9a-z]{25}")

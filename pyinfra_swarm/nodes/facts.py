@@ -318,10 +318,12 @@ class Services(SubjectFact[tuple[Service, ...]]):
 def _service(line: str) -> Service:
     name, _, rest = line.partition(" [")
     ports, _, networks = rest.partition("] [")
+    published = [port.partition("/") for port in ports.split()]
     return Service(
         name=json.loads(name),
         networks=tuple(networks.rstrip("]").split()),
-        mesh_ports=tuple(map(int, ports.split())),
+        mesh_ports=tuple(int(number) for number, _, _ in published),
+        protocols=tuple(judged.one_of(judged.PROTOCOLS, protocol) for _, _, protocol in published),
     )
 
 

@@ -87,11 +87,15 @@ class Overlay(Observation):
 
 @dataclass(frozen=True)
 class Service(Observation):
-    """A service: the ids of its networks, and the ports it publishes through the routing mesh."""
+    """A service: the ids of its networks, and the ports it publishes through the routing mesh.
+
+    protocols: ``tcp``, ``udp`` or ``sctp``, of each of the ports.
+    """
 
     name: str
     networks: tuple[str, ...]
     mesh_ports: tuple[int, ...]
+    protocols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

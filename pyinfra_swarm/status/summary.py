@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyinfra_swarm.nodes import measures
+from pyinfra_swarm.nodes.membership import Service as Published
 from pyinfra_swarm.nodes.membership import acting_manager
 from pyinfra_swarm.status.reached import NOBODY, who_reaches
 from pyinfra_swarm.status.seen import Seen
@@ -238,15 +239,15 @@ def _services(settings: Settings, seen: Mapping[str, Seen]) -> tuple[Service, ..
                 own.running if own else None,
                 own.wanted if own else None,
                 own.stuck if own else 0,
-                tuple(_ports(settings, one.mesh_ports)),
+                tuple(_ports(settings, one)),
             )
         )
     return tuple(sorted(found, key=lambda service: service.name))
 
 
-def _ports(settings: Settings, ports: Iterable[int]) -> Iterator[Port]:
-    for number in ports:
-        yield Port(number, "tcp", who_reaches(settings, number, "tcp"))
+def _ports(settings: Settings, service: Published) -> Iterator[Port]:
+    for number, protocol in zip(service.mesh_ports, service.protocols, strict=True):
+        yield Port(number, protocol, who_reaches(settings, number, protocol))
 
 
 def newest(taken: Sequence[Backup]) -> Backup | None:

@@ -248,6 +248,7 @@ def test_services_with_the_ports_of_the_mesh_and_their_networks() -> None:
             "web",
             networks=("jaenxuvtq8fk9ps9s1586savf", "jlxmeflgmwy7idr83m2hxqqw5"),
             mesh_ports=(8080, 8443),  # 9000 is published in mode host
+            protocols=("tcp", "udp"),
         ),
     )
 

@@ -29,7 +29,7 @@ DISKS = (
 )
 RESOURCES = Resources(memory=8 * GIB, available=6 * GIB, up=90_000.0, disks=DISKS)
 LISTED = (node(1), node(2), node(3), node(4, role="worker"))
-WEB = Listed("web", ("net",), (80, 8080))
+WEB = Listed("web", ("net",), (80, 8080), ("tcp", "udp"))
 WHOLE = {"web": Replicas("web", 4, 4, 0)}
 
 
@@ -319,7 +319,7 @@ def test_the_screen() -> None:
         "",
         "  service  tasks  port      reached by",
         "  web      4/4    80/tcp    Cloudflare",
-        "                  8080/tcp  nobody outside",
+        "                  8080/udp  nobody outside",
         "",
         "Last backup: 3 days ago (2027-01-12 08:00 UTC), of rk1: home.age",
     ]
@@ -369,7 +369,7 @@ def test_programs_get_all_of_it() -> None:
     assert (told["version"], told["unwell"], told["complete"]) == (1, False, True)
     assert told["services"][0]["ports"][1] == {
         "number": 8080,
-        "protocol": "tcp",
+        "protocol": "udp",
         "reached_by": ["nobody outside"],
     }
 
