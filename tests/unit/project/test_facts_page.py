@@ -95,7 +95,7 @@ TRUE: dict[str, dict[str, Any]] = {
         "docker waits for it": True,
         "sshd listens on": [22],
         "this login comes from": "192.168.77.1",
-        "this login comes by": "eth0",
+        "this login comes by": "vec0",
         "VPNs that start at boot": [],
         "waits for a confirmation": False,
     },
@@ -170,9 +170,9 @@ TRUE: dict[str, dict[str, Any]] = {
     "facts.updates.Updates": {"reboot_required": False},
     "facts.vpn.State": {
         "running": {},
-        "addresses.eth0.0": "192.168.77.11/24",
+        "addresses.vec0.0": "192.168.77.11/24",
         "login_from": "192.168.77.1",
-        "login_by": "eth0",
+        "login_by": "vec0",
         "tailscale": None,
     },
 }
