@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyinfra_swarm.host.packages import INSTALLATION, install
 from pyinfra_swarm.rollback.operations import rolled_back_first, with_rollback
 from pyinfra_swarm.run.converge import (
@@ -106,10 +108,23 @@ def _with_rollback(settings: Settings, interfaces: list[str], commands: list[str
         "vpn",
         files=[path for one in interfaces for path in (config_path(one), link(one))],
         apply=commands,
-        after_restore=program(
-            __file__, "after_restore.sh", interfaces=" ".join(interfaces), folder=FOLDER
-        ),
+        after_restore=after_restore(interfaces),
         seconds=settings.ssh.rollback_after,
+    )
+
+
+_ENDPOINTS = program(__file__, "endpoints.sh")
+"""Shell: ``endpoints INTERFACE…`` and ``connect_again WHAT-IT-PRINTED``."""
+
+
+def after_restore(interfaces: Sequence[str]) -> str:
+    """Shell: these interfaces are as their restored configurations say."""
+    return program(
+        __file__,
+        "after_restore.sh",
+        using=[_ENDPOINTS],
+        interfaces=" ".join(interfaces),
+        folder=FOLDER,
     )
 
 
@@ -117,6 +132,7 @@ def _bring_up(declared: Wanted, *, restart: bool) -> str:
     return program(
         __file__,
         "bring_up.sh",
+        using=[_ENDPOINTS],
         interface=declared.interface,
         key=key_path(declared.interface),
         config=config_path(declared.interface),

@@ -30,6 +30,8 @@ step() {
   [ "$EUID" = 0 ] || return 0
   case ${FUNCNAME[1]-} in mount_of | on | waiting | real) return 0 ;; esac
   local count syncs timer command name
+  # Both ends of a pipe come here at once.
+  until [ -n "${FIRE-}" ] || mkdir "$STEPS/lock" 2>/dev/null; do sleep 0.01; done
   read -r count < "$STEPS/count"; read -r syncs < "$STEPS/syncs"
   count=$((count + 1)); echo "$count" > "$STEPS/count"
   if [ -n "${FIRE-}" ]; then
@@ -42,6 +44,7 @@ step() {
   else
     name=$(printf %05d "$count").$syncs.$BASHPID
     cp -a "$DISK" "$STEPS/taking" && mv "$STEPS/taking" "$STEPS/$name"
+    rmdir "$STEPS/lock"
   fi
 }
 trap step DEBUG

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -219,6 +220,24 @@ class TestPeers:
         ready.up(settings("bob"), restart=False)
         assert not wireguard.answers(ready.laptop, "10.202.0.1")
         assert ready.host.run("ip -o link show wg0").stdout.startswith(f"{index}:")
+
+    @pytest.mark.lifecycle
+    def test_one_that_is_connected_stays_so_over_a_restart(self, ready: Lan) -> None:
+        """By itself it would notice after 15 seconds; waiting for an answer, not at all."""
+        ready.connect()
+        assert wireguard.answers(ready.laptop, "10.202.0.1")
+        ready.up(restart=True)
+        begun = time.monotonic()
+        assert wireguard.answers(ready.laptop, "10.202.0.1")
+        assert time.monotonic() - begun < 4
+        assert "persistent keepalive" not in ready.host.run("wg show wg0").stdout
+
+    def test_one_that_is_taken_out_does_not_come_back_by_a_restart(self, ready: Lan) -> None:
+        ready.connect()
+        assert wireguard.answers(ready.laptop, "10.202.0.1")
+        ready.up(settings("bob"), restart=True)
+        assert ready.changes(settings("bob")) == []
+        assert not wireguard.answers(ready.laptop, "10.202.0.1")
 
     @pytest.mark.lifecycle
     def test_a_reload_by_anybody_leaves_the_key_in_the_interface(self, ready: Lan) -> None:

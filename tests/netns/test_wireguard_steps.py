@@ -17,7 +17,7 @@ from pyinfra_swarm.rollback import plan as rollback
 from pyinfra_swarm.rollback.plan import ReversibleChange, arm_and_apply, confirm, undo_all
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.vpn import operations
-from pyinfra_swarm.vpn.wireguard import FOLDER, Wanted, config_path, key_path, link, wanted
+from pyinfra_swarm.vpn.wireguard import Wanted, config_path, key_path, link, wanted
 from tests.netns.rollback_host import Disk, disk, script
 from tests.netns.test_rollback_steps import traced
 from tests.unit.vpn.vpn_examples import WANTED, settings
@@ -29,7 +29,7 @@ _WG = """\
 case $1 in
 genkey) echo made-here ;;
 pubkey) read -r key && [ "$key" ] && echo public ;;
-show) [ -e "/run/up-$2" ] && echo made-here ;;
+show) [ "$3" = private-key ] && [ -e "/run/up-$2" ] && echo made-here ;;
 syncconf) cat > "/run/up-$2.new"; mv "/run/up-$2.new" "/run/up-$2" ;;
 esac
 """
@@ -74,7 +74,7 @@ def change(declared: Wanted, *, restart: bool) -> ReversibleChange:
         "vpn",
         (config_path(name), link(name)),
         (operations._bring_up(declared, restart=restart),),
-        program(operations.__file__, "after_restore.sh", interfaces=name, folder=FOLDER),
+        operations.after_restore([name]),
     )
 
 
@@ -83,7 +83,7 @@ def removal(name: str) -> ReversibleChange:
         "vpn",
         (config_path(name), link(name)),
         (operations._remove(name),),
-        program(operations.__file__, "after_restore.sh", interfaces=name, folder=FOLDER),
+        operations.after_restore([name]),
     )
 
 

@@ -1,8 +1,11 @@
 #!/bin/sh
 # After a rollback: each interface is as its restored configuration says, or gone.
+# Uses endpoints, connect_again (vpn/endpoints).
 #
 # interfaces: the names, with blanks in between; folder: where their configurations are.
+# shellcheck disable=SC2086
 : "${interfaces?}" "${folder?}"
+connected=$(endpoints $interfaces)
 # All of them first: one that goes may listen where another one did before.
 for interface in $interfaces; do
   systemctl stop "wg-quick@$interface.service" 2>/dev/null || :
@@ -13,4 +16,5 @@ code=0
 for interface in $interfaces; do
   [ ! -e "$folder/$interface.conf" ] || systemctl start "wg-quick@$interface.service" || code=1
 done
+connect_again "$connected"
 exit $code

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Writes the configuration, with the host's own private key in it, and brings it up.
+# Uses endpoints, connect_again (vpn/endpoints).
 #
 # interface: the interface's name; key, config: paths; head, body: the configuration before and
 # behind the private key; restart: yes where reading the peers anew is not enough.
@@ -15,6 +16,7 @@ if [ "$restart" = no ] && systemctl --quiet is-active "wg-quick@$interface.servi
   live=$(wg-quick strip "$interface")
   printf '%s\n' "$live" | wg syncconf "$interface" /dev/stdin
 else
+  connected=$(endpoints "$interface")
   systemctl stop "wg-quick@$interface.service" 2>/dev/null || :
   # Brought up by hand, the unit does not know of it.
   ! ip link show dev "$interface" >/dev/null 2>&1 || ip link delete dev "$interface"
@@ -23,4 +25,5 @@ else
     journalctl -q -o cat -n 5 -u "wg-quick@$interface.service" >&2
     exit 1
   }
+  connect_again "$connected"
 fi
