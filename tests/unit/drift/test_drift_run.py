@@ -191,12 +191,15 @@ def test_a_fact_that_is_not_answered_makes_its_host_unknown(site: Site) -> None:
     assert host_in(found, "@fake/rk1").state == "in sync"
 
 
-def test_a_refused_host_has_drifted(site: Site) -> None:
-    found = site.check("refused_on_rk1", "nothing_differs")
+def test_a_refused_host_has_drifted_and_its_other_parts_are_checked(site: Site) -> None:
+    found = site.check("refused_on_rk1", "noticed_on_rk1", "nothing_differs")
     host = host_in(found, "@fake/rk1")
     assert host.state == "drifted"
-    assert "refused" in host.unknown
-    assert host.parts == ("swarm",)
+    assert host.refused
+    assert host.unknown == ""
+    assert host.parts == ("swarm", "ssh")
+    assert {one.kind for one in host.differences} == {"refusal", "notice"}
+    assert found.exit_code == 2
 
 
 def test_a_change_without_a_reason_is_not_overlooked(site: Site) -> None:
