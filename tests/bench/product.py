@@ -35,7 +35,7 @@ class Timed:
 
 def run(*arguments: str, log: Path | None = None) -> Timed:
     """Run ``pyinfra ARGUMENTS`` and note when it printed what."""
-    return _timed(pyinfra_argv(*arguments), log)
+    return _timed(pyinfra_argv("-v", *arguments), log)
 
 
 def check() -> Timed:

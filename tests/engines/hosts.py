@@ -23,6 +23,7 @@ from tests.engines.disk import USER
 from tests.engines.engines import EngineError, Engines
 from tests.engines.machines import Host, HostError
 from tests.scenarios.conftest import ROOT, Run, environment, pyinfra_argv
+from tests.tools.told import of_each
 
 __all__ = ["USER", "EngineError", "Host", "HostError", "Hosts", "Node"]
 
@@ -178,7 +179,7 @@ class Hosts(Engines):
             text=True,
             timeout=timeout,
         )
-        return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
+        return Run(done.returncode, done.stdout, of_each(done.stderr), time.monotonic() - begun)
 
     def pyinfra_line(
         self,

@@ -136,7 +136,7 @@ def test_a_restart_that_would_cost_the_quorum_is_refused_in_the_plan_before_anyt
         assert dry.returncode == 1
         for name in (last, other):
             assert f"[{name}] ✗ docker | {refused}" in dry.stderr
-            assert f"not done: {name}: {refused}" in dry.closing
+            assert f"not done: {name}: refused, as is marked ✗ above" in dry.closing
         run = applied(engines, 5)
         assert run.returncode == 1
         assert log_files(engines) == {**as_declared(5), last: 4, other: 4}

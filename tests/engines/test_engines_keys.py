@@ -413,7 +413,7 @@ def test_a_manager_that_was_restarted_is_locked_until_it_is_unlocked(locked_up: 
     assert "this manager is locked" in run.closing
     assert "deploys/unlock.py" in run.closing
     dry = locked_up.pyinfra("--dry", *UNLOCK)
-    assert "1 difference, on 1 of 4 hosts" in dry.closing
+    assert "1 to change, on 1 of 4 hosts" in dry.closing
     unlock_all(locked_up)
     assert all_there(locked_up, "rk2")
     assert "Nothing was changed" in unlock_all(locked_up).closing

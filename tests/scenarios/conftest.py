@@ -25,6 +25,7 @@ from pyinfra_swarm.preflight.tested import Machine
 from pyinfra_swarm.run.findings import KINDS
 from pyinfra_swarm.settings.lab import as_settings
 from tests.tools import tested
+from tests.tools.told import of_each
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -129,7 +130,7 @@ def pyinfra(lab: ModuleType) -> Callable[..., Run]:
             text=True,
             timeout=timeout,
         )
-        return Run(done.returncode, done.stdout, done.stderr, time.monotonic() - begun)
+        return Run(done.returncode, done.stdout, of_each(done.stderr), time.monotonic() - begun)
 
     return run
 

@@ -12,7 +12,7 @@ from tests.scenarios.conftest import ROOT, Run, environment, pyinfra_argv
 from tests.tools.terminal import Terminal
 
 OWN_FILE = "/etc/apt/apt.conf.d/90pyinfra-swarm"
-QUESTION = "Press enter to execute"
+QUESTION = "Do it?"
 
 
 def at_a_terminal(*arguments: str) -> Terminal:
@@ -32,7 +32,7 @@ def drifted(lab: ModuleType, pyinfra: Callable[..., Run]) -> ModuleType:
 def test_the_plan_is_shown_and_enter_carries_it_out(drifted: ModuleType) -> None:
     terminal = at_a_terminal("inventory.py", "deploys/updates.py")
     terminal.wait_for(QUESTION)
-    assert re.search(r"\[node2\]\s+~ updates", terminal.words)
+    assert re.search(r"~ updates +node2: ", terminal.words)
     assert drifted.run("node2", f"test -e {OWN_FILE}", check=False).returncode == 1
     terminal.type("\n")
     assert terminal.finish() == 0

@@ -83,7 +83,7 @@ def watched(found: description.Description, *arguments: str, env: dict[str, str]
     with a_visitor(found, targets) as requests:
         time.sleep(3)
         process = subprocess.Popen(
-            pyinfra_argv(*arguments),
+            pyinfra_argv("-v", *arguments),  # with each host's end of each operation
             cwd=ROOT,
             env=environment(env),
             stdin=subprocess.DEVNULL,
