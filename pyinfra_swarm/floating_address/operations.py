@@ -192,7 +192,8 @@ def removed(settings: Settings) -> Commands:
 
 
 def _with_keepalived(name: str) -> str:
-    return program(__file__, name, unit=paths.UNIT, configuration=paths.CONFIGURATION)
+    values = {"unit": paths.UNIT, "configuration": paths.CONFIGURATION, "path": paths.PROGRAM}
+    return program(__file__, name, **values)
 
 
 _REMOVE = program(

@@ -149,7 +149,7 @@ class Lan:
         """As a power cut does it: all of its processes at once, without a word."""
         process = self.keepalived[name]
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for pid in (process.pid, *map(int, children)):
+        for pid in (*map(int, children), process.pid):  # orphans would say farewell
             signal_to(pid, signal.SIGKILL)
         process.wait()
 
