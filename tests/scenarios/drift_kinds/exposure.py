@@ -6,6 +6,7 @@ from pyinfra_swarm.floating_address import paths
 from tests.scenarios.drift_kinds.kind import Kind
 
 FLOATING = {"SWARM_EXPOSURE__ADDRESS": "192.168.77.9"}
+UPLINK = "dev $(ip -o -4 address show to 192.168.77.0/24 | awk '{print $2; exit}')"
 
 KINDS = (
     Kind(
@@ -41,10 +42,10 @@ KINDS = (
         "a second host that has the floating address",
         *("exposure", "floating address", "more than one host holds"),
         "ip -o address show to 192.168.77.9/32 | grep -q . || "
-        "ip address add 192.168.77.9/32 dev eth0",
+        f"ip address add 192.168.77.9/32 {UPLINK}",
         first="systemctl restart keepalived; sleep 5",
         kind="notice",
-        undo="ip address del 192.168.77.9/32 dev eth0",
+        undo=f"ip address del 192.168.77.9/32 {UPLINK}",
         settings=FLOATING,
         group="exposure",
     ),

@@ -89,6 +89,18 @@ TRUE: dict[str, dict[str, Any]] = {
     },
     "facts.docker.PublishedKey": {"error": ""},
     "facts.docker.StandaloneContainers": {"ybsxcdy81ujmqj41p4ojeybrj": ["alone"]},
+    "facts.exposure.FloatingAddress": {
+        "package": "1:2.3.3-1",
+        "active": True,
+        "enabled": True,
+        "reload": False,
+        "addresses.vec0.0": "192.168.77.14/24",
+        "addresses.vec0.1": "192.168.77.9/32",
+        "given_up": False,
+        "role": "MASTER",
+        "taken": 1,
+        "problem": "",
+    },
     "facts.firewall.State": {
         "ipv4.SWARM-INPUT.0": "-p udp -m policy --dir in --pol none -m udp --dport 4789 -j DROP",
         "ipv6.SWARM-PEERS": ["-j DROP"],
