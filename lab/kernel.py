@@ -32,6 +32,7 @@ SWITCHED_ON = (
     ("--enable", "NF_TABLES_IPV4"),
     ("--enable", "NF_TABLES_IPV6"),
     ("--enable", "NF_TABLES_ARP"),
+    ("--module", "NFT_NAT"),
     ("--module", "NFT_FIB_IPV4"),
     ("--module", "NFT_FIB_IPV6"),
     ("--module", "NFT_FIB_INET"),
@@ -82,7 +83,7 @@ SWITCHED_OFF = (
 """What no host loads."""
 
 NEEDED = (
-    *("NF_TABLES_INET", "NF_TABLES_IPV4", "NF_TABLES_IPV6", "NFT_COMPAT", "WIREGUARD"),
+    *("NF_TABLES_INET", "NF_TABLES_IPV4", "NF_TABLES_IPV6", "NFT_COMPAT", "NFT_NAT", "WIREGUARD"),
     *("INET_ESP", "INET6_ESP", "XFRM_USER", "VXLAN", "IP_VS", "IP_VS_RR", "OVERLAY_FS", "VETH"),
     *("BRIDGE", "BRIDGE_NETFILTER", "NETFILTER_XT_MATCH_POLICY", "NETFILTER_XT_MATCH_BPF"),
     *("NETFILTER_XT_MATCH_U32", "NETFILTER_XT_MATCH_CONNTRACK", "NETFILTER_XT_MATCH_ADDRTYPE"),
