@@ -187,6 +187,7 @@ SUITES = {
             "engines_stack_rules",
             "engines_stacks",
         ),
+        _scenarios("judged", 500, 1500, "judged"),
         _scenarios("commands", 400, 1000, "commands"),
         _scenarios("wireguard", 900, 2100, "wireguard_lockout"),
         _engines("engines-exposure", 300, 900, "engines_exposure"),

@@ -27,6 +27,7 @@ from pyinfra_swarm.firewall.wanted import Wanted
 from pyinfra_swarm.firewall.web_ranges import WebRanges
 from pyinfra_swarm.rollback.plan import rolled_back_first
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal, Whole
+from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import duration
 
 TITLES: dict[Family, str] = {"ipv4": "IPv4", "ipv6": "IPv6"}
@@ -182,7 +183,8 @@ def _shut_out(wanted: Wanted, host: Host) -> list[Finding]:
                 "firewall.ssh_sources",
                 "the VPN is not started at boot, so nobody would get in after a reboot",
                 expected=f"{unit} enabled",
-                remedy=f"`systemctl enable {unit}` on the host, or run deploys/vpn.py first",
+                remedy=f"`systemctl enable {quoted(unit)}` on the host, "
+                "or run deploys/vpn.py first",
             )
         ]
     return []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.rollback.plan import rolled_back_first
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import listed
 from pyinfra_swarm.vpn import wireguard
 from pyinfra_swarm.vpn.state import PRIVATE, Running, Vpns
@@ -89,7 +90,7 @@ def _refusals(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
             config_path(name),
             "is there already, and was not written by these deploys; it is left alone",
             remedy="Declare another name as access.wireguard.interface, or move the file away "
-            f"(`wg-quick down {name}` first) and run again: the host then makes a new key",
+            f"(`wg-quick down {quoted(name)}` first) and run again: the host then makes a new key",
         )
     elif name in {*seen.addresses, *seen.running} and name not in {*seen.configs, *seen.keys}:
         yield Refusal(
@@ -97,7 +98,7 @@ def _refusals(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
             "is an interface of somebody else's on this host",
             found=", ".join(seen.addresses.get(name, ())),
             remedy="Declare another name as access.wireguard.interface; or, if nobody needs it, "
-            f"`ip link delete dev {name}` on the host",
+            f"`ip link delete dev {quoted(name)}` on the host",
         )
     for other, running in seen.running.items():
         if other != name and other not in seen.configs and running.port == declared.port:

@@ -117,7 +117,8 @@ ROWS: dict[str, tuple[list[Packet], list[Packet]]] = {
     ),
     "all published container ports": ([published(PEER, 80), published(PEER, 8080)], []),
     "SSH": ([at_host(STRANGER, 22), at_host(STRANGER_6, 22)], []),
-    "2377/tcp on managers, 7946 tcp and udp, 4789/udp, ESP": (
+    "2377/tcp on managers, 7946 tcp and udp, 4789/udp, ESP; with a "
+    "[floating address](floating-address.md) VRRP (protocol 112)": (
         [
             at_host(PEER, 2377),
             at_host(PEER, 7946),

@@ -117,10 +117,11 @@ def test_findings_come_in_the_order_of_what_they_cost() -> None:
     ]
 
 
-def test_where_it_is_refused_nothing_else_is_said() -> None:
+def test_where_it_is_refused_what_does_not_rest_on_it_is_said_beside_it() -> None:
     host = replace(with_tables("ipv4", installed=False), others=("nftables", "ufw"))
     host = replace(host, docker_waits=False)
-    assert [type(finding) for finding in plan(WANTED, host)] == [Refusal, Refusal]
+    kinds = [type(finding) for finding in plan(WANTED, host)]
+    assert kinds == [Refusal, Refusal, Change, Notice]
     assert "not installed for IPv4" in said(host)[0]
     both = {family: Tables(installed=False) for family in CONVERGED.tables}
     assert "not installed for IPv4 and IPv6" in said(replace(CONVERGED, tables=both))[0]

@@ -12,6 +12,7 @@ import pytest
 from pyinfra_swarm.access import operations as access
 from pyinfra_swarm.access.plan import Account, Accounts
 from pyinfra_swarm.settings import Settings
+from pyinfra_swarm.settings.model import Ssh
 from pyinfra_swarm.ssh import operations as ssh
 from tests.unit.ssh.servers import FRESH
 
@@ -58,8 +59,8 @@ SETTINGS: Any = SimpleNamespace(
     access=SimpleNamespace(
         admins=[SimpleNamespace(name="ann", keys=("ssh-ed25519 AAAAnew",))], others="report"
     ),
-    ssh=SimpleNamespace(use_pam=False, rollback_after=60),
-    admins=lambda _: [SimpleNamespace(name="ann")],
+    ssh=Ssh(crypto="system"),
+    admins=lambda _: [SimpleNamespace(name="ann", keys=("ssh-ed25519 AAAAnew",))],
 )
 
 
@@ -94,6 +95,7 @@ def test_sshd_is_planned_on_what_is_there_once_all_is_undone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ssh, "this_host", lambda _: None)
+    monkeypatch.setattr(ssh, "_client", lambda: None)
     accounts = Accounts(FRESH.login_user, (replace(ANN, name=FRESH.login_user, password="locked"),))
     looks = [
         replace(FRESH, unconfirmed=True),

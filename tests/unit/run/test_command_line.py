@@ -115,7 +115,11 @@ def test_hosts_that_do_not_wait_for_each_other_are_refused(option: str) -> None:
         ("host=rk4", "site", "or --limit HOST for some hosts only"),
         ("host=rk4", "ssh", "deploys/ssh.py does not take --data host="),
         ("limit=rk4", "ssh", "instead: --limit HOST for some hosts only"),
-        ("address=10.0.0.1", "ssh", "instead: leave it out"),
+        (
+            "address=10.0.0.1",
+            "ssh",
+            "exposure.address in cluster.toml is a setting of that name",
+        ),
         ("ssh_prot=22", "site", "instead: --data ssh_port="),
         ("rk4", "remove", "--data rk4 lacks its key\n\n    instead: --data host=rk4"),
         ("rk4", "backup", "instead: --data host=rk4"),
