@@ -48,11 +48,11 @@ def test_one_host_holds_it_and_says_since_when(lan: Lan) -> None:
 
 
 def test_it_is_handed_on_without_a_request_lost(lan: Lan) -> None:
-    """By all hosts in turn, twice round: each gives it up, another has it, it may come back."""
+    """Several times: the holder gives it up, another has it, the first may have it again."""
     moves = []
     heard = Announcements(lan)
     with visitors(lan) as visits:
-        for _ in range(2 * len(lan.hosts)):
+        for _ in range(len(lan.hosts)):
             holder = lan.holder()
             heard.by()
             begun = time.time()
