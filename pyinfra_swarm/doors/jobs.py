@@ -55,7 +55,17 @@ _HARMLESS = re.compile(
 _STARTED = r"(?:^|(?<=[\s;|&(=!@`'\"])|(?<=/bin/)|(?<=/sbin/)|(?<=[=@:+!]-))"
 """Where a program's name stands, and not that of a file or an option."""
 
-_ANY = re.compile(rf"{_STARTED}(?:{_FIREWALLS}|{_CONFIGURATION})(?![\w.-])")
+_CALLS = (
+    r"ip6?tables(?:-nft|-legacy)?(?:-restore|-apply)(?![\w.-])|ip6?tables(?:-nft|-legacy)?\s+-"
+    r"|nft\s+(?:-|add|create|delete|destroy|flush|insert|replace)"
+    r"|ufw\s+(?:-|allow|default|delete|deny|disable|enable|insert|limit|reject|reload|reset|route)"
+    r"|firewall-cmd\s+-"
+    r"|netfilter-persistent\s+(?:flush|reload|restart|save|start|stop)"
+    r"|ipset\s+(?:-|add|create|del|destroy|flush|restore|swap)"
+)
+"""A firewall's program with what it is to do, and not only its name in a list or a message."""
+
+_ANY = re.compile(rf"{_STARTED}(?:{_CALLS}|(?:{_CONFIGURATION})(?![\w.-]))")
 _OF_CONFIGURATION = re.compile(rf"{_STARTED}(?:{_CONFIGURATION})(?![\w.-])")
 
 
