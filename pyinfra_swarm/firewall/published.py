@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pyinfra_swarm.firewall.openings import sources
-from pyinfra_swarm.firewall.policy import CLUSTER, VPN
+from pyinfra_swarm.firewall.reached import NOBODY, who_reaches
 from pyinfra_swarm.firewall.state import Host
 from pyinfra_swarm.nodes.membership import Observed, Service
 from pyinfra_swarm.run.findings import Finding, Notice
@@ -23,9 +22,7 @@ from pyinfra_swarm.run.wording import listed, verb
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
-    from pyinfra_swarm.settings.model import Firewall, Opening
-
-_THE_VPN = "whoever comes through the VPN"
+    from pyinfra_swarm.settings.model import Firewall
 
 
 @dataclass(frozen=True)
@@ -96,36 +93,8 @@ def of_containers(name: str, host: Host) -> list[Published]:
 
 def reach(settings: Settings, port: int, protocol: str) -> Reach:
     """Who reaches a published port from outside of the cluster."""
-    found = _by_the_firewall(settings.firewall, port, protocol)
-    if found.anybody or not (settings.access.vpn and settings.access.vpn_reaches == "everything"):
-        return found
-    return Reach(True, _THE_VPN)
-
-
-def _by_the_firewall(firewall: Firewall, port: int, protocol: str) -> Reach:
-    if not firewall.enabled:
-        return Reach(True, "whoever reaches the hosts: no firewall")
-    for opening in firewall.open:
-        if opening.protocol == protocol and _covers(opening.port, port):
-            return _opened(opening)
-    if protocol == "tcp" and port in firewall.web_ports:
-        who = {
-            "cloudflare": "Cloudflare",
-            "open": "anybody",
-            "closed": "nobody",
-            "listed": sources(firewall.web_sources),
-        }[firewall.web]
-        return Reach(firewall.web != "closed", who)
-    return Reach(False, "nobody")
-
-
-def _opened(opening: Opening) -> Reach:
-    named = [source for source in opening.sources if source != CLUSTER]
-    if opening.sources and not named:
-        return Reach(True, "the cluster's own hosts")
-    named = [_THE_VPN if source == VPN else source for source in named]
-    who = "anybody" if not opening.sources else sources(named)
-    return Reach(True, f"{who} and the cluster" if CLUSTER in opening.sources else who)
+    who = who_reaches(settings, port, protocol)
+    return Reach(NOBODY not in who, listed(who))
 
 
 def _covers(ports: str, number: int) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from pyinfra_swarm.firewall.reached import NOBODY, who_reaches
 from pyinfra_swarm.nodes import measures
 from pyinfra_swarm.nodes.membership import Service as Published
 from pyinfra_swarm.nodes.membership import acting_manager
-from pyinfra_swarm.status.reached import NOBODY, who_reaches
 from pyinfra_swarm.status.seen import Seen
 
 if TYPE_CHECKING:

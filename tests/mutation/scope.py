@@ -45,7 +45,7 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/boards/board": ("boards",),
     "pyinfra_swarm/settings/host_variables": ("settings_host_variables",),
     "pyinfra_swarm/settings/places": ("settings_places",),
-    "pyinfra_swarm/status/reached": ("status",),
+    "pyinfra_swarm/firewall/reached": ("status",),
     "pyinfra_swarm/status/summary": ("status",),
     "pyinfra_swarm/access/plan": ("access_plan", "access_fact"),
     "pyinfra_swarm/run/answer": ("answer",),

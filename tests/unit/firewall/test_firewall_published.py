@@ -90,34 +90,34 @@ class TestWhoReachesIt:
     @pytest.mark.parametrize(
         ("firewall", "port", "anybody", "who"),
         [
-            (Firewall(), BLOG, False, "nobody"),
+            (Firewall(), BLOG, False, "nobody outside"),
             (Firewall(), (443, "tcp"), True, "Cloudflare"),
-            (Firewall(), (443, "udp"), False, "nobody"),
-            (Firewall(web="open"), (80, "tcp"), True, "anybody"),
-            (Firewall(web="closed"), (80, "tcp"), False, "nobody"),
+            (Firewall(), (443, "udp"), False, "nobody outside"),
+            (Firewall(web="open"), (80, "tcp"), True, "everybody"),
+            (Firewall(web="closed"), (80, "tcp"), False, "nobody outside"),
             (
                 Firewall(web="listed", web_sources=("10.0.0.0/8",)),
                 (80, "tcp"),
                 True,
                 "10.0.0.0/8",
             ),
-            (Firewall(open=(Opening(port="8080"),)), BLOG, True, "anybody"),
-            (Firewall(open=(Opening(port="8000-9000"),)), BLOG, True, "anybody"),
-            (Firewall(open=(Opening(port="8081-9000"),)), BLOG, False, "nobody"),
-            (Firewall(open=(Opening(port="8080", protocol="udp"),)), BLOG, False, "nobody"),
+            (Firewall(open=(Opening(port="8080"),)), BLOG, True, "everybody"),
+            (Firewall(open=(Opening(port="8000-9000"),)), BLOG, True, "everybody"),
+            (Firewall(open=(Opening(port="8081-9000"),)), BLOG, False, "nobody outside"),
+            (Firewall(open=(Opening(port="8080", protocol="udp"),)), BLOG, False, "nobody outside"),
             (
                 Firewall(open=(Opening(port="8080", sources=("cluster",)),)),
                 BLOG,
                 True,
-                "the cluster's own hosts",
+                "the hosts",
             ),
             (
                 Firewall(open=(Opening(port="8080", sources=("cluster", "10.0.0.0/8")),)),
                 BLOG,
                 True,
-                "10.0.0.0/8 and the cluster",
+                "the hosts and 10.0.0.0/8",
             ),
-            (Firewall(enabled=False), BLOG, True, "whoever reaches the hosts: no firewall"),
+            (Firewall(enabled=False), BLOG, True, "everybody (firewall.enabled = false)"),
         ],
     )
     def test_as_the_settings_say(
@@ -132,7 +132,7 @@ class TestWhoReachesIt:
         assert plan_published(everything, [BLOGS]) == []
         assert not reach(declared(Firewall(), vpn="tailscale"), *BLOG).anybody
         named = Firewall(open=(Opening(port="8080", sources=("vpn",)),))
-        assert reach(declared(named, vpn="tailscale"), *BLOG).who == "whoever comes through the VPN"
+        assert reach(declared(named, vpn="tailscale"), *BLOG).who == "the VPN"
 
     def test_what_is_meant_to_be_closed(self) -> None:
         assert meant_closed(Firewall(closed=("8080",)), 8080, "tcp")
@@ -193,7 +193,7 @@ class TestFindings:
                 "protocol": "tcp",
                 "service": "blog",
                 "mesh": True,
-                "who": "nobody",
+                "who": "nobody outside",
                 "hosts": list(NODES),
                 "lacking": [],
             }

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from lab import cli
+from pyinfra_swarm.firewall.reached import who_reaches
 from pyinfra_swarm.preflight.plan import SUPPORTED
 from pyinfra_swarm.settings import Secret, Settings
 from pyinfra_swarm.settings.fields import model_of
@@ -20,7 +21,6 @@ from pyinfra_swarm.settings.variables import RESERVED, variable_names
 from pyinfra_swarm.stacks.compose import Source, read
 from pyinfra_swarm.stacks.lint import declared, lint
 from pyinfra_swarm.stacks.variables import Variables
-from pyinfra_swarm.status.reached import who_reaches
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pyinfra_swarm.firewall.reached import who_reaches
 from pyinfra_swarm.firewall.web_ranges import WebRanges
 from pyinfra_swarm.host.resources import FileSystem, Resources
 from pyinfra_swarm.nodes.membership import Membership
@@ -15,7 +16,6 @@ from pyinfra_swarm.nodes.membership import Service as Listed
 from pyinfra_swarm.rolling.services import Replicas
 from pyinfra_swarm.run.exit_code import exit_code
 from pyinfra_swarm.status import asking
-from pyinfra_swarm.status.reached import who_reaches
 from pyinfra_swarm.status.seen import QUESTIONS, Seen, seen
 from pyinfra_swarm.status.summary import Backup, Status, newest, summary
 from pyinfra_swarm.status.terminal import render
