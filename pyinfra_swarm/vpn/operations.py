@@ -32,7 +32,7 @@ from pyinfra_swarm.vpn.plan import (
     plan,
     plan_removal,
 )
-from pyinfra_swarm.vpn.wireguard import FOLDER, Wanted, config_path, key_path, link
+from pyinfra_swarm.vpn.wireguard import FOLDER, PLACES, Wanted, config_path, key_path, link
 
 
 @converges("vpn")
@@ -100,7 +100,8 @@ def _carried_out(settings: Settings, declared: Wanted | None, steps: list[Change
     progress("vpn: a new login has to work before the change is kept")
     yield from _with_rollback(settings, touched, commands)
     if gone:
-        yield script(f"rm -f {' '.join(key_path(one) for one in gone)}")
+        left = [path for one in gone for path in (key_path(one), f"{PLACES}{one}")]
+        yield script(f"rm -f {' '.join(left)}")
 
 
 def _with_rollback(settings: Settings, interfaces: list[str], commands: list[str]) -> Commands:
@@ -113,8 +114,8 @@ def _with_rollback(settings: Settings, interfaces: list[str], commands: list[str
     )
 
 
-_ENDPOINTS = program(__file__, "endpoints.sh")
-"""Shell: ``endpoints INTERFACE…`` and ``connect_again WHAT-IT-PRINTED``."""
+_ENDPOINTS = program(__file__, "endpoints.sh", places=PLACES)
+"""Shell: who is connected to an interface, remembered, and connected again."""
 
 
 def after_restore(interfaces: Sequence[str]) -> str:
@@ -143,7 +144,13 @@ def _bring_up(declared: Wanted, *, restart: bool) -> str:
 
 
 def _remove(interface: str) -> str:
-    return program(__file__, "remove.sh", interface=interface, config=config_path(interface))
+    return program(
+        __file__,
+        "remove.sh",
+        using=[_ENDPOINTS],
+        interface=interface,
+        config=config_path(interface),
+    )
 
 
 @job("vpn")

@@ -17,6 +17,9 @@ FOLDER = "/etc/wireguard"
 MARK = "# Written by pyinfra-swarm from cluster.toml; changes here are overwritten."
 """The first line of a configuration of ours."""
 
+PLACES = "/run/pyinfra-swarm-vpn-"
+"""With an interface's name behind it: where its connected peers were before it was changed."""
+
 WANTS = "/etc/systemd/system/multi-user.target.wants"
 
 

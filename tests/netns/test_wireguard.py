@@ -239,6 +239,24 @@ class TestPeers:
         assert ready.changes(settings("bob")) == []
         assert not wireguard.answers(ready.laptop, "10.202.0.1")
 
+    def test_one_that_was_taken_out_and_is_put_back_is_called(self, ready: Lan) -> None:
+        """It waits for an answer, and sends nothing by itself."""
+        ready.connect()
+        assert wireguard.answers(ready.laptop, "10.202.0.1")
+        time.sleep(1.1)  # the time of a handshake is told in seconds
+        ready.host.run(f"cp {config_path('wg0')} /run/before")
+        ready.up(settings("bob"), restart=False)
+        shaken = ready.laptop.run("wg show home latest-handshakes").stdout
+        ready.host.run(f"mv /run/before {config_path('wg0')}")
+        wireguard.root(
+            ready.host, ready.folder / "host", operations.after_restore(["wg0"]), check=False
+        )
+        begun = time.monotonic()
+        while ready.laptop.run("wg show home latest-handshakes").stdout == shaken:
+            assert time.monotonic() - begun < 10
+            time.sleep(0.2)
+        assert wireguard.answers(ready.laptop, "10.202.0.1")
+
     @pytest.mark.lifecycle
     def test_a_reload_by_anybody_leaves_the_key_in_the_interface(self, ready: Lan) -> None:
         """As the distribution's unit does it."""

@@ -175,7 +175,7 @@ class TestChangesThatGoThroughTheVpn:
         without = alone.settings("without", through=True, peers=("phone",), ssh_sources=["vpn"])
         run = alone.run(without, VPN)
         assert run.returncode == 1
-        assert "a new login failed" in run.output
+        assert "put back what was there before; a new login confirmed it" in run.output
         in_a_while(alone, alone.vpn)
         peers = alone.ssh(alone.vpn, "wg show wg0 peers")
         assert peers is not None

@@ -1,11 +1,11 @@
 #!/bin/sh
 # After a rollback: each interface is as its restored configuration says, or gone.
-# Uses endpoints, connect_again (vpn/endpoints).
+# Uses remembered, connect_again (vpn/endpoints).
 #
 # interfaces: the names, with blanks in between; folder: where their configurations are.
 # shellcheck disable=SC2086
 : "${interfaces?}" "${folder?}"
-connected=$(endpoints $interfaces)
+connected=$(remembered $interfaces)
 # All of them first: one that goes may listen where another one did before.
 for interface in $interfaces; do
   systemctl stop "wg-quick@$interface.service" 2>/dev/null || :

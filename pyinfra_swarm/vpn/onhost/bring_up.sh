@@ -1,11 +1,12 @@
 #!/bin/sh
 # Writes the configuration, with the host's own private key in it, and brings it up.
-# Uses endpoints, connect_again (vpn/endpoints).
+# Uses remember, endpoints, connect_again (vpn/endpoints).
 #
 # interface: the interface's name; key, config: paths; head, body: the configuration before and
 # behind the private key; restart: yes where reading the peers anew is not enough.
 : "${interface?}" "${key?}" "${config?}" "${head?}" "${body?}" "${restart?}"
 umask 077
+remember "$interface"
 # The key goes from file to file: as a word of a command, everybody on the host could see it.
 { printf '%s\nPrivateKey = ' "$head"; cat "$key"; printf '%s\n' "$body"; } > "$config.new"
 sync "$config.new"

@@ -4,6 +4,20 @@
 # A client notices only when it gets no answer for 15 seconds, and one that waits for the host's
 # answer not at all. The host would know nobody's place any more. So it remembers them, and begins
 # the handshake itself.
+#
+# places: the beginning of the paths where places are kept, until the next boot.
+: "${places?}"
+
+remember() { # INTERFACE: for the case that what comes now is undone
+  (umask 077; endpoints "$1" > "$places$1")
+}
+
+remembered() { # INTERFACE...: what was connected before, and is now
+  for name do
+    [ ! -f "$places$name" ] || cat "$places$name"
+    endpoints "$name"
+  done
+}
 
 endpoints() { # INTERFACE...: prints the place of each connected peer
   for name do
