@@ -190,6 +190,7 @@ SUITES = {
         _scenarios("judged", 500, 1500, "judged"),
         _scenarios("commands", 400, 1000, "commands"),
         _scenarios("wireguard", 900, 2100, "wireguard_lockout"),
+        _scenarios("judged", 400, 1200, "judged"),
         _engines("engines-exposure", 300, 900, "engines_exposure"),
         _engines("engines-doors", 60, 240, "engines_ways_in"),
         _scenarios("doors", 300, 900, "drift_doors"),
