@@ -101,7 +101,7 @@ def _carried_out(settings: Settings, declared: Wanted | None, steps: list[Change
     yield from _with_rollback(settings, touched, commands)
     if gone:
         left = [path for one in gone for path in (key_path(one), f"{PLACES}{one}")]
-        yield script(f"rm -f {' '.join(left)}")
+        yield script(program(__file__, "remove_left.sh", paths=" ".join(left)))
 
 
 def _with_rollback(settings: Settings, interfaces: list[str], commands: list[str]) -> Commands:
