@@ -18,16 +18,30 @@ from typing import Any
 
 import pytest
 from paramiko import Transport
+from pyinfra.api import Config, Host, State
+from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.inventory import Inventory
+from pyinfra.context import ctx_state
 
 from lab.errors import LabError
 from pyinfra_swarm.run.answer import asked
 from pyinfra_swarm.run.answer import sections as taken_apart
-from pyinfra_swarm.ssh.algorithms import STRICT, Client, plan_algorithms, strict
+from pyinfra_swarm.run.pyinfra_internals import another_connection, transport
+from pyinfra_swarm.ssh.algorithms import (
+    STRICT,
+    Client,
+    LearnHostKeys,
+    plan_algorithms,
+    strict,
+)
 from pyinfra_swarm.ssh.facts import Effective, parse
+from pyinfra_swarm.ssh.known_hosts_operations import known_types, learn
 from pyinfra_swarm.ssh.plan import plan
 from pyinfra_swarm.ssh.sshd import DROP_IN, Sshd, Wanted
 from tests.engines import programs
 from tests.tools import must_run
+
+pytestmark = pytest.mark.lifecycle  # new host keys for each test, and ssh-audit, take their time
 
 MAIN = """\
 Include /etc/ssh/sshd_config.d/*.conf
@@ -171,7 +185,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
         holder.wait()
 
 
-@pytest.mark.lifecycle
 def test_what_ssh_audit_fails_is_gone_and_what_it_warns_of_has_its_reason(server: Server) -> None:
     fresh = server.seen()
     assert len(fresh.host_keys) == 3
@@ -194,6 +207,13 @@ def test_what_ssh_audit_fails_is_gone_and_what_it_warns_of_has_its_reason(server
     assert strict(hardened) == wanted.algorithms, "it knows what it knew, whatever is allowed"
 
 
+OFFERED = {
+    "kexalgorithms": ("curve25519-sha256@libssh.org",),
+    "ciphers": ("aes256-ctr",),
+    "macs": ("hmac-sha2-256-etm@openssh.com",),
+}
+
+
 def test_the_client_of_the_runs_gets_in_by_what_is_left(server: Server) -> None:
     seen = server.seen()
     algorithms = strict(seen)
@@ -212,6 +232,58 @@ def test_the_client_of_the_runs_gets_in_by_what_is_left(server: Server) -> None:
         transport.start_client(timeout=20)
         assert transport.get_remote_server_key().get_name() == "ssh-ed25519"
         transport.close()
+
+
+LOCKED_OUT = "Host key for 127.0.0.1 does not match"
+
+
+def test_a_computer_that_knew_the_host_by_ecdsa_gets_in_once_it_has_learnt(
+    server: Server, tmp_path: Path
+) -> None:
+    key, known, old = (tmp_path / name for name in ("key", "known_hosts", "older_known_hosts"))
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    server.write("/etc/ssh/authorized_keys", key.with_suffix(".pub").read_text())
+    wanted = Wanted(users=("root",), algorithms=strict(server.seen()))
+    # The account of these tests is root's, and its keys are not in this machine's home.
+    root_in = "PermitRootLogin yes\nUsePAM no\nAuthorizedKeysFile /etc/ssh/authorized_keys\n"
+    server.write("/etc/ssh/sshd_config.d/00-a.conf", root_in)
+    server.write("/etc/shadow", "root:*:20000:0:99999:7:::\n")
+    server.start()
+    [ecdsa] = [one for one in server.seen().host_keys if one.startswith("ecdsa-")]
+    for path in (known, old):
+        path.write_text(f"[127.0.0.1]:{server.port} {ecdsa}\n")
+
+    def host(known_hosts: Path) -> tuple[State, Host]:
+        data = {
+            "ssh_hostname": "127.0.0.1",
+            "ssh_port": server.port,
+            "ssh_user": "root",
+            "ssh_key": str(key),
+            "ssh_known_hosts_file": str(known_hosts),
+            "ssh_strict_host_key_checking": "yes",
+        }
+        state = State(Inventory(([("rk1", data)], {})), Config())
+        return state, state.inventory.get_host("rk1")
+
+    state, mine = host(known)
+    with ctx_state.use(state):
+        mine.connect(raise_exceptions=True)
+        connection = transport(mine)
+        assert connection is not None
+        can = connection.get_security_options()
+        offers = {"hostkeyalgorithms": tuple(can.key_types)}
+        client = Client({**OFFERED, **offers}, known=tuple(known_types(mine)))
+        [step] = plan_algorithms(wanted.algorithms, server.seen(), client, {})
+        assert isinstance(step, LearnHostKeys)
+        learn(mine, step.keys)
+        server.write(DROP_IN, wanted.drop_in())
+        server.start()
+        with another_connection(state, mine) as again:
+            assert again.is_authenticated()
+            assert again.get_remote_server_key().get_name() == "ssh-ed25519"
+    state, other = host(old)
+    with ctx_state.use(state), pytest.raises(ConnectError, match=LOCKED_OUT):
+        other.connect(raise_exceptions=True)
 
 
 def test_an_sshd_says_itself_whether_it_knows_penalties(server: Server) -> None:
