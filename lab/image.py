@@ -70,9 +70,6 @@ set -e
 tar -xf /dev/ubdb -C /
 netplan=/usr/libexec/netplan/generate
 if [ -x "$netplan" ]; then "$netplan"; fi
-for command in iptables ip6tables; do
-    update-alternatives --quiet --set "$command" "/usr/sbin/$command-$(cat /etc/board-iptables)"
-done
 hostname -F /etc/hostname
 echo "127.0.1.1 $(cat /etc/hostname)" >> /etc/hosts
 touch /etc/board-seeded

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +87,6 @@ def write_seed(node: Node, keys: HostKeys, authorized_key: str, kind: Kind, path
     }
     files: dict[str, tuple[int, int, str]] = {
         "etc/hostname": (0o644, 0, f"{node.name}\n"),
-        "etc/board-iptables": (0o644, 0, f"{kind.iptables}\n"),
         f"home/{addresses.USER}/.ssh/authorized_keys": (0o600, 1000, authorized_key),
     }
     if kind.netplan:
@@ -105,6 +105,17 @@ def write_seed(node: Node, keys: HostKeys, authorized_key: str, kind: Kind, path
             member.size, member.mode = len(content), mode
             member.uid = member.gid = owner
             archive.addfile(member, io.BytesIO(content))
+        for name, to in _alternatives(kind.iptables):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, to
+            archive.addfile(member)
+
+
+def _alternatives(back_end: str) -> Iterator[tuple[str, str]]:
+    """The links that `update-alternatives --set` makes for a back end of iptables."""
+    for command in ("iptables", "ip6tables"):
+        for suffix in ("", "-save", "-restore"):
+            yield f"etc/alternatives/{command}{suffix}", f"/usr/sbin/{command}-{back_end}{suffix}"
 
 
 class Machine:
