@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pyinfra_swarm.firewall.web_ranges import SHIPPED
 from pyinfra_swarm.settings import Settings
+from pyinfra_swarm.settings.loading import forget
 from pyinfra_swarm.settings.paths import ROOT
 from pyinfra_swarm.stacks.lint import cli
 from pyinfra_swarm.stacks.reading import read_stacks
@@ -28,12 +30,23 @@ def settings(name: str) -> Settings:
     return Settings(**tomllib.loads(text)).read_from(EXAMPLES, ())
 
 
+@pytest.fixture
+def read_anew() -> Iterator[None]:
+    """Settings are read once in a process, and other tests have read some."""
+    forget()
+    yield
+    forget()
+
+
+@pytest.mark.usefixtures("read_anew")
 @pytest.mark.parametrize("name", ["ports", "tunnel"])
 def test_the_lint_finds_nothing_wrong(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SWARM_SETTINGS", str(EXAMPLES / f"{name}.toml"))
-    assert cli.main([]) == 0, capsys.readouterr().out
+    code = cli.main([])
+    said = capsys.readouterr()
+    assert code == 0, said.out + said.err
     assert [one.inputs.problem for one in read_stacks(settings(name))] == [""] * (
         6 if name == "ports" else 3
     )

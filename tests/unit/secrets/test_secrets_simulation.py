@@ -239,6 +239,7 @@ def test_a_run_may_die_before_any_request(on_failure: str, works: bool, asked: A
     for life in range(20):
         machine = Rotations()
         world = machine.world
+        machine.declare(SITE, "another")  # so that what breaks is a version of the secret alone
         machine.run(NOTHING, None)
         for name in ("api", "web"):
             machine.deploy(name, {APP, SITE}, "replicated", on_failure, 1)
