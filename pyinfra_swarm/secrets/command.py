@@ -104,6 +104,8 @@ def _read(
             os.set_blocking(end, False)
             open_ends.register(end, selectors.EVENT_READ)
         while not why and (open_ends.get_map() or process.poll() is None):
+            # Asked before the look: what it prints between the look and its end is not lost.
+            has_ended = process.poll() is not None
             ready = [key.fd for key, _ in open_ends.select(timeout=0.05)]
             for end in ready:
                 chunk = os.read(end, _CHUNK)
@@ -115,7 +117,7 @@ def _read(
                 why = f"prints more than {at_most} bytes"
             elif now() > until:
                 why = f"has not ended within {seconds:.0f} seconds"
-            elif not ready and process.poll() is not None:
+            elif has_ended and not ready:
                 break  # what it has left running holds the ends open, maybe for ever
     return Value(bytes(printed)), Value(bytes(said)), why
 

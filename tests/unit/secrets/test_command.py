@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pyinfra_swarm.secrets import command
 from pyinfra_swarm.secrets.command import printed
 from pyinfra_swarm.secrets.value import Unreadable
 from tests.unit.secrets.conftest import Program
@@ -134,6 +136,8 @@ def test_it_works_as_well_where_pyinfra_has_put_greenlets_in_the_place_of_thread
 from gevent import monkey; monkey.patch_all()
 import sys, time
 from pathlib import Path
+from typing import Any
+from pyinfra_swarm.secrets import command
 from pyinfra_swarm.secrets.command import printed
 from pyinfra_swarm.secrets.sources import read_all
 from pyinfra_swarm.secrets.value import Unreadable
@@ -157,3 +161,23 @@ except Unreadable as error:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "`slow` has not ended within 0 seconds, and said nothing\n"
+
+
+class PrintsAtItsEnd:
+    """A program that prints its value and ends between two looks at it."""
+
+    def __init__(self, output: command._Pipe, errors: command._Pipe) -> None:
+        self._output, self._errors = output, errors
+
+    def poll(self) -> int:
+        if not self._output.write.closed:
+            self._output.write.write(b"value")
+            self._output.write.close()
+        return 0  # something it has left running holds its standard error open
+
+
+def test_what_is_printed_right_before_the_end_is_not_lost() -> None:
+    with command._Pipe() as output, command._Pipe() as errors:
+        process: Any = PrintsAtItsEnd(output, errors)
+        answer, _, why = command._read(process, output, errors, 100, 5)
+    assert (answer.data, why) == (b"value", "")
