@@ -51,8 +51,8 @@ def test_every_host_calls_them_in_the_order_in_which_they_run(
 
 def test_the_order_is_the_story_of_the_site(debugged: Any) -> None:
     titles = [operation["names"][0].split(" | ")[0] for operation in debugged["op_order"]]
-    story = ["Preflight", "Access", "SSH", "Updates", "Docker", "Firewall", "Swarm"]
-    story += ["Secrets and configs", "Stacks"]
+    story = ["Preflight", "Access", "SSH", "Updates", "Docker", "VPN", "Firewall", "Swarm"]
+    story += ["Secrets and configs", "Stacks", "Exposure", "Doors"]
     assert list(dict.fromkeys(titles)) == story
     assert titles == sorted(titles, key=story.index)
 
