@@ -96,19 +96,19 @@ def _engines(name: str, expected: int, budget: int, *files: str) -> Suite:
 
 SUITES = {
     "test": (
-        Suite("unit", 230, 600, ("tests/unit", "-n", "2", "--dist", "loadgroup")),
+        Suite("unit", 290, 900, ("tests/unit", "-n", "2", "--dist", "loadgroup")),
         # Each test makes its own namespaces and waits in them: three at a time take less than half.
-        Suite("netns", 80, 300, ("tests/netns", "-m", "not lifecycle", "-n", "3")),
+        Suite("netns", 110, 500, ("tests/netns", "-m", "not lifecycle", "-n", "3")),
         # Waiting for an engine to notice what it has lost takes minutes: that is for the lifecycle.
         Suite(
             "engines",
-            140,
-            300,
+            150,
+            500,
             ("tests/engines/test_engines_create.py", "-k", "not without"),
             beside=True,
         ),
-        Suite("browser", 40, 180, ("tests/browser",), beside=True),
-        Suite("lab", 560, 1000, ("tests/scenarios", "-m", "not lifecycle", "--durations=10")),
+        Suite("browser", 45, 240, ("tests/browser",), beside=True),
+        Suite("lab", 620, 1200, ("tests/scenarios", "-m", "not lifecycle", "--durations=10")),
     ),
     "lifecycle": (
         _scenarios("doors", 300, 900, "drift_doors"),
