@@ -172,12 +172,12 @@ def build(release: Release, say: Callable[[str], None]) -> Kernel:
     say: is told each step of the building
     Raises LabError when programs for it are missing, or it cannot be built.
     """
-    lacking = [
+    missing = [
         name for name in ("bc", "bison", "flex", "gcc", "make", "xz") if not shutil.which(name)
     ]
-    if lacking and not is_built():
+    if missing and not is_built():
         raise LabError(
-            f"building a kernel takes programs that are missing ({', '.join(lacking)}):"
+            f"building a kernel takes programs that are missing ({', '.join(missing)}):"
             f" `apt-get install --no-install-recommends {' '.join(PACKAGES)}`"
         )
     return _built_in(cached("kernel", _key(), lambda folder: _build(folder, release, say)))

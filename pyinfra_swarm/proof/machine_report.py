@@ -7,7 +7,7 @@ it may hold names and addresses. The keys are described in docs/prove.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pyinfra_swarm.firewall.policy import FAMILIES
@@ -42,17 +42,17 @@ class Tools:
     python: str
 
 
-@dataclass(frozen=True)
-class Timings:
-    """Seconds that each part of the run took, by its name, in its order."""
-
-    seconds: Mapping[str, float] = field(default_factory=dict)
-
-
 def machine_report(
-    date: str, tools: Tools, machines: Mapping[str, Machine], proof: Proof, timings: Timings
+    date: str,
+    tools: Tools,
+    machines: Mapping[str, Machine],
+    proof: Proof,
+    seconds: Mapping[str, float],
 ) -> dict[str, Any]:
-    """The report as plain data. date: such as ``2026-11-27``; machines: by name, as declared."""
+    """The report as plain data. date: such as ``2026-11-27``; machines: by name, as declared.
+
+    seconds: that each part of the run took, by its name.
+    """
     numbers = {name: number for number, name in enumerate(machines, 1)}
     return {
         "format": FORMAT,
@@ -70,7 +70,7 @@ def machine_report(
             "did not answer": len(proof.silent),
             "watched by tcpdump": len(proof.watched),
         },
-        "seconds": {part: round(taken, 1) for part, taken in timings.seconds.items()},
+        "seconds": {part: round(taken, 1) for part, taken in seconds.items()},
     }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.firewall import facts as firewall_facts
 from pyinfra_swarm.host import facts as host_facts
-from pyinfra_swarm.proof.machine_report import Machine, Timings, Tools, machine_report
+from pyinfra_swarm.proof.machine_report import Machine, Tools, machine_report
 from pyinfra_swarm.proof.verdict import Proof
 from pyinfra_swarm.run import clock
 from pyinfra_swarm.run.converge import observe_all, progress
@@ -61,9 +61,7 @@ def write(settings: Settings, path: str, proof: Proof, seconds: float) -> None:
         for host in settings.hosts
     }
     tools = Tools(version("pyinfra-swarm"), version("pyinfra"), platform.python_version())
-    report = machine_report(
-        datetime.now(UTC).date().isoformat(), tools, machines, proof, Timings(taken)
-    )
+    report = machine_report(datetime.now(UTC).date().isoformat(), tools, machines, proof, taken)
     text = json.dumps(report, indent=2) + "\n"
     try:
         with from_user(path).open("x", encoding="utf-8") as file:

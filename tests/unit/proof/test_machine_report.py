@@ -10,7 +10,7 @@ from typing import Any
 from pyinfra_swarm.firewall.state import Host as Firewall
 from pyinfra_swarm.firewall.state import Tables
 from pyinfra_swarm.host.system import Address, Disk, Route
-from pyinfra_swarm.proof.machine_report import Machine, Timings, Tools, machine_report
+from pyinfra_swarm.proof.machine_report import Machine, Tools, machine_report
 from pyinfra_swarm.proof.verdict import Pair, Proof
 from pyinfra_swarm.run.findings import Notice
 from tests.unit.preflight.hosts import KERNEL, SOUND
@@ -48,7 +48,7 @@ def pair(network: str, sender: str, receiver: str, **differing: Any) -> Pair:
 
 
 def report(proof: Proof, **machines: Machine) -> dict[str, Any]:
-    made = machine_report("2026-11-27", TOOLS, machines, proof, Timings({"proof": 3.14159}))
+    made = machine_report("2026-11-27", TOOLS, machines, proof, {"proof": 3.14159})
     shown: dict[str, Any] = json.loads(json.dumps(made))
     return shown
 
