@@ -111,6 +111,7 @@ SUITES = {
         Suite("lab", 620, 1200, ("tests/scenarios", "-m", "not lifecycle", "--durations=10")),
     ),
     "lifecycle": (
+        _scenarios("installed", 200, 600, "installed"),
         _scenarios("doors", 300, 900, "drift_doors"),
         _engines("engines-doors", 60, 240, "engines_ways_in"),
         _scenarios("judged", 500, 1500, "judged"),

@@ -25,6 +25,8 @@ from pyinfra_swarm.drift.report import Report
 from pyinfra_swarm.drift.target import Unusable
 from pyinfra_swarm.run.exit_code import COULD_NOT_TELL
 from pyinfra_swarm.run.printable import plain, plain_lines
+from pyinfra_swarm.run.telling import grouped, named
+from pyinfra_swarm.run.wording import counted
 from pyinfra_swarm.settings.paths import from_user
 
 if TYPE_CHECKING:
@@ -109,11 +111,16 @@ def _words(environment: Mapping[str, str], name: str) -> list[str]:
 
 def message(report: Report, news: News) -> Message:
     """What has changed, in words (``notification.txt.j2``): its first line is the title."""
+    everybody = [host.name for host in report.hosts]
     text = _template().render(
         report=report,
         news=news,
+        told=terminal.told,
+        counted=counted,
+        fixed=lambda those: grouped(those, lambda one: (one.part, one.within or one.what)),
+        hosts=lambda same: named([one.host for one in same], everybody),
+        sentence=terminal.sentence,
         how_to_fix=terminal.how_to_fix,
-        values=terminal.values,
         verdict=terminal.verdict(report),
         hint=terminal.hint(report),
         ago=lambda since: terminal.ago(report.at, since),

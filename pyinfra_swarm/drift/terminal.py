@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from pyinfra_swarm.drift.report import Difference, HostReport, Report, moment, stamp
@@ -34,11 +34,11 @@ def render(report: Report, *, width: int = 100, colour: bool = False, pieces: bo
         row = f"  {name:<{names}}  {host.role:<7}  "
         lines.append(row + paint(host.state, host.state) + _age(report, host.since))
         lines += _wrap(host.unknown, width, first=4, rest=4)
-    found = told(report, pieces=pieces)
+    found = told(report.differences, pieces=pieces)
     lines += [""] if found else []
     for same in found:
         one, where = same[0], named([other.host for other in same], everybody)
-        said = f"{one.part:<9} {where}: {_sentence(one, pieces)}{_age(report, one.since)}"
+        said = f"{one.part:<9} {where}: {sentence(one, pieces)}{_age(report, one.since)}"
         head, *rest = _wrap(said, width, first=4, rest=_INDENT)
         lines += [f"  {paint(MARKS.get(one.kind, '?'), one.kind)} {head[4:]}", *rest]
         lines += _wrap(how_to_fix(one), width, first=_INDENT, rest=_INDENT)
@@ -46,17 +46,18 @@ def render(report: Report, *, width: int = 100, colour: bool = False, pieces: bo
     return "\n".join([*lines, "", *advice(report)]).rstrip() + "\n"
 
 
-def told(report: Report, *, pieces: bool = False) -> list[list[Difference]]:
-    """The differences, those that are the same on several hosts, or pieces of one, together."""
+def told(differences: Iterable[Difference], *, pieces: bool = False) -> list[list[Difference]]:
+    """Differences, those that are the same on several hosts, or pieces of one, together."""
     same = grouped(
-        report.differences,
-        lambda one: (one.kind, one.part, _sentence(one, pieces), how_to_fix(one), one.since),
+        differences,
+        lambda one: (one.kind, one.part, sentence(one, pieces), how_to_fix(one), one.since),
     )
     order = {kind: number for number, kind in enumerate(KINDS)}
     return sorted(same, key=lambda those: order.get(those[0].kind, len(order)))
 
 
-def _sentence(one: Difference, pieces: bool) -> str:
+def sentence(one: Difference, pieces: bool = False) -> str:
+    """What differs and why; of a piece, the thing that it is a piece of, unless pieces are told."""
     return one.within if one.within and not pieces else f"{one.what}: {one.reason}{values(one)}"
 
 
@@ -127,7 +128,7 @@ def verdict(report: Report) -> str:
         return f"{_hosts(many)} in sync"
     said = []
     if drifted:
-        counts = tally(those[0].kind for those in told(report))
+        counts = tally(those[0].kind for those in told(report.differences))
         said.append(f"{counts}, on {len(drifted)} of {_hosts(many)}")
     if unknown:
         everybody = [host.name for host in report.hosts]

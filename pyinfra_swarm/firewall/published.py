@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pyinfra_swarm.firewall.reached import NOBODY, who_reaches
-from pyinfra_swarm.firewall.state import Host
 from pyinfra_swarm.nodes.membership import Observed, Service
 from pyinfra_swarm.run.findings import Finding, Notice
 from pyinfra_swarm.run.printable import quoted, setting
@@ -23,6 +22,18 @@ from pyinfra_swarm.run.wording import listed, verb
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
     from pyinfra_swarm.settings.model import Firewall
+
+
+class Host(Protocol):
+    """The ports that Docker's rules on a host hand on: number and protocol.
+
+    mesh_ports: to services; container_ports: to containers on this host.
+    """
+
+    @property
+    def mesh_ports(self) -> frozenset[tuple[int, str]]: ...
+    @property
+    def container_ports(self) -> frozenset[tuple[int, str]]: ...
 
 
 @dataclass(frozen=True)

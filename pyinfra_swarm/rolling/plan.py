@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pyinfra_swarm.nodes.identity import contradiction, doubt
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, view
@@ -13,7 +13,7 @@ from pyinfra_swarm.rolling.health import unhealthy
 from pyinfra_swarm.rolling.jobs import Roll
 from pyinfra_swarm.rolling.nodes import entry
 from pyinfra_swarm.rolling.turns import Due, due
-from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal, refusals
+from pyinfra_swarm.run.findings import ENGINE, Change, Finding, Notice, Refusal, refusals
 from pyinfra_swarm.run.wording import listed, verb
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class WorkOnNode(Change):
     """The node is drained and changed; then it is proven and restored."""
+
+    restarts: ClassVar[str] = ENGINE
+    drains: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)

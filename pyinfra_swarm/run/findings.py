@@ -92,10 +92,12 @@ class Change(Finding):
     """A difference that the operation fixes.
 
     restarts: what has to be restarted for it, and stops containers: :data:`ENGINE`, or "".
+    drains: the node is drained before, so that no task of a service runs there then.
     """
 
     kind: ClassVar[str] = "change"
     restarts: ClassVar[str] = ""
+    drains: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)

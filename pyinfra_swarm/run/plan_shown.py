@@ -84,17 +84,24 @@ def shown(plan: Plan, *, pieces: bool = False) -> list[str]:
 
 def _interrupted(plan: Plan) -> list[str]:
     """What restarts, and what that interrupts."""
-    restarted: dict[str, list[str]] = {}
+    restarted: dict[tuple[str, bool], list[str]] = {}
     for one in plan.told:
         if isinstance(one.finding, Change) and one.finding.restarts:
-            restarted.setdefault(one.finding.restarts, []).append(one.host)
+            key = one.finding.restarts, one.finding.drains
+            restarted.setdefault(key, []).append(one.host)
     return [
         f"{what} restarts on {named(hosts, plan.hosts)}"
         + (", one after the other" if len(set(hosts)) > 1 else "")
-        + ": the containers there stop, and the ports they publish do not answer meanwhile "
-        + f"({_how_long(plan.last_times.get(what))})"
-        for what, hosts in restarted.items()
+        + f": {_DRAINED if drains else _STOPPED} ({_how_long(plan.last_times.get(what))})"
+        for (what, drains), hosts in restarted.items()
     ]
+
+
+_STOPPED = "the containers there stop, and the ports they publish do not answer meanwhile"
+_DRAINED = (
+    "services' tasks move to other nodes before; other containers there stop, and no port answers "
+    "at that node meanwhile"
+)
 
 
 def _how_long(seconds: float | None) -> str:

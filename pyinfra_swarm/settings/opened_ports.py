@@ -28,6 +28,7 @@ def opened_ports(data: Mapping[str, Any]) -> Iterator[Problem]:
             'firewall.web = "listed", or leave the sources out',
         )
     yield from _swarm_ports_opened(data, firewall)
+    yield from _closed_and_opened(data, firewall)
 
 
 def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) -> Iterator[Problem]:
@@ -58,6 +59,37 @@ def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) ->
                 f"holds {login}, SSH's: firewall.ssh_sources would not be what it is open to",
                 "another port; or more networks in firewall.ssh_sources",
             )
+
+
+def _closed_and_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is declared closed, and opened as well. UDP is left alone: DNS may be open in one."""
+    default = "closed" if table(data, "exposure").get("mode") == "tunnel" else "cloudflare"
+    web = set() if firewall.get("web", default) == "closed" else {*_web_ports(firewall)}
+    opened = [one for one in tables(firewall.get("open")) if one.get("protocol") != "udp"]
+    for index, closed in enumerate(items(firewall.get("closed"))):
+        ports = ports_of({"port": closed})
+        field = f"firewall.closed[{index}]"
+        if both := sorted(web.intersection(ports)):
+            yield Problem(
+                field,
+                shown(closed),
+                f"holds {both[0]}, which firewall.web lets visitors reach",
+                'leave it out, here or in firewall.web_ports; or firewall.web = "closed"',
+            )
+        for opening in opened:
+            if set(ports).intersection(ports_of(opening)):
+                yield Problem(
+                    field,
+                    shown(closed),
+                    f"is declared closed, and firewall.open opens {opening['port']}",
+                    "leave it out of one of the two",
+                )
+
+
+def _web_ports(firewall: Mapping[str, Any]) -> Iterator[int]:
+    for port in items(firewall.get("web_ports", [80, 443])):
+        if (known := number(port)) is not None:
+            yield known
 
 
 def _login_ports(data: Mapping[str, Any]) -> set[int]:

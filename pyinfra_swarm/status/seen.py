@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from pyinfra_swarm.firewall.web_ranges import WebRanges
 from pyinfra_swarm.host.resources import Resources
 from pyinfra_swarm.nodes.membership import Membership, Service
 from pyinfra_swarm.rolling.services import Replicas
+
+
+def _ports(shown: Any) -> Any:
+    """``["53/udp", …]`` as numbers with their protocols."""
+    return [str(one).split("/") for one in shown] if isinstance(shown, list) else shown
+
+
+Ports = Annotated[frozenset[tuple[int, str]], BeforeValidator(_ports)]
+
+
+@dataclass(frozen=True)
+class Firewall:
+    """Of a host's firewall: the web's ranges, and the ports that Docker's rules hand on.
+
+    mesh_ports: to services; container_ports: to containers on this host.
+    """
+
+    ranges: Annotated[WebRanges, Field(validation_alias="web ranges")]
+    mesh_ports: Annotated[Ports, Field(validation_alias="published by services")]
+    container_ports: Annotated[Ports, Field(validation_alias="published by containers")]
 
 
 @dataclass(frozen=True)
@@ -23,7 +43,7 @@ class Seen:
 
     membership: Membership | None = None
     resources: Resources | None = None
-    ranges: WebRanges | None = None
+    firewall: Firewall | None = None
     replicas: tuple[Replicas, ...] | None = None
     services: tuple[Service, ...] | None = None
     silent: str = ""
@@ -31,13 +51,13 @@ class Seen:
     @property
     def whole(self) -> bool:
         """It has answered what every host can answer."""
-        return None not in (self.membership, self.resources, self.ranges)
+        return None not in (self.membership, self.resources, self.firewall)
 
 
 QUESTIONS: Mapping[str, tuple[str, TypeAdapter[Any]]] = {
     "membership": ("pyinfra_swarm.nodes.facts.State", TypeAdapter(Membership)),
     "resources": ("pyinfra_swarm.host.facts.Resources", TypeAdapter(Resources)),
-    "ranges": ("pyinfra_swarm.firewall.facts.WebRanges", TypeAdapter(WebRanges)),
+    "firewall": ("pyinfra_swarm.firewall.facts.State", TypeAdapter(Firewall)),
     "replicas": ("pyinfra_swarm.rolling.facts.Replicas", TypeAdapter(tuple[Replicas, ...])),
     "services": ("pyinfra_swarm.nodes.facts.Services", TypeAdapter(tuple[Service, ...])),
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from pyinfra_swarm.firewall.published import in_the_mesh, of_containers
 from pyinfra_swarm.firewall.reached import NOBODY, who_reaches
 from pyinfra_swarm.nodes import measures
 from pyinfra_swarm.nodes.membership import Service as Published
@@ -63,11 +64,16 @@ class Node:
 
 @dataclass(frozen=True)
 class Port:
-    """A published port. reached_by: who gets an answer there, as the firewall is declared."""
+    """A published port.
+
+    reached_by: who gets an answer there, as the firewall is declared. lacking: the hosts that do
+    not answer at it, since Docker has no rule for it there.
+    """
 
     number: int
     protocol: str
     reached_by: tuple[str, ...]
+    lacking: tuple[str, ...] = ()
 
     @property
     def closed(self) -> bool:
@@ -86,9 +92,22 @@ class Service:
     ports: tuple[Port, ...]
 
     @property
+    def everywhere(self) -> bool:
+        """Every node answers at each of its ports, as far as it is known."""
+        return not any(port.lacking for port in self.ports)
+
+    @property
     def complete(self) -> bool:
         """All of its tasks run, as far as it is known."""
         return self.running is None or self.wanted is None or self.running >= self.wanted
+
+
+@dataclass(frozen=True)
+class OnHosts:
+    """A port that containers publish on their own hosts, past the routing mesh."""
+
+    port: Port
+    hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -108,8 +127,9 @@ class Status:
     """The cluster as it is.
 
     quorum: ``{"managers", "reachable", "needed", "margin"}``; empty where no manager answers.
-    services: ``None`` where no manager could say. backup: ``None`` where there is none;
-    backup_unknown: why that is not known, else "".
+    services: ``None`` where no manager could say. on_hosts: what containers publish past the
+    routing mesh. backup: ``None`` where there is none; backup_unknown: why that is not known,
+    else "".
     """
 
     cluster: str
@@ -118,6 +138,7 @@ class Status:
     nodes: tuple[Node, ...]
     quorum: Mapping[str, int]
     services: tuple[Service, ...] | None
+    on_hosts: tuple[OnHosts, ...] = ()
     backup: Backup | None = None
     backup_unknown: str = ""
 
@@ -137,7 +158,8 @@ class Status:
         """Something is not as one wants it: a node, a service, the quorum."""
         nodes = any(not node.well for node in self.nodes if not node.silent)
         lost = self.quorum.get("margin", 0) < 0
-        return nodes or lost or any(not one.complete for one in self.services or ())
+        services = any(not (one.complete and one.everywhere) for one in self.services or ())
+        return nodes or lost or services
 
     def to_json(self) -> dict[str, Any]:
         """The same for programs."""
@@ -175,6 +197,7 @@ def summary(
         nodes=tuple(nodes),
         quorum=measures.managers(settings, observed),
         services=_services(settings, seen),
+        on_hosts=tuple(_on_hosts(settings, seen)),
         backup=backup,
         backup_unknown=backup_unknown,
     )
@@ -202,7 +225,7 @@ def _node(
         memory_used=resources.memory - resources.available if resources else None,
         celsius=resources.celsius if resources else None,
         certificate_days=int((expires - at) // 86_400) if expires is not None else None,
-        ranges_age=seen.ranges.age if seen and seen.ranges else None,
+        ranges_age=seen.firewall.ranges.age if seen and seen.firewall else None,
         silent=(seen.silent or ("" if seen.whole else "it did not answer every question"))
         if seen
         else "",
@@ -230,6 +253,10 @@ def _services(settings: Settings, seen: Mapping[str, Seen]) -> tuple[Service, ..
     if said.services is None or said.replicas is None:
         return None
     tasks = {one.name: one for one in said.replicas}
+    firewalls = {host: one.firewall for host, one in seen.items()}
+    observed = {host: one.membership for host, one in seen.items()}
+    mesh = in_the_mesh(firewalls, observed, said.services)
+    lacking = {(one.port, one.protocol): one.lacking for one in mesh}
     found = []
     for one in said.services:
         own = tasks.get(one.name)  # a job has none
@@ -239,15 +266,26 @@ def _services(settings: Settings, seen: Mapping[str, Seen]) -> tuple[Service, ..
                 own.running if own else None,
                 own.wanted if own else None,
                 own.stuck if own else 0,
-                tuple(_ports(settings, one)),
+                tuple(_ports(settings, one, lacking)),
             )
         )
     return tuple(sorted(found, key=lambda service: service.name))
 
 
-def _ports(settings: Settings, service: Published) -> Iterator[Port]:
-    for number, protocol in zip(service.mesh_ports, service.protocols, strict=True):
-        yield Port(number, protocol, who_reaches(settings, number, protocol))
+def _ports(
+    settings: Settings, service: Published, lacking: Mapping[tuple[int, str], tuple[str, ...]]
+) -> Iterator[Port]:
+    for key in zip(service.mesh_ports, service.protocols, strict=True):
+        yield Port(*key, who_reaches(settings, *key), lacking.get(key, ()))
+
+
+def _on_hosts(settings: Settings, seen: Mapping[str, Seen]) -> Iterator[OnHosts]:
+    found: dict[tuple[int, str], list[str]] = {}
+    for name, one in seen.items():
+        for port in of_containers(name, one.firewall) if one.firewall else ():
+            found.setdefault((port.port, port.protocol), []).append(name)
+    for key, hosts in sorted(found.items()):
+        yield OnHosts(Port(*key, who_reaches(settings, *key)), tuple(hosts))
 
 
 def newest(taken: Sequence[Backup]) -> Backup | None:

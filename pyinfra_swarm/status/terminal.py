@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pyinfra_swarm.run.telling import named
 from pyinfra_swarm.run.wording import counted, duration, moment
-from pyinfra_swarm.status.summary import Node, Service, Status
+from pyinfra_swarm.status.summary import Node, Port, Service, Status
 
 _YELLOW, _RED = 33, 31
 _GIB = 1 << 30
@@ -25,6 +26,13 @@ def render(status: Status, *, colour: bool = False) -> str:
         elif not node.declared:
             lines.append(paint(f"  {node.name}: a node that is not declared", _YELLOW))
     lines += ["", *_service_lines(status)]
+    hosts = [node.name for node in status.nodes]
+    for one in status.services or ():
+        for port in one.ports:
+            if port.lacking:
+                where = named(port.lacking, hosts)
+                said = f"{one.name}: {_port(port)} does not answer at {where}: Docker lost its rule"
+                lines.append(paint(f"  {said}; restart Docker there (deploys/restart.py)", _RED))
     lines += ["", _backup(status)]
     return "\n".join(lines) + "\n"
 
@@ -78,10 +86,11 @@ def _gib(size: int) -> str:
 def _service_lines(status: Status) -> list[str]:
     if status.services is None:
         return ["Services: not known, no manager has named them."]
-    if not status.services:
+    if not status.services and not status.on_hosts:
         return ["No services yet."]
     told = [one for one in status.services if one.ports or not one.complete]
-    lines = _table(_service_rows(told)) if told else []
+    rows = [*_service_rows(told), *_rows_on_hosts(status)]
+    lines = _table(iter([_HEAD, *rows])) if rows else []
     others = len(status.services) - len(told)
     if others:
         more = "more " if told else ""
@@ -89,8 +98,14 @@ def _service_lines(status: Status) -> list[str]:
     return lines
 
 
+_HEAD = ("service", "tasks", "port", "reached by")
+
+
+def _port(port: Port) -> str:
+    return f"{port.number}/{port.protocol}"
+
+
 def _service_rows(services: Sequence[Service]) -> Iterator[Sequence[str]]:
-    yield ("service", "tasks", "port", "reached by")
     for one in services:
         tasks = "a job" if one.running is None else f"{one.running}/{one.wanted}"
         if one.stuck:
@@ -100,9 +115,17 @@ def _service_rows(services: Sequence[Service]) -> Iterator[Sequence[str]]:
             yield (
                 one.name if first else "",
                 tasks if first else "",
-                f"{port.number}/{port.protocol}" if port else "-",
+                _port(port) if port else "-",
                 ", ".join(port.reached_by) if port else "",
             )
+
+
+def _rows_on_hosts(status: Status) -> Iterator[Sequence[str]]:
+    """What containers publish on their own hosts; a container's name is not known here."""
+    hosts = [node.name for node in status.nodes]
+    for one in status.on_hosts:
+        where = f"on {named(one.hosts, hosts)} alone"
+        yield (where, "-", _port(one.port), ", ".join(one.port.reached_by))
 
 
 def _backup(status: Status) -> str:

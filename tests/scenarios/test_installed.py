@@ -15,6 +15,8 @@ from lab.description import Description
 from tests.scenarios.conftest import SITE, Run, changes_in, environment, settings_without
 from tests.unit.project.test_package import Installed, done, installed
 
+pytestmark = pytest.mark.lifecycle
+
 __all__ = ["installed"]  # a fixture: the wheel in a virtual environment
 
 PYINFRA = Callable[..., Run]

@@ -223,6 +223,18 @@ def test_a_new_difference_is_told_with_the_reason_and_what_to_do() -> None:
     ]
 
 
+def test_what_is_the_same_on_several_hosts_is_told_once() -> None:
+    alike = [found(name, "ssh", "8080/tcp", remedy="close it") for name in ("rk1", "rk3")]
+    drifted = reported(run_of([*all_looked(), *alike]))
+    said = news(IN_SYNC, drifted)
+    assert said.title == "home: 1 new difference"
+    assert "- rk1, rk3, ssh: 8080/tcp: is not as declared" in said.body
+    assert said.body.count("8080/tcp") == 1
+    again = news(drifted, IN_SYNC)
+    assert again.title == "home: 1 fixed"
+    assert "- rk1, rk3, ssh: 8080/tcp" in again.body
+
+
 def test_what_was_mended_is_told() -> None:
     said = news(DRIFTED, IN_SYNC)
     assert said.title == "home: 2 fixed"

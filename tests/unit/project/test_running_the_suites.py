@@ -24,6 +24,7 @@ from tests.run import (
 )
 from tests.scenarios.conftest import ROOT
 from tests.tools.calibration import (
+    REFERENCE,
     follow_system_calls,
     processor_seconds,
     slowness,
@@ -172,5 +173,15 @@ def _children() -> set[str]:
 def test_no_machine_has_less_time_than_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.tools.calibration.seconds_of_a_round", lambda: 0.01)
     assert slowness() == 1
+    monkeypatch.setattr("tests.tools.calibration.PAUSE", 0.0)
     monkeypatch.setattr("tests.tools.calibration.seconds_of_a_round", lambda: 1.0)
     assert slowness() > 2
+
+
+def test_a_machine_that_has_just_been_installed_is_measured_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rounds = iter([4.8 * REFERENCE, 3 * REFERENCE, 1.2 * REFERENCE])
+    monkeypatch.setattr("tests.tools.calibration.PAUSE", 0.0)
+    monkeypatch.setattr("tests.tools.calibration.seconds_of_a_round", lambda: next(rounds))
+    assert slowness() == pytest.approx(1.2)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pyinfra_swarm.docker.daemon import RestartDaemon, WriteConfiguration
+from pyinfra_swarm.rolling.plan import WorkOnNode
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.plan_shown import Plan, question, shown
 from pyinfra_swarm.run.telling import Told
@@ -62,6 +63,16 @@ def test_a_restart_of_the_engine_says_what_stops_and_for_how_long(
 def test_what_restarts_nothing_interrupts_nothing() -> None:
     change = WriteConfiguration("daemon.json", "differs", content="{}")
     assert not any("restarts" in line for line in shown(plan(told(change))))
+
+
+def test_a_rolling_job_says_that_tasks_move_before() -> None:
+    work = WorkOnNode("the Docker daemon", "is restarted")
+    [*_, last] = shown(plan(told(work, "node1", "node2")))
+    assert last == (
+        "Docker restarts on node1, node2, one after the other: services' tasks move to other nodes "
+        "before; other containers there stop, and no port answers at that node meanwhile (not "
+        "measured yet)"
+    )
 
 
 def test_one_host_restarts_after_no_other() -> None:

@@ -403,6 +403,22 @@ def test_ssh_is_open_to_its_sources_and_to_no_others() -> None:
     assert told(firewall={**shut, "web_ports": [22]}, ssh={"port": 2222}) == []
 
 
+def test_a_port_is_declared_closed_or_opened_and_not_both() -> None:
+    opened: dict[str, Any] = {"open": [{"port": "8000-8080"}, {"port": 53, "protocol": "udp"}]}
+    [(field, value, reason, _)] = told(firewall={**opened, "closed": [53, 8443, 8080]})
+    assert (field, value) == ("firewall.closed[2]", "8080")
+    assert "firewall.open opens 8000-8080" in reason
+    assert told(firewall={**opened, "closed": [8081]}) == []
+
+
+def test_a_web_port_is_declared_closed_only_where_the_web_is() -> None:
+    [(field, value, reason, _)] = told(firewall={"closed": ["100-500"]})
+    assert (field, value) == ("firewall.closed[0]", '"100-500"')
+    assert "holds 443, which firewall.web lets visitors reach" in reason
+    assert told(firewall={"closed": [80], "web": "closed"}) == []
+    assert told(firewall={"closed": [80], "web_ports": [443]}) == []
+
+
 def test_the_ports_of_single_hosts_are_sshs_too() -> None:
     shut: dict[str, Any] = {"web": "open", "ssh_sources": ["192.168.1.0/24"]}
     one = {"ssh_port": 8022}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.firewall.reached import who_reaches
+from pyinfra_swarm.firewall.state import Host, Tables
 from pyinfra_swarm.firewall.web_ranges import WebRanges
 from pyinfra_swarm.host.resources import FileSystem, Resources
 from pyinfra_swarm.nodes.membership import Membership
@@ -16,7 +17,7 @@ from pyinfra_swarm.nodes.membership import Service as Listed
 from pyinfra_swarm.rolling.services import Replicas
 from pyinfra_swarm.run.exit_code import exit_code
 from pyinfra_swarm.status import asking
-from pyinfra_swarm.status.seen import QUESTIONS, Seen, seen
+from pyinfra_swarm.status.seen import QUESTIONS, Firewall, Seen, seen
 from pyinfra_swarm.status.summary import Backup, Status, newest, summary
 from pyinfra_swarm.status.terminal import render
 from tests.builders import declared, node
@@ -29,6 +30,9 @@ DISKS = (
 )
 RESOURCES = Resources(memory=8 * GIB, available=6 * GIB, up=90_000.0, disks=DISKS)
 LISTED = (node(1), node(2), node(3), node(4, role="worker"))
+MESH = frozenset({(80, "tcp"), (8080, "udp")})
+FIREWALL = Firewall(WebRanges({"ipv4": ("10.0.0.0/8",)}, age=7200), MESH, frozenset())
+BARE = Firewall(WebRanges({}), frozenset(), frozenset())
 WEB = Listed("web", ("net",), (80, 8080), ("tcp", "udp"))
 WHOLE = {"web": Replicas("web", 4, 4, 0)}
 
@@ -42,6 +46,7 @@ def member(number: int, **more: Any) -> Membership:
         manager=manager,
         nodes=LISTED if manager else None,
         certificate_expires=NOW + 30.5 * 86_400,
+        in_ingress=True,
         **more,
     )
 
@@ -52,7 +57,7 @@ def answers(**differing: Seen) -> dict[str, Seen]:
         f"rk{number}": Seen(
             membership=member(number),
             resources=RESOURCES,
-            ranges=WebRanges({"ipv4": ("10.0.0.0/8",)}, age=7200),
+            firewall=FIREWALL,
             replicas=tuple(WHOLE.values()) if number != 4 else (),
             services=(WEB,) if number != 4 else (),
         )
@@ -113,6 +118,29 @@ def test_a_service_that_lacks_tasks_is_told() -> None:
     assert "3/4 (1 without a node)" in render(found)
 
 
+def test_a_node_that_does_not_answer_at_a_port_is_told() -> None:
+    """Docker 29.7.2 has been seen to forget its rule on three nodes of four."""
+    without = replace(FIREWALL, mesh_ports=frozenset({(80, "tcp")}))
+    lacking = {f"rk{n}": replace(answers()[f"rk{n}"], firewall=without) for n in (2, 3, 4)}
+    found = status(**lacking)
+    assert found.services is not None
+    assert [port.lacking for port in found.services[0].ports] == [(), ("rk2", "rk3", "rk4")]
+    assert code(found) == 2
+    assert "web: 8080/udp does not answer at rk2–rk4" in render(found)
+
+
+def test_what_containers_publish_past_the_mesh_is_told() -> None:
+    own = replace(FIREWALL, container_ports=frozenset({(80, "tcp"), (5432, "tcp")}))
+    found = status(rk1=replace(answers()["rk1"], firewall=own))
+    assert [(one.port.number, one.hosts) for one in found.on_hosts] == [
+        (80, ("rk1",)),
+        (5432, ("rk1",)),
+    ]
+    rows = [line.split() for line in render(found).splitlines()]
+    assert ["on", "rk1", "alone", "-", "5432/tcp", "nobody", "outside"] in rows
+    assert not found.unwell
+
+
 def test_a_node_that_is_not_ready_is_told() -> None:
     down = (*LISTED[:3], node(4, role="worker", state="down"))
     said = {
@@ -148,7 +176,7 @@ def test_a_node_that_is_not_declared_is_told() -> None:
     ],
 )
 def test_before_there_is_a_swarm_a_host_says_what_it_is(own: Membership | None, state: str) -> None:
-    fresh = Seen(membership=own, resources=RESOURCES, ranges=WebRanges({}))
+    fresh = Seen(membership=own, resources=RESOURCES, firewall=BARE)
     found = status(**{f"rk{n}": fresh for n in (1, 2, 3, 4)})
     assert {one.state for one in found.nodes} == {state}
     assert found.services is None
@@ -183,7 +211,7 @@ def test_only_hosts_that_were_asked_are_told() -> None:
 
 
 def test_before_there_is_a_swarm_the_declared_role_is_told() -> None:
-    fresh = Seen(membership=Membership("absent"), resources=RESOURCES, ranges=WebRanges({}))
+    fresh = Seen(membership=Membership("absent"), resources=RESOURCES, firewall=BARE)
     found = status(**{f"rk{n}": fresh for n in (1, 2, 3, 4)})
     assert [node.role for node in found.nodes] == ["manager"] * 3 + ["worker"]
     assert {(node.availability, node.engine, node.silent) for node in found.nodes} == {("", "", "")}
@@ -334,7 +362,7 @@ def test_forty_nodes_and_thirty_services_stay_lines() -> None:
         f"rk{n}": Seen(
             replace(member(n if n < 4 else 4), node=f"node{n}", nodes=nodes if n < 4 else None),
             RESOURCES,
-            WebRanges({}),
+            BARE,
             replicas,
             quiet,
         )
@@ -371,11 +399,22 @@ def test_programs_get_all_of_it() -> None:
         "number": 8080,
         "protocol": "udp",
         "reached_by": ["nobody outside"],
+        "lacking": [],
     }
 
 
 # What the hosts say
 # ------------------
+
+
+def as_a_fact(told: Firewall) -> dict[str, Any]:
+    host = Host(
+        {"ipv4": Tables(), "ipv6": Tables()},
+        web=told.ranges,
+        mesh_ports=told.mesh_ports,
+        container_ports=told.container_ports,
+    )
+    return host.to_json()
 
 
 def as_printed(said: dict[str, Seen]) -> dict[str, dict[str, Any]]:
@@ -386,6 +425,8 @@ def as_printed(said: dict[str, Seen]) -> dict[str, dict[str, Any]]:
                 fact: {
                     host: [asdict(each) for each in value]
                     if isinstance(value := getattr(one, field), tuple)
+                    else as_a_fact(value)
+                    if isinstance(value, Firewall)
                     else asdict(value)
                     for host, one in said.items()
                     if getattr(one, field) is not None
@@ -407,7 +448,7 @@ def test_answers_are_read_back_as_the_values_that_they_were() -> None:
 def test_an_answer_that_is_none_is_no_answer(odd: Any) -> None:
     printed = {fact: {"rk1": odd} for fact, _ in QUESTIONS.values()}
     one = seen(("rk1",), printed, {})["rk1"]
-    assert (one.membership, one.resources, one.ranges) == (None, None, None)
+    assert (one.membership, one.resources, one.firewall) == (None, None, None)
     assert not one.whole
 
 
