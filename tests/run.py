@@ -116,7 +116,7 @@ SUITES = {
         _engines("engines-doors", 60, 240, "engines_ways_in"),
         _scenarios("judged", 500, 1500, "judged"),
         _scenarios("recordings", 500, 1200, "recordings"),
-        _scenarios("floating", 1200, 2400, "floating_address"),
+        _scenarios("floating", 1900, 2800, "floating_address"),
         _scenarios("secrets-load", 1400, 2300, "secrets_load"),
         _scenarios("secrets-killed", 1100, 2200, "secrets_killed"),
         _scenarios("ctrl-c", 1100, 2400, "ctrl_c"),

@@ -61,8 +61,12 @@ def parse_floating_address(said: Sections) -> seen.Holding:
         since=max(int(clock) - int(since), 0) if _NUMBER.fullmatch(since) else None,
         taken=int(taken) if _NUMBER.fullmatch(taken) else 0,
         problem=" ".join(said["problem"]).strip(),
+        drained=said["health"] == [DRAINED],
     )
 
+
+DRAINED = "3"
+"""The status with which the program says that all is well, but that the node is drained."""
 
 _NUMBER = re.compile(r"[0-9]{1,12}")
 

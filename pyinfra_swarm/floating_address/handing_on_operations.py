@@ -14,16 +14,20 @@ from pyinfra.api import Host, State
 from pyinfra_swarm.floating_address import paths
 from pyinfra_swarm.floating_address.facts import FloatingAddress
 from pyinfra_swarm.floating_address.plan import could_take, holders
+from pyinfra_swarm.floating_address.seen import MARK
 from pyinfra_swarm.run import clock, no_answer, reporting
 from pyinfra_swarm.run.converge import (
     Commands,
     call,
     current_host,
     forget_observations,
+    observe,
     observe_all,
     observe_on,
     pause,
+    script,
 )
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.script import Outcome, quietly
 from pyinfra_swarm.run.shell import with_values
 
@@ -32,6 +36,20 @@ if TYPE_CHECKING:
 
 TAKEN_WITHIN = 10
 """Seconds that another host has to take the address."""
+
+REMOVE = program(
+    __file__,
+    "remove.sh",
+    unit=paths.UNIT,
+    configuration=paths.CONFIGURATION,
+    program=paths.PROGRAM,
+    drop_in=paths.DROP_IN,
+    loaded=paths.LOADED,
+    availability=paths.AVAILABILITY,
+    folder=paths.STATE,
+    mark=MARK,
+)
+"""Everything of the floating address on a host goes: its files, and keepalived's unit."""
 
 
 def given_up(settings: Settings, name: str = "") -> Commands:
@@ -50,6 +68,12 @@ def taken_back(settings: Settings) -> Commands:
     """Commands after which this host may hold the address again, if it is healthy."""
     if settings.exposure.address:
         yield call(_take_back)
+
+
+def taken_off(settings: Settings) -> Commands:
+    """Commands after which nothing on this host holds the address any more: it leaves for good."""
+    if settings.exposure.address and observe(FloatingAddress).left:
+        yield script(REMOVE, timeout=120)
 
 
 def _give_up(state: State, host: Host, settings: Settings, name: str) -> bool:

@@ -114,6 +114,7 @@ def host_program(*, address: str, address6: str = "") -> str:
         role=paths.ROLE,
         configuration=paths.CONFIGURATION,
         loaded=paths.LOADED,
+        availability=paths.AVAILABILITY,
     )
     return f"#!/bin/sh\n{MARK}\n{text}"
 

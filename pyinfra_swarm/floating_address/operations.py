@@ -8,7 +8,7 @@ from pyinfra.api import Host, State
 
 from pyinfra_swarm.floating_address import paths
 from pyinfra_swarm.floating_address.facts import FloatingAddress
-from pyinfra_swarm.floating_address.handing_on_operations import taken_back
+from pyinfra_swarm.floating_address.handing_on_operations import REMOVE, taken_back
 from pyinfra_swarm.floating_address.plan import (
     Install,
     Reload,
@@ -23,10 +23,9 @@ from pyinfra_swarm.floating_address.plan import (
     plan_removal,
     told,
 )
-from pyinfra_swarm.floating_address.seen import MARK
 from pyinfra_swarm.host.packages import INSTALLATION, install
 from pyinfra_swarm.nodes.identity import likely_node
-from pyinfra_swarm.nodes.membership import members, view
+from pyinfra_swarm.nodes.membership import Node, members, view
 from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.run import clock, records, reporting
 from pyinfra_swarm.run.converge import (
@@ -90,7 +89,7 @@ def set_up(settings: Settings) -> Commands:
             case Reload():
                 reload = True
             case Remove():
-                yield script(_REMOVE, timeout=120)
+                yield script(REMOVE, timeout=120)
             case _:
                 raise unhandled(step)
     if packages:
@@ -128,11 +127,16 @@ def held(settings: Settings) -> Commands:
         report("exposure", [])
         return
     me, seen = this_host(settings), observe_all(FloatingAddress)
-    own = seen[me.name]
-    unfinished = own is not None and own.given_up and _unfinished(settings, me.name)
+    node = _node(settings, me.name)
     if me.name == next(name for name, said in seen.items() if said is not None):
         records.measure("exposure", "floating address", measured(settings, seen))
-    findings = plan_holding(settings, me, seen, unfinished=unfinished)
+    findings = plan_holding(
+        settings,
+        me,
+        seen,
+        unfinished=node is not None and AVAILABILITY_BEFORE in node.labels,
+        drained=node is not None and node.availability == "drain",
+    )
     if not report("exposure", findings):
         return
     for step in changes(findings):
@@ -147,12 +151,11 @@ def held(settings: Settings) -> Commands:
     yield call(_until_held, settings)
 
 
-def _unfinished(settings: Settings, name: str) -> bool:
-    """Whether a rolling job has still to finish with a host."""
+def _node(settings: Settings, name: str) -> Node | None:
+    """A host's node, as a manager lists it."""
     observed = memberships()
     cluster = view(settings, observed)
-    node = likely_node(settings, observed, cluster, name) if cluster else None
-    return node is not None and AVAILABILITY_BEFORE in node.labels
+    return likely_node(settings, observed, cluster, name) if cluster else None
 
 
 def _until_held(state: State, host: Host, settings: Settings) -> bool:
@@ -188,22 +191,9 @@ def removed(settings: Settings) -> Commands:
         floating_address.removed(load(), name="Exposure: the floating address removed")
     """
     if report("exposure", plan_removal(observe(FloatingAddress), "is on the host")):
-        yield script(_REMOVE, timeout=120)
+        yield script(REMOVE, timeout=120)
 
 
 def _with_keepalived(name: str) -> str:
     values = {"unit": paths.UNIT, "configuration": paths.CONFIGURATION, "path": paths.PROGRAM}
     return program(__file__, name, **values)
-
-
-_REMOVE = program(
-    __file__,
-    "remove.sh",
-    unit=paths.UNIT,
-    configuration=paths.CONFIGURATION,
-    program=paths.PROGRAM,
-    drop_in=paths.DROP_IN,
-    loaded=paths.LOADED,
-    folder=paths.STATE,
-    mark=MARK,
-)

@@ -23,6 +23,9 @@ ROLE = f"{STATE}/role"
 LOADED = "/run/pyinfra-swarm/keepalived.loaded"
 """The checksum of the configuration that keepalived has read."""
 
+AVAILABILITY = "/run/pyinfra-swarm/node-availability"
+"""When the swarm was last asked for this node's availability, and what it said, if anything."""
+
 MANAGED = (CONFIGURATION, PROGRAM, DROP_IN)
 """Every file that the deploy writes; the first may also be somebody else's."""
 

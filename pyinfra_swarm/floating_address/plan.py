@@ -233,11 +233,17 @@ def _neighbours6(settings: Settings, own: Holding, interface: str) -> list[Findi
 
 
 def plan_holding(
-    settings: Settings, host: Host, seen: Seen, *, unfinished: bool = False
+    settings: Settings,
+    host: Host,
+    seen: Seen,
+    *,
+    unfinished: bool = False,
+    drained: bool = False,
 ) -> list[Finding]:
     """Whether a host does its part in holding the address, and whether one host does.
 
-    unfinished: a rolling job has not finished with this host.
+    unfinished: a rolling job has not finished with this host. drained: managers say that its node
+    is drained. A worker does not know that of itself.
     """
     own = seen.get(host.name)
     if not settings.exposure.address or own is None:
@@ -262,11 +268,21 @@ def plan_holding(
                 "resumes here",
             )
         )
-    elif own.given_up:
+    elif own.given_up and not drained:
         findings.append(
             TakeBack(WHAT, "this host has given it up for work that did not end", "may hold it")
         )
-    elif own.problem:
+    elif drained and host.role == "worker" and own.holds(settings.exposure.address):
+        findings.append(
+            Notice(
+                WHAT,
+                "this host holds it, and its node is drained, which a worker does not know of "
+                "itself: whoever works on the host now cuts its visitors off",
+                remedy=f"`sudo sh {PROGRAM} give-up` on it hands the address on. "
+                "deploys/exposure.py takes that back once the node is active again",
+            )
+        )
+    elif own.problem and not own.drained:
         findings.append(
             Notice(
                 WHAT,

@@ -27,6 +27,8 @@ class Holding(Observation):
     role: what keepalived has last said (``MASTER`` holds it); empty where it never has.
     since: seconds since then, ``None`` likewise; taken: how often the address has come here.
     problem: why it cannot hold the address now; empty where it can, and where nothing is set up.
+    drained: that it is a drained node is all that is in the way. Only managers know that of
+        themselves.
     """
 
     package: str
@@ -42,6 +44,7 @@ class Holding(Observation):
     since: int | None
     taken: int
     problem: str
+    drained: bool
 
     @property
     def ours(self) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.api import API, LEAVE, THIS_ENGINE, WITHIN
 from pyinfra_swarm.engine.operations import on
-from pyinfra_swarm.floating_address.handing_on_operations import given_up
+from pyinfra_swarm.floating_address.handing_on_operations import given_up, taken_off
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.nodes.programs import REMOVE_NODE, still_node, updated
@@ -157,6 +157,8 @@ def left(settings: Settings) -> Commands:
             yield on(target.ask, text, "waiting for it to leave", timeout=DOWN_WITHIN + 30)
         else:
             assert target.own is not None  # else it is not reached
+            yield from given_up(settings)  # it may have been drained before, by hand
+            yield from taken_off(settings)
             yield script(f"{API}{still_node(target.own.node)}api -X POST {LEAVE}")
 
 

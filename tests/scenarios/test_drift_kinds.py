@@ -1,7 +1,6 @@
 """Each kind of drift on a real cluster: found with its reason, mended by the deploy that is named.
 
-`-k` with a group's name (hosts, firewall, refusals, roles, absent, removal, exposure) runs a part
-of it.
+`-k` with a group's name (hosts, firewall, refusals, roles, absent, removal) runs a part of it.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import fnmatch
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
 
 import pytest
@@ -46,13 +45,8 @@ _outcomes: dict[str, Outcome | BaseException] = {}
 def outcome(cluster: Cluster, kind: Kind) -> Outcome:
     """A kind brought about, checked, mended and checked again: done once."""
     if kind.name not in _outcomes:
-        with_more = replace(cluster, settings={**cluster.settings, **kind.settings})
         try:
-            if kind.settings:
-                with_more.mend()
-            _outcomes[kind.name] = _carried_out(with_more, kind)
-            if kind.settings:
-                cluster.mend()
+            _outcomes[kind.name] = _carried_out(cluster, kind)
         except BaseException as error:
             _outcomes[kind.name] = error
         if not _in_sync(_outcomes[kind.name]):
@@ -88,11 +82,14 @@ def _carried_out(cluster: Cluster, kind: Kind) -> Outcome:
     return Outcome(host, broken, cluster.check())
 
 
+TOGETHER = {"doors", "exposure"}
+"""Groups that are brought about all at once: test_drift_doors.py, test_floating_address.py."""
+
 EVERY = [
     pytest.param(kind, id=f"{group}-{kind.name}".replace(" ", "_"))
     for group, kinds in GROUPS.items()
     for kind in kinds
-    if group != "doors"  # these are brought about together: test_drift_doors.py
+    if group not in TOGETHER
 ]
 
 

@@ -1,4 +1,4 @@
-"""A visitor outside, who asks for pages all the time, each time over a new connection."""
+"""Visitors outside, who ask for pages all the time, each time over a new connection."""
 
 from __future__ import annotations
 
@@ -19,24 +19,44 @@ GREETING = "hello from the lab\n"
 _VISITOR = """
 import json, sys, threading, time, urllib.request
 
-def visit(name, url, expected):
-    while True:
-        begun, problem = time.time(), ""
-        try:
-            with urllib.request.urlopen(url, timeout=8) as answer:
-                if answer.read().decode() != expected:
-                    problem = "another answer"
-        except Exception as error:
-            problem = repr(error)
-        line = json.dumps([name, begun, time.time(), problem])
+writing = threading.Lock()
+
+def ask(name, url):
+    begun, problem = time.time(), ""
+    try:
+        with urllib.request.urlopen(url, timeout=8) as answer:
+            if answer.read().decode() != expected:
+                problem = "another answer"
+    except Exception as error:
+        problem = repr(error)
+    line = json.dumps([name, begun, time.time(), problem])
+    with writing:
         sys.stdout.write(line + "\\n")
         sys.stdout.flush()
+
+def visit(name, url):
+    while True:
+        ask(name, url)
         time.sleep(0.2)
 
-targets, expected = json.loads(sys.argv[1])
+def come_one_after_the_other(name, url):
+    coming = time.monotonic()
+    while not gone.is_set():
+        one = threading.Thread(target=ask, args=(name, url), daemon=True)
+        one.start()
+        there.append(one)
+        coming += every
+        time.sleep(max(coming - time.monotonic(), 0))
+
+targets, expected, every = json.loads(sys.argv[1])
+gone, there = threading.Event(), []
 for name, url in targets.items():
-    threading.Thread(target=visit, args=(name, url, expected), daemon=True).start()
+    how = come_one_after_the_other if every else visit
+    threading.Thread(target=how, args=(name, url), daemon=True).start()
 sys.stdin.read()
+gone.set()
+for one in there:
+    one.join()
 """
 
 
@@ -52,13 +72,17 @@ class Request:
 
 @contextmanager
 def a_visitor(
-    found: Description, targets: Mapping[str, str], expected: str = GREETING
+    found: Description, targets: Mapping[str, str], expected: str = GREETING, *, every: float = 0
 ) -> Iterator[list[Request]]:
     """Somebody who asks for all targets, name to URL, all the time; the requests so far.
 
     The list is whole once the visitor has gone.
+
+    every: seconds after which another one comes, whatever became of those before: somebody who
+        waits for an answer asks nothing meanwhile, and would see less of an outage. 0: one for each
+        target, who asks again when answered.
     """
-    command = [sys.executable, "-c", _VISITOR, json.dumps([dict(targets), expected])]
+    command = [sys.executable, "-c", _VISITOR, json.dumps([dict(targets), expected, every])]
     process = subprocess.Popen(
         network.inside(found.clients["cloudflare"].namespace, command),
         stdin=subprocess.PIPE,

@@ -1,7 +1,9 @@
 #!/bin/sh
 # The program of the floating address on a host.
 #
-# healthy: may this host hold the address? keepalived asks every second. Says why not.
+# healthy: may this host hold the address? keepalived asks every second. Says why not; status 3
+# where all is well with it, but it is drained.
+# look: asks the swarm whether this node is drained, for "healthy", which does not wait for that.
 # notify KIND NAME ROLE PRIORITY: keepalived says what this host has become.
 # give-up: this host hands the address on, and does not take it; the files say so until take-back.
 # take-back: it may hold the address again; waits until it is healthy.
@@ -10,9 +12,9 @@
 #
 # address, address6: that float, the second may be empty; tracked6: the second as the kernel's list of
 # connections has it. ingress: the namespace of the routing
-# mesh's end. folder, given_up, role, configuration, loaded: paths. Uses engine_state.
+# mesh's end. folder, given_up, role, configuration, loaded, availability: paths. Uses engine_state.
 : "${address?}" "${address6?}" "${tracked6?}" "${ingress?}" "${folder?}" "${given_up?}" "${role?}"
-: "${configuration?}" "${loaded?}"
+: "${configuration?}" "${loaded?}" "${availability?}" "${DOCKER_HOST?}"
 set -u
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
@@ -24,6 +26,40 @@ healthy() {
     { echo "its engine does not answer"; return 1; }
   [ -e "/run/docker/netns/$ingress" ] ||
     { echo "it is not attached to the ingress network"; return 1; }
+  ! drained || { echo "it is drained"; return 3; }
+}
+
+# Managers alone know it, as long as they have a quorum. Where nobody knows, it is not drained: the
+# mesh works without them, and so does the address.
+drained() {
+  known
+  now=$(date +%s)
+  if [ "$now" -lt "$at" ] || [ $((now - at)) -ge 10 ]; then
+    know "$known" # so that nobody else begins to ask
+    setsid -f sh "$0" look </dev/null >/dev/null 2>&1
+  fi
+  [ "$known" = drain ]
+}
+known() { # sets at and known
+  at=0 known=
+  [ ! -f "$availability" ] || read -r at known < "$availability" || :
+  case $at in '' | *[!0-9]*) at=0 ;; esac
+}
+know() {
+  mkdir -p "${availability%/*}"
+  printf '%s %s\n' "$(date +%s)" "$1" > "$availability.$$"
+  mv -f "$availability.$$" "$availability"
+}
+look() {
+  said=$(timeout 5 docker node inspect --format '{{.Spec.Availability}}' self 2>/dev/null) || said=
+  known
+  # Somebody has drained it: the address goes as it does before a job.
+  if [ "$said" = drain ] && [ "$known" != drain ] && holds; then
+    hold_back
+    setsid -f sh "$0" admit-later </dev/null >/dev/null 2>&1
+    let_them_end
+  fi
+  know "$said"
 }
 
 taken() {
@@ -94,8 +130,12 @@ give_up() {
 take_back() {
   admit
   mark 0
+  look
   looks=0
-  until problem=$(healthy); do
+  while :; do
+    status=0
+    problem=$(healthy) || status=$?
+    case $status in 0 | 3) return ;; esac
     [ $looks -lt 30 ] || { echo "this host cannot hold $address: $problem" >&2; exit 1; }
     sleep 1
     looks=$((looks + 1))
@@ -112,6 +152,7 @@ loaded() { sha256sum "$configuration" | cut -d ' ' -f 1 > "$loaded"; }
 
 case ${1-} in
   healthy) healthy ;;
+  look) look ;;
   notify) shift; notify "$@" ;;
   give-up) give_up ;;
   take-back) take_back ;;

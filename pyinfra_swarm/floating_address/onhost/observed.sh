@@ -33,4 +33,7 @@ ip -j address show
 section clock
 date +%s
 section problem
-[ ! -f "$program" ] || sh "$program" healthy || :
+health=0
+[ ! -f "$program" ] || sh "$program" healthy || health=$?
+section health
+echo $health

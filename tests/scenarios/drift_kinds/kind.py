@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 Group = Literal["hosts", "firewall", "refusals", "doors", "roles", "absent", "removal", "exposure"]
@@ -24,8 +23,8 @@ class Kind:
         with undo_there, ``undo`` runs on the host.
     of_cluster: it is reported on the manager that speaks for the swarm.
     also: findings (``part/what``, as shell patterns) that may come with it.
-    settings: more of them, for the cluster that drifts.
     group: those that are brought about in one go, on a lab that is converged before.
+    at: of the kinds that are brought about all at once: those with one number are on one host.
     """
 
     name: str
@@ -41,5 +40,5 @@ class Kind:
     undo_there: bool = False
     of_cluster: bool = False
     also: tuple[str, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
     group: Group = "hosts"
+    at: int = 0
