@@ -23,6 +23,7 @@ from pyinfra_swarm.floating_address.plan import (
     plan_removal,
     told,
 )
+from pyinfra_swarm.host import facts as system
 from pyinfra_swarm.host.packages import INSTALLATION, install
 from pyinfra_swarm.nodes.identity import likely_node
 from pyinfra_swarm.nodes.membership import Node, members, view
@@ -73,9 +74,11 @@ def set_up(settings: Settings) -> Commands:
     if settings.exposure.address:
         said = observe_all(FloatingAddress)
         findings = plan_files(settings, this_host(settings), said, _in_the_swarm(settings))
-    else:
+    elif observe(system.Host).keepalived:
         alone = {current_host().name: observe(FloatingAddress)}
         findings = plan_files(settings, this_host(settings), alone)
+    else:
+        findings = []
     if not report("exposure", findings):
         return
     files: dict[str, str] = {}

@@ -10,6 +10,7 @@ from pyinfra_swarm.engine.versions import engine_version
 from pyinfra_swarm.host import kernel_facts, resources, system
 from pyinfra_swarm.host.packages import PACKAGE_ROWS
 from pyinfra_swarm.host.system import CONFLICTING
+from pyinfra_swarm.rollback.plan import pending
 from pyinfra_swarm.run.answer import LIMIT, Sections
 from pyinfra_swarm.run.fact import SubjectFact, plain_files
 from pyinfra_swarm.run.onhost import program
@@ -17,10 +18,15 @@ from pyinfra_swarm.run.onhost import program
 WATCHED_FILES = ("/etc/docker/daemon.json",)
 """Files that will be written, and that another tool may manage already."""
 
+OPTIONAL_PARTS = program(
+    __file__, "optional_parts.sh", using=[f"unconfirmed() {pending()}\n"]
+)
+"""Shell: a function that says whether parts that are not declared have to look at a host at all."""
+
 _SCRIPT = program(
     __file__,
     "system.sh",
-    using=[kernel_facts.PATH, plain_files("/etc/os-release"), PACKAGE_ROWS],
+    using=[kernel_facts.PATH, plain_files("/etc/os-release"), PACKAGE_ROWS, OPTIONAL_PARTS],
     packages=" ".join(["docker-ce", *CONFLICTING]),
     files=" ".join(WATCHED_FILES),
     limit=str(LIMIT),
@@ -42,7 +48,7 @@ class Host(SubjectFact[system.Host]):
             "routes": [{"network": "0.0.0.0/0", "device": "end0"}, …],
             "systemd": true,
             "packages": {}, "engine": "", "snap_docker": false, "in_swarm": false,
-            "firewalls": [], "managed_files": {},
+            "firewalls": [], "managed_files": {}, "vpn": false, "keepalived": false,
             "kernel": {…},
             "links": [{"device": "end0", "random_mac": false, "awaited": true}, …],
             "first_boot_again": ["hostname", "host keys"],
@@ -127,6 +133,8 @@ def parse(said: Sections, *, asked_at: float, answered_at: float) -> system.Host
         first_boot_again=_first_boot_again(said.get("cloud-init", [])),
         expired_passwords=_expired("password", said.get("expired", [])),
         expired_accounts=_expired("account", said.get("expired", [])),
+        vpn="vpn" in values,
+        keepalived="keepalived" in values,
     )
 
 

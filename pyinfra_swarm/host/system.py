@@ -129,6 +129,9 @@ class Host(Observation):
     first_boot_again: what cloud-init would do anew if it took the next boot for the first one:
         ``hostname``, ``host keys``; empty where it is off or told to leave them.
     expired_passwords, expired_accounts: users of whom that has expired.
+    vpn, keepalived: there is anything of one, ours or not. What is there is for others to say
+        (``vpn.facts.State``, ``floating_address.facts.FloatingAddress``), who need not be asked
+        where there is nothing.
     """
 
     distribution: str
@@ -153,6 +156,8 @@ class Host(Observation):
     first_boot_again: tuple[str, ...] = ()
     expired_passwords: tuple[str, ...] = ()
     expired_accounts: tuple[str, ...] = ()
+    vpn: bool = False
+    keepalived: bool = False
 
     def device(self, address: str) -> str:
         """The interface that has an IPv4 address; empty where none has it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyinfra_swarm.host.facts import Host
 from pyinfra_swarm.host.packages import INSTALLATION, install
 from pyinfra_swarm.rollback.operations import rolled_back_first, with_rollback
 from pyinfra_swarm.run.converge import (
@@ -50,6 +51,9 @@ def as_declared(settings: Settings) -> Commands:
 
         vpn.as_declared(load(), name="VPN: WireGuard as declared")
     """
+    if not settings.access.vpn and not observe(Host).vpn:
+        report("vpn", [])
+        return
     seen = observe(State)
     findings = _find(settings)
     if not report("vpn", findings):

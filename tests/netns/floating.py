@@ -2,7 +2,8 @@
 
 Each host is a network namespace with a port of one bridge; somebody outside is on the bridge, too.
 keepalived runs with our configuration and our program. What the program asks of a host is stood in
-for: a process that answers as the engine does at its socket, and the file of the mesh's namespace.
+for: a process that answers as the engine does at its socket, the file of the mesh's namespace, and
+Docker's command line, which has the node's availability from a file.
 A second process answers requests, as a published port would, with the host's name, after a moment.
 """
 
@@ -126,6 +127,10 @@ class Lan:
         done = self.hosts[name].run("sh", paths.PROGRAM, *words, check=check)
         return done.stdout + done.stderr
 
+    def available(self, name: str, availability: str) -> None:
+        """What managers say of a host from now on; "" where it is a worker, or nobody knows."""
+        self.hosts[name].run(f"echo {availability} > {_AVAILABILITY}")
+
     def log(self, name: str) -> str:
         """The last that keepalived has said on a host."""
         return self.logs[name].read_text()[-3000:]
@@ -181,6 +186,14 @@ class Lan:
 
     def plug_in(self, name: str) -> None:
         self.outside.run(f"ip link set to-{name} up")
+
+
+_AVAILABILITY = "/usr/local/sbin/availability"
+_DOCKER = f"""#!/bin/sh
+[ "$DOCKER_HOST $*" = \
+  "unix:///run/docker.sock node inspect --format {{{{.Spec.Availability}}}} self" ] || exit 64
+said=$(cat {_AVAILABILITY}) && [ "$said" ] && echo "$said"
+"""
 
 
 def signal_to(pid: int, what: signal.Signals) -> None:
@@ -281,6 +294,9 @@ def _set_up(lan: Lan, name: str, at: int) -> None:
     for place in ("/usr/local/lib/pyinfra-swarm", "/var/lib/pyinfra-swarm"):
         Path(place).mkdir(parents=True, exist_ok=True)  # what is mounted there is the host's alone
         host.run(f"mount -t tmpfs -o mode=755 none {place}")
+    host.run("mount -t tmpfs -o mode=755 none /usr/local/sbin")
+    host.run("cat > /usr/local/sbin/docker; chmod 755 /usr/local/sbin/docker", text=_DOCKER)
+    lan.available(name, "active")
     host.run("cp -a /etc/keepalived /run/; mount --bind /run/keepalived /etc/keepalived")
     host.run(
         f"set -e; sysctl -qw net.ipv6.conf.default.accept_dad=0; "

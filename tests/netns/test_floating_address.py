@@ -148,6 +148,39 @@ def test_a_hung_engine_loses_it_and_may_hold_it_again(lan: Lan) -> None:
 
 
 @pytest.mark.lifecycle
+def test_a_node_that_is_drained_by_hand_hands_it_on_and_no_request_is_lost(lan: Lan) -> None:
+    holder = lan.holder()
+    with visitors(lan) as visits:
+        begun = time.time()
+        lan.available(holder, "drain")
+        new = lan.holder(but=holder, within=25)
+        print(f"drained: another holder after {time.time() - begun:.1f} s")
+        assert lan.program(holder, "healthy", check=False) == "it is drained\n"
+        time.sleep(1)
+    assert lost(visits) == []
+    # Who may hold it again need not be active for that: it waits until it is.
+    lan.program(holder, "take-back")
+    assert lan.program(holder, "healthy", check=False) == "it is drained\n"
+    lan.available(holder, "active")
+    lan.program(holder, "take-back")
+    assert lan.program(holder, "healthy") == ""
+    assert lan.holder() == new
+
+
+def test_where_nobody_knows_of_a_node_it_is_not_drained(lan: Lan) -> None:
+    """A worker, or a manager without a quorum."""
+    name = next(name for name in lan.hosts if not lan.holds(name))
+    try:
+        for availability, said in (("drain", "it is drained\n"), ("", ""), ("pause", "")):
+            lan.available(name, availability)
+            lan.program(name, "look")
+            assert lan.program(name, "healthy", check=False) == said
+    finally:
+        lan.available(name, "active")
+        lan.program(name, "look")
+
+
+@pytest.mark.lifecycle
 def test_a_host_that_lost_its_end_of_the_mesh_loses_it(lan: Lan) -> None:
     holder = lan.holder()
     begun = time.time()

@@ -17,7 +17,7 @@ from tests.bench.remote_commands import commands_in, facts_in, parts, table
 from tests.scenarios.conftest import SITE, Run, changes_in, reasons
 
 PYINFRA = Callable[..., Run]
-MOST_COMMANDS = 10
+MOST_COMMANDS = 8
 """Remote commands a host may see in a dry run of the whole site."""
 
 

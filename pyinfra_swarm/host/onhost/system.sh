@@ -1,6 +1,7 @@
 #!/bin/sh
 # Prints what a host is: clock, release, identity, other tools, packages, disks, network.
-# Uses section (run/answer) and package_rows; the shell's own words, where they will do.
+# Uses section (run/answer), package_rows and optional_parts; the shell's own words, where they will
+# do.
 #
 # packages: names, with blanks in between; files: paths that another tool may manage, likewise;
 # limit: bytes of such a file that are read.
@@ -26,6 +27,7 @@ if [ -x /usr/sbin/netfilter-persistent ]; then
     [ ! -s $path ] || { echo "firewall netfilter-persistent"; break; }
   done
 fi
+optional_parts
 for path in $files; do
   if [ -L "$path" ]; then
     echo "managed $path it is a symbolic link"

@@ -34,6 +34,7 @@ def fresh(host: Host) -> Holding:
         since=None,
         taken=0,
         problem="",
+        drained=False,
     )
 
 

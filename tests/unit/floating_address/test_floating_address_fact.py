@@ -44,6 +44,7 @@ def said(**sections_: str) -> str:
         "addresses": ADDRESSES,
         "clock": "1764283600",
         "problem": "",
+        "health": "0",
         **sections_,
     }
     return "\n".join(f"#> {name}\n{lines}" for name, lines in text.items())
@@ -93,13 +94,19 @@ def test_a_package_that_is_gone_but_for_its_configuration_is_not_installed() -> 
     "more",
     [
         {"given_up": "1"},
-        {"problem": "its engine does not answer"},
+        {"problem": "its engine does not answer", "health": "1"},
+        {"problem": "it is drained", "health": "3"},
         {"unit": "Id=keepalived.service\nActiveState=failed\nUnitFileState=enabled"},
         {"configuration": "somebody else's"},
     ],
 )
 def test_who_could_not_take_it(more: dict[str, str]) -> None:
     assert not parse_floating_address(sections(said(**more))).able
+
+
+@pytest.mark.parametrize(("health", "drained"), [("0", False), ("1", False), ("3", True)])
+def test_whether_all_that_is_in_the_way_is_that_it_is_drained(health: str, drained: bool) -> None:
+    assert parse_floating_address(sections(said(health=health))).drained is drained
 
 
 def test_a_clock_that_was_put_back_makes_no_time_to_come() -> None:

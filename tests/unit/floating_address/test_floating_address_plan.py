@@ -237,6 +237,38 @@ def test_a_host_that_cannot_hold_it_says_why() -> None:
     assert "this host cannot hold it: its engine does not answer" in said
 
 
+def test_a_drained_manager_does_not_hold_it_and_that_is_no_news() -> None:
+    own = set_up(SETTINGS, SECOND, problem="it is drained", drained=True)
+    assert plan_holding(SETTINGS, SECOND, converged(rk2=own), drained=True) == []
+    nobody = converged(
+        holder="",
+        rk1=set_up(SETTINGS, FIRST, problem="it is drained", drained=True),
+        rk2=own,
+    )
+    [found] = plan_holding(SETTINGS, FIRST, nobody, drained=True)
+    assert "no host holds" in found.reason
+    assert "rk1: it is drained; rk2: it is drained; rk3: keepalived has not" in found.reason
+
+
+def test_what_a_drained_node_has_given_up_is_not_taken_back_before_it_is_active() -> None:
+    seen = converged(rk2=set_up(SETTINGS, SECOND, given_up=True))
+    assert plan_holding(SETTINGS, SECOND, seen, drained=True) == []
+
+
+def test_a_drained_worker_that_holds_it_is_told_how_to_hand_it_on() -> None:
+    worker = SETTINGS.hosts[3]
+    assert worker.role == "worker"
+    seen = converged(holder=worker.name)
+    assert plan_holding(SETTINGS, worker, seen) == []
+    [found] = plan_holding(SETTINGS, worker, seen, drained=True)
+    assert isinstance(found, Notice)
+    assert "a worker does not know" in found.reason
+    assert f"{PROGRAM} give-up" in found.remedy
+    assert plan_holding(SETTINGS, worker, converged(), drained=True) == [], "another has it"
+    # A manager lets go within some seconds.
+    assert plan_holding(SETTINGS, FIRST, converged(), drained=True) == []
+
+
 def test_two_holders_are_told_on_both_with_the_reason() -> None:
     seen = converged(rk2=set_up(SETTINGS, SECOND, holds=True))
     for host in (FIRST, SECOND):

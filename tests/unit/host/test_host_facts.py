@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from pyinfra_swarm.floating_address import paths as keepalived_paths
 from pyinfra_swarm.host import facts as fact
 from pyinfra_swarm.host.system import Address, Disk, Host, Link, Route
+from pyinfra_swarm.rollback import plan as rollback
+from pyinfra_swarm.vpn import wireguard
 from tests.tools.answers import sections
 
 KERNEL = """
@@ -204,3 +208,64 @@ def test_what_cloud_init_would_do_again_is_read_from_its_settings(
 def test_whose_password_or_account_has_expired_is_read() -> None:
     host = read(OUTPUT + BOARD)
     assert (host.expired_passwords, host.expired_accounts) == (("ubuntu",), ("eve",))
+
+
+# Parts that are asked only where there is something for them
+# -----------------------------------------------------------
+
+
+def parts_seen(root: Path) -> dict[str, str]:
+    """What the script says of a host whose file system begins at a folder."""
+    (root / "run").mkdir(parents=True, exist_ok=True)
+    text = re.sub(r"(?<=[ \n\\])(/(?:etc|run|sys|usr|var)/)", rf"{root}\1", fact.OPTIONAL_PARTS)
+    assert text.count(str(root)) > 10
+    said = subprocess.run(
+        ["sh", "-c", f"set -u\n{text}\noptional_parts"], capture_output=True, text=True, check=True
+    )
+    return dict(line.split(" ", 1) for line in said.stdout.splitlines())
+
+
+def test_a_host_without_vpn_and_keepalived_says_nothing_of_them(tmp_path: Path) -> None:
+    own = tmp_path / "sys/class/net/eth0"
+    own.mkdir(parents=True)
+    (own / "uevent").write_text("INTERFACE=eth0\nIFINDEX=2\n")
+    assert parts_seen(tmp_path) == {}
+
+
+@pytest.mark.parametrize("path", [*keepalived_paths.MANAGED])
+def test_any_file_of_the_floating_address_has_its_part_look_at_the_host(
+    path: str, tmp_path: Path
+) -> None:
+    file = tmp_path / path.removeprefix("/")
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    assert [*parts_seen(tmp_path)] == ["keepalived"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (wireguard.config_path("wg0"), ""),
+        (wireguard.config_path("anything"), "[Interface]\n"),
+        ("/run/wireguard/wg7.sock", ""),
+        ("/run/tailscale/tailscaled.sock", ""),
+        ("/sys/class/net/tailscale0/uevent", "INTERFACE=tailscale0\n"),
+        ("/sys/class/net/wt0/uevent", "INTERFACE=wt0\n"),
+        ("/sys/class/net/mine/uevent", "DEVTYPE=wireguard\nINTERFACE=mine\n"),
+        (f"{rollback.ROOT}/vpn/armed", ""),
+        (f"{rollback.ROOT}/vpn/firing", ""),
+    ],
+)
+def test_anything_of_a_vpn_has_its_part_look_at_the_host(
+    path: str, text: str, tmp_path: Path
+) -> None:
+    file = tmp_path / path.removeprefix("/")
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    assert [*parts_seen(tmp_path)] == ["vpn"]
+
+
+def test_what_there_is_for_other_parts_is_read() -> None:
+    assert (read().vpn, read().keepalived) == (False, False)
+    there = read(OUTPUT.replace("#> self\n", "#> self\nvpn unconfirmed\nkeepalived /etc/x\n"))
+    assert (there.vpn, there.keepalived) == (True, True)
