@@ -16,6 +16,7 @@ from types import ModuleType
 
 import pytest
 
+from pyinfra_swarm.vpn.wireguard import key_path
 from tests.netns.wireguard_host import why_not
 from tests.scenarios.conftest import ROOT, description_of_the_lab, environment, wait_for
 from tests.scenarios.vpn_client import Laptop, read
@@ -104,6 +105,28 @@ def test_a_second_run_changes_nothing(connected: Laptop, open_to_all: Path) -> N
     run = connected.run(open_to_all, VPN, FIREWALL)
     assert run.returncode == 0, run.output
     assert "Nothing was changed" in run.output
+
+
+DRIFT = {
+    "wg set wg0 peer '{laptop}' remove": "is declared, and cannot come in yet",
+    "wg set wg0 peer '{stranger}' allowed-ips 10.202.0.66/32": "not declared may come in",
+    "wg set wg0 listen-port 51999": "it listens elsewhere",
+    "systemctl --quiet disable wg-quick@wg0": "is not started at boot",
+    f"chmod 644 {key_path('wg0')}": "others may read this host's private key",
+}
+"""What somebody does to it by hand, and what is said of that."""
+
+
+def test_drift_is_found_and_mended(connected: Laptop, open_to_all: Path) -> None:
+    names = {"laptop": connected.keys.public, "stranger": connected.others.public}
+    done = "set -e\n" + "\n".join(script.format_map(names) for script in DRIFT)
+    assert connected.ssh(connected.lan, done) is not None
+    run = connected.run(open_to_all, VPN)
+    assert run.returncode == 0, run.output
+    assert [said for said in DRIFT.values() if said not in run.output] == []
+    assert "Nothing was changed" in connected.run(open_to_all, VPN).output
+    assert connected.ssh(connected.lan, f"stat -c %a {key_path('wg0')}") == "600"
+    in_a_while(connected, connected.vpn)
 
 
 def test_from_outside_of_the_vpn_it_is_refused_before_anything_changes(

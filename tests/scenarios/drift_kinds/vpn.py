@@ -1,4 +1,4 @@
-"""Drift of the part `vpn` where none is declared; with one: `tests/netns/test_wireguard.py`."""
+"""Drift of the part `vpn` where none is declared; with one: test_wireguard_lockout.py."""
 
 from __future__ import annotations
 
