@@ -18,9 +18,7 @@ from pyinfra_swarm.run.onhost import program
 WATCHED_FILES = ("/etc/docker/daemon.json",)
 """Files that will be written, and that another tool may manage already."""
 
-OPTIONAL_PARTS = program(
-    __file__, "optional_parts.sh", using=[f"unconfirmed() {pending()}\n"]
-)
+OPTIONAL_PARTS = program(__file__, "optional_parts.sh", using=[f"unconfirmed() {pending()}\n"])
 """Shell: a function that says whether parts that are not declared have to look at a host at all."""
 
 _SCRIPT = program(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -122,4 +123,4 @@ def told(requests: list[Request], what: str) -> list[Request]:
 def outage(requests: list[Request]) -> float:
     """The longest time without an answer, in seconds."""
     times = sorted(request.ended for request in requests if not request.problem)
-    return max(after - before for before, after in zip(times, times[1:], strict=False))
+    return max(after - before for before, after in itertools.pairwise(times))

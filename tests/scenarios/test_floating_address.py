@@ -46,7 +46,6 @@ from tests.scenarios.floating import (
     holders,
     let_have,
     lost,
-    others,
     outage,
     told,
 )

@@ -84,6 +84,7 @@ def heard(path: Path) -> Heard:
         if priority != "0":  # with which a host says that it lets go
             held.setdefault(by_address[source], []).append(float(at))
     announced = [
-        (float(at), by_mac.get(mac, mac), asked or told) for at, mac, asked, told in _ARP.findall(text)
+        (float(at), by_mac.get(mac, mac), asked or told)
+        for at, mac, asked, told in _ARP.findall(text)
     ]
     return Heard(held, announced)
