@@ -28,9 +28,12 @@ env = "{VARIABLE}"
 CREATE = (
     "sudo docker service create --quiet --name {name} --publish {port}:80 --replicas 2 "
     f"--secret source={{secret}},target={NAME},uid=0,gid=0,mode=0400 "
-    "--update-order start-first --update-parallelism 0 --update-monitor 2s "
+    "--update-order start-first --update-monitor 2s "
     "--update-failure-action rollback --rollback-order start-first {image}"
 )
+"""As docs/secrets.md has it for services that must not lose a request. One replica at a time is
+Docker's default: were all replaced at once, a node could hear that the old ones go before it hears
+of the new ones."""
 
 
 @dataclass
