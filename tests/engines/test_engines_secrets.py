@@ -1,7 +1,7 @@
 """Secrets and configs on real engines: created, rotated, put back, gone back, never lost.
 
-What came of it is looked up at the engines and in the containers, never through the product's
-facts.
+Each test runs with all engine versions that there are. What came of it is looked up at the engines
+and in the containers, never through the product's facts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,24 +27,16 @@ CANARY = "Pa55-of-the-canary"
 NOTHING = "Nothing was changed."
 
 
-@pytest.fixture(scope="module")
-def swarm() -> Iterator[Hosts]:
-    with Hosts(2) as made:
-        made.form(["rk1"], ["rk2"])
-        made.import_image()
-        yield made
-
-
 @pytest.fixture
-def engines(swarm: Hosts) -> Hosts:
+def engines(two: Hosts) -> Hosts:
     """Two nodes on which no service runs, and no secret is."""
-    for service in swarm.api("rk1", "/services"):
-        swarm.api("rk1", f"/services/{service['ID']}", method="DELETE")
+    for service in two.api("rk1", "/services"):
+        two.api("rk1", f"/services/{service['ID']}", method="DELETE")
     for kind in ("secrets", "configs"):
-        for one in swarm.api("rk1", f"/{kind}"):
-            swarm.api("rk1", f"/{kind}/{one['ID']}", method="DELETE")
-    declare(swarm)
-    return swarm
+        for one in two.api("rk1", f"/{kind}"):
+            two.api("rk1", f"/{kind}/{one['ID']}", method="DELETE")
+    declare(two)
+    return two
 
 
 # Declared

@@ -29,6 +29,7 @@ _FILES = ("stack_document", "stack_variables", "stack_longform", "stack_merging"
 _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/stacks/accepted": ("stack_ignored", "stack_corpus"),
     "pyinfra_swarm/stacks/document": ("stack_document", "stack_corpus"),
+    "pyinfra_swarm/stacks/judging": ("stack_judging",),
     "pyinfra_swarm/stacks/longform": _FILES,
     "pyinfra_swarm/stacks/merging": ("stack_merging", "stack_networks"),
     "pyinfra_swarm/stacks/mounts": ("stack_longform", "stack_placement"),

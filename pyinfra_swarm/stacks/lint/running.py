@@ -116,6 +116,7 @@ def _update(service: Service) -> Iterator[Issue]:
     for which in ("update_config", "rollback_config"):
         if service.text("deploy", which, "order") == "start-first":
             yield from _start_first(service, which)
+            yield from _all_at_once(service, which)
 
 
 def _monitor(service: Service) -> bool:
@@ -143,6 +144,25 @@ def _start_first(service: Service, which: str) -> Iterator[Issue]:
             f"with start-first a new task needs a node where port {ports[0]} is free, and the "
             "old one holds it: the update waits for ever where there is no other node",
             "write order: stop-first",
+        )
+
+
+def _all_at_once(service: Service, which: str) -> Iterator[Issue]:
+    """Nodes hear of tasks that come and of tasks that go from different nodes, in any order."""
+    parallelism = service.scalar("deploy", which, "parallelism")
+    if parallelism is None or parallelism.unknown or not isinstance(parallelism.value, int):
+        return
+    at_once, tasks = parallelism.value, None if service.is_global else service.replicas
+    has_others = tasks is None or tasks > 1
+    all_of_them = at_once == 0 or (tasks is not None and at_once >= tasks)
+    if has_others and all_of_them and any(port.mode == "ingress" for port in service.ports):
+        yield service.notice(
+            UPDATE,
+            ("deploy", which, "parallelism"),
+            f"with parallelism {at_once} all new tasks take over at one moment: a node that hears "
+            "that the old ones go before it hears of the new ones has none left, and refuses "
+            "requests until it does",
+            "leave parallelism out, which means 1; or write a number below that of the tasks",
         )
 
 

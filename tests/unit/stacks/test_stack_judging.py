@@ -11,11 +11,20 @@ from pyinfra_swarm.services.service import STACK, Service
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.stacks.compose import Source, read
 from pyinfra_swarm.stacks.judging import Looked, context_of, existing_names, judged
-from pyinfra_swarm.stacks.lint import Issue, Platform, bind_paths, image_names, lint
+from pyinfra_swarm.stacks.lint import (
+    Issue,
+    Network,
+    Platform,
+    bind_paths,
+    declared,
+    image_names,
+    lint,
+)
+from pyinfra_swarm.stacks.lint import Node as LintNode
 from pyinfra_swarm.stacks.seen import Seen
 
-SETTINGS = Settings(
-    hosts=[  # type: ignore[arg-type]
+DECLARED: dict[str, Any] = {
+    "hosts": [
         {
             "name": "rk1",
             "address": "192.168.1.11",
@@ -23,8 +32,9 @@ SETTINGS = Settings(
             "labels": {"disk": "nvme"},
         }
     ],
-    secrets=[{"name": "db", "env": "DB"}],  # type: ignore[arg-type]
-)
+    "secrets": [{"name": "db", "env": "DB"}],
+}
+SETTINGS = Settings(**DECLARED)
 NODE = Node(
     id="n" * 25,
     hostname="board1",
@@ -82,6 +92,59 @@ def test_ports_are_taken_by_services_of_other_stacks() -> None:
         ),
     )
     assert context_of(SETTINGS, "web", CLUSTER, seen, None).taken == {(53, "udp"): "dns_app"}
+
+
+def test_a_port_of_no_protocol_is_one_of_tcp_and_one_without_a_number_is_nobody_s() -> None:
+    seen = Seen("", {}, (service("dns", {"PublishedPort": 81}, {"PublishedPort": 0}),))
+    assert context_of(SETTINGS, "web", None, seen, None).taken == {(81, "tcp"): "dns_app"}
+    portless = Service("x" * 25, "dns_app", 1, {"Name": "dns_app", "TaskTemplate": {}})
+    inward = Service("y" * 25, "in_app", 1, {"EndpointSpec": {"Mode": "vip"}})
+    seen = Seen("", {}, (portless, inward))
+    assert context_of(SETTINGS, "web", None, seen, None).taken == {}
+
+
+def test_a_node_is_named_as_it_is_known() -> None:
+    named = replace(NODE, labels={"disk": "by hand"})
+    nameless = replace(NODE, id="m" * 25, hostname="", address="", architecture="")
+    cluster = replace(CLUSTER, nodes=(named, nameless))
+    context = context_of(SETTINGS, "web", cluster, Seen("", {}, ()), None)
+    assert context.nodes == (
+        LintNode(
+            "board1",
+            id="n" * 25,
+            hostname="board1",
+            address="192.168.1.11",
+            role="manager",
+            availability="drain",
+            platform=Platform("linux", "aarch64"),
+            labels={"disk": "nvme"},
+        ),
+        LintNode("m" * 25, id="m" * 25, role="manager", availability="drain", labels={"by": "hand"}),
+    )
+
+
+def test_a_swarm_without_nodes_is_as_it_is_declared() -> None:
+    nothing = Seen("", {}, ())
+    alone = context_of(SETTINGS, "web", None, nothing, None)
+    assert context_of(SETTINGS, "web", Membership(engine="running"), nothing, None) == alone
+    assert alone == declared(SETTINGS, "web")
+    assert alone.stack == "web"
+
+
+def test_declared_networks_are_known_before_they_are_there() -> None:
+    settings = Settings(**DECLARED, networks={"overlays": [{"name": "back"}]})
+    context = context_of(settings, "web", CLUSTER, Seen("", {}, ()), None)
+    assert context.networks == {
+        "back": Network("overlay", True),
+        "clear": Network("overlay", False),
+        "ingress": Network("overlay", True),
+    }
+
+
+def test_names_are_kept_apart_by_kind() -> None:
+    assert existing_names([]) == {"secret": frozenset(), "config": frozenset()}
+    both = existing_names([("secret", "a"), ("config", "b"), ("secret", "c")])
+    assert both == {"secret": frozenset({"a", "c"}), "config": frozenset({"b"})}
 
 
 def test_what_was_not_asked_for_is_unknown() -> None:

@@ -118,6 +118,48 @@ def test_start_first_with_what_one_alone_can_have_is_told(more: str, expected: i
     assert rules(issues(text)) == [("S4", NOTICE)] * expected
 
 
+MESH = "ports: ['80:80']"
+
+
+@pytest.mark.parametrize(
+    ("update", "deploy", "more", "expected"),
+    [
+        *(("parallelism: 0", "replicas: 2", MESH, 1), ("parallelism: 1", "replicas: 2", MESH, 0)),
+        *(("parallelism: 2", "replicas: 2", MESH, 1), ("parallelism: 2", "replicas: 3", MESH, 0)),
+        *(("parallelism: 3", "replicas: 2", MESH, 1), ("monitor: 9s", "replicas: 2", MESH, 0)),
+        *(("parallelism: 0", "replicas: 1", MESH, 0), ("parallelism: 0", "replicas: 0", MESH, 0)),
+        *(("parallelism: 0", "mode: global", MESH, 1), ("parallelism: 2", "mode: global", MESH, 0)),
+        *(("parallelism: 0", "replicas: '${R}'", MESH, 1), ("parallelism: 0", "", MESH, 0)),
+        *(("parallelism: 2", "replicas: '${R}'", MESH, 0),),
+        *(("parallelism: '${P}'", "replicas: 2", MESH, 0),),
+        *(("parallelism: 0", "replicas: 2", "user: me", 0),),
+        ("parallelism: 0", "mode: global", "ports: [{ target: 1, published: 80, mode: host }]", 1),
+    ],
+)
+def test_start_first_of_all_tasks_at_once_is_told_of_what_the_mesh_serves(
+    update: str, deploy: str, more: str, expected: int
+) -> None:
+    deploy = deploy and f"      {deploy}\n"
+    now = f"      update_config: {{ failure_action: rollback, order: start-first, {update}"
+    now += " }\n" if "monitor" in update else ", monitor: 30s }\n"
+    found = issues(changed((UPDATE, now + deploy), more=more))
+    assert rules(found) == [("S4", NOTICE)] * expected
+    back = f"      rollback_config: {{ order: start-first, {update} }}\n"
+    found = issues(changed((UPDATE, UPDATE + back + deploy), more=more))
+    assert rules(found) == [("S4", NOTICE)] * expected
+    stops = issues(changed((UPDATE, now.replace("start-", "stop-") + deploy), more=more))
+    assert rules(stops) == []
+
+
+def test_it_is_told_at_the_number_that_says_so() -> None:
+    now = "      update_config:\n        failure_action: rollback\n        monitor: 30s\n"
+    now += "        order: start-first\n        parallelism: 0\n      replicas: 2\n"
+    text = changed((UPDATE, now), more=MESH)
+    (found,) = issues(text)
+    assert found.path == "services.web.deploy.update_config.parallelism"
+    assert "parallelism: 0" in text.splitlines()[found.line - 1]
+
+
 @pytest.mark.parametrize("mode", ["replicated-job", "global-job"])
 def test_a_job_is_neither_checked_nor_updated(mode: str) -> None:
     text = changed((CHECK, ""), (UPDATE, f"      mode: {mode}\n"))
