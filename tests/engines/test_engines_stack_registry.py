@@ -5,11 +5,11 @@ What came of it is looked up at the engines, never through the product's facts.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
+from tests.engines import registry as registries
 from tests.engines.declared_stacks import (
     DB,
     Project,
@@ -20,11 +20,8 @@ from tests.engines.declared_stacks import (
     two_stacks,
 )
 from tests.engines.hosts import Hosts
+from tests.engines.registry import ADDRESS as REGISTRY
 from tests.scenarios.conftest import wait_for
-from tests.tools import must_run
-
-REGISTRY = "127.0.0.1:5000"
-"""On the host itself: the engine wants no TLS of this address."""
 
 LOGIN = "robot:$2y$05$Lc37whGv3yuXWHEgIXNX/OlXQ7UZdf8zPE.P29hbOP/F.sF0bpNxa"
 PASSWORD = "secretpw"
@@ -52,7 +49,7 @@ def registry(project: Project) -> Iterator[Hosts]:
     """Images ``app:1`` and ``app:2``, which only who logs in may pull."""
     hosts = project.hosts
     hosts.run("rk1", "cat > /root/htpasswd", text=f"{LOGIN}\n")
-    serve(hosts, CONFIGURATION)
+    registries.serve(hosts, "rk1", CONFIGURATION)
     login(hosts, "rk1")
     for tag in ("1", "2"):
         change = f"docker import -c 'ENV PATH=/bin TAG={tag}' - {REGISTRY}/app:{tag}"
@@ -60,19 +57,7 @@ def registry(project: Project) -> Iterator[Hosts]:
         hosts.run("rk1", f"docker push -q {REGISTRY}/app:{tag} && docker rmi {REGISTRY}/app:{tag}")
     hosts.run("rk1", f"docker logout {REGISTRY}")
     yield hosts
-    close(hosts)
-
-
-def serve(hosts: Hosts, configuration: str) -> None:
-    if shutil.which("docker-registry") is None:
-        must_run.give_up("Debian's docker-registry is not installed here (make install)")
-    hosts.run("rk1", "cat > /root/registry.yml", text=configuration)
-    line = "docker-registry serve /root/registry.yml"
-    hosts.run("rk1", f"setsid {line} >/dev/null 2>&1 </dev/null &")
-
-
-def close(hosts: Hosts) -> None:
-    hosts.run("rk1", "kill $(pidof docker-registry); rm -rf /root/registry", check=False)
+    registries.close(hosts, "rk1")
 
 
 def login(hosts: Hosts, name: str) -> None:
@@ -108,7 +93,7 @@ def test_a_deploy_for_another_reason_leaves_images_as_they_were(
     project.declare("private", text)
     project.deploy()
     before = services(registry)["private_db"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
-    registry.run("rk1", "kill $(pidof docker-registry)")
+    registries.stop(registry, "rk1")
     project.declare("private", text.replace("memory: 32M", "memory: 33M"))
     run = project.deploy()
     assert "could not be accessed on a registry" in run.output
@@ -125,7 +110,7 @@ def test_a_deploy_for_another_reason_leaves_images_as_they_were(
 def open_registry(project: Project) -> Iterator[Hosts]:
     """An image that is made for the host, and one that is not; whoever asks may pull."""
     hosts = project.hosts
-    serve(hosts, CONFIGURATION.partition("auth:")[0])
+    registries.serve(hosts, "rk1", CONFIGURATION.partition("auth:")[0])
     made = (
         "docker export $(docker create busybox true) | docker import {0} - {1} && docker push {1}"
     )
@@ -137,7 +122,7 @@ def open_registry(project: Project) -> Iterator[Hosts]:
             20,
         )
     yield hosts
-    close(hosts)
+    registries.close(hosts, "rk1")
 
 
 def test_an_image_that_is_not_made_for_the_nodes_is_refused(

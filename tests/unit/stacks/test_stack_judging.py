@@ -119,7 +119,9 @@ def test_a_node_is_named_as_it_is_known() -> None:
             platform=Platform("linux", "aarch64"),
             labels={"disk": "nvme"},
         ),
-        LintNode("m" * 25, id="m" * 25, role="manager", availability="drain", labels={"by": "hand"}),
+        LintNode(
+            "m" * 25, id="m" * 25, role="manager", availability="drain", labels={"by": "hand"}
+        ),
     )
 
 
