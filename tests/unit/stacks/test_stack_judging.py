@@ -134,7 +134,7 @@ def test_a_swarm_without_nodes_is_as_it_is_declared() -> None:
 
 
 def test_declared_networks_are_known_before_they_are_there() -> None:
-    settings = Settings(**DECLARED, networks={"overlays": [{"name": "back"}]})
+    settings = Settings(**{**DECLARED, "networks": {"overlays": [{"name": "back"}]}})
     context = context_of(settings, "web", CLUSTER, Seen("", {}, ()), None)
     assert context.networks == {
         "back": Network("overlay", True),
