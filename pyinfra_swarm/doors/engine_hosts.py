@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+FOLDERS = (
+    "/etc/systemd/system.control",
+    "/run/systemd/system.control",
+    "/run/systemd/transient",
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+)
+"""Where systemd looks for units (systemd.unit(5)), the first before the others."""
 
 OWN = ("fd:", "unix:", "npipe:")
 """How those begin that are no way in over the network."""
@@ -45,6 +56,25 @@ def of_units(lines: Iterable[str], defaults: Iterable[str]) -> list[str]:
     return found
 
 
+def of_files(files: Mapping[tuple[int, str], Sequence[str]], defaults: Iterable[str]) -> list[str]:
+    """What systemd would start once it has read its files anew, as it does at a boot.
+
+    files: the lines of a file by its folder's place in ``FOLDERS`` and its path below that.
+    """
+    lines: list[str] = []
+    for unit in ("docker.service", "docker.socket"):
+        kind = unit.partition(".")[2]
+        found = {path: files[place, path] for place, path in sorted(files, reverse=True)}
+        lines += found.get(unit, ())
+        drop_ins: dict[str, str] = {}
+        for folder in (f"{kind}.d", f"{unit}.d"):  # the unit's own go before those of all units
+            own = [path for path in found if path.startswith(f"{folder}/")]
+            drop_ins.update({path.partition("/")[2]: path for path in own})
+        for _, path in sorted(drop_ins.items()):
+            lines += found[path]
+    return of_units(lines, defaults)
+
+
 def of_daemon_json(text: str) -> list[str]:
     """What ``hosts`` says; nothing where the file is none that an engine takes."""
     try:
@@ -63,6 +93,8 @@ def _settings(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Name and value of a unit's lines, those that end in a backslash joined."""
     whole = ""
     for line in lines:
+        if line.lstrip().startswith(("#", ";")):
+            continue  # also where it stands between lines that are joined
         if line.rstrip().endswith("\\"):
             whole += line.rstrip()[:-1] + " "
             continue

@@ -12,8 +12,10 @@ from pyinfra_swarm.docker.paths import DAEMON_JSON
 from pyinfra_swarm.docker.paths import FILES as DOCKER_FILES
 from pyinfra_swarm.doors.accounts import GROUPS
 from pyinfra_swarm.doors.engine_hosts import (
+    FOLDERS,
     of_arguments,
     of_daemon_json,
+    of_files,
     of_units,
     over_the_network,
 )
@@ -82,7 +84,13 @@ class WaysIn(SubjectFact[Doors]):
             drop_in=SUDOERS,
         )
         listening = program(__file__, "listening.sh")
-        engine = program(__file__, "engine.sh", using=[ENGINE_STATE], daemon=DAEMON_JSON)
+        engine = program(
+            __file__,
+            "engine.sh",
+            using=[ENGINE_STATE],
+            daemon=DAEMON_JSON,
+            folders=" ".join(FOLDERS),
+        )
         jobs = program(
             __file__,
             "jobs.sh",
@@ -114,6 +122,7 @@ def parse(said: Sections) -> Doors:
     first, last = said["ephemeral"][0].split()
     started = [
         *of_units(said["units"], said["defaults"]),
+        *of_files(_unit_files(said), said["defaults"]),
         *of_daemon_json("\n".join(said.get("daemon", ()))),
     ]
     return Doors(
@@ -134,6 +143,16 @@ def parse(said: Sections) -> Doors:
         ),
         agents=tuple(Agent(*line.split()) for line in said["agents"]),
     )
+
+
+def _unit_files(said: Sections) -> dict[tuple[int, str], list[str]]:
+    files = {}
+    for section, lines in said.items():
+        kind, _, rest = section.partition(" ")
+        if kind == "unit":
+            place, _, path = rest.partition(" ")
+            files[int(place), path] = lines
+    return files
 
 
 def _accounts(said: Sections) -> tuple[Account, ...]:

@@ -154,6 +154,18 @@ def test_an_engine_that_answers_over_tcp_is_seen(hosts: Hosts, before: Doors) ->
         hosts.run("rk1", "rm /etc/docker/daemon.json; cp /run/kept /etc/docker/daemon.json || :")
 
 
+def test_a_drop_in_that_the_next_reload_reads_is_seen(hosts: Hosts, before: Doors) -> None:
+    folder = "/etc/systemd/system/docker.service.d"
+    command = "/usr/bin/dockerd -H fd:// -H tcp://0.0.0.0:2375"
+    lines = f"[Service]\nExecStart=\nExecStart={command}\n"
+    hosts.run("rk1", f"mkdir -p {folder}; cat > {folder}/tcp.conf", text=lines)
+    try:
+        seen = look(hosts)
+        assert (seen.next_hosts, seen.running_hosts) == (("tcp://0.0.0.0:2375",), ())
+    finally:
+        hosts.run("rk1", f"rm {folder}/tcp.conf")
+
+
 def told_by(hosts: Hosts, tmp_path: Any, **sections: Any) -> dict[str, str]:
     settings = hosts.settings(["rk1"], firewall={"enabled": False}, **sections)
     reasons = tmp_path / "reasons"

@@ -2,10 +2,13 @@
 # Prints how the engine can be reached, and which containers are as good as root.
 # Uses section, show (run/answer), engine_state (engine/api).
 #
-# daemon: the path of daemon.json. What systemd would start next is read from its files: systemctl
-# cat shows what a restart after a reload takes.
+# daemon: the path of daemon.json. folders: where systemd looks for units, the first before the others.
+#
+# What systemd would start next is read twice: the files that it knows (systemctl cat names no others),
+# which a restart takes; and the files that are there, which count from its next reload on, as at a
+# boot.
 # shellcheck disable=SC2016
-: "${daemon?}" "${DOCKER_HOST?}"
+: "${daemon?}" "${folders?}" "${DOCKER_HOST?}"
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 state=$(engine_state)
 section engine; echo "$state"
@@ -16,6 +19,17 @@ case $pid in ''|*[!0-9]*) ;; *)
   [ ! -r "/proc/$pid/cmdline" ] || tr '\0' '\n' < "/proc/$pid/cmdline" | head -c 4000;; esac
 section units
 systemctl cat docker.service docker.socket 2>/dev/null | grep -av '^[[:space:]]*[#;]' | head -c 20000
+number=0
+for folder in $folders; do
+  for file in "$folder"/docker.service "$folder"/docker.socket "$folder"/docker.service.d/*.conf \
+"$folder"/docker.socket.d/*.conf "$folder"/service.d/*.conf "$folder"/socket.d/*.conf; do
+    # A link to /dev/null takes away the files of that name behind it.
+    [ -f "$file" ] || [ -c "$file" ] || continue
+    section "unit $number ${file#"$folder"/}"
+    [ -c "$file" ] || head -c 20000 "$file"
+  done
+  number=$((number + 1))
+done
 section defaults
 [ ! -f /etc/default/docker ] || grep -as '^[[:space:]]*DOCKER_OPTS=' /etc/default/docker | head -c 2000
 show daemon "$daemon"

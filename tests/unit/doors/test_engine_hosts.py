@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pyinfra_swarm.doors.engine_hosts import (
     of_arguments,
     of_daemon_json,
+    of_files,
     of_units,
     over_the_network,
 )
@@ -55,6 +56,52 @@ def test_options_in_a_file_count_only_where_the_unit_uses_them() -> None:
 
 def test_a_socket_of_systemds_is_a_door() -> None:
     assert over_the_network(of_units(["ListenStream=2375"], [])) == ("tcp://2375",)
+
+
+TCP = ["[Service]", "ExecStart=", "ExecStart=dockerd -H tcp://[::]:2375"]
+BACK = ["[Service]", "ExecStart=", "ExecStart=dockerd -H fd://"]
+
+
+@pytest.mark.parametrize(
+    ("files", "open_"),
+    [
+        ({(6, "docker.service"): SHIPPED}, False),
+        ({(6, "docker.service"): SHIPPED, (3, "docker.service.d/a.conf"): TCP}, True),
+        # The unit of a folder that comes before hides the other.
+        ({(6, "docker.service"): TCP, (3, "docker.service"): SHIPPED}, False),
+        ({(6, "docker.service"): TCP, (3, "docker.service"): []}, False),
+        # Drop-ins are read by their names, whatever folder they are in.
+        ({(3, "docker.service.d/a.conf"): TCP, (6, "docker.service.d/b.conf"): BACK}, False),
+        ({(3, "docker.service.d/b.conf"): TCP, (6, "docker.service.d/a.conf"): BACK}, True),
+        ({(3, "docker.service.d/a.conf"): BACK, (6, "docker.service.d/a.conf"): TCP}, False),
+        ({(3, "docker.service.d/a.conf"): TCP, (6, "docker.service.d/a.conf"): BACK}, True),
+        # Those of all services count for this one, but not against its own of the same name.
+        ({(6, "docker.service"): SHIPPED, (3, "service.d/z.conf"): TCP}, True),
+        ({(3, "service.d/a.conf"): TCP, (6, "docker.service.d/a.conf"): BACK}, False),
+        ({(3, "docker.socket"): ["[Socket]", "ListenStream=2375"]}, True),
+        ({(3, "socket.d/a.conf"): ["[Socket]", "ListenStream=2375"]}, True),
+        ({(3, "other.service"): TCP, (3, "docker.service.d"): TCP}, False),
+    ],
+)
+def test_files_count_as_systemd_will_read_them(
+    files: dict[tuple[int, str], list[str]], open_: bool
+) -> None:
+    assert bool(over_the_network(of_files(files, []))) == open_
+
+
+def test_a_comment_is_no_command_and_ends_no_line() -> None:
+    lines = [
+        "# ExecStart=dockerd -H tcp://[::]:1 \\",
+        "ExecStart=dockerd \\",
+        "; why",
+        "-H tcp://x",
+    ]
+    assert of_units(lines, []) == ["tcp://x"]
+
+
+def test_options_of_a_file_count_where_a_unit_uses_them_that_is_not_read_yet() -> None:
+    files = {(3, "docker.service"): ["ExecStart=/usr/bin/dockerd $DOCKER_OPTS"]}
+    assert of_files(files, ['DOCKER_OPTS="-H tcp://0.0.0.0:2375"']) == ["tcp://0.0.0.0:2375"]
 
 
 def test_hosts_in_daemon_json() -> None:

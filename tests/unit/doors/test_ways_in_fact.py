@@ -16,7 +16,7 @@ from tests.tools.answers import recorded
 
 _PATHS = (
     *("/etc/", "/run/docker", "/run/containerd", "/var/spool/", "/usr/local/"),
-    "/sys/fs/cgroup/",
+    *("/sys/fs/cgroup/", "/run/systemd/", "/usr/lib/systemd/"),
 )
 
 SS = """\
@@ -231,6 +231,33 @@ def test_the_door_that_the_next_start_opens(machine: Machine) -> None:
     machine.write("drop-in", "ExecStart=\nExecStart=/usr/bin/dockerd -H tcp://0.0.0.0:2375\n")
     machine.write("etc/docker/daemon.json", '{"hosts": ["tcp://127.0.0.1:2376"]}')
     assert machine.seen().next_hosts == ("tcp://0.0.0.0:2375", "tcp://127.0.0.1:2376")
+
+
+def test_a_drop_in_that_systemd_has_not_read_counts_from_its_next_reload_on(
+    machine: Machine,
+) -> None:
+    units = "etc/systemd/system/docker.service.d"
+    machine.write(
+        "usr/lib/systemd/system/docker.service", "[Service]\nExecStart=dockerd -H fd://\n"
+    )
+    machine.write(
+        f"{units}/tcp.conf", "[Service]\nExecStart=\nExecStart=dockerd -H tcp://[::]:2375"
+    )
+    assert machine.seen().next_hosts == ("tcp://[::]:2375",)
+    machine.write("run/systemd/system/docker.socket.d/more.conf", "# a port\nListenStream=2377")
+    assert machine.seen().next_hosts == ("tcp://2377", "tcp://[::]:2375")
+
+
+def test_a_link_to_nothing_takes_a_drop_in_away(machine: Machine) -> None:
+    drop_in = "systemd/system/docker.service.d/tcp.conf"
+    machine.write(f"usr/lib/{drop_in}", "ExecStart=dockerd -H tcp://[::]:2375")
+    assert machine.seen().next_hosts == ("tcp://[::]:2375",)
+    folder = (machine.here / "etc" / drop_in).parent
+    folder.mkdir(parents=True)
+    (folder / "tcp.conf").symlink_to("/dev/null")
+    assert machine.seen().next_hosts == ()
+    os.mkfifo(folder / "pipe.conf")
+    assert machine.seen().next_hosts == (), "a pipe is not waited for"
 
 
 def test_an_engine_that_runs_is_asked_by_its_own_arguments(machine: Machine) -> None:
