@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.networks.attachments import Attachment, Attachments
-from pyinfra_swarm.networks.plan import ingress_of, unknown_names
+from pyinfra_swarm.networks.plan import ingress_of
 from pyinfra_swarm.nodes.identity import likely_node, owners
 from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
@@ -155,7 +155,6 @@ def plan_proof(
         for node, reason in without.items()
         if node == name or (name == acting and (node not in declared or observed[node] is None))
     ]
-    findings += unknown_names(observed, name)
     if name == acting:
         findings += [
             Notice(

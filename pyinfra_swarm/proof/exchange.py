@@ -15,8 +15,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pyinfra_swarm.networks.attachments import INGRESS
+from pyinfra_swarm.proof import names
 from pyinfra_swarm.proof.crossings import Crossing
 from pyinfra_swarm.proof.frame import forged
+from pyinfra_swarm.proof.names import Lookup
 from pyinfra_swarm.run.answer import SECTION
 from pyinfra_swarm.run.onhost import program, source
 
@@ -74,9 +76,10 @@ def forge(mine: Sequence[Crossing], port: int) -> tuple[str, str]:
     return script, "\n".join(lines)
 
 
-def look(sandboxes: Iterable[str]) -> str:
-    """The script that reads the counters once more."""
-    return _MARKED + _bash(_counting("look.sh", sandboxes))
+def look(sandboxes: Iterable[str], mine: Sequence[Lookup] = ()) -> tuple[str, str]:
+    """The script that reads the counters once more and looks names up, and its standard input."""
+    text = _counting("look.sh", sandboxes, lookups=names.script())
+    return _MARKED + _bash(text), names.asked(mine)
 
 
 def _counting(name: str, sandboxes: Iterable[str], **values: str) -> str:

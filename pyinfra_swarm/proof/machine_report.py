@@ -69,6 +69,8 @@ def machine_report(
             "not tried": len(proof.unproven),
             "did not answer": len(proof.silent),
             "watched by tcpdump": len(proof.watched),
+            "names asked for": proof.names,
+            "names not found": sum(map(len, proof.unresolved.values())),
         },
         "seconds": {part: round(taken, 1) for part, taken in seconds.items()},
     }

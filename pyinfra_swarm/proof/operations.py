@@ -7,8 +7,8 @@ each host, whatever the number of hosts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gevent.event import AsyncResult
@@ -23,8 +23,9 @@ from pyinfra_swarm.networks.attachments import Attachments
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.identity import likely_node
 from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
-from pyinfra_swarm.proof import exchange, report_operations
+from pyinfra_swarm.proof import exchange, names, report_operations
 from pyinfra_swarm.proof.crossings import NO_INGRESS, crossings, plan_proof, unproven
+from pyinfra_swarm.proof.names import Lookup
 from pyinfra_swarm.proof.verdict import Proof, judge, table
 from pyinfra_swarm.run import clock, context, pyinfra_internals, records, reporting
 from pyinfra_swarm.run.answer import Sections
@@ -44,7 +45,7 @@ from pyinfra_swarm.run.converge import (
     still_ours,
     this_host,
 )
-from pyinfra_swarm.run.findings import Finding, refusals
+from pyinfra_swarm.run.findings import Finding, Notice, refusals
 from pyinfra_swarm.run.limit import in_limit
 from pyinfra_swarm.run.pyinfra_internals import in_the_name_of
 from pyinfra_swarm.run.script import Outcome, quietly
@@ -180,7 +181,7 @@ def _broken(pending: AsyncResult[Proof], message: str) -> str:
 
 def _report(host: Host, proof: Proof, focus: Sequence[str]) -> bool:
     """Report what the proof has shown of this host; whether it has passed."""
-    problems = proof.problems(host.name, focus)
+    problems = [*proof.problems(host.name, focus), *proof.unresolved.get(host.name, ())]
     reporting.report(host, "proof", [*proof.remarks.get(host.name, ()), *problems])
     if host.name in proof.silent:
         reporting.failed(
@@ -199,7 +200,8 @@ def data_plane(settings: Settings, name: str) -> FunctionCommand:
 
     It fails the host in whose name it runs, with the pairs and the reasons, where a pair fails, or
     where none could be tried although other nodes are ready. Nodes that are down are reported, not
-    failed; a swarm of one node passes. Drained and paused nodes are proven like all others.
+    failed; a swarm of one node passes. Drained and paused nodes are proven like all others. Names
+    of services that are not found are reported, not failed: they may come and go meanwhile.
     """
     return call(_gate, settings, name)
 
@@ -216,7 +218,8 @@ def _gate(state: State, host: Host, settings: Settings, name: str) -> bool:
         reporting.failed(host, f"the data plane could not be proven: {name} {proof.unproven[name]}")
         return False
     problems = proof.problems()
-    reporting.report(host, "proof", [*proof.remarks.get(name, ()), *problems])
+    lost = proof.unresolved.get(name, ())
+    reporting.report(host, "proof", [*proof.remarks.get(name, ()), *problems, *lost])
     if proof.proven and (proof.pairs or not _others_ready(settings, name)):
         return True
     shown = [f"{problem.what}: {problem.reason}" for problem in problems]
@@ -278,19 +281,70 @@ def prove(state: State, settings: Settings, *, focus: Sequence[str] = ()) -> Pro
             silent,
         ).items()
     }
-    end = {
-        name: exchange.read_counters(found["end"])
-        for name, found in _on_each(
-            state,
-            {
-                name: (exchange.look(sorted({c.source.sandbox for c in mine[name]})), "")
-                for name in exchanged
-            },
-            60,
-            silent,
-        ).items()
+    lookups = _lookups(settings, observed, attachments, [*without, *silent], focus)
+    looks = {
+        name: exchange.look(
+            sorted({c.source.sandbox for c in mine.get(name, ())}), lookups.get(name, ())
+        )
+        for name in dict.fromkeys([*exchanged, *lookups])
     }
-    return judge(asked, exchanged, forged, end, unproven=without, silent=silent)
+    progress("reading the counters once more, and asking for the names of services")
+    longest = max(map(names.longest, lookups.values()), default=0)
+    last = _on_each(state, looks, 60 + longest, silent)
+    end = {name: exchange.read_counters(found["end"]) for name, found in last.items()}
+    proof = judge(asked, exchanged, forged, end, unproven=without, silent=silent)
+    return _with_names(settings, proof, lookups, last)
+
+
+def _lookups(
+    settings: Settings,
+    observed: Observed,
+    attachments: Attachments,
+    without: Collection[str],
+    focus: Collection[str],
+) -> dict[str, list[Lookup]]:
+    """The names that each node asks for; with a focus, only these nodes do."""
+    able = [
+        host.name
+        for host in settings.hosts
+        if host.name not in without and (not focus or host.name in focus)
+    ]
+    found: dict[str, list[Lookup]] = {}
+    for one in names.lookups(observed, attachments, able):
+        found.setdefault(one.host, []).append(one)
+    return found
+
+
+def _with_names(
+    settings: Settings,
+    proof: Proof,
+    lookups: Mapping[str, Sequence[Lookup]],
+    said: Mapping[str, Sections],
+) -> Proof:
+    """The proof with the names that were not found; those that have gone meanwhile count nowhere.
+
+    said: what each host's program has printed.
+    """
+    asked = [one for name in said for one in lookups.get(name, ())]
+    lost: dict[Lookup, Notice] = {}
+    if asked:
+        observed = observe_all(swarm_facts.State)
+        cluster = view(settings, observed)
+        overlays = (cluster.overlays if cluster else None) or ()
+        subnets = [subnet for overlay in overlays for subnet in overlay.subnets]
+        for name, found in said.items():
+            answers = names.answers(found["names"])
+            lost.update(names.verdict(lookups.get(name, ()), answers, subnets))
+    gone: set[Lookup] = set()
+    if lost:
+        forget_observations()
+        now, attachments = _look()
+        gone = {*lost} - {*names.lookups(now, attachments, {one.host for one in lost})}
+    unresolved: dict[str, tuple[Notice, ...]] = {}
+    for one, notice in lost.items():
+        if one not in gone:
+            unresolved[one.host] = (*unresolved.get(one.host, ()), notice)
+    return replace(proof, names=len(asked) - len(gone), unresolved=unresolved)
 
 
 def _look() -> tuple[Observed, Attachments]:

@@ -48,6 +48,8 @@ class Proof:
     silent: hosts that did not carry out their share, with what is known of why.
     watched: hosts on which tcpdump watched what left.
     remarks: what is not as it should be without disproving anything, by host.
+    names: how many names of services were looked up; unresolved: those that were not found, by the
+        host that asked.
     """
 
     pairs: tuple[Pair, ...] = ()
@@ -55,6 +57,8 @@ class Proof:
     silent: Mapping[str, str] = field(default_factory=dict)
     watched: tuple[str, ...] = ()
     remarks: Mapping[str, tuple[Notice, ...]] = field(default_factory=dict)
+    names: int = 0
+    unresolved: Mapping[str, tuple[Notice, ...]] = field(default_factory=dict)
 
     @property
     def proven(self) -> bool:
@@ -405,5 +409,11 @@ def _summary(proof: Proof) -> list[str]:
         )
     if proof.watched:
         lines.append(f"tcpdump watched what left {', '.join(proof.watched)}.")
+    if proof.names:
+        found = proof.names - sum(map(len, proof.unresolved.values()))
+        lines.append(
+            f"{found} of {proof.names} names of services were found, asked on each node for the "
+            "networks that it is in."
+        )
     lines += [f"{name} took no part: {why}." for name, why in proof.unproven.items()]
     return lines

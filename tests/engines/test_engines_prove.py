@@ -14,6 +14,7 @@ import pytest
 
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import Hosts
+from tests.scenarios.conftest import wait_for
 
 PROVE = ("inventory.py", "deploys/prove.py")
 
@@ -84,6 +85,50 @@ def test_with_a_limit_only_that_hosts_pairs_are_tried_both_ways(swarm: Hosts) ->
     assert run.returncode == 1
     assert "0 of 4 pairs proven" in run.output
     assert "0 of 1 hosts are done" in run.closing
+
+
+def test_each_node_asks_its_engine_for_names_and_one_that_has_not_learnt_a_name_is_told(
+    swarm: Hosts,
+) -> None:
+    """Packets do not pass here, and names are found all the same: engines tell them each other."""
+    swarm.import_image("rk1", "rk2")
+    swarm.docker("rk1", "network", "create", "--driver", "overlay", "apps")
+    try:
+        serve(swarm, "familiar", "node.hostname!=rk3", 2)
+        gossip(swarm, "rk2", "-I")
+        serve(swarm, "stranger", "node.hostname==rk1", 1)
+        run = swarm.pyinfra("-y", *PROVE)
+    finally:
+        gossip(swarm, "rk2", "-D")
+        swarm.docker("rk1", "service", "rm", "familiar", "stranger")
+    assert run.returncode == 1
+    assert "3 of 4 names of services were found" in run.output
+    told = [line for line in run.output.splitlines() if "! proof | service" in line]
+    assert [line.split(":")[0].strip() for line in told] == ["[rk2] ! proof | service stranger"]
+    assert "its name is not found on this node in the network apps" in told[0]
+
+
+def serve(hosts: Hosts, name: str, where: str, tasks: int) -> None:
+    """A service in the network, with a task on each of these nodes."""
+    hosts.docker(
+        *("rk1", "service", "create", "--detach", "--name", name, "--no-resolve-image"),
+        *("--mode", "global", "--network", "apps", "--constraint", where),
+        *("busybox", "sleep", "9999"),
+    )
+
+    def running() -> bool:
+        shown = hosts.docker("rk1", "service", "ps", "--format", "{{.CurrentState}}", name)
+        return shown.count("Running") == tasks
+
+    wait_for(running, f"the tasks of {name}", 60)
+
+
+def gossip(hosts: Hosts, name: str, action: str) -> None:
+    """Whether an engine hears what the others say of networks."""
+    for chain in ("INPUT", "OUTPUT"):
+        for protocol in ("udp", "tcp"):
+            rule = f"{chain} -p {protocol} --dport 7946 -j DROP"
+            hosts.run(name, f"iptables {action} {rule}")
 
 
 def test_a_node_whose_engine_is_down_is_named_and_is_no_failure(swarm: Hosts) -> None:

@@ -66,6 +66,8 @@ PROOF = Proof(
     silent={f"{PRIVATE}4": PRIVATE},
     watched=(ONE,),
     remarks={ONE: (WRONG,)},
+    names=5,
+    unresolved={ONE: (WRONG,)},
 )
 MACHINES = {ONE: Machine("manager", HOST, FIREWALL), TWO: Machine("worker", None, None)}
 
@@ -111,6 +113,8 @@ def test_the_proof_is_summed_up_with_what_was_not_tried() -> None:
         "not tried": 1,
         "did not answer": 1,
         "watched by tcpdump": 1,
+        "names asked for": 5,
+        "names not found": 1,
     }
     assert made["seconds"] == {"proof": 3.1}
     assert made["format"] == 1

@@ -10,6 +10,7 @@ import pytest
 from pyinfra_swarm.proof.crossings import Crossing, crossings
 from pyinfra_swarm.proof.exchange import FRAMES, SMALL, Counters, Exchanged, Probe
 from pyinfra_swarm.proof.verdict import Pair, Proof, _strange, judge, table
+from pyinfra_swarm.run.findings import Notice
 from tests.unit.proof.test_proof_plan import FOUR, NAMES, declared, end, everywhere, node, swarm
 
 FULL = 1424 - 28
@@ -578,3 +579,14 @@ def test_who_took_no_part_is_told_with_the_reason() -> None:
     assert table(Proof((pair,), unproven={"rk9": "it is down"}))[-1] == (
         "rk9 took no part: it is down."
     )
+
+
+def test_names_that_were_not_found_are_summed_up_and_disprove_no_pair() -> None:
+    pair = row(Told().proof(), "rk1", "rk2")
+    lost = Notice("service web", "its name is not found on this node")
+    proof = Proof((pair,), names=7, unresolved={"rk1": (lost, lost), "rk2": (lost,)})
+    assert proof.proven
+    assert table(proof)[-1] == (
+        "4 of 7 names of services were found, asked on each node for the networks that it is in."
+    )
+    assert proof.problems("rk1") == []
