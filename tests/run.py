@@ -112,7 +112,7 @@ SUITES = {
     ),
     "lifecycle": (
         _scenarios("installed", 200, 600, "installed"),
-        _scenarios("doors", 300, 900, "drift_doors"),
+        _scenarios("drift-together", 420, 1000, "drift_together"),
         _engines("engines-doors", 60, 240, "engines_ways_in"),
         _scenarios("judged", 500, 1500, "judged"),
         _scenarios("recordings", 500, 1200, "recordings"),
@@ -197,7 +197,8 @@ SUITES = {
         _engines("engines-canary", 150, 450, "engines_canary"),
         _scenarios("removing", 900, 1800, "removing"),
         _scenarios("backup", 600, 1500, "backup"),
-        _scenarios("drift", 2600, 3600, "drift_kinds", "drift_check", "drift_timer", "drift_alarm"),
+        _scenarios("drift", 2400, 3400, "drift_kinds", "drift_check", "drift_timer"),
+        _scenarios("drift-alarm", 1500, 2700, "drift_alarm"),
         _scenarios("wireguard", 900, 2100, "wireguard_lockout"),
     ),
 }

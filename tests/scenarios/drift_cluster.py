@@ -8,8 +8,9 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,7 +24,7 @@ from tests.scenarios.conftest import (
     environment,
     wait_for,
 )
-from tests.scenarios.drift_kinds.kind import Kind
+from tests.scenarios.drift_kinds.kind import Kind, Quiet
 
 PYINFRA = Callable[..., Run]
 SEED = int(os.environ.get("DRIFT_SEED", "0")) or random.randrange(1, 1_000_000)
@@ -48,19 +49,23 @@ class Checked:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A converged lab whose admins, labels and networks are declared."""
+    """A converged lab whose admins, labels and networks are declared.
+
+    where: how the check is told of the cluster, on its command line.
+    """
 
     lab: ModuleType
     found: Description
     keys: dict[str, str]
     settings: dict[str, str] = field(repr=False)
     apply: PYINFRA = field(repr=False)
+    where: tuple[str, ...] = ("--lab",)
 
     def check(self, *arguments: str, **settings: str) -> Checked:
-        """``python -m pyinfra_swarm.drift --lab --json``, as a user runs it."""
+        """``python -m pyinfra_swarm.drift --json``, as a user runs it."""
         begun = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-m", "pyinfra_swarm.drift", "--lab", "--json", *arguments],
+            [sys.executable, "-m", "pyinfra_swarm.drift", *self.where, "--json", *arguments],
             cwd=ROOT,
             env=environment({**self.settings, **settings}),
             stdin=subprocess.DEVNULL,
@@ -77,9 +82,10 @@ class Cluster:
         run = self.apply("-y", SITE[0], deploy, env=self.settings)
         assert run.returncode == 0, run.output
 
-    def run(self, host: str, kind: Kind, script: str, *, there: bool = False) -> None:
+    def run(self, host: str, kind: Kind | Quiet, script: str, *, there: bool = False) -> None:
         """Something that happens to a host, done there or by a manager."""
-        at = host if there or not kind.by_manager else self.acting(but=host)
+        by_manager = isinstance(kind, Kind) and kind.by_manager
+        at = host if there or not by_manager else self.acting(but=host)
         user, image = self.found.host(host).user, self.found.web_image_url
         variables = {**self.keys, "NODE": host, "LOGIN": user, "IMAGE": image}
         set_all = "".join(f"{name}='{value}'; " for name, value in variables.items())
@@ -112,8 +118,19 @@ def public(private: Path | str) -> str:
     return " ".join(said[:2])
 
 
-def converged(lab: ModuleType, pyinfra: PYINFRA, folder: Path) -> Iterator[Cluster]:
-    """A fixture's body: the lab, converged, and without what was declared for it afterwards."""
+def converged(
+    lab: ModuleType,
+    pyinfra: PYINFRA,
+    folder: Path,
+    *,
+    admins: Sequence[str] = (),
+    more: Mapping[str, str] | None = None,
+) -> Iterator[Cluster]:
+    """A fixture's body: the lab, converged, and without what was declared for it afterwards.
+
+    admins: of further ones, with a key that nobody has. more: further settings; where they name a
+        file of settings (``SWARM_SETTINGS``), the check is told of the cluster by that.
+    """
     found = description_of_the_lab()
     keys = {"LAB": public(found.ssh_key)}
     for name in ("SPARE", "STRANGER"):
@@ -134,13 +151,16 @@ def converged(lab: ModuleType, pyinfra: PYINFRA, folder: Path) -> Iterator[Clust
         }
         for host in found.hosts
     ]
-    admin = {"name": found.hosts[0].user, "keys": [keys["LAB"], keys["SPARE"]]}
+    declared = [{"name": found.hosts[0].user, "keys": [keys["LAB"], keys["SPARE"]]}]
+    declared += [{"name": name, "keys": [keys["SPARE"]]} for name in admins]
     settings = {
         "SWARM_HOSTS": json.dumps(hosts),
-        "SWARM_ACCESS__ADMINS": json.dumps([admin]),
+        "SWARM_ACCESS__ADMINS": json.dumps(declared),
         "SWARM_NETWORKS__OVERLAYS": json.dumps([{"name": "apps"}]),
+        **(more or {}),
     }
-    made = Cluster(lab, found, keys, settings, pyinfra)
+    where = () if "SWARM_SETTINGS" in settings else ("--lab",)
+    made = Cluster(lab, found, keys, settings, pyinfra, where)
     made.mend()
     checked = made.check()
     assert (checked.code, checked.found) == (0, []), checked.errors
@@ -148,3 +168,5 @@ def converged(lab: ModuleType, pyinfra: PYINFRA, folder: Path) -> Iterator[Clust
     # Who comes next declares no labels and no networks, and would be told of these.
     undo = "".join(f"docker node update --label-rm zone {host['name']}; " for host in hosts)
     lab.run(made.acting(), ["sudo", "sh", "-c", f"{undo}docker network rm apps"], check=False)
+    for name, host in product(admins, hosts):
+        lab.run(host["name"], ["sudo", "userdel", "--remove", name], check=False)

@@ -82,8 +82,8 @@ def _carried_out(cluster: Cluster, kind: Kind) -> Outcome:
     return Outcome(host, broken, cluster.check())
 
 
-TOGETHER = {"doors", "exposure"}
-"""Groups that are brought about all at once: test_drift_doors.py, test_floating_address.py."""
+TOGETHER = {"together", "exposure"}
+"""Groups that are brought about all at once: test_drift_together.py, test_floating_address.py."""
 
 EVERY = [
     pytest.param(kind, id=f"{group}-{kind.name}".replace(" ", "_"))

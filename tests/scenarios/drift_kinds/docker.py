@@ -6,7 +6,7 @@ from pyinfra_swarm.docker.daemon import FORWARDING
 from pyinfra_swarm.docker.paths import KEYRING, SOURCES, UNIT_DROP_IN
 from tests.scenarios.drift_kinds.kind import Kind
 
-_RESTARTED = (
+RESTARTED = (
     "systemctl restart docker; until docker network inspect ingress | grep -q ingress-sbox; do "
     "sleep 1; done; until docker info | grep -q 'Swarm: active'; do sleep 1; done; sleep 5"
 )
@@ -26,9 +26,9 @@ KINDS = (
         "an engine that was made before daemon.json was hardened",
         *("docker", "daemon.json", "lacks what new nodes have"),
         "cp /etc/docker/daemon.json /root; sed -i '/\"icc\"/d' /etc/docker/daemon.json; "
-        + _RESTARTED,
+        + RESTARTED,
         kind="notice",
-        undo="mv /root/daemon.json /etc/docker/daemon.json; " + _RESTARTED,
+        undo="mv /root/daemon.json /etc/docker/daemon.json; " + RESTARTED,
     ),
     Kind(
         "Docker not started at boot",

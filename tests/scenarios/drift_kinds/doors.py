@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pyinfra_swarm.ssh.sshd import DROP_INS
-from tests.scenarios.drift_kinds.kind import Kind
+from tests.scenarios.drift_kinds.docker import RESTARTED
+from tests.scenarios.drift_kinds.kind import Kind, Quiet
 
 
 def _door(name: str, what: str, reason: str, breaks: str, undo: str, **more: object) -> Kind:
-    given = {"kind": "notice", "group": "doors", **more}
+    given = {"kind": "notice", "group": "together", **more}
     return Kind(name, "doors", what, reason, breaks, undo=undo, **given)  # type: ignore[arg-type]
 
 
@@ -27,8 +28,24 @@ def _sshd(name: str, keyword: str, line: str, reason: str) -> Kind:
 
 
 _IMAGE = "docker image inspect waits >/dev/null 2>&1 || curl -fsS $IMAGE | docker import - waits"
+_NO_IMAGE = "docker image rm waits 2>/dev/null || :"  # another one on the host may still use it
+
+_UNIT = "/etc/systemd/system/docker.service.d"
+
+
+def _started(host: str) -> str:
+    """A drop-in by which the engine listens there as well."""
+    command = f"/usr/bin/dockerd -H fd:// -H {host} --tls=false"
+    return f"printf '[Service]\\nExecStart=\\nExecStart={command}\\n' > {_UNIT}/tcp.conf"
+
 
 KINDS = (
+    _door(
+        "the engine's API over TCP, now",
+        *("the engine's API over TCP", "the engine answers there"),
+        f"{_started('tcp://127.0.0.1:2375')}; systemctl daemon-reload; {RESTARTED}",
+        f"rm {_UNIT}/tcp.conf; systemctl daemon-reload; {RESTARTED}",
+    ),
     _door(
         "a second root",
         *("user toor", "root under another name"),
@@ -136,9 +153,8 @@ KINDS = (
     _door(
         "the engine's API over TCP, from the next start on",
         *("the engine's API over TCP", "when it is started the next time"),
-        "printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/dockerd -H fd:// "
-        "-H tcp://0.0.0.0:2375\\n' > /etc/systemd/system/docker.service.d/tcp.conf",
-        "rm /etc/systemd/system/docker.service.d/tcp.conf; systemctl daemon-reload",
+        _started("tcp://0.0.0.0:2375"),
+        f"rm {_UNIT}/tcp.conf; systemctl daemon-reload",
         also=("docker/docker.service",),
     ),
     _door(
@@ -187,13 +203,73 @@ KINDS = (
         *("container holder", "holds the engine's socket"),
         f"{_IMAGE}; docker run -d --network none --name holder "
         "-v /var/run/docker.sock:/var/run/docker.sock waits /bin/busybox sleep 9999",
-        "docker rm -f holder; docker image rm waits",
+        f"docker rm -f holder; {_NO_IMAGE}",
     ),
     _door(
         "a privileged container",
         *("container chief", "is privileged"),
         f"{_IMAGE}; docker run -d --network none --name chief --privileged waits "
         "/bin/busybox sleep 9999",
-        "docker rm -f chief; docker image rm waits",
+        f"docker rm -f chief; {_NO_IMAGE}",
     ),
 )
+
+# What is declared as meant, and what only looks like a door
+# -----------------------------------------------------------
+
+DECLARED = {
+    "SWARM_ACCESS__ROOT_EQUALS": '["gert"]',
+    "SWARM_ACCESS__PASSWORDS": '["hanna"]',
+    "SWARM_ACCESS__LISTENING": '["4446/tcp"]',
+    "SWARM_ACCESS__JOBS": '["/etc/cron.d/meant"]',
+    "SWARM_ACCESS__LOGIN_FILES": '["/etc/ssh/sshrc"]',
+    "SWARM_DOCKER__TRUSTED": '["meant"]',
+}
+
+QUIET = (
+    Quiet(
+        "somebody who is as good as root on purpose",
+        "useradd -M -p '*' gert; usermod -aG sudo gert; "
+        "echo 'gert ALL=(root) NOPASSWD: /usr/bin/vi' > /etc/sudoers.d/gert; "
+        "chmod 440 /etc/sudoers.d/gert",
+        "rm /etc/sudoers.d/gert; userdel gert",
+    ),
+    Quiet(
+        "a password on purpose",
+        "useradd -M -s /bin/bash hanna; echo hanna:guess-me | chpasswd",
+        "userdel hanna",
+    ),
+    Quiet(
+        "a program that listens on purpose",
+        "systemd-run --quiet --unit=meant --socket-property=ListenStream=4446 /bin/true",
+        "systemctl stop meant.socket",
+    ),
+    Quiet(
+        "a program that listens to its own host",
+        "systemd-run --quiet --unit=own --socket-property=ListenStream=127.0.0.1:4447 /bin/true",
+        "systemctl stop own.socket",
+    ),
+    Quiet(
+        "a job on purpose",
+        "echo '0 0 1 1 * root iptables -F' > /etc/cron.d/meant",
+        "rm /etc/cron.d/meant",
+    ),
+    Quiet(
+        "a job that only looks at the rules",
+        "echo '0 0 1 1 * root iptables -t nat -nvL > /root/rules' > /etc/cron.d/looks",
+        "rm /etc/cron.d/looks",
+    ),
+    Quiet("a login file on purpose", "echo : > /etc/ssh/sshrc", "rm /etc/ssh/sshrc"),
+    Quiet(
+        "a privileged container on purpose",
+        f"{_IMAGE}; docker run -d --network none --name meant --privileged waits "
+        "/bin/busybox sleep 9999",
+        f"docker rm -f meant; {_NO_IMAGE}",
+    ),
+    Quiet(
+        "a network whose encryption is called false, and is on",
+        "docker network create --driver overlay --opt encrypted=false called-false",
+        "docker network rm called-false",
+    ),
+)
+"""Brought about on a manager, after all that drifts."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["hosts", "firewall", "refusals", "doors", "roles", "absent", "removal", "exposure"]
+Group = Literal[
+    "hosts", "firewall", "refusals", "together", "roles", "absent", "removal", "exposure"
+]
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,15 @@ class Kind:
         ``$IMAGE`` an address of a root file system with busybox.
     first: shell, run before on the host that drifts, where ``breaks`` runs on a manager.
     kind: ``change`` (mended by a deploy), ``notice`` or ``refusal`` (mended by ``undo``).
-    on: what the host has to be: ``any``, ``manager`` or ``worker``.
+    on: what the host has to be: ``any``, ``manager`` or ``worker``; or ``every``: each host drifts.
     by_manager: ``breaks`` and ``undo`` run on a manager that does not drift, about ``$NODE``;
         with undo_there, ``undo`` runs on the host.
     of_cluster: it is reported on the manager that speaks for the swarm.
     also: findings (``part/what``, as shell patterns) that may come with it.
-    group: those that are brought about in one go, on a lab that is converged before.
-    at: of the kinds that are brought about all at once: those with one number are on one host.
+    group: those that are brought about in one go, on a lab that is converged before; ``together``:
+        all of them at once, on different hosts where they follow one another, and undone the last
+        one first (``test_drift_together.py``).
+    at: of the group ``exposure``, brought about all at once: those with one number are on one host.
     """
 
     name: str
@@ -42,3 +46,12 @@ class Kind:
     also: tuple[str, ...] = ()
     group: Group = "hosts"
     at: int = 0
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """What must not be reported. breaks, undo: shell, as of a :class:`Kind`."""
+
+    name: str
+    breaks: str
+    undo: str

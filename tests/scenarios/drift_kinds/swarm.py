@@ -4,7 +4,55 @@ from __future__ import annotations
 
 from tests.scenarios.drift_kinds.kind import Kind
 
+_IMAGE = "docker image inspect waits >/dev/null 2>&1 || curl -fsS $IMAGE | docker import - waits"
+
+_DEAF = """
+rules() {
+  for protocol in tcp udp; do
+    iptables "$1" INPUT -p $protocol --dport 7946 -j DROP
+    iptables "$1" OUTPUT -p $protocol --dport 7946 -j DROP
+  done
+}
+runs() { docker ps -q --filter label=com.docker.swarm.service.name=familiar | grep -q .; }
+until runs; do sleep 0.5; done
+rules -I
+while runs; do sleep 0.5; done
+rules -D
+"""
+"""A node that hears nothing of what other engines say of networks, while it has a task."""
+
+_STRANGER = """
+running() {
+  i=0
+  until [ "$(docker service ps --filter desired-state=running "$1" | grep -c ' Running ')" = "$2" ]
+  do
+    i=$((i + 1)); [ $i -lt 90 ] || { docker service ps --no-trunc "$1" >&2; exit 1; }; sleep 1
+  done
+}
+global() {
+  docker service create --quiet --detach --no-resolve-image --mode global --network apps \
+    --name "$@" waits /bin/busybox sleep 9999
+}
+others=$(docker node ls --format '{{.Hostname}}' | grep -vxe "$NODE" -e "$(hostname)")
+global familiar $(printf ' --constraint node.hostname!=%s' $others)
+running familiar 2
+sleep 8
+global stranger --constraint "node.hostname==$(hostname)"
+running stranger 1
+"""
+"""A service on two nodes, so that both know the network; then another one on a manager alone."""
+
 KINDS = (
+    Kind(
+        "a service whose name a node has not learnt",
+        *("swarm", "service stranger", "its name is not known on this node in the network apps"),
+        f"{_IMAGE}\n{_STRANGER}",
+        first=f"{_IMAGE}; systemd-run --quiet --unit=deaf bash -c '{_DEAF}'",
+        kind="notice",
+        undo="docker service rm familiar stranger; sleep 40",
+        by_manager=True,
+        group="together",
+    ),
     Kind(
         "a node drained",
         *("swarm", "availability", "was set by hand"),
