@@ -44,6 +44,14 @@ KINDS = (
         group="together",
     ),
     Kind(
+        "hardly any space for the images of new engines",
+        *("preflight", "disk space on /var/lib/containerd", "too little"),
+        "mount -t tmpfs -o size=64m tmpfs /var/lib/containerd",
+        kind="refusal",
+        undo="umount /var/lib/containerd",
+        group="together",
+    ),
+    Kind(
         "an interface that the boot does not wait for",
         *("preflight", "interface vec0", "the boot does not wait for it"),
         f"file=$(sed -n s/^NETWORK_FILE=//p /run/systemd/netif/links/$(cat {_CLASS}/ifindex)); "
@@ -104,14 +112,6 @@ KINDS = (
         on="every",
         # Its packages are of another version than it is, and it would have another configuration.
         also=("docker/*", "preflight/images"),
-        group="together",
-    ),
-    Kind(
-        "hardly any space for the images of new engines",
-        *("preflight", "disk space on /var/lib/containerd", "too little"),
-        "mount -t tmpfs -o size=64m tmpfs /var/lib/containerd",
-        kind="refusal",
-        undo="umount /var/lib/containerd",
         group="together",
     ),
     Kind(
