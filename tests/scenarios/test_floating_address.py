@@ -157,42 +157,6 @@ def test_no_request_is_lost_while_nodes_are_worked_on_one_after_the_other(
     assert f"holds {ADDRESS} now" in run.output, "it was handed on"
 
 
-def test_no_request_is_lost_when_a_manager_is_drained_by_hand(
-    exposed: Exposed, tmp_path: Path
-) -> None:
-    let_have("node2")
-    with a_visitor(exposed.found, VISITORS) as requests:
-        time.sleep(2)
-        begun = time.monotonic()
-        exposed.docker("node update --availability drain node2")
-        new = another("node2", 40)
-        print(f"drained by hand: {new} has it after {time.monotonic() - begun:.0f} s")
-        time.sleep(5)
-        assert holders() == [new]
-        exposed.docker("node update --availability active node2")
-        time.sleep(15)
-    assert told(requests, "drained by hand") == []
-    exposed.settled()
-    assert holders() == [new]
-
-
-def test_a_drained_worker_that_holds_it_is_told(exposed: Exposed) -> None:
-    """Only managers know of a worker that it is drained."""
-    let_have(WORKER)
-    exposed.docker(f"node update --availability drain {WORKER}")
-    try:
-        said = exposed.done(EXPOSURE, how="--dry").output
-        assert "its node is drained, which a worker does not know of itself" in said
-        on_each([WORKER], f"sh {paths.PROGRAM} give-up")  # the remedy
-        another(WORKER)
-        assert "a worker does not know" not in exposed.done(EXPOSURE).output
-        assert WORKER not in holders(), "it stays given up while the node is drained"
-    finally:
-        exposed.docker(f"node update --availability active {WORKER}")
-    assert "has given it up for work that did not end" in exposed.done(EXPOSURE).output
-    exposed.settled()
-
-
 def test_a_second_site_changes_nothing(exposed: Exposed) -> None:
     run = exposed.done("--json", SITE[1])
     assert changes_in(run.json) == []
@@ -334,6 +298,46 @@ def test_a_hung_engine_moves_it(exposed: Exposed) -> None:
     told(requests, "hung engine")
     print(f"hung engine: no answer for {outage(requests):.1f} s")
     assert outage(requests) <= QUICKLY
+    exposed.settled()
+
+
+# Drained by hand
+# ---------------
+
+
+def test_no_request_is_lost_when_a_manager_is_drained_by_hand(
+    exposed: Exposed, tmp_path: Path
+) -> None:
+    let_have("node2")
+    with a_visitor(exposed.found, VISITORS) as requests:
+        time.sleep(2)
+        begun = time.monotonic()
+        exposed.docker("node update --availability drain node2")
+        new = another("node2", 40)
+        print(f"drained by hand: {new} has it after {time.monotonic() - begun:.0f} s")
+        time.sleep(5)
+        assert holders() == [new]
+        exposed.docker("node update --availability active node2")
+        time.sleep(15)
+    assert told(requests, "drained by hand") == []
+    exposed.settled()
+    assert holders() == [new]
+
+
+def test_a_drained_worker_that_holds_it_is_told(exposed: Exposed) -> None:
+    """Only managers know of a worker that it is drained."""
+    let_have(WORKER)
+    exposed.docker(f"node update --availability drain {WORKER}")
+    try:
+        said = exposed.done(EXPOSURE, how="--dry").output
+        assert "its node is drained, which a worker does not know of itself" in said
+        on_each([WORKER], f"sh {paths.PROGRAM} give-up")  # the remedy
+        another(WORKER)
+        assert "a worker does not know" not in exposed.done(EXPOSURE).output
+        assert WORKER not in holders(), "it stays given up while the node is drained"
+    finally:
+        exposed.docker(f"node update --availability active {WORKER}")
+    assert "has given it up for work that did not end" in exposed.done(EXPOSURE).output
     exposed.settled()
 
 
