@@ -39,7 +39,7 @@ def plan_doors(settings: Settings, doors: Doors) -> list[Finding]:
 
 
 def _connectors(settings: Settings, doors: Doors, up: Sequence[str]) -> list[Finding]:
-    wanted, places = connectors(settings), sorted({*up})
+    wanted, places = connectors(settings), [*dict.fromkeys(up)]
     if len(places) >= min(2, wanted):
         return []
     if not places:

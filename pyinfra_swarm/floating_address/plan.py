@@ -83,9 +83,10 @@ def plan_files(
         return []
     if not settings.exposure.address:
         return plan_removal(own, "no exposure.address is declared")
-    interface, refused = _interface(settings, host, own)
-    if refused := [*refused, *_not_ours(settings, own)]:
-        return list(refused)
+    interface = _interface(settings, host, own)
+    refused = [*([interface] if isinstance(interface, Refusal) else ()), *_not_ours(settings, own)]
+    if isinstance(interface, Refusal) or refused:
+        return [*refused]
     findings: list[Finding] = []
     if not own.package:
         findings.append(Install(PACKAGE, "is not installed, so this host cannot hold the address"))
@@ -156,20 +157,18 @@ def _not_ours(settings: Settings, own: Holding) -> list[Refusal]:
     return []
 
 
-def _interface(settings: Settings, host: Host, own: Holding) -> tuple[str, list[Refusal]]:
+def _interface(settings: Settings, host: Host, own: Holding) -> str | Refusal:
     """The interface that is to hold the address on a host, or why there is none."""
     declared, address = settings.exposure.interface, settings.exposure.address
     if declared and declared not in own.addresses:
-        return "", [
-            Refusal(
-                "exposure.interface",
-                "this host has none of that name",
-                expected=declared,
-                found=listed([*own.addresses]),
-                remedy="Name one that all hosts have, or leave it out: then it is the one with "
-                "the host's own address",
-            )
-        ]
+        return Refusal(
+            "exposure.interface",
+            "this host has none of that name",
+            expected=declared,
+            found=listed([*own.addresses]),
+            remedy="Name one that all hosts have, or leave it out: then it is the one with the "
+            "host's own address",
+        )
     having = [
         name
         for name, held in own.addresses.items()
@@ -177,27 +176,23 @@ def _interface(settings: Settings, host: Host, own: Holding) -> tuple[str, list[
     ]
     interface = declared or next(iter(having), "")
     if not interface:
-        return "", [
-            Refusal(
-                "exposure.interface",
-                f"no interface of this host has its address {host.address}, so it is not clear "
-                "where the floating one belongs",
-                remedy="Name it: exposure.interface",
-            )
-        ]
+        return Refusal(
+            "exposure.interface",
+            f"no interface of this host has its address {host.address}, so it is not clear where "
+            "the floating one belongs",
+            remedy="Name it: exposure.interface",
+        )
     networks = _networks(own, interface, 4)
     if not any(ipaddress.ip_address(address) in network for network in networks):
-        return "", [
-            Refusal(
-                "exposure.address",
-                f"is in no network of {interface}, so the router would look for it in vain",
-                expected=listed([*map(str, networks)]),
-                found=address,
-                remedy="Declare an address of that network that no device has and your router "
-                "gives to none",
-            )
-        ]
-    return interface, []
+        return Refusal(
+            "exposure.address",
+            f"is in no network of {interface}, so the router would look for it in vain",
+            expected=listed([*map(str, networks)]),
+            found=address,
+            remedy="Declare an address of that network that no device has and your router gives "
+            "to none",
+        )
+    return interface
 
 
 def _networks(own: Holding, interface: str, version: int) -> list[Network]:
@@ -213,7 +208,7 @@ def _networks(own: Holding, interface: str, version: int) -> list[Network]:
 
 def _neighbours6(settings: Settings, own: Holding, interface: str) -> list[Finding]:
     address6 = settings.exposure.address6
-    if not address6 or not interface:
+    if not address6:
         return []
     networks = _networks(own, interface, 6)
     if any(ipaddress.ip_address(address6) in network for network in networks):
@@ -248,7 +243,7 @@ def plan_holding(
     own = seen.get(host.name)
     if not settings.exposure.address or own is None:
         return []
-    if refused := _unknown_to_the_holder(settings, host, seen):
+    if refused := _unknown_to_the_holder(settings, host, own, seen):
         return [refused]
     findings: list[Finding] = []
     if not own.active or not own.enabled:
@@ -294,14 +289,13 @@ def plan_holding(
     return [*findings, *plan_holders(settings, host, seen)]
 
 
-def _unknown_to_the_holder(settings: Settings, host: Host, seen: Seen) -> Refusal | None:
+def _unknown_to_the_holder(
+    settings: Settings, host: Host, own: Holding, seen: Seen
+) -> Refusal | None:
     """A refusal where the host that has the address tells this one nothing of it."""
-    own = seen.get(host.name)
-    if own is None or own.active:
-        return None
-    holder = next(iter(holders(settings, seen)), "")
-    there = seen.get(holder)
-    if there is None or holder == host.name or not there.ours or host.address in there.peers:
+    holder, *_ = [*holders(settings, seen), host.name]
+    there = seen[holder] or own
+    if own.active or holder == host.name or not there.ours or host.address in there.peers:
         return None
     return Refusal(
         UNIT,
@@ -376,7 +370,7 @@ def measured(settings: Settings, seen: Seen) -> dict[str, Any]:
     taken = sum(one.taken for one in seen.values() if one is not None)
     return {
         "address": settings.exposure.address,
-        "holder": listed(found) if found else "",
+        "holder": listed(found),
         "since": there.since if there else None,
         "moved": max(taken - 1, 0),
     }

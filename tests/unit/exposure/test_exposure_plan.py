@@ -50,6 +50,15 @@ def test_a_cluster_of_one_node_is_not_told_what_it_cannot_have() -> None:
     assert "nobody gets in" in told(settings(1), replace(UP, connectors=()))[0]
 
 
+def test_two_nodes_are_enough_for_however_many_connectors() -> None:
+    assert told(settings(tunnel={"replicas": 3}), UP) == []
+
+
+@pytest.mark.parametrize("of", [NONE, PORTS])
+def test_without_a_tunnel_nobody_misses_its_connectors(of: Settings) -> None:
+    assert told(of, replace(UP, connectors=(), platforms=("s390x",))) == []
+
+
 def test_a_tunnel_that_is_not_deployed_yet_is_another_s_to_tell() -> None:
     assert told(settings(), replace(UP, connectors=None, platforms=("amd64",))) == []
 
@@ -61,6 +70,8 @@ def test_an_image_that_is_not_made_for_a_node_is_told() -> None:
     [one] = told(settings(), replace(UP, platforms=("amd64",), nodes=mixed))
     assert "is not made for rk2, which never runs a connector" in one
     assert told(settings(), replace(UP, platforms=())) == []
+    [one] = told(settings(), replace(UP, platforms=("amd64",), nodes=NODES[::-1]))
+    assert "is not made for rk1, rk2, rk3 and rk4" in one
 
 
 def published(*ports: Any) -> Doors:
@@ -90,6 +101,19 @@ def test_what_is_opened_for_one_s_own_network_is_meant() -> None:
     assert "publishes 80/tcp, and" in one
 
 
+def test_what_is_opened_beside_the_web_ports_is_another_matter() -> None:
+    for port, protocol in (("442", "tcp"), ("444-450", "tcp"), ("443", "udp")):
+        own = {"open": [{"port": port, "protocol": protocol, "sources": ["192.168.1.0/24"]}]}
+        [one] = told(settings(firewall=own), published(*WEB))
+        assert "publishes 80/tcp and 443/tcp, and" in one
+
+
+def test_services_are_told_in_order() -> None:
+    names = [f"service{number}" for number in range(20)]
+    found = told(settings(), published(*((name, 443, "tcp", "ingress") for name in names[::-1])))
+    assert [one.split()[1].rstrip(":") for one in found] == sorted(names)
+
+
 def test_with_ports_published_ports_are_the_point() -> None:
     assert told(PORTS, published(*WEB)) == []
 
@@ -114,7 +138,7 @@ def test_two_hosts_are_asked() -> None:
 
 def test_an_address_of_a_provider_s_inside_behind_the_router_is_a_hint() -> None:
     [one] = plan_uplinks(
-        {"rk1": Uplink("203.0.113.7", "100.72.0.1"), "rk2": Uplink("203.0.113.7", "100.72.0.1")}
+        {"rk2": Uplink("203.0.113.7", "100.72.0.1"), "rk1": Uplink("203.0.113.7", "100.72.0.1")}
     )
     assert isinstance(one, Notice)
     assert "behind the router of rk1 and rk2 answers an address of 100.64.0.0/10" in one.reason

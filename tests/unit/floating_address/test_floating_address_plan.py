@@ -132,6 +132,16 @@ def test_where_it_could_not_be_reached_it_is_refused(
     assert words in found.reason
 
 
+def test_of_the_interfaces_networks_those_of_ipv4_are_named() -> None:
+    settings = declared(exposure={"address": "10.0.0.9"})
+    own = replace(
+        fresh(FIRST), addresses={"eth0": (f"{FIRST.address}/24", "2001:db8::11/64", "fe80::1/64")}
+    )
+    [found] = plan_files(settings, FIRST, {"rk1": own})
+    assert isinstance(found, Refusal)
+    assert found.expected == "192.168.1.0/24"
+
+
 def test_an_ipv6_address_out_of_the_interfaces_network_is_told() -> None:
     settings = declared(exposure={"address": ADDRESS, "address6": "2001:db8::9"})
     seen = converged(settings)
@@ -173,6 +183,7 @@ def test_both_addresses_move_together() -> None:
     text = wanted(settings, FIRST, "eth0")[CONFIGURATION]
     assert f"virtual_ipaddress {{\n        {ADDRESS}/32 dev eth0\n" in text
     assert "virtual_ipaddress_excluded {\n        2001:db8::9/128 dev eth0\n" in text
+    assert "address6=2001:db8::9" in wanted(settings, FIRST, "eth0")[PROGRAM]
     assert "excluded" not in wanted(SETTINGS, FIRST, "eth0")[CONFIGURATION]
 
 
@@ -182,6 +193,12 @@ def test_what_is_not_declared_any_more_goes(holds: bool) -> None:
     [found] = plan_files(declared(), FIRST, {"rk1": own})
     assert isinstance(found, Remove)
     assert found.found == ("this host holds it" if holds else "set up")
+
+
+def test_what_was_held_before_keepalived_stopped_is_not_told_as_held() -> None:
+    own = set_up(SETTINGS, FIRST, role="MASTER", active=False)
+    [found] = plan_removal(own, "")
+    assert found.found == "set up"
 
 
 def test_of_a_hand_made_keepalived_nothing_goes() -> None:
@@ -197,18 +214,21 @@ def test_of_a_hand_made_keepalived_nothing_goes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("active", "enabled", "found"),
+    ("active", "enabled", "reason", "found"),
     [
-        (False, False, "not active, not enabled"),
-        (False, True, "not active"),
-        (True, False, "active, not enabled"),
+        (False, False, "does not run", "not active, not enabled"),
+        (False, True, "does not run", "not active"),
+        (True, False, "would not start at boot", "active, not enabled"),
     ],
 )
-def test_keepalived_runs_now_and_after_a_boot(active: bool, enabled: bool, found: str) -> None:
+def test_keepalived_runs_now_and_after_a_boot(
+    active: bool, enabled: bool, reason: str, found: str
+) -> None:
     own = set_up(SETTINGS, SECOND, active=active, enabled=enabled)
     [start] = plan_holding(SETTINGS, SECOND, converged(rk2=own))
     assert isinstance(start, Start)
     assert (start.what, start.found) == (UNIT, found)
+    assert start.reason.startswith(reason)
 
 
 def test_a_host_that_the_holder_does_not_know_is_not_started() -> None:
@@ -221,6 +241,20 @@ def test_a_host_that_the_holder_does_not_know_is_not_started() -> None:
     assert "without --limit" in said
     knows = {**seen, "rk1": set_up(settings, FIRST, holds=True)}
     assert kinds(plan_holding(settings, added, knows)) == [Start]
+    runs = {**seen, "rk4": set_up(settings, added)}
+    assert plan_holding(settings, added, runs) == [], "it is too late to refuse that"
+    itself = {
+        **converged(before, holder=""),
+        "rk4": set_up(settings, added, active=False, holds=True),
+    }
+    assert kinds(plan_holding(settings, added, itself)) == [Start]
+    by_hand = replace(fresh(FIRST), addresses={"eth0": (f"{ADDRESS}/32",)})
+    elsewhere = {"rk1": by_hand, "rk4": set_up(settings, added, active=False)}
+    assert kinds(plan_holding(settings, added, elsewhere)) == [Start]
+
+
+def test_a_silent_host_has_no_part_in_it() -> None:
+    assert plan_holding(SETTINGS, FIRST, converged(holder="rk2", rk1=None)) == []
 
 
 def test_what_was_given_up_is_taken_back_unless_a_rolling_job_has_still_to_finish() -> None:
@@ -229,6 +263,7 @@ def test_what_was_given_up_is_taken_back_unless_a_rolling_job_has_still_to_finis
     [told_so] = plan_holding(SETTINGS, SECOND, seen, unfinished=True)
     assert isinstance(told_so, Notice)
     assert "a rolling job has not finished with it" in told_so.reason
+    assert plan_holding(SETTINGS, SECOND, converged(), unfinished=True) == []
 
 
 def test_a_host_that_cannot_hold_it_says_why() -> None:
@@ -308,6 +343,10 @@ def test_where_nothing_runs_yet_nobody_misses_a_holder() -> None:
     seen = {host.name: fresh(host) for host in SETTINGS.hosts}
     for host in SETTINGS.hosts:
         assert kinds(plan_holding(SETTINGS, host, seen)) == [Start]
+    foreign = replace(fresh(FIRST), configuration="somebody else's", active=True, enabled=True)
+    stopped = set_up(SETTINGS, SECOND, active=False)
+    seen = {"rk1": foreign, "rk2": stopped, "rk3": fresh(SETTINGS.hosts[2])}
+    assert plan_holding(SETTINGS, FIRST, seen) == []
 
 
 def test_without_a_declared_address_nobody_holds_anything() -> None:
@@ -339,6 +378,9 @@ def test_it_is_told_who_holds_it_since_when_and_how_often_it_has_moved() -> None
     assert holders(SETTINGS, nobody) == []
     assert told(SETTINGS, nobody) == "no host holds 192.168.1.9"
     assert measured(SETTINGS, nobody)["moved"] == 0
+    assert measured(SETTINGS, nobody)["holder"] == ""
+    silent = converged(rk2=None)
+    assert measured(SETTINGS, silent)["moved"] == 0
     unknown = converged(rk1=set_up(SETTINGS, FIRST, holds=True, since=None, taken=2))
     assert told(SETTINGS, unknown) == "rk1 holds 192.168.1.9; it has moved 1 time"
 
