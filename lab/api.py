@@ -65,7 +65,8 @@ def up(
         `LAB_IPTABLES` says, or what is usual for the kernel
     docker: folder with Docker's own packages, offered besides; without it, what
         `LAB_DOCKER_PACKAGES` names
-    userland: of `lab.userland`, by name; without it, what `LAB_USERLAND` says, or the machine's own
+    userland: of `lab.userland`, by name, or several with commas in between, which the hosts get
+        in turn; without it, what `LAB_USERLAND` says, or the machine's own
     Raises LabError when the machine lacks something, a lab is up, or a host does not come up;
         nothing is left behind then.
     """
@@ -78,9 +79,9 @@ def up(
         raise LabError(f"a host needs at least {LEAST_MEMORY} MB of memory, not {memory}")
     its_kernel = kernel.chosen(release.machine_release(), say)
     back_ends = _back_ends(iptables, its_kernel, managers + workers)
-    its_userland = userlands.chosen(
-        userland or os.environ.get(userlands.VARIABLE, "") or userlands.OWN
-    )
+    wanted = userland or os.environ.get(userlands.VARIABLE, "") or userlands.OWN
+    in_turn = itertools.cycle(userlands.chosen(wanted))
+    its_userlands = tuple(itertools.islice(in_turn, managers + workers))
     requirements.check(managers + workers, memory)
     os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
     descriptor = lock.acquire()
@@ -88,7 +89,7 @@ def up(
         if ledger.remove_leftovers():
             say("removed what an earlier lab left behind")
         size = supervisor.Size(managers, workers, memory)
-        plan = _build(size, its_kernel, back_ends, docker, its_userland, say)
+        plan = _build(size, its_kernel, back_ends, docker, its_userlands, say)
         begin = time.monotonic()
         supervisor.start(plan, descriptor, say)
         say(f"{managers + workers} hosts answer SSH, {time.monotonic() - begin:.0f} s from nothing")
@@ -131,28 +132,41 @@ def _build(
     its_kernel: Kernel,
     back_ends: tuple[str, ...],
     docker_folder: str,
-    userland: Userland,
+    its_userlands: tuple[Userland, ...],
     say: Callable[[str], None],
 ) -> supervisor.Plan:
-    """See that image and packages are there."""
+    """See that image and packages are there.
+
+    its_userlands: one for each host
+    """
     begin = time.monotonic()
     keys = authority.authority()
     machine_release = release.machine_release()
     own = own_packages.own_packages(docker_folder, machine_release.architecture)
+    kinds = {userland.name: userland for userland in its_userlands}
     missing = []
-    if not image.is_built(machine_release, keys, its_kernel, userland):
-        missing.append("the hosts' image")
-    if not docker_packages.is_built(machine_release, keys, own, userland):
-        missing.append("Docker's packages")
+    for userland in kinds.values():
+        as_it = "" if userland.name == userlands.OWN else f" as {userland.name}"
+        if not image.is_built(machine_release, keys, its_kernel, userland):
+            missing.append(f"the hosts' image{as_it}")
+        if not docker_packages.is_built(machine_release, keys, own, userland):
+            missing.append(f"Docker's packages{as_it}")
     if missing:
         say(f"building {' and '.join(missing)}, once: one to two minutes")
     with ThreadPoolExecutor(2) as pool:
-        base = pool.submit(image.image, machine_release, keys, its_kernel, userland, say)
-        docker = pool.submit(
-            docker_packages.docker_packages, machine_release, keys, say, own, userland
-        )
+        bases = {
+            name: pool.submit(image.image, machine_release, keys, its_kernel, userland, say)
+            for name, userland in kinds.items()
+        }
+        dockers = {
+            name: pool.submit(
+                docker_packages.docker_packages, machine_release, keys, say, own, userland
+            )
+            for name, userland in kinds.items()
+        }
         try:
-            folder, packages = base.result(), docker.result()
+            folders = {name: base.result() for name, base in bases.items()}
+            packages = {name: docker.result() for name, docker in dockers.items()}
         except LabError as error:
             commands.end_all()
             raise LabError(
@@ -164,18 +178,26 @@ def _build(
             raise
     if missing:
         say(f"built in {time.monotonic() - begin:.0f} s")
+    systems = {
+        name: supervisor.System(
+            userland=name,
+            distribution=userland.release(machine_release).distribution,
+            netplan=userland.netplan,
+            base_image=str(folders[name] / "base.img"),
+            docker_site=str(packages[name].site),
+            archive=str(folders[name] / "archive"),
+        )
+        for name, userland in kinds.items()
+    }
+    first = its_userlands[0].name
     return supervisor.Plan(
         size=size,
-        distribution=userland.release(machine_release).distribution,
-        netplan=userland.netplan,
+        systems=tuple(systems[userland.name] for userland in its_userlands),
         iptables=back_ends,
         kernel=str(its_kernel.program),
-        base_image=str(folder / "base.img"),
-        docker_site=str(packages.site),
-        docker_versions=packages.versions,
-        archive=str(folder / "archive"),
-        busybox=str(packages.busybox),
-        registry=str(folder / image.REGISTRY),
+        docker_versions=packages[first].versions,
+        busybox=str(packages[first].busybox),
+        registry=str(folders[first] / image.REGISTRY),
     )
 
 

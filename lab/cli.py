@@ -31,9 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     up.add_argument(
         "--userland",
-        choices=sorted(USERLANDS),
         default="",
-        help="the system that the hosts stand for",
+        metavar="NAME[,NAME…]",
+        help=f"the systems that the hosts stand for, in turn: {', '.join(USERLANDS)}",
     )
     up.add_argument(
         "--docker-packages",

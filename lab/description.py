@@ -24,6 +24,7 @@ class Host:
     ssh_port: and at which port
     user: the login user
     iptables: its back end, `nft` or `legacy`
+    userland: the system that it is, or stands for, as `lab.userland` names it
     """
 
     name: str
@@ -34,6 +35,7 @@ class Host:
     ssh_port: int
     user: str
     iptables: str
+    userland: str
 
 
 @dataclass(frozen=True)

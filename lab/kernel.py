@@ -82,13 +82,29 @@ SWITCHED_OFF = (
 )
 """What no host loads."""
 
+MATCHES = (
+    *("ADDRTYPE", "BPF", "COMMENT", "CONNTRACK", "HL", "IPVS", "LIMIT", "MARK", "MULTIPORT"),
+    *("PHYSDEV", "POLICY", "RECENT", "STATE", "STATISTIC", "U32"),
+)
+TARGETS = ("CT", "LOG", "MARK", "MASQUERADE", "REDIRECT", "TCPMSS")
+"""What our rules, Docker's and ufw's are made of, by the names of x_tables; nftables has each of
+them through NFT_COMPAT, where `iptables-nft` has no words of its own for it."""
+
 NEEDED = (
-    *("NF_TABLES_INET", "NF_TABLES_IPV4", "NF_TABLES_IPV6", "NFT_COMPAT", "NFT_NAT", "WIREGUARD"),
-    *("INET_ESP", "INET6_ESP", "XFRM_USER", "VXLAN", "IP_VS", "IP_VS_RR", "OVERLAY_FS", "VETH"),
-    *("BRIDGE", "BRIDGE_NETFILTER", "NETFILTER_XT_MATCH_POLICY", "NETFILTER_XT_MATCH_BPF"),
-    *("NETFILTER_XT_MATCH_U32", "NETFILTER_XT_MATCH_CONNTRACK", "NETFILTER_XT_MATCH_ADDRTYPE"),
-    *("IP_SET", "CRYPTO_GCM", "TUN", "DUMMY", "MACVLAN", "IPVLAN", "IP_NF_IPTABLES", "EXT4_FS"),
-    *("IP6_NF_IPTABLES", "NET_SCH_NETEM", "FUSE_FS", "UML_NET_VECTOR", "MEMCG", "CGROUP_PIDS"),
+    *("NF_TABLES_INET", "NF_TABLES_IPV4", "NF_TABLES_IPV6", "NFT_COMPAT", "NFT_NAT", "NFT_MASQ"),
+    *("NFT_REDIR", "NFT_CT", "NFT_LIMIT", "NFT_LOG", "NFT_REJECT_INET", "NFT_FIB_INET"),
+    *("NFT_NUMGEN", "NFT_HASH", "NFT_QUEUE", "NFT_XFRM", "WIREGUARD"),
+    *("INET_ESP", "INET6_ESP", "XFRM_USER", "XFRM_STATISTICS", "CRYPTO_GCM", "CRYPTO_SEQIV"),
+    *("VXLAN", "VETH", "BRIDGE", "BRIDGE_NETFILTER", "BRIDGE_VLAN_FILTERING"),
+    *("TUN", "DUMMY", "MACVLAN", "IPVLAN", "IPV6", "NET_SCH_NETEM", "UML_NET_VECTOR"),
+    *("IP_VS", "IP_VS_RR", "IP_VS_NFCT", "IP_VS_IPV6", "IP_VS_PROTO_TCP", "IP_VS_PROTO_UDP"),
+    *("IP_NF_IPTABLES", "IP_NF_FILTER", "IP_NF_NAT", "IP_NF_MANGLE", "IP_NF_RAW"),
+    *("IP6_NF_IPTABLES", "IP6_NF_FILTER", "IP6_NF_NAT", "IP6_NF_MANGLE", "IP6_NF_RAW"),
+    *("IP_NF_TARGET_REJECT", "IP6_NF_TARGET_REJECT", "NF_CT_NETLINK", "NF_CONNTRACK_PROCFS"),
+    *(f"NETFILTER_XT_MATCH_{name}" for name in MATCHES),
+    *(f"NETFILTER_XT_TARGET_{name}" for name in TARGETS),
+    *("NETFILTER_XT_NAT", "NETFILTER_XT_SET", "IP_SET", "IP_SET_HASH_NET", "IP_SET_HASH_IP"),
+    *("OVERLAY_FS", "EXT4_FS", "FUSE_FS", "BPF_SYSCALL", "MEMCG", "CGROUP_PIDS", "CGROUP_BPF"),
 )
 """A build without one of them is none: a dependency that was switched off has taken it along."""
 

@@ -64,28 +64,40 @@ class Size:
 
 
 @dataclass(frozen=True)
+class System:
+    """What a host is flashed with, and what is offered to it.
+
+    userland: its name in `lab.userland`
+    netplan: whether its network is netplan's
+    base_image: the disk image
+    docker_site: the folder to serve as Docker's
+    archive: the folder to serve as the distribution's
+    """
+
+    userland: str
+    distribution: str
+    netplan: bool
+    base_image: str
+    docker_site: str
+    archive: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a lab shall consist of.
 
-    netplan: whether the hosts' network is netplan's
+    systems: the hosts' systems, in their order
     iptables: the hosts' back ends, in their order: `nft`, `legacy`
     kernel: the hosts' kernel, a program
-    base_image: the hosts' disk image
-    docker_site: the folder to serve as Docker's
-    archive: the folder to serve as the distribution's
     busybox: what the images are made of
     registry: the registries' program
     """
 
     size: Size
-    distribution: str
-    netplan: bool
+    systems: tuple[System, ...]
     iptables: tuple[str, ...]
     kernel: str
-    base_image: str
-    docker_site: str
     docker_versions: tuple[str, ...]
-    archive: str
     busybox: str
     registry: str
 
@@ -94,7 +106,8 @@ class Plan:
         """Read what `json.dumps(asdict(plan))` wrote."""
         found = json.loads(text)
         lists = {name: tuple(found[name]) for name in ("docker_versions", "iptables")}
-        return cls(**{**found, **lists, "size": Size(**found["size"])})
+        systems = tuple(System(**each) for each in found["systems"])
+        return cls(**{**found, **lists, "systems": systems, "size": Size(**found["size"])})
 
 
 class Lab:
@@ -162,12 +175,13 @@ class Lab:
         downloads = state / "downloads"
         (downloads / "debian").parent.mkdir(parents=True, exist_ok=True)
         web_image.write(Path(plan.busybox), downloads / "web.tar")
-        archive = state / "archive"
-        archive.mkdir()
-        (archive / plan.distribution).symlink_to(plan.archive)
+        archive, docker = state / "archive", state / "docker"
+        for system in set(plan.systems):
+            lay_into(archive / system.distribution, Path(system.archive))
+            lay_into(docker, Path(system.docker_site))
         certificate = authority.authority().server_certificate(list(addresses.WEB_HOSTS), state)
         folders = {
-            addresses.DOCKER_HOST: plan.docker_site,
+            addresses.DOCKER_HOST: docker,
             addresses.CLOUDFLARE_HOST: state / "cloudflare/www",
             addresses.CLOUDFLARE_API_HOST: state / "cloudflare/api",
             addresses.DISTRIBUTION_HOST: archive,
@@ -190,13 +204,14 @@ class Lab:
             port = listener.getsockname()[1]
             known.append(keys.known_hosts(f"[127.0.0.1]:{port}", node.address, node.address6))
             iptables = self.plan.iptables[number]
-            known_by_image = machine.Kind(iptables, self.plan.netplan)
-            machine.write_seed(node, keys, authorized, known_by_image, self._machine(node).seed)
+            kind = machine.Kind(iptables, self.plan.systems[number].netplan)
+            machine.write_seed(node, keys, authorized, kind, self._machine(node).seed)
         login.known_hosts().write_text("".join(known))
 
     def _machine(self, node: addresses.Node) -> machine.Machine:
         plan = self.plan
-        return machine.Machine(node, Path(plan.kernel), Path(plan.base_image), plan.size.memory)
+        image = Path(plan.systems[self.nodes.index(node)].base_image)
+        return machine.Machine(node, Path(plan.kernel), image, plan.size.memory)
 
     def _start_forward(self) -> None:
         descriptors = {self._listeners[node.name].fileno(): node.address for node in self.nodes}
@@ -218,8 +233,11 @@ class Lab:
                     ssh_port=self._listeners[node.name].getsockname()[1],
                     user=addresses.USER,
                     iptables=back_end,
+                    userland=system.userland,
                 )
-                for node, back_end in zip(self.nodes, self.plan.iptables, strict=True)
+                for node, back_end, system in zip(
+                    self.nodes, self.plan.iptables, self.plan.systems, strict=True
+                )
             ),
             ssh_key=str(login.ssh_key()),
             known_hosts=str(login.known_hosts()),
@@ -330,6 +348,18 @@ class Lab:
 
 
 MOST = addresses.MOST_HOSTS
+
+
+def lay_into(target: Path, folder: Path) -> None:
+    """Have every file of a folder at the same place in another; what is there already stays.
+
+    Archives of two releases share a pool, and where they share a package it is the same.
+    """
+    for path in sorted(folder.rglob("*")):
+        link = target / path.relative_to(folder)
+        if path.is_file() and not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
 
 
 def start(plan: Plan, lock_descriptor: int, say: Callable[[str], None]) -> None:

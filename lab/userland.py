@@ -7,7 +7,6 @@ under that system's name.
 
 from dataclasses import dataclass, field, replace
 
-from lab import addresses
 from lab.errors import LabError
 from lab.release import Release
 
@@ -60,10 +59,23 @@ _BOARD_FILES = {
     "etc/update-motd.d/00-header": "#!/bin/sh\necho Welcome\n",
 }
 
-_EXPIRED_PASSWORD = f"""\
-# The password has to be changed at the first login, and is locked as on every host of the lab.
-chroot "$root" chage --lastday 0 {addresses.USER}
+_CHRONY = """\
+# The packages to be installed from are at hand by now, the archive is not any more.
+pool=$root/var/tmp/pool
+mkdir "$pool"
+cp "$installable"/*.deb "$pool"
+(cd "$pool" && apt-ftparchive packages . > Packages)
+echo 'deb [trusted=yes] file:/var/tmp/pool ./' > "$pool/list"
+in_pool() {
+    DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get -qq -o APT::Sandbox::User=root \
+        -o Dir::Etc::SourceList=/var/tmp/pool/list -o Dir::Etc::SourceParts=/dev/null "$@"
+}
+in_pool update
+in_pool install --yes --no-install-recommends chrony
+rm -rf "$pool" "$root"/var/lib/apt/lists/*
+mkdir -p "$root/var/lib/apt/lists/partial"
 """
+"""chrony in timesyncd's place: the image begins with the one, and they exclude each other."""
 
 _SUDO_RS = """\
 for name in sudo visudo su; do
@@ -99,8 +111,12 @@ def _ubuntu(version: str, codename: str, *packages: str, script: str = "") -> Us
         version=version,
         codename=codename,
         packages=("netplan.io", "needrestart", "ufw", *packages),
-        files={**_BOARD_FILES, "usr/lib/os-release": _os_release(version, codename)},
-        script=script + _EXPIRED_PASSWORD,
+        files={
+            **_BOARD_FILES,
+            "usr/lib/os-release": _os_release(version, codename),
+            "etc/stands-for": f"Ubuntu {version}\n",
+        },
+        script=script,
         netplan=True,
     )
 
@@ -113,23 +129,24 @@ USERLANDS = {
         _ubuntu(
             "26.04",
             "resolute",
-            "chrony",
             "sudo-rs",
             "rust-coreutils",
-            script=_SUDO_RS + _UUTILS,
+            script=_CHRONY + _SUDO_RS + _UUTILS,
         ),
     )
 }
 
 
-def chosen(name: str) -> Userland:
-    """The userland of that name.
+def chosen(names: str) -> tuple[Userland, ...]:
+    """The userlands of those names, with commas in between.
 
-    Raises LabError when there is none.
+    Raises LabError when there is none of that name.
     """
-    if name not in USERLANDS:
-        raise LabError(f'"{name}" is no userland: one of {", ".join(USERLANDS)}')
-    return USERLANDS[name]
+    words = [name.strip() for name in names.split(",")]
+    for name in words:
+        if name not in USERLANDS:
+            raise LabError(f'"{name}" is no userland: one of {", ".join(USERLANDS)}')
+    return tuple(USERLANDS[name] for name in words)
 
 
 def netplan(address: str, address6: str, gateway: str, gateway6: str) -> str:

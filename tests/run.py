@@ -88,6 +88,9 @@ NFTABLES = {"LAB_KERNEL": "build", "LAB_IPTABLES": "nft"}
 MIXED = {**NFTABLES, "LAB_IPTABLES": "mixed"}
 """Hosts with either back end in one cluster."""
 
+UBUNTU = {**NFTABLES, "LAB_USERLAND": "ubuntu26,ubuntu24"}
+"""Hosts that stand for Ubuntu; their images are built first, in some minutes."""
+
 
 def _engines(name: str, expected: int, budget: int, *files: str) -> Suite:
     paths = tuple(f"tests/engines/test_{file}.py" for file in files)
@@ -200,6 +203,8 @@ SUITES = {
         _scenarios("drift", 2400, 3400, "drift_kinds", "drift_check", "drift_timer"),
         _scenarios("drift-alarm", 1500, 2700, "drift_alarm"),
         _scenarios("wireguard", 900, 2100, "wireguard_lockout"),
+        Suite("programs", 200, 700, ("tests/userlands", "-v", "--durations=10")),
+        _scenarios("userlands", 700, 1800, "userlands", on=UBUNTU),
     ),
 }
 

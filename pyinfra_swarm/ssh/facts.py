@@ -142,8 +142,8 @@ def _newest(lines: Sequence[str]) -> float:
     """The newest time that is not in the future, which only a clock set back can make."""
     times: dict[str, float] = {}
     for line in lines:
-        time, _, name = line.partition(" ")
-        times[name] = float(time)
+        day, time, zone, name = line.split(" ", 3)
+        times[name] = datetime.fromisoformat(f"{day} {time}{zone}").timestamp()
     now = max((time for name, time in times.items() if name.startswith("/proc/")), default=math.inf)
     return max((t for name, t in times.items() if name.startswith("/etc/") and t <= now), default=0)
 

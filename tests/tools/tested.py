@@ -34,8 +34,13 @@ echo "architecture=$(dpkg --print-architecture)"
 echo "kernel=$(uname -r)"
 echo "iptables=$(iptables -V)"
 echo "engine=$(docker version --format '{{.Server.Version}}' 2>/dev/null)"
+if [ -e /etc/stands-for ]; then
+  echo "stands_for=$(cat /etc/stands-for)"
+  echo "debian=$(cut -d . -f 1 /etc/debian_version)"
+fi
 """
-"""Shell, run as root: what a host is."""
+"""Shell, run as root: what a host is. One of the lab's that stands for another system says so, and
+counts as what it is made of."""
 
 PREAMBLE = (
     "The suites write this page from what has passed (`RECORD_TESTED=1 make lifecycle`, then "
@@ -58,9 +63,12 @@ def machine(said: str) -> Machine | None:
     values = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
     if not values.get("engine"):
         return None
+    distribution, version = values["distribution"], values["version"]
+    if stands_for := values.get("stands_for"):
+        distribution, version = "debian", f"{values['debian']} as {stands_for}"
     return Machine(
-        distribution=values["distribution"],
-        version=values["version"],
+        distribution=distribution,
+        version=version,
         architecture=values["architecture"],
         kernel=series(values["kernel"]),
         back_end="nft" if "nf_tables" in values["iptables"] else "legacy",

@@ -40,8 +40,8 @@ section host-keys
 for path in /etc/ssh/ssh_host_*_key.pub; do
   [ ! -f "$path" ] || { line=''; read -r line < "$path"; printf '%s\n' "$line"; }
 done
-section times
-stat -c '%.9Z %n' "$config" "$drop_ins" "$drop_ins"/*.conf /proc/$$ 2>/dev/null
+section times  # not as a number of seconds: Rust's coreutils would leave out the fractions
+stat -c '%z %n' "$config" "$drop_ins" "$drop_ins"/*.conf /proc/$$ 2>/dev/null
 section units
 units --timestamp=us+utc -p Id,ActiveState,StateChangeTimestamp ssh.service ssh.socket
 exit 0

@@ -9,18 +9,14 @@ import pytest
 from lab import machine, places
 from lab.errors import LabError
 from lab.power import Host
-from lab.supervisor import Lab, Plan, Size
+from lab.supervisor import Lab, Plan, Size, System
 
 PLAN = Plan(
     size=Size(1, 1, 1536),
-    distribution="debian",
-    netplan=False,
+    systems=(System("own", "debian", False, "/base.img", "/docker", "/archive"),) * 2,
     iptables=("legacy", "nft"),
     kernel="/linux.uml",
-    base_image="/base.img",
-    docker_site="/docker",
     docker_versions=("28.5.2",),
-    archive="/archive",
     busybox="/busybox",
     registry="/registry",
 )

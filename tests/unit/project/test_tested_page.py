@@ -32,6 +32,18 @@ def test_a_host_is_read_from_its_own_words() -> None:
     assert tested.machine(said.replace("28.5.2", "")) is None
 
 
+def test_a_host_that_stands_for_another_system_counts_as_what_it_is_made_of() -> None:
+    said = (
+        "distribution=ubuntu\nversion=26.04\narchitecture=amd64\nkernel=6.12.1-um\n"
+        "iptables=iptables v1.8.11 (nf_tables)\nengine=28.5.2\nstands_for=Ubuntu 26.04\ndebian=13\n"
+    )
+    machine = tested.machine(said)
+    assert machine == Machine("debian", "13 as Ubuntu 26.04", "amd64", "6.12", "nft", "28.5.2")
+    assert machine.system == "Debian 13 as Ubuntu 26.04"
+    real = Machine("ubuntu", "26.04", "amd64", "6.12", "nft", "28.5.2")
+    assert real.differs_from(machine) == ["the system"]
+
+
 FILE = """
     import pytest
 

@@ -44,10 +44,10 @@ subsystem sftp /usr/lib/openssh/sftp-server
 as-first
 
 #> times
-1795477201.340298755 /etc/ssh/sshd_config
-1795477201.341573616 /etc/ssh/sshd_config.d
-1795477202.341573616 /etc/ssh/sshd_config.d/50-cloud-init.conf
-1795477260.808919239 /proc/12744
+2026-11-23 23:40:01.340298755 +0000 /etc/ssh/sshd_config
+2026-11-23 23:40:01.341573616 +0000 /etc/ssh/sshd_config.d
+2026-11-23 23:40:02.341573616 +0000 /etc/ssh/sshd_config.d/50-cloud-init.conf
+2026-11-23 23:41:00.808919239 +0000 /proc/12744
 
 #> units
 Id=ssh.service
@@ -76,17 +76,25 @@ def test_a_fresh_board() -> None:
 
 
 def test_files_written_after_the_last_reload_make_the_server_stale() -> None:
-    sshd = parse(sections(FRESH.replace("1795477202.34", "1795477211.34")))
+    sshd = parse(sections(FRESH.replace("23:40:02.34", "23:40:11.34")))
     assert sshd.stale
 
 
 def test_a_socket_that_starts_sshd_on_demand_leaves_nothing_to_reload() -> None:
     text = FRESH.replace("ActiveState=active", "ActiveState=inactive", 1)
-    assert not parse(sections(text.replace("1795477202.34", "1795477211.34"))).stale
+    assert not parse(sections(text.replace("23:40:02.34", "23:40:11.34"))).stale
+
+
+def test_less_than_a_second_counts() -> None:
+    """sshd was loaded anew at 10.125: a file that was written at 10.2 is not read yet."""
+    assert parse(sections(FRESH.replace("23:40:02.34", "23:40:10.20"))).stale
+    assert not parse(sections(FRESH.replace("23:40:02.34", "23:40:10.10"))).stale
 
 
 def test_a_file_from_the_future_is_not_reloaded_for_ever() -> None:
-    assert not parse(sections(FRESH.replace("1795477202.34", "1895477202.34"))).stale
+    later = FRESH.replace("2026-11-23 23:40:02.34", "2030-01-23 23:40:02.34")
+    assert later != FRESH
+    assert not parse(sections(later)).stale
 
 
 def test_a_host_without_sshd_says_so() -> None:
