@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -21,17 +22,21 @@ OWN = ("fd:", "unix:", "npipe:")
 """How those begin that are no way in over the network."""
 
 
+_SHORT = re.compile(r"-D*H=?(.*)")
+"""``-H``, which may stand behind ``-D`` in one word, and before its value."""
+
+
 def of_arguments(words: Sequence[str]) -> list[str]:
     """What ``-H`` and ``--host`` say in the words of a command."""
     found: list[str] = []
-    for index, word in enumerate(words):
-        name, equals, value = word.partition("=")
-        if word in ("-H", "--host", "-host") and index + 1 < len(words):
-            found.append(words[index + 1])
-        elif name in ("-H", "--host", "-host") and equals:
-            found.append(value)
-        elif word.startswith("-H") and len(word) > 2 and not equals:
-            found.append(word[2:])
+    rest = iter(words)
+    for word in rest:
+        if word == "--host":
+            found.append(next(rest, ""))
+        elif word.startswith("--host="):
+            found.append(word.removeprefix("--host="))
+        elif short := _SHORT.fullmatch(word):
+            found.append(short[1] or next(rest, ""))
     return found
 
 
@@ -40,15 +45,13 @@ def of_units(lines: Iterable[str], defaults: Iterable[str]) -> list[str]:
 
     defaults: lines ``DOCKER_OPTS="…"`` that a unit may use.
     """
-    found: list[str] = []
-    started: list[str] = []
+    values: dict[str, list[str]] = {"ExecStart": [], "ListenStream": []}
     for name, value in _settings(lines):
-        if name == "ExecStart":
-            started = [*started, value] if value else []  # an empty one takes back those before it
-        elif name == "ListenStream" and value and not value.startswith("/"):
-            found.append(f"tcp://{value}")
+        if name in values:  # an empty one takes back those before it
+            values[name] = [*values[name], value] if value else []
+    found = [f"tcp://{one}" for one in values["ListenStream"] if not one.startswith(("/", "@"))]
     options = [word for line in defaults for word in _words(line.partition("=")[2])]
-    for command in started:
+    for command in values["ExecStart"]:
         words = _words(command)
         if any(word in ("$DOCKER_OPTS", "${DOCKER_OPTS}") for word in words):
             words += [word for option in options for word in _words(option)]
@@ -62,14 +65,14 @@ def of_files(files: Mapping[tuple[int, str], Sequence[str]], defaults: Iterable[
     files: the lines of a file by its folder's place in ``FOLDERS`` and its path below that.
     """
     lines: list[str] = []
-    for unit in ("docker.service", "docker.socket"):
-        kind = unit.partition(".")[2]
+    for kind in ("service", "socket"):
+        unit = f"docker.{kind}"
         found = {path: files[place, path] for place, path in sorted(files, reverse=True)}
         lines += found.get(unit, ())
         drop_ins: dict[str, str] = {}
         for folder in (f"{kind}.d", f"{unit}.d"):  # the unit's own go before those of all units
             own = [path for path in found if path.startswith(f"{folder}/")]
-            drop_ins.update({path.partition("/")[2]: path for path in own})
+            drop_ins.update({path.removeprefix(f"{folder}/"): path for path in own})
         for _, path in sorted(drop_ins.items()):
             lines += found[path]
     return of_units(lines, defaults)

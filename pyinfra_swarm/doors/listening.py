@@ -30,14 +30,15 @@ ORDINARY = {
 class Wanted:
     """What is declared of ports.
 
-    openings: protocol, first and last port; swarm: the swarm's own, with their protocol.
+    openings: protocol, first and last port; data_path: the swarm's port for VXLAN, which is the
+        kernel's own; where its engine listens, no port has to be declared.
     ssh_ports: where sshd listens by its configuration.
     accepted: ``PORT/tcp``, ``PORT/udp``, or names of processes.
     reach: what becomes of all others.
     """
 
     openings: Collection[tuple[str, int, int]] = ()
-    swarm: Collection[tuple[str, int]] = ()
+    data_path: int = 4789
     ssh_ports: Collection[int] = (22,)
     accepted: Collection[str] = ()
     reach: Reach = "closed"
@@ -67,7 +68,7 @@ def _known(wanted: Wanted, seen: Doors, listener: Listener) -> bool:
         or (bool(names) and names <= {*wanted.accepted})
         or any(protocol == one and low <= port <= high for one, low, high in wanted.openings)
         or (port in wanted.ssh_ports and protocol == "tcp" and bool(names) and names <= _SSH)
-        or ((protocol, port) in wanted.swarm and names <= _ENGINE)
+        or (port == wanted.data_path and protocol == "udp" and not names)
         or (bool(names) and names <= _ENGINE)  # published ports are the firewall's and the lint's
         or (bool(names) and names <= ORDINARY.get((protocol, port), set()))
     )

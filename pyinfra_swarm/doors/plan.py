@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pyinfra_swarm.access.plan import Account
 from pyinfra_swarm.doors import accounts, engine_doors, jobs, listening
 from pyinfra_swarm.doors.seen import Doors
-from pyinfra_swarm.firewall.rules import GOSSIP_PORT, MANAGEMENT_PORT
 from pyinfra_swarm.run.findings import Finding
 
 if TYPE_CHECKING:
@@ -69,12 +68,7 @@ def _ports(settings: Settings, ssh_ports: Collection[int]) -> listening.Wanted:
         reach = "open"
     return listening.Wanted(
         openings=openings,
-        swarm=[
-            ("tcp", MANAGEMENT_PORT),
-            ("tcp", GOSSIP_PORT),
-            ("udp", GOSSIP_PORT),
-            ("udp", settings.swarm.data_path_port),
-        ],
+        data_path=settings.swarm.data_path_port,
         ssh_ports=ssh_ports,
         accepted=accepted,
         reach=reach,

@@ -30,10 +30,31 @@ SHIPPED = [
         ["dockerd", "-Htcp://0.0.0.0:2375"],
         ["dockerd", "--host", "tcp://0.0.0.0:2375"],
         ["dockerd", "--host=tcp://0.0.0.0:2375", "-H", "fd://"],
+        ["dockerd", "-DH", "tcp://0.0.0.0:2375"],
+        ["dockerd", "-DHtcp://0.0.0.0:2375", "--tls=false"],
+        ["dockerd", "-H", "fd://", "-H", "tcp://0.0.0.0:2375"],
+        ["dockerd", "-H", "tcp://0.0.0.0:2375", "--host"],
+        ["dockerd", "-H", "tcp://0.0.0.0:2375", "-H"],
     ],
 )
 def test_every_way_to_name_a_host(words: list[str]) -> None:
     assert over_the_network(of_arguments(words)) == ("tcp://0.0.0.0:2375",)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["dockerd", "tcp://0.0.0.0:2375"],
+        ["dockerd", "--hosts", "tcp://0.0.0.0:2375"],
+        ["dockerd", "-G", "tcp://0.0.0.0:2375", "x-H", "tcp://0.0.0.0:2375"],
+        ["dockerd", "-host", "tcp://0.0.0.0:2375"],
+        ["dockerd", "-H", "fd://", "--containerd=tcp://0.0.0.0:2375"],
+        ["dockerd", "-H", "-H", "tcp://0.0.0.0:2375"],
+        ["dockerd", "--host", "--host", "tcp://0.0.0.0:2375"],
+    ],
+)
+def test_other_words_name_no_host(words: list[str]) -> None:
+    assert "tcp://0.0.0.0:2375" not in of_arguments(words)
 
 
 def test_the_packages_units_have_no_door() -> None:
@@ -50,12 +71,31 @@ def test_a_drop_in_takes_the_units_own_command_away_and_gives_another() -> None:
 def test_options_in_a_file_count_only_where_the_unit_uses_them() -> None:
     defaults = ['DOCKER_OPTS="-H tcp://0.0.0.0:2375"']
     assert over_the_network(of_units(SHIPPED, defaults)) == ()
-    using = ["ExecStart=/usr/bin/dockerd $DOCKER_OPTS"]
-    assert over_the_network(of_units(using, defaults)) == ("tcp://0.0.0.0:2375",)
+    for variable in ("$DOCKER_OPTS", "${DOCKER_OPTS}"):
+        using = [f"ExecStart=/usr/bin/dockerd {variable}"]
+        assert over_the_network(of_units(using, defaults)) == ("tcp://0.0.0.0:2375",)
+
+
+def test_each_command_of_a_unit_counts_and_so_does_what_follows_an_equals_sign() -> None:
+    one = "ExecStart=dockerd -H tcp://a:1 --containerd=/run/containerd/containerd.sock"
+    other = "ExecStart = dockerd -H tcp://b:2 "
+    more = ["ExecStartPre=dockerd -H tcp://c:3", "ExecStartPost=", "ExecReload=", "[Install]"]
+    assert of_units([one, other, *more], []) == ["tcp://a:1", "tcp://b:2"]
+
+
+@pytest.mark.parametrize("end", ["\\", "\\ ", "\\\t"])
+def test_a_line_that_ends_in_a_backslash_goes_on(end: str) -> None:
+    assert of_units([f"ExecStart=dockerd -H{end}", "tcp://a:1"], []) == ["tcp://a:1"]
+    assert of_units([f"ExecStart=dockerd -H tcp://a:1{end}", "--debug"], []) == ["tcp://a:1"]
 
 
 def test_a_socket_of_systemds_is_a_door() -> None:
-    assert over_the_network(of_units(["ListenStream=2375"], [])) == ("tcp://2375",)
+    lines = ["ListenStream=2375", "ListenStream=/run/docker.sock", "ListenStream=@docker"]
+    assert of_units(lines, []) == ["tcp://2375"]
+    assert of_units([*lines, "ListenStream=", "ListenStream=[::1]:2376"], []) == [
+        "tcp://[::1]:2376"
+    ]
+    assert of_units(["ListenDatagram=2375", "FileDescriptorName=docker"], []) == []
 
 
 TCP = ["[Service]", "ExecStart=", "ExecStart=dockerd -H tcp://[::]:2375"]
@@ -89,6 +129,11 @@ def test_files_count_as_systemd_will_read_them(
     assert bool(over_the_network(of_files(files, []))) == open_
 
 
+def test_what_names_no_address_is_no_door() -> None:
+    assert over_the_network(["", "fd://", "unix:///run/docker.sock", "npipe:////x"]) == ()
+    assert over_the_network(["tcp://a", "0.0.0.0:1", "tcp://a"]) == ("tcp://a", "0.0.0.0:1")
+
+
 def test_a_comment_is_no_command_and_ends_no_line() -> None:
     lines = [
         "# ExecStart=dockerd -H tcp://[::]:1 \\",
@@ -107,6 +152,7 @@ def test_options_of_a_file_count_where_a_unit_uses_them_that_is_not_read_yet() -
 def test_hosts_in_daemon_json() -> None:
     text = '{"hosts": ["unix:///run/docker.sock", "0.0.0.0:2375"]}'
     assert over_the_network(of_daemon_json(text)) == ("0.0.0.0:2375",)
+    assert of_daemon_json('{"hosts": "tcp://0.0.0.0:2375"}') == ["tcp://0.0.0.0:2375"]
     for broken in ("", "[]", "{", "null", '{"hosts": null}'):
         assert of_daemon_json(broken) == []
 

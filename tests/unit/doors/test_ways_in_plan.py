@@ -329,11 +329,28 @@ def test_the_declared_vpns_own_sockets_are_declared() -> None:
     assert len(named(replace(USUAL, listeners=(daemon,)))) == 1
     assert named(replace(USUAL, listeners=(daemon,)), access={"vpn": "tailscale"}) == []
     assert named(replace(USUAL, listeners=(kernel,)), access={"vpn": "netbird"}) == []
+    for vpn, program in (
+        ("netbird", "netbird"),
+        ("netbird", "tailscaled"),
+        ("tailscale", "netbird"),
+    ):
+        seen = replace(USUAL, listeners=(replace(daemon, processes=(program,)),))
+        assert bool(named(seen, access={"vpn": vpn})) == (vpn != program), program
 
 
 def test_another_program_at_a_port_of_the_swarm_is_named() -> None:
     seen = replace(USUAL, listeners=(Listener("tcp", "0.0.0.0", 2377, ("nc",), (9,)),))
     assert [one.what for one in named(seen)] == ["listening 2377/tcp"]
+
+
+def test_the_kernel_itself_listens_at_the_port_of_the_data_path_alone() -> None:
+    vxlan = Listener("udp", "0.0.0.0", 4790)
+    seen = replace(USUAL, listeners=(vxlan,))
+    assert named(seen, swarm={"data_path_port": 4790}) == []
+    assert len(named(seen)) == 1
+    for other in (replace(vxlan, protocol="tcp"), replace(vxlan, processes=("nc",), pids=(9,))):
+        seen = replace(USUAL, listeners=(other,))
+        assert len(named(seen, swarm={"data_path_port": 4790})) == 1
 
 
 def test_a_login_that_forwards_a_port_is_no_ssh_server() -> None:

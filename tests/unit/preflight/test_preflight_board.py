@@ -128,7 +128,8 @@ def test_a_version_that_a_new_cluster_must_not_begin_with_is_refused() -> None:
     hosts: dict[str, Host | None] = {"rk1": SOUND, "rk2": fellow(2), "rk3": fellow(3)}
     found = [one for one in preflight.plan(wanted, "rk1", hosts) if one.what == "Docker Engine"]
     assert [type(one) for one in found] == [Refusal, Notice]
-    assert "moby #51798" in found[0].reason
+    assert found[0].reason.endswith(" (moby #51798, release notes of 29.2.1)")
+    assert found[1].reason.endswith(" (moby #53141)")
     for hosts["rk3"] in (fellow(3, in_swarm=True, engine="29.1.3"), None):
         found = [one for one in preflight.plan(wanted, "rk1", hosts) if one.what == "Docker Engine"]
         assert [type(one) for one in found if "51798" in one.reason] == [Notice]
@@ -144,3 +145,16 @@ def test_a_node_is_told_of_the_version_that_it_has_whatever_is_declared() -> Non
     assert (notice.found, notice.expected) == ("29.7.2", "29.8.0 or later")
     assert "deploys/upgrade.py" in notice.remedy
     assert found_on(replace(SOUND, in_swarm=True, engine="28.5.2"), SETTINGS) == []
+
+
+def test_a_host_outside_a_swarm_is_told_of_the_version_that_it_will_have() -> None:
+    def told(version: str, *, engine: str) -> list[str]:
+        host, wanted = replace(SOUND, engine=engine), declared(docker={"version": version})
+        hosts: dict[str, Host | None] = {"rk1": host, "rk2": None}
+        found = preflight.plan(wanted, "rk1", hosts)
+        return [one.found for one in found if one.what == "Docker Engine"]
+
+    assert told("29.7.2", engine="28.5.2") == ["29.7.2"]
+    assert told("29.8.0", engine="29.7.2") == []
+    assert told("", engine="29.7.2") == ["29.7.2"]
+    assert told("", engine="") == []
