@@ -115,7 +115,7 @@ SUITES = {
     ),
     "lifecycle": (
         _scenarios("installed", 200, 600, "installed"),
-        _scenarios("drift-together", 420, 1000, "drift_together"),
+        _scenarios("drift-together", 530, 1200, "drift_together"),
         _engines("engines-doors", 60, 240, "engines_ways_in"),
         _scenarios("judged", 500, 1500, "judged"),
         _scenarios("recordings", 500, 1200, "recordings"),

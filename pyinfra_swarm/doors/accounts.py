@@ -98,19 +98,20 @@ def _groups(wanted: Wanted, seen: Doors) -> list[Finding]:
 
 
 def _sudo(wanted: Wanted, seen: Doors) -> list[Finding]:
+    """Rules for others than the declared, and than the members of the group, who are told anyway:
+    sudo is asked about these only where it has rules besides the usual ones."""
     roots = {account.name for account in seen.accounts if account.uid == 0}
-    through = {name for group in seen.groups if group.name == "sudo" for name in group.members}
+    named = {name for group in seen.groups if group.name == "sudo" for name in group.members}
     return [
         Notice(
             f"sudo of {name}",
-            "a rule that is not declared lets it run commands as somebody else"
-            + (": by its group sudo" if name in through else ""),
+            "a rule that is not declared lets it run commands as somebody else",
             found="; ".join(rules[:4]) + (" …" if len(rules) > 4 else ""),
             remedy=f"Look at `sudo -l -U {quoted(name)}` on the host. Take the rule out of its "
             f"file, with visudo. If it is meant, {_declare(name)}",
         )
         for name, rules in seen.sudoers
-        if name not in wanted.roots | roots
+        if name not in wanted.roots | roots | named
     ]
 
 

@@ -101,7 +101,8 @@ def answers(lines: Iterable[str]) -> dict[tuple[str, str], Answer]:
     """What a host's program has printed: each answer, by the namespace and the service."""
     found = {}
     for line in lines:
-        if said := _ANSWER.fullmatch(line):
+        said = _ANSWER.fullmatch(line)
+        if said and _NAME.fullmatch(said[2]):
             sandbox, service, message = said.groups()
             found[sandbox, service] = read(bytes.fromhex(message), query(service))
     return found
@@ -114,10 +115,13 @@ _HEADER = 12
 _A = (1, 1)
 """Type and class of an IPv4 address on the internet."""
 
+_POINTER = 0xC0
+"""How a pointer to another name begins, which ends a name; what is less is a label's length."""
+
 
 def query(name: str) -> bytes:
-    """The message that asks for a name's IPv4 addresses."""
-    labels = [label.encode("ascii", "replace")[:63] for label in name.split(".")]
+    """The message that asks for a service's IPv4 addresses."""
+    labels = [label.encode() for label in name.split(".")]
     question = b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
     return b"\x53\x57\x01\x00\x00\x01" + bytes(6) + question + b"\0\x01\0\x01"
 
@@ -128,7 +132,7 @@ def read(message: bytes, question: bytes) -> Answer:
     if len(header) < _HEADER or header[:2] != question[:2] or not header[2] & 0x80:
         return Answer()
     code, addresses = header[3] & 0x0F, []
-    for _ in range(int.from_bytes(header[6:8])):
+    for _ in range(min(int.from_bytes(header[6:8]), len(rest))):
         rest = _after_name(rest)
         kind = int.from_bytes(rest[:2]), int.from_bytes(rest[2:4])
         data, rest = rest[10 : 10 + int.from_bytes(rest[8:10])], rest[10:]
@@ -139,9 +143,9 @@ def read(message: bytes, question: bytes) -> Answer:
 
 
 def _after_name(rest: bytes) -> bytes:
-    while rest and rest[0] and rest[0] < 0xC0:
+    while rest and 0 < rest[0] < _POINTER:
         rest = rest[1 + rest[0] :]
-    return rest[2:] if rest and rest[0] >= 0xC0 else rest[1:]  # a pointer ends a name
+    return rest[2:] if rest and rest[0] >= _POINTER else rest[1:]
 
 
 # Verdict

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyinfra_swarm.doors.engine_hosts import (
+    FOLDERS,
     of_arguments,
     of_daemon_json,
     of_files,
@@ -90,7 +91,7 @@ def test_a_line_that_ends_in_a_backslash_goes_on(end: str) -> None:
 
 
 def test_a_socket_of_systemds_is_a_door() -> None:
-    lines = ["ListenStream=2375", "ListenStream=/run/docker.sock", "ListenStream=@docker"]
+    lines = ["ListenStream=2375", "ListenStream = /run/docker.sock", "ListenStream=@docker"]
     assert of_units(lines, []) == ["tcp://2375"]
     assert of_units([*lines, "ListenStream=", "ListenStream=[::1]:2376"], []) == [
         "tcp://[::1]:2376"
@@ -149,6 +150,11 @@ def test_options_of_a_file_count_where_a_unit_uses_them_that_is_not_read_yet() -
     assert of_files(files, ['DOCKER_OPTS="-H tcp://0.0.0.0:2375"']) == ["tcp://0.0.0.0:2375"]
 
 
+def test_options_may_hold_equals_signs() -> None:
+    using = ["ExecStart=/usr/bin/dockerd $DOCKER_OPTS"]
+    assert of_units(using, ["DOCKER_OPTS=--host=tcp://a:1"]) == ["tcp://a:1"]
+
+
 def test_hosts_in_daemon_json() -> None:
     text = '{"hosts": ["unix:///run/docker.sock", "0.0.0.0:2375"]}'
     assert over_the_network(of_daemon_json(text)) == ("0.0.0.0:2375",)
@@ -161,3 +167,16 @@ def test_hosts_in_daemon_json() -> None:
 def test_any_text_is_taken(lines: list[str], defaults: list[str]) -> None:
     assert all(isinstance(one, str) for one in of_units(lines, defaults))
     assert isinstance(of_daemon_json("\n".join(lines)), list)
+
+
+def test_folders_are_those_of_systemd_the_first_before_the_others() -> None:
+    """systemd.unit(5), “System Unit Search Path”, without what is made anew at each reload."""
+    assert FOLDERS == (
+        "/etc/systemd/system.control",
+        "/run/systemd/system.control",
+        "/run/systemd/transient",
+        "/etc/systemd/system",
+        "/run/systemd/system",
+        "/usr/local/lib/systemd/system",
+        "/usr/lib/systemd/system",
+    )

@@ -477,3 +477,10 @@ def test_whatever_listens_over_tcp_beyond_loopback_is_declared_or_named_once(
             assert f"listening {one.port}/tcp" in told
         if one.loopback and not any(other.port == one.port and other is not one for other in ports):
             assert f"listening {one.port}/{one.protocol}" not in told
+
+
+def test_who_becomes_root_by_the_group_is_told_once_whether_sudo_was_asked_or_not() -> None:
+    seen = changed(accounts=MALLORY, groups=Group("sudo", ("mallory",)))
+    asked = replace(seen, sudoers=(("mallory", ("(ALL : ALL) ALL",)), ("www-data", ("(root) vi",))))
+    assert [one.what for one in named(seen)] == ["group sudo"]
+    assert [one.what for one in named(asked)] == ["group sudo", "sudo of www-data"]
