@@ -205,6 +205,7 @@ SUITES = {
         _scenarios("wireguard", 900, 2100, "wireguard_lockout"),
         Suite("programs", 200, 700, ("tests/userlands", "-v", "--durations=10")),
         _scenarios("userlands", 700, 1800, "userlands", on=UBUNTU),
+        _engines("engines-floating", 300, 900, "engines_floating_address"),
     ),
 }
 

@@ -46,6 +46,7 @@ exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HO
   LC_ALL=C.UTF-8 /usr/bin/docker-init -- /bin/sh -c '
     /usr/sbin/sshd
     systemctl start docker --no-block
+    systemctl boot
     echo up
     exec cat >/dev/null
   '

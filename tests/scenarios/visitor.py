@@ -6,8 +6,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from lab import network
@@ -70,21 +70,30 @@ class Request:
     problem: str
 
 
-@contextmanager
 def a_visitor(
     found: Description, targets: Mapping[str, str], expected: str = GREETING, *, every: float = 0
+) -> AbstractContextManager[list[Request]]:
+    """Somebody of the internet who asks, as :func:`visiting` has it."""
+    place = network.inside(found.clients["cloudflare"].namespace, [])
+    return visiting(place, targets, expected, every=every)
+
+
+@contextmanager
+def visiting(
+    place: Sequence[str], targets: Mapping[str, str], expected: str = GREETING, *, every: float = 0
 ) -> Iterator[list[Request]]:
     """Somebody who asks for all targets, name to URL, all the time; the requests so far.
 
     The list is whole once the visitor has gone.
 
+    place: the first words of a command that is to run where the visitor is.
     every: seconds after which another one comes, whatever became of those before: somebody who
         waits for an answer asks nothing meanwhile, and would see less of an outage. 0: one for each
         target, who asks again when answered.
     """
-    command = [sys.executable, "-c", _VISITOR, json.dumps([dict(targets), expected, every])]
+    told = json.dumps([dict(targets), expected, every])
     process = subprocess.Popen(
-        network.inside(found.clients["cloudflare"].namespace, command),
+        [*place, sys.executable, "-c", _VISITOR, told],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
