@@ -203,7 +203,9 @@ SUITES = {
         _scenarios("drift", 2400, 3400, "drift_kinds", "drift_check", "drift_timer"),
         _scenarios("drift-alarm", 1500, 2700, "drift_alarm"),
         _scenarios("wireguard", 900, 2100, "wireguard_lockout"),
-        Suite("programs", 200, 700, ("tests/userlands", "-v", "--durations=10")),
+        Suite("programs", 200, 700, ("tests/userlands/test_programs.py", "-v", "--durations=10")),
+        # Nearly all of it is the kernel's building, where the cache does not have it.
+        Suite("kernel", 800, 2400, ("tests/userlands/test_kernel.py", "-v")),
         _scenarios("userlands", 700, 1800, "userlands", on=UBUNTU),
         _engines("engines-floating", 300, 900, "engines_floating_address"),
     ),

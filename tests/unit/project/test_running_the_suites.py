@@ -116,8 +116,9 @@ def test_each_day_begins_with_another_suite_and_none_is_forgotten() -> None:
 
 def test_every_test_on_the_lab_or_with_engines_is_in_a_suite() -> None:
     listed = {word for group in SUITES.values() for suite in group for word in suite.arguments}
-    here = [*ROOT.glob("tests/engines/test_*.py"), *ROOT.glob("tests/scenarios/test_*.py")]
-    marked = [path for path in here if path.parent.name == "engines" or _is_longer(path)]
+    folders = ("engines", "scenarios", "userlands")
+    here = [path for name in folders for path in ROOT.glob(f"tests/{name}/test_*.py")]
+    marked = [path for path in here if path.parent.name != "scenarios" or _is_longer(path)]
     missing = [name for path in marked if (name := str(path.relative_to(ROOT))) not in listed]
     assert missing == []
 
