@@ -29,6 +29,7 @@ from pyinfra_swarm.services.service import Service, references
 from pyinfra_swarm.services.verdict import same_spec
 from pyinfra_swarm.stacks import facts
 from pyinfra_swarm.stacks.inputs import Inputs
+from pyinfra_swarm.stacks.plan import ended_well
 from pyinfra_swarm.stacks.record import (
     INPUTS,
     STACK,
@@ -105,7 +106,9 @@ def deploy(
     changed = [
         (service, before[name].version if name in before else 0)
         for name, service in after.items()
-        if name not in before or _to_await(before[name], service)
+        if name not in before
+        or _to_await(before[name], service)
+        or not ended_well(record, service, seen)
     ]
     if failed := [one for one in _awaited(run, host, manager, changed) if not one.done]:
         return ". ".join(one.sentence() for one in failed)

@@ -82,7 +82,10 @@ def _without_a_record(
     if record is not None:
         reason = f"the record of what was deployed cannot be read ({record.problem})"
     elif services:
-        reason = "was deployed by other means: it is deployed from its files, and kept so from then"
+        reason = (
+            "has no record of a deploy that ended well (it was deployed by other means, or that "
+            "deploy has failed): it is deployed from its files, and kept so from then"
+        )
     else:
         reason = "is declared, and not deployed"
     found = f"{len(services)} services" if len(services) > 1 else ""
@@ -109,16 +112,25 @@ def _by_hand(
                 )
             )
         else:
-            different = differences(
-                record.services[name],
-                with_declared_names(services[name], seen.ours),
-                other_engine=record.engine != seen.engine,
-            )
             found += [
                 _of(stack, _with_network(one, seen), "was changed since the deploy", f"{name} ")
-                for one in different
+                for one in _changed(record, services[name], seen)
             ]
     return found
+
+
+def _changed(record: Record, service: Service, seen: Seen) -> list[Difference]:
+    return differences(
+        record.services[service.name],
+        with_declared_names(service, seen.ours),
+        other_engine=record.engine != seen.engine,
+    )
+
+
+def ended_well(record: Record | None, service: Service, seen: Seen) -> bool:
+    """Whether a service is what a deploy has left that ended well; record: of its stack."""
+    known = record is not None and not record.problem and service.name in record.services
+    return known and record is not None and not _changed(record, service, seen)
 
 
 def _of(stack: str, one: Difference, reason: str, before: str = "") -> DeployStack:

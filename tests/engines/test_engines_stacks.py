@@ -222,6 +222,19 @@ def test_a_stack_that_fails_is_told_with_its_cause_and_others_go_on(
     project.in_sync()
 
 
+def test_a_first_deploy_that_fails_is_not_taken_for_done_by_the_next(project: Project) -> None:
+    """Not even where the deploy changes nothing: the image has its digest in the file already."""
+    project.declare("app", DB.replace("busybox:latest", f"registry.invalid/a@sha256:{'0' * 64}"))
+    for _ in range(2):
+        run = project.run()
+        assert run.returncode == 1, run.output
+        assert "its image cannot be had" in run.output, run.output
+    project.declare("app", DB)
+    project.deploy()
+    assert running(project.hosts, "app_db") == 1
+    project.in_sync()
+
+
 REFUSED = {
     "a typing mistake": ("image: busybox:latest", "images: x", "rule S0"),
     "a port that is not open": (

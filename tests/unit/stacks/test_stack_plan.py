@@ -14,6 +14,7 @@ from pyinfra_swarm.stacks.plan import (
     AwaitStack,
     DeployStack,
     RemoveStack,
+    ended_well,
     needs_rendering,
     not_declared,
     plan_removal,
@@ -89,6 +90,18 @@ def test_without_a_record_it_is_deployed(records: Any, specs: Any, words: str) -
     assert [type(one) for one in found] == [DeployStack]
     assert words in found[0].reason
     assert needs_rendering("web", "inputs", seen(specs, records=records))
+
+
+def test_only_what_a_deploy_that_ended_well_has_left_is_known_to_run() -> None:
+    def known(record: Record | None, now: Seen) -> list[bool]:
+        return [ended_well(record, one, now) for one in now.services]
+
+    assert known(RECORD, seen()) == [True, True]
+    assert known(RECORD, seen(engine="26.1.5")) == [True, True]
+    assert known(None, seen()) == [False, False]
+    assert known(Record("web", "inputs", "", services=SPECS, problem="cut"), seen()) == [False] * 2
+    assert known(RECORD, seen(changed("Mode.Replicated.Replicas", 5))) == [False, True]
+    assert known(RECORD, seen({"web_more": spec("web_more", "busybox")})) == [False]
 
 
 def test_changed_files_are_told_by_place() -> None:
