@@ -31,13 +31,18 @@ _IGNORED = """\
 .env
 .env.*
 *.key
+key.txt
+keys.txt
 *.pem
+!ca.pem
+!*[-_]ca.pem
 *.unlock-key
 *unlock_key*
+!/deploys/*.py
 id_*
 !id_*.pub
-*.age
 *.tar
+*.tar.age
 
 # What a drift check writes.
 drift.json
@@ -201,7 +206,7 @@ def _in_words(folder: Path, report: _Report, *, first: bool, written: bool) -> s
         lines += _named("Updated", report.updated)
     if GITIGNORE in report.yours:
         report.yours.remove(GITIGNORE)
-        lines += _named("Your .gitignore lacks lines that keep keys out", _lacking(folder))
+        lines += _named("Your .gitignore lacks lines about keys", _lacking(folder))
     lines += _named("Changed by you, and left as they are", report.yours)
     if report.yours:
         root = _IN_THE_WHEEL if _IN_THE_WHEEL.is_dir() else ROOT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, get_args, get_origin
 
@@ -10,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from pyinfra_swarm.settings.errors import Problem, field_name, nearest, shown
 from pyinfra_swarm.settings.fields import Loc, model_at, model_of
+from pyinfra_swarm.settings.values.numbers import port_in
 
 _KINDS = {
     "string": ("a text", "a text in quotes"),
@@ -77,8 +79,11 @@ def _brackets(loc: Loc, value: Any, root: type[BaseModel]) -> tuple[str, str] | 
     if model is None:
         return None
     path = ".".join(str(part) for part in loc if isinstance(part, str))
-    named = isinstance(value, str) and "name" in model.model_fields
-    one = f"{{ name = {shown(value)} }}" if named else "{ … }"
+    one = "{ … }"
+    if isinstance(value, str) and "name" in model.model_fields:
+        one = f"{{ name = {shown(value)} }}"
+    elif "port" in model.model_fields and (port := port_in(value)):
+        one = f"{{ port = {port} }}"
     if isinstance(loc[-1], int):
         if path != "hosts":
             return "is not a table", f"a table: {one}"
@@ -117,8 +122,19 @@ def _of_kind(kind: str, context: Mapping[str, Any], value: Any, message: str) ->
         wanted, instead = _KINDS[stem]
         if wanted == "a list" and isinstance(value, str | int):
             instead = f"a list: [{shown(value)}]"
+        if wanted == "a table" and (pairs := _pairs(value)):
+            instead = f"a table: {{ {pairs} }}"
         return f"is not {wanted}", instead
     return message[:1].lower() + message[1:], "a value of the kind cluster.example.toml shows"
+
+
+def _pairs(value: Any) -> str:
+    """The keys and values of texts such as ``disk=nvme``; "" where they are none."""
+    texts = value if isinstance(value, list | tuple) else [value]
+    found = [re.fullmatch(r"([\w-]+)\s*[=:]\s*(.+)", one) for one in texts if isinstance(one, str)]
+    if not found or len(found) != len(texts) or not all(found):
+        return ""
+    return ", ".join(f"{one[1]} = {shown(one[2], one[1])}" for one in found if one)
 
 
 def _unknown(loc: Loc, data: Mapping[str, Any], root: type[BaseModel]) -> tuple[str, str]:

@@ -213,7 +213,7 @@ def _origin_pulls(exposure: Mapping[str, Any]) -> Iterator[Problem]:
             "exposure.origin_pulls.certificate",
             None,
             "is missing: the key alone proves nothing",
-            'the path of the client certificate that belongs to it, as "certs/origin-pull.pem"',
+            'the path of the client certificate that belongs to it, as "certs/origin-pull.crt"',
         )
 
 

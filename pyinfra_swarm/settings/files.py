@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from pyinfra_swarm.settings.errors import Problem, SettingsError
+from pyinfra_swarm.settings.toml_errors import explained_toml
 
 
 def read_toml(path: Path) -> tuple[dict[str, Any], str]:
@@ -19,20 +19,8 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
         text = read_text(path)
         return tomllib.loads(text), text
     except tomllib.TOMLDecodeError as error:
-        text = str(error)
-        place = re.search(r"\(at (?:line (\d+), column (\d+)|end of document)\)", text)
-        where = str(path)
-        if place:
-            where += f", line {place[1]}, column {place[2]}" if place[1] else ", at its end"
-            text = text[: place.start()].strip()
-        if table := re.search(r"\('(.*)',?\)", text):  # a table's name, as Python's tuple
-            name = table[1].replace("', '", ".")
-            text = text.replace(table[0], f"[{name}]")
-        reason, instead = f"is not TOML: {text}", "compare the line with cluster.example.toml"
-        if "nvalid value" in text or "newline or end of document after a statement" in text:
-            instead = f'a text stands in straight quotes, as in name = "rk1"; {instead}'
-        if "overwrite" in text or "declare" in text:
-            instead = "each key and each [table] once; only [[hosts]] and its like repeat"
+        place, reason, instead = explained_toml(error, text)
+        where = f"{path}{place}"
     except UnicodeDecodeError as error:
         where, reason = f"{path}, byte {error.start}", f"is not UTF-8 text{error.reason}"
         instead = "save the file as UTF-8"

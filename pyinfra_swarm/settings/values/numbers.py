@@ -40,15 +40,37 @@ def _data_path_port(port: int) -> int:
     return port
 
 
+_NO_PORTS = "is not a port, nor a range of ports"
+_PORTS = '51820, or "60000-61000"'
+
+
+def port_in(value: Any) -> str:
+    """The port, or the range, that is meant, with its protocol as another key; "" for none.
+
+    >>> port_in("5353/udp")
+    '5353, protocol = "udp"'
+    """
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    found = isinstance(text, str) and re.fullmatch(
+        r"([0-9]{1,5})(-[0-9]{1,5})?(?:/(tcp|udp))?", text.strip(), re.I
+    )
+    if not found:
+        return ""
+    ports = f'"{found[1]}{found[2]}"' if found[2] else str(int(found[1]))
+    return f'{ports}, protocol = "udp"' if (found[3] or "").lower() == "udp" else ports
+
+
 def _ports(value: Any) -> Any:
     if isinstance(value, bool | float):
-        raise wrong("is not a port, nor a range of ports", '51820, or "60000-61000"')
+        raise wrong(_NO_PORTS, _PORTS)
     return str(value) if isinstance(value, int) else value
 
 
 def _port_range(text: str) -> str:
     if not re.fullmatch(r"[0-9]{1,5}(-[0-9]{1,5})?", text):
-        raise wrong("is not a port, nor a range of ports", '51820, or "60000-61000"')
+        meant, _, protocol = port_in(text).partition(", ")
+        beside = f"; in firewall.open with {protocol} beside it" if protocol else ""
+        raise wrong(_NO_PORTS, f"{meant}{beside}" if meant else _PORTS)
     first, _, last = text.partition("-")
     if not 1 <= int(first) <= int(last or first) <= 65535:
         low, high = sorted(max(1, min(65535, int(one))) for one in (first, last or first))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,27 @@ def test_the_next_step_is_the_one_of_the_readme(tmp_path: Path) -> None:
 
 def test_its_gitignore_keeps_keys_out(folder: Path) -> None:
     ignored = (folder / ".gitignore").read_text().splitlines()
-    assert {".env", "*.key", "*.unlock-key", "id_*", "*.age"} <= {*ignored}
+    assert {".env", "*.key", "*.unlock-key", "id_*", "*.tar.age"} <= {*ignored}
     assert "cluster.toml" not in ignored
+
+
+def test_git_takes_all_that_a_second_computer_needs_and_nothing_that_is_secret(
+    folder: Path,
+) -> None:
+    laid = json.loads((folder / RECORD).read_text())["files"]
+    needed = {*laid, RECORD, "cluster.toml", "secrets/db.age", "certs/ca.pem", "certs/pull.crt"}
+    needed |= {"cloudflare-ca.pem", "id_ed25519.pub"}
+    secret = {".env", "db.key", "certs/privkey.pem", "home.unlock-key", "unlock_key", "id_ed25519"}
+    secret |= {"keys.txt", "home-rk2-20261124T031500Z.tar.age"}
+    for name in needed | secret:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    for words in (["init", "-q"], ["add", "."]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=folder, check=True, capture_output=True, text=True
+    )
+    assert {*listed.stdout.splitlines()} == needed
 
 
 def test_again_it_changes_nothing(folder: Path) -> None:

@@ -118,17 +118,31 @@ def _indented(text: str) -> list[str]:
 def test_the_first_service_is_one_that_the_lint_takes_and_the_firewall_opens() -> None:
     stack, settings = _indented(TEXT.partition("## Your first service")[2])[:2]
     hosts = 'hosts = [ { name = "rk1", address = "192.168.1.11", role = "manager" } ]\n'
-    declared_settings = Settings(**tomllib.loads(hosts + settings))
+    declared_settings = Settings(**tomllib.loads(hosts + settings + _laptop()))
     [declared_stack] = declared_settings.stacks
     found = read([Source(declared_stack.files[0], stack.encode())], Variables(complete=True))
     assert lint(found, declared(declared_settings, declared_stack.name)) == ()
     assert who_reaches(declared_settings, 80, "tcp") == ("Cloudflare", "192.168.1.0/24")
 
 
+def _laptop() -> str:
+    """The table of the firewall, with the line that lets one's own network in."""
+    [line] = _indented(TEXT.partition("**Your own laptop is shut out")[2])[:1]
+    return f"[firewall]\n{line}"
+
+
+def test_what_the_readme_adds_fits_into_the_file_that_init_lays() -> None:
+    laid = (ROOT / "cluster.example.toml").read_text(encoding="utf-8")
+    stack = _indented(TEXT.partition("## Your first service")[2])[1]
+    added = laid.replace("[firewall]\n", _laptop(), 1) + stack
+    settings = Settings(**tomllib.loads(added))
+    assert [one.name for one in settings.stacks] == ["hello"]
+    assert "192.168.1.0/24" in who_reaches(settings, 80, "tcp")
+
+
 def test_the_line_for_ones_own_laptop_is_one_that_the_settings_take() -> None:
-    [block] = _indented(TEXT.partition("**Your own laptop is shut out")[2])[:1]
     hosts = 'hosts = [ { name = "rk1", address = "192.168.1.11", role = "manager" } ]\n'
-    laptop = Settings(**tomllib.loads(hosts + block))
+    laptop = Settings(**tomllib.loads(hosts + _laptop()))
     for port in (80, 443):
         assert "192.168.1.0/24" in who_reaches(laptop, port, "tcp")
 

@@ -91,10 +91,19 @@ def test_a_host_in_single_brackets_is_told_of_the_double_ones() -> None:
         ("access.admins", {"name": "ada"}, "is a single table", "[[access.admins]], in double"),
         ("access.admins", ["ada"], "is not a table", 'a table: { name = "ada" }'),
         ("access.admins", "ada", "is not a list", 'a list of tables: [{ name = "ada" }]'),
-        ("firewall.open", "80", "is not a list", "a list of tables: [{ … }]"),
+        ("firewall.open", "80", "is not a list", "a list of tables: [{ port = 80 }]"),
         ("networks.overlays", ["backend"], "is not a table", 'a table: { name = "backend" }'),
         ("ssh", [{"port": 22}], "is a list of tables", "[ssh], in single brackets, once"),
-        ("firewall.open", ["80"], "is not a table", "a table"),
+        ("firewall.open", ["80"], "is not a table", "a table: { port = 80 }"),
+        ("firewall.open", [8080], "is not a table", "a table: { port = 8080 }"),
+        (
+            "firewall.open",
+            ["5353/udp"],
+            "is not a table",
+            'a table: { port = 5353, protocol = "udp" }',
+        ),
+        ("hosts.0.labels", ["disk=nvme"], "is not a table", 'a table: { disk = "nvme" }'),
+        ("hosts.0.labels", "disk = nvme", "is not a table", 'a table: { disk = "nvme" }'),
     ],
 )
 def test_brackets_of_the_wrong_kind_are_told_of_the_right_ones(
@@ -103,6 +112,20 @@ def test_brackets_of_the_wrong_kind_are_told_of_the_right_ones(
     problem = the_problem(put(path, value))
     assert problem.reason == reason
     assert instead in problem.instead
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("8080/tcp", "8080"),
+        ("8000-8010/tcp", '"8000-8010"'),
+        ("53/udp", '53; in firewall.open with protocol = "udp" beside it'),
+        ("http", '51820, or "60000-61000"'),
+    ],
+)
+def test_a_port_with_its_protocol_is_told_without_it(written: str, instead: str) -> None:
+    assert the_problem(put("firewall.open", [{"port": written}])).instead == instead
+    assert the_problem(put("firewall.closed", [written])).instead == instead
 
 
 def test_hosts_that_are_names_alone_are_told_what_a_host_is() -> None:

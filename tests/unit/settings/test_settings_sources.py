@@ -64,9 +64,13 @@ class TestTheFile:
         write(BOARDS + 'name = "rk2"\n')
         text = refused()
         assert "line 6" in text
-        assert "each key and each [table] once" in text
-        write(BOARDS + "[ssh]\nport = 22\n[ssh]\nuser = 'ada'\n")
+        assert "name is there already, in line 3: one of the two lines, not both" in text
+        assert "or [[hosts]] above it, to begin another one" in text
+        write(BOARDS + "[ssh]\nport = 22\n[updates]\n[ssh]\nuser = 'ada'\n")
         assert "is not TOML: Cannot declare [ssh] twice" in refused()
+        assert "instead: put it under the [ssh] that is there, in line 6" in refused()
+        write(BOARDS + "[ssh]\nport = 22\nport = 2222")
+        assert "instead: port is there already, in line 7: one of the two lines" in refused()
         write(BOARDS + "[docker.daemon]\nx = 1\n[docker.daemon]\n")
         assert "is not TOML: Cannot declare [docker.daemon] twice" in refused()
 
@@ -76,6 +80,23 @@ class TestTheFile:
     def test_in_which_a_text_has_no_quotes_is_told_so(self, write: Write, line: str) -> None:
         write(f"[cluster]\n{line}\n")
         assert 'instead: a text stands in straight quotes, as in name = "rk1"' in refused()
+
+    @pytest.mark.parametrize(
+        ("line", "instead"),
+        [
+            ("time_sync = yes", "true, in small letters and without quotes"),
+            ("time_sync = Off", "false, in small letters and without quotes"),
+            ("open = [ { port = 80,\n sources = [] } ]", "a table in braces on one line"),
+            ("open = [ { port = 80 # web\n } ]", "a table in braces on one line"),
+            ("open = [ { port = 80, } ]", "no comma in front of }"),
+            ('open = [ { port = 80 protocol = "udp" } ]', "a comma between two keys"),
+        ],
+    )
+    def test_is_told_what_toml_has_in_its_place(
+        self, write: Write, line: str, instead: str
+    ) -> None:
+        write(f"{BOARDS}[updates]\n{line}\n")
+        assert f"instead: {instead}" in refused()
 
     def test_that_is_not_text_is_an_error(self, write: Write) -> None:
         write().write_bytes(b"\xff[")

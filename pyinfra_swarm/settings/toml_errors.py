@@ -1,0 +1,94 @@
+"""What is wrong with a text that is no TOML, as far as the parser's words and the place tell."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+from pyinfra_swarm.settings.errors import secret_in
+
+_COMPARE = "compare the line with cluster.example.toml"
+_ONCE = "each key and each [table] once; only [[hosts]] and its like repeat"
+_TRUTH = {"yes": "true", "on": "true", "true": "true"}
+_TRUTH |= {"no": "false", "off": "false", "false": "false"}
+
+
+def explained_toml(error: tomllib.TOMLDecodeError, text: str) -> tuple[str, str, str]:
+    """Where, as ``, line 3, column 5``; the parser's reason; and what to write instead."""
+    reason = str(error)
+    place = re.search(r"\(at (?:line (\d+), column (\d+)|end of document)\)", reason)
+    where, line, column = "", 0, 0
+    if place:
+        reason = reason[: place.start()].strip()
+        where = ", at its end"
+    if place and place[1]:
+        line, column = int(place[1]), int(place[2])
+        where = f", line {line}, column {column}"
+    if table := re.search(r"\('(.*)',?\)", reason):  # a table's name, as Python's tuple
+        name = table[1].replace("', '", ".")
+        reason = reason.replace(table[0], f"[{name}]")
+    lines = text.split("\n")
+    if place and not line:
+        line = len(lines)
+    return where, f"is not TOML: {reason}", _instead(reason, lines, line, column)
+
+
+def _instead(reason: str, lines: list[str], line: int, column: int) -> str:
+    here = lines[line - 1] if line else ""
+    rest = here[column - 1 :] if line else ""
+    if re.search("overwrite|declare|[Dd]uplicate", reason):
+        return _twice(lines, line)
+    if "nvalid value" in reason or "newline or end of document after a statement" in reason:
+        word = re.match(r"[A-Za-z]+", rest)
+        if word and word[0].lower() in _TRUTH:
+            return f"{_TRUTH[word[0].lower()]}, in small letters and without quotes"
+        return f'a text stands in straight quotes, as in name = "rk1"; {_COMPARE}'
+    if "key part" in reason or "inline table" in reason:
+        if re.match(r"\s*(#|$)", rest):
+            return "a table in braces on one line, from { to }; only a list may have many lines"
+        if re.match(r"\s*\}", rest):
+            return "no comma in front of }"
+        if "inline table" in reason:
+            return f"a comma between two keys of a table in braces; {_COMPARE}"
+    return _COMPARE
+
+
+def _twice(lines: list[str], line: int) -> str:
+    """What to do about a table, or a key, that stands in an earlier line, too."""
+    header = _header(lines[line - 1]) if line else None
+    if header:
+        for number, earlier in enumerate(lines[: line - 1], start=1):
+            if _header(earlier) == header:
+                name = f"[{header}]"
+                return (
+                    f"put it under the {name} that is there, in line {number}, and take this "
+                    f"{name} out; only [[hosts]] and its like repeat"
+                )
+        return _ONCE
+    key = _key(lines[line - 1]) if line else None
+    first = 0
+    for number in range(line - 1, 0, -1):
+        earlier = lines[number - 1]
+        if key is None or secret_in(key):
+            break
+        if header := _header(earlier):
+            many = f"; or {header} above it, to begin another one" if "[[" in earlier else ""
+            return _taken(key, first, many.replace(header, f"[[{header}]]")) if first else _ONCE
+        if _key(earlier) == key:
+            first = number
+    return _taken(key, first) if key and first else _ONCE
+
+
+def _taken(key: str, line: int, more: str = "") -> str:
+    return f"{key} is there already, in line {line}: one of the two lines, not both{more}"
+
+
+def _header(line: str) -> str | None:
+    """The table that a line begins."""
+    found = re.match(r"\s*\[{1,2}\s*([\w.\-\"' ]+?)\s*\]", line)
+    return found[1] if found else None
+
+
+def _key(line: str) -> str | None:
+    found = re.match(r"\s*([\w.\-]+)\s*=", line)
+    return found[1] if found else None
