@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import wraps
@@ -49,6 +49,7 @@ from pyinfra_swarm.run.observing import (
     observe_on,
 )
 from pyinfra_swarm.run.pyinfra_internals import PyinfraCommand, PyinfraOperation
+from pyinfra_swarm.run.reported import Reported
 from pyinfra_swarm.run.wording import listed
 from pyinfra_swarm.run.writing import arrives_whole
 
@@ -75,6 +76,7 @@ __all__ = [
     "pause",
     "phase",
     "progress",
+    "refused_beside",
     "report",
     "script",
     "state",
@@ -261,6 +263,20 @@ class _NotToChange:
     goes_on: bool = False
 
 
+def refused_beside(part: str, refused: Sequence[Finding]) -> None:
+    """Report refusals that keep this host from nothing else that is planned for it.
+
+    What is planned is carried out, and the run ends as failed all the same, a dry one too.
+    """
+    host = current_host()
+    reporting.report(host, part, refused)
+    if refused:
+        reported = this_run(Reported)
+        reported.refused_beside.setdefault(
+            host.name, "; ".join(one.sentence().rstrip(".") for one in refused)
+        )
+
+
 _RESTS = "it rests on {}, which was refused or is unknown"
 
 
@@ -270,6 +286,24 @@ def go_on_planning() -> None:
     Where that cannot be, a host fails at the first refusal, and the rest is not looked at.
     """
     this_run(_NotToChange).goes_on = pyinfra_internals.when_planned(_planned)
+
+
+def fail_what_was_refused() -> None:
+    """Have a run in which something was refused end as failed, also where it has only planned.
+
+    Called at the start.
+    """
+    pyinfra_internals.before_the_status(_ends)
+
+
+def _ends(run: State) -> None:
+    reported = this_run(Reported)
+    if pyinfra_internals.was_carried_out(run):
+        return  # what was refused has failed there by itself
+    hosts = [host for host in run.inventory if host.name in reported.refused_beside]
+    for host in hosts:
+        reporting.failed_by_name(host.name, reported.refused_beside[host.name])
+    pyinfra_internals.count_as_failed(run, hosts)
 
 
 def _planned(run: State) -> None:

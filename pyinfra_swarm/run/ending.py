@@ -15,7 +15,7 @@ from pyinfra_swarm.run.interruption import interrupted, left_guarded, too_late
 from pyinfra_swarm.run.plan_shown import done
 from pyinfra_swarm.run.reported import Reported
 from pyinfra_swarm.run.sudo_password import without_a_password
-from pyinfra_swarm.run.telling import Told, grouped, lines, named, tally
+from pyinfra_swarm.run.telling import Told, grouped, held_up, lines, named, tally
 from pyinfra_swarm.run.wording import clock, counted
 
 
@@ -79,8 +79,8 @@ def last_lines() -> None:
     broken_off = interrupted() or not (is_over or not applied or not left)
     if screen.is_quiet() and reported.told and not (applied or broken_off):
         screen.show_plan()  # where planning came to no end, what was found until then
+    refused = {one.host for one in reported.told if one.finding.kind == "refusal"}
     if reported.plan_shown and not applied:  # right above, with the reason
-        refused = {one.host for one in reported.told if one.finding.kind == "refusal"}
         reasons |= {name: _REFUSED for name in reasons if name in refused}
     end = End(
         hosts=[host.name for host in hosts],
@@ -88,7 +88,8 @@ def last_lines() -> None:
         carried_out=reported.carried_out,
         other=screen.without_a_reason(done=applied, ours=False),
         unfinished=reasons,
-        looked_at=[name for name in reported.stopped if name not in missing],
+        looked_at=[name for name in reported.stopped if name not in missing] + [*refused],
+        held_up=[name for name in reasons if name not in reported.refused_beside],
         missing=missing,
         touched=sorted(reported.touched),
         guarded=left_guarded(),
@@ -117,8 +118,9 @@ class End:
 
     hosts: all that it was to work on; unfinished: why a host is not done, by its name.
     told: what was found; carried_out: the changes that were made; touched: where any was begun.
-    looked_at: unfinished hosts of which the plan has judged everything all the same; missing: by
-    the host's name, what it could not judge of others.
+    looked_at: unfinished hosts that the plan has judged all the same, as far as it could; missing:
+    by the host's name, what it could not judge.
+    held_up: unfinished hosts on which nothing is carried out.
     other: operations of others that would do something, or have done it, by name, with the hosts.
     guarded: hosts that undo a change by themselves, and its subject.
     applied: changes were made, or begun, else it was only planned.
@@ -132,6 +134,7 @@ class End:
     other: Sequence[tuple[str, Sequence[str]]] = ()
     unfinished: Mapping[str, str] = field(default_factory=dict)
     looked_at: Collection[str] = ()
+    held_up: Collection[str] = ()
     missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
     touched: Sequence[str] = ()
     guarded: Mapping[str, str] = field(default_factory=dict)
@@ -162,7 +165,7 @@ def closing_lines(end: End) -> list[str]:
         text.append(
             f"  {name} undoes its change of {subject} by itself, as nobody has confirmed it"
         )
-    if end.stopped_by_error:
+    if end.stopped_by_error or (end.unfinished and not (end.applied or end.interrupted)):
         text += ["When that is fixed, type:", f"  {end.command}"]
     elif end.interrupted or end.unfinished:
         text += [
@@ -192,6 +195,8 @@ def _verdict(end: End) -> str:
     if end.unfinished:
         state = "are done" if end.applied else "could be looked at"
         names = f": {_all_named(done, end.hosts)}." if done else "."
+        if partly := [name for name in done if not end.applied and name in end.missing]:
+            names += f" Only in part: {_all_named(partly, end.hosts)}."
         counts = _counted(end, kinds)
         return f"{len(done)} of {len(end.hosts)} hosts {state}{names}" + (
             f" {counts}." if counts else ""
@@ -218,6 +223,8 @@ def _counted(end: End, kinds: Sequence[str]) -> str:
     other = ["change"] * len(end.other)
     if not end.applied:
         text = tally([*kinds, *other])
+        if held := held_up(lines(end.told), end.held_up):
+            text += f" ({held} held up)"
         return f"{text}; nothing was changed" if end.unfinished and text else text
     rest = [kind for kind in kinds if kind != "change"]
     made = [line.kind for line in lines(end.carried_out)]

@@ -15,6 +15,7 @@ from pyinfra_swarm.run.telling import (
     Line,
     Told,
     grouped,
+    held_up,
     lines,
     named,
     rendered,
@@ -71,6 +72,8 @@ def shown(plan: Plan, *, pieces: bool = False) -> list[str]:
     if plan.left_out:
         nothing += ", as far as could be checked"
     counted = tally(line.kind for line in found) or nothing
+    if held := held_up(found, plan.left_out):
+        counted += f" ({held} held up)"
     text = [f"The plan, after {clock(plan.seconds)}: {counted}"]
     for line in found:
         first, *rest = rendered(line, plan.hosts, pieces=pieces)

@@ -152,6 +152,26 @@ def when_planned(told: Callable[[State], None]) -> bool:
     return True
 
 
+def before_the_status(work: Callable[[State], None]) -> None:
+    """Have a function called before pyinfra's command line ends, which it does with status 1 where
+    a host has failed."""
+    if (command_line := sys.modules.get("pyinfra_cli.cli")) is None:
+        return
+    end = command_line._exit  # an error where pyinfra ends in another place
+
+    def ending() -> None:
+        if has_run_state():
+            work(run_state())
+        end()
+
+    command_line._exit = ending  # type: ignore[attr-defined]
+
+
+def count_as_failed(state: State, hosts: Collection[Host]) -> None:
+    """Have the run end as failed because of these hosts; nothing is asked and nothing stopped."""
+    state.failed_hosts.update(hosts)
+
+
 def go_on_without_failed_hosts(state: State, asked: Callable[[], bool] = lambda: True) -> None:
     """Have pyinfra ask this function whether to go on without the hosts that have failed.
 

@@ -18,7 +18,7 @@ from pyinfra_swarm.run import (
     screen,
 )
 from pyinfra_swarm.run.context import state
-from pyinfra_swarm.run.converge import go_on_planning
+from pyinfra_swarm.run.converge import fail_what_was_refused, go_on_planning
 from pyinfra_swarm.run.ending import last_lines, write_last_lines
 from pyinfra_swarm.run.interruption import notice_interruptions
 from pyinfra_swarm.run.printable import plain
@@ -35,6 +35,7 @@ def install() -> None:
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     notice_interruptions(last_lines)
     go_on_planning()
+    fail_what_was_refused()
     ask_for_no_passwords()
     pyinfra_commands.end_commands_in_time()
     screen.install()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -84,6 +84,11 @@ def tally(kinds: Iterable[str], *, done: bool = False) -> str:
     return ", ".join(
         f"{count} {words.get(kind, 'refused')}" for kind, count in counts.items() if count
     )
+
+
+def held_up(found: Iterable[Line], hosts: Collection[str]) -> int:
+    """How many of the changes are not made as long as nothing is carried out on these hosts."""
+    return sum(line.kind == "change" and {*line.hosts} <= {*hosts} for line in found)
 
 
 def named(hosts: Iterable[str], everybody: Sequence[str]) -> str:

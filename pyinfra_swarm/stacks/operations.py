@@ -31,6 +31,7 @@ from pyinfra_swarm.run.converge import (
     is_executing,
     observe_on,
     only_on,
+    refused_beside,
     report,
     state,
     still_ours,
@@ -149,7 +150,7 @@ def kept_deployed(
         findings += _as_a_whole(settings, known.seen, by_stack)
     now = Situation(acting, known, stacks, findings)
     refused = refusals(now.findings)
-    reporting.report(me, part, refused)
+    refused_beside(part, refused)
     if report(part, [one for one in now.findings if one not in refused]):
         yield call(_carry_out, now)
     elif refused and is_executing():

@@ -146,6 +146,7 @@ def test_a_folder_that_is_not_on_the_nodes_is_refused_until_it_is(project: Proje
     )
     project.declare("data", text)
     planned = project.run(how="--dry")
+    assert planned.returncode == 1
     [refused] = [line for line in told(planned, "✗") if "stack data" in line]
     assert "/srv/d is not there on rk1" in refused
     assert "rule S9" in refused

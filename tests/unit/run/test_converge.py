@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import gevent
 from pyinfra.api import StringCommand
 
-from pyinfra_swarm.run.findings import Change, Notice, Refusal
+from pyinfra_swarm.run.findings import Change, Notice, Refusal, refusals
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run import lock
@@ -32,11 +32,13 @@ from pyinfra_swarm.run.converge import (
     call,
     converges,
     current_host,
+    fail,
     is_executing,
     job,
     observe,
     observe_all,
     pause,
+    refused_beside,
     script,
     still_ours,
     report,
@@ -108,6 +110,14 @@ def looked_at_besides():
 def rested():
     report("other", [Notice("the rest", "was looked at")])
     yield from ()
+
+
+@converges("beside")
+def refused_besides():
+    """As a stack that is refused and holds up no other."""
+    refused_beside("beside", refused := refusals(plan(observe(Said).word)))
+    if refused and is_executing():
+        yield fail(refused[0].sentence(), logged=True)
 
 
 @converges("other")
@@ -380,6 +390,8 @@ def test_refusals_and_facts_that_cannot_be_had_fail_their_own_hosts_alone(
 
 OTHER = "subject.looked_at_besides(name='Other')"
 RESTED = "subject.rested(name='Rest')"
+BESIDE = "subject.refused_besides(name='Beside')"
+MEND_OTHERS = "subject.mended_always(name='Then')"
 FAULT = "subject.with_a_fault(name='Fault')"
 
 
@@ -389,8 +401,32 @@ def test_a_plan_goes_on_with_what_can_be_judged_beside_a_refusal(run: Runs) -> N
     assert ran.looked_at("rk1") == ["Mend", "Other"]
     assert ran.not_looked("rk1") == {"Rest": "it rests on word, which was refused or is unknown"}
     assert ran.looked_at("rk2") == ["Mend", "Other", "Rest"]
-    assert "1 of 2 hosts could be looked at: @fake/rk2." in ran.closing
+    assert "2 of 2 hosts could be looked at: @fake/rk1, @fake/rk2. Only in part: @fake/rk1." in (
+        ran.closing
+    )
     assert "not looked at: Rest" in ran.closing
+    assert ran.closing.splitlines()[-2] == "When that is fixed, type:"
+
+
+def test_a_refusal_that_holds_up_nothing_else_ends_a_plan_as_failed_too(run: Runs) -> None:
+    words = {"rk1": "refuse", "rk2": "change", "rk3": "fine"}
+    ran = run(words, BESIDE, MEND_OTHERS, mode="--dry")
+    assert ran.code == 1
+    assert ": 1 refused\n" in ran.text
+    assert "left out" not in ran.text
+    assert ran.closing.splitlines() == [
+        "3 of 3 hosts could be looked at: @fake/rk1, @fake/rk2, @fake/rk3. 1 refused; "
+        "nothing was changed.",
+        "  not done: @fake/rk1: refused, as is marked ✗ above",
+        "When that is fixed, type:",
+        "  pyinfra --dry inventory.py deploy.py",
+    ]
+    ran = run({"rk1": "refuse", "rk2": "fine"}, BESIDE, mode="--json")
+    assert ran.code == 1
+    ran = run(words, MEND_OTHERS, BESIDE)
+    assert ran.code == 1
+    assert [ran.count(name, "mend the other") for name in words] == [1, 1, 1]
+    assert "not done: @fake/rk1: the word: forbids going on. Say another" in ran.closing
 
 
 def test_a_plan_goes_on_beside_an_answer_that_is_none_and_beside_a_fault_of_ours(run: Runs) -> None:

@@ -136,6 +136,23 @@ def test_a_dry_run_that_could_not_look_everywhere_claims_no_change() -> None:
     ]
 
 
+def test_a_refused_host_could_be_looked_at_and_what_it_holds_up_is_counted() -> None:
+    told = [
+        Told("rk1", "host", Refusal("rk1", "has the hostname of rk2")),
+        *changes(("rk1", "x"), ("rk1", "y"), ("rk2", "y")),
+    ]
+    refused = {"rk1": "refused, as is marked ✗ above"}
+    held = {"looked_at": ["rk1"], "held_up": ["rk1"], "missing": {"rk1": ["Docker"]}}
+    assert closing(told, unfinished=refused, applied=False, **held) == [
+        "3 of 3 hosts could be looked at: rk1, rk2, rk3. Only in part: rk1. "
+        "2 to change, 1 refused (1 held up); nothing was changed.",
+        "  not done: rk1: refused, as is marked ✗ above",
+        "    not looked at: Docker",
+        "When that is fixed, type:",
+        f"  {COMMAND}",
+    ]
+
+
 def test_an_interrupted_run_claims_nothing_about_its_hosts() -> None:
     for unfinished in ({}, {"rk2": "no answer"}):
         told = changes(("rk1", "daemon.json"))

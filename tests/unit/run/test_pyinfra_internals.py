@@ -169,6 +169,23 @@ class TestTheRun:
         found = [main.index(place) for place in places]
         assert found == sorted(found)
 
+    def test_exit_of_the_command_line(
+        self, monkeypatch: pytest.MonkeyPatch, run: State, rk1: Host
+    ) -> None:
+        ended: list[object] = []
+        line = types.SimpleNamespace(_exit=lambda: ended.append({*run.failed_hosts}))
+        monkeypatch.setitem(sys.modules, "pyinfra_cli", types.ModuleType("pyinfra_cli"))
+        monkeypatch.setitem(sys.modules, "pyinfra_cli.cli", line)
+        pyinfra_internals.before_the_status(
+            lambda state: pyinfra_internals.count_as_failed(state, [rk1])
+        )
+        assert not ended
+        line._exit()
+        assert ended == [{rk1}]
+        assert pyinfra_internals.is_left(run)
+        monkeypatch.delitem(sys.modules, "pyinfra_cli.cli")
+        pyinfra_internals.before_the_status(ended.append)
+
     @pytest.mark.parametrize("given", ["dry", "json_output", "debug_operations"])
     def test_hosts_that_fail_in_a_plan(
         self, given: str, monkeypatch: pytest.MonkeyPatch, run: State, rk1: Host
