@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from pyinfra_swarm.preflight.tested import Machine
 from pyinfra_swarm.services import operations, verdict
-from tests.engines import programs
+from tests.engines import machines, programs
 from tests.engines.backups import MANAGERS, WORKERS, fill
 from tests.engines.hosts import Hosts
 from tests.engines.updates import until
-from tests.tools import must_run
+from tests.tools import must_run, tested
 
 SWARM = ("inventory.py", "deploys/swarm.py")
 """The swarm's part of the job, as a user names it."""
@@ -52,6 +53,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mine = [item for item in items if here in item.path.parents]
     if mine and (why := _why_not()):
         must_run.skip(mine, why)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if tested.is_recording():
+        recorder = tested.Recorder("engines", _machines, Path(__file__).parent)
+        config.pluginmanager.register(recorder)
+
+
+def _machines() -> list[Machine | None]:
+    """What the hosts are; nothing of those that are off."""
+    return [
+        tested.machine(made.run(name, tested.ASK, check=False).stdout)
+        for made in machines.switched_on
+        for name, host in made.hosts.items()
+        if host.on
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,10 @@ class HostError(Exception):
     """Something that a host should have done."""
 
 
+switched_on: list[Machines] = []
+"""Those that are there at this moment."""
+
+
 class Machines:
     """Some machines on a bridge, switched on; a context manager that leaves nothing behind.
 
@@ -78,6 +82,7 @@ class Machines:
         _clear_what_was_left()
         self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         self._memory = self.folder / "memory"
+        switched_on.append(self)
         self.key = self.folder / "key"
         self.known_hosts = self.folder / "known_hosts"
 
@@ -111,6 +116,8 @@ class Machines:
 
     def close(self) -> None:
         """End every host and the bridge between them."""
+        if self in switched_on:
+            switched_on.remove(self)
         for host in self.hosts.values():
             self._end(host)
         _end(self._keeper)

@@ -89,7 +89,7 @@ def killed_at_the_end(
 
 def pytest_configure(config: pytest.Config) -> None:
     if tested.is_recording():
-        config.pluginmanager.register(tested.Recorder("lab", _machines))
+        config.pluginmanager.register(tested.Recorder("lab", _machines, Path(__file__).parent))
 
 
 def _machines() -> list[Machine | None]:

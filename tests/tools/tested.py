@@ -72,18 +72,20 @@ def machine(said: str) -> Machine | None:
         architecture=values["architecture"],
         kernel=series(values["kernel"]),
         back_end="nft" if "nf_tables" in values["iptables"] else "legacy",
-        engine=values["engine"],
+        engine=values["engine"].partition("+")[0],  # what the distribution adds
     )
 
 
 class Recorder:
     """A plugin of pytest's that writes down which files of tests have passed.
 
-    machines: what the hosts are at this moment.
+    machines: what the hosts are at this moment. folder: of the tests that count.
     """
 
-    def __init__(self, where: str, machines: Callable[[], Iterable[Machine | None]]) -> None:
-        self._where, self._machines = where, machines
+    def __init__(
+        self, where: str, machines: Callable[[], Iterable[Machine | None]], folder: Path
+    ) -> None:
+        self._where, self._machines, self._folder = where, machines, folder
         self._passed: dict[str, int] = defaultdict(int)
         self._spoilt: set[str] = set()
         self._seen: dict[str, set[Machine]] = defaultdict(set)
@@ -91,6 +93,8 @@ class Recorder:
     @pytest.hookimpl(tryfirst=True)  # while the hosts are still there
     def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         mine = scenario(item)
+        if self._folder not in item.path.parents:
+            return
         if nextitem is None or scenario(nextitem) != mine:
             found = {one for one in self._machines() if one is not None}
             self._seen[mine] |= found
@@ -101,6 +105,8 @@ class Recorder:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         mine = scenario(item)
+        if self._folder not in item.path.parents:
+            return report
         if report.outcome != "passed":
             self._spoilt.add(mine)
         elif report.when == "call":

@@ -29,6 +29,7 @@ def test_a_host_is_read_from_its_own_words() -> None:
     legacy = tested.machine(said.replace("nf_tables", "legacy"))
     assert legacy is not None
     assert legacy.back_end == "legacy"
+    assert tested.machine(said.replace("28.5.2", "28.5.2+dfsg4")) == machine
     assert tested.machine(said.replace("28.5.2", "")) is None
 
 
@@ -69,8 +70,9 @@ def test_a_file_counts_where_all_of_it_has_passed(
     machine = Machine("debian", "13", "amd64", "6.12", "nft", "28.5.2")
     pytester.makeini("[pytest]\nmarkers = lifecycle\naddopts = -p no:cacheprovider")
     pytester.makepyfile(test_it=FILE.format(long=long))
-    recorder = tested.Recorder("lab", lambda: [machine, None])
-    pytester.inline_run("-p", "no:xdist", plugins=[recorder])
+    recorder = tested.Recorder("lab", lambda: [machine, None], pytester.path)
+    elsewhere = tested.Recorder("engines", lambda: [machine], pytester.path / "engines")
+    pytester.inline_run("-p", "no:xdist", plugins=[recorder, elsewhere])
     found = {one.scenario: one.tests for one in map(Passed.parse, _rows(table.read_text()))}
     assert found == expected
 
