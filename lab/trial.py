@@ -1,6 +1,7 @@
 """A kernel tried without an image, a disk or a network: it runs one script in a system's folder."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab import xstate
@@ -19,25 +20,42 @@ sleep 60
 """The first and only process: it switches off when the script has ended."""
 
 _ENTER = """\
-mount -t tmpfs -o size=256m none "$1/mnt"
-cp "$2/init" "$2/script" "$1/mnt"
-mkdir "$1/mnt/modules"
-cp -r "$3" "$1/mnt/modules"
-mount -t tmpfs none "$1/usr/lib"/modules
-cp -r "$1/mnt/modules/." "$1/usr/lib/modules"
-chroot "$1" depmod "${3##*/}"
+root=$1 modules=$3
+mount -t tmpfs none "$root/mnt"
+cp "$2/init" "$2/script" "$root/mnt"
 shift 3
+while [ "$1" != -- ]; do
+    mkdir "$root/mnt/$1"
+    mount --bind "$2" "$root/mnt/$1"
+    shift 2
+done
+shift
+mount -t tmpfs none "$root/usr/lib/modules"
+cp -r "$modules" "$root/usr/lib/modules"
+chroot "$root" depmod "${modules##*/}"
 exec "$@"
 """
 
 
-def said(kernel: Kernel, root: Path, script: str, timeout: float = 180) -> str:
+def said(
+    kernel: Kernel,
+    root: Path,
+    script: str,
+    *,
+    given: Mapping[str, Path] | None = None,
+    memory: int = 256,
+    timeout: float = 180,
+) -> str:
     """What a script says, run as root on a kernel whose disk is a folder, on its console.
 
-    root: a system with kmod; nothing in it is changed, but for an empty folder for modules
+    root: a system with kmod; nothing in it is changed, but for an empty folder for modules, and
+        what the script changes
+    given: folders that it finds below `/mnt`, by their names there
+    memory: megabytes
     Raises LabError when the kernel does not end in time.
     """
     (root / "usr/lib/modules").mkdir(exist_ok=True)
+    folders = [str(word) for pair in (given or {}).items() for word in pair]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "init").write_text(_INIT)
@@ -45,9 +63,9 @@ def said(kernel: Kernel, root: Path, script: str, timeout: float = 180) -> str:
         (folder / "script").write_text(script)
         words = [
             *("unshare", "--mount", "--propagation=private", "sh", "-euc", _ENTER, "enter"),
-            *(str(root), name, str(kernel.modules)),
-            *(str(kernel.program), "mem=256M", "rootfstype=hostfs", f"rootflags={root}", "rw"),
-            *("init=/mnt/init", "umid=trial", f"uml_dir={name}/", "con=null", "con0=null,fd:1"),
-            *("ssl=null", "loglevel=3", "noreboot", "panic=1"),
+            *(str(root), name, str(kernel.modules), *folders, "--"),
+            *(str(kernel.program), f"mem={memory}M", "rootfstype=hostfs", f"rootflags={root}"),
+            *("rw", "init=/mnt/init", "umid=trial", f"uml_dir={name}/", "con=null"),
+            *("con0=null,fd:1", "ssl=null", "loglevel=3", "noreboot", "panic=1"),
         ]
         return run(words, env=xstate.preloaded(), timeout=timeout).replace("\r", "")

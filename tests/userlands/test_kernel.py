@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from lab import kernel, release, roots, trial
 from lab.errors import LabError
+from tests.engines import programs
+from tests.netns.conftest import Host
 from tests.tools import must_run
 from tests.userlands.test_programs import COMMON, RUST
 
@@ -73,8 +76,11 @@ def ground() -> tuple[kernel.Kernel, Path]:
         must_run.give_up(str(error))
 
 
-def lines(ground: tuple[kernel.Kernel, Path], script: str) -> list[str]:
-    said = trial.said(*ground, f"{TRY}ip link set lo up\n{script}\necho ended")
+def lines(
+    ground: tuple[kernel.Kernel, Path], script: str, memory: int = 256, **given: Path
+) -> list[str]:
+    whole = f"{TRY}ip link set lo up\n{script}\necho ended"
+    said = trial.said(*ground, whole, given=given, memory=memory, timeout=400)
     assert "\nended\n" in said, said
     return said.splitlines()
 
@@ -101,3 +107,63 @@ def test_it_has_what_networks_and_their_encryption_need(
     said = lines(ground, REST)
     assert not [line for line in said if line.startswith("FAILED")], "\n".join(said)
     assert len([line for line in said if line.startswith("ok: ")]) == 11
+
+
+ENGINE = r"""
+PATH=/mnt/engine:$PATH HOME=/run DOCKER_HOST=unix:///run/docker.sock
+export PATH HOME DOCKER_HOST
+until_true() { i=0; until "$@" >/dev/null 2>&1 || [ $i = 60 ]; do i=$((i + 1)); sleep 1; done; }
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+echo '+cpu +memory +pids +io' > /sys/fs/cgroup/cgroup.subtree_control
+hostname node1
+ip link add lan type bridge; ip address add 192.168.1.11/24 dev lan; ip link set lan up
+ip route add default via 192.168.1.1
+containerd --root /run/kept --state /run/containerd > /run/containerd.log 2>&1 &
+until_true test -S /run/containerd/containerd.sock
+dockerd --data-root /run/docker-root --containerd /run/containerd/containerd.sock \
+  --storage-driver vfs > /run/docker.log 2>&1 &
+until_true docker info
+try docker swarm init --advertise-addr 192.168.1.11 --default-addr-pool 10.200.0.0/16
+yes | docker network rm ingress >/dev/null
+gone() { ! docker network inspect ingress; }
+until_true gone
+try docker network create -d overlay --ingress --opt encrypted --subnet 10.201.0.0/24 ingress
+mkdir -p image/bin image/www; cp /mnt/busybox/busybox image/bin; echo hello > image/www/index.html
+tar -C image -c . | docker import - web:1 >/dev/null
+try docker service create --detach --no-resolve-image --name web --publish 8080:80 web:1 \
+  /bin/busybox httpd -f -p 80 -h /www
+until_true curl -sf -m 2 http://192.168.1.11:8080/
+docker service ps web --no-trunc --format '{{.CurrentState}} {{.Error}}'
+echo "answer: $(curl -sf -m 5 http://192.168.1.11:8080/)"
+cp -r /mnt/firewall /run/firewall; FIREWALL_ROOT=/run/firewall; export FIREWALL_ROOT
+script=$FIREWALL_ROOT/usr/local/lib/pyinfra-swarm/firewall
+for word in look load load; do try sh $script $word; done
+for table in nat filter mangle; do iptables -t $table -S | sed "s/^/$table: /"; done
+echo "answer: $(curl -sf -m 5 http://192.168.1.11:8080/)"
+try sh $script unload
+iptables -S | sed "s/^/left: /"
+"""
+
+
+def test_an_engine_routes_and_encrypts_on_it_beside_our_rules(
+    ground: tuple[kernel.Kernel, Path], tmp_path: Path
+) -> None:
+    firewall, busybox = tmp_path / "firewall", tmp_path / "busybox"
+    firewall.mkdir()
+    busybox.mkdir()
+    Host(0, backend="nft", root=firewall).install()
+    shutil.copy2("/bin/busybox", busybox)
+    engine = programs.programs(programs.versions()[-1]) / "usr/bin"
+    said = lines(ground, ENGINE, 1400, engine=engine, firewall=firewall, busybox=busybox)
+    whole = "\n".join(said)
+    assert not [line for line in said if line.startswith("FAILED")], whole
+    assert said.count("answer: hello") == 2, whole
+    assert re.search(r"nat: -A DOCKER-INGRESS .*--dport 8080 -j DNAT", whole)
+    assert re.search(r"filter: -A INPUT .*--pol none .*--bytecode .* -j DROP", whole)
+    assert re.search(r"mangle: -A OUTPUT .*--dport 4789 .*-j MARK", whole)
+    inputs = [line for line in said if line.startswith("filter: -A INPUT")]
+    assert inputs[0] == "filter: -A INPUT -j SWARM-INPUT"
+    assert whole.count("filter: -A INPUT -j SWARM-INPUT\n") == 1
+    assert "filter: -A DOCKER-USER -j SWARM-FORWARD" in said
+    assert "left: -N DOCKER-USER" in said
+    assert "left: -N SWARM" not in whole
