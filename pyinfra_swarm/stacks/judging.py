@@ -72,6 +72,7 @@ def context_of(
         taken=_taken(stack, seen),
         existing_secrets=existing["secret"] if existing else None,
         existing_configs=existing["config"] if existing else None,
+        alone=False,
     )
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,7 +22,8 @@ from pyinfra_swarm.settings.sources import FILE_NAME
 from pyinfra_swarm.settings.variables import PATH_VARIABLE
 from pyinfra_swarm.stacks.compose import Merged, Source, named_files, read
 from pyinfra_swarm.stacks.document import SIZE_LIMIT
-from pyinfra_swarm.stacks.lint import Context, Issue, declared, lint, terminal
+from pyinfra_swarm.stacks.lint import Context, Issue, Network, declared, lint, terminal
+from pyinfra_swarm.stacks.lint.networks import made_networks
 from pyinfra_swarm.stacks.lint.sarif import sarif
 from pyinfra_swarm.stacks.reading import Declared, read_stacks
 from pyinfra_swarm.stacks.variables import Variables
@@ -34,7 +35,11 @@ declared stack has the variables that are declared for it, and no others.
 Each rule, and how to silence a notice: docs/stacks.md"""
 
 OF_THE_CLUSTER = "paths on the nodes (S9) and whether images are made for them (S11)"
-OF_THE_SETTINGS = "whether the firewall opens a port (S2, needs a cluster.toml)"
+OF_THE_SWARM = "what was made or set in the swarm by hand (S1, S12, S14)"
+OF_THE_SETTINGS = (
+    "whether the firewall opens a port (S2, needs a cluster.toml)",
+    "whether networks, labels, secrets and configs are there (S1, S12, S14, need one, too)",
+)
 """What needs more than the files."""
 
 
@@ -152,9 +157,11 @@ def _stacks(
                 "    instead: pyinfra-swarm lint compose.yml"
             )
         for stack in declared_ones:
-            yield _declared(stack, settings)
+            yield _declared(stack, settings, declared_ones)
         return
-    context = declared(settings, options.stack) if settings else Context(stack=options.stack)
+    context = Context(stack=options.stack)
+    if settings:
+        context = _known(settings, options.stack, declared_ones)
     if options.merge:
         yield _named(options.files, options, context)
         return
@@ -163,7 +170,7 @@ def _stacks(
         owners = _owners(file, settings)
         for stack in declared_ones:
             if settings and stack.inputs.stack in owners - told:
-                yield _declared(stack, settings)
+                yield _declared(stack, settings, declared_ones)
         told |= owners
         if not owners:
             yield _named([file], options, context)
@@ -179,10 +186,27 @@ def _owners(file: Path, settings: Settings | None) -> set[str]:
     }
 
 
-def _declared(stack: Declared, settings: Settings) -> tuple[Merged, Context] | str:
+def _declared(
+    stack: Declared, settings: Settings, every: Sequence[Declared]
+) -> tuple[Merged, Context] | str:
     if stack.inputs.problem:
         return f"stack {stack.inputs.stack}: {stack.inputs.problem}"
-    return stack.merged, declared(settings, stack.inputs.stack)
+    return stack.merged, _known(settings, stack.inputs.stack, every)
+
+
+def _known(settings: Settings, stack: str, every: Sequence[Declared]) -> Context:
+    """What the settings say of the cluster, and which networks the declared stacks make.
+
+    Whether those are encrypted is said of the stack that makes them.
+    """
+    known = declared(settings, stack)
+    made = {
+        name: Network("overlay", True, one.inputs.stack)
+        for one in every
+        if not one.inputs.problem
+        for name in made_networks(one.merged, one.inputs.stack)
+    }
+    return replace(known, networks={**made, **known.networks})
 
 
 def _named(
@@ -231,7 +255,8 @@ def _tell(
     else:
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         width = max(shutil.get_terminal_size((100, 24)).columns, 40)
-        untold = [OF_THE_CLUSTER] if settings else [OF_THE_SETTINGS, OF_THE_CLUSTER]
+        more = [OF_THE_SWARM] if settings else OF_THE_SETTINGS
+        untold = [*more, OF_THE_CLUSTER]
         text = terminal.render(issues, files, untold, width=width, colour=colour)
         print(text, end="")
     sys.stdout.flush()

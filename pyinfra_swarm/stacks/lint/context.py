@@ -6,9 +6,11 @@ value says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from pyinfra_swarm.settings.errors import nearest
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -103,6 +105,7 @@ class Context:
     + images: by the text that the file has
     + missing_paths: by path, the names of the nodes that lack it; a path that is not there is
       unknown
+    + alone: nothing but what is declared is known, so what is not declared is told, not refused
     """
 
     stack: str = ""
@@ -118,6 +121,7 @@ class Context:
     existing_configs: frozenset[str] | None = None
     images: Mapping[str, Image] = field(default_factory=dict)
     missing_paths: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    alone: bool = False
 
 
 def declared(settings: Settings, stack: str = "") -> Context:
@@ -151,7 +155,14 @@ def declared(settings: Settings, stack: str = "") -> Context:
         data_path_port=settings.swarm.data_path_port,
         secrets=frozenset(one.name for one in settings.secrets),
         configs=frozenset(one.name for one in settings.configs),
+        alone=True,
     )
+
+
+def meant(name: str, known: Iterable[str], otherwise: str) -> str:
+    """The remedy for a name that is not known: the nearest one of those that are, or another."""
+    near = nearest(name, known)
+    return f"did you mean {near}? Else {otherwise}" if near else otherwise
 
 
 def _range(text: str) -> tuple[int, int]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pyinfra_swarm.run.wording import listed, verb
 from pyinfra_swarm.stacks.compose import Merged, at
 from pyinfra_swarm.stacks.document import Place, Scalar, Table
-from pyinfra_swarm.stacks.lint.context import Context, Network
-from pyinfra_swarm.stacks.lint.issue import Issue, refusal
+from pyinfra_swarm.stacks.lint.context import Context, Network, meant
+from pyinfra_swarm.stacks.lint.issue import Issue, notice, refusal
 from pyinfra_swarm.stacks.lint.rules import DEFAULT, ENCRYPTED, READABLE, Rule
 from pyinfra_swarm.stacks.lint.services import Service, services
 
@@ -39,6 +39,18 @@ def networks(stack: Merged, context: Context) -> Iterator[Issue]:
                 f"the network {name} is declared nowhere",
                 f"declare {name} in the top-level networks",
             )
+
+
+def made_networks(stack: Merged, name: str) -> frozenset[str]:
+    """What the networks are called that a stack of this name makes, as far as its files say."""
+    found = {f"{name}_default"}
+    for key, network in stack.section("networks").entries.items():
+        external, named = at(network, "external"), at(network, "name")
+        if isinstance(external, Scalar) and external.value is True:
+            continue
+        given = named.value if isinstance(named, Scalar) and not named.unknown else None
+        found.add(str(given or f"{name}_{key}"))
+    return frozenset(found)
 
 
 def _implicit(used: list[tuple[Service, Place]], stack: Merged) -> Iterator[Issue]:
@@ -131,6 +143,19 @@ def _external(
     given = named.value if isinstance(named, Scalar) else None
     real = str(given or name)
     there = context.networks.get(real)
+    if context.alone and there is None and real not in _ENGINES_OWN:
+        yield notice(
+            ENCRYPTED,
+            place,
+            f"networks.{name}",
+            f"the network {real} is not declared: docker refuses the deploy, unless somebody has "
+            "made it by hand, and nobody knows then whether it is encrypted",
+            meant(
+                real,
+                context.networks,
+                f'add {{ name = "{real}" }} to networks.overlays of cluster.toml',
+            ),
+        )
     if real not in _ENGINES_OWN and there and _is_clear(there):
         yield refusal(
             rule,

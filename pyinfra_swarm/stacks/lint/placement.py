@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pyinfra_swarm.run.wording import counted, listed, verb
 from pyinfra_swarm.stacks.compose import Merged, at
 from pyinfra_swarm.stacks.document import Scalar, Table
-from pyinfra_swarm.stacks.lint.context import Context, Node, Platform
+from pyinfra_swarm.stacks.lint.context import Context, Node, Platform, meant
 from pyinfra_swarm.stacks.lint.issue import Issue, notice, refusal
 from pyinfra_swarm.stacks.lint.rules import PATH, PLACEMENT, PLATFORM
 from pyinfra_swarm.stacks.lint.services import Mount, Service, services
@@ -130,6 +130,8 @@ def placement(stack: Merged, context: Context) -> Iterator[Issue]:
         yield from broken
         if not broken:
             yield from _nowhere(service, context)
+            if context.alone:
+                yield from _undeclared(service, context.nodes or ())
         yield from _platform(service, context)
         yield from _paths(service, context)
         yield from _left_behind(stack, service, context)
@@ -172,7 +174,7 @@ def _nowhere(service: Service, context: Context) -> Iterator[Issue]:
             PLACEMENT,
             path,
             f"no node of the swarm satisfies {which}: no task gets a place",
-            "correct it, or give a host the label in cluster.toml (hosts.labels), and run the site",
+            _another(parsed(str(alone[0].value)), context.nodes) if alone else _LABEL,
         )
         return
     if all(node.availability in ("drain", "pause") for node in there):
@@ -197,6 +199,50 @@ def _nowhere(service: Service, context: Context) -> Iterator[Issue]:
                 f"{counted(len(there), 'node')} makes {places}: the others never get a place",
                 "allow more on each node, or ask for fewer replicas",
             )
+
+
+def _undeclared(service: Service, nodes: Sequence[Node]) -> Iterator[Issue]:
+    """Names and labels that no declared host has, and that somebody may have set by hand."""
+    for number, node in enumerate(service.constraints):
+        if node.unknown or not (wanted := parsed(str(node.value))).equal:
+            continue
+        key = wanted.key.lower()
+        if key.startswith(_NODE_LABEL):
+            label = wanted.key[len(_NODE_LABEL) :]
+            said = {fits(wanted, one) for one in nodes}
+            there = True in said or None not in said  # none can have it: that is refused already
+            shown = f"the label {label} = {wanted.value}"
+        elif key == "node.hostname":
+            there = wanted.value.lower() in (one.name.lower() for one in nodes)
+            shown = f"the name {wanted.value}"
+        else:
+            continue
+        if not there:
+            yield notice(
+                PLACEMENT,
+                node.place,
+                f"{service.path('deploy', 'placement', 'constraints')}[{number}]",
+                f"no host in cluster.toml has {shown}: no task gets a place, unless somebody has "
+                "set it by hand",
+                _another(wanted, nodes),
+            )
+
+
+def _another(wanted: Constraint, nodes: Sequence[Node]) -> str:
+    """The remedy for a constraint that no node satisfies: what is meant, or what to do."""
+    if wanted.key.lower().startswith(_NODE_LABEL):
+        label = wanted.key[len(_NODE_LABEL) :]
+        values = sorted({one.labels[label] for one in nodes if label in one.labels})
+        if values:
+            return f"the hosts have {label} = {listed(values, 'or')}; {_LABEL}"
+        return meant(label, sorted({key for one in nodes for key in one.labels}), _LABEL)
+    if wanted.key.lower() == "node.hostname" and nodes:
+        names = [one.name for one in nodes]
+        return meant(wanted.value, names, f"name one of {listed(names)}")
+    return _LABEL
+
+
+_LABEL = "correct it, or give a host the label in cluster.toml (hosts.labels), and run the site"
 
 
 def _platform(service: Service, context: Context) -> Iterator[Issue]:

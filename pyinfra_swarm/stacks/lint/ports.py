@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
+from contextlib import suppress
 
 from pyinfra_swarm.stacks.compose import Merged
-from pyinfra_swarm.stacks.lint.context import Context, Firewall
+from pyinfra_swarm.stacks.lint.context import Context
 from pyinfra_swarm.stacks.lint.issue import Issue, notice, refusal
 from pyinfra_swarm.stacks.lint.rules import PORTS
 from pyinfra_swarm.stacks.lint.services import Port, Service, services
@@ -25,7 +27,8 @@ def ports(stack: Merged, context: Context) -> Iterator[Issue]:
                 continue
             yield from _owned(port, context)
             yield from _twice(service, port, seen, context)
-            yield from _closed(port, context.firewall)
+            if not port.address:  # who names one does not want what opening the port would do
+                yield from _closed(port, context)
             yield from _mode(service, port)
 
 
@@ -106,7 +109,8 @@ def _twice(
         )
 
 
-def _closed(port: Port, firewall: Firewall | None) -> Iterator[Issue]:
+def _closed(port: Port, context: Context) -> Iterator[Issue]:
+    firewall = context.firewall
     if firewall is None or firewall.opens(port.published, port.protocol):
         return
     number = f"{port.published}/{port.protocol}"
@@ -126,9 +130,20 @@ def _closed(port: Port, firewall: Firewall | None) -> Iterator[Issue]:
         port.place,
         port.path,
         f"{number} is not open in the hosts' firewall: nobody reaches it",
-        f"add {{ port = {port.published}{protocol} }} to firewall.open in cluster.toml, with "
-        'sources = ["cluster"] if only the hosts themselves are to reach it; or publish no port',
+        f'add {{ port = {port.published}{protocol}, sources = ["{_home(context)}"] }} to '
+        'firewall.open in cluster.toml, with the networks that are to reach it ("cluster": the '
+        "hosts alone; without sources: everybody); or publish no port",
     )
+
+
+def _home(context: Context) -> str:
+    """The network that the hosts are most probably in, or the one that is everybody's example."""
+    for node in context.nodes or ():
+        with suppress(ValueError):
+            address = ipaddress.IPv4Address(node.address or "")
+            if address.is_private:
+                return str(ipaddress.ip_network(f"{address}/24", strict=False))
+    return "192.168.1.0/24"
 
 
 def _mode(service: Service, port: Port) -> Iterator[Issue]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pyinfra_swarm.stacks.compose import Merged, at, dotted
 from pyinfra_swarm.stacks.document import Place, Scalar, Table
-from pyinfra_swarm.stacks.lint.context import Context
+from pyinfra_swarm.stacks.lint.context import Context, meant
 from pyinfra_swarm.stacks.lint.issue import Issue, notice, refusal
 from pyinfra_swarm.stacks.lint.rules import READABLE, REFERENCE, VARIABLE
 from pyinfra_swarm.stacks.lint.services import services
@@ -27,7 +27,7 @@ def references(stack: Merged, context: Context) -> Iterator[Issue]:
         for name, node in table.entries.items():
             if isinstance(node, Table):
                 place = table.keys.get(name, node.place)
-                yield from _object(section, name, node, place, declared, existing)
+                yield from _object(section, name, node, place, declared, existing, context.alone)
     for missing in {(one.name, one.place): one for one in stack.missing}.values():
         yield notice(
             VARIABLE,
@@ -47,6 +47,7 @@ def _object(
     place: Place,
     declared: frozenset[str] | None,
     existing: frozenset[str] | None,
+    alone: bool,
 ) -> Iterator[Issue]:
     path, kind = f"{section}.{name}", section.removesuffix("s")
     external, named = at(node, "external"), at(node, "name")
@@ -77,7 +78,16 @@ def _object(
             place,
             path,
             f"the {kind} {real} is neither declared nor in the swarm: docker refuses the deploy",
-            f"declare it in [[{section}]] of cluster.toml",
+            meant(real, declared, f"declare it in [[{section}]] of cluster.toml"),
+        )
+    elif alone and declared is not None and real not in declared:
+        yield notice(
+            REFERENCE,
+            place,
+            path,
+            f"the {kind} {real} is not declared: docker refuses the deploy, unless somebody has "
+            "made it by hand",
+            meant(real, declared, f"declare it in [[{section}]] of cluster.toml"),
         )
 
 

@@ -277,4 +277,93 @@ def test_what_could_not_be_looked_at_is_said(
     said = " ".join(capsys.readouterr().out.split())
     assert "Not checked:" in said
     assert "whether the firewall opens a port (S2, needs a cluster.toml)" in said
+    assert "networks, labels, secrets and configs are there (S1, S12, S14, need one" in said
     assert "paths on the nodes (S9)" in said
+
+
+NAMES = """\
+[[hosts]]
+name = "rk1"
+address = "192.168.7.11"
+role = "manager"
+labels = { disk = "nvme" }
+[networks]
+overlays = [ { name = "edge" } ]
+[[secrets]]
+name = "db_password"
+env = "DB"
+[[configs]]
+name = "site"
+env = "SITE"
+[[stacks]]
+name = "proxy"
+files = ["proxy.yml"]
+"""
+"""Whatever a stack may refer to, once."""
+
+REFERS = changed(
+    ("  front: {", "  other: { external: true, name: edge }\n  front: {"),
+    ("[front]", "[front, other]"),
+    (
+        "    deploy:\n",
+        "    deploy:\n      placement: { constraints: [node.labels.disk == nvme] }\n",
+    ),
+    more="secrets: [db]\nconfigs: [page]",
+) + (
+    "secrets: { db: { external: true, name: db_password } }\n"
+    "configs: { page: { external: true, name: site } }\n"
+)
+
+
+def referring(*changes: tuple[str, str]) -> str:
+    text = REFERS
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "remedy"),
+    [
+        (("name: db_password", "name: db_pasword"), "S14", "did you mean db_password?"),
+        (("name: site", "name: sites"), "S14", "did you mean site?"),
+        (("name: site", "name: other"), "S14", "declare it in [[configs]] of cluster.toml"),
+        (("name: edge", "name: edgy"), "S1", "did you mean edge?"),
+        (("name: edge", "name: public"), "S1", 'add { name = "public" } to networks.overlays'),
+        (("disk == nvme", "dsik == nvme"), "S12", "did you mean disk?"),
+        (("disk == nvme", "gpu == yes"), "S12", "correct it, or give a host the label"),
+        (("labels.disk == nvme", "hostname == rk11"), "S12", "did you mean rk1?"),
+    ],
+)
+def test_what_is_declared_nowhere_is_told_with_what_may_be_meant(
+    change: tuple[str, str], rule: str, remedy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("cluster.toml").write_text(NAMES)
+    Path("proxy.yml").write_text(GOOD)
+    Path("web.yml").write_text(referring(change))
+    assert lint("web.yml") == 2
+    said = " ".join(capsys.readouterr().out.split())
+    assert f" {rule} " in said
+    assert f"→ {remedy}" in said
+    assert "web.yml: 1 notice." in said
+    assert "Not checked: what was made or set in the swarm by hand (S1, S12, S14)" in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("name: edge", "name: edge"),
+        ("name: edge", "name: proxy_front"),
+        ("labels.disk == nvme", "hostname == RK1"),
+        ("disk == nvme", "disk != ssd"),
+    ],
+)
+def test_what_is_declared_or_made_by_a_declared_stack_is_in_order(
+    change: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("cluster.toml").write_text(NAMES)
+    Path("proxy.yml").write_text(GOOD)
+    Path("web.yml").write_text(referring(change))
+    assert lint("web.yml") == 0
+    assert "web.yml: clean" in capsys.readouterr().out

@@ -129,7 +129,7 @@ def test_a_swarm_without_nodes_is_as_it_is_declared() -> None:
     nothing = Seen("", {}, ())
     alone = context_of(SETTINGS, "web", None, nothing, None)
     assert context_of(SETTINGS, "web", Membership(engine="running"), nothing, None) == alone
-    assert alone == declared(SETTINGS, "web")
+    assert alone == replace(declared(SETTINGS, "web"), alone=False)
     assert alone.stack == "web"
 
 
@@ -152,6 +152,7 @@ def test_names_are_kept_apart_by_kind() -> None:
 def test_what_was_not_asked_for_is_unknown() -> None:
     nothing = Seen("", {}, ())
     context = context_of(SETTINGS, "web", None, nothing, None)
+    assert not context.alone
     assert context.existing_secrets is None
     assert context.secrets == frozenset({"db"})
     assert context.nodes is not None, "the declared ones"

@@ -147,11 +147,22 @@ def test_declared_hosts_may_have_more_labels_than_are_declared() -> None:
     assert placed("{ constraints: [node.role == worker] }", declared) == REFUSED
 
 
+def test_a_label_that_no_declared_host_has_is_told_where_nothing_else_is_known() -> None:
+    hosts = (Node("rk1", labels={"disk": "nvme"}, others=True), Node("rk2", others=True))
+    alone = Context(nodes=hosts, alone=True)
+    assert placed("{ constraints: [node.labels.disk == nvme] }", alone) == []
+    assert placed("{ constraints: [node.labels.disk == sata] }", alone) == TOLD
+    assert placed("{ constraints: [node.labels.disk == sata] }", Context(nodes=hosts)) == []
+    only = Context(nodes=hosts[:1], alone=True)
+    assert placed("{ constraints: [node.labels.disk == sata] }", only) == REFUSED
+
+
 def test_the_constraint_that_nobody_satisfies_is_named() -> None:
     text = "[node.role == worker, node.labels.disk == sata]"
     more = f"{LIMITS}\n      placement: {{ constraints: {text} }}"
     (issue,) = issues(changed((LIMITS, more)), context=CLUSTER)
     assert "“node.labels.disk == sata”" in issue.reason
+    assert issue.remedy.startswith("the hosts have disk = nvme; correct it, or give a host")
     text = "[node.role == worker, node.labels.disk == nvme]"
     more = f"{LIMITS}\n      placement: {{ constraints: {text} }}"
     (issue,) = issues(changed((LIMITS, more)), context=CLUSTER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyinfra_swarm.settings import Settings
-from pyinfra_swarm.stacks.lint import Context, Firewall, Opening, declared
+from pyinfra_swarm.stacks.lint import Context, Firewall, Node, Opening, declared
 from tests.unit.stacks.stack_examples import changed, issues, rules
 
 FIREWALL = Firewall(
@@ -51,9 +51,22 @@ def test_closed_web_ports_are_closed() -> None:
 
 def test_the_remedy_names_the_setting() -> None:
     (tcp,) = issues(changed(more="ports: ['81:81']"), context=Context(firewall=FIREWALL))
-    assert "{ port = 81 } to firewall.open" in tcp.remedy
+    assert '{ port = 81, sources = ["192.168.1.0/24"] } to firewall.open' in tcp.remedy
     (udp,) = issues(changed(more="ports: ['81:81/udp']"), context=Context(firewall=FIREWALL))
-    assert '{ port = 81, protocol = "udp" } to firewall.open' in udp.remedy
+    assert '{ port = 81, protocol = "udp", sources = ["192.168.1.0/24"] }' in udp.remedy
+
+
+def test_the_remedy_opens_a_port_to_the_hosts_own_network() -> None:
+    nodes = (Node("rk0", address="93.184.216.34"), Node("rk1", address="10.1.2.3"))
+    (issue,) = issues(
+        changed(more="ports: ['81:81']"), context=Context(nodes=nodes, firewall=FIREWALL)
+    )
+    assert 'sources = ["10.1.2.0/24"]' in issue.remedy
+    assert "without sources: everybody" in issue.remedy
+
+
+def test_a_port_with_an_address_is_told_one_remedy_alone() -> None:
+    assert published("['127.0.0.1:9000:9000']") == REFUSED
 
 
 def settings(**firewall: object) -> Settings:
