@@ -118,6 +118,7 @@ def notices(
         line, turn = every[one.key], coming[one.key]
         if turn.taken_back is not None:
             found.append(_taken_back(line, turn.taken_back, asked))
+        found += _line_end(one)
         found += _in_the_way(line)
         found += _not_ours(line, users, adopted)
         if not turn.steps:
@@ -127,6 +128,20 @@ def notices(
         if outdated and user.is_job:
             found.append(_job(user, outdated, coming))
     return found
+
+
+def _line_end(wanted: Wanted) -> list[Finding]:
+    if not wanted.line_end:
+        return []
+    return [
+        Notice(
+            f"line end of {wanted.key}",
+            "its value is one line, and the line end of the file is a part of it: a program that "
+            "takes the value as it is refuses such a password",
+            remedy=f'Declare newline = "strip" for {wanted.key}, which takes it off; '
+            'or "keep", if it is meant',
+        )
+    ]
 
 
 def _in_the_way(line: Line) -> list[Finding]:

@@ -70,12 +70,22 @@ def _wanted(
     found = read.get(key)
     if isinstance(found, Unreadable):
         return Wanted(key, "", found.problem, found.remedy, one.adopt, one.max_age_seconds)
-    matching = ""
+    matching, line_end = "", False
     if isinstance(found, Value):
+        line_end = _ends_a_line(one, found)
         template = one.kind == "config" and one.template
         candidates = line.candidates(template=template)
         matching = next((each.id for each in candidates if matches(found, each.sealed)), "")
-    return Wanted(key, matching, "", "", one.adopt, one.max_age_seconds)
+    return Wanted(key, matching, "", "", one.adopt, one.max_age_seconds, line_end)
+
+
+def _ends_a_line(one: Secret | Config, value: Value) -> bool:
+    """Whether a secret of one line has kept the line end of its file, and that is not declared.
+
+    Of more lines, such as a key, the last one ends as well: that is how such files are.
+    """
+    unsaid = one.kind == "secret" and one.newline is None and not one.strips
+    return unsaid and value.data.endswith(b"\n") and value.data.count(b"\n") == 1
 
 
 def _values(settings: Settings, keys: Sequence[Key]) -> Mapping[Key, Value | Unreadable]:

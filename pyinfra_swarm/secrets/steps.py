@@ -15,6 +15,7 @@ class Wanted:
     matching: the id of the version whose value is the declared one; "" where there is none.
     problem, remedy: why the value cannot be had, and what can be done about it, in words.
     max_age: in seconds, ``None`` for any.
+    line_end: one line end of a file is part of the value, and nobody has said whether it is meant.
     """
 
     key: Key
@@ -23,6 +24,7 @@ class Wanted:
     remedy: str = ""
     adopt: bool = False
     max_age: int | None = None
+    line_end: bool = False
 
 
 @dataclass(frozen=True)

@@ -91,3 +91,35 @@ def test_why_there_is_no_value_goes_to_the_plan(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(Unreadable):
         observing.value(SETTINGS, DB)
     begin_another_run()
+
+
+@pytest.mark.parametrize(
+    ("source", "data", "told"),
+    [
+        ({"file": "db"}, b"hunter2\n", True),
+        ({"file": "db"}, b"hunter2\r\n", True),
+        ({"age": {"file": "db.age", "identity": "~/id"}}, b"hunter2\n", True),
+        ({"file": "db"}, b"hunter2", False),
+        ({"file": "db"}, b"-----BEGIN\nMIIB\n-----END\n", False),
+        ({"file": "db", "newline": "keep"}, b"hunter2\n", False),
+        ({"file": "db", "newline": "strip"}, b"hunter2\n", False),
+        ({"env": "DB"}, b"hunter2\n", False),
+    ],
+)
+def test_a_line_end_that_nobody_has_declared_is_seen(
+    source: dict[str, object], data: bytes, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observing, "read_all", lambda every, base: [Value(data) for _ in every])
+    begin_another_run()
+    settings = declared(secrets=[{"name": "db_password", **source}])
+    [one] = observing.wanted(settings, seen(), NOTHING)
+    assert one.line_end is told
+    begin_another_run()
+
+
+def test_the_line_end_of_a_config_is_its_last_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observing, "read_all", lambda every, base: [Value(b"x\n") for _ in every])
+    begin_another_run()
+    [one] = observing.wanted(declared(configs=[{"name": "site", "file": "x"}]), seen(), NOTHING)
+    assert not one.line_end
+    begin_another_run()

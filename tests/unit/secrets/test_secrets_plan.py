@@ -418,6 +418,14 @@ def test_an_old_value_is_told_with_its_age() -> None:
     assert steps(planned(seen(old), wanted(max_age=86400))) == ["Create db_password_v2"]
 
 
+def test_a_line_end_that_became_part_of_a_secret_is_told() -> None:
+    assert planned(seen(V1), wanted(V1)) == []
+    [notice] = planned(seen(V1), wanted(V1, line_end=True))
+    assert isinstance(notice, Notice)
+    assert notice.what == "line end of secret db_password"
+    assert 'newline = "strip"' in notice.remedy
+
+
 def test_versions_that_nobody_declares_are_told_with_who_uses_them() -> None:
     there = seen(V1, V2, user("web", V2))
     [notice] = planned(there)
