@@ -24,6 +24,8 @@ SETTINGS, EXAMPLE = "cluster.toml", "cluster.example.toml"
 GITIGNORE = ".gitignore"
 _WHOLE = ("inventory.py", "config.py", EXAMPLE)
 _FOLDERS = ("group_data", "deploys", "facts")
+_PAGES = ("docs", "examples")
+"""What messages point to, so that it is where they say; without the notes for developers."""
 _IN_THE_WHEEL = Path(__file__).resolve().parents[1] / "project"
 
 _IGNORED = """\
@@ -82,6 +84,11 @@ def _below(root: Path) -> Iterator[str]:
     for folder in _FOLDERS:
         for path in sorted((root / folder).glob("*.py")):
             yield f"{folder}/{path.name}"
+    for folder in _PAGES:
+        for path in sorted((root / folder).rglob("*")):
+            name = path.relative_to(root)
+            if path.is_file() and "decisions" not in name.parts:
+                yield name.as_posix()
 
 
 def refuse_other_contents(folder: Path) -> None:
@@ -162,7 +169,7 @@ def _lay_one(folder: Path, name: str, text: str, known: Mapping[str, str], repor
         if old is not None:
             report.deleted.append(name)
             return old
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(path, text)
         report.laid.append(name)
         return current

@@ -23,6 +23,7 @@ from pyinfra_swarm.settings.key_files import read_keys
 from pyinfra_swarm.settings.paths import from_user, is_project, project
 from pyinfra_swarm.settings.places import line_of, lines_of, loc_of
 from pyinfra_swarm.settings.renamed import with_new_names
+from pyinfra_swarm.settings.toml_types import wrong_types
 from pyinfra_swarm.settings.variables import PATH_VARIABLE, dotenv, read_variables
 
 FILE_NAME = "cluster.toml"
@@ -117,6 +118,7 @@ def locate(model: type[BaseModel]) -> Located:
         problems=(
             *problems,
             *(problem for part in parts for problem in part.problems),
+            *wrong_types(single.values, model, origins),
             *read_keys(single.values),
         ),
         notices=tuple(notice for part in parts for notice in part.notices),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -35,6 +36,22 @@ def test_a_project_has_the_files_of_the_repository(folder: Path) -> None:
     assert (folder / "cluster.toml").read_text() == (ROOT / "cluster.example.toml").read_text()
     here = {path.name for path in (ROOT / "deploys").glob("*.py")}
     assert {path.name for path in (folder / "deploys").glob("*.py")} == here
+
+
+def test_every_page_that_a_message_names_is_in_the_project(folder: Path) -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "pyinfra_swarm").rglob("*.py"))
+    named = set(re.findall(r"(?:docs|examples)/[\w-]+(?:\.[a-z]+)+", sources))
+    assert "docs/drift.md" in named
+    assert [name for name in sorted(named) if not (folder / name).is_file()] == []
+
+
+def test_links_of_its_pages_lead_to_its_pages(folder: Path) -> None:
+    dead = set()
+    for page in (*(folder / "docs").glob("*.md"), folder / "examples/README.md"):
+        linked = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+        dead |= {name for name in linked if not (page.parent / name).exists()}
+    of_the_repository = re.compile(r"decisions/[\w-]+\.md|\.\./README\.md|\.\./pyinfra_swarm/.*")
+    assert {name for name in dead if not of_the_repository.fullmatch(name)} == set()
 
 
 def test_the_next_step_is_the_one_of_the_readme(tmp_path: Path) -> None:

@@ -110,6 +110,11 @@ def test_the_wheel_has_one_name_of_its_own_and_all_that_is_no_python(installed: 
             assert str(path.relative_to(ROOT)) in names
 
 
+def test_the_wheel_lays_the_pages_that_messages_name(installed: Installed, project: Path) -> None:
+    for name in ("docs/drift.md", "docs/exposure-flowchart.svg", "examples/caddy/host.yml"):
+        assert (project / name).read_text() == (ROOT / name).read_text()
+
+
 def test_the_sdist_is_the_repository(installed: Installed) -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("this is no clone")
