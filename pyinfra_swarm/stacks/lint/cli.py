@@ -34,8 +34,8 @@ Needs no cluster. With a cluster.toml it knows your firewall's ports and what yo
 declared stack has the variables that are declared for it, and no others.
 Each rule, and how to silence a notice: docs/stacks.md"""
 
-OF_THE_CLUSTER = "paths on the nodes (S9) and whether images are made for them (S11)"
-OF_THE_SWARM = "what was made or set in the swarm by hand (S1, S12, S14)"
+OF_THE_CLUSTER = ("paths on the nodes (S9)", "whether images are made for the nodes (S11)")
+OF_THE_SWARM = ("what was made or set in the swarm by hand (S1, S12, S14)",)
 OF_THE_SETTINGS = (
     "whether the firewall opens a port (S2, needs a cluster.toml)",
     "whether networks, labels, secrets and configs are there (S1, S12, S14, need one, too)",
@@ -255,8 +255,7 @@ def _tell(
     else:
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         width = max(shutil.get_terminal_size((100, 24)).columns, 40)
-        more = [OF_THE_SWARM] if settings else OF_THE_SETTINGS
-        untold = [*more, OF_THE_CLUSTER]
+        untold = [*(OF_THE_SWARM if settings else OF_THE_SETTINGS), *OF_THE_CLUSTER]
         text = terminal.render(issues, files, untold, width=width, colour=colour)
         print(text, end="")
     sys.stdout.flush()
