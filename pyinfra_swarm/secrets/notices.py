@@ -57,7 +57,8 @@ def misasked(
             )
         ]
     if asked.secret and not chosen:
-        names = sorted({one.key.name for one in wanted})
+        # Between backticks stand commands, and a name is none.
+        names = sorted({one.key.name.replace("`", "'") for one in wanted})
         return [
             Refusal(
                 "--data secret",
