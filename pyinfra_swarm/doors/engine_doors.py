@@ -50,18 +50,14 @@ def _api(wanted: Wanted, seen: Doors) -> list[Finding]:
     return found
 
 
-_GROUPS = {"/run/docker.sock": {"root", "docker"}, "/run/containerd/containerd.sock": {"root"}}
-
-
 def _sockets(seen: Doors) -> list[Finding]:
     found: list[Finding] = []
     for socket in seen.sockets:
-        groups = _GROUPS.get(socket.path, {"root"})
+        group = "docker" if socket.path == "/run/docker.sock" else "root"
         everybody = socket.mode & 0o002
-        by_group = socket.mode & 0o020 and socket.group not in groups
+        by_group = socket.mode & 0o020 and socket.group not in ("root", group)
         if not (everybody or by_group or socket.owner != "root"):
             continue
-        group = "docker" if "docker" in groups else "root"
         found.append(
             Notice(
                 socket.path,

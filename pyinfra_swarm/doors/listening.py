@@ -9,7 +9,7 @@ from typing import Literal
 from pyinfra_swarm.doors.seen import Doors, Listener
 from pyinfra_swarm.run.findings import Finding, Notice
 from pyinfra_swarm.run.printable import setting
-from pyinfra_swarm.run.wording import listed
+from pyinfra_swarm.run.wording import listed, verb
 
 Reach = Literal["closed", "open", "unmanaged"]
 """What the declared firewall does with a port that is not declared: shut it, let it through, or it
@@ -78,7 +78,6 @@ def _undeclared(wanted: Wanted, listeners: list[Listener]) -> Finding:
     one = listeners[0]
     name = f"{one.port}/{one.protocol}"
     at = listed(list(dict.fromkeys(f"{_shown(other.address)}" for other in listeners)))
-    who = _who(listeners)
     reached = {
         "closed": "the firewall shuts it to the outside; containers on this host reach it",
         "open": "the firewall lets it through (firewall.inbound), so everybody reaches it",
@@ -87,7 +86,7 @@ def _undeclared(wanted: Wanted, listeners: list[Listener]) -> Finding:
     }[wanted.reach]
     return Notice(
         f"listening {name}",
-        f"{who} listens there, which is not declared; {reached}",
+        f"{_who(listeners)} there, which is not declared; {reached}",
         found=at,
         remedy="Stop it, have it listen at 127.0.0.1 only, or name it in access.listening: "
         f"{setting(name)}" + ("" if wanted.reach != "closed" else "; firewall.open opens it"),
@@ -96,7 +95,9 @@ def _undeclared(wanted: Wanted, listeners: list[Listener]) -> Finding:
 
 def _who(listeners: list[Listener]) -> str:
     names = list(dict.fromkeys(name for one in listeners for name in one.processes))
-    return listed(names) if names else "the kernel, or a process that is not seen,"
+    if not names:
+        return "the kernel, or a process that is not seen, listens"
+    return f"{listed(names)} {verb(names, 'listens', 'listen')}"
 
 
 def _shown(address: str) -> str:

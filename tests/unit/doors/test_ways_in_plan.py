@@ -237,64 +237,6 @@ def test_only_a_job_that_undoes_what_is_managed_is_a_refusal() -> None:
     assert isinstance(finding, Notice)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "iptables -F",
-        "/sbin/iptables -t nat -F",
-        "iptables -P INPUT ACCEPT",
-        "ip6tables -w 5 -X",
-        "iptables-restore /etc/iptables/rules.v4",
-        "iptables-legacy-restore < x",
-        "nft flush ruleset",
-        "nft -f /etc/nftables.conf",
-        "ufw --force enable",
-        "ufw reload",
-        "netfilter-persistent reload",
-        "systemctl restart nftables",
-        "systemctl reload ufw.service",
-        "ExecStartPre=-/sbin/iptables -F",
-        "firewall-cmd --reload",
-        "ExecStart=/usr/sbin/iptables -F FORWARD",
-        "iptables -L >/dev/null && iptables -F",
-    ],
-)
-def test_lines_that_take_the_rules_away(line: str) -> None:
-    seen = replace(USUAL, jobs=(Job("/etc/cron.d/x", line),))
-    assert [type(one) for one in named(seen)] == [Refusal]
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "# iptables -F",
-        "; nft flush ruleset",
-        "iptables -L -n",
-        "iptables -nvL | mail root",
-        "iptables -t nat -S",
-        "nft list ruleset",
-        "ufw status",
-        "iptables-save > /root/rules",
-        "echo puppets",
-        "for command in iptables ip6tables; do",
-        'update-alternatives --quiet --set "$command" "/usr/sbin/$command-$(cat /etc/board)"',
-        "command -v nft ufw iptables",
-        "apt-get install -y iptables nftables",
-        "cat /etc/default/ufw",
-        "chmod 600 /etc/ufw/ufw.conf",
-        "logger -t iptables.log x",
-        "my-iptables-report",
-    ],
-)
-def test_lines_that_only_look_or_are_about_something_else(line: str) -> None:
-    assert named(replace(USUAL, jobs=(Job("/etc/cron.d/x", line),))) == []
-
-
-def test_a_restore_that_adds_to_what_is_there_is_no_flush() -> None:
-    seen = replace(USUAL, jobs=(Job("/etc/cron.d/x", "iptables-restore --noflush < x"),))
-    assert [type(one) for one in named(seen)] == [Notice]
-
-
 def test_whether_a_port_is_reached_is_said_by_what_the_firewall_is_declared_to_do() -> None:
     seen = KINDS["a listener"][0]
     assert "shuts it to the outside" in named(seen)[0].reason
@@ -426,24 +368,6 @@ def test_the_key_that_cloud_init_gives_root_opens_nothing() -> None:
 def test_keys_of_root_that_cannot_be_read_are_named() -> None:
     [finding] = named(USUAL, root=roots(unread=("/root/.ssh/authorized_keys is a link",)))
     assert "cannot be read" in finding.reason
-
-
-@pytest.mark.parametrize(
-    ("mode", "owner", "group"),
-    [(0o666, "root", "docker"), (0o660, "root", "users"), (0o660, "ubuntu", "docker")],
-)
-def test_a_loose_socket_is_named(mode: int, owner: str, group: str) -> None:
-    seen = replace(USUAL, sockets=(Socket("/run/docker.sock", mode, owner, group),))
-    [finding] = named(seen)
-    assert (finding.what, finding.found) == ("/run/docker.sock", f"{owner}:{group} {mode:o}")
-
-
-def test_an_api_that_runs_and_would_not_run_again_is_told_as_such() -> None:
-    [finding] = named(replace(USUAL, running_hosts=("tcp://10.0.0.1:2376",)))
-    assert "until it is restarted" in finding.reason
-    both = ("tcp://10.0.0.1:2376",)
-    [finding] = named(replace(USUAL, running_hosts=both, next_hosts=both))
-    assert "until it is restarted" not in finding.reason
 
 
 def test_a_program_that_asks_over_udp_does_not_listen() -> None:
