@@ -57,7 +57,11 @@ SHORT = ("/run/docker.pid", "/etc/machine-id")
 """Numbers that nobody but root's own programs write: they are not replaced by 10 MB, of which the
 shell, which reads them by itself, would read byte by byte."""
 
-NOT_THERE = re.compile(r"docker\.sock$|/systemd/system$|/netns$|\.d$|/apt$|/rollback|/$")
+NOT_THERE = re.compile(
+    r"docker\.sock$|/systemd/system$|/netns$|\.d$|/apt$|/rollback|/$"
+    # Mounts here; and what every program reads that asks for a user's name, sshd before all.
+    r"|/var/lib/(docker|containerd)$|/etc/nsswitch\.conf$"
+)
 
 # As much of systemd as the facts ask for: everything is there, active and enabled.
 SYSTEMCTL = r"""#!/bin/sh

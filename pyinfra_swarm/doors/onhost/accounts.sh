@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints who is as good as root, or can become it, and what a login runs.
-# Uses section (run/answer).
+# Uses section (run/answer), plain_files (run/fact).
 #
 # groups: names of groups; admins: users whose rules of sudo are declared; both with blanks in
 # between. drop_in: the path of the managed rules.
@@ -42,6 +42,7 @@ set --
 for file in /etc/sudoers /etc/sudoers-rs /etc/sudoers.d/*; do
   [ ! -f "$file" ] || [ "$file" = "$drop_in" ] || set -- "$@" "$file"
 done
+[ $# = 0 ] || plain_files "$@"  # sudo reads all of them anew for each account
 other=no
 [ ! -f /etc/nsswitch.conf ] ||
   ! grep -aqs '^sudoers:.*\(ldap\|sss\)' /etc/nsswitch.conf || other=yes

@@ -195,6 +195,15 @@ def test_rules_from_a_directory_service_are_asked_for(machine: Machine) -> None:
     assert [name for name, _ in machine.seen().sudoers] == ["www-data"]
 
 
+def test_files_of_sudo_that_are_far_too_large_are_told_and_not_asked_about(
+    machine: Machine,
+) -> None:
+    machine.write("etc/sudoers.d/web", "www-data ALL=(ALL) ALL\n" + "#" * (1 << 20))
+    with pytest.raises(FactProcessError, match=r"sudoers\.d/web is larger than 1 MiB"):
+        machine.seen()
+    assert machine.asked == ""
+
+
 def test_a_host_without_sudo_has_no_rules_of_it(machine: Machine) -> None:
     machine.write("etc/sudoers.d/web", "www-data ALL=(ALL) ALL\n")
     machine.program("sudo", "#!/bin/sh\necho 'sudo: a problem'; exit 1\n")
