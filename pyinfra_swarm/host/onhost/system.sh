@@ -78,7 +78,7 @@ fi
 section expired
 # sudo refuses whose password or account has expired, also without asking for a password.
 today=$((${now%%.*} / 86400))
-while IFS=: read -r name secret changed least most warned inactive expires rest; do
+[ ! -f /etc/shadow ] || while IFS=: read -r name secret changed least most warned inactive expires rest; do
   [ -z "$expires" ] || [ "$expires" -gt "$today" ] || echo "account $name"
   case $changed:$most in
     0:*) echo "password $name" ;;
