@@ -190,9 +190,13 @@ class Lan:
 
 _AVAILABILITY = "/usr/local/sbin/availability"
 _DOCKER = f"""#!/bin/sh
-[ "$DOCKER_HOST $*" = \
-  "unix:///run/docker.sock node inspect --format {{{{.Spec.Availability}}}} self" ] || exit 64
-said=$(cat {_AVAILABILITY}) && [ "$said" ] && echo "$said"
+[ "$DOCKER_HOST" = unix:///run/docker.sock ] || exit 64
+said=$(cat {_AVAILABILITY})
+case "$*" in
+  "info --format {{{{.Swarm.ControlAvailable}}}}") [ "$said" ] && echo true || echo false ;;
+  "node inspect --format {{{{.Spec.Availability}}}} self") [ "$said" ] && echo "$said" ;;
+  *) exit 64 ;;
+esac
 """
 
 

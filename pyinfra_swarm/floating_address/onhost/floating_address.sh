@@ -51,7 +51,11 @@ know() {
   mv -f "$availability.$$" "$availability"
 }
 look() {
-  said=$(timeout 5 docker node inspect --format '{{.Spec.Availability}}' self 2>/dev/null) || said=
+  said=
+  # A worker's engine would log an error each time it is asked.
+  manager=$(timeout 5 docker info --format '{{.Swarm.ControlAvailable}}' 2>/dev/null) || manager=
+  [ "$manager" != true ] ||
+    said=$(timeout 5 docker node inspect --format '{{.Spec.Availability}}' self 2>/dev/null) || said=
   known
   # Somebody has drained it: the address goes as it does before a job.
   if [ "$said" = drain ] && [ "$known" != drain ] && holds; then
