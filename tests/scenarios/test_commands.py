@@ -206,7 +206,9 @@ def test_the_first_service_of_the_readme_answers_at_every_node(
     converged: Description, lab: ModuleType, tmp_path: Path
 ) -> None:
     """With an image of the lab's, and the lab's network in the place of the reader's."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Your first service")[2]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [opening] = re.findall(r"^ {4}(open = .*)$", readme, re.MULTILINE)
+    text = readme.partition("## Your first service")[2]
     stack, settings = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", text, re.MULTILINE)[:2]
     found = description_of_the_lab()
     image = re.sub(r"nginx:\S+", f"{found.registry}/lab/web:1", stack)
@@ -214,7 +216,8 @@ def test_the_first_service_of_the_readme_answers_at_every_node(
     (tmp_path / "stacks").mkdir()
     (tmp_path / "stacks/hello.yml").write_text(re.sub(r"^ {4}", "", image, flags=re.MULTILINE))
     admin = found.clients["admin"]
-    more = re.sub(r"^ {4}", "", settings, flags=re.MULTILINE)
+    settings = re.sub(r"^ {4}", "", settings, flags=re.MULTILINE)
+    more = f"[firewall]\n{opening}\n\n{settings}"
     more = more.replace("192.168.1.0/24", str(admin.address))
     path = settings_with(tmp_path / "lab.toml", more)
     variables = {"SWARM_SETTINGS": str(path)}
