@@ -91,3 +91,24 @@ def test_a_variable_without_a_value_is_told_where_all_are_known() -> None:
     assert rules(issues(changed(("1.29.1", "${TAG:?say it}")), complete=True)) == [
         ("S0", "refusal")
     ]
+
+
+@pytest.mark.parametrize(
+    ("more", "path", "remedy"),
+    [
+        ("secrets: [x]", "services.web.secrets[0]", "secrets: { NAME: { external: true } }"),
+        ("configs: [x]", "services.web.configs[0]", "configs: { NAME: { external: true } }"),
+        ("volumes: ['named:/v']", "services.web.volumes[0]", "volumes: { NAME: {} }"),
+    ],
+)
+def test_what_nothing_declares_is_refused_with_what_to_write(
+    more: str, path: str, remedy: str
+) -> None:
+    [found] = [one for one in issues(changed(more=more)) if one.rule == "S0"]
+    assert (found.severity, found.path) == ("refusal", path)
+    assert remedy in found.remedy
+
+
+@pytest.mark.parametrize("more", ["secrets: ['${S}']", "volumes: ['${V}:/v']", "volumes: ['/v']"])
+def test_what_is_unknown_or_has_no_name_is_not_asked_for(more: str) -> None:
+    assert [one for one in issues(changed(more=more)) if one.rule == "S0"] == []

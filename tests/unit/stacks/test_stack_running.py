@@ -216,3 +216,42 @@ def test_each_service_is_looked_at() -> None:
     second = body.replace("web:", "api:").replace(LIMITS, "")
     (issue,) = issues(GOOD.replace("\nnetworks:\n", f"\n{second}networks:\n"))
     assert issue.path == "services.api.deploy.resources.limits.memory"
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "words"),
+    [
+        ((CHECK, ""), "healthcheck", "if its image has none either"),
+        (
+            (CHECK, "    healthcheck: { test: x, interval: 29s, start_period: 1s }\n"),
+            *("healthcheck.interval", "every 29 s"),
+        ),
+        (
+            (CHECK, "    healthcheck: { test: x, timeout: 31s, start_period: 1s }\n"),
+            *("healthcheck.timeout", "may take 31 s and is to come every 30 s"),
+        ),
+        ((UPDATE, ""), "deploy", "is not given"),
+        (
+            (UPDATE, "      update_config: { failure_action: pause }\n"),
+            *("deploy.update_config.failure_action", "is pause"),
+        ),
+        ((IMAGE, "image: nginx"), "image", "nginx has no tag"),
+        ((IMAGE, "image: nginx:latest"), "image", "nginx:latest is latest"),
+    ],
+)
+def test_a_notice_says_where_and_what(change: tuple[str, str], path: str, words: str) -> None:
+    (found,) = issues(changed(change))
+    assert found.path.startswith(f"services.web.{path}")
+    assert words in found.reason
+
+
+def test_the_image_s_own_words_are_told_where_they_are_known() -> None:
+    without = Context(images={"nginx:1.29.1": Image(healthcheck=False)})
+    (found,) = issues(changed((CHECK, "")), context=without)
+    assert "neither this service nor its image has one" in found.reason
+
+
+def test_docker_s_socket_is_no_data_that_two_tasks_write() -> None:
+    socket = "volumes: ['/var/run/docker.sock:/var/run/docker.sock']"
+    found = issues(changed((UPDATE, FIRST), more=socket))
+    assert ("S4", NOTICE) not in rules(found)
