@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("kernel", help="build a kernel that has nftables and WireGuard, once")
     commands.add_parser("down", help="end the lab and leave nothing behind")
     commands.add_parser("status", help="what is up, and how to reach it")
+    commands.add_parser("settings", help="print its settings, as a cluster.toml to try others")
     ssh = commands.add_parser("ssh", help="log in, or run a command")
     ssh.add_argument("host", metavar="HOST")
     remote = ssh.add_argument("remote", nargs=argparse.REMAINDER, metavar="COMMAND")
@@ -81,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
+        if options.command == "settings":  # the package prints them: it knows what settings are
+            raise LabError("instead: pyinfra-swarm lab settings, and nothing behind it")
         if options.command != "up" and os.geteuid() != 0:
             raise LabError("the lab belongs to root: run this as root, or with sudo")
         if options.command == "up":

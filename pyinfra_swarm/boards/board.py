@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pyinfra_swarm.preflight.cluster import NEW_MACHINE_ID
 from pyinfra_swarm.preflight.plan import SUPPORTED
 from pyinfra_swarm.run.wording import listed
 
@@ -20,9 +21,12 @@ class Login:
     port: int = 22
     key: str = ""
 
-    def command(self, *words: str, program: str = "ssh") -> str:
-        """A command line to type, as ``ssh -i KEY ada@192.168.1.11``."""
-        options = []
+    def command(self, *words: str, program: str = "ssh", terminal: bool = False) -> str:
+        """A command line to type, as ``ssh -i KEY ada@192.168.1.11``.
+
+        terminal: the command there may ask something.
+        """
+        options = ["-t"] if terminal else []
         if self.port != 22:
             options += ["-p", str(self.port)]
         if self.key:
@@ -37,7 +41,7 @@ class Board:
 
     problem: ssh's own words where nobody was let in; "" where somebody was.
     sudo: "" where sudo asks for no password, else its words. dynamic: its address is lent by a DHCP
-    server; ``None`` where it does not say.
+    server; ``None`` where it does not say. identity: the machine id.
     """
 
     login: Login
@@ -48,6 +52,7 @@ class Board:
     machine: str = ""
     sudo: str = ""
     dynamic: bool | None = None
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ def board(login: Login, status: int, output: str, words: str) -> Board:
         machine=said.get("machine", [""])[0],
         sudo="" if sudo == "yes" else sudo.removeprefix("no").strip() or "sudo asks for a password",
         dynamic={"dynamic": True, "fixed": False}.get(address),
+        identity=said.get("id", [""])[0],
     )
 
 
@@ -158,6 +164,31 @@ def _address(seen: Board) -> Iterator[Need]:
         )
 
 
-def ready(seen: Sequence[Board]) -> bool:
+def needs_together(seen: Sequence[Board], names: Sequence[str]) -> list[list[Need]]:
+    """What each board still needs, among the others: copies of one image are not told apart.
+
+    names: what each is declared as.
+    """
+    found = [needs(one) for one in seen]
+    for at, one in enumerate(seen):
+        if one.hostname and _first(seen, "hostname", at, again=True) is not None:
+            renamed = f"sudo hostnamectl set-hostname {names[at]}"
+            what = f"another board has its hostname, {one.hostname}, too"
+            found[at].append(Need(what, (one.login.command(renamed, terminal=True),)))
+        first = _first(seen, "identity", at)
+        if one.identity and first is not None:
+            what = f"it has the machine id of {seen[first].login.address}, as copies of an image do"
+            found[at].append(Need(what, (one.login.command(NEW_MACHINE_ID, terminal=True),)))
+    return found
+
+
+def _first(seen: Sequence[Board], what: str, at: int, *, again: bool = False) -> int | None:
+    """The first other board that says the same; of those before it, or with again: of all."""
+    others = range(len(seen) if again else at)
+    same = (n for n in others if n != at and getattr(seen[n], what) == getattr(seen[at], what))
+    return next(same, None)
+
+
+def ready(needed: Sequence[Sequence[Need]]) -> bool:
     """Whether a run can work on all of them."""
-    return not any(need.must for one in seen for need in needs(one))
+    return not any(need.must for some in needed for need in some)

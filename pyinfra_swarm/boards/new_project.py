@@ -105,13 +105,9 @@ def refuse_other_contents(folder: Path) -> None:
         )
 
 
-def refuse_written_settings(folder: Path) -> None:
-    """Raises :class:`Unusable` where there is a ``cluster.toml``: it is its owner's."""
-    if os.path.lexists(folder / SETTINGS):
-        raise Unusable(
-            f"{folder / SETTINGS} is there already, and is never overwritten\n"
-            "    instead: add the hosts to it by hand, or move it away first"
-        )
+def has_settings(folder: Path) -> bool:
+    """Whether there is a ``cluster.toml``, which is its owner's and never overwritten."""
+    return os.path.lexists(folder / SETTINGS)
 
 
 def lay(folder: Path, settings: str = "") -> str:
@@ -121,8 +117,6 @@ def lay(folder: Path, settings: str = "") -> str:
     copy of the example. settings: its text instead, which is laid also into a project that has
     none. Raises :class:`Unusable`.
     """
-    if settings:
-        refuse_written_settings(folder)
     if folder.resolve() == ROOT:
         raise Unusable(
             f"{folder} is the repository, which is a project already\n"

@@ -10,7 +10,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from pyinfra_swarm.commands import completing
-from pyinfra_swarm.commands.running import Host, Word, become_pyinfra
+from pyinfra_swarm.commands.running import (
+    Host,
+    Word,
+    become_pyinfra,
+    refuse_outside_a_project,
+)
 
 
 class Fact(Word):
@@ -50,6 +55,7 @@ def fact(given: str) -> str:
 
     if "=" in given:
         return given
+    refuse_outside_a_project()
     known = names()
     for name in known:
         if given in (name, name.removeprefix("facts."), name.rpartition(".")[2]):
@@ -60,6 +66,9 @@ def fact(given: str) -> str:
         return given  # pyinfra's own, such as server.Uptime
     short = {name.removeprefix("facts."): name for name in known}
     last = {name.rpartition(".")[2]: name for name in known}
+    if first == given and ours:  # a module: all that is in it
+        right = ", ".join(name for name in short if name.startswith(f"{first}."))
+        raise click.UsageError(f"{given} is not one fact, but several\n    instead: {right}")
     meant = nearest(given.removeprefix("facts."), short) or nearest(given.rpartition(".")[2], last)
     right = (short | last)[meant].removeprefix("facts.") if meant else "docs/facts.md has all"
     raise click.UsageError(f"{given} is not a fact\n    instead: {right}")
@@ -78,9 +87,17 @@ def fact(given: str) -> str:
     """,
     epilog="Exit codes: 0 all hosts have answered; 1 one has not, or there is no such fact.",
 )
-@click.argument("facts", nargs=-1, required=True, type=Fact(), metavar="FACT [KEY=VALUE]...")
+@click.argument("facts", nargs=-1, type=Fact(), metavar="FACT [KEY=VALUE]...")
 @click.option("--limit", multiple=True, type=Host(), help="this host, pattern or group; repeatable")
 @click.option("--json", "as_json", is_flag=True, help="print JSON alone, on standard output")
 def command(facts: tuple[str, ...], limit: tuple[str, ...], as_json: bool) -> None:
+    if not facts:
+        refuse_outside_a_project()
+        every = ", ".join(name.removeprefix("facts.") for name in names())
+        raise click.UsageError(f"name the fact to ask for\n    instead: one of {every}")
     limits = [word for pattern in limit for word in ("--limit", pattern)]
-    become_pyinfra([*(["--json"] if as_json else []), *limits, "inventory.py", "fact", *facts])
+    flags = ["--json"] if as_json else []
+    become_pyinfra(
+        [*flags, *limits, "inventory.py", "fact", *facts],
+        typed=["fact", *(name.removeprefix("facts.") for name in facts), *limits, *flags],
+    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from pyinfra_swarm.boards.board import Board, Login
+    from pyinfra_swarm.boards.board import Board, Need
 
 NOT_READY = 2
 """Exit code: the project is there, and a board still needs something."""
@@ -27,7 +27,8 @@ NOT_READY = 2
     or empty).
 
     With --hosts or --find it looks at your boards, says what each still needs and the lines that do
-    it, and writes them into cluster.toml. At a terminal it asks for them.
+    it, and writes them into cluster.toml, unless there is one: then it only looks. At a terminal it
+    asks for them.
     """,
     epilog="""Exit codes: 0 done; 2 done, and a board still needs something; 1 the folder cannot be
 used.""",
@@ -53,7 +54,8 @@ def command(
     managers: int | None,
 ) -> int:
     from pyinfra_swarm.boards import new_project
-    from pyinfra_swarm.boards.board import ready
+    from pyinfra_swarm.boards.asked_for import key_path, slips
+    from pyinfra_swarm.boards.board import needs_together, ready
     from pyinfra_swarm.boards.settings_text import entries, settings_text
     from pyinfra_swarm.settings.paths import from_user
 
@@ -68,17 +70,25 @@ def command(
         if not hosts and not find:
             print(new_project.lay(place))
             return 0
-        new_project.refuse_written_settings(place)
         user = user or (_asked("Who logs in there", "ubuntu") if _is_terminal() else "ubuntu")
-        boards = _look(_addresses(hosts, find, port), user, port, key or "")
-        example = new_project.template()[new_project.EXAMPLE]
-        text = settings_text(
-            example, entries(boards, managers), user=user, port=port, key=key or ""
-        )
+        addresses, key = _addresses(hosts, find, port), key_path(key or "")
+        if wrong := slips(addresses, user, key, managers):
+            raise click.UsageError("\n".join(wrong))
+        boards = _look(addresses, user, port, key)
+        declared = entries(boards, managers)
+        needed = needs_together(boards, [entry.name for entry in declared])
+        _tell(boards, needed)
+        if written := new_project.has_settings(place):
+            text = ""
+        else:
+            example = new_project.template()[new_project.EXAMPLE]
+            text = settings_text(example, declared, user=user, port=port, key=key)
         print(new_project.lay(place, text))
+        if written:
+            print(f"{place / new_project.SETTINGS} is there already, and was left as it is.")
     except new_project.Unusable as error:
         raise click.ClickException(str(error)) from error
-    return 0 if ready(boards) else NOT_READY
+    return 0 if ready(needed) else NOT_READY
 
 
 def _may_ask(place: Path) -> bool:
@@ -103,7 +113,7 @@ def _addresses(hosts: str | None, find: str | None, port: int) -> list[str]:
     from pyinfra_swarm.boards.asking import answering
 
     if not find:
-        return [one for one in (hosts or "").replace(",", " ").split() if one]
+        return [*dict.fromkeys((hosts or "").replace(",", " ").split())]
     network = _network(find)
     print(f"Looking for SSH at {network.num_addresses} addresses of {network} …", flush=True)
     found = answering(network, port)
@@ -134,24 +144,23 @@ def _network(text: str) -> IPv4Network:
 
 def _look(addresses: Sequence[str], user: str, port: int, key: str) -> list[Board]:
     from pyinfra_swarm.boards.asking import look
-    from pyinfra_swarm.boards.board import Login, needs
+    from pyinfra_swarm.boards.board import Login
 
-    logins = [Login(address, user, port, key) for address in dict.fromkeys(addresses)]
-    boards = look(logins)
-    for one in boards:
-        print(_headline(one.login, one))
-        for need in needs(one):
+    return look([Login(address, user, port, key) for address in addresses])
+
+
+def _tell(boards: Sequence[Board], needed: Sequence[Sequence[Need]]) -> None:
+    """Each board, with what it still needs."""
+    for one, needs in zip(boards, needed, strict=True):
+        print(_headline(one, must=any(need.must for need in needs)))
+        for need in needs:
             print(f"  {'needs' if need.must else 'note'}: {need.what}")
             for line in need.lines:
                 print(f"      {line}")
-    return boards
 
 
-def _headline(login: Login, seen: Board) -> str:
-    from pyinfra_swarm.boards.board import needs
-
+def _headline(seen: Board, *, must: bool) -> str:
     what = ", ".join(
         filter(None, (seen.hostname, f"{seen.distribution} {seen.version}".strip(), seen.machine))
     )
-    must = any(need.must for need in needs(seen))
-    return f"{login.address}  {what or 'no login'}{'' if must else ': ready'}"
+    return f"{seen.login.address}  {what or 'no login'}{'' if must else ': ready'}"

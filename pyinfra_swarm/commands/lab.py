@@ -14,7 +14,7 @@ WORDS = (
     *("up", "status", "settings", "ssh", "reboot", "power-cut", "power-on", "reset", "kernel"),
     "down",
 )
-"""What can be asked of the lab; all but ``settings`` is the lab's own."""
+"""What can be asked of the lab; all but ``settings`` is carried out by the lab itself."""
 
 
 def _run(words: Sequence[str]) -> int:

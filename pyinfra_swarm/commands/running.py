@@ -27,7 +27,8 @@ class Deploy(Word):
     name = "DEPLOY"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        return deploy(str(value))
+        words = ctx.meta.get("given", ()) if ctx else ()
+        return deploy(str(value), [str(word) for word in words])
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -61,14 +62,25 @@ class Data(Word):
         return completing.data(named or [SITE], incomplete)
 
 
-def deploy(given: str) -> str:
+def refuse_outside_a_project() -> None:
+    """Raises ``click.UsageError`` where there is no project to work in."""
+    from pyinfra_swarm.settings.paths import is_project, not_a_project, project
+
+    if not is_project(project()):
+        raise click.UsageError("\n    instead: ".join(not_a_project(project())))
+
+
+def deploy(given: str, words: Sequence[str] = ()) -> str:
     """A deploy from the command line, as pyinfra takes it. Raises ``click.UsageError``.
 
-    One of the project's may be given by its name alone, wherever the command is typed.
+    One of the project's may be given by its name alone, wherever the command is typed. words: all
+    of the command line.
     """
+    from pyinfra_swarm.run.command_line import OPTIONS
     from pyinfra_swarm.settings.errors import nearest
     from pyinfra_swarm.settings.paths import from_user, project
 
+    refuse_outside_a_project()
     folder = project()
     own = {Path(name).stem: name for name in completing.deploy_files()}
     if given.removesuffix(".py") in own:
@@ -81,9 +93,9 @@ def deploy(given: str) -> str:
     meant = nearest(Path(given).stem, own)
     right = meant or f"one of {', '.join(own)}"
     if given in completing.host_names():
-        right = f"--limit {given}"
-    if not own:
-        right = "go to the folder of your project; pyinfra-swarm init FOLDER makes one"
+        named = {Path(word).stem for word in words}
+        takes_host = any(one.key == "host" and named & {*one.deploys} for one in OPTIONS)
+        right = f"--data host={given}" if takes_host else f"--limit {given}"
     raise click.UsageError(f"there is no deploy {given}\n    instead: {right}")
 
 
@@ -108,8 +120,10 @@ class Run(click.Command):
     def invoke(self, ctx: click.Context) -> NoReturn:
         given = ctx.params
         flags = [*self._flags(bool(given.get("yes"))), *ctx.meta["passed"]]
+        behind = ["--", *ctx.meta["passed"]] if ctx.meta["passed"] else []
         become_pyinfra(
-            words(given["deploys"], given["limit"], given["data"], given["verbose"], flags)
+            words(given["deploys"], given["limit"], given["data"], given["verbose"], flags),
+            typed=[str(self.name), *ctx.meta["given"], *behind],
         )
 
 
@@ -157,15 +171,21 @@ def words(
     ]
 
 
-def become_pyinfra(given: Sequence[str]) -> NoReturn:
-    """Be pyinfra from now on, in the project's folder: its signals and its exit code are ours."""
+def become_pyinfra(given: Sequence[str], *, typed: Sequence[str] = ()) -> NoReturn:
+    """Be pyinfra from now on, in the project's folder: its signals and its exit code are ours.
+
+    typed: the words after ``pyinfra-swarm``, for what the run says of its own command.
+    """
     from pyinfra_swarm.run.own_process import pyinfra_command
+    from pyinfra_swarm.run.own_words import handed_on
     from pyinfra_swarm.settings.paths import from_user, project
     from pyinfra_swarm.settings.variables import PATH_VARIABLE
 
     variables = dict(os.environ)
     if variables.get(PATH_VARIABLE):  # a path is the user's, and pyinfra runs in another folder
         variables[PATH_VARIABLE] = str(from_user(variables[PATH_VARIABLE]).absolute())
+    if typed:
+        variables |= handed_on(typed)
     command = pyinfra_command([_from_here(word) for word in given])
     os.chdir(project())
     sys.stdout.flush()

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from pyinfra_swarm.run.own_process import Ended
 
 
 @click.group(
@@ -96,6 +101,11 @@ def add(name: str, public_key: str, timeout: float) -> int:
     )
     keys = client.public_keys(ended.output, wireguard.interface)
     silent = [host.name for host in settings.hosts if host.name not in keys]
+    if len(silent) == len(settings.hosts) and (unreached := _unreached(ended, silent)):
+        raise click.ClickException(
+            f"no host has said its public key\n{unreached}\n"
+            "    instead: once they answer, the same again"
+        )
     if len(silent) == len(settings.hosts):
         raise click.ClickException(
             "no host has said its public key\n    instead: `pyinfra inventory.py deploys/vpn.py` "
@@ -106,6 +116,21 @@ def add(name: str, public_key: str, timeout: float) -> int:
     sys.stdout.flush()
     _beside(text if pair.private else "", client.declaration(name, address, pair.public), silent)
     return 0
+
+
+def _unreached(ended: Ended, hosts: Sequence[str]) -> str:
+    """Why hosts did not answer, those with the same reason in a line; "" where each has."""
+    from pyinfra_swarm.run.telling import grouped, named
+
+    reasons = [
+        (record["host"], str(record.get("reason", "")))
+        for record in ended.records
+        if record["kind"] == "failed"
+    ]
+    return "\n".join(
+        f"  {named([host for host, _ in same], hosts)}: {same[0][1]}"
+        for same in grouped(reasons, lambda one: one[1])
+    )
 
 
 def _beside(secret: str, declaration: str, silent: list[str]) -> None:

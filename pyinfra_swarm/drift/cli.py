@@ -42,8 +42,9 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         slip = message.removeprefix("unrecognized arguments: ").split(" ")[0]
-        if nearest(slip, ["schedule"]):
-            message += "; did you mean schedule?"
+        options = [name for one in self._actions for name in one.option_strings]
+        if meant := nearest(slip, ["schedule", *options]):
+            message += f"; did you mean {meant}?"
         # argparse's own 2 would mean that something differs.
         self.exit(
             COULD_NOT_TELL,
@@ -307,6 +308,12 @@ def _places(options: argparse.Namespace, cluster: str) -> None:
             )
         if path.is_dir():
             raise Unusable(f"{path}: is a folder\n    instead: name a file in it")
+    # Its own folder is made, as /var/lib/pyinfra-swarm; what is above it is mistyped.
+    if options.since is not None and not os.path.isdir(above := options.since.parent.parent):
+        raise Unusable(
+            f"{options.since}: there is no folder {above} to make {options.since.parent.name} in\n"
+            "    instead: make the folder first, or name another"
+        )
     _same_cluster(options.since, cluster)
 
 

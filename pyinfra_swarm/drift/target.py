@@ -105,6 +105,9 @@ def deploy(given: str) -> str:
     One of the project is named from its folder, whatever the working directory. A job is refused.
     """
     folder = project()
+    own_names = {path.stem: path for path in sorted((folder / "deploys").glob("*.py"))}
+    if (named := own_names.get(given)) is not None:
+        given = f"deploys/{named.name}"
     for path in (folder / given, from_user(given).absolute()):
         if os.path.isfile(path) and path.suffix == ".py":
             resolved = path.resolve()

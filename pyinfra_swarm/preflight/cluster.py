@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
 
+NEW_MACHINE_ID = (
+    "sudo rm /etc/machine-id /var/lib/dbus/machine-id; sudo systemd-machine-id-setup; sudo reboot"
+)
+"""For all copies of an image but one."""
+
+
 def cluster_findings(settings: Settings, hosts: Mapping[str, Host | None]) -> Iterator[Finding]:
     """What forbids these hosts to be one swarm. hosts: ``None`` for a silent one."""
     known = {name: host for name, host in hosts.items() if host}
@@ -30,8 +36,7 @@ def cluster_findings(settings: Settings, hosts: Mapping[str, Host | None]) -> It
             "machine id",
             f"{listed(names)} have the same machine id ({identity}), as copies of one image do, "
             "so DHCP may give them the same address",
-            remedy="On all of them but one: `sudo rm /etc/machine-id /var/lib/dbus/machine-id;"
-            " sudo systemd-machine-id-setup; sudo reboot`",
+            remedy=f"On all of them but one: `{NEW_MACHINE_ID}`",
         )
     yield from _engines(settings, known)
 

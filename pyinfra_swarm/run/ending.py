@@ -85,7 +85,7 @@ def last_lines() -> None:
     end = End(
         hosts=[host.name for host in hosts],
         told=reported.told,
-        carried_out=reported.carried_out,
+        carried_out=_carried_out(reported, broken_off=broken_off),
         other=screen.without_a_reason(done=applied, ours=False),
         unfinished=reasons,
         looked_at=[name for name in reported.stopped if name not in missing] + [*refused],
@@ -101,6 +101,12 @@ def last_lines() -> None:
     )
     for line in closing_lines(end):
         click.echo(line, err=True)
+
+
+def _carried_out(reported: Reported, *, broken_off: bool) -> list[Told]:
+    """The changes that were made; where a run was broken off, those of what it was at as well."""
+    more = reported.made if broken_off else []
+    return [*reported.carried_out, *(one for one in more if one not in reported.carried_out)]
 
 
 _REFUSED = "refused, as is marked ✗ above"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 import sys
@@ -37,6 +39,22 @@ def shown(words: Sequence[str] | None = None) -> list[str]:
     return found
 
 
+TYPED = "PYINFRA_SWARM_TYPED"
+"""The variable by which a command of our own, which becomes pyinfra, hands on what was typed."""
+
+
+def handed_on(words: Sequence[str]) -> dict[str, str]:
+    """The variable for what was typed after ``pyinfra-swarm``: as it can be shown again."""
+    return {TYPED: json.dumps(shown(words))}
+
+
 def command(*more: str) -> str:
-    """This run's command, to be typed again; more: words before the others."""
-    return shlex.join(["pyinfra", *more, *shown()])
+    """This run's command, to be typed again, in the language in which it was typed.
+
+    more: words that both languages know, before pyinfra's others.
+    """
+    if TYPED not in os.environ:
+        return shlex.join(["pyinfra", *more, *shown()])
+    typed: list[str] = json.loads(os.environ[TYPED])
+    end = typed.index("--") if "--" in typed else len(typed)
+    return shlex.join(["pyinfra-swarm", *typed[:end], *more, *typed[end:]])

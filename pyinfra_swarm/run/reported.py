@@ -17,6 +17,7 @@ class Reported:
     operations: those that report what they find.
     carried_out: the changes that were made; at_work: those of an operation that is carried out, by
     host and operation. touched: hosts on which a command was begun.
+    made: changes of an operation that has not come to its end, made already.
     failures: why a host is not done, by its name. begun_on: where an operation has begun.
     stopped: hosts on which the plan goes on although nothing will be carried out there.
     not_looked_at: by the host's name, the operations of the plan that could not judge it.
@@ -33,6 +34,7 @@ class Reported:
     carried_out: list[Told] = field(default_factory=list)
     at_work: dict[tuple[str, str], list[Told]] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
+    made: list[Told] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     begun_on: set[str] = field(default_factory=set)
     stopped: set[str] = field(default_factory=set)

@@ -78,6 +78,11 @@ def carried_out(host: Host) -> None:
     reported.carried_out += [one for one in done if one not in reported.carried_out]
 
 
+def made(host: Host, part: str, finding: Finding) -> None:
+    """A change is made, and what it has begun is only awaited: an interrupted run names it, too."""
+    this_run(Reported).made.append(Told(host.name, part, finding))
+
+
 def looked(host: Host, part: str) -> None:
     """The operation under way has reported all that a plan holds: nothing else differs here."""
     records.looked(host, part, changes=(host.name, part) in this_run(Reported).parts_to_change)

@@ -66,10 +66,10 @@ def install() -> None:
         given.get(flag) for flag in ("json_output", "debug_operations", "debug_facts")
     )
     this_run(_Screen).quiet = ours and not given.get("verbosity")
-    if not ours:
-        return
     if not any(isinstance(one, _Filter) for one in logger.filters):
         logger.addFilter(_Filter())
+    if not ours:
+        return
     pyinfra_output.show_by(plan=_show_plan, results=_show_nothing, confirm=_confirm)
 
 
@@ -83,6 +83,10 @@ def seconds() -> float:
     return clock.now() - this_run(_Screen).begun
 
 
+NOBODY = "--> No host is left to go on with; above is why"
+"""Where pyinfra says “No hosts remaining!”, as if that were an error of its own."""
+
+
 class _Filter(logging.Filter):
     """Holds lines back, or changes them. What it has said itself has passed already."""
 
@@ -91,9 +95,14 @@ class _Filter(logging.Filter):
             return True
         record.msg, record.args = record.getMessage(), ()
         record.msg = pyinfra_output.without_source(record.msg)
-        if not this_run(_Screen).quiet or record.levelno <= logging.DEBUG:
+        if record.levelno <= logging.DEBUG:
             return True
-        return _passes(pyinfra_output.log_line(record.msg), record)
+        line = pyinfra_output.log_line(record.msg)
+        if this_run(_Screen).quiet:
+            return _passes(line, record)
+        if line.says is Says.NOBODY_LEFT:
+            record.msg = NOBODY
+        return True
 
 
 def _passes(line: LogLine, record: logging.LogRecord) -> bool:

@@ -56,8 +56,8 @@ def _ask_nothing() -> None:
     asking = any(word.endswith(".py") for word in given.get("operations") or ())
     if asking and not answered:
         logger.error(
-            "pyinfra asks whether to go on, and there is no terminal to ask at. Give --dry to see "
-            "what would change, or -y to change it: " + own_words.command("-y")
+            "pyinfra asks whether to go on, and there is no terminal to ask at. A dry run shows "
+            "what would change, -y changes it: " + own_words.command("-y")
         )
         raise SystemExit(1)
 

@@ -25,6 +25,14 @@ def is_project(folder: Path) -> bool:
     return all(os.path.isfile(folder / name) for name in ("inventory.py", "deploys/site.py"))
 
 
+def not_a_project(folder: Path) -> tuple[str, str]:
+    """Why nothing can be done in a folder that is no project, and what to do instead."""
+    return (
+        f"{folder} is not a project: it has no inventory.py, or no deploys/site.py",
+        "go to the folder of your project; `pyinfra-swarm init FOLDER` makes one",
+    )
+
+
 def from_user(text: str) -> Path:
     """A path in which ``~`` is a home; that of a user who does not exist stays as it was written.
 

@@ -20,7 +20,7 @@ from pyinfra_swarm.settings.fields import Loc
 from pyinfra_swarm.settings.files import read_toml
 from pyinfra_swarm.settings.host_variables import of_single_hosts
 from pyinfra_swarm.settings.key_files import read_keys
-from pyinfra_swarm.settings.paths import from_user, is_project, project
+from pyinfra_swarm.settings.paths import from_user, is_project, not_a_project, project
 from pyinfra_swarm.settings.places import line_of, lines_of, loc_of
 from pyinfra_swarm.settings.renamed import with_new_names
 from pyinfra_swarm.settings.toml_types import wrong_types
@@ -156,12 +156,7 @@ def _base() -> tuple[Source, dict[str, Any], str]:
 def _without_a_file(folder: Path) -> Problem:
     what = f"no {FILE_NAME}"
     if not is_project(folder):
-        return Problem(
-            what,
-            None,
-            f"{folder} is not a project: it has no inventory.py, or no deploys/site.py",
-            "go to the folder of your project; `pyinfra-swarm init FOLDER` makes one",
-        )
+        return Problem(what, None, *not_a_project(folder))
     remedy = f"copy cluster.example.toml to {FILE_NAME} and fill in your addresses"
     if not lab_source.available():
         return Problem(what, None, f"there is none in {folder}", remedy)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gevent.pool import Pool
 from pyinfra.api import Host, State
@@ -84,23 +84,25 @@ def deploy(
     current: Current,
     *,
     anew: bool,
+    made: Callable[[], None],
 ) -> str:
     """Deploy a stack, await its services, and record what it is then; why it failed, or "".
 
     seen: as a manager has just been seen; current: the versions of secrets and configs to be used.
     anew: the registry is asked again what tags stand for; else images that are declared as they
-    were stay as they are.
+    were stay as they are. made: called once it is deployed, before anything is awaited.
     """
     progress(f"stack {inputs.stack}: it is deployed")
     record = seen.records.get(inputs.stack)
-    made = resolved(fresh.compose, inputs.stack, current, inputs.files)
+    compose = resolved(fresh.compose, inputs.stack, current, inputs.files)
     if record is not None and not anew:
-        made = pinned(made, record.compose, record.services, inputs.stack)
+        compose = pinned(compose, record.compose, record.services, inputs.stack)
     still_ours()
     text = API + UNPACKED + program(__file__, "deploy.sh", stack=inputs.stack)
-    outcome = quietly(manager, text, stdin=inputs.packed(deploy=as_yaml(made)), timeout=300)
+    outcome = quietly(manager, text, stdin=inputs.packed(deploy=as_yaml(compose)), timeout=300)
     if not outcome.done:
         return _words(outcome, "docker stack deploy")
+    made()
     _show(host, outcome.said["words"])
     before, after = seen.of(inputs.stack), _services(manager, inputs.stack)
     changed = [

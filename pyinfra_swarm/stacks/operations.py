@@ -99,9 +99,10 @@ class _Known:
 
 @dataclass(frozen=True)
 class Situation:
-    """What there is to do. acting: the manager that does it."""
+    """What there is to do. acting: the manager that does it; part: of the job, as it is told."""
 
     acting: str
+    part: str
     known: _Known
     stacks: Mapping[str, Declared]
     findings: list[Finding]
@@ -148,7 +149,7 @@ def kept_deployed(
     findings = [finding for found in by_stack.values() for finding in found]
     if part == PART:
         findings += _as_a_whole(settings, known.seen, by_stack)
-    now = Situation(acting, known, stacks, findings)
+    now = Situation(acting, part, known, stacks, findings)
     refused = refusals(now.findings)
     refused_beside(part, refused)
     if report(part, [one for one in now.findings if one not in refused]):
@@ -316,7 +317,7 @@ def _carry_out(run: State, host: Host, now: Situation) -> bool:
         still_ours()
         match step:
             case DeployStack():
-                problem = _deploy(run, host, manager, now, stack)
+                problem = _deploy(run, host, manager, now, step)
             case AwaitStack():
                 problem = await_stack(run, host, manager, stack)
             case _:
@@ -329,7 +330,8 @@ def _carry_out(run: State, host: Host, now: Situation) -> bool:
     return not problems
 
 
-def _deploy(run: State, host: Host, manager: Host, now: Situation, stack: str) -> str:
+def _deploy(run: State, host: Host, manager: Host, now: Situation, step: DeployStack) -> str:
+    stack = step.stack
     one = now.stacks[stack]
     try:
         fresh = _rendered(now.acting, one)
@@ -344,7 +346,11 @@ def _deploy(run: State, host: Host, manager: Host, now: Situation, stack: str) -
             "deploys/secrets.py` makes one"
         )
     this_run(_Read).deployed.add(stack)
-    return deploy(run, host, manager, one.inputs, fresh, known.seen, known.current, anew=anew)
+    return deploy(
+        *(run, host, manager, one.inputs, fresh, known.seen, known.current),
+        anew=anew,
+        made=partial(reporting.made, host, now.part, step),
+    )
 
 
 def _steps(findings: Sequence[Finding]) -> dict[str, Change]:

@@ -60,7 +60,7 @@ def test_without_a_terminal_a_run_says_what_to_give(
 ) -> None:
     run = pyinfra("inventory.py", "deploys/updates.py")
     assert run.returncode == 1
-    assert "Give --dry to see what would change, or -y to change it" in run.output
+    assert "A dry run shows what would change, -y changes it" in run.output
     assert "Traceback" not in run.output
     assert "Connecting" not in run.output
 

@@ -9,6 +9,7 @@ while read -r line; do
   case $line in ID=*|VERSION_ID=*) echo "release $line" ;; esac
 done < /etc/os-release
 echo "machine $(uname -m)"
+[ ! -r /etc/machine-id ] || { read -r id < /etc/machine-id; echo "id $id"; }
 if said=$(sudo -n true 2>&1); then echo "sudo yes"
 else echo "sudo no $said" | tr '\n' ' '; echo; fi
 ip -o -4 address show 2>/dev/null | while read -r _ _ _ address rest; do

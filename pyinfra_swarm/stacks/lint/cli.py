@@ -17,7 +17,7 @@ from pyinfra_swarm.run.exit_code import COULD_NOT_TELL, exit_code
 from pyinfra_swarm.run.plain_file import content, write
 from pyinfra_swarm.run.printable import plain
 from pyinfra_swarm.settings import Settings, SettingsError, load
-from pyinfra_swarm.settings.paths import from_user, project
+from pyinfra_swarm.settings.paths import from_user, is_project, not_a_project, project
 from pyinfra_swarm.settings.sources import FILE_NAME
 from pyinfra_swarm.settings.variables import PATH_VARIABLE
 from pyinfra_swarm.stacks.compose import Merged, Source, named_files, read
@@ -151,6 +151,8 @@ def _stacks(
     """The stacks to look at, each with what is known of the cluster; or why one cannot be read."""
     declared_ones = read_stacks(settings) if settings else ()
     if not options.files:
+        if not settings and not is_project(project()) and not options.no_cluster:
+            raise Unusable("\n    instead: ".join(not_a_project(project())))
         if not settings or not declared_ones:
             raise Unusable(
                 "there is nothing to look at: no file is named, and no stack is declared\n"

@@ -17,7 +17,9 @@ import pytest
 
 from pyinfra_swarm import cli
 from pyinfra_swarm.boards import asking, new_project
-from pyinfra_swarm.boards.board import Board, Login, board, needs, ready
+from pyinfra_swarm.boards.asked_for import slips
+from pyinfra_swarm.boards.board import Board, Login, board, needs, needs_together
+from pyinfra_swarm.boards.board import ready as all_ready
 from pyinfra_swarm.boards.settings_text import Entry, entries, settings_text
 from pyinfra_swarm.commands import init as init_command
 from pyinfra_swarm.run.onhost import program
@@ -42,6 +44,55 @@ def heard(*pairs: tuple[str, str], status: int = 0, words: str = "") -> Board:
         assert old in text
         text = text.replace(old, new)
     return board(LOGIN, status, text if status == 0 else "", words)
+
+
+def ready(seen: list[Board]) -> bool:
+    return all_ready([needs(one) for one in seen])
+
+
+def test_copies_of_one_image_are_not_ready_together() -> None:
+    logins = [Login(f"192.168.1.{n}", "ada", key="/k") for n in (11, 12, 13)]
+    same = Board(logins[0], hostname="vm", identity="7c")
+    seen = [same, *(Board(login, hostname="vm", identity="7c") for login in logins[1:])]
+    seen[2] = Board(logins[2], hostname="rk3", identity="8d")
+    first, second, third = (
+        [need for need in some if "hostname" in need.what or "machine id" in need.what]
+        for some in needs_together(seen, ["node1", "node2", "rk3"])
+    )
+    renames = "ssh -t -i /k ada@192.168.1.11 'sudo hostnamectl set-hostname node1'"
+    assert [need.lines for need in first] == [(renames,)]
+    assert [need.must for need in second] == [True, True]
+    assert "set-hostname node2" in second[0].lines[0]
+    assert "the machine id of 192.168.1.11" in second[1].what
+    assert "systemd-machine-id-setup" in second[1].lines[0]
+    assert third == []
+    silent = [Board(login, problem="No route to host") for login in logins]
+    assert [len(some) for some in needs_together(silent, ["a", "b", "c"])] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "more", "said"),
+    [
+        ("rk1", {}, "--hosts rk1: is not an IPv4 address\n    instead: its IPv4 address; `getent"),
+        ("300.1.1.1", {}, "--hosts 300.1.1.1: is not an IPv4 address"),
+        ("192.168.1.11-13", {}, "each address, with commas between: --hosts 192.168.1.11,"),
+        ("192.168.1.0/24", {}, "    instead: --find 192.168.1.0/24"),
+        ("192.168.1.11:2222", {}, "    instead: --hosts 192.168.1.11 --port 2222"),
+        ("127.0.0.1:2222", {}, "--hosts 127.0.0.1:2222: is not an IPv4 address"),
+        ("127.0.0.1", {}, "is not an address other hosts can reach"),
+        ("192.168.1.11", {"user": "root"}, "--user root: root logins are turned off"),
+        ("192.168.1.11", {"key": "/nope"}, "--key /nope: names no file on this machine"),
+        ("192.168.1.11", {"key": "/k.pub"}, "--key /k.pub: is the public half of a key"),
+        ("192.168.1.11", {"managers": 3}, "--managers 3: there are only 1 board\n"),
+    ],
+)
+def test_what_the_settings_would_refuse_is_refused_before_a_board_is_looked_at(
+    hosts: str, more: dict[str, Any], said: str
+) -> None:
+    given: dict[str, Any] = {"user": "ubuntu", "key": "", "managers": None}
+    [slip] = slips([hosts], **{**given, **more})
+    assert said in slip
+    assert slips(["192.168.1.11"], **given) == []
 
 
 def test_a_board_that_is_ready_needs_nothing() -> None:
@@ -228,6 +279,8 @@ def test_the_program_tells_what_this_machine_is(tmp_path: Path) -> None:
     assert f"hostname {Path('/proc/sys/kernel/hostname').read_text().strip()}" in lines
     assert f"machine {os.uname().machine}" in lines
     assert "sudo yes" in lines
+    if (identity := Path("/etc/machine-id")).exists():
+        assert f"id {identity.read_text().strip()}" in lines
     one = board(LOGIN, 0, "\n".join(lines), "")
     assert one.distribution
     assert one.sudo == ""
@@ -306,14 +359,41 @@ def test_init_says_what_a_board_still_needs_and_writes_it_nevertheless(
     assert (tmp_path / "cluster.toml").is_file()
 
 
-def test_init_never_overwrites_settings(
+def test_init_looks_at_boards_again_and_never_overwrites_settings(
     init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    new_project.lay(tmp_path)
+    assert init("--hosts", "192.168.1.11", status=255, error="Permission denied.") == 2
     (tmp_path / "cluster.toml").write_text("# mine\n")
-    assert init("--hosts", "192.168.1.11") == 1
-    assert "is never overwritten" in capsys.readouterr().err
+    capsys.readouterr()
+    assert init("--hosts", "192.168.1.11", status=255, error="Permission denied.") == 2
+    assert "needs: it does not take your key" in capsys.readouterr().out
+    assert init("--hosts", "192.168.1.11") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "192.168.1.11  rk1, ubuntu 24.04, aarch64: ready",
+        "Everything is current.",
+        f"{tmp_path / 'cluster.toml'} is there already, and was left as it is.",
+    ]
     assert (tmp_path / "cluster.toml").read_text() == "# mine\n"
+
+
+def test_init_makes_no_project_of_what_no_run_could_use(
+    init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init("--hosts", "rk1", "--user", "root") == 1
+    said = capsys.readouterr().err
+    assert "--hosts rk1: is not an IPv4 address" in said
+    assert "--user root: root logins are turned off" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_copies_of_one_image_are_not_called_ready(
+    init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = SAID.replace("hostname rk1", "hostname vm")
+    assert init("--hosts", "192.168.1.11,192.168.1.12", said=said) == 2
+    told = capsys.readouterr().out
+    assert ": ready" not in told
+    assert "sudo hostnamectl set-hostname node2" in told
 
 
 def test_init_completes_a_project_that_has_no_settings(init: Init, tmp_path: Path) -> None:

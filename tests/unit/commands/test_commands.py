@@ -15,6 +15,7 @@ import pytest
 from pyinfra_swarm import cli
 from pyinfra_swarm.commands import fact as facts
 from pyinfra_swarm.commands.lab import WORDS
+from pyinfra_swarm.run import own_words
 from pyinfra_swarm.run.command_line import OPTIONS
 from pyinfra_swarm.settings import Settings, forget
 from pyinfra_swarm.settings import lab as lab_source
@@ -100,6 +101,17 @@ def test_a_command_becomes_a_run_of_pyinfra(words: str, pyinfra: str) -> None:
     assert became(*words.split()).words == pyinfra.split()
 
 
+def test_the_run_says_what_to_type_in_the_language_it_was_typed_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = became("plan", "--limit", "rk1", "ssh", "--", "--debug-facts")
+    monkeypatch.setenv(own_words.TYPED, run.variables[own_words.TYPED])
+    assert own_words.command() == "pyinfra-swarm plan --limit rk1 ssh -- --debug-facts"
+    run = became("fact", "Nodes", "--limit", "rk1")
+    monkeypatch.setenv(own_words.TYPED, run.variables[own_words.TYPED])
+    assert own_words.command() == "pyinfra-swarm fact swarm.Nodes --limit rk1"
+
+
 def test_a_deploy_outside_of_the_project_is_named_by_its_path(tmp_path: Path) -> None:
     (tmp_path / "own.py").touch()
     assert became("plan", str(tmp_path / "own.py")).words[1] == str(tmp_path / "own.py")
@@ -132,6 +144,10 @@ def test_it_works_from_another_folder_with_paths_as_they_are_meant_there(
         ("plan sit", "pyinfra-swarm plan: there is no deploy sit\n    instead: site\n"),
         ("apply deploys/sit.py", "there is no deploy deploys/sit.py\n    instead: site\n"),
         ("apply rk2", "there is no deploy rk2\n    instead: --limit rk2\n"),
+        ("apply remove rk2", "there is no deploy rk2\n    instead: --data host=rk2\n"),
+        ("apply ssh rk2", "there is no deploy rk2\n    instead: --limit rk2\n"),
+        ("fact swarm", "    instead: swarm."),
+        ("fact", "    instead: one of "),
         ("plan xyzxyz", "instead: one of access, backup, "),
         ("plan --check", "plan: --check: a plan changes nothing anyway\n    instead: leave it out"),
         ("apply --check", "instead: pyinfra-swarm plan, which changes nothing"),
@@ -158,7 +174,14 @@ def test_without_a_project_it_says_how_to_get_one(
 ) -> None:
     monkeypatch.setattr("pyinfra_swarm.settings.paths.ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
-    assert "pyinfra-swarm init FOLDER makes one" in refused("plan")
+    monkeypatch.delenv("SWARM_SETTINGS")
+    forget()
+    for words in ("plan", "apply", "fact", "fact swarm.Nodes", "lint"):
+        answer = refused(*words.split())
+        assert f"{tmp_path} is not a project: it has no inventory.py, or no deploys/site.py" in (
+            answer
+        )
+        assert "`pyinfra-swarm init FOLDER` makes one" in answer
 
 
 # Help
@@ -249,4 +272,4 @@ def test_the_labs_words_are_those_that_it_takes() -> None:
     from lab.cli import _parser
 
     there = set(re.findall(r"^ {4}([a-z-]+)(?: |$)", _parser().format_help(), re.MULTILINE))
-    assert {*WORDS} == there | {"settings"}
+    assert {*WORDS} == there

@@ -132,6 +132,21 @@ def test_what_cannot_be_is_said_before_anybody_is_asked(
     assert (out, asked) == ("", [])
 
 
+def test_hosts_that_cannot_be_reached_are_named_with_the_cause(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = tuple(
+        {"kind": "failed", "host": f"rk{n}", "part": "", "what": "host", "reason": "Could not x"}
+        for n in (1, 2, 3)
+    )
+    ended = Ended(1, "", "", records)
+    monkeypatch.setattr("pyinfra_swarm.run.own_process.run_pyinfra", lambda *_, **__: ended)
+    assert add("phone") == 1
+    said = capsys.readouterr().err
+    assert "no host has said its public key\n  rk1–rk3: Could not x\n    instead: once" in said
+    assert "deploys/vpn.py" not in said
+
+
 def test_without_wireguard_it_says_what_to_declare(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

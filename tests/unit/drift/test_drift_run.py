@@ -429,7 +429,8 @@ def greet(board: socket.socket) -> None:
             "--limit rk7: no declared host and no group has that name; did you mean",
         ),
         (["--deploy", "deploys/shh.py"], "there is no such file\n    instead: deploys/ssh.py"),
-        (["--deploy", "site"], "there is no such file\n    instead: deploys/site.py"),
+        (["--deploy", "sit"], "there is no such file\n    instead: deploys/site.py"),
+        (["--deploy", "reset"], "is a job ("),
         (["--deploy", "inventory.py"], "is not a deploy\n    instead: one of deploys/access.py, "),
         (
             ["shedule", "install"],
@@ -442,6 +443,7 @@ def greet(board: socket.socket) -> None:
         (["schedule", "instal"], "invalid choice: 'instal'"),
         (["--limit", "workers"], "--limit workers: there are none; the hosts are rk1"),
         (["--html", "/tmp"], "/tmp: is a folder"),
+        (["--since", "/no/such/x.json"], "there is no folder /no to make such in\n    instead: "),
         (["--since", "/proc/nowhere/state"], "/proc/nowhere/state: cannot be used"),
         (["--lab"], "The lab was asked for, but the settings in force are cluster.toml"),
     ],

@@ -143,6 +143,7 @@ def schedule(*words: str, **environment: str) -> subprocess.CompletedProcess[str
         (["install", "--when", "sometimes"], "systemd does not understand it"),
         (["install", "--", "--limit", "rk7"], "no declared host and no group has that name"),
         (["install", "--", "--colour"], "unrecognized arguments: --colour"),
+        (["install", "--", "--limt", "rk1"], "arguments: --limt rk1; did you mean --limit?"),
         (["install", "--", "--html", "nowhere/x.html"], "there is no folder"),
         (["install", "--", "--metrics", "/tmp"], "/tmp: is a folder"),
         (["install", "--", "--since", "/proc/x/y"], "/proc/x/y: cannot be used"),

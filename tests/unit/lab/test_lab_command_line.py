@@ -34,7 +34,7 @@ def test_what_lab_does_is_said_to_whoever_names_nothing_of_it(
 ) -> None:
     with pytest.raises(SystemExit):
         _parser().parse_args([])
-    assert "{up,kernel,down,status,ssh," in capsys.readouterr().err
+    assert "{up,kernel,down,status,settings,ssh," in capsys.readouterr().err
 
 
 def test_a_supervisor_that_does_not_answer_is_said_and_no_traceback(

@@ -157,7 +157,7 @@ ACTING = {
     # Compose files, and what they refer to.
     "stacks.reading",
     # What the hosts say, by pyinfra's command line; boards that are in no inventory yet.
-    *("status.asking", "boards.asking", "boards.new_project"),
+    *("status.asking", "boards.asked_for", "boards.asking", "boards.new_project"),
     # Values of secrets, and what starts programs to have them.
     *("secrets.sources", "secrets.command", "secrets.clear_text", "secrets.core_dumps"),
     *("secrets.digest", "secrets.seal_cache"),

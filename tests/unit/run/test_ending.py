@@ -163,6 +163,14 @@ def test_an_interrupted_run_claims_nothing_about_its_hosts() -> None:
         assert not any("done:" in line or "are done" in line for line in lines[:2])
 
 
+def test_what_was_made_and_is_only_awaited_is_named_where_the_run_is_interrupted() -> None:
+    [done] = changes(("rk1", "daemon.json"))
+    hello = Told("rk1", "stacks", Change("stack hello", "is declared, and not deployed"))
+    reported = Reported(carried_out=[done], made=[hello, done])
+    assert ending._carried_out(reported, broken_off=True) == [done, hello]
+    assert ending._carried_out(reported, broken_off=False) == [done]
+
+
 def test_a_run_that_had_begun_no_change_when_it_was_interrupted_has_changed_nothing() -> None:
     for applied in (True, False):
         [first, *_] = closing(applied=applied, interrupted=True)

@@ -43,6 +43,16 @@ def test_all_else_is_shown_as_it_was_typed(words: list[str]) -> None:
     assert own_words.shown(words) == words
 
 
+def test_a_command_of_ours_is_shown_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = ["apply", "ssh", "--data", "api_token=hunter2", "--", "--ssh-password", "hunter2"]
+    [(name, value)] = own_words.handed_on(typed).items()
+    assert "hunter2" not in value
+    monkeypatch.setenv(name, value)
+    assert own_words.command("-y") == (
+        "pyinfra-swarm apply ssh --data 'api_token=…' -y -- --ssh-password '…'"
+    )
+
+
 def test_the_command_is_this_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["pyinfra", "--ssh-password", "a b", "in ventory.py"])
     assert own_words.command("-y") == "pyinfra -y --ssh-password '…' 'in ventory.py'"

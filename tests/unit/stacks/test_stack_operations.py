@@ -1,0 +1,68 @@
+"""What a run is told while stacks are planned and deployed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pyinfra_swarm.run.answer import Sections
+from pyinfra_swarm.run.findings import Refusal
+from pyinfra_swarm.run.script import Outcome
+from pyinfra_swarm.stacks import deploying_operations, operations
+
+
+def test_a_refused_stack_holds_up_nothing_and_ends_the_run_as_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refusal = Refusal("stack hello", "8081/tcp is not open")
+    told: list[Any] = []
+    for name, value in {
+        "memberships": dict,
+        "acting_manager": lambda *_: "rk1",
+        "current_host": lambda: SimpleNamespace(name="rk1"),
+        "_observed": lambda *_: SimpleNamespace(seen=None),
+        "_look": lambda *_: {"hello": [refusal]},
+        "refused_beside": lambda *said: told.append(said),
+        "report": lambda *said: told.append(said),
+        "is_executing": lambda: False,
+    }.items():
+        monkeypatch.setattr(operations, name, value)
+    settings: Any = None
+    assert list(operations.kept_deployed(settings, "exposure", {}, alone=False)) == []
+    assert told == [("exposure", [refusal]), ("exposure", [])]
+
+
+def test_a_stack_counts_as_deployed_before_its_services_are_awaited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    happened: list[str] = []
+
+    def interrupted(*_: Any) -> None:
+        happened.append("awaiting")
+        raise KeyboardInterrupt
+
+    said = Sections()
+    said["words"] = []
+    done = Outcome(said=said)
+    for name, value in {
+        "progress": lambda _: None,
+        "still_ours": lambda: None,
+        "resolved": lambda *_: {},
+        "as_yaml": lambda _: "",
+        "quietly": lambda *_, **__: done,
+        "_services": interrupted,
+    }.items():
+        monkeypatch.setattr(deploying_operations, name, value)
+    stack: Any = SimpleNamespace(
+        stack="hello", files={}, packed=lambda **_: "", compose={}, records={}, of=lambda _: {}
+    )
+    host: Any = None
+    with pytest.raises(KeyboardInterrupt):
+        deploying_operations.deploy(
+            *(host, host, host, stack, stack, stack, {}),
+            anew=False,
+            made=lambda: happened.append("deployed"),
+        )
+    assert happened == ["deployed", "awaiting"]
