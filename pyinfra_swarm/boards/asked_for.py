@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import counted
 from pyinfra_swarm.settings import values
 from pyinfra_swarm.settings.paths import from_user
@@ -64,7 +65,7 @@ def _meant(given: str) -> str:
         first = given.partition("-")[0]
         return f"each address, with commas between: --hosts {first},…"
     if re.search("[A-Za-z]", given) and ":" not in given:
-        return f"its IPv4 address; `getent ahostsv4 {given}` may know it"
+        return f"its IPv4 address; `getent ahostsv4 {quoted(given)}` may know it"
     return ""
 
 
