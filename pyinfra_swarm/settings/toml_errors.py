@@ -66,17 +66,17 @@ def _twice(lines: list[str], line: int) -> str:
                 )
         return _ONCE
     key = _key(lines[line - 1]) if line else None
-    first = 0
+    if key is None or secret_in(key):
+        return _ONCE
+    first, more = 0, ""
     for number in range(line - 1, 0, -1):
         earlier = lines[number - 1]
-        if key is None or secret_in(key):
-            break
         if header := _header(earlier):
-            many = f"; or {header} above it, to begin another one" if "[[" in earlier else ""
-            return _taken(key, first, many.replace(header, f"[[{header}]]")) if first else _ONCE
+            more = f"; or [[{header}]] above it, to begin another one" if "[[" in earlier else ""
+            break
         if _key(earlier) == key:
             first = number
-    return _taken(key, first) if key and first else _ONCE
+    return _taken(key, first, more) if first else _ONCE
 
 
 def _taken(key: str, line: int, more: str = "") -> str:

@@ -15,6 +15,7 @@ from pyinfra_swarm.status.seen import Seen
 
 if TYPE_CHECKING:
     from pyinfra_swarm.host.resources import FileSystem, Resources
+    from pyinfra_swarm.nodes.membership import Observed
     from pyinfra_swarm.settings import Settings
 
 VERSION = 1
@@ -196,7 +197,7 @@ def summary(
         at=at,
         nodes=tuple(nodes),
         quorum=measures.managers(settings, observed),
-        services=_services(settings, seen),
+        services=_services(settings, seen, observed),
         on_hosts=tuple(_on_hosts(settings, seen)),
         backup=backup,
         backup_unknown=backup_unknown,
@@ -246,15 +247,16 @@ def _fullest(resources: Resources | None) -> FileSystem | None:
     return max(resources.disks, key=lambda one: one.share, default=None) if resources else None
 
 
-def _services(settings: Settings, seen: Mapping[str, Seen]) -> tuple[Service, ...] | None:
+def _services(
+    settings: Settings, seen: Mapping[str, Seen], observed: Observed
+) -> tuple[Service, ...] | None:
     """The services, as the manager says that speaks for the swarm."""
-    name = acting_manager(settings, {host: one.membership for host, one in seen.items()})
+    name = acting_manager(settings, observed)
     said = seen[name] if name else Seen()
     if said.services is None or said.replicas is None:
         return None
     tasks = {one.name: one for one in said.replicas}
     firewalls = {host: one.firewall for host, one in seen.items()}
-    observed = {host: one.membership for host, one in seen.items()}
     mesh = in_the_mesh(firewalls, observed, said.services)
     lacking = {(one.port, one.protocol): one.lacking for one in mesh}
     found = []

@@ -15,54 +15,18 @@ from tests.scenarios.conftest import (
     SITE,
     description_of_the_lab,
     on_each,
-    settings_with,
     wait_for,
 )
 from tests.scenarios.drift_cluster import PYINFRA, SEED, Cluster, converged, settled
 from tests.scenarios.drift_kinds.doors import DECLARED
+from tests.scenarios.shop import settings_with_the_shop
 from tests.scenarios.test_create import names
 
-SHOP = """
-services:
-  web:
-    image: {image}
-    networks: [front]
-    ports: ["80:80"]
-    secrets: [db_password]
-    healthcheck:
-      test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1/"]
-      interval: 10s
-      timeout: 10s
-      start_period: 30s
-      start_interval: 1s
-      retries: 2
-    deploy:
-      mode: global
-      update_config: {{order: start-first, failure_action: rollback, monitor: 5s}}
-      rollback_config: {{order: start-first}}
-      resources: {{limits: {{memory: 64M}}}}
-networks:
-  front:
-    driver: overlay
-    driver_opts: {{encrypted: "true"}}
-secrets:
-  db_password:
-    external: true
-"""
-
-EVERYTHING = """
+EXPOSED = """
 [exposure]
 address = "192.168.77.9"
-
-[[secrets]]
-name = "db_password"
-env = "LAB_DB_PASSWORD"
-
-[[stacks]]
-name = "shop"
-files = ["shop.yml"]
 """
-"""Beside admins, labels and a network: what else a check looks at."""
+"""Beside admins, labels, a network and a stack with its secret: what else a check looks at."""
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +35,7 @@ def cluster(
 ) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("settings")
     image = f"{description_of_the_lab().registry}/{images.WEB}:1"
-    (folder / "shop.yml").write_text(SHOP.format(image=image))
-    settings = settings_with(folder / "cluster.toml", EVERYTHING)
+    settings = settings_with_the_shop(folder, image, EXPOSED)
     more = {**DECLARED, "SWARM_SETTINGS": str(settings), "LAB_DB_PASSWORD": "a-canary"}
     made = converged(lab, pyinfra, tmp_path_factory.mktemp("keys"), admins=["grace"], more=more)
     yield next(made)

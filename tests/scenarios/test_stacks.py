@@ -14,6 +14,7 @@ from lab import images
 from lab.description import Description
 from tests.scenarios.conftest import SITE, Run, settings_with, wait_for
 from tests.scenarios.rotations import assert_none_is_lost
+from tests.scenarios.shop import settings_with_the_shop
 from tests.scenarios.visitor import a_visitor
 
 pytestmark = pytest.mark.lifecycle
@@ -21,51 +22,12 @@ pytestmark = pytest.mark.lifecycle
 STACKS = ("-y", "inventory.py", "deploys/stacks.py")
 SECRETS = ("-y", "inventory.py", "deploys/secrets.py")
 
-SHOP = """
-services:
-  web:
-    image: {image}
-    networks: [front]
-    ports: ["80:80"]
-    secrets: [db_password]
-    healthcheck:
-      test: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1/"]
-      interval: 10s
-      timeout: 10s
-      start_period: 30s
-      start_interval: 1s
-      retries: 2
-    deploy:
-      mode: global
-      update_config: {{order: start-first, failure_action: rollback, monitor: 5s}}
-      rollback_config: {{order: start-first}}
-      resources: {{limits: {{memory: 64M}}}}
-networks:
-  front:
-    driver: overlay
-    driver_opts: {{encrypted: "true"}}
-secrets:
-  db_password:
-    external: true
-"""
-
-SHOP_SETTINGS = """
-[[secrets]]
-name = "db_password"
-env = "LAB_DB_PASSWORD"
-
-[[stacks]]
-name = "shop"
-files = ["shop.yml"]
-"""
-
 
 @pytest.fixture
 def shop(lab: ModuleType, converged: Description, tmp_path: Path) -> Iterator[Path]:
     """Settings with a stack whose image wants a password."""
     closed = converged.private_registry.host
-    (tmp_path / "shop.yml").write_text(SHOP.format(image=f"{closed}/{images.WEB}:1"))
-    yield settings_with(tmp_path / "cluster.toml", SHOP_SETTINGS)
+    yield settings_with_the_shop(tmp_path, f"{closed}/{images.WEB}:1")
     lab.run("node1", "sudo docker stack rm shop", check=False)
     wait_for(lambda: lab.run("node1", "sudo docker service ls -q").stdout == "", "no service", 60)
     every = "sudo docker {0} ls -q | xargs -r sudo docker {0} rm"
