@@ -17,7 +17,16 @@ HOSTS = ("node1", "node2", "node3", "node4")
 MANAGERS, WORKER = HOSTS[:3], HOSTS[3]
 ADDRESS, ADDRESS6 = "192.168.77.9", "fd00:77::9"
 URL = f"http://{ADDRESS}/"
-VISITORS = {f"visitor {number}": URL for number in range(1, 5)}
+BY_IPV6 = 443
+"""A port of each node itself: the routing mesh does not speak IPv6 yet."""
+
+VISITORS = {
+    **{f"visitor {number}": URL for number in range(1, 5)},
+    "visitor by IPv6": f"http://[{ADDRESS6}]:{BY_IPV6}/",
+}
+SECRET, VALUE = "db_password", "LAB_DB_PASSWORD"
+"""A secret of the web server's, and the variable that it comes from."""
+
 EXPOSURE = "deploys/exposure.py"
 
 
@@ -45,21 +54,29 @@ class Exposed:
         return str(self.lab.run(at, f"sudo docker {words}", timeout=120).stdout)
 
     def serve(self) -> None:
-        """A web server behind the address: on managers, of which each job spares two.
+        """Web servers behind the address: on managers, of which each job spares two, and another
+        on each node, for IPv6.
 
-        It serves for some seconds more when it is to end, since a busy node hears late that a task
-        is going: what is counted here is what the address costs.
+        They serve for some seconds more when they are to end, since a busy node hears late that a
+        task is going: what is counted here is what the address costs.
         """
         load_web_image(HOSTS)
+        create = "service create --quiet --detach --no-resolve-image --env LINGER=4"
         self.docker(
-            "service create --quiet --detach --name web --no-resolve-image --replicas 3 "
-            "--constraint node.role==manager --env LINGER=4 --publish 80:80 lab/web:1"
+            f"{create} --name web --replicas 3 --constraint node.role==manager --publish 80:80 "
+            f"--secret source={SECRET}_v1,target={SECRET} --update-order start-first "
+            "--update-monitor 2s lab/web:1"
         )
-        ask = ["curl", "-fs", "--max-time", "5", URL]
-        wait_for(
-            lambda: bool(self.lab.in_namespace("cloudflare", ask).returncode == 0),
-            "the address to answer",
+        self.docker(
+            f"{create} --name web6 --mode global "
+            f"--publish published={BY_IPV6},target=80,mode=host lab/web:1"
         )
+        wait_for(self._answers, "the address to answer")
+
+    def _answers(self) -> bool:
+        urls = dict.fromkeys(VISITORS.values())
+        asked = (["curl", "-gfs", "--max-time", "5", url] for url in urls)
+        return all(self.lab.in_namespace("cloudflare", ask).returncode == 0 for ask in asked)
 
     def settled(self) -> None:
         """Every node is back, and every task runs."""
@@ -67,7 +84,7 @@ class Exposed:
         def calm() -> bool:
             nodes = self.docker("node ls --format '{{.Status}} {{.Availability}}'").split("\n")
             tasks = self.docker("service ls --format {{.Replicas}}").split()
-            return set(nodes) == {"Ready Active", ""} and tasks == ["3/3"]
+            return set(nodes) == {"Ready Active", ""} and sorted(tasks) == ["3/3", "4/4"]
 
         wait_for(calm, "all nodes to be ready, and all tasks to run", 240)
         wait_for(lambda: healthy() == [*HOSTS], "all hosts to be healthy", 60)

@@ -38,7 +38,9 @@ from tests.scenarios.floating import (
     EXPOSURE,
     HOSTS,
     MANAGERS,
+    SECRET,
     URL,
+    VALUE,
     VISITORS,
     WORKER,
     Exposed,
@@ -71,6 +73,8 @@ def exposed(lab: ModuleType, pyinfra: Callable[..., Run]) -> Iterator[Exposed]:
         "SWARM_EXPOSURE__ADDRESS": ADDRESS,
         "SWARM_EXPOSURE__ADDRESS6": ADDRESS6,
         "SWARM_DOCKER__VERSION": found.docker_versions[0],
+        "SWARM_SECRETS": f'[{{"name": "{SECRET}", "env": "{VALUE}"}}]',
+        VALUE: "the first",
     }
     made = Exposed(lab, found, pyinfra, declared)
     made.done(SITE[1])
@@ -132,6 +136,13 @@ JOBS: dict[str, tuple[Sequence[str], dict[str, str]]] = {
 def test_no_request_is_lost(job: str, exposed: Exposed, tmp_path: Path) -> None:
     words, more = JOBS[job]
     nothing_is_lost(exposed, tmp_path, job, *words, more=more)
+
+
+def test_no_request_is_lost_in_the_rotation_of_a_secret(exposed: Exposed, tmp_path: Path) -> None:
+    exposed.declared[VALUE] = "the second"
+    nothing_is_lost(exposed, tmp_path, "rotation of a secret", "deploys/secrets.py")
+    template = "{{range .Spec.TaskTemplate.ContainerSpec.Secrets}}{{.SecretName}}{{end}}"
+    assert exposed.docker(f"service inspect web --format '{template}'").strip() == f"{SECRET}_v2"
 
 
 def test_no_request_is_lost_in_an_upgrade(exposed: Exposed, tmp_path: Path) -> None:
