@@ -15,7 +15,9 @@ from tests.scenarios.conftest import ROOT, Run, environment, pyinfra_argv
 
 pytestmark = pytest.mark.lifecycle
 
-SITE = ("-y", "inventory.py", "deploys/site.py")
+SITE = ("-y", "-v", "inventory.py", "deploys/site.py")
+"""With -v, since a run else holds a line back for a moment, in which it goes on."""
+
 HOSTS = ("node1", "node2", "node3", "node4")
 
 
