@@ -100,7 +100,7 @@ def last_lines() -> None:
         command=own_words.command(),
     )
     for line in closing_lines(end):
-        click.echo(line, err=True)
+        click.echo(own_words.as_typed(line), err=True)
 
 
 def _carried_out(reported: Reported, *, broken_off: bool) -> list[Told]:

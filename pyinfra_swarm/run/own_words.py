@@ -58,3 +58,23 @@ def command(*more: str) -> str:
     typed: list[str] = json.loads(os.environ[TYPED])
     end = typed.index("--") if "--" in typed else len(typed)
     return shlex.join(["pyinfra-swarm", *typed[:end], *more, *typed[end:]])
+
+
+_DEPLOYED = re.compile(
+    r"pyinfra(?P<yes> -y)? inventory\.py deploys/(?P<deploy>\w+)\.py(?! deploys/)(?P<dry> --dry\b)?"
+)
+_FACT = re.compile(r"pyinfra inventory\.py fact facts\.(?=\w)")
+
+
+def as_typed(text: str) -> str:
+    """A text for the person who started this run: commands in it are in the language they typed."""
+    if TYPED not in os.environ or "pyinfra" not in text:
+        return text
+    return _FACT.sub("pyinfra-swarm fact ", _DEPLOYED.sub(_applied, text))
+
+
+def _applied(found: re.Match[str]) -> str:
+    words = ["pyinfra-swarm", "plan" if found["dry"] else "apply"]
+    words += ["-y"] if found["yes"] else []
+    words += [found["deploy"]] if found["deploy"] != "site" else []
+    return " ".join(words)

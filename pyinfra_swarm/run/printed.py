@@ -13,6 +13,7 @@ from typing import Any
 import click
 from pyinfra import logger
 
+from pyinfra_swarm.run import own_words
 from pyinfra_swarm.run.printable import visible
 from pyinfra_swarm.run.pyinfra_internals import print_by
 
@@ -50,7 +51,8 @@ def without_our_places(text: str) -> str:
 class _Fit(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.msg, str):
-            record.msg, record.args = without_our_places(fit(record.getMessage())), ()
+            said = without_our_places(fit(record.getMessage()))
+            record.msg, record.args = own_words.as_typed(said), ()
             return _NO_KNOWN_HOSTS.search(record.msg) is None
         return True
 

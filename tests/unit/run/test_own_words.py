@@ -56,3 +56,29 @@ def test_a_command_of_ours_is_shown_as_it_was_typed(monkeypatch: pytest.MonkeyPa
 def test_the_command_is_this_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["pyinfra", "--ssh-password", "a b", "in ventory.py"])
     assert own_words.command("-y") == "pyinfra -y --ssh-password '…' 'in ventory.py'"
+
+
+TOLD = {
+    "run `pyinfra inventory.py deploys/unlock.py`": "run `pyinfra-swarm apply unlock`",
+    "`pyinfra inventory.py deploys/swarm.py --dry` says why": "`pyinfra-swarm plan swarm` says why",
+    "pyinfra -y inventory.py deploys/remove.py --data host=rk4": (
+        "pyinfra-swarm apply -y remove --data host=rk4"
+    ),
+    "`pyinfra inventory.py deploys/site.py`": "`pyinfra-swarm apply`",
+    "`pyinfra inventory.py fact facts.vpn.State` shows": "`pyinfra-swarm fact vpn.State` shows",
+    "deploys/upgrade.py upgrades the nodes": "deploys/upgrade.py upgrades the nodes",
+    "pyinfra inventory.py deploys/a.py deploys/b.py": (
+        "pyinfra inventory.py deploys/a.py deploys/b.py"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", [*TOLD])
+def test_a_remedy_is_in_the_language_that_was_typed(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(own_words.TYPED, raising=False)
+    assert own_words.as_typed(text) == text
+    for name, value in own_words.handed_on(["plan"]).items():
+        monkeypatch.setenv(name, value)
+    assert own_words.as_typed(text) == TOLD[text]
