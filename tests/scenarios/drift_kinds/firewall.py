@@ -89,7 +89,7 @@ KINDS = (
     ),
     Kind(
         "a range list lost",
-        *("firewall", "web ranges", "no list for IPv6"),
+        *("firewall", "web ranges", "no sound list for IPv6"),
         "rm /var/lib/pyinfra-swarm/web-ranges/ipv6",
         also=("firewall/SWARM-WEB (IPv6)",),
         group="firewall",

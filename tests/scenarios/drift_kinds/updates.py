@@ -44,7 +44,7 @@ KINDS = (
     ),
     Kind(
         "a reboot waited for",
-        *("updates", "reboot", "the host waits for one"),
+        *("updates", "reboot", "the host needs one"),
         "touch /run/reboot-required",
         kind="notice",
         undo="rm /run/reboot-required",
