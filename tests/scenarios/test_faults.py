@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from lab import description
-from tests.scenarios.conftest import Run, description_of_the_lab, lines_with, on_each
+from tests.scenarios.conftest import Run, description_of_the_lab, on_each
 
 pytestmark = pytest.mark.lifecycle
 
@@ -101,8 +101,7 @@ class TestInTheSwarm:
         )
         assert set(ends_of_ingress(lab).values()) == {False}
         dry = pyinfra("--dry", "inventory.py", "deploys/swarm.py")
-        [told] = lines_with(dry.output, ("ingress: this node is not attached to it",))
-        assert "node1–node4: " in told
+        assert dry.output.count("ingress: this node is not attached to it") == 4
         run = pyinfra(*SITE)
         assert run.returncode == 0, run.output
         assert set(ends_of_ingress(lab).values()) == {True}
