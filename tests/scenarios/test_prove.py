@@ -66,7 +66,7 @@ def settled(look: Callable[[], dict[str, str]]) -> dict[str, str]:
 
 def rows(output: str) -> dict[tuple[str, str, str], tuple[bool, list[str]]]:
     """The table: network, from and to; whether the row is marked, and its other cells."""
-    pattern = r"^ *(✗?) +(ingress|secret) +(node\d) +(node\d) +(.*)$"
+    pattern = r"^ *(?:\[node\d\])? *(✗?) +(ingress|secret) +(node\d) +(node\d) +(.*)$"
     return {
         (network, sender, receiver): (bool(mark), re.split(" {2,}", cells.strip()))
         for mark, network, sender, receiver, cells in re.findall(pattern, output, re.MULTILINE)
