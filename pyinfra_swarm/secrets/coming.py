@@ -17,7 +17,7 @@ class Coming:
 
     id: its object's, "" for one that is yet to be created; name: what the engine calls it, "" where
     there is none. kept: ids of what is kept beside it, though no service may use it: the version
-    before, to go back to, and the one whose value is the declared one. steps: what makes it so.
+    before, to go back to, and one that has the declared value. steps: what makes it so.
     taken_back: the version that has the declared value, and was taken back; not used again.
     """
 
@@ -48,7 +48,7 @@ def coming_of(wanted: Wanted, line: Line, asked: Asked) -> Coming:
 
 def _standing(line: Line, taken_back: Object | None = None) -> Coming:
     """As it is; taken_back: the version that the declared value is that of, if it was."""
-    kept = {one.id for one in (*line.standing[:2], taken_back) if one is not None}
+    kept = {one.id for one in (*line.standing[1:2], taken_back) if one is not None}
     current = line.current
     return Coming(
         current.id if current else "",
@@ -89,7 +89,7 @@ def _current_again(line: Line, matching: Object) -> Coming:
         id=matching.id,
         turn=line.next_turn,
     )
-    kept = frozenset({matching.id, *([current.id] if current else [])})
+    kept = frozenset([current.id] if current else [])
     return Coming(matching.id, matching.name, kept, (step,))
 
 
@@ -125,7 +125,7 @@ def outdated_in(
         old = {one.id for one in line.versions} - {turn.id}
         if key in adopted and line.plain is not None:
             old.add(line.plain.id)
-        used = tuple(one for one in user.references if one.kind == key.kind and one.id in old)
+        used = tuple(one for one in user.references if one.id in old)
         if used and turn.name:
             found[key] = used
     return found

@@ -232,10 +232,9 @@ def undeclared(
 ) -> list[Finding]:
     """Versions of ours that nobody declares."""
     found: list[Finding] = []
-    for key, line in sorted(every.items(), key=lambda one: one[0]):
-        if key in declared:
-            continue
-        ids, names = {one.id for one in line.versions}, [one.name for one in line.versions]
+    for key in sorted({*every} - {*declared}):
+        versions = every[key].versions
+        ids, names = {one.id for one in versions}, [one.name for one in versions]
         use = [user.name for user in users if ids & needed([user])]
         if use:
             reason = f"is not declared any more, and is used by {listed(sorted(use))}"

@@ -21,12 +21,16 @@ _ROLLING = (
 )
 _FIREWALL = ("firewall_plan", "firewall_parts", "firewall_members", "firewall_policy", "identity")
 _DRIFT = ("drift_report", "drift_history", "drift_terminal")
-_SECRETS = ("secrets_plan", "secrets_objects", "secret_names", "objects_fact")
+_SECRETS = ("secrets_plan", "secrets_objects", "objects_fact")
 
 _LINT = ("stack_corpus", "stack_silence")
 _FILES = ("stack_document", "stack_variables", "stack_longform", "stack_merging", "stack_ignored")
 
 _SCOPE: dict[str, tuple[str, ...]] = {
+    "pyinfra_swarm/stacks/plan": ("stack_plan",),
+    "pyinfra_swarm/stacks/fields": ("stack_fields", "stack_plan"),
+    "pyinfra_swarm/stacks/record": ("stack_record", "stack_plan"),
+    "pyinfra_swarm/stacks/rendering": ("stack_rendering",),
     "pyinfra_swarm/stacks/accepted": ("stack_ignored", "stack_corpus"),
     "pyinfra_swarm/stacks/document": ("stack_document", "stack_corpus"),
     "pyinfra_swarm/stacks/judging": ("stack_judging",),
@@ -85,10 +89,19 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/networks/plan": ("networks_plan", "networks_mtu", "swarm_plan"),
     "pyinfra_swarm/docker/openpgp": ("openpgp", "docker_fact"),
     "pyinfra_swarm/run/printable": ("plain",),
+    "pyinfra_swarm/doors/accounts": ("accounts_named", "ways_in_plan", "ways_in_fact"),
+    "pyinfra_swarm/doors/listening": ("listening", "ways_in_plan"),
     "pyinfra_swarm/doors/engine_doors": ("engine_doors",),
     "pyinfra_swarm/doors/engine_hosts": ("engine_hosts",),
     "pyinfra_swarm/doors/jobs": ("jobs",),
     "pyinfra_swarm/engine/advice": ("engine_advice",),
+    "pyinfra_swarm/exposure/origin_pulls": ("origin_pulls",),
+    "pyinfra_swarm/exposure/own_stack": ("exposure_own_stack", "exposure_plan"),
+    "pyinfra_swarm/floating_address/keepalived": ("floating_address_plan",),
+    "pyinfra_swarm/vpn/client": ("vpn_client",),
+    "pyinfra_swarm/vpn/wireguard": ("vpn_plan", "vpn_client"),
+    "pyinfra_swarm/preflight/board": ("preflight_board",),
+    "pyinfra_swarm/preflight/tested": ("tested",),
     "pyinfra_swarm/preflight/cluster": ("preflight_cluster",),
     "pyinfra_swarm/preflight/engine": ("preflight_board", "preflight_plan"),
     "pyinfra_swarm/preflight/kernel": ("preflight_kernel",),
@@ -116,6 +129,11 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/services/verdict": ("services_verdict",),
     "pyinfra_swarm/secrets/plan": _SECRETS,
     "pyinfra_swarm/secrets/coming": _SECRETS,
+    "pyinfra_swarm/secrets/digest": ("digest",),
+    "pyinfra_swarm/secrets/names": ("secret_names",),
+    "pyinfra_swarm/secrets/observing": ("secrets_observing",),
+    "pyinfra_swarm/secrets/seal_cache": ("digest",),
+    "pyinfra_swarm/secrets/steps_operations": ("secrets_steps",),
     "pyinfra_swarm/secrets/notices": _SECRETS,
     "pyinfra_swarm/secrets/objects": _SECRETS,
     "pyinfra_swarm/ssh/algorithms": ("ssh_algorithms", "ssh_strict"),

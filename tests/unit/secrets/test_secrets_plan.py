@@ -259,6 +259,24 @@ def test_a_service_with_an_object_that_is_not_ours_is_named_and_adopted_only_if_
     assert flip.old == (plain.id,)
 
 
+def test_only_the_services_that_use_what_is_not_ours_are_named_in_their_order() -> None:
+    plain, other = stranger("db_password"), stranger("api_key")
+    users = user("web", other, plain), user("api", plain), user("db", V1), user("mail", other)
+    [notice] = planned(seen(V1, plain, other, *users), wanted(V1))
+    assert notice.reason.endswith("it is used by api and web")
+    assert planned(seen(V1, plain, other, *users[2:]), wanted(V1)) == []
+    assert planned(seen(V1, user("db", V1)), wanted(V1, adopt=True)) == []
+
+
+def test_jobs_are_told_in_the_order_of_their_names_and_what_is_no_file_stays_none() -> None:
+    jobs = [user(name, V1, mode="global-job") for name in ("web", "api", "db")]
+    [bare] = jobs[0].references
+    jobs[0] = replace(jobs[0], references=(replace(bare, file=None),))
+    found = planned(seen(V1, V2, *jobs), wanted(V2))
+    assert [one.what for one in found] == ["service api", "service db", "service web"]
+    assert "--secret-add source=db_password_v2 web`" in found[2].remedy
+
+
 def test_another_name_that_begins_alike_is_no_user() -> None:
     app, vault = Key("secret", "app"), Key("secret", "app_vault")
     old, new, of_vault = version(1, app), version(2, app), version(1, vault)
@@ -312,11 +330,31 @@ def test_what_has_no_current_version_any_more_stays_and_the_rest_is_flipped() ->
     old, new, undeclared = version(1, other), version(2, other), version(1, Key("secret", "aaa"))
     there = seen(old, new, V1, V2, undeclared, user("web", old, V1, undeclared))
     step = step_of(planned(there, wanted(new, other), wanted(V2)))
-    now = seen(old, replace(new, withdrawn=NOW), replace(old, withdrawn=NOW), V1, V2, undeclared)
+    now = seen(replace(new, withdrawn=NOW), replace(old, withdrawn=NOW), V1, V2, undeclared)
     flipped_now = flipped(spec("web", old, V1, undeclared), now, step)
     assert flipped_now is not None
     used = flipped_now["TaskTemplate"]["ContainerSpec"]["Secrets"]
     assert [one["SecretName"] for one in used] == ["aaa_v1", "api_key_v1", "db_password_v2"]
+
+
+def test_only_what_the_step_is_about_is_flipped() -> None:
+    """Versions of ours that nobody declares, or that were not asked for, are none of it."""
+    other = Key("secret", "api_key")
+    old, new = version(1, other), version(2, other)
+    there = seen(V1, V2, old, new, user("web", V1, old))
+    step = step_of(planned(there, wanted(V2), wanted(new, other), asked=AGAIN))
+    assert flipped(spec("web", V1, old), there, step) == spec("web", V2, old)
+    assert flipped(spec("web", V2, old), there, step) is None
+
+
+def test_what_is_current_already_stays_as_it_is_whatever_its_order() -> None:
+    """References are sorted where one of them is replaced; another order restarts the tasks."""
+    keys = Key("secret", "a"), Key("secret", "b")
+    current = [version(1, key) for key in keys]
+    used = spec("web", *current)
+    used["TaskTemplate"]["ContainerSpec"]["Secrets"].reverse()
+    step = Flip("", "", id="s", service="web", keys=keys, old=())
+    assert flipped(used, seen(*current), step) is None
 
 
 # Back
@@ -362,6 +400,37 @@ def test_a_way_back_that_is_asked_for_again_goes_no_further() -> None:
     assert steps(planned(newer, wanted(), asked=BACK)) == ["Withdraw db_password_v4", "Flip web"]
 
 
+def test_a_way_back_that_is_asked_for_again_needs_no_version_but_the_one_it_has_come_to() -> None:
+    there = seen(V1, replace(V2, withdrawn=NOW), user("web", V1))
+    assert "db_password_v2 was taken back already" in the(
+        Notice, planned(there, wanted(), asked=BACK)
+    )
+
+
+def test_where_the_only_version_was_taken_back_services_are_left_alone() -> None:
+    taken = replace(V1, withdrawn=NOW, created=NOW - 10 * DAY)
+    there = seen(taken, user("web", taken))
+    notice = the(Notice, planned(there, wanted(taken, max_age=1)))
+    assert "which was taken back on 2027-01-15 08:00 UTC; no version is left" in notice
+    assert unneeded(wanted(taken), seen(taken)) == ()
+    [refusal] = planned(there, wanted(), asked=BACK)
+    assert isinstance(refusal, Refusal)
+    assert refusal.found == "none"
+    [again] = planned(there, wanted(taken), asked=AGAIN)
+    assert isinstance(again, MakeCurrent)
+    assert (again.id, again.turn, again.found) == (taken.id, 2, "")
+
+
+def test_the_version_that_gives_way_to_an_older_one_is_kept_to_go_back_to() -> None:
+    found = planned(seen(V1, V2, V3), wanted(V1))
+    assert steps(found) == ["MakeCurrent db_password_v1", "Remove db_password_v2"]
+    assert unneeded(wanted(V1), seen(V1, V2, V3)) == (V2,)
+
+
+def test_where_there_is_no_version_none_can_go() -> None:
+    assert unneeded(wanted(), seen()) == ()
+
+
 def test_there_has_to_be_a_version_to_go_back_to() -> None:
     sentence = the(Refusal, planned(seen(V2, user("web", V2)), wanted(), asked=BACK))
     assert "no version before the current one" in sentence
@@ -377,9 +446,11 @@ def test_only_the_one_that_is_asked_for_is_rotated() -> None:
     there = seen(V1, user("web", V1))
     found = planned(there, wanted(), wanted(key=SITE), asked=AGAIN)
     assert steps(found) == ["Create db_password_v2", "Flip web"]
-    assert "Declared are db_password and site" in the(
-        Refusal, planned(there, wanted(V1), wanted(key=SITE), asked=Asked("db_pasword"))
-    )
+    names = ("web", "s`te", "db_password", "mail")
+    several = [wanted(key=Key("secret", name)) for name in names]
+    [refusal] = planned(there, *several, asked=Asked("db_pasword"))
+    assert isinstance(refusal, Refusal)
+    assert refusal.remedy == "Declared are db_password, mail, s'te and web"
 
 
 def test_the_names_of_a_plan_are_those_that_it_leaves() -> None:
@@ -414,7 +485,7 @@ def test_an_old_value_is_told_with_its_age() -> None:
     [notice] = planned(seen(old), wanted(old, max_age=180 * 86400))
     assert isinstance(notice, Notice)
     assert (notice.expected, notice.found) == ("at most 180 days", "200 days")
-    assert planned(seen(old), wanted(old, max_age=201 * 86400)) == []
+    assert planned(seen(old), wanted(old, max_age=200 * 86400)) == []
     assert steps(planned(seen(old), wanted(max_age=86400))) == ["Create db_password_v2"]
 
 
@@ -427,14 +498,17 @@ def test_a_line_end_that_became_part_of_a_secret_is_told() -> None:
 
 
 def test_versions_that_nobody_declares_are_told_with_who_uses_them() -> None:
-    there = seen(V1, V2, user("web", V2))
+    there = seen(V1, V2, user("web", V2), user("db", stranger("api_key")))
     [notice] = planned(there)
     assert isinstance(notice, Notice)
-    assert "not declared any more, and is used by web" in notice.sentence()
+    assert notice.reason == "is not declared any more, and is used by web"
     [notice] = planned(seen(V1, V2))
     assert isinstance(notice, Notice)
     assert "`docker secret rm db_password_v2 db_password_v1`" in notice.remedy
     assert planned(seen(stranger("api_key"))) == []
+    zoo, bar = version(1, Key("secret", "zoo")), version(1, Key("secret", "bar"))
+    found = planned(seen(zoo, version(1, SITE), V1, bar), wanted(version(1, SITE), SITE))
+    assert [one.what for one in found] == ["secret bar", "secret db_password", "secret zoo"]
 
 
 def test_a_step_is_never_told_twice_under_one_name() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pyinfra_swarm.run.findings import Notice, Refusal
+from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.services.service import STACK, Service, UpdateStatus
 from pyinfra_swarm.stacks.plan import (
     MANY,
@@ -92,6 +93,13 @@ def test_without_a_record_it_is_deployed(records: Any, specs: Any, words: str) -
     assert needs_rendering("web", "inputs", seen(specs, records=records))
 
 
+@pytest.mark.parametrize(("services", "told"), [(0, ""), (1, ""), (2, "2 services")])
+def test_how_much_is_there_without_a_record_is_told(services: int, told: str) -> None:
+    specs = dict(list(SPECS.items())[:services])
+    [one] = plan_stack("web", "inputs", seen(specs, records={}), None)
+    assert (one.expected, one.found) == ("deployed", told)
+
+
 def test_only_what_a_deploy_that_ended_well_has_left_is_known_to_run() -> None:
     def known(record: Record | None, now: Seen) -> list[bool]:
         return [ended_well(record, one, now) for one in now.services]
@@ -129,12 +137,18 @@ def test_a_change_by_hand_is_told_by_service_and_field() -> None:
     assert one.sentence() == "service web_app replicas: was changed since the deploy (5 → 2)"
 
 
-def test_a_network_is_told_by_its_name() -> None:
-    live = seen(changed("TaskTemplate.Networks", []))
-    told = [one.what for one in plan_stack("web", "inputs", live, None)]
-    assert told == [
-        "service web_app network web_inner.Aliases",
-        "service web_app network web_inner.Target",
+def test_a_network_is_told_by_its_name_where_it_is_known() -> None:
+    gone = changed("TaskTemplate.Networks", [])
+    told = plan_stack("web", "inputs", seen(gone), None)
+    assert [(one.what, one.expected, one.found) for one in told] == [
+        ("service web_app network web_inner.Aliases", '["web_app"]', "none"),
+        ("service web_app network web_inner.Target", "web_inner", "none"),
+    ]
+    number = "n" * 25
+    told = plan_stack("web", "inputs", seen(gone, networks={}), None)
+    assert [(one.what, one.expected) for one in told] == [
+        (f"service web_app network {number}.Aliases", '["web_app"]'),
+        (f"service web_app network {number}.Target", number),
     ]
 
 
@@ -148,10 +162,19 @@ def test_services_that_are_gone_and_services_that_nobody_declares() -> None:
 
 
 def test_of_very_many_differences_the_rest_is_counted() -> None:
-    live = seen(changed("TaskTemplate.ContainerSpec.Env", [f"V{n}=1" for n in range(40)]))
-    found = plan_stack("web", "inputs", live, None)
-    assert len(found) == MANY
-    assert "29 more fields" in found[-1].reason
+    def told(differences: int) -> list[Finding]:
+        more = [f"V{n:02}=1" for n in range(differences)]
+        live = seen(changed("TaskTemplate.ContainerSpec.Env", more))
+        return plan_stack("web", "inputs", live, None)
+
+    for few in (MANY - 1, MANY):
+        assert len(told(few)) == few
+        assert "more fields" not in told(few)[-1].reason
+    for many in (MANY + 1, 40):
+        *first, last = told(many)
+        assert len(first) == MANY - 1
+        assert last.reason == f"differs in {many - MANY + 1} more fields"
+        assert [one.what[-3:] for one in first] == [f"V{n:02}" for n in range(MANY - 1)]
 
 
 @pytest.mark.parametrize(
@@ -168,8 +191,15 @@ def test_of_very_many_differences_the_rest_is_counted() -> None:
 def test_an_update_that_has_not_ended_well_is_not_as_declared(
     state: str, kind: type | None
 ) -> None:
-    found = plan_stack("web", "inputs", seen(update=state), None)
-    assert {type(one) for one in found} == ({kind} if kind else set())
+    found = plan_stack("web", "inputs", seen(dict(reversed(SPECS.items())), state), None)
+    told = [(one.what, type(one), one.found) for one in found]
+    assert told == ([(f"service {name}", kind, state) for name in SPECS] if kind else [])
+
+
+def test_a_service_that_was_never_updated_is_as_it_was_deployed() -> None:
+    now = seen()
+    never = [replace(one, update=None) for one in now.services]
+    assert plan_stack("web", "inputs", replace(now, services=never), None) == []
 
 
 def test_a_record_of_nobody_is_reported_with_the_way_to_remove_it() -> None:
@@ -177,6 +207,8 @@ def test_a_record_of_nobody_is_reported_with_the_way_to_remove_it() -> None:
     [one] = undeclared([], seen())
     assert isinstance(one, Notice)
     assert "--data remove=web" in one.remedy
+    several = seen(records=dict.fromkeys(("web", "blog", "wiki"), RECORD))
+    assert [one.what for one in undeclared(["wiki"], several)] == ["stack blog", "stack web"]
 
 
 def test_a_removal_is_of_what_we_deployed_and_nobody_declares() -> None:
@@ -191,7 +223,12 @@ def test_a_removal_is_of_what_we_deployed_and_nobody_declares() -> None:
     assert "docker stack rm web" in one.remedy
     [one] = plan_removal("none", [], seen())
     assert isinstance(one, Refusal)
-    assert one.expected == "one of web"
+    assert (one.expected, one.remedy) == ("one of web", "")
+    several = seen(records=dict.fromkeys(("web", "blog", "wiki"), RECORD))
+    [one] = plan_removal("none", ["wiki"], several)
+    assert one.expected == "one of blog, web"
+    [one] = plan_removal("none", ["blog", "web", "wiki"], several)
+    assert one.expected == ""
 
 
 def test_what_is_to_be_deployed_again_has_to_be_declared() -> None:

@@ -204,3 +204,48 @@ def test_the_routing_mesh_needs_a_virtual_address() -> None:
 def test_a_port_that_holds_an_unknown_variable_is_left_alone() -> None:
     assert published("['${PORT}:80']") == []
     assert published("[{ target: 80, published: '${PORT}' }]") == []
+
+
+# What is told
+# ------------
+
+
+def reasons(ports: str, context: Context | None = None) -> list[str]:
+    found = issues(changed(more=f"ports: {ports}"), context=context or Context())
+    return [issue.reason for issue in found]
+
+
+def test_who_publishes_a_port_already_is_told() -> None:
+    [own] = reasons("['80:1', '80:2']")
+    assert own.startswith("80/tcp is published by this service already, in line 5, and")
+    text = changed(more="ports: ['80:1']")
+    body = text.partition("services:\n")[2].partition("networks:\n")[0]
+    both = text.replace("\nnetworks:", f"\n{body.replace('web:', 'api:')}networks:")
+    [other] = [issue.reason for issue in issues(both)]
+    assert other.startswith("80/tcp is published by the service web already, in line 5, and")
+
+
+def test_whose_port_it_is_is_told_and_that_sshs_would_lock_out() -> None:
+    [ssh] = reasons("['22:22']")
+    assert ssh.startswith("22/tcp is SSH's port on every node")
+    assert ssh.endswith("you would be locked out")
+    [own] = reasons("['2377:1']")
+    assert own == "2377/tcp is the swarm's own port on every node"
+
+
+def test_a_web_port_is_closed_over_tcp_alone() -> None:
+    closed = Context(firewall=Firewall("closed", (80, 443)))
+    found = reasons("['443:1', '444:1', '443:1/udp']", closed)
+    assert [one.partition(",")[0] for one in found] == [
+        "443/tcp is a web port",
+        "444/tcp is not open in the hosts' firewall: nobody reaches it",
+        "443/udp is not open in the hosts' firewall: nobody reaches it",
+    ]
+
+
+def test_where_no_host_has_a_private_address_an_example_is_written() -> None:
+    for nodes in ((Node("rk0"), Node("rk1", address="fd00::1")), None):
+        (issue,) = issues(
+            changed(more="ports: ['81:81']"), context=Context(nodes=nodes, firewall=FIREWALL)
+        )
+        assert 'sources = ["192.168.1.0/24"]' in issue.remedy
