@@ -119,7 +119,7 @@ def told(run: Run, mark: str) -> list[str]:
 
 def one_manager() -> Iterator[Hosts]:
     """A fixture's body: what is done for the whole swarm is done on one."""
-    with Hosts(1, version=programs.versions()[-1]) as made:
+    with Hosts(1, version=programs.version(-1)) as made:
         made.import_image()
         made.settings(("rk1",), firewall={"enabled": False})
         run = made.pyinfra("-y", *SWARM)

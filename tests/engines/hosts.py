@@ -47,8 +47,8 @@ class Hosts(Engines):
     """Some hosts on a bridge, switched on; a context manager that leaves nothing behind.
 
     count: how many, named ``rk1`` and so on, at 10.99.0.11 and so on; version: of the engines, or
-    one for each host; the oldest there is where none is given; network: the first three numbers of
-    their addresses.
+    one for each host; where none is given, what ``ENGINES_VERSION`` names, or the oldest there is;
+    network: the first three numbers of their addresses.
     """
 
     # The swarm

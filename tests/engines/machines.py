@@ -71,7 +71,7 @@ class Machines:
     ) -> None:
         self._network = network
         if isinstance(version, str):
-            version = [version or programs.versions()[0]] * count
+            version = [version or programs.version()] * count
         self.hosts = {
             f"rk{number}": Host(f"rk{number}", f"{network}.{10 + number}", version[number - 1])
             for number in range(1, count + 1)

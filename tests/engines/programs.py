@@ -5,6 +5,7 @@ All of it is unpacked, never installed: the machine gets no daemon and no user f
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -31,6 +32,11 @@ def busybox(say: Callable[[str], None] = print) -> Path:
 def versions(say: Callable[[str], None] = print) -> tuple[str, ...]:
     """The engine versions there are, oldest first. Downloads them where the cache has none."""
     return _packages(say).versions
+
+
+def version(usual: int = 0) -> str:
+    """The engine of hosts for which any will do: ``ENGINES_VERSION``, or the usual one of all."""
+    return os.environ.get("ENGINES_VERSION") or versions()[usual]
 
 
 def _packages(say: Callable[[str], None]) -> DockerPackages:

@@ -149,7 +149,7 @@ def told(run: Run, mark: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    with Hosts(3, version=programs.versions()[-1]) as hosts:
+    with Hosts(3, version=programs.version(-1)) as hosts:
         entry = '["cloudflared","--no-autoupdate"]'
         make_image(
             hosts, "cloudflared-stand-in:1", "cloudflared", CLOUDFLARED, "65532:65532", entry
