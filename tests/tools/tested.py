@@ -1,8 +1,9 @@
 """Which scenarios have passed on which machines: ``RECORD_TESTED=1`` has a run write it down.
 
 A scenario is a file of tests; its longer tests count as another. What the hosts are is asked of
-the hosts, after the last test of the file. The table is in the package, ``preflight/tested.json``;
-``python -m tests.tools.tested`` writes docs/tested.md and the short form in README.md from it.
+the hosts, after the last test of the file, and before others may take their place. The table is in
+the package, ``preflight/tested.json``; ``python -m tests.tools.tested`` writes docs/tested.md and
+the short form in README.md from it.
 """
 
 from __future__ import annotations
@@ -95,7 +96,8 @@ class Recorder:
         mine = scenario(item)
         if self._folder not in item.path.parents:
             return
-        if nextitem is None or scenario(nextitem) != mine:
+        last = nextitem is None or scenario(nextitem) != mine
+        if last or _parameters(nextitem) != _parameters(item):  # the next may be on others
             found = {one for one in self._machines() if one is not None}
             self._seen[mine] |= found
 
@@ -129,6 +131,11 @@ def scenario(item: pytest.Item) -> str:
     """The name of the scenario that a test is part of."""
     name = item.path.stem.removeprefix("test_").replace("_", " ")
     return f"{name}, long" if item.get_closest_marker("lifecycle") else name
+
+
+def _parameters(item: pytest.Item | None) -> dict[str, object]:
+    called = getattr(item, "callspec", None)
+    return dict(called.params) if called else {}
 
 
 def _commit() -> str:

@@ -77,6 +77,39 @@ def test_a_file_counts_where_all_of_it_has_passed(
     assert found == expected
 
 
+BOTH = """
+    import pathlib, pytest
+
+    @pytest.fixture(scope="module", params=["26.1.5", "28.5.2"])
+    def hosts(request):
+        (there := pathlib.Path("there")).write_text(request.param)
+        yield
+        there.unlink()
+
+    def test_one(hosts): pass
+
+    def test_two(hosts): pass
+"""
+
+
+def test_a_file_that_has_its_hosts_in_turn_counts_for_each(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pytester.path / "table.json"
+    table.write_text("[]")
+    monkeypatch.setattr(tested, "TABLE", table)
+    pytester.makepyfile(test_it=BOTH)
+    there = pytester.path / "there"
+
+    def machines() -> list[Machine]:
+        return [Machine("debian", "13", "amd64", "6.12", "nft", there.read_text())]
+
+    recorder = tested.Recorder("engines", machines, pytester.path)
+    pytester.inline_run("-p", "no:xdist", "-p", "no:cacheprovider", plugins=[recorder])
+    found = [Passed.parse(row) for row in _rows(table.read_text())]
+    assert sorted(one.machine.engine for one in found) == ["26.1.5", "28.5.2"]
+
+
 def _rows(text: str) -> list[dict[str, object]]:
     import json
 
