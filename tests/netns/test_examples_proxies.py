@@ -1,13 +1,11 @@
-"""Real nginx with the configurations under examples/: whom it serves, and whose word it believes.
+"""Real proxies with the configurations under examples/: whom they serve, whose word they believe.
 
-It is the distribution's, unpacked and not installed: the machine gets no web server from it.
 Folders, certificates and the name server are the test's.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -17,18 +15,17 @@ from pathlib import Path
 import pytest
 import trustme
 
-from lab.apt import download
-from lab.cache import cached, recipe_key
-from lab.commands import run
-from lab.release import machine_release
 from tests.netns.conftest import Namespace, namespace
-from tests.scenarios.conftest import ROOT
+from tests.netns.proxy_programs import PROGRAMS
 
 pytestmark = pytest.mark.lifecycle  # the first time, it is downloaded
 
 SITE = "www.example.org"
 HERE = "192.0.2.1"
 STRANGER = "198.51.100.9"
+VISITOR, ELSEWHERE = "203.0.113.7", "203.0.113.8"
+"""Cloudflare's word for who asks, and what that one claims to have been sent on for."""
+
 TRUSTED = {"ingress": "10.201.0.7", "host": "173.245.48.7", "tunnel": "10.210.0.7"}
 """An address that is believed, in each of the three ways."""
 
@@ -64,36 +61,29 @@ http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Answer).serve_forever()
 """
 
 
-@pytest.fixture(scope="module")
-def nginx() -> Path:
-    """The program."""
-    release = machine_release()
-
-    def unpack(folder: Path) -> None:
-        for package in download(release.sources, ["nginx"], folder / "apt"):
-            run(["dpkg-deb", "-x", package, folder])
-        shutil.rmtree(folder / "apt")
-
-    return cached("nginx", recipe_key([], repr(release)), unpack) / "usr/sbin/nginx"
-
-
 @dataclass(frozen=True)
 class Proxy:
-    """nginx in one of the three ways, and Cloudflare's certificate beside it."""
+    """One of them in one of the three ways, and Cloudflare's certificate beside it."""
 
     host: Namespace
+    name: str
     way: str
     folder: Path
 
     def asked(self, source: str, *words: str) -> tuple[int, dict[str, str]]:
-        """The status that somebody gets who comes from an address, and what the app was told."""
+        """The status that somebody gets who comes from an address, and what the app was told.
+
+        The status is 0 where the connection was ended.
+        """
         done = self.host.run(
             *("curl", "-sk", "--interface", source, "--resolve", f"{SITE}:443:{HERE}"),
-            *("-H", "CF-Connecting-IP: 203.0.113.7", "-H", "X-Forwarded-For: 203.0.113.8"),
+            *("-H", f"CF-Connecting-IP: {VISITOR}", "-H", f"X-Forwarded-For: {ELSEWHERE}"),
             *("-w", "\n%{http_code}", *words, f"https://{SITE}/"),
+            check=False,
         )
         body, _, status = done.stdout.rpartition("\n")
-        return int(status), json.loads(body) if status == "200" else {}
+        told = json.loads(body) if status == "200" else {}
+        return int(status), {name.title(): value for name, value in told.items()}
 
     @property
     def cloudflare(self) -> tuple[str, ...]:
@@ -103,51 +93,52 @@ class Proxy:
         return "--cert", str(self.folder / "pull.pem")
 
 
-@pytest.fixture(scope="module", params=[*TRUSTED])
+@pytest.fixture(scope="module", params=[f"{name}-{way}" for name in PROGRAMS for way in TRUSTED])
 def proxy(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, nginx: Path
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Proxy]:
-    folder = tmp_path_factory.mktemp("nginx")
+    name, _, way = request.param.partition("-")
+    program = PROGRAMS[name]
+    folder = tmp_path_factory.mktemp(name)
     folder.chmod(0o755)
     origin, pulls = trustme.CA(), trustme.CA()
     own = origin.issue_cert(SITE)
     own.cert_chain_pems[0].write_to_path(folder / "origin_cert")
     own.private_key_pem.write_to_path(folder / "origin_key")
     pulls.cert_pem.write_to_path(folder / "cloudflare-ca.pem")
-    for name, authority in (("pull", pulls), ("other", trustme.CA())):
+    for shower, authority in (("pull", pulls), ("other", trustme.CA())):
         shown = authority.issue_cert("cloudflare.example")
-        shown.private_key_and_cert_chain_pem.write_to_path(folder / f"{name}.pem")
-    text = (ROOT / f"examples/nginx/nginx-{request.param}.conf").read_text()
-    for theirs, ours in (("/run/secrets/", f"{folder}/"), ("/etc/cloud", f"{folder}/cloud")):
-        text = text.replace(theirs, ours)
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    places = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
-    text = text.replace("http {", f"http {{ access_log off; {places}", 1)
-    (folder / "nginx.conf").write_text(text)
+        shown.private_key_and_cert_chain_pem.write_to_path(folder / f"{shower}.pem")
+    program.write(way, folder)
+    (folder / "hosts").write_text("127.0.0.1 localhost app\n")
     keeper = namespace()
     host = Namespace(keeper.pid)
     started = []
     try:
         host.run("ip link set lo up")
+        host.run(f"mount --bind {folder}/hosts /etc/hosts")
         for address in (HERE, STRANGER, *TRUSTED.values()):
             host.run(f"ip address add {address}/32 dev lo")
         started.append(host.start(sys.executable, "-c", APP))
         assert started[0].stdout is not None
         assert started[0].stdout.readline() == "ready\n"
-        words = [str(nginx), "-c", str(folder / "nginx.conf"), "-p", str(folder), "-e", "stderr"]
-        more = f"pid {folder}/pid; user root;"
-        host.run(*words, "-t", "-g", more)
-        started.append(host.start(*words, "-g", f"{more} daemon off;"))
-        end = time.monotonic() + 10
-        health = ["curl", "-s", "-w", "%{http_code}", "http://127.0.0.1:8081/"]
-        while host.run(*health, check=False).stdout != "204":
+        words = program.words(program.find(), folder)
+        started.append(host.start(*words, HOME=str(folder)))
+        end = time.monotonic() + 20
+        health = ["curl", "-sf", "-o", "/dev/null", program.health]
+        while host.run(*health, check=False).returncode:
+            assert started[1].poll() is None, started[1].communicate()[0]
             assert time.monotonic() < end
             time.sleep(0.1)
-        yield Proxy(host, request.param, folder)
+        made = Proxy(host, name, way, folder)
+        while made.asked(TRUSTED[way], *made.cloudflare)[0] == 404:  # it has no route yet
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        yield made
     finally:
         for process in started:
             process.terminate()
-            process.wait(timeout=10)
+            process.communicate(timeout=10)
         keeper.kill()
         keeper.wait()
 
@@ -155,14 +146,17 @@ def proxy(
 def test_whoever_shows_no_certificate_of_cloudflares_is_turned_away(proxy: Proxy) -> None:
     source = TRUSTED[proxy.way]
     assert proxy.asked(source, *proxy.cloudflare)[0] == 200
-    expected = 200 if proxy.way == "tunnel" else 400
+    expected = 200 if proxy.way == "tunnel" else PROGRAMS[proxy.name].refusal
     assert proxy.asked(source)[0] == expected
     assert proxy.asked(source, "--cert", str(proxy.folder / "other.pem"))[0] == expected
 
 
 def test_the_visitor_is_believed_from_where_that_is_sound(proxy: Proxy) -> None:
-    _, told = proxy.asked(TRUSTED[proxy.way], *proxy.cloudflare)
-    assert (told["X-Real-IP"], told["X-Forwarded-For"]) == ("203.0.113.7", "203.0.113.7")
+    source = TRUSTED[proxy.way]
+    _, told = proxy.asked(source, *proxy.cloudflare)
+    assert told[PROGRAMS[proxy.name].visitor] == VISITOR
+    kept = {"nginx": VISITOR}.get(proxy.name, f"{ELSEWHERE}, {source}")
+    assert told["X-Forwarded-For"] == kept
     assert (told["Host"], told["X-Forwarded-Proto"]) == (SITE, "https")
 
 
@@ -170,4 +164,12 @@ def test_from_anywhere_else_the_address_counts_that_it_comes_from(proxy: Proxy) 
     others = [STRANGER, *(address for way, address in TRUSTED.items() if way != proxy.way)]
     for source in others:
         _, told = proxy.asked(source, *proxy.cloudflare)
-        assert (told["X-Real-IP"], told["X-Forwarded-For"]) == (source, source)
+        assert (told["X-Real-Ip"], told["X-Forwarded-For"]) == (source, source)
+
+
+def test_all_pass_on_what_anybody_says_who_gets_as_far_as_to_them(proxy: Proxy) -> None:
+    """As docs/exposure.md says; it is the certificate that keeps others away."""
+    _, told = proxy.asked(STRANGER, *proxy.cloudflare)
+    assert told["Cf-Connecting-Ip"] == VISITOR
+    believed = PROGRAMS[proxy.name].visitor == "Cf-Connecting-Ip"
+    assert believed is (proxy.name == "traefik")
