@@ -23,6 +23,7 @@ from tests.scenarios.conftest import (
     wait_for,
     without_docker_marks,
 )
+from tests.scenarios.reports import assert_tells_of_machines_alone
 from tests.scenarios.test_firewall_vxlan import captured, gone, manager, network, service
 
 pytestmark = pytest.mark.lifecycle
@@ -213,8 +214,10 @@ def test_where_full_size_packets_do_not_pass_small_ones_do_and_the_mtu_is_named(
 
 
 def test_with_everything_put_back_every_pair_is_proven_again(
-    found: Description, pyinfra: Callable[..., Run]
+    found: Description, pyinfra: Callable[..., Run], tmp_path: Path
 ) -> None:
-    run = pyinfra(*PROVE)
+    report = tmp_path / "report.json"
+    run = pyinfra(*PROVE, "--data", f"report={report}")
     assert run.returncode == 0, run.output
     assert "12 of 12 pairs" in run.output
+    assert_tells_of_machines_alone(report, found)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -28,6 +29,7 @@ from tests.scenarios.conftest import (
     on_each,
     wait_for,
 )
+from tests.scenarios.reports import assert_tells_of_machines_alone
 from tests.tools import must_run
 
 pytestmark = pytest.mark.lifecycle
@@ -150,10 +152,15 @@ def test_a_check_finds_nothing(built: Run) -> None:
     assert (seen.code, seen.states) == (0, IN_SYNC), (seen.found, seen.errors)
 
 
-def test_the_encryption_is_proven_between_them(built: Run, pyinfra: PYINFRA) -> None:
-    run = pyinfra("-y", "inventory.py", "deploys/prove.py")
+def test_the_encryption_is_proven_between_them(
+    built: Run, pyinfra: PYINFRA, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    run = pyinfra("-y", "inventory.py", "deploys/prove.py", "--data", f"report={report}")
     assert run.returncode == 0, run.output
     assert "2 of 2" in run.output
+    told = assert_tells_of_machines_alone(report, description_of_the_lab())
+    assert {one["distribution"] for one in told["hosts"]} == {"ubuntu"}
 
 
 BREAK = """\
