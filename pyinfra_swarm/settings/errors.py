@@ -44,7 +44,8 @@ _SECRETS = (
         "take it out: tokens are asked of the swarm when a host joins",
     ),
     (
-        r"(^|://)[^/\s:@]*:[^/\s@]+@|https?://[^/\s@]+@|\bgh[a-z]_[A-Za-z0-9]{20}|\bAKIA[A-Z0-9]{16}",
+        r"(^|://)[^/\s:@]*:[^/\s@]+@|https?://[^/\s@]+@|\bgh[a-z]_[A-Za-z0-9]{20}"
+        r"|\bcf(k|at|ut)_[A-Za-z0-9]{20}|\bAKIA[A-Z0-9]{16}",
         "holds what looks like a secret",
         TAKE_IT_OUT,
     ),
@@ -185,16 +186,35 @@ def secrets_in(
     if isinstance(data, Mapping):
         for key, value in data.items():
             here = (*loc, str(key))
-            if reason := _would_hold_one(str(key), here, model):
-                table = model_around(model, loc)
-                instead = getattr(table, "instead_of_secrets", TAKE_IT_OUT)
-                problems.append(SecretFound(field_name(here, whole), None, reason, instead))
+            misspelt = not loc and _declares(str(key), value, model)
+            if not misspelt and (reason := _would_hold_one(str(key), here, model)):
+                place, instead = field_name(here, whole), _instead_in(model, loc)
+                problems.append(SecretFound(place, None, reason, instead))
             else:
                 problems += secrets_in(value, whole, model, here)
     elif isinstance(data, list | tuple):
         for index, item in enumerate(data):
             problems += secrets_in(item, whole, model, (*loc, index))
     return problems
+
+
+def _declares(name: str, value: Any, model: type[BaseModel]) -> bool:
+    """Whether a table of a name that is not known, such as `[[secret]]`, is one of the model's.
+
+    Its name is near to that of one, and it has keys of it.
+    """
+    meant = nearest(name, model.model_fields) if name not in model.model_fields else None
+    inner = model_at(model, (meant,)) if meant else None
+    tables = value if isinstance(value, list | tuple) else [value]
+    return inner is not None and any(
+        isinstance(one, Mapping) and {*one} & {*inner.model_fields} for one in tables
+    )
+
+
+def _instead_in(model: type[BaseModel], loc: Loc) -> str:
+    """What to do about a secret in the table at this place."""
+    instead: str = getattr(model_around(model, loc), "instead_of_secrets", TAKE_IT_OUT)
+    return instead
 
 
 def _would_hold_one(key: str, here: Loc, model: type[BaseModel]) -> str:
@@ -207,25 +227,33 @@ def _would_hold_one(key: str, here: Loc, model: type[BaseModel]) -> str:
     return "would hold the value itself, which is never a setting" if key.lower() in values else ""
 
 
-def secret_values_in(data: Any, whole: Mapping[str, Any], loc: Loc = ()) -> list[Problem]:
+def secret_values_in(
+    data: Any, whole: Mapping[str, Any], model: type[BaseModel], loc: Loc = ()
+) -> list[Problem]:
     """A problem for each text that looks like a secret, be it a value or a key."""
     problems: list[Problem] = []
     if isinstance(data, Mapping):
         for key, value in data.items():
             here = (*loc, str(key))
-            problems += _secret(str(key), field_name(here, whole))
-            problems += secret_values_in(value, whole, here)
+            problems += _secret(str(key), field_name(here, whole), _instead_in(model, loc))
+            problems += secret_values_in(value, whole, model, here)
     elif isinstance(data, list | tuple):
         for index, item in enumerate(data):
-            problems += secret_values_in(item, whole, (*loc, index))
+            problems += secret_values_in(item, whole, model, (*loc, index))
     elif isinstance(data, str):
-        problems += _secret(data, field_name(loc, whole))
+        problems += _secret(data, field_name(loc, whole), _instead_in(model, loc))
     return problems
 
 
-def _secret(text: str, place: str) -> list[SecretFound]:
+def _secret(text: str, place: str, here: str) -> list[SecretFound]:
+    """here: what the table says of secrets in it, unless more is known of this kind of secret."""
     return [
-        SecretFound(place, NOT_SHOWN, f"{what}, and secrets are never settings", instead)
+        SecretFound(
+            place,
+            NOT_SHOWN,
+            f"{what}, and secrets are never settings",
+            here if instead == TAKE_IT_OUT else instead,
+        )
         for pattern, what, instead in _SECRETS
         if re.search(pattern, text)
     ][:1]

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from pyinfra_swarm.settings.errors import Problem, field_name, nearest, shown
+from pyinfra_swarm.settings.errors import NOT_SHOWN, Problem, field_name, nearest, shown
 from pyinfra_swarm.settings.fields import Loc, model_at, model_of
 from pyinfra_swarm.settings.values.numbers import port_in
 
@@ -52,6 +52,7 @@ def _problem(error: Mapping[str, Any], data: Mapping[str, Any], model: type[Base
     if kind == "setting":
         # Where the key itself is wrong, its value says nothing.
         found = None if loc and loc[-1] == "[key]" else value
+        found = NOT_SHOWN if context.get("hidden") else found
         return Problem(place, found, context["reason"], context["instead"])
     reason, instead = _of_kind(kind, context, error.get("input"), error["msg"])
     if shape := _brackets(loc, error.get("input"), model):

@@ -10,10 +10,15 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pyinfra_swarm.settings.errors import Problem, field_name, shown
+from pyinfra_swarm.settings.errors import NOT_SHOWN, Problem, field_name, nearest, shown
 from pyinfra_swarm.settings.exposure import Exposure
 from pyinfra_swarm.settings.exposure_modes import CLOSED_BY, OWN_STACK
 from pyinfra_swarm.settings.opened_ports import ports_of
+from pyinfra_swarm.settings.values.applications import (
+    VALUE_FOR_NAME,
+    like_a_token,
+    names_no_secret,
+)
 from pyinfra_swarm.settings.written import items, table, tables
 
 CLOUDFLARES = (15, 1_524_736)
@@ -176,15 +181,17 @@ def _tokens(data: Mapping[str, Any], exposure: Mapping[str, Any], mode: str) -> 
                 "is missing: it names the secret that holds the token",
                 f'{key} = "{_EXAMPLES[section]}", and [[secrets]] with that name and its source',
             )
-        elif isinstance(name, str) and name and name not in declared:
-            yield Problem(
-                where,
-                None,
-                "is not the name of a declared secret",
-                f"one of {', '.join(sorted(map(shown, declared)))}"
-                if declared
-                else "[[secrets]] with that name, and where its value comes from",
-            )
+        elif not isinstance(name, str) or not name or name in declared or names_no_secret(name):
+            continue
+        elif like_a_token(name):
+            yield Problem(where, NOT_SHOWN, *VALUE_FOR_NAME)
+        else:
+            instead = "[[secrets]] with that name, and where its value comes from"
+            if meant := nearest(name, declared):
+                instead = shown(meant)
+            elif declared:
+                instead += f"; or one of {', '.join(sorted(map(shown, declared)))}"
+            yield Problem(where, None, "is not the name of a declared secret", instead)
 
 
 _EXAMPLES = {"tunnel": "tunnel_token", "dynamic_dns": "dns_token", "origin_pulls": "pull_key"}

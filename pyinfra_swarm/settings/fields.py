@@ -38,6 +38,17 @@ def model_around(root: type[BaseModel], loc: Loc) -> type[BaseModel]:
     return next((one for one in found if one), root)
 
 
+def repeated(root: type[BaseModel], path: str = "") -> frozenset[str]:
+    """The tables of which there are many, as `hosts` and `firewall.open`: in double brackets."""
+    found: set[str] = set()
+    for name, field in root.model_fields.items():
+        inner = model_of(field.annotation)
+        if inner is not None:
+            found |= {f"{path}{name}"} if get_origin(field.annotation) is tuple else set()
+            found |= repeated(inner, f"{path}{name}.")
+    return frozenset(found)
+
+
 def is_field(root: type[BaseModel], loc: Loc) -> bool:
     """Whether the model declares a field at this place."""
     parent = model_at(root, loc[:-1])

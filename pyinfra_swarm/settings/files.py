@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,16 @@ from pyinfra_swarm.settings.errors import Problem, SettingsError
 from pyinfra_swarm.settings.toml_errors import explained_toml
 
 
-def read_toml(path: Path) -> tuple[dict[str, Any], str]:
+def read_toml(path: Path, many: Collection[str] = ()) -> tuple[dict[str, Any], str]:
     """The content of a settings file, and its text.
 
-    Raises `SettingsError` with file, line and column.
+    many: the tables that repeat. Raises `SettingsError` with file, line and column.
     """
     try:
         text = read_text(path)
         return tomllib.loads(text), text
     except tomllib.TOMLDecodeError as error:
-        place, reason, instead = explained_toml(error, text)
+        place, reason, instead = explained_toml(error, text, many)
         where = f"{path}{place}"
     except UnicodeDecodeError as error:
         where, reason = f"{path}, byte {error.start}", f"is not UTF-8 text{error.reason}"

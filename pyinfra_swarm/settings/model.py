@@ -339,7 +339,7 @@ class Settings(BaseModel):
             problems += explained(error, plain, cls)
         problems += consistency.problems(_with_defaults(without_secrets(plain), cls))
         problems += exposure_conflicts(without_secrets(plain))
-        problems += secret_values_in(plain, plain)
+        problems += secret_values_in(plain, plain, cls)
         if problems or made is None:
             raise SettingsError(_once_each(problems))
         made._notices = modern.notices

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from pyinfra_swarm.settings import lab as lab_source
 from pyinfra_swarm.settings.errors import Problem, SettingsError, shown
-from pyinfra_swarm.settings.fields import Loc
+from pyinfra_swarm.settings.fields import Loc, repeated
 from pyinfra_swarm.settings.files import read_toml
 from pyinfra_swarm.settings.host_variables import of_single_hosts
 from pyinfra_swarm.settings.key_files import read_keys
@@ -103,7 +103,7 @@ class Located:
 
 def locate(model: type[BaseModel]) -> Located:
     """Finds and reads every source. Raises `SettingsError` where there is no source at all."""
-    source, base, text = _base()
+    source, base, text = _base(repeated(model))
     lines, problems = dotenv(source.folder / ".env")
     below = with_new_names(base, source.path.name if source.path else source.text)
     file = read_variables(model, lines, f".env ({source.folder})", is_file=True)
@@ -127,8 +127,11 @@ def locate(model: type[BaseModel]) -> Located:
     )
 
 
-def _base() -> tuple[Source, dict[str, Any], str]:
-    """The settings file, or the lab in its place; the values, and the file's text."""
+def _base(many: Collection[str]) -> tuple[Source, dict[str, Any], str]:
+    """The settings file, or the lab in its place; the values, and the file's text.
+
+    many: the tables that repeat.
+    """
     named = os.environ.get(PATH_VARIABLE)
     if named is not None:
         path = from_user(named).absolute()
@@ -143,10 +146,10 @@ def _base() -> tuple[Source, dict[str, Any], str]:
                     )
                 ]
             )
-        return _file_source(path), *read_toml(path)
+        return _file_source(path), *read_toml(path, many)
     path = project() / FILE_NAME
     if path.exists():
-        return _file_source(path), *read_toml(path)
+        return _file_source(path), *read_toml(path, many)
     lab = lab_source.running()
     if lab is not None:
         return Source("the lab"), lab, ""

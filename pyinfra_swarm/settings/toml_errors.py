@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Collection
 
 from pyinfra_swarm.settings.errors import secret_in
 
@@ -13,8 +14,13 @@ _TRUTH = {"yes": "true", "on": "true", "true": "true"}
 _TRUTH |= {"no": "false", "off": "false", "false": "false"}
 
 
-def explained_toml(error: tomllib.TOMLDecodeError, text: str) -> tuple[str, str, str]:
-    """Where, as ``, line 3, column 5``; the parser's reason; and what to write instead."""
+def explained_toml(
+    error: tomllib.TOMLDecodeError, text: str, many: Collection[str] = ()
+) -> tuple[str, str, str]:
+    """Where, as ``, line 3, column 5``; the parser's reason; and what to write instead.
+
+    many: the tables that repeat, each in double brackets.
+    """
     reason = str(error)
     place = re.search(r"\(at (?:line (\d+), column (\d+)|end of document)\)", reason)
     where, line, column = "", 0, 0
@@ -30,14 +36,14 @@ def explained_toml(error: tomllib.TOMLDecodeError, text: str) -> tuple[str, str,
     lines = text.split("\n")
     if place and not line:
         line = len(lines)
-    return where, f"is not TOML: {reason}", _instead(reason, lines, line, column)
+    return where, f"is not TOML: {reason}", _instead(reason, lines, line, column, many)
 
 
-def _instead(reason: str, lines: list[str], line: int, column: int) -> str:
+def _instead(reason: str, lines: list[str], line: int, column: int, many: Collection[str]) -> str:
     here = lines[line - 1] if line else ""
     rest = here[column - 1 :] if line else ""
     if re.search("overwrite|declare|[Dd]uplicate", reason):
-        return _twice(lines, line)
+        return _twice(lines, line, many)
     if "nvalid value" in reason or "newline or end of document after a statement" in reason:
         word = re.match(r"[A-Za-z]+", rest)
         if word and word[0].lower() in _TRUTH:
@@ -53,9 +59,17 @@ def _instead(reason: str, lines: list[str], line: int, column: int) -> str:
     return _COMPARE
 
 
-def _twice(lines: list[str], line: int) -> str:
+def _twice(lines: list[str], line: int, many: Collection[str]) -> str:
     """What to do about a table, or a key, that stands in an earlier line, too."""
     header = _header(lines[line - 1]) if line else None
+    if header in many:
+        single = [
+            number
+            for number, one in enumerate(lines, start=1)
+            if _header(one) == header and not one.lstrip().startswith("[[")
+        ]
+        where = f"line{'s' * (len(single) > 1)} {' and '.join(map(str, single))}"
+        return f"[[{header}]], in double brackets, in {where}"
     if header:
         for number, earlier in enumerate(lines[: line - 1], start=1):
             if _header(earlier) == header:

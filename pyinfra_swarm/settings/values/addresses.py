@@ -133,7 +133,18 @@ def _source(text: str) -> str:
         raise wrong("has host bits set: the address is not its network's first", f'"{network}"')
     if network.prefixlen == 0:
         raise wrong("is everywhere", "an empty list, [], for everywhere")
+    if "/" not in text and (prefix := prefix_of_a_network(network.network_address)):
+        raise wrong(
+            "is the first address of a network, without the prefix length",
+            f'"{text}/{prefix}", or as long as it is; "{network}" for that address alone',
+        )
     return str(network)
+
+
+def prefix_of_a_network(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
+    """The usual prefix length of the network that begins with this address; 0 where none does."""
+    usual, host_bits = (24, 8) if address.version == 4 else (64, 64)
+    return usual if int(address) % (1 << host_bits) == 0 else 0
 
 
 CLUSTER = "cluster"

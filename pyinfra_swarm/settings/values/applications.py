@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from pyinfra_swarm.settings.errors import names_a_secret
 from pyinfra_swarm.settings.labels import LABEL_PREFIX
@@ -17,6 +18,8 @@ from pyinfra_swarm.settings.values.refused import wrong
 
 LONGEST_NAME = 56
 """Letters of a secret's name. The engine takes 64, and `_v` with six digits comes behind it."""
+
+_TOKENS_LENGTH = 32
 
 LONGEST_STACK_NAME = 36
 """Letters of a stack's name, which is part of the name of a config that keeps what was deployed."""
@@ -53,13 +56,39 @@ def _secret_name(name: str) -> str:
     return _object_name(name)
 
 
+VALUE_FOR_NAME = (
+    "is longer than the name of a secret, or looks like what is in one",
+    "the name of a secret that is declared in [[secrets]], which says where the value is; replace "
+    "the value if this file was shared",
+)
+"""What is said of a secret's value that stands where its name belongs."""
+
+
 def _secret_reference(name: str) -> str:
     if name.startswith("eyJ") or len(name) > LONGEST_NAME:
-        raise wrong(
-            "is longer than the name of a secret, or looks like what is in one",
-            "the name of a secret that is declared in [[secrets]], which says where the value is",
-        )
+        raise wrong(*VALUE_FOR_NAME, hidden=True)
     return _secret_name(name) if name else name
+
+
+def names_no_secret(name: str) -> bool:
+    """Whether a text can be no secret's name, which is told of the text itself."""
+    try:
+        _secret_reference(name)
+    except PydanticCustomError:
+        return True
+    return False
+
+
+def like_a_token(name: str) -> bool:
+    """Whether a text that could be a name is more like a token: long, and made of no words.
+
+    >>> like_a_token("cloudflare_dns_token_of_home_2026")
+    False
+    """
+    words = re.split(r"[_.-]+", name)
+    return len(name) >= _TOKENS_LENGTH and not all(
+        re.fullmatch(r"[a-zA-Z]*[0-9]*", word) for word in words
+    )
 
 
 def _config_name(name: str) -> str:

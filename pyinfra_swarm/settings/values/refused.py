@@ -9,9 +9,13 @@ from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
 
 
-def wrong(reason: str, instead: str) -> PydanticCustomError:
-    """The error a check of a single value raises; both texts reach the user."""
-    return PydanticCustomError("setting", "{reason}", {"reason": reason, "instead": instead})
+def wrong(reason: str, instead: str, *, hidden: bool = False) -> PydanticCustomError:
+    """The error a check of a single value raises; both texts reach the user.
+
+    hidden: the value does not, since it may be a secret.
+    """
+    context = {"reason": reason, "instead": instead, "hidden": hidden}
+    return PydanticCustomError("setting", "{reason}", context)
 
 
 def a_table(example: str, *, optional: bool = False) -> Callable[[Any], Any]:

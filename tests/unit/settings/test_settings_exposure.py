@@ -156,8 +156,33 @@ class TestAToken:
         pasted = "Zx8" + "q7_" * 12 + "W"  # what a token of Cloudflare's API looks like
         problem = the_problem(data(exposure={section: {"token": pasted}}))
         assert problem.field == f"exposure.{section}.token"
-        assert "tunnel_token" in problem.instead
+        assert "declared in [[secrets]]" in problem.instead
+        assert "replace the value if this file was shared" in problem.instead
         assert pasted not in str(problem)
+
+    @pytest.mark.parametrize(
+        ("section", "key"), [("tunnel", "token"), ("dynamic_dns", "token"), ("origin_pulls", "key")]
+    )
+    def test_of_cloudflares_in_place_of_its_name_is_told_once(self, section: str, key: str) -> None:
+        for pasted in ("cfut_" + "abcd1234" * 5, "5" + "aBcD" * 9 + "9_x", "eyJhIjoi" + "a1" * 9):
+            pulls = {"certificate": "pull.crt"} if section == "origin_pulls" else {}
+            problem = the_problem(data(exposure={section: {key: pasted, **pulls}}))
+            assert problem.field == f"exposure.{section}.{key}"
+            assert "name of a secret that is declared in [[secrets]]" in problem.instead
+            assert "replace" in problem.instead
+            assert pasted not in str(problem)
+
+    def test_is_declared_or_one_that_is(self) -> None:
+        def instead(name: str, **more: Any) -> str:
+            return the_problem(data(exposure={"dynamic_dns": {"token": name}}, **more)).instead
+
+        with_it = "[[secrets]] with that name, and where its value comes from"
+        assert instead("dns_key") == f'{with_it}; or one of "tunnel_token"'
+        assert instead("dns_key", secrets=[]) == with_it
+        assert instead("tunel_token") == '"tunnel_token"'
+        assert instead("cloudflare_dns_token_of_home_2026").startswith(with_it)
+        long = {**TOKEN, "name": "0a1b2c3d" * 5}
+        Settings(**data(secrets=[long], exposure={"dynamic_dns": {"token": long["name"]}}))
 
     def test_in_place_of_its_name_is_refused_and_not_shown(self) -> None:
         pasted = "eyJhIjoi" + "MDEyMzQ1Njc4OWFiY2RlZg" * 6

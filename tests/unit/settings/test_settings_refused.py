@@ -160,6 +160,9 @@ def proposals(path: str, problem: Problem) -> list[tuple[str, Any]]:
 REFUSED_IN_LISTS = [
     ("swarm.address_pool.0", ["10.3.0.1/16"], "host bits set", '"10.3.0.0/16"'),
     ("docker.users.0", ["Pi"], "not a user name", "ubuntu"),
+    ("firewall.ssh_sources.0", ["192.168.1.0"], "without the prefix", '"192.168.1.0/24", or'),
+    ("firewall.ssh_sources.0", ["10.0.0.0"], "without the prefix", '"10.0.0.0/32" for that'),
+    ("firewall.ssh_sources.0", ["2001:db8::"], "without the prefix", '"2001:db8::/64", or'),
     ("networks.overlays.0.name", [{"name": "ingress"}], "Docker's own", "ingress_subnet"),
     ("networks.overlays.0.name", [{"name": "a b"}], "not a network name", "backend"),
     ("networks.overlays.0.subnet", [{"name": "a", "subnet": "10"}], "prefix", "10.210.0.0/16"),

@@ -150,3 +150,21 @@ class TestAFieldThatIsCalledLikeASecret:
             "is not a setting",
             "is not a setting, and settings hold no secrets",
         ]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [[{"name": "db_password", "env": "DB_PASSWORD"}], {"name": "db", "command": ["pass", "db"]}],
+)
+def test_a_table_that_declares_a_secret_is_told_its_name_and_not_that_it_is_one(
+    written: Any,
+) -> None:
+    problem = the_problem(put("secret", written))
+    assert (problem.reason, problem.instead) == ("is not a known key", '"secrets"')
+
+
+@pytest.mark.parametrize("written", ["hunter2", {"db": "hunter2"}, [{"db": "hunter2"}]])
+def test_a_value_in_a_table_of_that_name_is_a_secret(written: Any) -> None:
+    problem = the_problem(put("secret", written))
+    assert problem.reason == "looks like a secret, and secrets are never settings"
+    assert "hunter2" not in str(problem)

@@ -75,6 +75,19 @@ class TestTheFile:
         assert "is not TOML: Cannot declare [docker.daemon] twice" in refused()
 
     @pytest.mark.parametrize(
+        ("name", "line"), [("hosts", 'name = "rk1"'), ("access.admins", 'name = "ada"')]
+    )
+    def test_in_which_a_table_that_repeats_has_single_brackets_is_told_which_line(
+        self, write: Write, name: str, line: str
+    ) -> None:
+        write(f"[{name}]\n{line}\n\n[[{name}]]\n{line}\n")
+        assert refused().endswith(f"instead: [[{name}]], in double brackets, in line 1")
+        write(f"[[{name}]]\n{line}\n[{name}]\n{line}\n")
+        assert refused().endswith("in double brackets, in line 3")
+        write(f"[{name}]\n{line}\n[{name}]\n{line}\n")
+        assert refused().endswith("in double brackets, in lines 1 and 3")
+
+    @pytest.mark.parametrize(
         "line", ["name = home", "name = “home”", "name = 10.201.0.0/24", "name = 192.168.1.1"]
     )
     def test_in_which_a_text_has_no_quotes_is_told_so(self, write: Write, line: str) -> None:
