@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -96,6 +97,8 @@ def deploy(given: str, words: Sequence[str] = ()) -> str:
         named = {Path(word).stem for word in words}
         takes_host = any(one.key == "host" and named & {*one.deploys} for one in OPTIONS)
         right = f"--data host={given}" if takes_host else f"--limit {given}"
+    elif "=" in given and given.partition("=")[0] in {one.key for one in OPTIONS}:
+        right = f"--data {shlex.quote(given)}"
     raise click.UsageError(f"there is no deploy {given}\n    instead: {right}")
 
 

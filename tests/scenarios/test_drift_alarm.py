@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import random
+import statistics
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from lab import images
+from pyinfra_swarm.deploys import states
 from tests.scenarios.conftest import (
     SITE,
     description_of_the_lab,
@@ -48,20 +51,45 @@ def cluster(
 
 
 CHECKS = int(os.environ.get("DRIFT_CHECKS", "100"))
+"""In all; of each kind of event it is a share, and one at least."""
+
+PARTS = {*states.__all__} - {"site"}
+"""Of the job: each is looked at by each check, on every host."""
 
 
 @pytest.fixture
-def quiet(cluster: Cluster, tmp_path: Path) -> Callable[[int], None]:
-    """Check so many times; whatever is reported is a false alarm."""
+def quiet(
+    cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[[int], None]]:
+    """Check so many times; whatever is reported, or not looked at, is a false alarm."""
     state = tmp_path / "state.json"
+    took: list[float] = []
 
     def check(many: int) -> None:
-        for number in range(many):
+        for number in range(max(many, 1)):
             checked = cluster.check("--since", str(state))
-            assert (checked.code, checked.found) == (0, []), f"check {number + 1} of {many}"
-            assert [host["state"] for host in checked.report["hosts"]] == ["in sync"] * 4
+            which = f"check {number + 1} of {many}, seed {SEED}"
+            assert (checked.code, checked.found) == (0, []), which
+            assert [host["state"] for host in checked.report["hosts"]] == ["in sync"] * 4, which
+            assert all({*host["parts"]} == PARTS for host in checked.report["hosts"]), which
+            took.append(checked.seconds)
 
-    return check
+    yield check
+    if took:
+        middle, most = statistics.median(took), max(took)
+        with capsys.disabled():
+            print(f"\n  {len(took)} checks, {middle:.1f} s each, the slowest {most:.1f} s")
+
+
+def leader(cluster: Cluster, asked: str) -> str:
+    """The manager that leads, as another one says; empty where it does not know."""
+    said = cluster.lab.run(
+        asked,
+        "sudo docker node ls --filter role=manager --format '{{.Hostname}} {{.ManagerStatus}}'"
+        " | awk '$2 == \"Leader\" {print $1}'",
+        check=False,
+    )
+    return str(said.stdout.strip())
 
 
 @pytest.mark.lifecycle
@@ -88,14 +116,17 @@ def test_alarm_none_after_docker_restarts(cluster: Cluster, quiet: Callable[[int
 @pytest.mark.lifecycle
 def test_alarm_none_after_leader_changes(cluster: Cluster, quiet: Callable[[int], None]) -> None:
     for _ in range(2):
-        leader = cluster.lab.run(
-            cluster.acting(),
-            "sudo docker node ls --filter role=manager --format '{{.Hostname}} {{.ManagerStatus}}'"
-            " | awk '$2 == \"Leader\" {print $1}'",
-        ).stdout.strip()
-        cluster.lab.run(leader, "sudo systemctl restart docker")
+        before = leader(cluster, asked=cluster.acting())
+        other = cluster.acting(but=before)
+        cluster.lab.run(before, "sudo systemctl stop docker.socket docker")
+        wait_for(partial(leads_no_more, cluster, before, other), f"another leader than {before}")
+        cluster.lab.run(before, "sudo systemctl start docker")
         settled(cluster)
         quiet(CHECKS // 10)
+
+
+def leads_no_more(cluster: Cluster, before: str, other: str) -> bool:
+    return leader(cluster, asked=other) not in ("", before)
 
 
 @pytest.mark.lifecycle

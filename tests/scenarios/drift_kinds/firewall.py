@@ -82,6 +82,24 @@ KINDS = (
         group="firewall",
     ),
     Kind(
+        "Tailscale's rules above ours",
+        *("firewall", "INPUT (IPv4)", "Tailscale puts its rules first again"),
+        "iptables -N ts-input; iptables -A ts-input -i tailscale0 -j ACCEPT; "
+        "iptables -I INPUT -j ts-input",
+        undo="iptables -D INPUT -j ts-input; iptables -F ts-input; iptables -X ts-input",
+        group="firewall",
+    ),
+    Kind(
+        "NetBird's rules above Docker's",
+        *("firewall", "FORWARD (IPv4)", "whoever NetBird's own policies let in reaches every"),
+        "iptables -N NETBIRD-RT-FWD-IN; iptables -A NETBIRD-RT-FWD-IN -j ACCEPT; "
+        "iptables -I FORWARD -i wt0 -j NETBIRD-RT-FWD-IN",
+        kind="notice",
+        undo="iptables -D FORWARD -i wt0 -j NETBIRD-RT-FWD-IN; iptables -F NETBIRD-RT-FWD-IN; "
+        "iptables -X NETBIRD-RT-FWD-IN",
+        group="together",
+    ),
+    Kind(
         "a stale range list",
         *("firewall", "web ranges", "9 days ago"),
         "touch -d '9 days ago' /var/lib/pyinfra-swarm/web-ranges/ipv4",

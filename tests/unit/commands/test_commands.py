@@ -144,6 +144,8 @@ def test_it_works_from_another_folder_with_paths_as_they_are_meant_there(
         ("plan sit", "pyinfra-swarm plan: there is no deploy sit\n    instead: site\n"),
         ("apply deploys/sit.py", "there is no deploy deploys/sit.py\n    instead: site\n"),
         ("apply rk2", "there is no deploy rk2\n    instead: --limit rk2\n"),
+        ("apply upgrade wait=900", "no deploy wait=900\n    instead: --data wait=900\n"),
+        ("apply upgrade wait", "there is no deploy wait\n    instead: one of "),
         ("apply remove rk2", "there is no deploy rk2\n    instead: --data host=rk2\n"),
         ("apply ssh rk2", "there is no deploy rk2\n    instead: --limit rk2\n"),
         ("fact swarm", "    instead: swarm."),
