@@ -16,7 +16,7 @@ import pytest
 from lab import api
 from lab.description import Description
 from tests.scenarios.conftest import on_each, wait_for
-from tests.tools.judged import CHECKS
+from tests.tools.docker_bench import CHECKS
 
 pytestmark = pytest.mark.lifecycle
 
