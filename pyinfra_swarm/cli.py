@@ -32,7 +32,8 @@ INTERRUPTED = 130
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     help="Build and keep a hardened, encrypted Docker Swarm with pyinfra.",
     epilog="""\b
-Type them in your project's folder. Each has a --help with its exit codes.
+Type them in your project's folder. Each has a --help, with its exit codes if
+they are more than 0 (done) and 1 (not done).
 apply is pyinfra inventory.py deploys/site.py; plan is the same with --dry.""",
 )
 @click.version_option(package_name="pyinfra-swarm", message="%(version)s")
@@ -49,7 +50,7 @@ for _module in (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         code = group.main(
             words,
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except click.ClickException as error:
         # click's own exit code for a slip, 2, would mean that something differs.
-        print(_in_words(error), file=sys.stderr)
+        print(_in_words(error, words), file=sys.stderr)
         return 1
     except click.Abort:
         print("\npyinfra-swarm: interrupted", file=sys.stderr)
@@ -70,9 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(code or 0)
 
 
-def _in_words(error: click.ClickException) -> str:
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    path = context.command_path if context else completion.PROGRAM
+def _in_words(error: click.ClickException, words: Sequence[str]) -> str:
+    path = completion.PROGRAM
+    if isinstance(error, click.UsageError):
+        if error.ctx:
+            path = error.ctx.command_path
+        elif words[0] in group.commands:  # click does not say whose option lacks its value
+            path += f" {words[0]}"
     message = error.format_message()
     if "instead:" not in message:
         message += f"\n    instead: {path} --help says what it takes"

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pyinfra_swarm.run.plain_file import write
-from pyinfra_swarm.settings.paths import ROOT
+from pyinfra_swarm.settings.paths import ROOT, is_project
 
 RECORD = ".pyinfra-swarm.json"
 SETTINGS, EXAMPLE = "cluster.toml", "cluster.example.toml"
@@ -91,11 +91,18 @@ def _below(root: Path) -> Iterator[str]:
                 yield name.as_posix()
 
 
+def is_a_clone(folder: Path) -> bool:
+    """Whether a folder is a clone of the repository, which is a project without being laid."""
+    return is_project(folder) and (folder / "pyinfra_swarm/cli.py").is_file()
+
+
 def refuse_other_contents(folder: Path) -> None:
     """Raises :class:`Unusable` for a folder that is no project and holds something else.
 
     Hidden files are allowed: a repository's, or a virtual environment.
     """
+    if is_a_clone(folder):
+        return
     _refuse_inside_another(folder)
     names = [path.name for path in folder.iterdir()]
     if RECORD not in names and any(not name.startswith(".") for name in names):
@@ -115,13 +122,10 @@ def lay(folder: Path, settings: str = "") -> str:
 
     A file that its owner has changed or deleted stays as it is. ``cluster.toml`` is laid once, as a
     copy of the example. settings: its text instead, which is laid also into a project that has
-    none. Raises :class:`Unusable`.
+    none. Into a clone nothing else is laid. Raises :class:`Unusable`.
     """
-    if folder.resolve() == ROOT:
-        raise Unusable(
-            f"{folder} is the repository, which is a project already\n"
-            "    instead: write cluster.toml (cluster.example.toml is a start)"
-        )
+    if is_a_clone(folder):
+        return _settings_alone(folder, settings)
     _refuse_inside_another(folder.resolve())
     new = template()
     try:
@@ -139,11 +143,30 @@ def lay(folder: Path, settings: str = "") -> str:
         record = {"version": version("pyinfra-swarm"), "files": hashes}
         write(folder / RECORD, json.dumps(record, indent=2) + "\n")
     except OSError as error:
-        raise Unusable(
-            f"{error.filename or folder}: {error.strerror or error}\n"
-            "    instead: a folder that you may write to"
-        ) from error
+        raise _not_writable(folder, error) from error
     return _in_words(folder, report, first=not known, written=bool(settings))
+
+
+def _settings_alone(folder: Path, settings: str) -> str:
+    """Lay ``cluster.toml`` into a clone, which has everything else."""
+    if not settings or has_settings(folder):
+        raise Unusable(
+            f"{folder} is a clone of the repository, which is a project already\n"
+            "    instead: pyinfra-swarm init --hosts ADDRESSES, which looks at your boards and "
+            f"writes {SETTINGS}; or copy {EXAMPLE} to it"
+        )
+    try:
+        write(folder / SETTINGS, settings)
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+    return _next(folder, written=True)
+
+
+def _not_writable(folder: Path, error: OSError) -> Unusable:
+    return Unusable(
+        f"{error.filename or folder}: {error.strerror or error}\n"
+        "    instead: a folder that you may write to"
+    )
 
 
 def _refuse_inside_another(folder: Path) -> None:
@@ -215,12 +238,16 @@ def _in_words(folder: Path, report: _Report, *, first: bool, written: bool) -> s
     lines += _named("Deleted by you, and not laid again", report.deleted)
     lines += _named("No longer needed; delete them, unless you use them", report.gone)
     if SETTINGS in report.laid:
-        do = "look at" if written else "write your hosts into"
-        lines.append(
-            f"Next: {do} {folder / SETTINGS}, and in {folder} run\n"
-            "  pyinfra inventory.py deploys/site.py --dry"
-        )
+        lines.append(_next(folder, written=written))
     return "\n".join(lines or ["Everything is current."])
+
+
+def _next(folder: Path, *, written: bool) -> str:
+    do = "look at" if written else "write your hosts into"
+    return (
+        f"Next: {do} {folder / SETTINGS}, and in {folder} run\n"
+        "  pyinfra inventory.py deploys/site.py --dry"
+    )
 
 
 def _lacking(folder: Path) -> list[str]:

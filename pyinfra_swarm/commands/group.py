@@ -23,9 +23,16 @@ class Commands(click.Group):
         if found is None and not ctx.resilient_parsing:
             from pyinfra_swarm.settings.errors import nearest
 
-            meant = nearest(cmd_name, self.commands)
-            right = f"pyinfra-swarm {meant}" if meant else f"one of {', '.join(self.commands)}"
-            raise click.UsageError(f"{cmd_name} is not a command\n    instead: {right}", ctx=ctx)
+            what, right = "is not a command", f"one of {', '.join(self.commands)}"
+            deploys = completing.deploy_names()
+            if cmd_name in deploys:
+                what = "is a deploy, not a command"
+                right = f"pyinfra-swarm plan {cmd_name}, then pyinfra-swarm apply {cmd_name}"
+            elif meant := nearest(cmd_name, self.commands):
+                right = f"pyinfra-swarm {meant}"
+            elif meant := nearest(cmd_name, deploys):
+                right = f"pyinfra-swarm plan {meant}, then pyinfra-swarm apply {meant}"
+            raise click.UsageError(f"{cmd_name} {what}\n    instead: {right}", ctx=ctx)
         return found
 
 

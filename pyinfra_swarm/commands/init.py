@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,8 @@ import click
 
 if TYPE_CHECKING:
     from pyinfra_swarm.boards.board import Board, Need
+
+SSH_PORT = 22
 
 NOT_READY = 2
 """Exit code: the project is there, and a board still needs something."""
@@ -37,9 +39,7 @@ used.""",
 @click.option("--hosts", metavar="ADDRESSES", help="of your boards, with commas between")
 @click.option("--find", metavar="NETWORK", help="take those that answer SSH there: 192.168.1.0/24")
 @click.option("--user", metavar="NAME", help="who logs in (default: ubuntu)")
-@click.option(
-    "--port", type=click.IntRange(1, 65535), default=22, metavar="N", help="of SSH (default: 22)"
-)
+@click.option("--port", type=click.IntRange(1, 65535), metavar="N", help="of SSH (default: 22)")
 @click.option("--key", metavar="FILE", type=click.Path(), help="the private key to log in with")
 @click.option(
     "--managers", type=click.IntRange(1), metavar="N", help="how many of them are managers"
@@ -49,7 +49,7 @@ def command(
     hosts: str | None,
     find: str | None,
     user: str | None,
-    port: int,
+    port: int | None,
     key: str | None,
     managers: int | None,
 ) -> int:
@@ -68,8 +68,10 @@ def command(
             if "/" in hosts:
                 hosts, find = "", hosts
         if not hosts and not find:
+            _refuse_alone({"user": user, "port": port, "key": key, "managers": managers})
             print(new_project.lay(place))
             return 0
+        port = port or SSH_PORT
         user = user or (_asked("Who logs in there", "ubuntu") if _is_terminal() else "ubuntu")
         addresses, key = _addresses(hosts, find, port), key_path(key or "")
         if wrong := slips(addresses, user, key, managers):
@@ -83,12 +85,24 @@ def command(
         else:
             example = new_project.template()[new_project.EXAMPLE]
             text = settings_text(example, declared, user=user, port=port, key=key)
-        print(new_project.lay(place, text))
+        if text or not new_project.is_a_clone(place):
+            print(new_project.lay(place, text))
         if written:
             print(f"{place / new_project.SETTINGS} is there already, and was left as it is.")
     except new_project.Unusable as error:
         raise click.ClickException(str(error)) from error
     return 0 if ready(needed) else NOT_READY
+
+
+def _refuse_alone(given: Mapping[str, str | int | None]) -> None:
+    """Raises ``click.UsageError`` for options about boards where no board is named."""
+    options = [f"--{name}" for name, value in given.items() if value is not None]
+    if options:
+        raise click.UsageError(
+            f"{', '.join(options)}: no board is named that this could be about\n"
+            "    instead: with --hosts ADDRESSES, or --find NETWORK; or leave it out, and write it "
+            "into cluster.toml"
+        )
 
 
 def _may_ask(place: Path) -> bool:
@@ -112,21 +126,25 @@ def _asked(question: str, default: str) -> str:
 def _addresses(hosts: str | None, find: str | None, port: int) -> list[str]:
     from pyinfra_swarm.boards.asking import answering
 
+    named = (hosts or "").replace(",", " ").split()
     if not find:
-        return [*dict.fromkeys((hosts or "").replace(",", " ").split())]
+        return [*dict.fromkeys(named)]
     network = _network(find)
-    print(f"Looking for SSH at {network.num_addresses} addresses of {network} …", flush=True)
+    many = network.num_addresses
+    what = "1 address" if many == 1 else f"{many} addresses"
+    print(f"Looking for SSH at {what} of {network} …", flush=True)
     found = answering(network, port)
     if not found:
         raise click.ClickException(
             f"nothing in {network} answers SSH at port {port}\n"
             "    instead: switch the boards on, or name them: --hosts ADDRESS,ADDRESS"
         )
-    return found
+    return [*dict.fromkeys([*named, *found])]
 
 
 def _network(text: str) -> IPv4Network:
     from pyinfra_swarm.boards.asking import LARGEST
+    from pyinfra_swarm.settings.values.addresses import prefix_of_a_network
 
     try:
         network = IPv4Network(text, strict=False)
@@ -134,6 +152,11 @@ def _network(text: str) -> IPv4Network:
         raise click.UsageError(
             f"--find {text}: is not a network\n    instead: one such as 192.168.1.0/24"
         ) from None
+    if "/" not in text and (prefix := prefix_of_a_network(network.network_address)):
+        raise click.UsageError(
+            f"--find {text}: is the first address of a network, without the prefix length\n"
+            f"    instead: --find {text}/{prefix}"
+        )
     if network.prefixlen < LARGEST:
         raise click.UsageError(
             f"--find {text}: is too large to be searched\n    instead: a part of it, /{LARGEST} "

@@ -91,6 +91,11 @@ def deploy(given: str, words: Sequence[str] = ()) -> str:
             resolved = path.resolve()
             inside = resolved.is_relative_to(folder.resolve())
             return str(resolved.relative_to(folder.resolve()) if inside else resolved)
+    key, sign, _ = given.partition("=")
+    if sign:
+        # Without its value, unless it is one of ours: a mistyped _sudo_password has a secret one.
+        pair = given if key in {option.key for option in OPTIONS} else f"{key}=…"
+        raise click.UsageError(f"there is no deploy {pair}\n    instead: --data {pair}")
     meant = nearest(Path(given).stem, own)
     right = meant or f"one of {', '.join(own)}"
     if given in completing.host_names():

@@ -10,7 +10,7 @@ from typing import Any
 
 from pyinfra_swarm.backup import record_file
 from pyinfra_swarm.run.own_process import run_pyinfra
-from pyinfra_swarm.run.printable import plain, plain_values
+from pyinfra_swarm.run.printable import plain, plain_lines, plain_values
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.status.seen import QUESTIONS, Seen, seen
 from pyinfra_swarm.status.summary import Backup, Status, newest, summary
@@ -71,10 +71,10 @@ def _answers(output: str) -> Mapping[str, Mapping[str, Any]] | None:
 
 
 def _last_words(log: str) -> str:
-    """What pyinfra has said last, from the line that begins with an arrow."""
+    """What pyinfra has said last, from the line that begins with an arrow; without empty lines."""
     lines = [line.rstrip() for line in log.splitlines()]
     begin = max((n for n, line in enumerate(lines) if line.startswith("--> ")), default=0)
-    return plain(" ".join(filter(None, lines[begin:])).removeprefix("--> "), 2000)
+    return plain_lines("\n".join(filter(None, lines[begin:]))[:2000].removeprefix("--> "))
 
 
 def last_backup(cluster: str) -> Backup | None:

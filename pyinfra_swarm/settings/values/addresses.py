@@ -131,7 +131,7 @@ def _source(text: str) -> str:
         raise wrong("names an interface, which no source can have", example)
     if ipaddress.ip_interface(text).ip != network.network_address:
         raise wrong("has host bits set: the address is not its network's first", f'"{network}"')
-    if network.prefixlen == 0:
+    if network.prefixlen == 0 or network.network_address.is_unspecified:
         raise wrong("is everywhere", "an empty list, [], for everywhere")
     if "/" not in text and (prefix := prefix_of_a_network(network.network_address)):
         raise wrong(

@@ -386,6 +386,43 @@ def test_init_makes_no_project_of_what_no_run_could_use(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("option", ["--user pi", "--port 2222", "--key /k", "--managers 2"])
+def test_what_is_said_of_boards_that_nobody_names_is_refused_and_not_dropped(
+    option: str, init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init("home", *option.split()) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"pyinfra-swarm init: {option.split()[0]}: no board is named")
+    assert "instead: with --hosts ADDRESSES, or --find NETWORK" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clone_gets_settings_and_nothing_else(
+    init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("inventory.py", "deploys/site.py", "pyinfra_swarm/cli.py", ".gitignore"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    there = {*tmp_path.rglob("*")}
+    for words in ((), (".",)):
+        assert init(*words) == 1
+        assert "is a clone of the repository, which is a project already\n    instead: " in (
+            capsys.readouterr().err
+        )
+    assert {*tmp_path.rglob("*")} == there
+    assert init("--hosts", "192.168.1.11", "--user", "pi") == 0
+    assert f"Next: look at {tmp_path / 'cluster.toml'}" in capsys.readouterr().out
+    assert {*tmp_path.rglob("*")} == there | {tmp_path / "cluster.toml"}
+    assert tomllib.loads((tmp_path / "cluster.toml").read_text())["ssh"]["user"] == "pi"
+    (tmp_path / "cluster.toml").write_text("# mine\n")
+    assert init("--hosts", "192.168.1.11") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "192.168.1.11  rk1, ubuntu 24.04, aarch64: ready",
+        f"{tmp_path / 'cluster.toml'} is there already, and was left as it is.",
+    ]
+    assert (tmp_path / "cluster.toml").read_text() == "# mine\n"
+
+
 def test_copies_of_one_image_are_not_called_ready(
     init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -432,6 +469,7 @@ def test_init_takes_enter_for_no_boards_and_asks_no_more_in_a_project(
     [
         ("192.168.1", "is not a network"),
         ("10.0.0.0/8", "is too large to be searched"),
+        ("192.168.1.0", "without the prefix length\n    instead: --find 192.168.1.0/24"),
     ],
 )
 def test_a_network_that_cannot_be_searched(
@@ -452,6 +490,11 @@ def test_init_takes_those_that_answer(
     assert init("--find", "192.168.1.0/24") == 0
     read = tomllib.loads((tmp_path / "cluster.toml").read_text())
     assert [one["address"] for one in read["hosts"]] == ["192.168.1.12", "192.168.1.14"]
+    (tmp_path / "cluster.toml").unlink()
+    assert init("--find", "192.168.1.0/24", "--hosts", "192.168.1.14,192.168.2.5") == 0
+    read = tomllib.loads((tmp_path / "cluster.toml").read_text())
+    wanted = ["192.168.1.14", "192.168.2.5", "192.168.1.12"]
+    assert [one["address"] for one in read["hosts"]] == wanted
     monkeypatch.setattr(asking, "answering", lambda *_: [])
     (tmp_path / "cluster.toml").unlink()
     assert init("--find", "192.168.1.0/24") == 1

@@ -156,6 +156,15 @@ def test_it_works_from_another_folder_with_paths_as_they_are_meant_there(
         ("apply --tags ssh", "a part of the job is a deploy of its own"),
         ("plan --limt rk1", "No such option"),
         ("aply", "pyinfra-swarm: aply is not a command\n    instead: pyinfra-swarm apply\n"),
+        (
+            "reset",
+            "pyinfra-swarm: reset is a deploy, not a command\n"
+            "    instead: pyinfra-swarm plan reset, then pyinfra-swarm apply reset\n",
+        ),
+        ("firewal", "instead: pyinfra-swarm plan firewall, then pyinfra-swarm apply firewall\n"),
+        ("plan remove host=rk2", "there is no deploy host=rk2\n    instead: --data host=rk2\n"),
+        ("apply _sudo_pasword=x", "    instead: --data _sudo_pasword=…\n"),
+        ("init x --port", "pyinfra-swarm init: Option '--port' requires an argument."),
         ("fact swarm.Node", "swarm.Node is not a fact\n    instead: swarm.Nodes\n"),
         ("fact facts.swarm.Nods", "instead: swarm.Nodes\n"),
         ("fact facts.docker.Infos", "is not a fact"),
@@ -218,6 +227,15 @@ def test_all_commands_are_in_one_list_and_in_the_readme(
     assert listed == list(cli.group.commands)
     named = re.findall(r"^\| `pyinfra-swarm ([a-z]+)(?:`| \[)", README, re.MULTILINE)
     assert named == listed
+
+
+def test_without_a_word_it_shows_its_help_as_an_answer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main([]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("Usage: pyinfra-swarm ")
+    assert shown.err == ""
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -153,7 +153,7 @@ def test_an_interrupted_one_is_completed_by_the_next(
 
 
 def test_the_repository_is_refused() -> None:
-    with pytest.raises(Unusable, match="is the repository, which is a project already"):
+    with pytest.raises(Unusable, match="is a clone of the repository, which is a project already"):
         lay(ROOT)
 
 

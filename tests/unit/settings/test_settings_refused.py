@@ -163,6 +163,7 @@ REFUSED_IN_LISTS = [
     ("firewall.ssh_sources.0", ["192.168.1.0"], "without the prefix", '"192.168.1.0/24", or'),
     ("firewall.ssh_sources.0", ["10.0.0.0"], "without the prefix", '"10.0.0.0/32" for that'),
     ("firewall.ssh_sources.0", ["2001:db8::"], "without the prefix", '"2001:db8::/64", or'),
+    ("firewall.ssh_sources.0", ["0.0.0.0"], "is everywhere", "an empty list"),
     ("networks.overlays.0.name", [{"name": "ingress"}], "Docker's own", "ingress_subnet"),
     ("networks.overlays.0.name", [{"name": "a b"}], "not a network name", "backend"),
     ("networks.overlays.0.subnet", [{"name": "a", "subnet": "10"}], "prefix", "10.210.0.0/16"),

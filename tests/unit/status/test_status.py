@@ -462,4 +462,4 @@ def test_the_facts_that_are_asked_are_there() -> None:
 
 def test_the_last_words_of_a_run_that_asked_nobody() -> None:
     log = "--> Loading config...\n--> The settings cannot be used: 1 problem\n\nhosts\n    none\n"
-    assert asking._last_words(log) == "The settings cannot be used: 1 problem hosts none"
+    assert asking._last_words(log) == ("The settings cannot be used: 1 problem\nhosts\n    none")
