@@ -21,7 +21,7 @@ from pyinfra_swarm.exposure.seen import Doors, Handshake, PullCertificate, Uplin
 from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
 from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.run import records
-from pyinfra_swarm.run.command_line import deploys
+from pyinfra_swarm.run.command_line import is_run_of
 from pyinfra_swarm.run.converge import (
     Commands,
     Unobserved,
@@ -33,7 +33,6 @@ from pyinfra_swarm.run.converge import (
 from pyinfra_swarm.run.findings import Finding
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.plain_file import content
-from pyinfra_swarm.run.pyinfra_internals import given_options
 from pyinfra_swarm.run.script import quietly
 from pyinfra_swarm.secrets.objects import Key
 from pyinfra_swarm.secrets.observing import value
@@ -52,11 +51,6 @@ LARGEST = 1 << 16
 """Bytes of a certificate's file."""
 
 
-def _alone() -> bool:
-    """Whether ``deploys/exposure.py`` is all that was called."""
-    return deploys(given_options().get("operations") or ()) == ["exposure"]
-
-
 @converges("exposure")
 def stack_deployed(settings: Settings) -> Commands:
     """The tunnel, or dynamic DNS, runs as it is declared: a stack like any other.
@@ -69,7 +63,7 @@ def stack_deployed(settings: Settings) -> Commands:
     if own is None:
         report(PART, [])
         return
-    yield from kept_deployed(settings, PART, {OWN_STACK: own}, alone=_alone())
+    yield from kept_deployed(settings, PART, {OWN_STACK: own}, alone=is_run_of("exposure"))
 
 
 @converges("exposure")
@@ -91,7 +85,7 @@ def checked(settings: Settings) -> Commands:
 
 
 def _seen(settings: Settings, observed: Observed, acting: str) -> list[Finding]:
-    exposure, alone = settings.exposure, _alone()
+    exposure, alone = settings.exposure, is_run_of("exposure")
     found: list[Finding] = []
     if mode_closes_the_web(exposure.mode) or alone:
         doors = _doors(acting)

@@ -7,7 +7,7 @@ from pyinfra_swarm.host.facts import Host
 from pyinfra_swarm.host.system import Host as System
 from pyinfra_swarm.preflight import plan as preflight
 from pyinfra_swarm.preflight import tested, tested_table
-from pyinfra_swarm.run.command_line import deploys
+from pyinfra_swarm.run.command_line import is_run_of
 from pyinfra_swarm.run.converge import (
     Commands,
     converges,
@@ -16,7 +16,6 @@ from pyinfra_swarm.run.converge import (
     observe_all,
     report,
 )
-from pyinfra_swarm.run.pyinfra_internals import given_options
 from pyinfra_swarm.settings import Settings
 
 
@@ -36,9 +35,9 @@ def checked(settings: Settings) -> Commands:
     """
     observe(Host)
     hosts = observe_all(Host)
-    report("preflight", preflight.plan(settings, current_host().name, hosts))
-    if deploys(given_options().get("operations") or ()) == ["preflight"]:  # no news in every run
+    if is_run_of("preflight"):  # no news in every run
         _compare(settings)
+    report("preflight", preflight.plan(settings, current_host().name, hosts))
     yield from ()
 
 

@@ -6,6 +6,7 @@ What came of it is looked up at the engines, never through the product's facts.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +98,15 @@ def made(engines: Hosts) -> Hosts:
     run = apply(engines)
     assert run.returncode == 0, run.output
     return engines
+
+
+def test_the_preflight_alone_says_what_has_run_on_such_a_host(four: Hosts) -> None:
+    declared(four)
+    run = four.pyinfra("--dry", "inventory.py", "deploys/preflight.py")
+    for name in four:
+        assert re.search(rf"\[{name}\] (not )?tested", run.output), run.output
+    beside = four.pyinfra("--dry", "inventory.py", "deploys/preflight.py", "deploys/swarm.py")
+    assert not re.search(r"\] (not )?tested", beside.output), beside.output
 
 
 def test_fresh_engines_end_as_declared(made: Hosts) -> None:
