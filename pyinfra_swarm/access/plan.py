@@ -155,7 +155,7 @@ def plan(wanted: Wanted, seen: Accounts, used_key: str | None = None) -> list[Fi
     """
     return [
         *_refusals(wanted, seen, used_key),
-        *([rolled_back_first("access")] if seen.unconfirmed else []),
+        *([rolled_back_first()] if seen.unconfirmed else []),
         *(finding for admin in wanted.admins for finding in _admin(admin, wanted, seen)),
         *_sudo(wanted, seen),
         *_locked(wanted, seen),

@@ -65,7 +65,7 @@ def plan(wanted: Wanted, host: Host, *, planning: bool = False) -> list[Finding]
         if tables.spoken and (tables.installed or not findings):
             findings += _family(family, wanted, host, ports)
     if host.unconfirmed:
-        findings.append(rolled_back_first("firewall"))
+        findings.append(rolled_back_first())
     findings += _rules_files_with(findings, _files(wanted, host))
     if any(tables.managed for tables in host.tables.values()):
         findings += plan_interfaces(host.interfaces, host.bridges)

@@ -121,6 +121,7 @@ def _change(
     deadline = clock.now() + change.seconds
     problem = _works(state, host, verify, arguments) if applied else f"it failed: {output}"
     if problem is None:
+        interruption.confirming(host.name)
         kept, output = _run(host, confirm(change.subject), arguments)
         if kept:
             interruption.no_longer_guarded(host.name)

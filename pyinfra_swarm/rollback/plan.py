@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from shlex import quote
+from typing import ClassVar
 
 from pyinfra_swarm.run.findings import Change
 from pyinfra_swarm.run.onhost import program, source
@@ -136,11 +137,13 @@ class ReversibleChange:
 class RollBackFirst(Change):
     """An earlier, unconfirmed change is rolled back before anything else."""
 
+    once: ClassVar[bool] = True
 
-def rolled_back_first(what: str) -> RollBackFirst:
-    """What is reported of a host that has an unconfirmed change."""
+
+def rolled_back_first() -> RollBackFirst:
+    """What each part reports of a host that has an unconfirmed change, whatever its subject."""
     return RollBackFirst(
-        what,
+        "the host",
         "an earlier change was never confirmed, so it is undone first; what still differs after "
         "that is changed again",
     )

@@ -11,7 +11,12 @@ import click
 
 from pyinfra_swarm.run import own_words, pyinfra_internals, records, screen
 from pyinfra_swarm.run.context import state, this_run
-from pyinfra_swarm.run.interruption import interrupted, left_guarded, too_late
+from pyinfra_swarm.run.interruption import (
+    interrupted,
+    left_confirming,
+    left_guarded,
+    too_late,
+)
 from pyinfra_swarm.run.plan_shown import done
 from pyinfra_swarm.run.reported import Reported
 from pyinfra_swarm.run.sudo_password import without_a_password
@@ -93,6 +98,7 @@ def last_lines() -> None:
         missing=missing,
         touched=sorted(reported.touched),
         guarded=left_guarded(),
+        confirming=left_confirming(),
         applied=applied,
         stopped_by_error=stopped_by_error and not interrupted(),
         interrupted=broken_off,
@@ -128,7 +134,8 @@ class End:
     by the host's name, what it could not judge.
     held_up: unfinished hosts on which nothing is carried out.
     other: operations of others that would do something, or have done it, by name, with the hosts.
-    guarded: hosts that undo a change by themselves, and its subject.
+    guarded: hosts that undo a change by themselves, and its subject; confirming: those that do so
+    unless the confirmation has reached them.
     applied: changes were made, or begun, else it was only planned.
     command: how it was started; seconds: how long it took.
     """
@@ -144,6 +151,7 @@ class End:
     missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
     touched: Sequence[str] = ()
     guarded: Mapping[str, str] = field(default_factory=dict)
+    confirming: Collection[str] = ()
     applied: bool = True
     interrupted: bool = False
     stopped_by_error: bool = False
@@ -168,9 +176,12 @@ def closing_lines(end: End) -> list[str]:
         if missing := _missing(end, same[0][0]):
             text.append(f"    not looked at: {missing}")
     for name, subject in end.guarded.items():
-        text.append(
-            f"  {name} undoes its change of {subject} by itself, as nobody has confirmed it"
+        unless = (
+            "unless the confirmation, which was on its way, has reached it"
+            if name in end.confirming
+            else "as nobody has confirmed it"
         )
+        text.append(f"  {name} undoes its change of {subject} by itself, {unless}")
     if end.stopped_by_error or (end.unfinished and not (end.applied or end.interrupted)):
         text += ["When that is fixed, type:", f"  {end.command}"]
     elif end.interrupted or end.unfinished:

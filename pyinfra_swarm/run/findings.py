@@ -40,6 +40,7 @@ class Finding:
     remedy: what a person can do; empty where the operation fixes it.
     within: where this is one piece of something declared (a rule of an opened port), what says it
     for all pieces, on all hosts; the pieces themselves are shown with ``-v``.
+    once: several parts may find it, and a person reads it once.
 
     Each is one line that can be printed (:func:`~run.printable.plain`), whatever a host has said:
     findings go to terminals, pages, mails and files. A command in them stands between backticks,
@@ -47,6 +48,7 @@ class Finding:
     """
 
     kind: ClassVar[str] = "finding"
+    once: ClassVar[bool] = False
 
     what: str
     reason: str

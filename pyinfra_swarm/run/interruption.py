@@ -46,6 +46,7 @@ _DISCONNECTING = 5
 class _Interruption:
     """under_way, guarded: the hosts that are being changed, and those whose change is guarded.
 
+    confirming: those of the guarded that have been sent the confirmation, and have not answered.
     over: the last lines are being written: there is nothing to interrupt any more.
     """
 
@@ -53,6 +54,7 @@ class _Interruption:
     over: bool = False
     under_way: set[str] = field(default_factory=set)
     guarded: dict[str, str] = field(default_factory=dict)
+    confirming: set[str] = field(default_factory=set)
 
 
 def interrupted() -> bool:
@@ -178,11 +180,22 @@ def guarded(name: str, what: str) -> None:
     this_run(_Interruption).guarded[name] = what
 
 
+def confirming(name: str) -> None:
+    """The confirmation is on its way to the host: it may have arrived, whatever comes now."""
+    this_run(_Interruption).confirming.add(name)
+
+
 def no_longer_guarded(name: str) -> None:
     """The change is confirmed or undone, or the run has said what has become of it."""
     this_run(_Interruption).guarded.pop(name, None)
+    this_run(_Interruption).confirming.discard(name)
 
 
 def left_guarded() -> dict[str, str]:
     """The hosts that undo a change by themselves, since the run was ended in between."""
     return dict(this_run(_Interruption).guarded)
+
+
+def left_confirming() -> set[str]:
+    """Those of them that do so unless the confirmation has reached them."""
+    return set(this_run(_Interruption).confirming)

@@ -45,7 +45,14 @@ class Line:
 def lines(told: Iterable[Told]) -> list[Line]:
     """What is told of these findings: changes first, refusals last, each as it was found first."""
     found = []
-    for same in grouped(told, lambda one: (one.finding.kind, one.part, one.finding.told)):
+    for same in grouped(
+        told,
+        lambda one: (
+            one.finding.kind,
+            "" if one.finding.once else one.part,
+            one.finding.told,
+        ),
+    ):
         first = same[0]
         pieces = [
             (piece[0].finding.sentence(), tuple(dict.fromkeys(one.host for one in piece)))

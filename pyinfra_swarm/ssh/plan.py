@@ -44,7 +44,7 @@ def plan(wanted: Wanted, seen: Sshd) -> list[Finding]:
     told = {refusal.what for refusal in refused}
     return [
         *refused,
-        *([rolled_back_first("sshd")] if seen.unconfirmed else []),
+        *([rolled_back_first()] if seen.unconfirmed else []),
         *(finding for finding in _differences(wanted, seen) if finding.what not in told),
         *_shut_out_by_others(wanted, seen),
         *_unread(seen),

@@ -70,7 +70,7 @@ def plan(settings: Settings, name: str, seen: Vpns) -> list[Finding]:
     if declared:
         found += _differences(declared, seen)
     if seen.unconfirmed:
-        found.insert(0, rolled_back_first("VPN"))
+        found.insert(0, rolled_back_first())
     return [*found, *_mesh_vpns(settings, seen)]
 
 

@@ -214,7 +214,7 @@ def test_a_line_for_each_admin_goes_to_sudo() -> None:
 
 def test_what_was_never_confirmed_is_told_and_made_again() -> None:
     ((kind, what, reason),) = told(plan(WITH_PAM, replace(KEPT, unconfirmed=True), USED))
-    assert (kind, what) == (Change, "access")
+    assert (kind, what) == (Change, "the host")
     assert "never confirmed" in reason
 
 

@@ -310,7 +310,7 @@ class TestWhatLasts:
 
     def test_a_change_is_still_unconfirmed(self) -> None:
         said = the_one(replace(CONVERGED, unconfirmed=True))
-        assert said.startswith("firewall: an earlier change was never confirmed")
+        assert said.startswith("the host: an earlier change was never confirmed")
 
     def test_what_only_cloudflares_ranges_need_goes_with_them(self) -> None:
         closed = declared(replace(POLICY, web="closed"), "daily")

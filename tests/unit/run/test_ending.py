@@ -182,6 +182,19 @@ def test_a_host_that_was_left_guarded_is_told_to_undo_its_change() -> None:
     assert "  rk2 undoes its change of firewall by itself, as nobody has confirmed it" in lines
 
 
+def test_a_confirmation_that_was_on_its_way_may_have_arrived() -> None:
+    lines = closing(
+        touched=["rk1", "rk2"],
+        guarded={"rk1": "firewall", "rk2": "firewall"},
+        confirming={"rk1"},
+        interrupted=True,
+    )
+    [first] = [line for line in lines if line.startswith("  rk1 undoes")]
+    assert first.endswith("unless the confirmation, which was on its way, has reached it")
+    [second] = [line for line in lines if line.startswith("  rk2 undoes")]
+    assert second.endswith("as nobody has confirmed it")
+
+
 # The reasons as JSON lines
 # -------------------------
 

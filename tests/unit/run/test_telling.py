@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyinfra_swarm.rollback.plan import rolled_back_first
 from pyinfra_swarm.run.findings import Change, Notice, Refusal, Whole
 from pyinfra_swarm.run.telling import Told, grouped, lines, named, rendered, tally
 
@@ -113,3 +114,12 @@ def test_grouping_keeps_everything_and_every_order(items: list[tuple[str, int]])
     assert [group[0][0] for group in groups] == list(dict.fromkeys(word for word, _ in items))
     for group in groups:
         assert group == [item for item in items if item[0] == group[0][0]]
+
+
+def test_an_unconfirmed_change_that_each_part_finds_is_told_once() -> None:
+    told = [Told("rk3", part, rolled_back_first()) for part in ("access", "ssh", "firewall")]
+    [line] = lines([*told, Told("rk4", "ssh", rolled_back_first())])
+    assert line.hosts == ("rk3", "rk4")
+    assert "an earlier change was never confirmed" in line.text
+    other = [Told("rk3", part, Change("x", "differs")) for part in ("access", "ssh")]
+    assert len(lines(other)) == 2

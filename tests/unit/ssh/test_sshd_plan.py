@@ -282,7 +282,7 @@ def test_ours_is_ours_only_where_it_is_read_and_confirmed() -> None:
 
 def test_a_change_that_waits_for_its_confirmation_is_told_once() -> None:
     assert told(plan(WANTED, replace(hardened(), unconfirmed=True))) == [
-        (RollBackFirst, "sshd", "", "")
+        (RollBackFirst, "the host", "", "")
     ]
 
 

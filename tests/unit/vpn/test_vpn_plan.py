@@ -254,7 +254,7 @@ OTHER = Config("0" * 64, "600 root", own_key=True)
 def test_an_earlier_change_is_undone_first() -> None:
     found = plan(SETTINGS, "rk1", replace(CONVERGED, unconfirmed=True))
     assert isinstance(found[0], Change)
-    assert found[0].sentence().startswith("VPN: an earlier change was never confirmed")
+    assert found[0].sentence().startswith("the host: an earlier change was never confirmed")
 
 
 class TestNodeAddressesOnAVpn:
