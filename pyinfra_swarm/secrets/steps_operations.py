@@ -171,7 +171,7 @@ def flip(state: State, host: Host, step: Flip) -> bool:
         if spec is None:
             return True  # somebody else has done it
         ended = services.update(host, service, spec, doing=f"flipping it to {step.expected}")
-        if ended.done or not ended.overtaken:
+        if not ended.overtaken:
             break
     return ended.done or _not_done(host, ended)
 

@@ -149,7 +149,7 @@ _ABOVE = {"/", "/var", "/var/run", "/run"}
 
 
 def _is_socket(mount: Mount) -> bool:
-    return posixpath.normpath(mount.source or ".") in _SOCKETS | _ABOVE
+    return posixpath.normpath(mount.source) in _SOCKETS | _ABOVE
 
 
 def _socket(service: Service, mount: Mount, context: Context) -> Issue:

@@ -78,8 +78,8 @@ def _declared(
         yield from _external(context, rule, name, network, place)
         return
     driver = at(network, "driver")
-    if isinstance(driver, Scalar) and (driver.unknown or driver.value not in (None, "", "overlay")):
-        return
+    if isinstance(driver, Scalar) and driver.value not in (None, "", "overlay"):
+        return  # another one, or one that is unknown
     option = at(network, "driver_opts", "encrypted")
     if isinstance(option, Scalar) and option.unknown:
         return
@@ -118,7 +118,7 @@ def _as_it_is(
 ) -> Iterator[Issue]:
     """A network that is there already stays as it is, whatever the file says now."""
     named = at(network, "name")
-    if (isinstance(named, Scalar) and named.unknown) or not (context.stack or named):
+    if not (context.stack or named):
         return
     given = named.value if isinstance(named, Scalar) else None
     real = str(given or f"{context.stack}_{name}")

@@ -58,8 +58,7 @@ _INTERVAL, _TIMEOUT = 30.0, 30.0
 def _timing(service: Service) -> Iterator[Issue]:
     interval = _seconds(service, "interval", _INTERVAL)
     timeout = _seconds(service, "timeout", _TIMEOUT)
-    given = service.node("healthcheck", "interval") or service.node("healthcheck", "timeout")
-    if given and interval is not None and timeout is not None and interval < timeout:
+    if interval is not None and timeout is not None and interval < timeout:
         where = "timeout" if service.node("healthcheck", "timeout") else "interval"
         yield service.notice(
             HEALTH,
@@ -91,7 +90,7 @@ def _timing(service: Service) -> Iterator[Issue]:
 def _seconds(service: Service, key: str, default: float) -> float | None:
     """A length of time: the engine's where it is not given or 0, ``None`` where it is unknown."""
     text = service.text("healthcheck", key)
-    return None if text is None else (seconds(text) or default if text else default)
+    return None if text is None else seconds(text) or default
 
 
 def _update(service: Service) -> Iterator[Issue]:
@@ -179,12 +178,11 @@ def _memory(service: Service) -> Iterator[Issue]:
 
 
 def _image(service: Service) -> Iterator[Issue]:
-    image = service.text("image")
-    if not image or "@" in image:
+    image = service.scalar("image")
+    if image is None or image.unknown or not image.value:
         return
-    tag = image.rpartition("/")[2].partition(":")[2]
-    node = service.scalar("image")
-    shown = node.shown if node else image
+    tag = str(image.value).rpartition("/")[2].partition(":")[2]  # or what a digest names
+    shown = image.shown
     if tag in ("", "latest"):
         yield service.notice(
             IMAGE,

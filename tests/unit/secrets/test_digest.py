@@ -41,6 +41,16 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> Count:
 
 
 @pytest.fixture
+def noughts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked for, scrypt gives what the digest of ``NOUGHTS`` is."""
+    monkeypatch.setattr(hashlib, "scrypt", lambda *_, **__: bytes(32))
+
+
+NOUGHTS = f"AAAA${'A' * 43}"
+"""A salt, and a digest of bytes that are 0."""
+
+
+@pytest.fixture
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digest, "_N", 2)
 
@@ -57,10 +67,12 @@ class TestASeal:
         """The form is a promise: labels outlive this program's version."""
         kind, n, r, p, salt, made = seal(ONE).split("$")
         assert (kind, n, r, p) == ("scrypt", "32768", "8", "1")
+        assert "=" not in salt + made
 
         def raw(text: str) -> bytes:
             return base64.urlsafe_b64decode(text + "==")
 
+        assert len(raw(salt)) == 16
         assert raw(made) == hashlib.scrypt(
             b"hunter2", salt=raw(salt), n=2**15, r=8, p=1, maxmem=2**26, dklen=32
         )
@@ -93,12 +105,18 @@ class TestASeal:
             "scrypt",
             "hunter2",
             "scrypt$$$$$",
-            "scrypt$0$8$1$AAAA$AAAA",
-            "scrypt$3$8$1$AAAA$AAAA",
-            "scrypt$-2$8$1$AAAA$AAAA",
-            "scrypt$2$0$1$AAAA$AAAA",
-            "scrypt$²$8$1$AAAA$AAAA",
+            f"scrypt$0$8$1${NOUGHTS}",
+            f"scrypt$1$8$1${NOUGHTS}",
+            f"scrypt$3$8$1${NOUGHTS}",
+            f"scrypt$-2$8$1${NOUGHTS}",
+            f"scrypt$2$0$1${NOUGHTS}",
+            f"scrypt$2$8$0${NOUGHTS}",
+            f"scrypt$²$8$1${NOUGHTS}",
+            f"scrypt${'9' * 5000}$8$1${NOUGHTS}",
+            f"scrypt$65536$1$1${NOUGHTS}",
+            f"scrypt$65536$8$5${NOUGHTS}",
             "scrypt$2$8$1$AA!A$" + "A" * 43,
+            "scrypt$2$8$1$AAAA!!!!$" + "A" * 43,
             "scrypt$2$8$1$$" + "A" * 43,
             "scrypt$2$8$1$AAAA$AAAA",
             "scrypt$1073741824$8$1$AAAA$" + "A" * 43,
@@ -108,9 +126,19 @@ class TestASeal:
             "scrypt$2$8$1$ÄÄÄÄ$" + "A" * 43,
         ],
     )
-    def test_that_is_none_is_that_of_no_value(self, text: str, computed: Count) -> None:
+    @pytest.mark.usefixtures("noughts")
+    def test_that_is_none_is_that_of_no_value(self, text: str) -> None:
         assert not matches(ONE, text)
-        assert computed.number == 0
+
+    @pytest.mark.usefixtures("noughts")
+    @pytest.mark.parametrize("numbers", ["2$1$1", "32768$1$1", "65536$2$1", "65536$8$4"])
+    def test_costs_what_scrypt_takes_and_a_board_has(self, numbers: str) -> None:
+        assert matches(ONE, f"scrypt${numbers}${NOUGHTS}")
+
+    def test_of_any_numbers_ends_well(self) -> None:
+        """What scrypt itself refuses is no seal, not a run that is broken off."""
+        for n, r in ((1 << 15, 1), (1 << 16, 1), (1 << 17, 1), (1 << 16, 2)):
+            assert not matches(ONE, f"scrypt${n}${r}$1${NOUGHTS}")
 
     @given(st.text())
     def test_that_somebody_made_up_harms_nobody(self, text: str) -> None:
@@ -183,6 +211,32 @@ class TestWhatWasFoundOutOnce:
         seal_cache.keep("ab", Value(b"c"), matched=True)
         assert seal_cache.known("ab", Value(b"c")) is True
         assert seal_cache.known("a", Value(b"bc")) is None
+
+    @pytest.mark.usefixtures("cheap")
+    def test_does_not_mix_up_two_seals_and_takes_any_label_for_one(self) -> None:
+        seal_cache.keep("ab", ONE, matched=True)
+        assert seal_cache.known("cd", ONE) is None
+        odd = "\udcff"  # a byte that is no text
+        seal_cache.keep(odd, ONE, matched=False)
+        assert seal_cache.known(odd, ONE) is False
+
+    @pytest.mark.usefixtures("cheap")
+    def test_is_somebody_elses_where_the_file_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        sealed = seal(ONE)
+        seal_cache.forget()
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        assert seal_cache.known(sealed, ONE) is None
+
+    def test_is_in_the_users_folder_for_state(self) -> None:
+        """A promise: another name would leave the old file behind."""
+        assert seal_cache.place().parts[-2:] == ("pyinfra-swarm", "seals")
+
+    @pytest.mark.usefixtures("cheap")
+    def test_stands_in_whole_lines(self) -> None:
+        sealed, path = seal(ONE), seal_cache.place()
+        path.write_text(path.read_text() + "cut off\n" * 25)
+        seal_cache.forget()
+        assert seal_cache.known(sealed, ONE)
 
     @pytest.mark.usefixtures("cheap")
     def test_does_not_grow_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:

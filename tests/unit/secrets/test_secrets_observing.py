@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from pyinfra_swarm.engine.api import API
+from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.context import begin_another_run
+from pyinfra_swarm.run.converge import Unobserved
+from pyinfra_swarm.run.script import Outcome
 from pyinfra_swarm.secrets import observing
 from pyinfra_swarm.secrets.digest import seal
 from pyinfra_swarm.secrets.objects import Key
@@ -15,7 +23,8 @@ from pyinfra_swarm.secrets.steps import NOTHING, Asked
 from pyinfra_swarm.secrets.value import Unreadable, Value
 from pyinfra_swarm.settings import Settings
 from tests.builders import declared
-from tests.unit.secrets.swarms import DB, NOW, SITE, seen, version
+from tests.unit.secrets.swarms import DB, NOW, SITE, seen, user, version, wanted
+from tests.unit.services.described import secret, spec, task
 
 SETTINGS = declared(
     secrets=[{"name": "db_password", "env": "DB", "max_age": "2d"}],
@@ -54,8 +63,20 @@ def test_only_what_is_asked_for_is_read_and_nothing_for_a_way_back(read: list[st
     assert [*matching(SETTINGS, asked=Asked("site"))] == [DB, SITE]
     assert read == ["site"]
     begin_another_run()
-    observing.wanted(SETTINGS, seen(), Asked("site", back=True))
+    back = observing.wanted(SETTINGS, seen(), Asked("site", back=True))
     assert read == ["site"]
+    assert [(one.matching, one.problem, one.remedy, one.line_end) for one in back] == [
+        ("", "", "", False)
+    ] * 2
+
+
+def test_a_value_that_is_asked_for_by_itself_is_read_and_shown_nowhere_from_then(
+    read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never: list[bytes] = []
+    monkeypatch.setattr(observing, "never_repeat", never.append)
+    assert observing.value(SETTINGS, SITE).data == b"site"
+    assert (read, never) == (["site"], [b"site"])
 
 
 def test_the_version_with_the_declared_value_is_found_taken_back_or_not(read: list[str]) -> None:
@@ -74,11 +95,15 @@ def test_a_text_that_was_no_template_is_another_config(read: list[str]) -> None:
     assert matching(SETTINGS, version(1, SITE, sealed=sealed))[SITE] == ""
     filled_in = version(1, SITE, sealed=sealed, template=True)
     assert matching(SETTINGS, filled_in)[SITE] == filled_in.id
+    begin_another_run()
+    plain = declared(configs=[{"name": "site", "env": "SITE"}])
+    assert matching(plain, filled_in)[SITE] == ""
 
 
 def test_what_is_declared_besides_the_value_goes_to_the_plan(read: list[str]) -> None:
     db, site = observing.wanted(SETTINGS, seen(), NOTHING)
     assert (db.max_age, db.adopt) == (2 * 86400, False)
+    assert (db.problem, db.remedy) == ("", "")
     assert (site.max_age, site.adopt) == (None, True)
 
 
@@ -100,6 +125,7 @@ def test_why_there_is_no_value_goes_to_the_plan(monkeypatch: pytest.MonkeyPatch)
         ({"file": "db"}, b"hunter2\r\n", True),
         ({"age": {"file": "db.age", "identity": "~/id"}}, b"hunter2\n", True),
         ({"file": "db"}, b"hunter2", False),
+        ({"file": "db"}, b"hunter2\nhunter3", False),
         ({"file": "db"}, b"-----BEGIN\nMIIB\n-----END\n", False),
         ({"file": "db", "newline": "keep"}, b"hunter2\n", False),
         ({"file": "db", "newline": "strip"}, b"hunter2\n", False),
@@ -123,3 +149,67 @@ def test_the_line_end_of_a_config_is_its_last_lines(monkeypatch: pytest.MonkeyPa
     [one] = observing.wanted(declared(configs=[{"name": "site", "file": "x"}]), seen(), NOTHING)
     assert not one.line_end
     begin_another_run()
+
+
+# Tasks
+# -----
+
+HOST: Any = SimpleNamespace(name="rk1")
+V1, V2, V3 = map(version, (1, 2, 3))
+
+
+def said(text: str) -> Outcome:
+    """How a program has ended that has printed this."""
+    sections = Sections()
+    sections["said"] = [text]
+    return Outcome(said=sections)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The programs that were sent; the manager lists a task of v1, and one of v2 that has ended."""
+
+    def quietly(host: object, text: str) -> Outcome:
+        programs.append(text)
+        tasks = [
+            task(1, spec(secrets=[secret(V1.id, V1.name)])),
+            task(2, spec(secrets=[secret(V2.id, V2.name)]), state="complete", desired="complete"),
+        ]
+        return said(json.dumps(tasks))
+
+    programs: list[str] = []
+    monkeypatch.setattr(observing, "quietly", quietly)
+    return programs
+
+
+def test_what_tasks_use_that_have_not_ended_is_living(asked: list[str]) -> None:
+    users = user("web", V3), user("api", V3)
+    assert observing.tasks_use(HOST, seen(V1, V2, V3, *users)) == {V1.id}
+    [text] = asked
+    services = json.dumps({"service": sorted(one.id for one in users)})
+    assert f"services='{services}'\n" in text
+    assert API in text
+    assert "http://localhost/tasks" in text
+
+
+def test_without_services_there_are_no_tasks_to_ask_for(asked: list[str]) -> None:
+    assert observing.tasks_use(HOST, seen(V1)) == frozenset()
+    assert asked == []
+
+
+def test_a_manager_that_does_not_list_them_is_not_taken_for_one_that_has_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    silent = replace(said("[]"), problem="no leader")
+    monkeypatch.setattr(observing, "quietly", lambda host, text: silent)
+    with pytest.raises(Unobserved, match="rk1 did not list the tasks of services: no leader"):
+        observing.tasks_use(HOST, seen(V1, user("web", V1)))
+
+
+def test_tasks_are_asked_for_where_an_old_version_could_go(asked: list[str]) -> None:
+    old = seen(V1, V2, V3, user("web", V3))
+    back = Asked("db_password", back=True)
+    assert observing.living(HOST, [wanted(V3)], old, back) == frozenset()
+    assert observing.living(HOST, [wanted(V3)], seen(V3, user("web", V3)), NOTHING) == frozenset()
+    assert asked == []
+    assert observing.living(HOST, [wanted(V3)], old, NOTHING) == {V1.id}

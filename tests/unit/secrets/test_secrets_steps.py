@@ -12,14 +12,17 @@ from typing import Any
 
 import pytest
 
+from pyinfra_swarm.engine.api import API
 from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.findings import Finding
 from pyinfra_swarm.run.script import Outcome
 from pyinfra_swarm.secrets import observing, steps_operations
 from pyinfra_swarm.secrets.digest import matches
+from pyinfra_swarm.secrets.facts import Objects
 from pyinfra_swarm.secrets.objects import NAME, SEALED, TURN, VERSION, WITHDRAWN, Seen
 from pyinfra_swarm.secrets.steps import (
     NOTHING,
+    Asked,
     Await,
     Create,
     Flip,
@@ -33,7 +36,7 @@ from pyinfra_swarm.services import operations as services
 from pyinfra_swarm.services.cause import NOTHING as NO_CAUSE
 from pyinfra_swarm.services.ended import Ended, NotBegun
 from pyinfra_swarm.services.service import Service, Spec, references
-from pyinfra_swarm.services.verdict import Completed, Failed
+from pyinfra_swarm.services.verdict import By, Completed, Failed
 from tests.builders import declared
 from tests.models.secrets.world import spec
 from tests.unit.secrets.swarms import DB, NOW, SITE, seen, user, version
@@ -59,6 +62,8 @@ class Manager:
     hidden: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     told: list[Finding] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    since: list[int] = field(default_factory=list)
     service: Service | None = None
     updates: list[Spec] = field(default_factory=list)
     ends: list[Ended] = field(default_factory=list)
@@ -82,7 +87,12 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Manager:
     monkeypatch.setattr(here, "_look", lambda host: made.sees)
     monkeypatch.setattr(services, "read", lambda host, number: made.service)
     monkeypatch.setattr(services, "update", made.update)
-    monkeypatch.setattr(services, "await_update", lambda *_: made.ends.pop(0))
+
+    def await_update(host: Any, service: Service, since: int) -> Ended:
+        made.since.append(since)
+        return made.ends.pop(0)
+
+    monkeypatch.setattr(services, "await_update", await_update)
 
     def put_back(host: Any, service: Service, before: Spec) -> Ended:
         made.put_back.append(before)
@@ -90,13 +100,30 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Manager:
 
     monkeypatch.setattr(services, "put_back", put_back)
     monkeypatch.setattr(reporting, "failed", lambda host, words: made.failures.append(words))
-    monkeypatch.setattr(
-        reporting, "report", lambda host, part, findings: made.told.extend(findings)
-    )
+
+    def report(host: Any, part: str, findings: list[Finding]) -> None:
+        made.parts.append(part)
+        made.told.extend(findings)
+
+    monkeypatch.setattr(reporting, "report", report)
     monkeypatch.setattr(observing, "value", lambda settings, key: Value(PASSWORD))
     monkeypatch.setattr(observing, "tasks_use", lambda host, seen: frozenset())
     monkeypatch.setattr(observing, "wanted", lambda settings, seen, asked: [Wanted(DB, V3.id)])
     return made
+
+
+def values(text: str, *lines: str) -> bool:
+    """Whether a program is sent with these values, and with what talks to the engine."""
+    return API in text and {*lines} <= {*text.splitlines()}
+
+
+def test_each_look_is_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the plan and a step's turn anybody may have changed something."""
+    done: list[object] = []
+    monkeypatch.setattr(steps_operations, "forget_observations", lambda: done.append("forget"))
+    monkeypatch.setattr(steps_operations, "observe_on", lambda *asked: done.append(asked) or "seen")
+    assert steps_operations._look(HOST) == "seen"  # type: ignore[comparison-overlap]
+    assert done == ["forget", ("rk1", Objects)]
 
 
 # Created
@@ -117,12 +144,30 @@ def test_a_version_is_created_with_its_labels_and_its_value_in_the_body(manager:
     for secret in (PASSWORD.decode(), body["Data"], sealed):
         assert secret not in text
     assert {PASSWORD.decode(), body["Data"]} <= {*manager.hidden}
+    assert values(text, "kind=secrets")
+
+
+@pytest.mark.parametrize(
+    ("value", "hidden"),
+    [(b"abcd", "abcd"), (b"abc", None), (b"a\xff\xfeb", "a\ufffd\ufffdb")],
+)
+def test_a_value_is_hidden_in_what_is_told_unless_it_says_nothing(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, value: bytes, hidden: str | None
+) -> None:
+    monkeypatch.setattr(observing, "value", lambda settings, key: Value(value))
+    assert steps_operations.create(STATE, HOST, SETTINGS, CREATE)
+    assert manager.hidden[1:] == ([hidden] if hidden else [])
 
 
 def test_a_template_is_said_to_be_one(manager: Manager) -> None:
     create = replace(CREATE, key=SITE)
     assert steps_operations.create(STATE, HOST, SETTINGS, create)
-    assert manager.sent[0][1]["Templating"] == {"Name": "golang"}
+    [(text, body)] = manager.sent
+    assert body["Templating"] == {"Name": "golang"}
+    assert values(text, "kind=configs")
+    plain = declared(configs=[{"name": "site", "env": "SITE"}])
+    assert steps_operations.create(STATE, HOST, plain, create)
+    assert "Templating" not in manager.sent[1][1]
 
 
 def test_an_answer_that_was_lost_is_no_failure_where_the_version_is_there(manager: Manager) -> None:
@@ -153,7 +198,7 @@ def test_a_version_that_was_taken_back_is_current_again_with_all_its_labels(
     manager: Manager,
 ) -> None:
     labels = {NAME: "db_password", "owners": "own", WITHDRAWN: "1"}
-    manager.sees = seen(replace(V2, labels=labels, withdrawn=1.0))
+    manager.sees = seen(V1, V3, replace(V2, labels=labels, withdrawn=1.0))
     step = MakeCurrent("", "", key=DB, id=V2.id, turn=9)
     assert steps_operations.set_labels(STATE, HOST, step)
     [(text, body)] = manager.sent
@@ -161,7 +206,15 @@ def test_a_version_that_was_taken_back_is_current_again_with_all_its_labels(
         "Name": "db_password_v2",
         "Labels": {NAME: "db_password", "owners": "own", TURN: "9"},
     }
-    assert f"index={V2.index}\n" in text
+    assert values(text, "kind=secrets", f"id={V2.id}", f"index={V2.index}")
+
+
+def test_what_the_engine_says_against_labels_is_told(manager: Manager) -> None:
+    manager.sees = seen(V2)
+    manager.answers = lambda text: Outcome("the engine answered 500: update out of sequence")
+    assert not steps_operations.set_labels(STATE, HOST, Withdraw("", "", key=DB, id=V2.id))
+    [words] = manager.failures
+    assert words.startswith("writing the labels of db_password_v2 failed: the engine answered 500")
 
 
 def test_one_that_is_taken_back_keeps_its_turn(
@@ -189,8 +242,23 @@ def test_an_old_version_goes(manager: Manager) -> None:
     manager.sees = seen(V1, V2, V3)
     assert steps_operations.remove(STATE, HOST, SETTINGS, NOTHING, REMOVE)
     [(text, _)] = manager.sent
-    assert f"id={V1.id}\n" in text
+    assert values(text, "kind=secrets", f"id={V1.id}")
     assert manager.told == []
+
+
+def test_one_that_is_gone_already_is_no_matter(manager: Manager) -> None:
+    manager.sees = seen(V2, V3)
+    assert steps_operations.remove(STATE, HOST, SETTINGS, NOTHING, REMOVE)
+    assert (manager.sent, manager.told) == ([], [])
+
+
+def test_what_was_asked_for_counts_when_its_turn_comes(manager: Manager) -> None:
+    """A version that was taken back and is asked for again is current: the one before is kept."""
+    manager.sees = seen(V1, V2, replace(V3, withdrawn=NOW))
+    assert steps_operations.remove(STATE, HOST, SETTINGS, Asked("db_password"), REMOVE)
+    assert len(manager.sent) == 1
+    assert steps_operations.remove(STATE, HOST, SETTINGS, NOTHING, REMOVE)
+    assert len(manager.sent) == 1
 
 
 def test_one_that_somebody_has_taken_up_meanwhile_stays(
@@ -205,6 +273,7 @@ def test_one_that_somebody_has_taken_up_meanwhile_stays(
         assert steps_operations.remove(STATE, HOST, SETTINGS, NOTHING, REMOVE)
     assert manager.sent == []
     assert ["stays" in one.reason for one in manager.told] == [True, True]
+    assert manager.parts == ["secrets"] * 2
 
 
 def test_what_the_engine_does_not_remove_is_told_and_no_failure(manager: Manager) -> None:
@@ -270,9 +339,10 @@ def awaiting(ours: bool) -> Await:
     return Await("", "", id="s", service="web", ours=ours)
 
 
-def test_an_update_of_an_earlier_run_that_fails_is_put_back(manager: Manager) -> None:
+@pytest.mark.parametrize("by", ["paused", "timeout"])
+def test_an_update_of_an_earlier_run_that_fails_is_put_back(manager: Manager, by: By) -> None:
     manager.service = of(spec("web", V3), spec("web", V2))
-    failed = Ended("web", Failed("paused", NO_CAUSE), seen=manager.service)
+    failed = Ended("web", Failed(by, NO_CAUSE), seen=manager.service)
     manager.ends = [failed, failed]
     assert not steps_operations.see_through(STATE, HOST, awaiting(ours=True))
     assert manager.put_back == [spec("web", V2)]
@@ -280,6 +350,26 @@ def test_an_update_of_an_earlier_run_that_fails_is_put_back(manager: Manager) ->
     assert "was put back" in manager.failures[0]
     assert not steps_operations.see_through(STATE, HOST, awaiting(ours=False))
     assert len(manager.put_back) == 1
+    assert manager.since == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("by", "last"),
+    [
+        ("rolled back", of(spec("web", V3), spec("web", V2))),
+        ("superseded", of(spec("web", V3), spec("web", V2))),
+        ("paused", of(spec("web", V3))),
+        ("timeout", None),
+    ],
+)
+def test_what_was_put_back_or_has_nothing_to_go_back_to_is_told_alone(
+    manager: Manager, by: By, last: Service | None
+) -> None:
+    manager.service = of(spec("web", V3), spec("web", V2))
+    manager.ends = [Ended("web", Failed(by, NO_CAUSE), seen=last)]
+    assert not steps_operations.see_through(STATE, HOST, awaiting(ours=True))
+    assert manager.put_back == []
+    assert len(manager.failures) == 1
 
 
 def test_one_that_ends_well_is_none_of_our_business(manager: Manager) -> None:

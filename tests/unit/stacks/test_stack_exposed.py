@@ -46,6 +46,29 @@ def test_an_environment_is_no_place_for_a_secret(
     assert environment(line) == expected
 
 
+def test_where_a_secret_stands_is_told_and_numbers_are_looked_at_too() -> None:
+    (issue,) = issues(changed(more="environment: { DB_PASSWORD: 12345678901 }"))
+    assert (issue.rule, issue.path) == ("S7", "services.web.environment.DB_PASSWORD")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        *(
+            "environment: { API_TOKEN: true, DB_PASSWORD: abc }",
+            "labels: [1, x=AKIAABCDEFGHIJKLMNOP]",
+        ),
+        *(
+            "environment: { A: [x], DB_PASSWORD: abc }",
+            "labels: { a: [x], b: AKIAABCDEFGHIJKLMNOP }",
+        ),
+        *("command: [1, --password=abc]", "command: [[x], --password=abc]"),
+    ],
+)
+def test_what_docker_refuses_hides_no_secret_beside_it(more: str) -> None:
+    assert {issue.rule for issue in issues(changed(more=more))} == {"S0", "S7"}
+
+
 def test_what_a_variable_holds_is_no_better_and_never_told() -> None:
     text = changed(more="environment: { DB_PASSWORD: '${PW}', OTHER: '${TOKEN}' }")
     found = issues(text, env={"PW": "hunter2-canary", "TOKEN": f"ghp_{'a1' * 18}"})
@@ -128,7 +151,30 @@ def test_dockers_socket_in_a_container_is_told(mount: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "mount", ["'/var/lib:/x'", "'/run/secrets:/x'", "'sock:/var/run/docker.sock'", "'/srv:/x'"]
+    ("mount", "reason"),
+    [
+        (
+            "'/var/run/docker.sock:/x'",
+            "has Docker's socket: whoever takes over the program is root",
+        ),
+        (
+            "'/var/run:/x'",
+            "has Docker's socket (/var/run holds it): whoever takes over the program",
+        ),
+    ],
+)
+def test_by_what_it_has_the_socket_is_told(mount: str, reason: str) -> None:
+    (found,) = mounted(mount)
+    assert found.startswith(reason)
+    assert found.endswith("wherever it runs on a manager")
+
+
+@pytest.mark.parametrize(
+    "mount",
+    [
+        *("'/var/lib:/x'", "'/run/secrets:/x'", "'sock:/var/run/docker.sock'", "'/srv:/x'"),
+        *("{ type: volume, source: /run, target: /x }", "'/x'"),
+    ],
 )
 def test_other_mounts_are_not(mount: str) -> None:
     assert mounted(mount) == []

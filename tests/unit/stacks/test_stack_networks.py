@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pyinfra_swarm.stacks.lint import Context, Network
-from tests.unit.stacks.stack_examples import GOOD, changed, issues, rules
+from pyinfra_swarm.stacks.lint.networks import made_networks
+from tests.unit.stacks.stack_examples import GOOD, changed, issues, rules, stack
 
 FRONT = '  front: { driver_opts: { encrypted: "true" } }\n'
 
@@ -32,7 +33,7 @@ def test_the_example_is_in_order() -> None:
 def test_an_overlay_without_the_option_is_refused(text: str) -> None:
     (issue,) = issues(changed((FRONT, f"  front: {text}\n")))
     assert (issue.rule, issue.severity, issue.path) == ("S1", "refusal", "networks.front")
-    assert "docker joins services" not in issue.reason
+    assert issue.reason.endswith("crosses the wires in clear text")
 
 
 @pytest.mark.parametrize("text", ['"true"', "'True'", '""'])
@@ -48,6 +49,7 @@ def test_the_option_is_there_in_any_case_so_a_false_one_misleads() -> None:
         "networks.front.driver_opts.encrypted",
     )
     assert "encrypts all the same" in issue.reason
+    assert issue.remedy == 'write "true"'
     assert front("{ driver_opts: { encrypted: 0 } }") == [("S1", "refusal")]
 
 
@@ -60,6 +62,10 @@ def test_the_option_is_there_in_any_case_so_a_false_one_misleads() -> None:
 )
 def test_what_is_no_overlay_of_this_file_or_unknown_is_left_alone(text: str) -> None:
     assert front(text) == []
+
+
+def test_an_option_that_docker_refuses_is_told_as_that() -> None:
+    assert {rule for rule, _ in front("{ driver_opts: { encrypted: [x] } }")} == {"S0"}
 
 
 def test_a_network_that_nobody_is_in_is_never_created() -> None:
@@ -123,6 +129,47 @@ def test_an_external_network_is_judged_by_what_it_is(
     assert front("{ external: { name: shared } }", context) == expected
     assert front("{ external: true }", Context(networks={"front": network})) == expected
     assert front("{ external: true, name: '${N}' }", context) == []
+
+
+def test_what_is_there_in_clear_text_is_told_at_the_network() -> None:
+    clear = Network("overlay", False)
+    for text, context in (
+        (EXTERNAL, Context(networks={"shared": clear})),
+        ('{ driver_opts: { encrypted: "true" } }', Context("shop", networks={"shop_front": clear})),
+        (EXTERNAL, Context(networks={"share": clear}, alone=True)),
+    ):
+        (issue,) = issues(changed((FRONT, f"  front: {text}\n")), context=context)
+        assert issue.path == "networks.front"
+
+
+def test_beside_the_settings_alone_an_external_network_has_to_be_declared() -> None:
+    alone = Context(networks={"public": Network("overlay", True)}, alone=True)
+    assert front("{ external: true, name: public }", alone) == []
+    assert front("{ external: true, name: host }", alone) == []
+    assert front("{ external: true, name: '${N}' }", alone) == []
+    (issue,) = issues(
+        changed((FRONT, "  front: { external: true, name: publik }\n")), context=alone
+    )
+    assert (issue.rule, issue.severity) == ("S1", "notice")
+    assert issue.remedy.startswith("did you mean public? Else add { name")
+
+
+def test_what_a_stack_makes_has_its_name_or_the_one_that_is_written() -> None:
+    made = stack(
+        """\
+        services: {}
+        networks:
+          out: { external: true, name: shared }
+          plain: {}
+          named: { name: real }
+          unknown: { name: "${N}" }
+          own: { external: false }
+          nothing:
+        """
+    )
+    assert made_networks(made, "shop") == {
+        *("shop_default", "shop_plain", "real", "shop_unknown", "shop_own", "shop_nothing")
+    }
 
 
 def test_an_external_network_that_nobody_knows_is_left_alone() -> None:

@@ -145,6 +145,7 @@ def test_a_port_that_swarm_chooses_is_told() -> None:
     assert published("['80']") == [("S2", "notice")]
     assert published("[{ target: 80 }]") == [("S2", "notice")]
     assert published("[{ target: 80, mode: host }]") == [("S2", "notice")]
+    assert published("['80', '22:22']", Context()) == [("S2", "notice"), ("S2", "refusal")]
 
 
 HOST = "{ target: 1, published: 80, mode: host }"
@@ -155,6 +156,7 @@ HOST = "{ target: 1, published: 80, mode: host }"
     [
         *(("['80:1', '80:2']", REFUSED), ("['80:1', '80:1/udp']", REFUSED)),
         (f"['80:1', {HOST}]", [("S2", "refusal"), ("S2", "notice")]),
+        (f"[{HOST}, {HOST.replace('1', '2')}]", [("S2", "notice"), *REFUSED, ("S2", "notice")]),
     ],
 )
 def test_a_port_is_published_once(ports: str, expected: list[tuple[str, str]]) -> None:
@@ -175,6 +177,7 @@ def test_two_services_publish_a_port_only_in_host_mode() -> None:
     assert two("'80:1'", "'81:1'") == []
     assert two("'80:1'", "'80:1/udp'") == []
     assert ("S2", "refusal") in two("'80:1'", host)
+    assert ("S2", "refusal") in two(host, "'80:1'")
     assert ("S2", "refusal") not in two(host, host)
 
 

@@ -36,6 +36,8 @@ def declared(section: str, text: str, context: Context = KNOWN) -> list[tuple[st
         *(("{ x: { external: true, name: '${N}' } }", []), ("{ x: { external: '${E}' } }", [])),
         *(("{ x: { file: ./x } }", TOLD), ("{ x: { file: ./x, name: x-1 } }", TOLD)),
         *(("{ x: { driver: vault } }", []), ("{ site: { external: true } }", REFUSED)),
+        *(("{ x: { external: false, file: ./x } }", TOLD),),
+        *(("{ x: { external: '${E}', file: ./x } }", []),),
     ],
 )
 def test_a_secret_is_declared_or_there(text: str, expected: list[tuple[str, str]]) -> None:
@@ -57,12 +59,30 @@ def test_what_is_in_the_swarm_is_unknown_without_a_swarm() -> None:
     assert declared("secrets", "{ x: { external: true, name: db_password_v1 } }", Context()) == []
 
 
+def test_what_is_declared_is_unknown_without_settings() -> None:
+    for alone in (True, False):
+        undeclared = Context(existing_secrets=frozenset({"by_hand"}), alone=alone)
+        assert declared("secrets", "{ x: { external: true } }", undeclared) == []
+
+
+def test_beside_the_settings_alone_what_is_not_declared_is_told() -> None:
+    alone = Context(secrets=frozenset({"db_password"}), configs=frozenset(), alone=True)
+    assert declared("secrets", "{ db_password: { external: true } }", alone) == []
+    assert declared("secrets", "{ x: { external: true } }", alone) == TOLD
+    (found,) = issues(f"{GOOD}configs: {{ x: {{ external: true }} }}\n", context=alone)
+    assert (found.path, found.rule, found.severity) == ("configs.x", "S14", "notice")
+    assert found.reason.startswith("the config x is not declared")
+
+
 def test_a_file_with_a_name_of_its_own_can_be_deployed_again() -> None:
     (first,) = issues(f"{GOOD}secrets: {{ x: {{ file: ./x }} }}\n")
     assert "clear text beside the stack" in first.reason
     assert "refuses every deploy" in first.reason
     (second,) = issues(f"{GOOD}secrets: {{ x: {{ file: ./x, name: x-1 }} }}\n")
-    assert "refuses every deploy" not in second.reason
+    assert second.reason == "lies in clear text beside the stack"
+    assert (first.path, second.path) == ("secrets.x", "secrets.x")
+    (config,) = issues(f"{GOOD}configs: {{ x: {{ file: ./x, name: x-1 }} }}\n")
+    assert config.reason == "is made from a file"
 
 
 @pytest.mark.parametrize(
@@ -109,6 +129,13 @@ def test_what_nothing_declares_is_refused_with_what_to_write(
     assert remedy in found.remedy
 
 
-@pytest.mark.parametrize("more", ["secrets: ['${S}']", "volumes: ['${V}:/v']", "volumes: ['/v']"])
+def test_an_image_that_nobody_knows_is_one() -> None:
+    assert issues(changed(("nginx:1.29.1", "${IMAGE}"))) == ()
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["secrets: ['${S}']", "volumes: ['${V}:/v']", "volumes: ['/v']", "secrets: [{ target: x }]"],
+)
 def test_what_is_unknown_or_has_no_name_is_not_asked_for(more: str) -> None:
     assert [one for one in issues(changed(more=more)) if one.rule == "S0"] == []

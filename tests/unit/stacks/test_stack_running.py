@@ -65,6 +65,11 @@ GOOD_TIMES = "interval: 10s, timeout: 3s, start_period: 10s"
         *((f"{GOOD_TIMES}, retries: 2", 0), (f"{GOOD_TIMES}, retries: 0", 0)),
         *(("interval: 10s, timeout: 3s", 1), ("interval: 10s, timeout: 3s, start_period: 0s", 1)),
         *(("interval: '${I}', start_period: 1s", 0), ("timeout: 3s, start_period: '${S}'", 0)),
+        *(("timeout: '${T}', start_period: 1s", 0), ("timeout: 30s, start_period: 1s", 0)),
+        *(
+            ("interval: 30s, start_period: 1s", 0),
+            ("interval: 29s, timeout: 0s, start_period: 1s", 1),
+        ),
     ],
 )
 def test_times_that_do_not_fit_are_told(times: str, expected: int) -> None:
@@ -116,6 +121,11 @@ def test_start_first_with_what_one_alone_can_have_is_told(more: str, expected: i
     back = FIRST.replace("update", "rollback").replace("rollback, ", "pause, ", 1)
     text = changed((UPDATE, UPDATE + back), place, more=more) + VOLUMES
     assert rules(issues(text)) == [("S4", NOTICE)] * expected
+
+
+def test_a_port_that_the_node_chooses_is_held_by_nobody() -> None:
+    port = "ports: [{ target: 1, mode: host }]"
+    assert rules(issues(changed((UPDATE, FIRST), more=port))) == [("S2", NOTICE)]
 
 
 MESH = "ports: ['80:80']"
@@ -209,6 +219,15 @@ def test_a_service_without_an_image_is_what_docker_refuses() -> None:
     for image in ("user: me", "image: ''"):
         found = issues(changed((f"    {IMAGE}\n", f"    {image}\n")))
         assert rules(found) == [("S0", "refusal")]
+        assert found[0].path == "services.web.image"
+    found = issues(changed((f"    {IMAGE}\n", ""), (CHECK, "")))
+    assert rules(found) == [("S0", "refusal"), ("S3", NOTICE)]
+
+
+def test_an_image_is_told_as_the_file_has_it() -> None:
+    (found,) = issues(changed((IMAGE, "image: nginx:${TAG}")), env={"TAG": "latest"})
+    assert found.reason == "nginx:${TAG} is latest"
+    assert found.path == "services.web.image"
 
 
 def test_each_service_is_looked_at() -> None:
@@ -233,7 +252,7 @@ def test_each_service_is_looked_at() -> None:
         ((UPDATE, ""), "deploy", "is not given"),
         (
             (UPDATE, "      update_config: { failure_action: pause }\n"),
-            *("deploy.update_config.failure_action", "is pause"),
+            *("deploy.update_config.failure_action", "failure_action is pause: an update"),
         ),
         ((IMAGE, "image: nginx"), "image", "nginx has no tag"),
         ((IMAGE, "image: nginx:latest"), "image", "nginx:latest is latest"),
