@@ -42,7 +42,7 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/stacks/lint/exposed": ("stack_exposed", *_LINT),
     "pyinfra_swarm/stacks/lint/ignored": ("stack_ignored", *_LINT),
     "pyinfra_swarm/stacks/lint/networks": ("stack_networks", *_LINT),
-    "pyinfra_swarm/stacks/lint/placement": ("stack_placement", *_LINT),
+    "pyinfra_swarm/stacks/lint/placement": ("stack_placement", "stack_exposed", *_LINT),
     "pyinfra_swarm/stacks/lint/ports": ("stack_ports", *_LINT),
     "pyinfra_swarm/stacks/lint/references": ("stack_references", "stack_running", *_LINT),
     "pyinfra_swarm/stacks/lint/running": ("stack_running", *_LINT),

@@ -187,7 +187,7 @@ def _nowhere(service: Service, context: Context) -> Iterator[Issue]:
             "let one of them take tasks again, or loosen the constraints",
         )
     most = service.scalar("deploy", "placement", "max_replicas_per_node")
-    limit = most.value if most and isinstance(most.value, int) and not most.unknown else 0
+    limit = most.value if most and isinstance(most.value, int) else 0
     replicas = service.replicas
     if limit > 0 and replicas is not None and not service.is_global:
         places = limit * len(there)
@@ -250,7 +250,7 @@ def _platform(service: Service, context: Context) -> Iterator[Issue]:
     image = context.images.get(str(node.value)) if node and not node.unknown else None
     if node is None or image is None or not image.platforms or context.nodes is None:
         return
-    there = [one for one in candidates(service, context.nodes) if one.platform]
+    there = candidates(service, context.nodes)
     lacking = [one for one in there if not _runs(image.platforms, one.platform)]
     if not lacking:
         return
@@ -319,7 +319,7 @@ def _paths(service: Service, context: Context) -> Iterator[Issue]:
             continue
         there = candidates(service, context.nodes)
         names = [node.name for node in there if node.name in lacking]
-        make = refusal if names and len(names) == len(there) else notice
+        make = refusal if len(names) == len(there) else notice
         if names:
             yield make(
                 PATH,
@@ -396,8 +396,8 @@ def _is_local(stack: Merged, name: str) -> bool:
     if not isinstance(volume, Table):
         return False  # undeclared: refused elsewhere
     driver = at(volume, "driver")
-    if isinstance(driver, Scalar) and (driver.unknown or driver.value not in (None, "", "local")):
-        return False
+    if isinstance(driver, Scalar) and driver.value not in (None, "", "local"):
+        return False  # another one, or one that is unknown
     kind = at(volume, "driver_opts", "type")
     return not (isinstance(kind, Scalar) and (kind.unknown or kind.value in _SHARED_TYPES))
 

@@ -232,17 +232,34 @@ class TestWhatWasFoundOutOnce:
         assert seal_cache.place().parts[-2:] == ("pyinfra-swarm", "seals")
 
     @pytest.mark.usefixtures("cheap")
-    def test_stands_in_whole_lines(self) -> None:
+    def test_stands_in_whole_lines(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(seal_cache, "_MOST", 20)
+        monkeypatch.setattr(seal_cache, "_KEPT", 10)
         sealed, path = seal(ONE), seal_cache.place()
         path.write_text(path.read_text() + "cut off\n" * 25)
-        seal_cache.forget()
-        assert seal_cache.known(sealed, ONE)
+        for _ in range(2):
+            seal_cache.forget()
+            assert seal_cache.known(sealed, ONE)
+
+    @pytest.mark.usefixtures("cheap")
+    def test_is_shown_nowhere(self) -> None:
+        seal(ONE)
+        shown, path = repr(seal_cache._caches), seal_cache.place()
+        header, entry = path.read_text().splitlines()
+        key = bytes.fromhex(header.rpartition(" ")[2])
+        assert str(path) in shown
+        assert repr(key) not in shown
+        assert entry not in shown
 
     @pytest.mark.usefixtures("cheap")
     def test_does_not_grow_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(seal_cache, "_MOST", 20)
         monkeypatch.setattr(seal_cache, "_KEPT", 10)
-        seals = [seal(Value(str(number).encode())) for number in range(30)]
+        seals = [seal(Value(str(number).encode())) for number in range(20)]
+        seal_cache.forget()
+        assert seal_cache.known(seals[0], Value(b"0"))
+        assert len(seal_cache.place().read_text().splitlines()) == 21
+        seals += [seal(Value(str(number).encode())) for number in range(20, 30)]
         seal_cache.forget()
         assert seal_cache.known(seals[29], Value(b"29"))
         assert len(seal_cache.place().read_text().splitlines()) == 11
@@ -259,6 +276,15 @@ class TestWhatWasFoundOutOnce:
         assert matches(ONE, seal(ONE))
         assert other.read_text() == "keep me"
         assert stat.S_ISREG(seal_cache.place().lstat().st_mode)
+
+    @pytest.mark.usefixtures("cheap")
+    def test_takes_the_place_of_a_link_to_a_folder(self, tmp_path: Path) -> None:
+        seal_cache.place().parent.mkdir(parents=True)
+        seal_cache.place().symlink_to(tmp_path)
+        sealed = seal(ONE)
+        seal_cache.forget()
+        assert seal_cache.known(sealed, ONE)
+        assert private(seal_cache.place())
 
     @pytest.mark.usefixtures("cheap")
     def test_is_missed_where_nothing_can_be_written(self, monkeypatch: pytest.MonkeyPatch) -> None:

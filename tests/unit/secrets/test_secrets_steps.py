@@ -120,9 +120,14 @@ def values(text: str, *lines: str) -> bool:
 def test_each_look_is_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the plan and a step's turn anybody may have changed something."""
     done: list[object] = []
+
+    def observe_on(name: str, fact: type[Objects]) -> Seen:
+        done.append((name, fact))
+        return seen(V1)
+
     monkeypatch.setattr(steps_operations, "forget_observations", lambda: done.append("forget"))
-    monkeypatch.setattr(steps_operations, "observe_on", lambda *asked: done.append(asked) or "seen")
-    assert steps_operations._look(HOST) == "seen"  # type: ignore[comparison-overlap]
+    monkeypatch.setattr(steps_operations, "observe_on", observe_on)
+    assert steps_operations._look(HOST) == seen(V1)
     assert done == ["forget", ("rk1", Objects)]
 
 
