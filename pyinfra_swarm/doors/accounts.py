@@ -29,7 +29,7 @@ GROUPS: Mapping[str, str] = {
 }
 """Groups that are as good as root, or nearly so, and what their members can do."""
 
-_SYSTEM = {"root": {"root", "sync", "operator"}, "shadow": set(), "adm": {"syslog"}}
+_SYSTEM = {"root": {"sync", "operator"}, "adm": {"syslog"}}
 """Accounts of the system itself that are members by its own packages."""
 
 

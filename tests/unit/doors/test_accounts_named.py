@@ -51,6 +51,14 @@ def test_members_of_a_group_are_told_unless_they_are_root_anyway(group: str) -> 
     assert whats(named(seen, Wanted(["ann"], root_equals=["ben", "cleo", "toor"]))) == []
 
 
+def test_which_groups_are_looked_at_is_what_is_known_of_them() -> None:
+    """By their names, of which a slip would keep a door open: Debian's own, and of add-ons."""
+    assert {*GROUPS} == {
+        *("root", "sudo", "admin", "wheel", "lxd", "incus-admin", "libvirt"),
+        *("disk", "kmem", "shadow", "adm", "systemd-journal"),
+    }
+
+
 def test_accounts_of_the_system_itself_are_members_of_its_groups_alone() -> None:
     own = {"root": ("sync", "operator"), "adm": ("syslog",), "shadow": (), "disk": ()}
     groups = tuple(Group(name, members) for name, members in own.items())
@@ -73,8 +81,9 @@ def test_a_group_that_is_in_no_table_can_do_more_and_hides_no_other() -> None:
 def test_rules_of_sudo_are_told_for_others_than_root_and_the_declared() -> None:
     toor = replace(BEN, name="toor", uid=0)
     rules = tuple((name, ("(root) vi",)) for name in ("root", "ann", "toor", "eve", "ben", "gert"))
-    seen = Doors(accounts=(ROOT, toor), sudoers=rules, groups=(Group("disk", ("ben",)),))
-    found = [one for one in named(seen, Wanted(["ann"], ["gert", "toor"])) if "sudo" in one.what]
+    accounts = ROOT, toor, BEN, replace(BEN, name="eve", uid=1)
+    seen = Doors(accounts=accounts, sudoers=rules, groups=(Group("disk", ("ben",)),))
+    found = [one for one in named(seen, Wanted(["ann"], ["gert"])) if "sudo" in one.what]
     assert whats(found) == ["sudo of eve", "sudo of ben"]
     assert "a rule that is not declared" in found[0].reason
     assert "`sudo -l -U eve`" in found[0].remedy
@@ -129,6 +138,17 @@ def logins(
     return plan_logins(wanted, Doors(login_files=files), effective or {"root": {}}, root)
 
 
+def test_which_keywords_let_in_nobody_else_is_what_sshd_says() -> None:
+    """As ``sshd -T`` prints them where nothing is set."""
+    assert {keyword: harmless for keyword, (_, harmless, _) in KEYWORDS.items()} == {
+        "authorizedkeyscommand": "none",
+        "trustedusercakeys": "none",
+        "authorizedprincipalsfile": "none",
+        "authorizedprincipalscommand": "none",
+        "permituserenvironment": "no",
+    }
+
+
 @pytest.mark.parametrize("keyword", KEYWORDS)
 def test_a_keyword_is_told_where_it_is_not_harmless(keyword: str) -> None:
     spelling, harmless, why = KEYWORDS[keyword]
@@ -174,6 +194,12 @@ def test_variables_are_told_where_sshd_takes_them_for_anybody() -> None:
     found = logins(WANTED, effective, None, path, "/home/ann/.ssh/rc")
     assert whats(found) == ["sshd PermitUserEnvironment", path, "/home/ann/.ssh/rc"]
     assert "takes variables from it at each login" in found[1].reason
+
+
+def test_a_file_that_does_not_count_hides_no_other() -> None:
+    files = "/home/ann/.ssh/environment", "/home/ann/.ssh/rc", "/etc/ssh/sshrc"
+    found = logins(Wanted((), login_files=["/home/ann/.ssh/rc"]), {"root": {}}, None, *files)
+    assert whats(found) == ["/etc/ssh/sshrc"]
 
 
 def roots(*keys: str, more: tuple[str, ...] = (), unread: tuple[str, ...] = ()) -> list[Finding]:
