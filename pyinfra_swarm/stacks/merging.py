@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from pyinfra_swarm.stacks.document import Items, Node, Place, Scalar, Table
+from pyinfra_swarm.stacks.document import Items, Node, Scalar, Table
 from pyinfra_swarm.stacks.longform import SECTIONS, seconds
 
 
@@ -86,10 +86,8 @@ def _by_kind(old: Node, new: Node) -> Node:
 
 
 def _is_nothing(node: Node) -> bool:
-    """Whether Go takes it for an empty value, which overrides nothing."""
+    """Whether Go takes it for an empty value, which overrides nothing; what is unknown is none."""
     match node:
-        case Scalar(unknown=True):
-            return False
         case Scalar(value=value):
             return not value
         case Items(items=items):
@@ -100,19 +98,19 @@ def _is_nothing(node: Node) -> bool:
 
 def _duration(old: Node, new: Node) -> Node:
     """A length of time: one of no length overrides nothing."""
-    text = new.value if isinstance(new, Scalar) and not new.unknown else None
+    text = new.value if isinstance(new, Scalar) else None
     return old if _is_nothing(new) or seconds(str(text)) == 0.0 else new
 
 
 def _memory(old: Node, new: Node) -> Node:
     """A number of bytes: none at all override nothing."""
-    text = new.value if isinstance(new, Scalar) and not new.unknown else None
+    text = new.value if isinstance(new, Scalar) else None
     return old if _is_nothing(new) or not str(text).strip("0.bBkKmMgG") else new
 
 
 def _pointer(old: Node, new: Node) -> Node:
     """A value of which docker knows whether it is there: 0 overrides."""
-    return old if isinstance(new, Scalar) and new.value is None and not new.unknown else new
+    return old if isinstance(new, Scalar) and new.value is None else new
 
 
 def _words(old: Node, new: Node) -> Node:
@@ -135,7 +133,7 @@ def _environment(old: Node, new: Node) -> Node:
 
 
 def _is_empty(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.value in (None, "") and not node.unknown
+    return isinstance(node, Scalar) and node.value in (None, "")
 
 
 def _networks(old: Node, new: Node) -> Node:
@@ -240,8 +238,3 @@ _SERVICE: dict[str, Rule] = {
         }
     ),
 }
-
-
-def place_of(table: Table, key: str) -> Place:
-    """Where a key of a mapping stands; else the mapping."""
-    return table.keys.get(key, table.place)

@@ -8,6 +8,7 @@ import pytest
 
 from pyinfra_swarm.host.system import Disk, Host, Link
 from pyinfra_swarm.preflight import plan as preflight
+from pyinfra_swarm.preflight.board import board_findings
 from pyinfra_swarm.run.findings import Notice, Refusal
 from tests.unit.preflight.hosts import (
     GIB,
@@ -108,6 +109,26 @@ def test_images_that_would_fill_the_root_file_system_are_told(
 ) -> None:
     host = with_store(docker, containerd, engine=engine)
     assert [type(one) for one in found_on(host)] == [Notice] * told
+
+
+@pytest.mark.parametrize(
+    ("left_out", "told"), [("/", False), ("/var", False), ("/var/lib/docker", False), ("", True)]
+)
+def test_a_disk_that_is_not_seen_is_no_other_disk(left_out: str, told: bool) -> None:
+    host = with_store("nvme", "")
+    seen = replace(host, disks=tuple(disk for disk in host.disks if disk.path != left_out))
+    assert bool(list(board_findings(SETTINGS, "rk1", seen))) is told
+
+
+def test_images_on_a_disk_of_var_are_not_on_the_root_file_system() -> None:
+    host = with_store("nvme", "")
+    disks = [replace(one, file_system="var") if one.path == "/var" else one for one in host.disks]
+    assert found_on(replace(host, disks=tuple(disks))) == []
+
+
+def test_an_interface_may_have_both_faults() -> None:
+    both = with_links(Link("end0", random_mac=True, awaited=False))
+    assert [one.found for one in found_on(both)] == ["random", "optional"]
 
 
 @pytest.mark.parametrize("path", ["/var/lib/docker", "/var/lib/containerd"])

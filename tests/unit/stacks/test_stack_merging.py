@@ -166,6 +166,69 @@ def test_nothing_does_not_override(key: str, base: object, nothing: object) -> N
     assert service({key: base}, {key: nothing})[key] == base
 
 
+@pytest.mark.parametrize(
+    ("key", "base"),
+    [("image", "a:1"), ("stop_grace_period", "10s"), ("hostname", "a"), ("read_only", True)],
+)
+def test_what_nobody_knows_here_may_be_something(key: str, base: object) -> None:
+    assert service({key: base}, {key: "${V}"})[key] == "${V}"
+
+
+def test_what_is_unknown_overrides_numbers_lengths_and_memory_too() -> None:
+    def deploy(value: object, seconds: str, memory: str) -> dict[str, Any]:
+        return {
+            "deploy": {
+                "replicas": value,
+                "restart_policy": {"delay": seconds, "max_attempts": value, "condition": "any"},
+                "resources": {"reservations": {"memory": memory}},
+            }
+        }
+
+    unknown = deploy("${N}", "${S}", "${M}")
+    assert service(deploy(3, "5s", "1G"), unknown) == unknown
+    assert service(deploy(3, "5s", "1G"), deploy(0, "0s", "0M")) == deploy(0, "5s", "1G")
+    assert service(deploy(3, "5s", "1G"), {"deploy": {"restart_policy": None}}) == deploy(
+        3, "5s", "1G"
+    )
+
+
+def test_of_entries_that_nobody_can_tell_apart_each_stays() -> None:
+    first, second = {"ports": ["${A}:80", "8080:80"]}, {"ports": ["${A}:81", "80:80"]}
+    found = [one.get("published") for one in service(first, second)["ports"]]
+    assert found[:2] == [80, 8080]
+    assert len(found) == 4
+
+
+def test_ports_that_swarm_chooses_are_one() -> None:
+    assert ports({"ports": ["80", "9000:1"]}, {"ports": ["81"]}) == [
+        (0, 81, "tcp"),
+        (9000, 1, "tcp"),
+    ]
+
+
+def test_another_driver_is_the_same_as_none_where_one_file_names_none() -> None:
+    other = {"logging": {"driver": "journald"}}
+    assert service({"logging": {"driver": ""}}, other)["logging"] == {"driver": "journald"}
+    assert service(other, {"logging": {"driver": ""}})["logging"] == {"driver": "journald"}
+    assert service(other, {"logging": {"options": {"tag": "x"}}})["logging"] == {
+        "driver": "journald"
+    }
+
+
+def test_an_empty_place_in_a_network_leaves_what_was_there_and_takes_what_comes() -> None:
+    full = {"aliases": ["a"], "ipv6_address": "fd00::1"}
+    assert service({"networks": {"n": full}}, {"networks": {"n": None}})["networks"] == {"n": full}
+    assert service({"networks": {"n": None}}, {"networks": {"n": full}})["networks"] == {"n": full}
+    empty = {"aliases": [], "ipv6_address": ""}
+    assert service({"networks": {"n": full}}, {"networks": {"n": empty}})["networks"] == {
+        "n": {"ipv6_address": "fd00::1"}
+    }
+    more = {"driver_opts": {"a": "b"}}
+    assert service({"networks": {"n": more}}, {"networks": {"n": full}})["networks"] == {
+        "n": {**more, **full}
+    }
+
+
 def test_a_user_named_0_does_override() -> None:
     assert service({"user": "1000"}, {"user": "0"})["user"] == "0"
 
@@ -223,6 +286,24 @@ def test_services_of_both_files_are_there_with_their_places() -> None:
     first = services.entries["a"]
     assert isinstance(first, Table)
     assert (first.keys["image"].file, first.keys["user"].file) == ("a.yml", "b.yml")
+
+
+def test_where_a_part_stands_is_where_its_last_word_was_said() -> None:
+    found = stack(
+        "services:\n  a:\n    image: 'a:1'\n    hostname: h\n    labels: {x: '1'}\n",
+        "services:\n  a:\n    image: 'a:2'\n    hostname: ''\n    labels: {y: '2'}\n"
+        "networks:\n  n: {}\n",
+    )
+    assert (found.root.place.file, found.section("networks").place.file) == ("a.yml", "b.yml")
+    service = found.section("services").entries["a"]
+    assert isinstance(service, Table)
+    assert service.place.file == "a.yml"
+    assert {key: place.file for key, place in service.keys.items()} == {
+        **{"image": "b.yml", "hostname": "a.yml", "labels": "a.yml"}
+    }
+    labels = service.entries["labels"]
+    assert isinstance(labels, Table)
+    assert {key: place.file for key, place in labels.keys.items()} == {"x": "a.yml", "y": "b.yml"}
 
 
 def test_versions_must_be_the_same() -> None:

@@ -50,6 +50,15 @@ def test_a_small_network_is_used_up_to_the_last_address() -> None:
     assert free_address(settings(network="10.202.0.0/29", peers=full)) == ""
 
 
+def test_once_those_behind_the_hosts_are_taken_the_free_ones_before_are_used() -> None:
+    many = [
+        {**LAPTOP, "name": f"p{n}", "public_key": key(n), "address": f"10.202.0.{n}"}
+        for n in range(100, 127)
+    ]
+    assert free_address(settings(network="10.202.0.0/25", peers=many)) == "10.202.0.5"
+    assert free_address(settings(network="10.202.0.0/25", peers=many[:-1])) == "10.202.0.126"
+
+
 def test_a_client_has_each_host_that_has_a_key_as_a_peer() -> None:
     text = configuration(
         SETTINGS, "tablet", "10.202.0.102", "PRIVATE", {"rk1": key(8), "rk3": key(9)}
@@ -105,6 +114,8 @@ def answer(**keys: Any) -> str:
 def test_public_keys_of_the_hosts_that_have_said_one() -> None:
     said = answer(rk1={"wg0": {"public": key(1)}}, rk2={}, rk3={"wg1": {"public": key(3)}})
     assert public_keys(said, "wg0") == {"rk1": key(1)}
+    odd = answer(rk1={"wg0": {"public": 7}}, rk2={"wg0": None}, rk3={"wg0": {"public": key(3)}})
+    assert public_keys(odd, "wg0") == {"rk3": key(3)}
 
 
 @pytest.mark.parametrize(

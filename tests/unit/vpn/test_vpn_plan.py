@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pytest
 
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.vpn import wireguard
 from pyinfra_swarm.vpn.plan import Apply, Install, MakeKey, Protect, Remove, plan, plan_removal
 from pyinfra_swarm.vpn.state import Config, Key, Running, Tailscale, Vpns
 from pyinfra_swarm.vpn.wireguard import wanted
@@ -83,6 +85,23 @@ class TestTheConfiguration:
             f"PublicKey = {key(2)}\n"
             "AllowedIPs = 10.202.0.101/32\n"
         )
+
+    def test_its_sum_is_that_of_the_file_without_the_private_key(self) -> None:
+        assert WANTED is not None
+        text = f"{WANTED.head}\n{WANTED.body}\n"
+        assert WANTED.sum == hashlib.sha256(text.encode()).hexdigest()
+
+    def test_its_files_are_where_wg_quick_and_systemd_look(self) -> None:
+        assert wireguard.config_path("wg0") == "/etc/wireguard/wg0.conf"
+        assert wireguard.key_path("wg0") == "/etc/wireguard/wg0.key"
+        assert wireguard.unit("wg0") == "wg-quick@wg0.service"
+        wants = "/etc/systemd/system/multi-user.target.wants"
+        assert wireguard.link("wg0") == f"{wants}/wg-quick@wg0.service"
+        assert wireguard.PLACES == "/run/pyinfra-swarm-vpn-"
+
+    @pytest.mark.parametrize("vpn", ["", "tailscale", "netbird"])
+    def test_where_another_vpn_is_declared_there_is_none(self, vpn: str) -> None:
+        assert wanted(declared(access={"vpn": vpn} if vpn else {}), "rk1") is None
 
     def test_the_order_in_which_peers_are_declared_makes_no_difference(self) -> None:
         assert wanted(settings(peers=[PHONE, LAPTOP]), "rk1") == WANTED
