@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 from pyinfra_swarm.services.service import Service
 from pyinfra_swarm.stacks.record import (
+    INPUTS,
     LARGEST,
+    STACK,
     Record,
     named,
     newest,
@@ -30,6 +33,45 @@ def test_what_is_packed_is_unpacked_and_small() -> None:
     assert unpack(pack(many))["services"] == many.services
     assert len(pack(many)) < 2000
     assert pack(RECORD) == pack(RECORD)
+
+
+def test_what_a_record_is_called_and_holds_is_a_promise() -> None:
+    """It outlives this version of the program: the next one reads it."""
+    assert (STACK, INPUTS) == ("pyinfra-swarm.stack", "pyinfra-swarm.inputs")
+    assert named("web", 3) == "pyinfra-swarm.stack_web_v3"
+    assert unpack(pack(RECORD)) == {
+        "format": 1,
+        "stack": "web",
+        "inputs": "abc",
+        "engine": "28.5.2",
+        "compose": {"services": {"app": {}}},
+        "services": {"web_app": {"Name": "web_app"}},
+    }
+
+
+def test_the_order_of_what_was_read_and_the_time_make_no_difference() -> None:
+    services = {"a": {"x": 1, "y": "ä"}, "b": {}}
+    turned = {"b": {}, "a": {"y": "ä", "x": 1}}
+    one, other = (Record("web", "abc", "28", {}, each) for each in (services, turned))
+    assert pack(one) == pack(other)
+    assert pack(one)[4:8] == bytes(4), "gzip's time"
+    assert "ä".encode() in gzip.decompress(pack(one))
+    assert b", " not in gzip.decompress(pack(one))
+
+
+def test_what_everybody_may_see_of_a_record() -> None:
+    kept = replace(RECORD, version=4, problem="it is no table")
+    assert kept.to_json() == {
+        "stack": "web",
+        "version": 4,
+        "inputs": "abc",
+        "engine": "28.5.2",
+        "services": ["web_app"],
+        "problem": "it is no table",
+    }
+    assert (RECORD.id, RECORD.version, RECORD.problem) == ("", 0, "")
+    two = replace(RECORD, services={"web_b": {}, "web_a": {}})
+    assert two.to_json()["services"] == ["web_a", "web_b"]
 
 
 def test_a_record_shows_nothing_of_what_services_hold() -> None:
@@ -51,6 +93,9 @@ def packed(content: object) -> bytes:
         packed([]),
         packed({"format": 2, "compose": {}, "services": {}}),
         packed({"format": 1, "compose": {}, "services": []}),
+        packed({"format": 1, "compose": [], "services": {}}),
+        packed({"compose": {}, "services": {}}),
+        pack(RECORD)[:-1],
         gzip.compress(b"\xff\xfe", mtime=0),
         gzip.compress(b"[" * 100_000, mtime=0),
         gzip.compress(b" " * (LARGEST + 1), mtime=0),
@@ -59,6 +104,14 @@ def packed(content: object) -> bytes:
 def test_whatever_else_stands_there_is_no_record(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         unpack(data)
+
+
+def test_a_record_may_be_as_large_as_it_can_be() -> None:
+    text = json.dumps({"format": 1, "compose": {}, "services": {}})
+    whole = text + " " * (LARGEST - len(text))
+    assert unpack(gzip.compress(whole.encode(), 1, mtime=0))["format"] == 1
+    with pytest.raises(ValueError, match="larger than a record"):
+        unpack(gzip.compress(f"{whole} ".encode(), 1, mtime=0))
 
 
 @given(st.binary(max_size=200))
@@ -72,6 +125,8 @@ def test_the_last_record_of_a_stack_counts() -> None:
     kept = [Record("web", str(n), "28", version=n) for n in (3, 11, 2)] + [Record("db", "x", "28")]
     found = newest(kept)
     assert (found["web"].version, found["db"].inputs) == (11, "x")
+    one, other = (Record("web", text, "28", version=3) for text in ("first", "second"))
+    assert newest([one, other])["web"] == one
 
 
 @pytest.mark.parametrize(("stack", "version"), [("web", 1), ("a_v2", 10), ("x" * 36, 999_999)])
@@ -95,3 +150,26 @@ def test_our_objects_have_the_declared_name_in_every_version() -> None:
     assert first == second
     foreign = with_declared_names(service("3" * 25, "db_password_v1"), ours)
     assert foreign != first
+    file = {"Name": "pw", "UID": "7", "GID": "7", "Mode": 256}
+    for named_so, of in (("db_password", first), ("db_password_v1", foreign)):
+        assert of == {
+            "Name": "web_app",
+            "TaskTemplate": {
+                "ContainerSpec": {"Image": "x", "Secrets": [{"SecretName": named_so, "File": file}]}
+            },
+        }
+
+
+def test_configs_get_theirs_too_and_a_bare_service_has_none() -> None:
+    entry = {"ConfigID": "1" * 25, "ConfigName": "site_v2", "File": {"Name": "site"}}
+    container = {"Configs": [entry], "Secrets": []}
+    made = Service("s" * 25, "web_app", 1, {"TaskTemplate": {"ContainerSpec": container}})
+    assert with_declared_names(made, {"1" * 25: "site"})["TaskTemplate"]["ContainerSpec"] == {
+        "Configs": [{"ConfigName": "site", "File": {"Name": "site"}}],
+        "Secrets": [],
+    }
+    bare = Service("s" * 25, "web_app", 1, {"Name": "web_app"})
+    assert with_declared_names(bare, {}) == {
+        "Name": "web_app",
+        "TaskTemplate": {"ContainerSpec": {}},
+    }

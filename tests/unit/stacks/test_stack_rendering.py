@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 
 from pyinfra_swarm.stacks.inputs import Inputs
 from pyinfra_swarm.stacks.rendering import (
+    Current,
     Unusable,
     as_yaml,
     external,
+    files,
     pinned,
     rendered,
     resolved,
@@ -67,6 +70,29 @@ def test_what_holds_for_one_rendering_only_is_taken_out() -> None:
     assert "/run/" not in json.dumps(compose)
 
 
+def test_what_the_command_line_says_goes_along() -> None:
+    assert rendered(RENDERED, FOLDER).warnings == ()
+    assert rendered(RENDERED, FOLDER, ("ignored: restart",)).warnings == ("ignored: restart",)
+
+
+def test_which_files_secrets_and_configs_are_made_of_and_which_are_expected() -> None:
+    compose = {
+        "secrets": {"a": {"file": "a.txt"}, "b": {"external": True}, "c": {"external": False}},
+        "configs": {"a": {"file": "b.txt"}, "d": {"name": "site", "external": True}, "e": None},
+    }
+    assert files(compose) == {("secret", "a"): "a.txt", ("config", "a"): "b.txt"}
+    assert external(compose) == (("secret", "b"), ("config", "site"))
+    assert files({"secrets": None}) == {}
+    assert external({"configs": None}) == ()
+
+
+def test_each_path_beside_the_file_is_named() -> None:
+    text = RENDERED.replace("source: data", f"source: {FOLDER}/rel")
+    text = text.replace("- sleep", f"- {FOLDER}/run.sh")
+    with pytest.raises(Unusable, match=r"services.app.command, services.app.volumes.source is a"):
+        rendered(text, FOLDER)
+
+
 def test_a_path_beside_the_file_that_no_node_has_is_refused() -> None:
     text = RENDERED.replace("source: data", f"source: {FOLDER}/rel")
     with pytest.raises(Unusable, match=r"services.app.volumes.source .*none of the hosts"):
@@ -86,6 +112,11 @@ def test_declared_secrets_get_their_current_version_and_others_stay() -> None:
     assert resolved(compose, "web", {}, {})["secrets"]["pw"]["name"] == "db_password"
     assert compose["secrets"]["pw"]["name"] == "db_password", "the rendered one was changed"
     assert external(compose) == (("secret", "db_password"),)
+    current: Current = {("config", "site"): "site_v7", ("secret", "site"): "site_v1"}
+    told = resolved({"configs": {"site": {"external": True}}}, "web", current, {})
+    assert told == {"configs": {"site": {"external": True, "name": "site_v7"}}}
+    left = {"configs": {"x": None, "y": {"external": False}}, "secrets": None}
+    assert resolved(left, "web", current, {}) == left
 
 
 def test_each_content_of_a_config_has_a_name_of_its_own() -> None:
@@ -93,7 +124,11 @@ def test_each_content_of_a_config_has_a_name_of_its_own() -> None:
     one = resolved(compose, "web", {}, {"stacks/conf.txt": b"one"})["configs"]["conf"]
     other = resolved(compose, "web", {}, {"stacks/conf.txt": b"two"})["configs"]["conf"]
     assert one["name"] != other["name"]
-    assert one["name"].startswith("web_conf_")
+    assert one["name"] == f"web_conf_{hashlib.sha256(b'one').hexdigest()[:10]}"
+    missing = resolved(compose, "web", {}, {})["configs"]["conf"]
+    assert missing["name"] == f"web_conf_{hashlib.sha256(b'').hexdigest()[:10]}"
+    named = {"configs": {"c": {"file": "x", "name": "mine"}}, "secrets": {"s": {"file": "y"}}}
+    assert resolved(named, "web", {}, {"x": b"one", "y": b"two"}) == named
     long = {**compose, "configs": {"c" * 80: {"file": "x"}}}
     [(_, entry)] = resolved(long, "web", {}, {"x": b""})["configs"].items()
     assert len(entry["name"]) == 64
@@ -117,6 +152,18 @@ def test_an_image_that_is_declared_as_it_was_stays_what_it_is() -> None:
     assert pinned(newer, compose, {"web_app": spec(DIGEST)}, "web") == newer
     assert pinned(compose, compose, {"web_app": spec("nginx:1.27")}, "web") == compose
     assert pinned(compose, compose, {}, "web") == compose
+    assert pinned(compose, {}, {"web_app": spec(DIGEST)}, "web") == compose
+    unlabelled = {**spec(DIGEST), "Labels": None}
+    assert pinned(compose, compose, {"web_app": unlabelled}, "web") == compose
+
+
+def test_what_says_nothing_of_an_image_is_left_as_it_is() -> None:
+    for compose in ({}, {"services": None}, {"services": {"app": None, "db": {"user": "me"}}}):
+        assert pinned(compose, compose, {"web_app": spec(DIGEST), "web_db": {}}, "web") == compose
+    image = {"services": {"app": {"image": "nginx:1.27"}}}
+    nothings: list[Any] = [{}, {"TaskTemplate": {}}, {"TaskTemplate": {"ContainerSpec": None}}]
+    for nothing in nothings:
+        assert pinned(image, image, {"web_app": nothing}, "web") == image
 
 
 def test_a_dollar_that_was_rendered_is_no_variable_once_more() -> None:
