@@ -58,6 +58,26 @@ def stale_entries(
     return [node for node in found if node.id != own.node and dead(node)]
 
 
+def never_came_up(node: Node) -> bool:
+    """An entry that a manager made when a host asked to join, and nothing has come up as it.
+
+    That join was cut off, by a loss of power say. The host joins again under another id.
+    """
+    nameless = not node.hostname and node.address in ("", "0.0.0.0")
+    return nameless and node.state != "ready" and not node.votes
+
+
+def _cut_off(settings: Settings, observed: Observed, cluster: Membership, host: Host) -> list[Node]:
+    """Entries of joins that were cut off: the first host that joins clears them.
+
+    They are those from before any host of this run joins: all decide by the same view.
+    """
+    joining = (one.name for one in settings.hosts if (m := observed.get(one.name)) and m.in_none)
+    if next(joining, "") != host.name:
+        return []
+    return [node for node in cluster.nodes or () if never_came_up(node)]
+
+
 def plan_join(
     settings: Settings, observed: Observed, host: Host, *, planning: bool = False
 ) -> list[Finding]:
@@ -94,6 +114,16 @@ def plan_join(
                 node=node,
             )
             for node in stale
+        ]
+        findings += [
+            Clear(
+                f"node {node.id}",
+                "is an entry of a join that was cut off: nothing has ever come up as it",
+                expected="removed",
+                found=f"{node.role}, {node.state}",
+                node=node,
+            )
+            for node in _cut_off(settings, observed, cluster, host)
         ]
     if not own.in_swarm:
         if cluster is not None and not _encrypted(cluster):

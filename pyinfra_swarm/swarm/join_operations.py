@@ -26,7 +26,7 @@ from pyinfra_swarm.run.converge import Commands, call, converges, fail, script, 
 from pyinfra_swarm.run.findings import unhandled
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.script import quietly
-from pyinfra_swarm.swarm.join import AwaitJoin, Clear, Join
+from pyinfra_swarm.swarm.join import AwaitJoin, Clear, Join, never_came_up
 from pyinfra_swarm.swarm.stage_operations import to_do
 from pyinfra_swarm.swarm.stages import JOIN
 
@@ -45,7 +45,7 @@ def clear_dead_entry(node: Node) -> str:
         "clear_dead_entry.sh",
         using=[REMOVE_NODE],
         node=node.id,
-        was_down="yes" if node.state == "down" else "",
+        was_down="yes" if node.state == "down" or never_came_up(node) else "",
         manager="yes" if node.votes else "",
     )
 

@@ -11,6 +11,7 @@ from pyinfra_swarm.nodes.steps import Step
 from pyinfra_swarm.run.findings import Finding, Notice
 from pyinfra_swarm.run.printable import quoted, quoted_name, setting
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE, LABEL_PREFIX
+from pyinfra_swarm.swarm.join import never_came_up
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings
@@ -140,9 +141,11 @@ def _undeclared(settings: Settings, observed: Observed, cluster: Membership) -> 
 
     return [
         Notice(
-            f"node {node.hostname}",
-            f"is in the swarm, but not declared{doubted(node)}",
-            found=f"{node.role}, {node.state}, {node.address}",
+            f"node {node.hostname or node.id}",
+            "is an entry of a join that was cut off: nothing has ever come up as it"
+            if never_came_up(node)
+            else f"is in the swarm, but not declared{doubted(node)}",
+            found=", ".join(filter(None, (node.role, node.state, node.address))),
             remedy="Declare it, or take it out: `pyinfra inventory.py deploys/remove.py --data "
             # By its name, a declared host would go that has the same.
             f"host={quoted_name('' if node.hostname in names else node.hostname, node.id)}`",

@@ -58,6 +58,7 @@ def nodes(lab: ModuleType) -> dict[str, tuple[str, str]]:
         "sudo docker node ls --format '{{.Hostname}} {{.Status}} {{or .ManagerStatus \"worker\"}}'",
     ).stdout
     rows = [line.split() for line in said.splitlines()]
+    assert all(len(row) >= 3 for row in rows), f"an entry has no name:\n{said}"
     assert len({row[0] for row in rows}) == len(rows), f"an entry is there twice:\n{said}"
     return {row[0]: (row[1], row[2]) for row in rows}
 

@@ -112,6 +112,37 @@ def test_a_reinstalled_manager_also_the_first(name: str) -> None:
     assert outline(found) == [(name, Clear), (name, Join), (name, Promote)]
 
 
+CUT_OFF = replace(node(9, "worker", state="unknown"), hostname="", address="")
+"""What a manager keeps of a join that lost its power in the middle."""
+
+
+def test_the_first_that_joins_clears_what_is_left_of_joins_that_were_cut_off() -> None:
+    observed = {**swarm([node(1), node(2), CUT_OFF]), "rk3": FRESH, "rk4": FRESH}
+    found = planned(observed)
+    assert outline(found)[:3] == [("rk3", Clear), ("rk3", Join), ("rk4", Join)]
+    assert notices(found) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(CUT_OFF, state="ready"),
+        replace(CUT_OFF, hostname="rk9"),
+        replace(CUT_OFF, address="192.168.1.19"),
+        replace(CUT_OFF, role="manager", reachability="unreachable"),
+    ],
+)
+def test_a_node_that_may_be_somebody_is_not_cleared(other: Node) -> None:
+    found = planned({**swarm([node(1), node(2), other]), "rk3": FRESH, "rk4": FRESH})
+    assert Clear not in [step for _, step in outline(found)]
+
+
+def test_where_nobody_joins_it_is_told() -> None:
+    [notice] = notices(planned(swarm([*nodes_of(SETTINGS), CUT_OFF])))
+    assert f"node {CUT_OFF.id}: is an entry of a join that was cut off" in notice
+    assert f"--data host={CUT_OFF.id}" in notice
+
+
 def test_a_reinstalled_worker() -> None:
     nodes = [*nodes_of(SETTINGS)[:3], node(4, "worker", state="down")]
     found = planned({**swarm(nodes), "rk4": FRESH})

@@ -67,7 +67,6 @@ def test_nothing_is_decided_for_a_silent_host() -> None:
         node(4, "worker", state="ready"),
         node(4, "worker", state="unknown", address="192.168.1.99"),
         node(9, "worker", state="down"),
-        node(9, "worker", state="down", hostname="", address=""),
     ],
 )
 def test_entries_that_live_or_belong_to_others_are_not_cleared(entry: Node) -> None:
