@@ -17,12 +17,13 @@ HOSTS = ("node1", "node2", "node3", "node4")
 MANAGERS, WORKER = HOSTS[:3], HOSTS[3]
 ADDRESS, ADDRESS6 = "192.168.77.9", "fd00:77::9"
 URL = f"http://{ADDRESS}/"
-BY_IPV6 = 443
-"""A port of each node itself: the routing mesh does not speak IPv6 yet."""
+PORT6 = 443
+"""Of each node itself: the routing mesh does not speak IPv6 yet."""
 
+BY_IPV6 = "visitor by IPv6"
 VISITORS = {
     **{f"visitor {number}": URL for number in range(1, 5)},
-    "visitor by IPv6": f"http://[{ADDRESS6}]:{BY_IPV6}/",
+    BY_IPV6: f"http://[{ADDRESS6}]:{PORT6}/",
 }
 SECRET, VALUE = "db_password", "LAB_DB_PASSWORD"
 """A secret of the web server's, and the variable that it comes from."""
@@ -69,7 +70,7 @@ class Exposed:
         )
         self.docker(
             f"{create} --name web6 --mode global "
-            f"--publish published={BY_IPV6},target=80,mode=host lab/web:1"
+            f"--publish published={PORT6},target=80,mode=host lab/web:1"
         )
         wait_for(self._answers, "the address to answer")
 
