@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from tests.engines import programs
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import Hosts
-from tests.scenarios.conftest import Run, changes_in, lines_with
+from tests.scenarios.conftest import Run, changes_in, lines_with, wait_for
 
 STACKS = ("inventory.py", "deploys/stacks.py")
 
@@ -132,11 +133,17 @@ def two_stacks(engines: Hosts) -> Project:
     made = Project(engines)
     for name in engines.docker("rk1", "stack", "ls", "--format", "{{.Name}}").split():
         if name not in ("web", "db"):
-            engines.run("rk1", f"docker stack rm {name}")
+            # A network goes only when its last task has ended; the command line does not wait.
+            line = f"docker stack rm {name}"
+            wait_for(partial(_succeeds, engines, line), f"stack {name} to be gone", 60)
     made.declare("web", WEB, GREETING="hello")
     made.declare("db", DB)
     made.deploy()
     return made
+
+
+def _succeeds(hosts: Hosts, line: str) -> bool:
+    return hosts.run("rk1", line, check=False).returncode == 0
 
 
 def running(hosts: Hosts, service: str) -> int:
