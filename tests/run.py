@@ -145,7 +145,7 @@ SUITES = {
             "engines_stacks",
         ),
         _engines("engines-secrets", 1100, 2200, "engines_secrets"),
-        _engines("engines-canary", 150, 450, "engines_canary"),
+        _engines("engines-canary", 250, 750, "engines_canary", "engines_reruns"),
         _scenarios("removing", 900, 1800, "removing"),
         _scenarios("backup", 600, 1500, "backup"),
         _scenarios("drift", 2400, 3400, "drift_kinds", "drift_check", "drift_timer"),
