@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyinfra_swarm.engine.api import ENGINE_STATE
@@ -14,6 +13,7 @@ from pyinfra_swarm.exposure.own_stack import CONNECTOR
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
+from pyinfra_swarm.services.listing import cannot_list, listed
 from pyinfra_swarm.services.service import Service, parse_services, parse_tasks
 from pyinfra_swarm.settings.exposure_modes import OWN_STACK
 
@@ -26,7 +26,7 @@ OUTSIDE = "1.1.1.1"
 class Doors(SubjectFact[seen.Doors]):
     """The ports that services publish, and the nodes on which a tunnel's connectors are up.
 
-    Gives a :class:`exposure.seen.Doors`; empty, with the reason, on a host that is no manager.
+    Gives a :class:`exposure.seen.Doors`; empty, with the reason, where this host lists none.
     """
 
     unprinted = True
@@ -52,19 +52,11 @@ class Uplink(SubjectFact[seen.Uplink]):
 
 
 def parse_doors(said: Sections) -> seen.Doors:
-    """Read what :class:`Doors` prints.
-
-    Raises ``ValueError`` where a manager gives no list, as one without a quorum.
-    """
-    state = said["state"][0]
-    if state != "running":
-        words = f"the engine is {state}" if state != "absent" else "no Docker here"
-        return seen.Doors(problem=words)
-    text = "\n".join(said["services"])
-    if "not a swarm manager" in text[:300]:
-        return seen.Doors(problem="this host is no manager")
-    services = parse_services(text)
-    nodes = _nodes(json.loads("\n".join(said["nodes"])))
+    """Read what :class:`Doors` prints. Raises ``ValueError`` where that is none of an engine's."""
+    if problem := cannot_list(said, "services", "tasks", "nodes"):
+        return seen.Doors(problem=problem)
+    services = parse_services("\n".join(said["services"]))
+    nodes = _nodes(listed("\n".join(said["nodes"])))
     connector = next((one for one in services if one.name == CONNECTOR), None)
     tasks = parse_tasks("\n".join(said["tasks"]))
     up = [
@@ -122,10 +114,8 @@ def _platforms(service: Service) -> tuple[str, ...]:
     return tuple(sorted(known))
 
 
-def _nodes(listed: Any) -> Mapping[str, seen.NodeKind]:
+def _nodes(entries: Sequence[Mapping[str, Any]]) -> Mapping[str, seen.NodeKind]:
     """Those that take tasks, by id."""
-    if not isinstance(listed, list):
-        raise ValueError("the engine gave no list of nodes")
     return {
         str(node["ID"]): seen.NodeKind(
             str(node["Description"].get("Hostname", "")),
@@ -134,6 +124,6 @@ def _nodes(listed: Any) -> Mapping[str, seen.NodeKind]:
                 arch,
             ),
         )
-        for node in listed
+        for node in entries
         if node["Spec"].get("Availability") == "active" and node["Status"].get("State") == "ready"
     }

@@ -10,13 +10,13 @@ Sources: docker/cli ``cli/compose/convert/service.go`` (references are sorted by
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from pyinfra_swarm.engine import values as judged
 from pyinfra_swarm.run.observation import Observation
+from pyinfra_swarm.services.listing import listed
 
 Spec = Mapping[str, Any]
 """A service's specification, as the engine's API gives and takes it."""
@@ -250,7 +250,7 @@ def parse_services(text: str) -> tuple[Service, ...]:
 
     Raises ``ValueError`` where it is none, and for an id or a state that no engine gives.
     """
-    return tuple(map(parse_service, _list(text)))
+    return tuple(map(parse_service, listed(text)))
 
 
 def parse_service(entry: Mapping[str, Any]) -> Service:
@@ -278,7 +278,7 @@ def parse_service(entry: Mapping[str, Any]) -> Service:
 
 def parse_tasks(text: str) -> tuple[Task, ...]:
     """The engine's answer to ``GET /tasks``. Raises ``ValueError`` as :func:`parse_services`."""
-    return tuple(map(_task, _list(text)))
+    return tuple(map(_task, listed(text)))
 
 
 def _task(entry: Mapping[str, Any]) -> Task:
@@ -299,11 +299,3 @@ def _task(entry: Mapping[str, Any]) -> Task:
         template=entry["Spec"],
         iteration=None if iteration is None else int(iteration.get("Index", 0)),
     )
-
-
-def _list(text: str) -> Sequence[Mapping[str, Any]]:
-    found = json.loads(text)
-    if not isinstance(found, list):
-        message = found.get("message", "") if isinstance(found, dict) else ""
-        raise ValueError(f"the engine gave no list: {message or 'something else'}")
-    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from pyinfra_swarm.engine.api import ENGINE_STATE
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
+from pyinfra_swarm.services.listing import cannot_list, listed
 from pyinfra_swarm.services.service import parse_services
 from pyinfra_swarm.stacks import seen
 from pyinfra_swarm.stacks.record import INPUTS, STACK, Record, stack_and_version, unpack
@@ -21,7 +21,7 @@ from pyinfra_swarm.stacks.record import INPUTS, STACK, Record, stack_and_version
 class Stacks(SubjectFact[seen.Stacks]):
     """The records of deployed stacks, and all services, as this manager lists them.
 
-    Gives a :class:`stacks.seen.Stacks`; empty, with the reason, on a host that is no manager. It
+    Gives a :class:`stacks.seen.Stacks`; empty, with the reason, where this host lists none. It
     shows nothing of what services and records hold (environment variables, labels).
     """
 
@@ -33,30 +33,13 @@ class Stacks(SubjectFact[seen.Stacks]):
 
 
 def parse_stacks(said: Sections) -> seen.Stacks:
-    """Read what :class:`Stacks` prints.
-
-    Raises ``ValueError`` where a manager gives no list, as one without a quorum.
-    """
-    state = said["state"][0]
-    if state != "running":
-        return seen.Stacks(
-            problem=f"the engine is {state}" if state != "absent" else "no Docker here"
-        )
-    text = "\n".join(said["services"])
-    if "not a swarm manager" in text[:300]:
-        return seen.Stacks(problem="this host is no manager")
+    """Read what :class:`Stacks` prints. Raises ``ValueError`` where that is none of an engine's."""
+    if problem := cannot_list(said, "services", "records"):
+        return seen.Stacks(problem=problem)
     return seen.Stacks(
-        records=tuple(map(_record, _list("\n".join(said["records"])))),
-        services=parse_services(text),
+        records=tuple(map(_record, listed("\n".join(said["records"])))),
+        services=parse_services("\n".join(said["services"])),
     )
-
-
-def _list(text: str) -> list[Mapping[str, Any]]:
-    found = json.loads(text)
-    if not isinstance(found, list):
-        message = found.get("message", "") if isinstance(found, dict) else ""
-        raise ValueError(f"the engine gave no list: {message or 'something else'}")
-    return found
 
 
 def _record(entry: Mapping[str, Any]) -> Record:

@@ -1,11 +1,22 @@
-"""A host's manager, for functions of the product that talk to one, without a run of pyinfra."""
+"""A host's manager: what it says of the others, and one for functions of the product that talk to
+one without a run of pyinfra."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
-from tests.engines.hosts import Hosts
+from tests.engines.hosts import EngineError, Hosts
+
+
+def in_touch(hosts: Hosts, at: str) -> set[str]:
+    """The managers that reach one another, as one of them says; none while nobody leads."""
+    with suppress(EngineError, OSError):
+        nodes = hosts.nodes(at).items()
+        if any(node.leader for _, node in nodes):
+            return {name for name, node in nodes if node.reachability == "reachable"}
+    return set()
 
 
 class Manager:

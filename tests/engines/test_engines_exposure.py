@@ -20,6 +20,7 @@ from pyinfra_swarm.exposure.own_stack import CONNECTOR
 from tests.engines import programs
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import Hosts
+from tests.engines.managers import in_touch
 from tests.scenarios.conftest import Run, changes_in, lines_with, wait_for
 
 SECRETS = ("inventory.py", "deploys/secrets.py")
@@ -267,6 +268,8 @@ def test_the_loss_of_a_node_leaves_a_connector_and_gets_another_place(cluster: C
     cluster.hosts.power_cut(lost)
     wait_for(lambda: len({*cluster.places()} - {lost}) == 2, "a second connector elsewhere", 120)
     cluster.hosts.power_on(lost)
+    everyone = {str(name) for name in cluster.hosts}
+    wait_for(lambda: in_touch(cluster.hosts, "rk1") == everyone, "all managers", 90)
 
 
 def test_a_tunnel_that_is_not_declared_any_more_is_told_and_goes_when_its_owner_says_so(

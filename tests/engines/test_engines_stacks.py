@@ -5,7 +5,6 @@ What came of it is looked up at the engines, never through the product's facts.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -28,7 +27,8 @@ from tests.engines.declared_stacks import (
     told,
     two_stacks,
 )
-from tests.engines.hosts import EngineError, Hosts
+from tests.engines.hosts import Hosts
+from tests.engines.managers import in_touch
 from tests.scenarios.conftest import ROOT, reasons, wait_for
 
 
@@ -66,22 +66,13 @@ def test_it_stays_in_sync_whichever_engine_says_what_is_there() -> None:
         project.deploy()
         project.in_sync()
         hosts.restart_engine("rk1")
-        wait_for(lambda: there(hosts, "rk1") == {"rk1", "rk2", "rk3"}, "all managers", 90)
+        wait_for(lambda: in_touch(hosts, "rk1") == {"rk1", "rk2", "rk3"}, "all managers", 90)
         project.in_sync()
         hosts.power_cut("rk1")
-        wait_for(lambda: there(hosts, "rk2") == {"rk2", "rk3"}, "the others to go on", 90)
+        wait_for(lambda: in_touch(hosts, "rk2") == {"rk2", "rk3"}, "the others to go on", 90)
         run = project.run()
         assert not told(run, "~"), run.output
         assert "not done: rk1" in run.closing
-
-
-def there(hosts: Hosts, at: str) -> set[str]:
-    """The managers that reach one another, as one of them says; one of them leads."""
-    with contextlib.suppress(EngineError, OSError):
-        nodes = hosts.nodes(at).items()
-        if any(node.leader for _, node in nodes):
-            return {name for name, node in nodes if node.reachability == "reachable"}
-    return set()
 
 
 def test_an_edit_deploys_that_stack_alone_and_is_told_by_its_place(project: Project) -> None:

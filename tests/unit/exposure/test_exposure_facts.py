@@ -125,7 +125,17 @@ def test_a_worker_says_that_it_is_none_to_ask() -> None:
     assert parse_doors(said(words, words, words)).problem == "this host is no manager"
 
 
-@pytest.mark.parametrize("words", [{"message": "rpc error: no leader"}, "x", None])
+LEADERLESS = {"message": "rpc error: code = Unknown desc = The swarm does not have a leader."}
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_manager_without_a_leader_says_so_in_its_own_words(at: int) -> None:
+    answers: list[Any] = [[], [], []]
+    answers[at] = LEADERLESS
+    assert parse_doors(said(*answers)) == Doors(problem="The swarm does not have a leader.")
+
+
+@pytest.mark.parametrize("words", [{}, "x", None])
 def test_a_manager_that_lists_nothing_is_not_understood(words: Any) -> None:
     with pytest.raises(ValueError, match="no list"):
         parse_doors(said(words))

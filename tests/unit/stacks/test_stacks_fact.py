@@ -11,6 +11,7 @@ import pytest
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.stacks.facts import parse_stacks
 from pyinfra_swarm.stacks.record import Record, named, pack
+from pyinfra_swarm.stacks.seen import Stacks
 
 ID = "bey1ilmbmtg66b2rgw8u0ywsb"
 
@@ -81,5 +82,11 @@ def test_other_hosts_say_why_they_cannot_say() -> None:
     no = {"message": "This node is not a swarm manager. Worker nodes can't be used to view …"}
     assert "no manager" in parse_stacks(said(no, no)).problem
     assert parse_stacks(said([], [], "absent")).problem
-    with pytest.raises(ValueError, match="has no leader"):
-        parse_stacks(said({"message": "the swarm has no leader"}, {"message": "no leader"}))
+
+
+LEADERLESS = {"message": "rpc error: code = Unknown desc = The swarm does not have a leader."}
+
+
+@pytest.mark.parametrize("answers", [(LEADERLESS, LEADERLESS), ([], LEADERLESS), (LEADERLESS, [])])
+def test_a_manager_without_a_leader_says_so_in_its_own_words(answers: tuple[Any, Any]) -> None:
+    assert parse_stacks(said(*answers)) == Stacks(problem="The swarm does not have a leader.")
