@@ -457,7 +457,7 @@ def test_a_reset_leaves_nothing_of_it(exposed: Exposed, tmp_path: Path) -> None:
     gone = [name for name in HOSTS if name not in there]
     without = {"SWARM_SETTINGS": str(settings_without(tmp_path / "cluster.toml", *gone))}
     refused = exposed.run("deploys/reset.py", more=without)
-    [line] = lines_with(refused.closing, ("--data confirm=",))
-    word = line.split("--data confirm=")[1].split()[0]
+    lines = lines_with(refused.closing, ("--data confirm=",))
+    [word] = {line.split("--data confirm=")[1].split()[0] for line in lines}
     exposed.done("deploys/reset.py", "--data", f"confirm={word}", more=without)
     assert on_each(there, LEFT) == dict.fromkeys(there, "")
