@@ -8,12 +8,13 @@ LAB_PACKAGES := user-mode-linux mmdebstrap iptables iproute2 iputils-ping e2fspr
   keepalived \
   $(shell grep -qsw amx_tile /proc/cpuinfo && echo gcc) # lab/xstate.c
 KERNEL_PACKAGES := bc bison flex gcc libc6-dev libelf-dev make xz-utils
+ARM64_PACKAGES := qemu-system-arm qemu-user-binfmt kmod
 BROWSER_PACKAGES := chromium fonts-dejavu-core
 
-.PHONY: help install system browser kernel-packages check check-newest-pyinfra test unit netns engines mutation lifecycle demo bench lab-up lab-kernel lab-down clean package
+.PHONY: help install system browser kernel-packages arm64-packages check check-newest-pyinfra test unit netns engines mutation lifecycle arm64 demo bench lab-up lab-kernel lab-down clean package
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## bring up four hosts, build the cluster on them, show it
 	@$(BIN)/python scripts/demo.py
@@ -23,6 +24,9 @@ test: $(READY) browser ## everything that must pass (about 20 minutes)
 
 lifecycle: $(READY) kernel-packages ## the longer scenarios (five hours)
 	@$(BIN)/python tests/run.py lifecycle
+
+arm64: $(READY) arm64-packages ## emulated boards on the lab (an hour; the first time, their image is built)
+	@$(BIN)/python tests/run.py arm64
 
 unit: $(READY) ## the pure core only (some minutes)
 	@$(BIN)/python -m pytest -q tests/unit -n 2 --dist loadgroup
@@ -81,6 +85,9 @@ browser:
 
 kernel-packages:
 	@sh scripts/system-packages $(PYTHON) $(KERNEL_PACKAGES)
+
+arm64-packages:
+	@sh scripts/system-packages $(PYTHON) $(ARM64_PACKAGES)
 
 clean: ## remove what make has made here (the lab's cache stays)
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

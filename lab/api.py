@@ -11,15 +11,18 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from lab import (
     addresses,
     authority,
+    board,
     commands,
     description,
     docker_packages,
     image,
+    image_arm64,
     kernel,
     ledger,
     lock,
@@ -56,6 +59,7 @@ def up(
     iptables: str = "",
     docker: str = "",
     userland: str = "",
+    arm64: int = 0,
 ) -> Description:
     """Start a lab of fresh hosts and return when all of them answer SSH.
 
@@ -67,32 +71,33 @@ def up(
         `LAB_DOCKER_PACKAGES` names
     userland: of `lab.userland`, by name, or several with commas in between, which the hosts get
         in turn; without it, what `LAB_USERLAND` says, or the machine's own
+    arm64: how many hosts there are besides that are emulated boards with arm64, slower by far
     Raises LabError when the machine lacks something, a lab is up, or a host does not come up;
         nothing is left behind then.
     """
-    if managers < 1 or workers < 0 or managers + workers > addresses.MOST_HOSTS:
-        raise LabError(
-            f"a lab has at least one manager and at most {addresses.MOST_HOSTS} hosts,"
-            f" not {managers} managers and {workers} workers"
-        )
+    _check_size(managers, workers, arm64)
+    quick = managers + workers
+    roles = (managers, workers + arm64) if managers else (1, arm64 - 1)
     if memory < LEAST_MEMORY:
         raise LabError(f"a host needs at least {LEAST_MEMORY} MB of memory, not {memory}")
     its_kernel = kernel.chosen(release.machine_release(), say)
-    back_ends = _back_ends(iptables, its_kernel, managers + workers)
+    back_ends = _back_ends(iptables, its_kernel, quick) + (image_arm64.BACK_END,) * arm64
     wanted = userland or os.environ.get(userlands.VARIABLE, "") or userlands.OWN
     in_turn = itertools.cycle(userlands.chosen(wanted))
-    its_userlands = tuple(itertools.islice(in_turn, managers + workers))
-    requirements.check(managers + workers, memory)
+    its_userlands = tuple(itertools.islice(in_turn, quick))
+    requirements.check(quick, memory, arm64)
     os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
     descriptor = lock.acquire()
     try:
         if ledger.remove_leftovers():
             say("removed what an earlier lab left behind")
-        size = supervisor.Size(managers, workers, memory)
+        size = supervisor.Size(*roles, memory)
         plan = _build(size, its_kernel, back_ends, docker, its_userlands, say)
+        if arm64:
+            plan = _with_boards(plan, arm64, say)
         begin = time.monotonic()
         supervisor.start(plan, descriptor, say)
-        say(f"{managers + workers} hosts answer SSH, {time.monotonic() - begin:.0f} s from nothing")
+        say(f"{quick + arm64} hosts answer SSH, {time.monotonic() - begin:.0f} s from nothing")
     except BaseException:
         ledger.remove_leftovers()
         lock.release(descriptor)
@@ -102,6 +107,18 @@ def up(
     if found is None:
         raise LabError("the lab went away as soon as it was up")
     return found
+
+
+def _check_size(managers: int, workers: int, arm64: int) -> None:
+    """Refuse a lab that there cannot be."""
+    alone = managers == workers == 0 < arm64
+    most = addresses.MOST_HOSTS
+    if min(workers, arm64) < 0 or managers + workers + arm64 > most or (managers < 1 and not alone):
+        boards = f" and {arm64} hosts with arm64" if arm64 else ""
+        raise LabError(
+            f"a lab has at least one manager and at most {most} hosts,"
+            f" not {managers} managers and {workers} workers{boards}"
+        )
 
 
 def _back_ends(wanted: str, its_kernel: Kernel, hosts: int) -> tuple[str, ...]:
@@ -143,7 +160,9 @@ def _build(
     keys = authority.authority()
     machine_release = release.machine_release()
     own = own_packages.own_packages(docker_folder, machine_release.architecture)
-    kinds = {userland.name: userland for userland in its_userlands}
+    # A lab of boards alone takes its registries' program, and busybox, from this machine's release.
+    wanted = its_userlands or (userlands.USERLANDS[userlands.OWN],)
+    kinds = {userland.name: userland for userland in wanted}
     missing = []
     for userland in kinds.values():
         as_it = "" if userland.name == userlands.OWN else f" as {userland.name}"
@@ -189,7 +208,7 @@ def _build(
         )
         for name, userland in kinds.items()
     }
-    first = its_userlands[0].name
+    first = wanted[0].name
     return supervisor.Plan(
         size=size,
         systems=tuple(systems[userland.name] for userland in its_userlands),
@@ -198,6 +217,40 @@ def _build(
         docker_versions=packages[first].versions,
         busybox=str(packages[first].busybox),
         registry=str(folders[first] / image.REGISTRY),
+    )
+
+
+def _with_boards(plan: supervisor.Plan, count: int, say: Callable[[str], None]) -> supervisor.Plan:
+    """The same with so many boards more, whose image and packages are built if need be."""
+    keys = authority.authority()
+    boards = release.machine_release().of(release.ARM64)
+    none = own_packages.OwnPackages()
+    userland = userlands.USERLANDS[userlands.OWN]
+    if not image_arm64.is_built(boards, keys):
+        say("building the arm64 hosts' image, once: ten minutes or more, as some of it is emulated")
+    try:
+        packages = docker_packages.docker_packages(boards, keys, say, none, userland)
+        lacking = sorted(set(plan.docker_versions) - set(packages.versions))
+        if lacking:
+            raise LabError(
+                f"Docker {', '.join(lacking)} is there for amd64 only: leave Docker's own packages"
+                " out, or the arm64 hosts"
+            )
+        made = image_arm64.image_arm64(boards, keys, say)
+    except LabError as error:
+        raise LabError(f"could not build what arm64 hosts are made of: {error}") from error
+    system = supervisor.System(
+        userland=userland.name,
+        distribution=boards.distribution,
+        netplan=userland.netplan,
+        base_image=str(made.disk),
+        docker_site=str(packages.site),
+        archive=str(made.archive),
+        architecture=boards.architecture,
+        kernel=str(made.kernel),
+    )
+    return replace(
+        plan, systems=plan.systems + (system,) * count, busybox_arm64=str(packages.busybox)
     )
 
 
@@ -268,10 +321,14 @@ def power_on(host: str, wait: bool = True) -> None:
     orders.give_order("power-on", hosts=[host], wait=wait)
 
 
-def reboot(host: str, timeout: float = 180) -> None:
-    """Reboot a host from inside; return when it answers SSH after that."""
+def reboot(host: str, timeout: float = 0) -> None:
+    """Reboot a host from inside; return when it answers SSH after that.
+
+    timeout: seconds; without it, what is enough for such a host
+    """
+    timeout = timeout or supervisor.BOOT_TIMEOUT * _slowness(host)
     before = _boot_id(host)
-    run(host, "sudo systemctl reboot", check=False, timeout=60)
+    run(host, "sudo systemctl reboot", check=False, timeout=60 * _slowness(host))
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         time.sleep(1)
@@ -285,6 +342,11 @@ def reboot(host: str, timeout: float = 180) -> None:
         f"{host} did not come back within {timeout:.0f} s of its reboot;"
         f" its console is {places.console(host)}"
     )
+
+
+def _slowness(host: str) -> int:
+    emulated = _lab().host(host).architecture == release.ARM64
+    return board.Board.slowness if emulated else 1
 
 
 def _boot_id(host: str) -> str:

@@ -12,8 +12,12 @@ class NotCarried(LabError):
     """The archives do not have something, which trying again would not change."""
 
 
-def download(sources: Collection[Source], wanted: Iterable[str], folder: Path) -> list[Path]:
+def download(
+    sources: Collection[Source], wanted: Iterable[str], folder: Path, architecture: str = ""
+) -> list[Path]:
     """Fetch packages, unopened, into `folder`; those that the archives do not have are left out.
+
+    architecture: dpkg's name; without it, the machine's own
 
     Raises NotCarried when the archives do not have the release at all.
     Raises LabError when they cannot be read.
@@ -24,7 +28,7 @@ def download(sources: Collection[Source], wanted: Iterable[str], folder: Path) -
         (folder / part).mkdir(parents=True)
     write_sources(sources, folder / "sources.list")
     (folder / "status").touch()
-    settings = {
+    settings: dict[str, object] = {
         "Dir::Etc::SourceList": folder / "sources.list",
         "Dir::Etc::SourceParts": folder / "empty",
         "Dir::Etc::PreferencesParts": folder / "empty",
@@ -36,6 +40,8 @@ def download(sources: Collection[Source], wanted: Iterable[str], folder: Path) -
         # A mirror's copy of the next release may be older than its date of expiry.
         "Acquire::Check-Valid-Until": "false",
     }
+    if architecture:
+        settings |= {"APT::Architecture": architecture, "APT::Architectures": architecture}
     options = [f"-o{name}={value}" for name, value in settings.items()]
     try:
         run(["apt-get", *options, "-qq", "update"])

@@ -41,6 +41,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="Docker's own .deb files, offered to the hosts besides the distribution's",
     )
+    up.add_argument(
+        "--arm64",
+        type=int,
+        default=0,
+        metavar="N",
+        help="so many hosts more, emulated boards with arm64: slower by far, and built first",
+    )
     commands.add_parser("kernel", help="build a kernel that has nftables and WireGuard, once")
     commands.add_parser("down", help="end the lab and leave nothing behind")
     commands.add_parser("status", help="what is up, and how to reach it")
@@ -94,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 iptables=options.iptables,
                 docker=options.docker_packages,
                 userland=options.userland,
+                arm64=options.arm64,
             )
             _show()
         elif options.command == "kernel":
@@ -161,7 +169,8 @@ def _show() -> int:
         if state["problem"]:
             words += f": {state['problem']}"
         print(
-            f"  {host.name:8} {host.role:8} {host.address:15} {host.address6:14}"
+            f"  {host.name:8} {host.role:8} {host.architecture:6} {host.address:15}"
+            f" {host.address6:14}"
             f" ssh {host.user}@{host.ssh_host} -p {host.ssh_port}  {words}"
         )
     print(f"  Docker {', '.join(lab.docker_versions)}, key {lab.docker_key_fingerprint}")

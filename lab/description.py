@@ -25,6 +25,7 @@ class Host:
     user: the login user
     iptables: its back end, `nft` or `legacy`
     userland: the system that it is, or stands for, as `lab.userland` names it
+    architecture: dpkg's name of it, `amd64` or `arm64`
     """
 
     name: str
@@ -36,6 +37,7 @@ class Host:
     user: str
     iptables: str
     userland: str
+    architecture: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Description:
     bridge: the LAN, for packet captures
     clients: by name; "cloudflare" is inside of Cloudflare's published ranges
     web_image: tar of a web server for `docker import`, on this machine
-    web_image_url: the same, for the hosts
+    web_image_url: the same, for hosts with amd64; the registries' images run on the others as well
     web_image_command: what a container of it should run
     registry: a registry that is open to all, as names of images begin; its images are in
         `lab.images`

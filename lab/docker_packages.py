@@ -17,7 +17,7 @@ from lab.authority import Authority
 from lab.cache import cached, is_cached, recipe_key
 from lab.commands import run
 from lab.own_packages import OwnPackages
-from lab.release import Release, Source
+from lab.release import ARM64, Release, Source
 from lab.repository import publish
 from lab.userland import OWN, USERLANDS, Userland
 
@@ -199,10 +199,13 @@ def _key(release: Release, authority: Authority, own: OwnPackages, userland: Use
 
 def is_built(release: Release, authority: Authority, own: OwnPackages, userland: Userland) -> bool:
     """Whether the packages are in the cache."""
-    return is_cached(_kind(userland), _key(release, authority, own, userland))
+    return is_cached(_kind(release, userland), _key(release, authority, own, userland))
 
 
-def _kind(userland: Userland) -> str:
+def _kind(release: Release, userland: Userland) -> str:
+    """Their name in the cache, where every userland and every other architecture has a place."""
+    if release.architecture == ARM64:
+        return f"{ARM64}.docker"
     return "docker" if userland.name == OWN else f"{userland.name}.docker"
 
 
@@ -219,7 +222,7 @@ def docker_packages(
     say: is told each step of the building
     """
     folder = cached(
-        _kind(userland),
+        _kind(release, userland),
         _key(release, authority, own, userland),
         lambda folder: _build(folder, release, authority, own, userland, say),
     )
@@ -247,7 +250,7 @@ def _build(
         say(f"Docker: downloading it from {'the next' if number else 'this'} release")
         originals = _Originals(folder / f"originals{number}")
         try:
-            originals.fetch(sources)
+            originals.fetch(sources, real.architecture)
             engine = originals.version("docker.io")
             for program in ("dockerd", "docker"):
                 go_version.shorten(originals.find(program), engine)
@@ -295,9 +298,9 @@ class _Originals:
         self._root = folder / "root"
         self._versions: dict[str, str] = {}
 
-    def fetch(self, sources: Sequence[Source]) -> None:
+    def fetch(self, sources: Sequence[Source], architecture: str) -> None:
         """Download and unpack them."""
-        for archive in apt.download(sources, _ORIGINALS, self._folder):
+        for archive in apt.download(sources, _ORIGINALS, self._folder, architecture):
             fields = run(["dpkg-deb", "-W", "--showformat=${Package} ${Version}", archive])
             name, version = fields.split()
             self._versions[name] = version

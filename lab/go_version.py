@@ -7,9 +7,11 @@ program says so wherever it is asked. Docker's own builds do not.
 import struct
 from pathlib import Path
 
-# ELF: offset of the program headers' place and size in the header, and their kinds.
-_PHOFF, _PHENTSIZE, _LOAD = 0x20, 0x36, 1
-_RELATIVE = 8
+# ELF: offset of the machine and of the program headers' place and size in the header, and their
+# kinds.
+_MACHINE, _PHOFF, _PHENTSIZE, _LOAD = 0x12, 0x20, 0x36, 1
+_RELATIVE = {62: 8, 183: 1027}
+"""By machine, x86-64 and AArch64: the relocation that adds the program's place to an address."""
 
 
 def shorten(program: Path, version: str) -> bool:
@@ -28,10 +30,11 @@ def shorten(program: Path, version: str) -> bool:
     if start < 0 or data.find(text, start + 1) >= 0:
         return False
     address = _address(data, start)
-    if address is None:
+    relative = _RELATIVE.get(struct.unpack_from("<H", data, _MACHINE)[0])
+    if address is None or relative is None:
         return False
     # The dynamic loader fills in the pointer from an entry (where, how, address).
-    entry = data.find(struct.pack("<QQ", _RELATIVE, address))
+    entry = data.find(struct.pack("<QQ", relative, address))
     if entry < 8:
         return False
     header = _offset(data, struct.unpack_from("<Q", data, entry - 8)[0])

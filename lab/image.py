@@ -6,7 +6,8 @@ by a drop-in of cloud-init's; SSH by socket activation; no Docker. What belongs 
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab import addresses
@@ -43,6 +44,30 @@ REGISTRY = "docker-registry"
 
 DISK_SIZE = "12G"
 
+DPKG_OPTIONS = (
+    *(f"path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale")),
+    "path-include=/usr/share/doc/*/copyright",
+)
+"""What is left out of packages."""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What an image depends on besides its packages.
+
+    root, seed: the disks
+    coldplug: kinds of devices, as udev names them, that are looked at when the host boots
+    depmod: words of the program that lists the kernel's modules
+    """
+
+    root: str
+    seed: str
+    coldplug: tuple[str, ...]
+    depmod: str
+
+
+USER_MODE = Hardware("/dev/ubda", "/dev/ubdb", ("block", "net", "misc"), 'chroot "$root" depmod')
+
 _SSH_SOCKET = """\
 [Socket]
 Accept=no
@@ -67,7 +92,7 @@ WantedBy=sysinit.target
 _SEED_SCRIPT = """\
 #!/bin/sh
 set -e
-tar -xf /dev/ubdb -C /
+tar -xf {seed} -C /
 netplan=/usr/libexec/netplan/generate
 if [ -x "$netplan" ]; then "$netplan"; fi
 hostname -F /etc/hostname
@@ -93,7 +118,7 @@ rm -f "$root"/etc/apt/sources.list.d/*
 cp -r --no-preserve=ownership "$files"/. "$root"/
 mkdir -p "$root/usr/lib/modules"
 cp -r --no-preserve=ownership "$modules" "$root/usr/lib/modules/"
-chroot "$root" depmod "$(basename "$modules")"
+{depmod} "$(basename "$modules")"
 
 chroot "$root" useradd --create-home --shell /bin/bash --comment Debian --groups adm,sudo {user}
 chroot "$root" usermod --password '!' {user}
@@ -127,7 +152,7 @@ rm -f "$root/var/lib/dbus/machine-id" "$root/etc/hostname"
 """
 
 
-def _files(release: Release, authority: Authority) -> dict[str, str]:
+def files(release: Release, authority: Authority, hardware: Hardware) -> dict[str, str]:
     """What the image has beyond its packages, by path."""
     names = " ".join((*addresses.WEB_HOSTS, *addresses.TIME_HOSTS))
     keyring = "/usr/share/keyrings/lab-archive.asc"
@@ -141,7 +166,7 @@ def _files(release: Release, authority: Authority) -> dict[str, str]:
         "etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
         "ff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n"
         f"{addresses.GATEWAY} {names}\n{addresses.GATEWAY6} {names}\n",
-        "etc/fstab": "/dev/ubda / ext4 defaults,nobarrier,errors=remount-ro 0 0\n",
+        "etc/fstab": f"{hardware.root} / ext4 defaults,nobarrier,errors=remount-ro 0 0\n",
         "etc/resolv.conf": "# This network has no name server: see /etc/hosts.\n",
         "etc/apt/sources.list": "",
         "etc/apt/sources.list.d/debian.sources"
@@ -153,7 +178,7 @@ def _files(release: Release, authority: Authority) -> dict[str, str]:
         "etc/sudoers.d/90-cloud-init-users": f"{addresses.USER} ALL=(ALL) NOPASSWD:ALL\n",
         "etc/systemd/system/ssh.socket.d/accept.conf": _SSH_SOCKET,
         "etc/systemd/system/seed-board.service": _SEED_UNIT,
-        "usr/local/sbin/seed-board": _SEED_SCRIPT,
+        "usr/local/sbin/seed-board": _SEED_SCRIPT.replace("{seed}", hardware.seed),
         "etc/systemd/system/docker.service.d/10-short-power-off.conf": (
             "[Service]\nTimeoutStopSec=25\n"
         ),
@@ -167,7 +192,8 @@ def _files(release: Release, authority: Authority) -> dict[str, str]:
         "etc/systemd/system/systemd-udev-trigger.service.d/10-few.conf": (
             "[Service]\nExecStart=\n"
             "ExecStart=-udevadm trigger --type=devices --action=add"
-            " --subsystem-match=block --subsystem-match=net --subsystem-match=misc\n"
+            + "".join(f" --subsystem-match={kind}" for kind in hardware.coldplug)
+            + "\n"
         ),
         "etc/systemd/system/apt-daily.timer.d/late.conf": late,
         "etc/systemd/system/apt-daily-upgrade.timer.d/late.conf": late,
@@ -235,20 +261,12 @@ def _build(
 ) -> None:
     real, release = release, userland.release(release)
     say(f"image: installing {real.distribution} {real.version}{_standing_for(real, release)}")
-    root, files = folder / "root", folder / "files"
+    root, given = folder / "root", folder / "files"
     archive = folder / "archive"
-    for path, content in {**_files(release, authority), **userland.files}.items():
-        target = files / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(content)
+    write_files(given, {**files(release, authority, USER_MODE), **userland.files})
     write_sources(real.sources, folder / "sources.list")
     script = folder / "customise"
-    script.write_text(
-        _CUSTOMISE.format(
-            installable=INSTALLABLE, user=addresses.USER, back_end=kernel.back_ends[0]
-        )
-        + userland.script
-    )
+    script.write_text(customise(USER_MODE, INSTALLABLE, kernel.back_ends[0]) + userland.script)
     script.chmod(0o755)
     pool = archive / "pool/main"
     run(
@@ -257,15 +275,43 @@ def _build(
         + ["--fork", "--kill-child=KILL"]
         + ["mmdebstrap", "--mode=root", "--variant=minbase", "--skip=check/empty"]
         + [f"--include={','.join([*PACKAGES.split(), *userland.packages])}"]
-        + [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale")]
-        + ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
+        + [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
         + ['--aptopt=Acquire::Languages "none"', '--aptopt=Apt::Install-Recommends "false"']
-        + [f'--customize-hook={script} "$1" "{files}" "{pool}" "{kernel.modules}"']
+        + [f'--customize-hook={script} "$1" "{given}" "{pool}" "{kernel.modules}"']
         + [real.codename, str(root), str(folder / "sources.list")]
     )
     say("image: writing the base package archive and the disk")
     for leftover in (root / "etc/apt/apt.conf.d").glob("99mmdebstrap"):
         leftover.unlink()
+    publish_archive(archive, release, authority)
+    make_filesystem(root, folder / "base.img")
+    shutil.rmtree(root)
+    _take_out(pool, REGISTRY, f"usr/bin/{REGISTRY}", folder / REGISTRY)
+    shutil.rmtree(given)
+    script.unlink()
+
+
+def write_files(folder: Path, content: Mapping[str, str]) -> None:
+    """Write files by their paths in a folder."""
+    for path, text in content.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+
+def customise(hardware: Hardware, installable: str, back_end: str) -> str:
+    """The program that makes a board's system of a system with packages.
+
+    installable: packages that hosts can install besides, with spaces in between
+    back_end: of iptables
+    """
+    return _CUSTOMISE.format(
+        installable=installable, user=addresses.USER, back_end=back_end, depmod=hardware.depmod
+    )
+
+
+def publish_archive(archive: Path, release: Release, authority: Authority) -> None:
+    """Sign the base repository, whose packages are in `pool/main`."""
     for suite in (release.codename, f"{release.codename}-updates", _security(release)):
         publish(
             archive,
@@ -279,11 +325,6 @@ def _build(
             + ("-Security" if suite == _security(release) else ""),
             key=authority.distribution,
         )
-    _make_filesystem(root, folder / "base.img")
-    shutil.rmtree(root)
-    _take_out(pool, REGISTRY, f"usr/bin/{REGISTRY}", folder / REGISTRY)
-    shutil.rmtree(files)
-    script.unlink()
 
 
 def _standing_for(real: Release, release: Release) -> str:
@@ -299,7 +340,7 @@ def _take_out(pool: Path, package: str, path: str, to: Path) -> None:
     shutil.rmtree(unpacked)
 
 
-def _make_filesystem(root: Path, path: Path) -> None:
+def make_filesystem(root: Path, path: Path) -> None:
     """An ext4 file system with a journal, which power cuts need, filled without mounting it."""
     run(["truncate", "--size", DISK_SIZE, path])
     run(

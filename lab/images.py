@@ -1,14 +1,14 @@
 """What the lab's registries offer: small images of a static busybox, for the hosts' platform and
-for arm64, as far as a manifest can say it.
+for arm64.
 
-Both platforms have the same layers, those of this machine: on a real arm64 node they would be
-pulled, and would not run.
+A platform whose busybox is not at hand has the layers of this machine's, as far as a manifest can
+say it: they would be pulled, and would not run.
 """
 
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,9 +97,16 @@ class Layer:
         return f"sha256:{hashlib.sha256(self.archive).hexdigest()}"
 
 
-def public(busybox: Path) -> dict[str, dict[str, Image]]:
-    """Repository and tag to image, of the registry that is open to all."""
-    base = Layer.of(web_image.contents(busybox))
+def public(busybox: Path, others: Mapping[str, Path] | None = None) -> dict[str, dict[str, Image]]:
+    """Repository and tag to image, of the registry that is open to all.
+
+    others: busybox of other platforms than this machine's, by architecture
+    """
+    mine = Layer.of(web_image.contents(busybox))
+    base = dict.fromkeys(PLATFORMS, mine) | {
+        architecture: Layer.of(web_image.contents(other))
+        for architecture, other in (others or {}).items()
+    }
     newer = Layer.of(web_image.tar({"www/index.html": (0o644, b"hello from version 2\n")}))
     serve: dict[str, Any] = {
         "Cmd": list(web_image.COMMAND),
@@ -110,12 +117,14 @@ def public(busybox: Path) -> dict[str, dict[str, Image]]:
     crash = f"echo '{CRASH_WORDS}' >&2; exit {CRASH_CODE}"
     fails = _check("sh", "-c", f"echo '{UNWELL_WORDS}'; exit 1")
     unwell = {**serve, "Healthcheck": {**fails, "Interval": _SECOND, "StartPeriod": 0}}
-    first = image([base], web)
+    bases = {architecture: [layer] for architecture, layer in base.items()}
+    both = {architecture: [layer, newer] for architecture, layer in base.items()}
+    first = image(bases, web)
     return {
-        WEB: {"1": first, "2": image([base, newer], web), MOVING_TAG: first},
-        CRASH: {"1": image([base], {"Cmd": ["sh", "-c", crash]})},
-        UNWELL: {"1": image([base], unwell)},
-        ONLY_ARM64: {"1": image([base], web, ["arm64"])},
+        WEB: {"1": first, "2": image(both, web), MOVING_TAG: first},
+        CRASH: {"1": image(bases, {"Cmd": ["sh", "-c", crash]})},
+        UNWELL: {"1": image(bases, unwell)},
+        ONLY_ARM64: {"1": image({"arm64": bases["arm64"]}, web)},
     }
 
 
@@ -137,17 +146,16 @@ def _check(*command: str) -> dict[str, Any]:
     }
 
 
-def image(
-    layers: Sequence[Layer], config: Mapping[str, Any], platforms: Iterable[str] = PLATFORMS
-) -> Image:
+def image(platforms: Mapping[str, Sequence[Layer]], config: Mapping[str, Any]) -> Image:
     """An image of these layers.
 
+    platforms: its layers, by the architecture as Docker names it
     config: how its containers run, as Docker's image specification has it
-    platforms: architectures by Docker's names
     """
-    blobs = [layer.packed for layer in layers]
+    blobs: list[Content] = []
     manifests, entries = [], []
-    for architecture in platforms:
+    for architecture, layers in platforms.items():
+        blobs += [layer.packed for layer in layers if layer.packed not in blobs]
         settings = _json(
             _CONFIG,
             {

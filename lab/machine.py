@@ -1,4 +1,4 @@
-"""One host: a User Mode Linux process with its disk, its seed and its console."""
+"""One host: a process with its disk, its seed and its console; User Mode Linux, or another."""
 
 import contextlib
 import io
@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from lab.userland import netplan
 
 _NETWORK = """\
 [Match]
-Name=vec0
+Name={interface}
 
 [Network]
 Address={address}/24
@@ -71,10 +72,12 @@ class Kind:
 
     iptables: its back end, `nft` or `legacy`
     netplan: whether its network is netplan's
+    interface: its network card's name, or a pattern for it
     """
 
     iptables: str
     netplan: bool
+    interface: str = "vec0"
 
 
 def write_seed(node: Node, keys: HostKeys, authorized_key: str, kind: Kind, path: Path) -> None:
@@ -92,7 +95,11 @@ def write_seed(node: Node, keys: HostKeys, authorized_key: str, kind: Kind, path
     if kind.netplan:
         files["etc/netplan/50-cloud-init.yaml"] = (0o600, 0, netplan(**network))
     else:
-        files["etc/systemd/network/10-lan.network"] = (0o644, 0, _NETWORK.format(**network))
+        files["etc/systemd/network/10-lan.network"] = (
+            0o644,
+            0,
+            _NETWORK.format(**network, interface=kind.interface),
+        )
     for key_type in HostKeys.TYPES:
         name = f"ssh_host_{key_type}_key"
         files[f"etc/ssh/{name}"] = (0o600, 0, (keys.folder / name).read_text())
@@ -118,26 +125,33 @@ def _alternatives(back_end: str) -> Iterator[tuple[str, str]]:
             yield f"etc/alternatives/{command}{suffix}", f"/usr/sbin/{command}-{back_end}{suffix}"
 
 
-class Machine:
-    """A host that can be switched on and off; it owns the process and the disk, no policy."""
+class Machine(ABC):
+    """A host that can be switched on and off; it owns the process and the disk, no policy.
 
-    def __init__(self, node: Node, program: Path, base_image: Path, memory: int) -> None:
+    program: what its process is recognised by
+    slowness: how many times as long as User Mode Linux it takes to boot
+    """
+
+    program: str
+    slowness = 1
+
+    def __init__(self, node: Node, kernel: Path, base_image: Path, memory: int) -> None:
         """Take over nothing yet: it is off.
 
-        program: the kernel
         memory: megabytes
         """
         self.node = node
-        self._program = program
+        self._kernel = kernel
         self._base = base_image
         self._memory = memory
         self._process: subprocess.Popen[bytes] | None = None
+        self._since = 0
         self._recorded: Recorded | None = None
 
     @property
     def disk(self) -> Path:
-        """What the host wrote over the image."""
-        return places.disks() / f"{self.node.name}.cow"
+        """What the host has written."""
+        return places.disks() / f"{self.node.name}.disk"
 
     @property
     def seed(self) -> Path:
@@ -162,39 +176,30 @@ class Machine:
         if self.is_on:
             raise LabError(f"{self.node.name} is on already")
         places.disks().mkdir(parents=True, exist_ok=True)
-        runtime = places.state() / "uml"
-        shutil.rmtree(runtime / self.node.name, ignore_errors=True)
-        runtime.mkdir(exist_ok=True)
-        environment = os.environ | xstate.preloaded()
-        environment["TMPDIR"] = _memory_folder(self._memory)
-        command = inside(
-            addresses.NAMESPACE,
-            [
-                *(
-                    str(self._program),
-                    f"mem={self._memory}M",
-                    f"umid={self.node.name}",
-                    f"uml_dir={runtime}/",
-                ),
-                *(f"ubd0={self.disk},{self._base}", f"ubd1r={self.seed}"),
-                # The file keeps what the host wrote whatever happens to the host.
-                *("root=/dev/ubda", "rootflags=nobarrier", "rw"),
-                *("noreboot", "panic=1"),
-                *("con=null", "con0=null,fd:1", "ssl=null", "loglevel=5", "systemd.show_status=1"),
-                f"vec0:transport=tap,ifname={self.node.tap},depth=64,gro=1,vec=0,"
-                f"mac={self.node.mac}",
-            ],
-        )
+        self.prepare()
         with places.console(self.node.name).open("ab") as console:
+            self._since = console.tell()
             self._process = subprocess.Popen(
-                command,
+                inside(addresses.NAMESPACE, self.command()),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
-                env=environment,
+                env={**os.environ, **self.environment()},
                 start_new_session=True,
             )
         self._recorded = record(self._process.pid)
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Do what its process needs to be done before it starts."""
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """The words of its process, whose output is its console."""
+
+    def environment(self) -> Mapping[str, str]:
+        """What its process is told besides."""
+        return {}
 
     def wait(self) -> None:
         """Block until its process has ended."""
@@ -204,7 +209,7 @@ class Machine:
     def cut_power(self) -> None:
         """End it as a pulled plug does."""
         if self._recorded is not None:
-            kill_group(self._recorded, PROGRAM)
+            kill_group(self._recorded, self.program)
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(10)
@@ -221,9 +226,45 @@ class Machine:
 
         It would after `reboot` and after a crash of its kernel, not after `poweroff`.
         """
-        said = last_lines(self.node.name, 40)
+        said = last_lines(self.node.name, 40, self._since)
         ends = re.findall(r"reboot: (Restarting system|Power down|System halted)", said)
         return not ends or ends[-1] == "Restarting system"
+
+
+class UserMode(Machine):
+    """A host that is a User Mode Linux process; its disk is what differs from the image."""
+
+    program = PROGRAM
+
+    @property
+    def _runtime(self) -> Path:
+        return places.state() / "uml"
+
+    def prepare(self) -> None:
+        """Forget the process that it was before."""
+        shutil.rmtree(self._runtime / self.node.name, ignore_errors=True)
+        self._runtime.mkdir(exist_ok=True)
+
+    def command(self) -> list[str]:
+        """The kernel, and what it reads on its command line."""
+        return [
+            *(
+                str(self._kernel),
+                f"mem={self._memory}M",
+                f"umid={self.node.name}",
+                f"uml_dir={self._runtime}/",
+            ),
+            *(f"ubd0={self.disk},{self._base}", f"ubd1r={self.seed}"),
+            # The file keeps what the host wrote whatever happens to the host.
+            *("root=/dev/ubda", "rootflags=nobarrier", "rw"),
+            *("noreboot", "panic=1"),
+            *("con=null", "con0=null,fd:1", "ssl=null", "loglevel=5", "systemd.show_status=1"),
+            f"vec0:transport=tap,ifname={self.node.tap},depth=64,gro=1,vec=0,mac={self.node.mac}",
+        ]
+
+    def environment(self) -> Mapping[str, str]:
+        """Where its memory is kept, and what helps it on new processors."""
+        return {**xstate.preloaded(), "TMPDIR": _memory_folder(self._memory)}
 
 
 def _memory_folder(megabytes: int) -> str:
@@ -236,13 +277,16 @@ def _memory_folder(megabytes: int) -> str:
     return tempfile.gettempdir()
 
 
-def last_lines(host: str, count: int = 15) -> str:
-    """The end of a host's console, without control characters."""
+def last_lines(host: str, count: int = 15, since: int = 0) -> str:
+    """The end of a host's console, without control characters.
+
+    since: how much of it is of earlier times, in bytes
+    """
     path = places.console(host)
     if not path.is_file():
         return "(the console is empty)"
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 16384))
+        file.seek(max(since, path.stat().st_size - 16384))
         text = file.read().decode(errors="replace")
     text = re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[()][A-Z0-9])", "", text)
     lines = [line.rstrip() for line in text.replace("\r", "\n").splitlines() if line.strip()]

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from lab import kernel, machine
+from lab import machine
 from lab.commands import Recorded
 from lab.ledger import Ledger
 from lab.log import note
@@ -55,7 +55,7 @@ class Host:
         self._since = time.monotonic()
         recorded = self.machine.recorded
         assert recorded is not None
-        self._ledger.note(self.name, recorded, kernel.PROGRAM)
+        self._ledger.note(self.name, recorded, self.machine.program)
         threading.Thread(target=self._watch, args=(recorded,), daemon=True).start()
 
     def _watch(self, recorded: Recorded) -> None:

@@ -178,9 +178,14 @@ def private(password: str) -> Registry:
     return Registry(addresses.PRIVATE_REGISTRY_HOST, password)
 
 
-def fill(registries: Iterable[Registry], busybox: Path) -> None:
-    """Have the registries offer the lab's images, each tag as it is at first."""
-    open_to_all = images.public(busybox)
+def fill(
+    registries: Iterable[Registry], busybox: Path, others: Mapping[str, Path] | None = None
+) -> None:
+    """Have the registries offer the lab's images, each tag as it is at first.
+
+    others: busybox of other platforms, by architecture
+    """
+    open_to_all = images.public(busybox, others)
     offered = {
         addresses.REGISTRY_HOST: open_to_all,
         addresses.PRIVATE_REGISTRY_HOST: images.private(open_to_all),

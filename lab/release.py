@@ -12,6 +12,9 @@ from pathlib import Path
 from lab.commands import run
 from lab.errors import LabError
 
+ARM64 = "arm64"
+"""dpkg's name of the architecture that hosts may have besides this machine's."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -50,6 +53,10 @@ class Release:
     codename: str
     architecture: str
     sources: tuple[Source, ...]
+
+    def of(self, architecture: str) -> "Release":
+        """The same release for another architecture, from the same archives."""
+        return replace(self, architecture=architecture)
 
     def following(self) -> tuple[Source, ...]:
         """Where the next release would be found on the same archives."""

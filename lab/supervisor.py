@@ -28,6 +28,7 @@ from typing import Any
 from lab import (
     addresses,
     authority,
+    board,
     description,
     forward,
     lock,
@@ -36,6 +37,7 @@ from lab import (
     network,
     places,
     registry,
+    repository,
     web_image,
     world,
 )
@@ -48,7 +50,7 @@ from lab.power import Host
 from lab.service import Service, module
 
 BOOT_TIMEOUT = 180
-"""Seconds after which a host that does not answer SSH counts as lost."""
+"""Seconds after which a host that does not answer SSH counts as lost; see `Machine.slowness`."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class System:
     base_image: the disk image
     docker_site: the folder to serve as Docker's
     archive: the folder to serve as the distribution's
+    architecture: dpkg's name of it
+    kernel: what a board boots; empty where the hosts run the plan's
     """
 
     userland: str
@@ -80,6 +84,8 @@ class System:
     base_image: str
     docker_site: str
     archive: str
+    architecture: str = "amd64"
+    kernel: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,7 @@ class Plan:
     kernel: the hosts' kernel, a program
     busybox: what the images are made of
     registry: the registries' program
+    busybox_arm64: what they are made of for arm64; empty where no host has it
     """
 
     size: Size
@@ -100,6 +107,7 @@ class Plan:
     docker_versions: tuple[str, ...]
     busybox: str
     registry: str
+    busybox_arm64: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Plan":
@@ -145,7 +153,7 @@ class Lab:
             self.hosts[node.name].on()
         say(f"{len(self.hosts)} hosts switched on")
         self._control = Control(self.obey)
-        registry.fill(self._registries, Path(self.plan.busybox))
+        self._fill_registries()
         self.wait_for_ssh(list(self.hosts), say)
         description.write(self.describe())
 
@@ -169,6 +177,10 @@ class Lab:
             command = one.prepare(self.plan.registry)
             self._helpers.append(Service(one.host, registry.PROGRAM, command, self._ledger))
 
+    def _fill_registries(self) -> None:
+        others = {"arm64": Path(self.plan.busybox_arm64)} if self.plan.busybox_arm64 else {}
+        registry.fill(self._registries, Path(self.plan.busybox), others)
+
     def _start_world(self, state: Path) -> None:
         plan = self.plan
         world.write_cloudflare(state / "cloudflare")
@@ -176,10 +188,14 @@ class Lab:
         (downloads / "debian").parent.mkdir(parents=True, exist_ok=True)
         web_image.write(Path(plan.busybox), downloads / "web.tar")
         archive, docker = state / "archive", state / "docker"
-        for system in set(plan.systems):
+        keys = authority.authority()
+        for system in dict.fromkeys(plan.systems):
             lay_into(archive / system.distribution, Path(system.archive))
             lay_into(docker, Path(system.docker_site))
-        certificate = authority.authority().server_certificate(list(addresses.WEB_HOSTS), state)
+        for distribution in {system.distribution for system in plan.systems}:
+            repository.join(archive / distribution, keys.distribution)
+            repository.join(docker / "linux" / distribution, keys.docker)
+        certificate = keys.server_certificate(list(addresses.WEB_HOSTS), state)
         folders = {
             addresses.DOCKER_HOST: docker,
             addresses.CLOUDFLARE_HOST: state / "cloudflare/www",
@@ -203,15 +219,19 @@ class Lab:
             keys = machine.HostKeys.generate(state / "host-keys" / node.name)
             port = listener.getsockname()[1]
             known.append(keys.known_hosts(f"[127.0.0.1]:{port}", node.address, node.address6))
-            iptables = self.plan.iptables[number]
-            kind = machine.Kind(iptables, self.plan.systems[number].netplan)
+            system = self.plan.systems[number]
+            its_interface = {"interface": board.INTERFACE} if system.kernel else {}
+            kind = machine.Kind(self.plan.iptables[number], system.netplan, **its_interface)
             machine.write_seed(node, keys, authorized, kind, self._machine(node).seed)
         login.known_hosts().write_text("".join(known))
 
     def _machine(self, node: addresses.Node) -> machine.Machine:
         plan = self.plan
-        image = Path(plan.systems[self.nodes.index(node)].base_image)
-        return machine.Machine(node, Path(plan.kernel), image, plan.size.memory)
+        system = plan.systems[self.nodes.index(node)]
+        image = Path(system.base_image)
+        if system.kernel:
+            return board.Board(node, Path(system.kernel), image, plan.size.memory)
+        return machine.UserMode(node, Path(plan.kernel), image, plan.size.memory)
 
     def _start_forward(self) -> None:
         descriptors = {self._listeners[node.name].fileno(): node.address for node in self.nodes}
@@ -234,6 +254,7 @@ class Lab:
                     user=addresses.USER,
                     iptables=back_end,
                     userland=system.userland,
+                    architecture=system.architecture,
                 )
                 for node, back_end, system in zip(
                     self.nodes, self.plan.iptables, self.plan.systems, strict=True
@@ -270,7 +291,8 @@ class Lab:
         lost: list[str] = []
 
         def watch(name: str) -> None:
-            while time.monotonic() - begin < BOOT_TIMEOUT and not self.stop.is_set():
+            limit = BOOT_TIMEOUT * self.hosts[name].machine.slowness
+            while time.monotonic() - begin < limit and not self.stop.is_set():
                 if self.hosts[name].problem:
                     break
                 if self._answers(name):
@@ -337,7 +359,7 @@ class Lab:
             elif what == "reset":
                 if not order.get("hosts"):
                     places.faults().unlink(missing_ok=True)
-                    registry.fill(self._registries, Path(self.plan.busybox))
+                    self._fill_registries()
                 list(pool.map(Host.flash, hosts))
                 list(pool.map(Host.on, hosts))
             else:

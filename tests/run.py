@@ -209,6 +209,11 @@ SUITES = {
         _scenarios("matrix", 700, 1200, "firewall_matrix"),
         Suite("rollback", 280, 750, ("tests/netns", "-m", "lifecycle", "-v", "--durations=10")),
     ),
+    # A whole machine is emulated: its image is built first, and what a board does takes minutes.
+    "arm64": (
+        _scenarios("arm64", 1500, 4200, "arm64"),
+        _scenarios("arm64-mixed", 2100, 5400, "arm64_mixed"),
+    ),
 }
 
 
