@@ -19,7 +19,7 @@ from pyinfra_swarm.exposure.own_files import read_own_stack
 from pyinfra_swarm.exposure.plan import asked_hosts, left_behind, plan_doors, plan_uplinks
 from pyinfra_swarm.exposure.seen import Doors, Handshake, PullCertificate, Uplink
 from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
-from pyinfra_swarm.nodes.observing import memberships
+from pyinfra_swarm.nodes.observing import may_be_left, memberships
 from pyinfra_swarm.run import records
 from pyinfra_swarm.run.command_line import is_run_of
 from pyinfra_swarm.run.converge import (
@@ -113,15 +113,13 @@ def _doors(acting: str) -> Doors:
 
 
 def _may_be_left(settings: Settings, observed: Observed, *, alone: bool) -> bool:
-    """Whether it is worth a question: the tunnel's network is there, though nobody declares it.
-
-    Where stacks are declared, their own part tells of all that nobody declares any more.
-    """
+    """Whether it is worth a question: a stack of ours is there, or the tunnel's network, though
+    nobody declares it."""
     cluster = view(settings, observed)
     there = {one.name for one in (cluster.overlays if cluster else None) or ()}
     network = settings.exposure.tunnel.network
     declared = {one.name for one in settings.overlays}
-    return alone or (not settings.stacks and network in there - declared)
+    return alone or may_be_left(settings, "stacks") or network in there - declared
 
 
 def _of_own_stack(acting: str) -> set[str]:

@@ -6,9 +6,10 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from itertools import zip_longest
+from typing import Any, get_args
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -22,6 +23,7 @@ from pyinfra_swarm.nodes.membership import (
     IN_NO_SWARM,
     Membership,
     Node,
+    Ours,
     Overlay,
     Service,
     SwarmSpec,
@@ -30,6 +32,7 @@ from pyinfra_swarm.nodes.on_disk import OnDisk
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
+from pyinfra_swarm.settings.labels import NAME, STACK
 
 _CERTIFICATE = "/var/lib/docker/swarm/certificates/swarm-node.crt"
 _KEY = "/var/lib/docker/swarm/certificates/swarm-node.key"
@@ -43,7 +46,14 @@ class State(SubjectFact[Membership]):
     """
 
     def script(self) -> str:
-        return program(__file__, "membership.sh", using=[ENGINE_STATE], certificate=_CERTIFICATE)
+        return program(
+            __file__,
+            "membership.sh",
+            using=[ENGINE_STATE],
+            certificate=_CERTIFICATE,
+            record=STACK,
+            version=NAME,
+        )
 
     def parse(self, said: Sections) -> Membership:
         return parse_state(said)
@@ -98,7 +108,16 @@ def parse_state(found: Sections) -> Membership:
         **_certificate(found.get("certificate", [])),
         spec=_terms(swarm.get("Cluster") or {}),
         names=_names("\n".join(found.get("names", []))),
+        ours=_ours(found.get("ours", [])),
     )
+
+
+def _ours(lists: Sequence[str]) -> tuple[Ours, ...]:
+    """Of what is asked for, in this order, all that is not said to be none: it may be there."""
+    if not lists:
+        return ()
+    each = zip_longest(get_args(Ours), lists[: len(get_args(Ours))])
+    return tuple(one for one, beginning in each if beginning != "[]")
 
 
 def _names(text: str) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pyinfra_swarm.run.observation import Observation
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
 IN_NO_SWARM = "inactive"
+
+Ours = Literal["stacks", "secrets", "configs"]
+"""What this tool puts into a swarm, and finds again by its labels: a stack by its record."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ class Membership(Observation):
     spec: what the managers agree on, from a manager; ``None`` where it could not say.
     names: the services with tasks that this engine knows in each overlay network that reaches it,
         the ingress network left out, by the network's name: those whose names it can resolve.
+    ours: what the swarm has of ours, declared or not, from a manager; also what it could not tell.
     """
 
     engine: str
@@ -135,6 +139,7 @@ class Membership(Observation):
     certificate_role: str = ""
     spec: SwarmSpec | None = None
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ours: tuple[Ours, ...] = ()
 
     @property
     def in_swarm(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes import facts
-from pyinfra_swarm.nodes.membership import Observed, acting_manager
+from pyinfra_swarm.nodes.membership import Observed, Ours, acting_manager, view
 from pyinfra_swarm.nodes.refusals import no_manager
 from pyinfra_swarm.run.converge import current_host, is_executing, observe_all
 from pyinfra_swarm.run.findings import Finding
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 def memberships() -> Observed:
     """What every host says of its place in a swarm; others may be silent, this one may not."""
     return observe_all(facts.State)
+
+
+def may_be_left(settings: Settings, *kinds: Ours) -> bool:
+    """Whether the swarm has something of ours of these kinds, declared or not.
+
+    That much the managers say whenever they are asked about the swarm: where nothing is declared,
+    nothing more is asked unless something is there.
+    """
+    cluster = view(settings, memberships())
+    return cluster is not None and any(kind in cluster.ours for kind in kinds)
 
 
 def acting_left_out(settings: Settings, observed: Observed) -> list[Finding]:

@@ -133,6 +133,11 @@ def is_run_of(name: str) -> bool:
     return this_run(_Deploys).own == [name]
 
 
+def is_run_with(*names: str) -> bool:
+    """Whether one of these deploys is among those that this run is of."""
+    return not {*names}.isdisjoint(this_run(_Deploys).own or ())
+
+
 def order_slips(given: Mapping[str, Any]) -> list[str]:
     """Options of pyinfra's with which hosts do not go through the operations together."""
     return [

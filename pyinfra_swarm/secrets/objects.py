@@ -21,10 +21,7 @@ from typing import Any, get_args
 from pyinfra_swarm.engine import values as judged
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.services.service import Kind, Mode, Reference
-from pyinfra_swarm.settings.labels import LABEL_PREFIX
-
-NAME = f"{LABEL_PREFIX}name"
-"""Label: what the object is a version of."""
+from pyinfra_swarm.settings.labels import LABEL_PREFIX, NAME
 
 VERSION = f"{LABEL_PREFIX}version"
 """Label: which version it is, as a number."""

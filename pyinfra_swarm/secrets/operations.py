@@ -7,7 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.nodes.membership import acting_manager
-from pyinfra_swarm.nodes.observing import acting_left_out, memberships, without_a_manager
+from pyinfra_swarm.nodes.observing import (
+    acting_left_out,
+    may_be_left,
+    memberships,
+    without_a_manager,
+)
 from pyinfra_swarm.run import records
 from pyinfra_swarm.run.command_line import is_run_of
 from pyinfra_swarm.run.converge import (
@@ -44,7 +49,8 @@ PART = "secrets"
 def as_declared(settings: Settings) -> Commands:
     """A version of each declared secret and config, and all services with the current ones.
 
-    Where nothing is declared it asks nothing, unless ``deploys/secrets.py`` is what was called.
+    Where nothing is declared it asks nothing, unless the swarm has one of ours still, or
+    ``deploys/secrets.py`` is what was called.
     ``--data secret=NAME`` limits it to one, and uses a version again that was taken back.
     ``--data back=yes`` with it takes the current version back. ``--data names=FILE`` writes the
     current versions' names to a file here.
@@ -53,7 +59,8 @@ def as_declared(settings: Settings) -> Commands:
     """
     asked = Asked(given("secret") or "", back=given("back") is not None)
     alone = is_run_of("secrets")
-    if not (settings.secrets or settings.configs or alone):
+    declared = settings.secrets or settings.configs
+    if not (declared or alone or may_be_left(settings, "secrets", "configs")):
         report(PART, [])
         return
     observed = memberships()

@@ -23,7 +23,6 @@ from pyinfra_swarm.secrets import observing
 from pyinfra_swarm.secrets.digest import seal
 from pyinfra_swarm.secrets.facts import Objects
 from pyinfra_swarm.secrets.objects import (
-    NAME,
     SEALED,
     TURN,
     VERSION,
@@ -44,6 +43,7 @@ from pyinfra_swarm.secrets.steps import (
 from pyinfra_swarm.services import operations as services
 from pyinfra_swarm.services.ended import Ended
 from pyinfra_swarm.services.verdict import Failed
+from pyinfra_swarm.settings.labels import NAME
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings

@@ -1,4 +1,4 @@
-"""The node labels that this package sets itself, which no owner declares."""
+"""The labels that this package sets itself, which no owner declares."""
 
 from __future__ import annotations
 
@@ -7,3 +7,9 @@ LABEL_PREFIX = "pyinfra-swarm."
 
 AVAILABILITY_BEFORE = f"{LABEL_PREFIX}availability-before"
 """The label of a node that is being worked on: the availability it had, and is given back."""
+
+STACK = f"{LABEL_PREFIX}stack"
+"""The label of the record of a deployed stack: a config, which names its stack."""
+
+NAME = f"{LABEL_PREFIX}name"
+"""The label of a secret or a config of ours: what it is a version of."""

@@ -27,12 +27,12 @@ from pyinfra_swarm.services import operations as services_operations
 from pyinfra_swarm.services.ended import Ended
 from pyinfra_swarm.services.service import Service, references
 from pyinfra_swarm.services.verdict import same_spec
+from pyinfra_swarm.settings.labels import STACK
 from pyinfra_swarm.stacks import facts
 from pyinfra_swarm.stacks.inputs import Inputs
 from pyinfra_swarm.stacks.plan import ended_well
 from pyinfra_swarm.stacks.record import (
     INPUTS,
-    STACK,
     Record,
     named,
     pack,

@@ -14,8 +14,9 @@ from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.services.listing import cannot_list, listed
 from pyinfra_swarm.services.service import parse_services
+from pyinfra_swarm.settings.labels import STACK
 from pyinfra_swarm.stacks import seen
-from pyinfra_swarm.stacks.record import INPUTS, STACK, Record, stack_and_version, unpack
+from pyinfra_swarm.stacks.record import INPUTS, Record, stack_and_version, unpack
 
 
 class Stacks(SubjectFact[seen.Stacks]):

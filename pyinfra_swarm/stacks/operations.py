@@ -15,9 +15,14 @@ from pyinfra import logger
 from pyinfra.api import Host, State
 
 from pyinfra_swarm.nodes.membership import Observed, acting_manager, view
-from pyinfra_swarm.nodes.observing import acting_left_out, memberships, without_a_manager
+from pyinfra_swarm.nodes.observing import (
+    acting_left_out,
+    may_be_left,
+    memberships,
+    without_a_manager,
+)
 from pyinfra_swarm.run import records, reporting
-from pyinfra_swarm.run.command_line import is_run_of
+from pyinfra_swarm.run.command_line import is_run_of, is_run_with
 from pyinfra_swarm.run.confirmation import Proposal, confirmed
 from pyinfra_swarm.run.context import this_run
 from pyinfra_swarm.run.converge import (
@@ -50,6 +55,7 @@ from pyinfra_swarm.secrets.facts import Objects
 from pyinfra_swarm.secrets.objects import Key, current_names, versioned
 from pyinfra_swarm.secrets.objects import Seen as SeenObjects
 from pyinfra_swarm.services.service import Kind
+from pyinfra_swarm.settings.exposure_modes import OWN_STACK
 from pyinfra_swarm.stacks import facts, looking_operations
 from pyinfra_swarm.stacks.deploying_operations import await_stack, deploy, remove, render
 from pyinfra_swarm.stacks.judging import Existing, Looked, context_of, existing_names, judged
@@ -112,14 +118,15 @@ class Situation:
 def deployed(settings: Settings) -> Commands:
     """Every declared stack is deployed as its files say, and nobody has changed it since.
 
-    Where nothing is declared it asks nothing, unless ``deploys/stacks.py`` is what was called.
+    Where nothing is declared it asks nothing, unless the swarm has a stack of ours still, or
+    ``deploys/stacks.py`` is what was called.
     Where nothing has changed, the manager renders nothing. ``--data resolve=NAME`` deploys that
     stack again, and asks the registry what its tags stand for.
 
     + settings: of them ``stacks``, and ``secrets`` and ``configs`` that stacks refer to
     """
     alone = is_run_of("stacks")
-    if not (settings.stacks or alone):
+    if not (settings.stacks or alone or may_be_left(settings, "stacks")):
         report(PART, [])
         return
     yield from kept_deployed(settings, PART, _declared(settings), alone=alone)
@@ -188,7 +195,10 @@ def _as_a_whole(
     records.measure(PART, "stacks declared", len(by_stack))
     records.measure(PART, "stacks as declared", sum(not found for found in by_stack.values()))
     records.measure(PART, "services of stacks", sum(len(seen.of(name)) for name in by_stack))
-    found = undeclared([*by_stack, settings.exposure.own_stack], seen)
+    known = [*by_stack, settings.exposure.own_stack]
+    if seen.of(OWN_STACK) and is_run_with("site", "exposure"):
+        known.append(OWN_STACK)  # where it is not declared, the exposure's part tells of it
+    found = undeclared(known, seen)
     if (asked := given("resolve")) and asked not in by_stack:
         found.append(not_declared(asked, list(by_stack)))
     return found

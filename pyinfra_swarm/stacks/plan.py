@@ -191,7 +191,10 @@ def undeclared(declared: Sequence[str], seen: Seen) -> list[Finding]:
     return [
         Notice(
             f"stack {stack}",
-            "was deployed by this tool and is not declared any more: it goes on running",
+            "was deployed by this tool and is not declared any more: "
+            + (
+                "it goes on running" if seen.of(stack) else "nothing of it runs, its record is left"
+            ),
             remedy="Declare it again, or remove it: `pyinfra inventory.py deploys/stacks.py --data "
             f"remove={quoted(stack)}`",
         )

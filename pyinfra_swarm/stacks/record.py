@@ -23,9 +23,6 @@ from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.services.service import Service, Spec
 from pyinfra_swarm.settings.labels import LABEL_PREFIX
 
-STACK = f"{LABEL_PREFIX}stack"
-"""The label of a record that names its stack."""
-
 INPUTS = f"{LABEL_PREFIX}inputs"
 """The label of a record that says, as a hash, what the stack was rendered from."""
 

@@ -29,7 +29,7 @@ from tests.engines.declared_stacks import (
 )
 from tests.engines.hosts import Hosts
 from tests.engines.managers import in_touch
-from tests.scenarios.conftest import ROOT, reasons, wait_for
+from tests.scenarios.conftest import ROOT, lines_with, reasons, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -342,6 +342,34 @@ def test_a_rotation_is_no_drift_and_no_deploy_takes_it_back(project: Project) ->
 def used(hosts: Hosts) -> list[tuple[str, str]]:
     container = services(hosts)["db_db"]["Spec"]["TaskTemplate"]["ContainerSpec"]
     return [(one["File"]["Name"], one["SecretName"]) for one in container.get("Secrets") or []]
+
+
+def test_the_last_one_that_is_not_declared_any_more_is_told_by_the_whole_site(
+    project: Project,
+) -> None:
+    """With the secret that it uses; and where nothing of ours is left, nothing is told."""
+    hosts, secrets = project.hosts, ("inventory.py", "deploys/secrets.py")
+    value = {"DB_PASSWORD": "hunter2"}
+    project.rest = '[[secrets]]\nname = "db_password"\nenv = "DB_PASSWORD"\n'
+    project.write()
+    assert hosts.pyinfra("-y", *secrets, env=value).returncode == 0
+    project.rest = ""
+    for name in ("web", "db"):
+        project.forget(name)
+    said = notices_of_the_site(hosts)
+    for left in ("stacks | stack web", "stacks | stack db", "secrets | secret db_password"):
+        assert any(left in line for line in said), said
+    for name in ("web", "db"):
+        project.deploy("--data", f"remove={name}", "--data", f"confirm={name}")
+    names = [one["Spec"]["Name"] for one in hosts.api("rk1", "/secrets")]
+    hosts.run("rk1", f"docker secret rm {' '.join(names)}")
+    said = notices_of_the_site(hosts)
+    assert not [line for line in said if "stacks |" in line or "secrets |" in line], said
+
+
+def notices_of_the_site(hosts: Hosts) -> list[str]:
+    run = hosts.pyinfra("--dry", "inventory.py", "deploys/site.py")
+    return lines_with(run.output, ("!",))
 
 
 # Interrupted, adopted, removed

@@ -2,7 +2,8 @@
 # A fact: this host's place in a swarm and, from a manager, the swarm as it sees it. Uses state.sh.
 #
 # certificate: the node's own certificate, its authority's below it; public, unlike the key beside it.
-: "${certificate?}"
+# record, version: the labels of our records of stacks, and of our secrets and configs.
+: "${certificate?}" "${record?}" "${version?}"
 
 state=$(engine_state); section state; echo "$state"
 if [ "$state" = running ]; then
@@ -17,6 +18,14 @@ if [ "$state" = running ]; then
     looks=$((looks + 1)); sleep 1
   done
   printf '%s\n' "$said"
+  # What is there of ours, whether it is declared or not: how each list begins, "[]" where there is
+  # none. A manager without a quorum has listed no nodes, and would be slow to list nothing more.
+  case $said in *'"Status":{"State":"'*)
+    labelled() { printf 'http://localhost/%s?filters=%%7B%%22label%%22%%3A%%5B%%22%s%%22%%5D%%7D' "$@"; }
+    section ours
+    ask --max-time 5 "$(labelled configs "$record")" "$(labelled secrets "$version")" \
+      "$(labelled configs "$version")" | cut -c 1-2
+  esac
   # Whether it is attached to the ingress network: without, published ports do not answer here.
   # Asked by name, a manager without a quorum is slow, and there it does not matter.
   section ingress

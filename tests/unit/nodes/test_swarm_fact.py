@@ -90,6 +90,24 @@ def test_an_engine_tells_which_names_it_knows_in_each_network_but_the_ingress() 
     assert told("manager-28.5.2").names == {}
 
 
+@pytest.mark.parametrize(
+    ("lists", "there"),
+    [
+        ([], ()),
+        (["[]", "[]", "[]"], ()),
+        (["[{", "[]", "[]"], ("stacks",)),
+        (["[]", "[{", "[{"], ("secrets", "configs")),
+        (["[]", "cu", "[]"], ("secrets",)),
+        (["[]"], ("secrets", "configs")),
+    ],
+)
+def test_a_manager_tells_what_is_there_of_ours_and_what_it_cannot_tell_may_be(
+    lists: list[str], there: tuple[str, ...]
+) -> None:
+    said = lines("swarm-state-manager-28.5.2")
+    assert State().process(encoded([*said, *(["#> ours", *lists] if lists else [])])).ours == there
+
+
 def test_a_manager_tells_what_the_managers_agree_on() -> None:
     membership = told("manager-28.5.2")
     spec = membership.spec

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pyinfra_swarm.secrets.objects import (
-    NAME,
     SEALED,
     TURN,
     VERSION,
@@ -19,6 +18,7 @@ from pyinfra_swarm.secrets.objects import (
 )
 from pyinfra_swarm.secrets.steps import Wanted
 from pyinfra_swarm.services.service import Kind, Mode, Reference
+from pyinfra_swarm.settings.labels import NAME
 
 NOW = 1_800_000_000.0
 DAY = 86400.0

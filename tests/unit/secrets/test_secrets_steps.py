@@ -19,7 +19,7 @@ from pyinfra_swarm.run.script import Outcome
 from pyinfra_swarm.secrets import observing, steps_operations
 from pyinfra_swarm.secrets.digest import matches
 from pyinfra_swarm.secrets.facts import Objects
-from pyinfra_swarm.secrets.objects import NAME, SEALED, TURN, VERSION, WITHDRAWN, Seen
+from pyinfra_swarm.secrets.objects import SEALED, TURN, VERSION, WITHDRAWN, Seen
 from pyinfra_swarm.secrets.steps import (
     NOTHING,
     Asked,
@@ -37,6 +37,7 @@ from pyinfra_swarm.services.cause import NOTHING as NO_CAUSE
 from pyinfra_swarm.services.ended import Ended, NotBegun
 from pyinfra_swarm.services.service import Service, Spec, references
 from pyinfra_swarm.services.verdict import By, Completed, Failed
+from pyinfra_swarm.settings.labels import NAME
 from tests.builders import declared
 from tests.models.secrets.world import spec
 from tests.unit.secrets.swarms import DB, NOW, SITE, seen, user, version

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyinfra_swarm.services.service import Service
+from pyinfra_swarm.settings.labels import STACK
 from pyinfra_swarm.stacks.record import (
     INPUTS,
     LARGEST,
-    STACK,
     Record,
     named,
     newest,
