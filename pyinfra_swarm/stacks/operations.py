@@ -123,8 +123,13 @@ def deployed(settings: Settings) -> Commands:
     Where nothing has changed, the manager renders nothing. ``--data resolve=NAME`` deploys that
     stack again, and asks the registry what its tags stand for.
 
+    With ``--data remove=NAME`` nothing is deployed: that run is for the removal alone.
+
     + settings: of them ``stacks``, and ``secrets`` and ``configs`` that stacks refer to
     """
+    if given("remove"):
+        current_host().noop(f"{PART}: nothing is deployed in a run that removes a stack")
+        return
     alone = is_run_of("stacks")
     if not (settings.stacks or alone or may_be_left(settings, "stacks")):
         report(PART, [])
@@ -409,6 +414,9 @@ def _removal(settings: Settings, name: str) -> Proposal[str]:
     seen = _observed(settings, observed, acting, _declared(settings)).seen
     found = plan_removal(name, declared, seen)
     refused: list[Finding] = [*refusals(found), *acting_left_out(settings, observed)]
+    if again := given("resolve"):
+        beside = "cannot be had together with a removal: a run that removes a stack deploys none"
+        refused.append(Refusal(f"--data resolve={again}", beside, remedy="Leave one of them out"))
     if refused:
         return Proposal(PART, refused, "")
     services = sorted(seen.of(name))

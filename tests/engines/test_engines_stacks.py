@@ -421,8 +421,11 @@ def test_a_stack_that_is_not_declared_any_more_goes_when_its_owner_says_so(
     run = project.run(*remove)
     assert run.returncode == 1
     assert "db_db" in services(hosts)
+    project.declare("late", DB.replace("db:", "late:", 1))
     run = project.deploy(*remove, "--data", "confirm=db")
     assert "db_db" not in services(hosts)
+    assert "late_late" not in services(hosts), "the plan of a removal shows no deploy"
+    project.forget("late")
     assert "web_app" in services(hosts)
     assert not [one for one in hosts.api("rk1", "/networks") if one["Name"].startswith("db_")]
     assert not [one for one in hosts.api("rk1", "/configs") if "stack_db_" in one["Spec"]["Name"]]

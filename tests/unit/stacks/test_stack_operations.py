@@ -66,3 +66,18 @@ def test_a_stack_counts_as_deployed_before_its_services_are_awaited(
             made=lambda: happened.append("deployed"),
         )
     assert happened == ["deployed", "awaiting"]
+
+
+def test_a_run_that_removes_a_stack_deploys_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*_: Any) -> Any:
+        raise AssertionError("something was looked at")
+
+    said: list[str] = []
+    monkeypatch.setattr(operations, "given", {"remove": "shop"}.get)
+    monkeypatch.setattr(operations, "current_host", lambda: SimpleNamespace(noop=said.append))
+    monkeypatch.setattr(operations, "memberships", asked)
+    monkeypatch.setattr(operations, "_declared", asked)
+    settings: Any = SimpleNamespace(stacks=["hello"])
+    made: Any = operations.deployed
+    assert list(made._inner.__wrapped__(settings)) == []
+    assert said == ["stacks: nothing is deployed in a run that removes a stack"]
