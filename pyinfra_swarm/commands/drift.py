@@ -12,7 +12,7 @@ def run(words: Sequence[str]) -> int:
     """Check, or put the check on a schedule; the exit code."""
     from pyinfra_swarm.drift.cli import main
 
-    return main(words)
+    return main(words, own=True)
 
 
 def _parser() -> argparse.ArgumentParser:

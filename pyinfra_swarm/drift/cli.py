@@ -166,8 +166,11 @@ class Ended(BaseException):
         self.number = number
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code."""
+def main(arguments: Sequence[str] | None = None, *, own: bool = False) -> int:
+    """Run the command; its exit code.
+
+    own: it was typed as one of ``pyinfra-swarm``, so a person is told its commands, not pyinfra's.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     scheduling = words[:1] == ["schedule"]
     if words == ["schedule", "install"]:
@@ -176,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:
-        return _schedule(options) if scheduling else _check(options)
+        return _schedule(options) if scheduling else _check(options, own)
     except (Unusable, history.Unreadable) as error:
         print(f"drift: {error}", file=sys.stderr)
         return COULD_NOT_TELL
@@ -192,7 +195,7 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise Ended(number)
 
 
-def _check(options: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace, own: bool) -> int:
     wanted = target(options.limit, lab=options.lab)
     request = Request(
         deploy=deploy(options.deploy),
@@ -226,9 +229,9 @@ def _check(options: argparse.Namespace) -> int:
             _tell(options.since, where, learnt, notify.message(found, news) if news else None)
             _write(options, found, learnt)
         except (Unusable, history.Unreadable):
-            _print(options, found)
+            _print(options, found, own)
             raise
-        _print(options, found)
+        _print(options, found, own)
         outcome = notify.event(found)
     finally:
         notify.ping(where, outcome, _warn)
@@ -365,7 +368,7 @@ def _write(options: argparse.Namespace, found: Report, learnt: History) -> None:
         raise Unusable(f"the report cannot be written: {error}") from error
 
 
-def _print(options: argparse.Namespace, found: Report) -> None:
+def _print(options: argparse.Namespace, found: Report, own: bool) -> None:
     if options.json:
         print(json.dumps(as_json(found), ensure_ascii=False, indent=2))
     elif found.exit_code or not options.quiet:
@@ -373,7 +376,11 @@ def _print(options: argparse.Namespace, found: Report) -> None:
         width = shutil.get_terminal_size((100, 24)).columns
         print(
             terminal.render(
-                found, width=max(width, 40), colour=colour, pieces=bool(options.verbose)
+                found,
+                width=max(width, 40),
+                colour=colour,
+                pieces=bool(options.verbose),
+                own=own,
             ),
             end="",
         )

@@ -6,20 +6,30 @@ import shlex
 import textwrap
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from pathlib import PurePath
 
 from pyinfra_swarm.drift.report import Difference, HostReport, Report, moment, stamp
 from pyinfra_swarm.drift.run import SITE
-from pyinfra_swarm.run.findings import KINDS
+from pyinfra_swarm.run.findings import KINDS, Refusal
+from pyinfra_swarm.run.own_words import in_own_words
 from pyinfra_swarm.run.telling import MARKS, grouped, named, tally
 
 _COLOURS = {"in sync": 32, "drifted": 33, "unknown": 35, "change": 33, "notice": 36, "refusal": 31}
 _INDENT = 14
 
 
-def render(report: Report, *, width: int = 100, colour: bool = False, pieces: bool = False) -> str:
+def render(
+    report: Report,
+    *,
+    width: int = 100,
+    colour: bool = False,
+    pieces: bool = False,
+    own: bool = False,
+) -> str:
     """The report as lines of at most ``width`` columns (names that are longer are not cut).
 
-    pieces: every single difference, also where several are pieces of one thing.
+    pieces: every single difference, also where several are pieces of one thing. own: commands in it
+    are those of ``pyinfra-swarm``, and not pyinfra's.
     """
 
     def paint(text: str, style: str) -> str:
@@ -41,9 +51,10 @@ def render(report: Report, *, width: int = 100, colour: bool = False, pieces: bo
         said = f"{one.part:<9} {where}: {sentence(one, pieces)}{_age(report, one.since)}"
         head, *rest = _wrap(said, width, first=4, rest=_INDENT)
         lines += [f"  {paint(MARKS.get(one.kind, '?'), one.kind)} {head[4:]}", *rest]
-        lines += _wrap(how_to_fix(one), width, first=_INDENT, rest=_INDENT)
+        remedy = in_own_words(how_to_fix(one)) if own else how_to_fix(one)
+        lines += _wrap(remedy, width, first=_INDENT, rest=_INDENT)
     lines += ["", *_wrap(hint(report), width)] if report.stuck else []
-    return "\n".join([*lines, "", *advice(report)]).rstrip() + "\n"
+    return "\n".join([*lines, "", *advice(report, own=own)]).rstrip() + "\n"
 
 
 def told(differences: Iterable[Difference], *, pieces: bool = False) -> list[list[Difference]]:
@@ -150,18 +161,30 @@ def _hosts(many: int) -> str:
     return f"{many} host" + "s" * (many != 1)
 
 
-def advice(report: Report) -> Iterator[str]:
-    """What to type to have the changes made."""
+def advice(report: Report, *, own: bool = False) -> Iterator[str]:
+    """What to type to have the changes made. own: as for :func:`render`."""
     deploys = dict.fromkeys(one.mended_by for one in report.differences if one.mended_by)
     if not deploys or report.busy:
         return
     names = [SITE] if len(deploys) > 1 and report.deploy == SITE else list(deploys)
-    names = [shlex.quote(name) for name in names]
     hosts = [shlex.quote(host.name) for host in report.hosts if _fixable(host)]
     limit = "" if len(hosts) == len(report.hosts) else "".join(f" --limit {name}" for name in hosts)
-    yield "To fix what is marked ~:"
+    refused = any(_fixable(host) and _is_refused(host) for host in report.hosts)
+    first = (
+        "First what is marked ✗: until then no run changes that host. Then, t" if refused else "T"
+    )
+    yield f"{first}o fix what is marked ~:"
     for name in names:
-        yield f"  pyinfra{limit} inventory.py {name}"
+        deploy = PurePath(name)
+        if own and deploy.parent.name == "deploys":
+            asked = "" if name == SITE else f" {shlex.quote(deploy.stem)}"
+            yield f"  pyinfra-swarm apply{asked}{limit}"
+        else:
+            yield f"  pyinfra{limit} inventory.py {shlex.quote(name)}"
+
+
+def _is_refused(host: HostReport) -> bool:
+    return any(one.kind == Refusal.kind for one in host.differences)
 
 
 def _fixable(host: HostReport) -> bool:

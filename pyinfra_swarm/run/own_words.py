@@ -68,7 +68,12 @@ _FACT = re.compile(r"pyinfra inventory\.py fact facts\.(?=\w)")
 
 def as_typed(text: str) -> str:
     """A text for the person who started this run: commands in it are in the language they typed."""
-    if TYPED not in os.environ or "pyinfra" not in text:
+    return in_own_words(text) if TYPED in os.environ else text
+
+
+def in_own_words(text: str) -> str:
+    """A text whose commands are those of ``pyinfra-swarm`` in the place of pyinfra's."""
+    if "pyinfra" not in text:
         return text
     return _FACT.sub("pyinfra-swarm fact ", _DEPLOYED.sub(_applied, text))
 

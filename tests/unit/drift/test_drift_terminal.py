@@ -53,6 +53,29 @@ def test_it_reads_from_the_verdict_over_the_hosts_to_what_to_type() -> None:
     ]
 
 
+def test_who_has_typed_pyinfra_swarm_is_told_its_commands() -> None:
+    remedy = "Remove it: `pyinfra inventory.py deploys/stacks.py --data remove=shop`"
+    drifted = [found("rk1", "ssh", "sshd"), found("rk2", "stacks", "s", "notice", remedy=remedy)]
+    shown = reported(run_of([*all_looked(), *drifted]))
+    assert render(shown).splitlines()[-1] == "  pyinfra --limit rk1 inventory.py deploys/ssh.py"
+    own = render(shown, own=True)
+    assert own.splitlines()[-1] == "  pyinfra-swarm apply ssh --limit rk1"
+    assert "`pyinfra-swarm apply stacks --data remove=shop`" in own
+    drifted += [
+        found(name, part, "x") for part in ("ssh", "docker") for name in ("rk1", "rk2", "rk3")
+    ]
+    everywhere = render(reported(run_of([*all_looked(), *drifted])), own=True)
+    assert everywhere.splitlines()[-1] == "  pyinfra-swarm apply"
+
+
+@pytest.mark.parametrize(("host", "is_first"), [("rk1", True), ("rk2", False)])
+def test_a_refusal_that_holds_up_what_a_deploy_fixes_comes_first(host: str, is_first: bool) -> None:
+    refused = [found("rk1", "ssh", "sshd"), found(host, "docker", "kernel", "refusal")]
+    shown = render(reported(run_of([*all_looked(), *refused])))
+    assert ("First what is marked ✗" in shown) is is_first
+    assert "o fix what is marked ~:\n  pyinfra --limit rk1" in shown
+
+
 def test_a_cluster_in_sync_is_one_line_and_its_hosts() -> None:
     assert (
         render(reported(run_of(all_looked()))).splitlines()[0] == 'Cluster "home": 3 hosts in sync'
