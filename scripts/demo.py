@@ -361,7 +361,7 @@ def _what_next(lab: Description) -> None:
             ["pyinfra inventory.py deploys/site.py --dry", "what differs, and why"],
             ["pyinfra inventory.py deploys/site.py", "fix it"],
             [
-                f"pyinfra-swarm lab ssh {first} docker stack rm {STACK}",
+                f"pyinfra inventory.py deploys/stacks.py --data remove={STACK}",
                 "remove the demo's stack",
             ],
             ["make lab-down", "end it all"],

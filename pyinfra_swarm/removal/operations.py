@@ -194,7 +194,9 @@ def _whole(
         refused = left_out([target.by], "the host in whose name this is done")
     if refused or not steps(found):
         return Proposal("removal", refused, None)
-    moves = f"; its {len(tasks)} task{'s' * (len(tasks) != 1)} end there" if tasks else ""
+    moves = ""
+    if tasks:
+        moves = f"; its {'task ends' if len(tasks) == 1 else f'{len(tasks)} tasks end'} there"
     return Proposal(
         "removal",
         only_on(target.by, after),

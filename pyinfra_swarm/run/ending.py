@@ -225,7 +225,7 @@ def _verdict(end: End) -> str:
     if end.applied:
         counts = _counted(end, kinds)
         return f"{everyone} done after {clock(end.seconds)}" + (f": {counts}." if counts else ".")
-    concerned = {one.host for one in end.told if one.finding.kind == "change"}
+    concerned = {one.host for one in end.told}
     concerned.update(host for _, hosts in end.other for host in hosts)
     hosts = f"{len(concerned)} of {counted(len(end.hosts), 'host')}"
     return f"{_counted(end, kinds)}, on {hosts}; nothing was changed yet."

@@ -108,7 +108,11 @@ _DRAINED = (
 
 
 def _how_long(seconds: float | None) -> str:
-    return "not measured yet" if seconds is None else f"{duration(seconds)} the last time"
+    return (
+        "for how long shows when it has happened once"
+        if seconds is None
+        else f"{duration(seconds)} the last time"
+    )
 
 
 def _left_out(plan: Plan) -> list[str]:

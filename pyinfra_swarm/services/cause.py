@@ -156,7 +156,7 @@ _FAILED: tuple[tuple[CauseKind, str, str], ...] = (
         "|failed to resolve|repository does not exist|unauthorized|denied: |not found: manifest"
         "|dial tcp|toomanyrequests|failed to pull|error pulling|invalid reference format",
         "its image cannot be had: {said}. Look at its name and tag, whether the node reaches the "
-        "registry, and whether that wants a login (docker stack deploy --with-registry-auth)",
+        "registry, and whether that wants a login: root's on every manager, by sudo docker login",
     ),
     (
         "start",

@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from pyinfra_swarm.run.wording import counted
 from pyinfra_swarm.services.cause import NOTHING, Cause, cause_of, ended_early
 from pyinfra_swarm.services.service import TASK_STATES, Service, Spec, Task
 
@@ -95,8 +96,11 @@ class Waiting:
         """What is seen, for the log."""
         if self.rolling_back:
             return "the managers are rolling it back"
-        of = f" of {self.wanted}" if self.wanted else ""
-        return f"{self.running}{of} new {'task runs' if self.running == 1 else 'tasks run'}"
+        if not self.wanted:
+            return f"{counted(self.running, 'new task')} {'runs' if self.running == 1 else 'run'}"
+        running = min(self.running, self.wanted)  # more, while one takes another's place
+        runs = "runs" if running == 1 else "run"
+        return f"{running} of {counted(self.wanted, 'new task')} {runs}"
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,8 @@ def worded(name: str, value: Any) -> str:
             return f"{value / 1e9:g}"
     if last == "image" and isinstance(value, str):
         return _image(value)
+    if last == "memory" and isinstance(value, str) and value.isdecimal():
+        return _bytes(int(value))  # a compose file, as the engine renders it
     said = shown(value, name)
     return said[1:-1] if isinstance(value, str) and said.startswith('"') else said
 

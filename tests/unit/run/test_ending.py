@@ -101,6 +101,13 @@ def test_a_dry_run_says_that_nothing_was_changed_yet() -> None:
     assert lines == ["1 to change, on 3 of 3 hosts; nothing was changed yet."]
 
 
+def test_hosts_of_which_something_is_told_are_counted_as_a_check_counts_them() -> None:
+    told = [*changes(("rk1", "firewall")), *notice("rk2")]
+    assert closing(told, applied=False) == [
+        "1 to change, 1 for you, on 2 of 3 hosts; nothing was changed yet."
+    ]
+
+
 def test_what_is_only_reported_is_not_called_as_declared() -> None:
     told = [*notice("rk1", "rk2"), Told("rk1", "ssh", Notice("sshd", "is odd"))]
     assert closing(told) == [

@@ -48,7 +48,11 @@ RESTART = RestartDaemon("the running Docker daemon", "works with another configu
 
 
 @pytest.mark.parametrize(
-    ("times", "words"), [({}, "not measured yet"), ({"Docker": 21.4}, "21 seconds the last time")]
+    ("times", "words"),
+    [
+        ({}, "for how long shows when it has happened once"),
+        ({"Docker": 21.4}, "21 seconds the last time"),
+    ],
 )
 def test_a_restart_of_the_engine_says_what_stops_and_for_how_long(
     times: dict[str, float], words: str
@@ -70,8 +74,8 @@ def test_a_rolling_job_says_that_tasks_move_before() -> None:
     [*_, last] = shown(plan(told(work, "node1", "node2")))
     assert last == (
         "Docker restarts on node1, node2, one after the other: services' tasks move to other nodes "
-        "before; other containers there stop, and no port answers at that node meanwhile (not "
-        "measured yet)"
+        "before; other containers there stop, and no port answers at that node meanwhile (for "
+        "how long shows when it has happened once)"
     )
 
 

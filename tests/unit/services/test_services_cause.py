@@ -38,7 +38,7 @@ def cause(state: str, error: str = "", exit_code: int | None = None, **more: Any
             "pull access denied for x, repository does not exist or may require 'docker login'",
             None,
             "image",
-            "whether that wants a login (docker stack deploy --with-registry-auth)",
+            "whether that wants a login: root's on every manager, by sudo docker login",
         ),
         (
             "rejected",

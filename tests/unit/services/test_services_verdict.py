@@ -414,7 +414,10 @@ def test_nothing_of_a_specification_is_in_a_repr() -> None:
 @pytest.mark.parametrize(
     ("verdict", "words"),
     [
-        (Waiting(1, 3), "1 of 3 new task runs"),
+        (Waiting(1, 3), "1 of 3 new tasks runs"),
+        (Waiting(1, 1), "1 of 1 new task runs"),
+        (Waiting(3, 2), "2 of 2 new tasks run"),
+        (Waiting(1, 0), "1 new task runs"),
         (Waiting(2, 3), "2 of 3 new tasks run"),
         (Waiting(0, 0), "0 new tasks run"),
         (Waiting(0, 0, rolling_back=True), "the managers are rolling it back"),

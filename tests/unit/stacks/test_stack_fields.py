@@ -14,6 +14,7 @@ from pyinfra_swarm.stacks.fields import (
     compose_differences,
     differences,
     fields,
+    worded,
 )
 
 
@@ -217,3 +218,11 @@ def test_rendered_files_are_compared_by_place() -> None:
         ("services.new.image", "none", "busybox"),
     ]
     assert compose_differences(before, copy.deepcopy(before)) == []
+
+
+def test_memory_is_told_as_a_compose_file_has_it() -> None:
+    """The engine renders 64M as a number of bytes, in quotes."""
+    place = "services.web.deploy.resources.limits.memory"
+    assert worded(place, "67108864") == "64M"
+    assert worded(place, "1000") == "1000"
+    assert worded(place, "64M") == "64M"
