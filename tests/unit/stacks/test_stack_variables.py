@@ -10,7 +10,7 @@ import pytest
 from pyinfra_swarm.stacks import variables as variables_module
 from pyinfra_swarm.stacks.compose import at
 from pyinfra_swarm.stacks.document import Scalar, parse
-from pyinfra_swarm.stacks.variables import Variables
+from pyinfra_swarm.stacks.variables import Path, Variables, is_number, is_truth, is_whole
 from tests.unit.stacks.stack_examples import stack
 
 KNOWN = Variables({"TAG": "1.27", "EMPTY": ""}, complete=True)
@@ -117,6 +117,80 @@ def test_a_variable_that_does_not_become_a_number_is_refused(value: str) -> None
     (problem,) = merged.problems
     assert problem.path == "services.web.deploy.replicas"
     assert value.strip() == "" or value not in problem.reason
+
+
+# docker/cli, ``cli/compose/loader/interpolate.go``, with a service called web and one of each else.
+WHOLE = """\
+services.web.configs.[].mode services.web.secrets.[].mode services.web.healthcheck.retries
+services.web.deploy.replicas services.web.deploy.update_config.parallelism
+services.web.deploy.rollback_config.parallelism services.web.deploy.restart_policy.max_attempts
+services.web.deploy.placement.max_replicas_per_node services.web.ports.[].target
+services.web.ports.[].published services.web.ulimits.nofile services.web.ulimits.nofile.hard
+services.web.ulimits.nofile.soft services.web.oom_score_adj
+"""
+NUMBERS = """\
+services.web.deploy.update_config.max_failure_ratio
+services.web.deploy.rollback_config.max_failure_ratio
+"""
+TRUTHS = """\
+services.web.healthcheck.disable services.web.privileged services.web.read_only
+services.web.stdin_open services.web.tty services.web.volumes.[].read_only
+services.web.volumes.[].volume.nocopy networks.n.external volumes.v.external secrets.s.external
+configs.c.external networks.n.internal networks.n.attachable
+"""
+TEXTS = """\
+services.web.image services.web.environment.A services.web.deploy.replicas.x services.web
+services.web.volumes.[].source services.web.deploy networks.n.name x-a web.deploy.replicas
+"""
+
+
+def ways(text: str) -> list[Path]:
+    return [tuple(0 if one == "[]" else one for one in way.split(".")) for way in text.split()]
+
+
+def test_where_a_variable_is_no_text() -> None:
+    for text, kinds in (
+        *((WHOLE, (True, False, False)), (NUMBERS, (False, True, False))),
+        *((TRUTHS, (False, False, True)), (TEXTS, (False, False, False))),
+    ):
+        for way in ways(text):
+            assert (is_whole(way), is_number(way), is_truth(way)) == kinds, way
+
+
+def test_a_key_with_dots_is_several_parts_to_docker() -> None:
+    assert is_whole(("services", "web.deploy", "replicas"))
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        *(("oom_score_adj", "+3", 3), ("oom_score_adj", "-3", -3)),
+        *(("oom_score_adj", "9" * 19, 10**19 - 1), ("oom_score_adj", "9" * 20, None)),
+        *(("tty", word, True) for word in ("y", "Yes", "true", "ON")),
+        *(("tty", word, False) for word in ("n", "NO", "False", "off")),
+        *(("tty", word, None) for word in ("1", "0", "", "t", "yes ")),
+    ],
+)
+def test_what_a_number_or_a_truth_value_may_be_called(key: str, text: str, value: object) -> None:
+    found = stack(f"services: {{web: {{image: 'a:1', {key}: '${{V}}'}}}}", env={"V": text})
+    node = at(found.root, "services", "web", key)
+    assert isinstance(node, Scalar)
+    assert (node.unknown, [one.path for one in found.problems]) == (
+        (True, [f"services.web.{key}"]) if value is None else (False, [])
+    )
+    assert value is None or node.value == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0.5", 0.5), ("1e-1", 0.1), ("1.5.5", None), ("x", None), ("0" * 41, None)]
+)
+def test_a_share_is_a_number(text: str, value: float | None) -> None:
+    deploy = "deploy: {update_config: {max_failure_ratio: '${V}'}}"
+    found = stack(f"services: {{web: {{image: 'a:1', {deploy}}}}}", env={"V": text})
+    node = at(found.root, "services", "web", "deploy", "update_config", "max_failure_ratio")
+    assert isinstance(node, Scalar)
+    assert node.unknown is (value is None)
+    assert value is None or node.value == value
 
 
 def test_keys_hold_no_variables() -> None:
