@@ -52,4 +52,4 @@ def _sections(text: str) -> list[str]:
 def _is_path(source: str) -> bool:
     if source[0] in "./~" or source.startswith("\\\\"):
         return True
-    return len(source) > 1 and source[0].isalpha() and source[1] == ":"
+    return source[1:2] == ":"  # a Windows drive

@@ -20,7 +20,7 @@ class Published:
     target: int
     published: int
     protocol: str
-    address: str = ""
+    address: str
 
 
 def parse(text: str) -> list[Published]:

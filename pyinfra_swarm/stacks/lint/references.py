@@ -121,7 +121,7 @@ def _undefined(stack: Merged) -> Iterator[Issue]:
             if mount.kind == "volume" and mount.source:
                 yield from _declared(stack, "volumes", mount.source, mount.place, mount.path)
         image = service.scalar("image")
-        if image is None or (image.value in (None, "") and not image.unknown):
+        if image is None or image.value in (None, ""):
             yield service.refusal(
                 READABLE, ("image",), "the service has no image", "name the image that it runs"
             )

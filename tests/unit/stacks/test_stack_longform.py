@@ -19,6 +19,7 @@ from tests.unit.stacks.stack_examples import stack
     ("text", "expected"),
     [
         ("80", [(80, 0, "tcp", "")]),
+        ("65535", [(65535, 0, "tcp", "")]),
         ("8080:80", [(80, 8080, "tcp", "")]),
         ("8080:80/UDP", [(80, 8080, "udp", "")]),
         ("53:53/sctp", [(53, 53, "sctp", "")]),
@@ -41,6 +42,7 @@ def test_ports(text: str, expected: list[tuple[int, int, str, str]]) -> None:
     [
         *("", "/tcp", "80/gopher", "a:80", "80:b", "65536", "80:65536", "-1", "1-", "2-1", "80:"),
         *("1-3:1-2", "localhost:80:80", "1.2.3:80:80", "²", " 80", "80 "),
+        *("[::12:80:80", "2::1]:80:80"),
     ],
 )
 def test_what_is_no_port(text: str) -> None:
@@ -63,6 +65,12 @@ def test_what_is_no_port(text: str) -> None:
         ("c:\\data:/data", ("bind", "c:\\data", "/data", False)),
         ("a", ("volume", "", "a", False)),
         ("a:", ("volume", "", "a:", False)),
+        ("/:", ("volume", "", "/:", False)),
+        ("/:b", ("bind", "/", "b", False)),
+        ("\\\\server\\share:/data", ("bind", "\\\\server\\share", "/data", False)),
+        ("data\\\\:/data", ("volume", "data\\\\", "/data", False)),
+        ("X1:/data", ("volume", "X1", "/data", False)),
+        ("1:/data", ("volume", "1", "/data", False)),
     ],
 )
 def test_mounts(text: str, expected: tuple[str, str, str, bool]) -> None:
