@@ -126,8 +126,10 @@ class TestASeal:
             "scrypt$2$8$1$ÄÄÄÄ$" + "A" * 43,
         ],
     )
-    @pytest.mark.usefixtures("noughts")
-    def test_that_is_none_is_that_of_no_value(self, text: str) -> None:
+    def test_that_is_none_is_that_of_no_value_and_costs_nothing(
+        self, text: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(hashlib, "scrypt", lambda *_, **__: pytest.fail("it was computed"))
         assert not matches(ONE, text)
 
     @pytest.mark.usefixtures("noughts")

@@ -208,6 +208,7 @@ def test_a_service_without_a_memory_limit_is_told(limits: str, expected: int) ->
         *(("nginx:1", 0), ("registry:5000/nginx:1", 0), ("nginx:stable", 0)),
         *((f"nginx@sha256:{'0' * 64}", 0), (f"nginx:latest@sha256:{'0' * 64}", 0)),
         *(("nginx:${TAG}", 0), ("nginx:${TAG:-latest}", 1), ("nginx:${TAG:-1}", 0)),
+        ("${IMAGE}", 0),
     ],
 )
 def test_an_image_that_may_change_is_told(image: str, expected: int) -> None:
