@@ -1,7 +1,7 @@
 """One host with arm64: a whole machine, emulated, with its disk, its seed and its console.
 
-What an emulated board has is what its kernel has built in: disks of NVMe, since it boots without an
-initrd, and a card of virtio's, which the bus that it is on finds.
+Its disk is one of NVMe, whose driver the kernel has built in, since it boots without an initrd; the
+seed and the network card are virtio's, which the bus that they are on finds.
 """
 
 from lab.commands import run
@@ -45,10 +45,8 @@ class Board(Machine):
             *("-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot"),
             *("-serial", "stdio", "-rtc", "base=utc", "-device", "virtio-rng-pci"),
             *("-netdev", lan, "-device", card, "-drive", disk, "-drive", seed),
-            # Two disks of one controller: two controllers come up in any order.
-            *("-device", "nvme,id=nvme,serial=board"),
-            *("-device", "nvme-ns,drive=disk,bus=nvme,nsid=1"),
-            *("-device", "nvme-ns,drive=seed,bus=nvme,nsid=2"),
+            # One of NVMe only: the kernel looks at several at once, and names them as they come.
+            *("-device", "nvme,serial=board,drive=disk", "-device", "virtio-blk-pci,drive=seed"),
             *("-kernel", str(self._kernel)),
             *("-append", f"{kernel} quiet systemd.show_status=0 panic=1"),
         ]

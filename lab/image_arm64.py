@@ -26,12 +26,19 @@ BACK_END = "nft"
 
 HARDWARE = image.Hardware(
     root="/dev/nvme0n1",
-    seed="/dev/nvme0n2",
+    seed="/dev/vda",
     coldplug=("block", "net", "misc", "virtio"),
     depmod='depmod -b "$root"',
 )
 """As `lab.board` has it. The network card's driver is a module, loaded for a device of virtio's;
 `depmod` takes minutes where it is emulated."""
+
+_SEED_DRIVER = {
+    "etc/systemd/system/seed-board.service.d/10-driver.conf": (
+        "[Service]\nExecStartPre=modprobe virtio_blk\n"
+    )
+}
+"""The seed is read before udev is there, which would load it."""
 
 _INSTALL = """\
 #!/bin/sh
@@ -168,7 +175,7 @@ def _build(
     work.mkdir()
     modules = _unpack_kernel(release, work, folder / "vmlinuz")
     say(f"arm64 image: installing {release.distribution} {release.version}")
-    image.write_files(given, image.files(release, authority, HARDWARE))
+    image.write_files(given, {**image.files(release, authority, HARDWARE), **_SEED_DRIVER})
     write_sources(release.sources, work / "sources.list")
     installable = " ".join(name for name in image.INSTALLABLE.split() if name != image.REGISTRY)
     _write_program(work / "customise", image.customise(HARDWARE, installable, BACK_END))

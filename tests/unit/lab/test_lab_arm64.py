@@ -71,12 +71,15 @@ def test_the_kernels_modules_of_a_board_are_listed_without_emulation() -> None:
     assert '"/usr/sbin/$command-nft"' in said
 
 
-def test_a_board_has_the_root_and_then_the_seed_as_disks_of_one_controller(board: Board) -> None:
+def test_a_board_has_one_disk_of_nvme_whose_name_is_certain(board: Board) -> None:
     said = " ".join(board.command())
     assert said.startswith(PROGRAM)
     assert f"file={board.disk}," in said
     assert f"file={board.seed}," in said
-    assert said.index("drive=disk,bus=nvme,nsid=1") < said.index("drive=seed,bus=nvme,nsid=2")
+    assert [word for word in board.command() if word.startswith("nvme")] == [
+        "nvme,serial=board,drive=disk"
+    ]
+    assert "virtio-blk-pci,drive=seed" in board.command()
     assert f"root={image_arm64.HARDWARE.root} " in said
     assert f"ifname={board.node.tap}," in said
     assert board.node.mac in said
