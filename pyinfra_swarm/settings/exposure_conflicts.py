@@ -181,7 +181,18 @@ def _tokens(data: Mapping[str, Any], exposure: Mapping[str, Any], mode: str) -> 
                 "is missing: it names the secret that holds the token",
                 f'{key} = "{_EXAMPLES[section]}", and [[secrets]] with that name and its source',
             )
-        elif not isinstance(name, str) or not name or name in declared or names_no_secret(name):
+        elif not isinstance(name, str) or not name:
+            continue
+        elif name in declared:
+            if section == "tunnel" and "mode" not in exposure:
+                yield Problem(
+                    where,
+                    None,
+                    'has no meaning with exposure.mode = "ports", which holds where none is given',
+                    'exposure.mode = "tunnel", which opens it and closes the web ports; or '
+                    'exposure.mode = "ports", to keep the name for later',
+                )
+        elif names_no_secret(name):
             continue
         elif like_a_token(name):
             yield Problem(where, NOT_SHOWN, *VALUE_FOR_NAME)

@@ -36,6 +36,11 @@ def explained_toml(
     lines = text.split("\n")
     if place and not line:
         line = len(lines)
+    if unclosed := _unclosed(reason, lines):
+        quote, found = unclosed
+        where = where if line < len(lines) or not found else f", line {found}"
+        instead = f"the other quote, {quote}, where the text ends"
+        return where, "is not TOML: a text is not closed", instead
     return where, f"is not TOML: {reason}", _instead(reason, lines, line, column, many)
 
 
@@ -49,6 +54,8 @@ def _instead(reason: str, lines: list[str], line: int, column: int, many: Collec
         if word and word[0].lower() in _TRUTH:
             return f"{_TRUTH[word[0].lower()]}, in small letters and without quotes"
         return f'a text stands in straight quotes, as in name = "rk1"; {_COMPARE}'
+    if "Unclosed array" in reason:
+        return "a comma between two items of a list, each text in two quotes, and ] at its end"
     if "key part" in reason or "inline table" in reason:
         if re.match(r"\s*(#|$)", rest):
             return "a table in braces on one line, from { to }; only a list may have many lines"
@@ -57,6 +64,22 @@ def _instead(reason: str, lines: list[str], line: int, column: int, many: Collec
         if "inline table" in reason:
             return f"a comma between two keys of a table in braces; {_COMPARE}"
     return _COMPARE
+
+
+def _unclosed(reason: str, lines: list[str]) -> tuple[str, int] | None:
+    """The quote that a text begins with and does not end with, and the line, 0 if unknown.
+
+    The parser says that the line's end is not allowed in a text, or looks for the quote up to the
+    end of the file.
+    """
+    if reason in ("Illegal character '\\n'", "Unterminated string"):
+        long = [n for n, line in enumerate(lines, start=1) if line.count('"""') % 2]
+        return ('"""', long[-1]) if long and "Unterminated" in reason else ('"', 0)
+    if found := re.fullmatch(r"""Expected "('{1,3})\"""", reason):
+        quote = found[1]
+        odd = [n for n, line in enumerate(lines, start=1) if re.search(rf"[=\[,]\s*{quote}", line)]
+        return quote, next((n for n in odd if lines[n - 1].count(quote) % 2), 0)
+    return None
 
 
 def _twice(lines: list[str], line: int, many: Collection[str]) -> str:

@@ -172,6 +172,15 @@ class TestAToken:
             assert "replace" in problem.instead
             assert pasted not in str(problem)
 
+    def test_of_a_tunnel_that_no_mode_asks_for_is_refused(self) -> None:
+        tunnel = {"tunnel": TUNNEL["tunnel"]}
+        problem = the_problem(data(exposure=tunnel))
+        assert problem.field == "exposure.tunnel.token"
+        assert problem.reason.startswith('has no meaning with exposure.mode = "ports"')
+        assert 'exposure.mode = "tunnel"' in problem.instead
+        for mode in ("ports", "none", "tunnel"):
+            assert made(exposure={**tunnel, "mode": mode}).exposure.mode == mode
+
     def test_is_declared_or_one_that_is(self) -> None:
         def instead(name: str, **more: Any) -> str:
             return the_problem(data(exposure={"dynamic_dns": {"token": name}}, **more)).instead
@@ -233,7 +242,8 @@ def test_an_image_of_one_s_own_is_accepted_and_told_if_it_has_no_digest(image: s
 @pytest.mark.parametrize("image", ["", "Cloud Flared", "a@sha256:12", "-x", "a:b:c"])
 def test_what_is_no_image_is_refused(image: str) -> None:
     tunnel = {"token": "tunnel_token", "image": image}
-    assert the_problem(data(exposure={"tunnel": tunnel})).field == "exposure.tunnel.image"
+    exposure = {"mode": "tunnel", "tunnel": tunnel}
+    assert the_problem(data(exposure=exposure)).field == "exposure.tunnel.image"
 
 
 @pytest.mark.parametrize(

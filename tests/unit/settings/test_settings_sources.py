@@ -88,6 +88,25 @@ class TestTheFile:
         assert refused().endswith("in double brackets, in lines 1 and 3")
 
     @pytest.mark.parametrize(
+        ("line", "where", "quote"),
+        [
+            ('name = "home', "line 2", '"'),
+            ('name = "home', "at its end", '"'),
+            ("name = 'home", "line 2", "'"),
+            ('name = """home', "line 2", '"""'),
+            ("name = '''home", "line 2", "'''"),
+        ],
+    )
+    def test_in_which_a_text_is_not_closed_is_told_so(
+        self, write: Write, line: str, where: str, quote: str
+    ) -> None:
+        path = write(f"[cluster]\n{line}" + ("" if where == "at its end" else "\n[ssh]\n"))
+        said = refused()
+        assert f"{path}, {where}" in said
+        assert "is not TOML: a text is not closed\n" in said
+        assert f"instead: the other quote, {quote}, where the text ends" in said
+
+    @pytest.mark.parametrize(
         "line", ["name = home", "name = “home”", "name = 10.201.0.0/24", "name = 192.168.1.1"]
     )
     def test_in_which_a_text_has_no_quotes_is_told_so(self, write: Write, line: str) -> None:
@@ -102,6 +121,7 @@ class TestTheFile:
             ("open = [ { port = 80,\n sources = [] } ]", "a table in braces on one line"),
             ("open = [ { port = 80 # web\n } ]", "a table in braces on one line"),
             ("open = [ { port = 80, } ]", "no comma in front of }"),
+            ("web_ports = [80, 443", "a comma between two items of a list, each text in two quotes, and ] at"),
             ('open = [ { port = 80 protocol = "udp" } ]', "a comma between two keys"),
         ],
     )
