@@ -61,6 +61,14 @@ def test_every_stack_file_is_declared_in_one_of_them_and_in_the_table() -> None:
     assert {*re.findall(r"\]\((\w+/\w+\.yml)\)", table)} == declared
 
 
+@pytest.mark.parametrize("name", ["ports", "tunnel"])
+def test_its_page_says_which_tables_to_take_from_each(name: str) -> None:
+    page = (EXAMPLES / "README.md").read_text()
+    [row] = re.findall(rf"^\| `{name}\.toml` \|(.*)$", page, re.MULTILINE)
+    tables = re.findall(r"^(\[.*\])$", (EXAMPLES / f"{name}.toml").read_text(), re.MULTILINE)
+    assert {*re.findall(r"`(\[.*?\]+)`", row)} == {*tables} - {"[[hosts]]"}
+
+
 def believed(proxy: str, mode: str) -> set[str]:
     """The networks whose word a proxy's configuration believes."""
     text = (EXAMPLES / proxy / CONFIGURED[proxy].format(mode)).read_text()

@@ -45,13 +45,32 @@ def test_every_page_that_a_message_names_is_in_the_project(folder: Path) -> None
     assert [name for name in sorted(named) if not (folder / name).is_file()] == []
 
 
-def test_links_of_its_pages_lead_to_its_pages(folder: Path) -> None:
-    dead = set()
-    for page in (*(folder / "docs").glob("*.md"), folder / "examples/README.md"):
-        linked = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
-        dead |= {name for name in linked if not (page.parent / name).exists()}
-    of_the_repository = re.compile(r"decisions/[\w-]+\.md|\.\./README\.md|\.\./pyinfra_swarm/.*")
-    assert {name for name in dead if not of_the_repository.fullmatch(name)} == set()
+def test_links_of_its_pages_lead_to_what_is_in_the_project(folder: Path) -> None:
+    dead = []
+    for page in folder.rglob("*.md"):
+        for name, heading in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text()):
+            target = page.parent / name if name else page
+            if not target.exists() or (heading and heading not in headings(target)):
+                dead.append(f"{page.relative_to(folder)}: {name}#{heading}")
+    assert dead == []
+
+
+def headings(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in found}
+
+
+def test_links_of_the_readme_lead_to_headings_that_are_there() -> None:
+    text = (ROOT / "README.md").read_text()
+    linked = re.findall(r"\]\(((?:docs|examples)?[^)#:]*)#([^)]*)\)", text)
+    pages = [(ROOT / (name or "README.md"), heading) for name, heading in linked]
+    assert [one for one in pages if one[1] not in headings(one[0])] == []
+
+
+def test_every_setting_and_every_deploy_is_described_in_the_project(folder: Path) -> None:
+    assert "| `hosts[].address` |" in (folder / "docs/settings.md").read_text()
+    assert "| `deploys/reset.py` |" in (folder / "docs/deploys.md").read_text()
 
 
 def test_the_next_step_is_the_one_of_the_readme(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The README names every setting with its default, and nothing that is not there."""
+"""The pages name every setting with its default, and nothing that is not there."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ from pyinfra_swarm.stacks.lint import declared, lint
 from pyinfra_swarm.stacks.variables import Variables
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+SETTINGS = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-ROWS = dict(re.findall(r"^\| `([a-z0-9_.\[\]]+)` \|([^|]*)\|", TEXT, re.MULTILINE))
+ROWS = dict(re.findall(r"^\| `([a-z0-9_.\[\]]+)` \|([^|]*)\|", SETTINGS, re.MULTILINE))
 SAID_IN_WORDS = {"access.admins", "hosts[].availability", "docker.key_fingerprint"}
 
 
 def _settings(model: type[BaseModel], path: str = "") -> dict[str, Any]:
-    """Every setting, as the README writes it, with its default."""
+    """Every setting, as its page writes it, with its default."""
     found: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         here = f"{path}{name}"
@@ -105,7 +106,7 @@ def test_every_command_of_the_lab_is_in_its_table_and_no_other() -> None:
 
 def test_variables_that_it_names_are_read() -> None:
     known, _ = variable_names(Settings)
-    named = set(re.findall(r"SWARM_\w+", TEXT))
+    named = set(re.findall(r"SWARM_\w+", SETTINGS + TEXT))
     assert {name for name in named if not name.startswith("SWARM_HOSTS__")} <= {*known, *RESERVED}
 
 
@@ -154,7 +155,7 @@ def test_the_top_names_every_system_that_the_preflight_takes() -> None:
 
 
 def test_a_single_host_is_named_as_the_settings_read_it() -> None:
-    [name] = set(re.findall(r"SWARM_HOSTS__\w+", TEXT))
+    [name] = set(re.findall(r"SWARM_HOSTS__\w+", SETTINGS))
     found = host_variable(name, "drain", "the environment")
     assert found is not None
     assert (found.host, found.path) == ("RK4", ("availability",))

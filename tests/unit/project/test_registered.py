@@ -20,14 +20,21 @@ from tests.run import SUITES
 from tests.scenarios import drift_kinds
 from tests.unit.project.test_architecture import MODULES, PLANS
 
+PAGE_OF_DEPLOYS = (ROOT / "docs/deploys.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DEPLOYS = sorted(path.stem for path in (ROOT / "deploys").glob("*.py"))
 
 
-def test_the_readme_says_what_each_deploy_does() -> None:
-    rows = re.findall(r"^\|(.+?)\|", README, re.MULTILINE)
+def test_its_page_says_what_each_deploy_does() -> None:
+    rows = re.findall(r"^\|(.+?)\|", PAGE_OF_DEPLOYS, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`deploys/(\w+)\.py", row)}
     assert {*DEPLOYS} == named
+
+
+def test_the_readme_names_the_parts_of_the_site_in_their_order() -> None:
+    [parts] = re.findall(r"one by one, in this order: (.*?)\. Others", README)
+    body = inspect.getsource(states.site)
+    assert re.findall(r"`(\w+)`", parts) == re.findall(r"^    (\w+)\(settings", body, re.MULTILINE)
 
 
 ON_ENGINES = {"secrets", "stacks"}

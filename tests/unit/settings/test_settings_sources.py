@@ -121,7 +121,10 @@ class TestTheFile:
             ("open = [ { port = 80,\n sources = [] } ]", "a table in braces on one line"),
             ("open = [ { port = 80 # web\n } ]", "a table in braces on one line"),
             ("open = [ { port = 80, } ]", "no comma in front of }"),
-            ("web_ports = [80, 443", "a comma between two items of a list, each text in two quotes, and ] at"),
+            (
+                "web_ports = [80, 443",
+                "a comma between two items of a list, each text in two quotes, and ] at",
+            ),
             ('open = [ { port = 80 protocol = "udp" } ]', "a comma between two keys"),
         ],
     )
