@@ -94,16 +94,15 @@ def deploy(given: str, words: Sequence[str] = ()) -> str:
     key, sign, _ = given.partition("=")
     if sign:
         # Without its value, unless it is one of ours: a mistyped _sudo_password has a secret one.
-        pair = given if key in {option.key for option in OPTIONS} else f"{key}=…"
-        raise click.UsageError(f"there is no deploy {pair}\n    instead: --data {pair}")
+        ours = key in {option.key for option in OPTIONS}
+        pair, typed = (given, shlex.quote(given)) if ours else (f"{key}=…",) * 2
+        raise click.UsageError(f"there is no deploy {pair}\n    instead: --data {typed}")
     meant = nearest(Path(given).stem, own)
     right = meant or f"one of {', '.join(own)}"
     if given in completing.host_names():
         named = {Path(word).stem for word in words}
         takes_host = any(one.key == "host" and named & {*one.deploys} for one in OPTIONS)
         right = f"--data host={given}" if takes_host else f"--limit {given}"
-    elif "=" in given and given.partition("=")[0] in {one.key for one in OPTIONS}:
-        right = f"--data {shlex.quote(given)}"
     raise click.UsageError(f"there is no deploy {given}\n    instead: {right}")
 
 
