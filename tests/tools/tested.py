@@ -91,6 +91,10 @@ class Recorder:
         self._spoilt: set[str] = set()
         self._seen: dict[str, set[Machine]] = defaultdict(set)
 
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """A scenario of which only some tests were chosen has not passed."""
+        self._spoilt |= {scenario(item) for item in items}
+
     @pytest.hookimpl(tryfirst=True)  # while the hosts are still there
     def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         mine = scenario(item)

@@ -77,6 +77,21 @@ def test_a_file_counts_where_all_of_it_has_passed(
     assert found == expected
 
 
+def test_a_file_of_which_some_tests_were_chosen_does_not_count(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pytester.path / "table.json"
+    table.write_text("[]")
+    monkeypatch.setattr(tested, "TABLE", table)
+    machine = Machine("debian", "13", "amd64", "6.12", "nft", "28.5.2")
+    pytester.makepyfile(test_it="def test_one(): pass\n\ndef test_two(): pass")
+    for chosen, expected in (("one", 0), ("one or two", 1)):
+        recorder = tested.Recorder("lab", lambda: [machine], pytester.path)
+        words = ("-p", "no:xdist", "-p", "no:cacheprovider", "-k", chosen)
+        pytester.inline_run(*words, plugins=[recorder])
+        assert len(_rows(table.read_text())) == expected
+
+
 BOTH = """
     import pathlib, pytest
 
