@@ -24,7 +24,7 @@ if [ "$state" = running ]; then
     labelled() { printf 'http://localhost/%s?filters=%%7B%%22label%%22%%3A%%5B%%22%s%%22%%5D%%7D' "$@"; }
     section ours
     ask --max-time 5 "$(labelled configs "$record")" "$(labelled secrets "$version")" \
-      "$(labelled configs "$version")" | cut -c 1-2
+      "$(labelled configs "$version")" | cut -b 1-2
   esac
   # Whether it is attached to the ingress network: without, published ports do not answer here.
   # Asked by name, a manager without a quorum is slow, and there it does not matter.

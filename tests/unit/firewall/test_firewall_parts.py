@@ -214,9 +214,9 @@ class TestTheSettings:
         Settings(**put("ssh.port", 2222, put("firewall.web_ports", [22], into=data)))
 
     def test_networks_and_ports_are_written_in_one_way(self) -> None:
-        opening = {"port": "00080-80", "sources": ["10.0.0.0/255.0.0.0", "2001:DB8::", "cluster"]}
+        opening = {"port": "00080-80", "sources": ["10.0.0.0/255.0.0.0", "2001:DB8::1", "cluster"]}
         (found,) = Settings(**put("firewall.open", [opening])).firewall.open
-        assert (found.port, found.sources) == ("80", ("10.0.0.0/8", "2001:db8::/128", "cluster"))
+        assert (found.port, found.sources) == ("80", ("10.0.0.0/8", "2001:db8::1/128", "cluster"))
 
 
 def service(name: str, *networks: str, mesh: bool = False) -> Service:

@@ -110,7 +110,7 @@ def test_findings_come_in_the_order_of_what_they_cost() -> None:
     )
     assert [(type(finding), finding.what) for finding in plan(WANTED, host)] == [
         (Change, "SWARM-INPUT (IPv4)"),
-        (RollBackFirst, "firewall"),
+        (RollBackFirst, "the host"),
         (Change, "docker.service"),
         (Change, "Docker's bridges"),
         (Notice, "nftables.service"),
