@@ -138,8 +138,16 @@ def scenario(item: pytest.Item) -> str:
 
 
 def _parameters(item: pytest.Item | None) -> dict[str, object]:
+    """What its fixtures are made with, and others share: those of the test alone name no host."""
     called = getattr(item, "callspec", None)
-    return dict(called.params) if called else {}
+    if called is None:
+        return {}
+    scopes = getattr(called, "_arg2scope", {})  # pytest's own; without it, all of them
+    return {
+        name: value
+        for name, value in called.params.items()
+        if name not in scopes or scopes[name].value != "function"
+    }
 
 
 def _commit() -> str:

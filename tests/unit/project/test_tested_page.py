@@ -103,7 +103,8 @@ BOTH = """
 
     def test_one(hosts): pass
 
-    def test_two(hosts): pass
+    @pytest.mark.parametrize("cell", range(50))
+    def test_two(hosts, cell): pass
 """
 
 
@@ -115,14 +116,17 @@ def test_a_file_that_has_its_hosts_in_turn_counts_for_each(
     monkeypatch.setattr(tested, "TABLE", table)
     pytester.makepyfile(test_it=BOTH)
     there = pytester.path / "there"
+    asked: list[str] = []
 
     def machines() -> list[Machine]:
+        asked.append(there.read_text())
         return [Machine("debian", "13", "amd64", "6.12", "nft", there.read_text())]
 
     recorder = tested.Recorder("engines", machines, pytester.path)
     pytester.inline_run("-p", "no:xdist", "-p", "no:cacheprovider", plugins=[recorder])
     found = [Passed.parse(row) for row in _rows(table.read_text())]
     assert sorted(one.machine.engine for one in found) == ["26.1.5", "28.5.2"]
+    assert len(asked) < 6, "hosts are not asked after each test"
 
 
 def _rows(text: str) -> list[dict[str, object]]:
