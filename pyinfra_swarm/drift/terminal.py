@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from pyinfra_swarm.drift.report import Difference, HostReport, Report, moment, stamp
 from pyinfra_swarm.drift.run import SITE
-from pyinfra_swarm.run.findings import KINDS, Refusal
+from pyinfra_swarm.run.findings import KINDS, Change, Refusal
 from pyinfra_swarm.run.own_words import in_own_words
 from pyinfra_swarm.run.telling import MARKS, grouped, named, tally
 
@@ -139,7 +139,14 @@ def verdict(report: Report) -> str:
         return f"{_hosts(many)} in sync"
     said = []
     if drifted:
-        counts = tally(those[0].kind for those in told(report.differences))
+        found = told(report.differences)
+        counts = tally(those[0].kind for those in found)
+        refused = {host.name for host in report.hosts if _is_refused(host)}
+        held = sum(
+            those[0].kind == Change.kind and {one.host for one in those} <= refused
+            for those in found
+        )
+        counts += f" ({held} held up)" if held else ""
         said.append(f"{counts}, on {len(drifted)} of {_hosts(many)}")
     if unknown:
         everybody = [host.name for host in report.hosts]
@@ -184,7 +191,8 @@ def advice(report: Report, *, own: bool = False) -> Iterator[str]:
 
 
 def _is_refused(host: HostReport) -> bool:
-    return any(one.kind == Refusal.kind for one in host.differences)
+    """Whether a run would change nothing there. A stack that is refused holds up itself alone."""
+    return any(one.kind == Refusal.kind and one.part != "stacks" for one in host.differences)
 
 
 def _fixable(host: HostReport) -> bool:

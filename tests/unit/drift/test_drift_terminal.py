@@ -73,7 +73,15 @@ def test_a_refusal_that_holds_up_what_a_deploy_fixes_comes_first(host: str, is_f
     refused = [found("rk1", "ssh", "sshd"), found(host, "docker", "kernel", "refusal")]
     shown = render(reported(run_of([*all_looked(), *refused])))
     assert ("First what is marked ✗" in shown) is is_first
+    assert ("1 to change, 1 refused (1 held up), on 1 of 3 hosts" in shown) is is_first
     assert "o fix what is marked ~:\n  pyinfra --limit rk1" in shown
+
+
+def test_a_stack_that_is_refused_holds_up_nothing_else() -> None:
+    refused = [found("rk1", "ssh", "sshd"), found("rk1", "stacks", "stack shop", "refusal")]
+    shown = render(reported(run_of([*all_looked(), *refused])))
+    assert "First what is marked ✗" not in shown
+    assert "held up" not in shown
 
 
 def test_a_cluster_in_sync_is_one_line_and_its_hosts() -> None:
