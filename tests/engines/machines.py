@@ -199,8 +199,13 @@ class Machines:
 
     def isolate(self, name: str) -> None:
         """Pull a host's cable out."""
-        # Whoever looks for it from here finds nobody, instead of remembering where it was.
-        self._outside(f"ip link set {_cable(self.hosts[name])} down; ip neigh flush dev br0")
+        # Whoever looks for it from here finds nobody, instead of remembering where it was. A flush
+        # fails where another host's at the same moment has taken away what it had listed.
+        self._outside(
+            f"ip link set {_cable(self.hosts[name])} down; "
+            "for i in 1 2 3; do ip neigh flush dev br0 2>/dev/null && exit; done; "
+            "ip neigh flush dev br0"
+        )
 
     def reconnect(self, name: str) -> None:
         """Put a host's cable in again."""

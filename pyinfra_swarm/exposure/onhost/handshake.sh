@@ -7,7 +7,8 @@
 # and is in no file.
 #
 # TLS 1.2 first: there a server refuses a certificate within the handshake. With TLS 1.3 it does so
-# when the request is on its way already, and its word may be lost with the connection.
+# when the request is on its way already, and its word is lost where curl can send no more. It is then
+# listened to as a mail server would be, which speaks first: curl sends nothing, and hears why.
 : "${name?}" "${port?}" "${addresses?}" "${certificate?}"
 
 folder=$(mktemp -d /run/pyinfra-swarm-handshake.XXXXXX)
@@ -21,18 +22,22 @@ if [ -n "$certificate" ]; then
   set -- --cert "$folder/certificate" --key /dev/stdin
 fi
 ask() {
+  scheme=$1; shift
   status=0
   code=$(printf '%s\n' "$key" | curl -k -sS --max-time 10 --max-filesize 1000000 \
     --resolve "$name:$port:$addresses" -o "$folder/page" -w '%{http_code}' "$@" \
-    "https://$name:$port/" 2> "$folder/words") || status=$?
+    "$scheme://$name:$port/" 2> "$folder/words") || status=$?
 }
-ask --tls-max 1.2 "$@"
-tries=6
-again='protocol version\|unsupported protocol\|reset\|broken pipe'
-while [ $tries -gt 0 ] && grep -qi "$again" "$folder/words"; do
-  ask "$@"
-  tries=$((tries - 1))
-done
+said() { grep -qi "$1" "$folder/words"; }
+ask https --tls-max 1.2 "$@"
+! said 'protocol version\|unsupported protocol' || ask https "$@"
+if said 'reset\|broken pipe'; then
+  first=$status
+  cp "$folder/words" "$folder/first"
+  ask imaps "$@"
+  code=000
+  said alert || { status=$first; cp "$folder/first" "$folder/words"; }
+fi
 section exit; echo "$status"
 section code; echo "$code"
 section nginx

@@ -132,6 +132,14 @@ def test_a_proxy_that_demands_a_certificate_refuses_whoever_shows_none_or_anothe
         assert ask(tmp_path, port, OTHERS).outcome == "refused"
 
 
+def test_a_refusal_whose_word_is_lost_with_the_request_is_heard_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """A server that has closed before the request is sent: curl can send no more."""
+    with serving(True) as port:
+        assert {ask(tmp_path, port, OTHERS).outcome for _ in range(20)} == {"refused"}
+
+
 def test_nginx_refuses_by_a_page(tmp_path: Path) -> None:
     with serving(True, _Nginx) as port:
         assert ask(tmp_path, port).outcome == "refused"
