@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 CONNECTOR = f"{OWN_STACK}_cloudflared"
 """The service whose tasks are the tunnel's connectors."""
 
+BESIDE = 2
+"""Nodes without a connector that ``start-first`` needs: a new one takes a free node, and one more
+where the next update begins before this one has ended."""
+
 
 @dataclass(frozen=True)
 class OwnStack:
@@ -56,8 +60,7 @@ def _of_tunnel(settings: Settings) -> dict[str, str]:
         "IMAGE": tunnel.image,
         "PROTOCOL": tunnel.protocol,
         "REPLICAS": str(replicas),
-        # With one on each node, a new one finds no place beside the old one.
-        "ORDER": "start-first" if replicas < len(_nodes(settings)) else "stop-first",
+        "ORDER": "start-first" if replicas + BESIDE <= len(_nodes(settings)) else "stop-first",
         "NETWORK": tunnel.network,
         "TOKEN": tunnel.token,
     }

@@ -97,9 +97,9 @@ def test_connectors_are_on_nodes_of_their_own_and_an_update_finds_a_place(
     assert at(deploy, "placement", "max_replicas_per_node") == 1
     assert replicas == min(wanted, nodes)
     for which in ("update_config", "rollback_config"):
-        # A new connector beside the old ones takes one node more.
+        # A new connector beside the old ones takes one node more, a second new one two.
         order = at(deploy, which, "order")
-        assert order == ("start-first" if replicas + 1 <= nodes else "stop-first")
+        assert order == ("start-first" if replicas + 2 <= nodes else "stop-first")
 
 
 def test_dynamic_dns_asks_from_the_host_s_network_only_for_ipv6() -> None:
