@@ -73,7 +73,7 @@ class Asked:
     version: int
     since: float
     quiet: float
-    before: Spec | None = field(default=None, repr=False)
+    before: Spec | None = field(repr=False)
     reached: int = 0
     back: bool = False
     news: object = None
