@@ -8,6 +8,7 @@ a number, ``22:22`` a text. (Dates stay texts as well: docker writes them out in
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
@@ -341,16 +342,21 @@ class _Builder:
         position = 0
         for number, line in enumerate(self.text.split("\n"), start=1):
             for found in _SPOKEN.finditer(line):
-                at = position + found.start("hash")
-                if not any(begin <= at < end for begin, end in self.texts):
-                    alone = not line[: found.start("hash")].strip()
-                    place = Place(self.file, number, found.start("hash") + 1)
-                    yield Comment(place, found["text"].strip(), alone)
+                start = found.start("hash")
+                if not self._in_a_text(position + start):
+                    alone = not line[:start].strip()
+                    place = Place(self.file, number, start + 1)
+                    yield Comment(place, line[found.end() :].strip(), alone)
                     break
             position += len(line) + 1
 
+    def _in_a_text(self, at: int) -> bool:
+        """Whether a text of the tree holds this letter; they are in the order of the file."""
+        begun = bisect_right(self.texts, at, key=lambda text: text[0])
+        return begun > 0 and at < self.texts[begun - 1][1]
 
-_SPOKEN = re.compile(r"(?:^|(?<=\s))(?P<hash>#)\s*pyinfra-swarm:(?P<text>.*)")
+
+_SPOKEN = re.compile(r"(?:^|(?<=\s))(?P<hash>#)\s*pyinfra-swarm:")
 
 _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),

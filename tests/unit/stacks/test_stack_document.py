@@ -7,10 +7,12 @@ import time
 import pytest
 
 from pyinfra_swarm.stacks.document import (
+    DEPTH_LIMIT,
     NODE_LIMIT,
     SIZE_LIMIT,
     Items,
     NotReadable,
+    Place,
     Scalar,
     Table,
     parse,
@@ -36,9 +38,15 @@ def refused(text: str | bytes) -> NotReadable:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        *(("true", True), ("True", True), ("FALSE", False)),
+        *(("true", True), ("True", True), ("TRUE", True)),
+        *(("false", False), ("False", False), ("FALSE", False), ("tRUE", "tRUE")),
         *(("yes", "yes"), ("no", "no"), ("on", "on"), ("Off", "Off"), ("y", "y")),
-        *(("", None), ("~", None), ("null", None), ("NULL", None), ("nUll", "nUll")),
+        *(("", None), ("~", None), ("null", None), ("Null", None), ("NULL", None)),
+        *(("nUll", "nUll"), ("! 80", "80"), ("! true", "true"), ("!odd 80", "80")),
+        *(("0O17", 15), ("-0o17", -15), ("-1e400", "-1e400")),
+        *(("0" * 400, 0), ("0" * 401, "0" * 401)),
+        *(("18446744073709551615", 2**64 - 1), ("18446744073709551616", 2.0**64)),
+        *(("-9223372036854775808", -(2**63)), ("-9223372036854775809", -(2.0**63))),
         *(("0440", 288), ("0o440", 288), ("0x1F", 31), ("0b101", 5), ("-0x10", -16)),
         *(("1_000", 1000), ("+7", 7), ("08", 8.0), ("0", 0), ("00", 0)),
         *(("22:22", "22:22"), ("1:30:00", "1:30:00"), ("1e400", "1e400")),
@@ -101,6 +109,11 @@ def test_a_merged_key_stands_where_it_is_written() -> None:
         ("a: {\n", 2, "is not YAML"),
         ("a: b: c\n", 1, "is not YAML"),
         ("- a\n", 1, "no mapping"),
+        ("# a list\n\n- a\n", 3, "no mapping"),
+        ("? \n: a\n", 1, "the key null is no text"),
+        ("a: {<<: [{b: 1},\n  2]}\n", 2, "merged by <<"),
+        ("a: 1\nb: \x07\n", 2, "does not allow"),
+        ("\n\x07\n", 2, "does not allow"),
         ("text\n", 1, "no mapping"),
         ("", 1, "is empty"),
         ("# nothing\n", 1, "is empty"),
@@ -123,10 +136,31 @@ def test_what_docker_cannot_read_is_told_with_its_line(text: str, line: int, say
 
 def test_bytes_that_are_no_text_are_told_with_their_line() -> None:
     assert refused(b"a: 1\nb: \xff\n").place.line == 2
+    assert refused(b"\n\xff\n").place.line == 2
+
+
+def test_why_a_file_cannot_be_read_is_what_the_error_says() -> None:
+    error = refused("")
+    assert str(error) == error.reason == "is empty"
+    assert error.place == Place("a.yml", 1, 1)
+
+
+def test_a_key_in_quotes_is_a_text_whatever_it_says() -> None:
+    assert [*tree("\"80\": a\n'~': b\n'<<': c\n").entries] == ["80", "~", "<<"]
+
+
+def test_what_a_person_may_read_of_a_value() -> None:
+    place = Place("a.yml", 1)
+    assert Scalar(80, place).shown == "80"
+    assert Scalar("hunter2", place, written="${PASSWORD}").shown == "${PASSWORD}"
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_key() -> None:
     assert [*parse("a.yml", b"\xef\xbb\xbfa: 1\n").root.entries] == ["a"]
+
+
+def test_the_limits_are_far_above_what_anybody_writes_by_hand() -> None:
+    assert (SIZE_LIMIT, DEPTH_LIMIT, NODE_LIMIT) == (524_288, 40, 50_000)
 
 
 def test_a_file_of_the_largest_size_is_read_and_a_larger_one_is_not() -> None:
@@ -142,6 +176,33 @@ def test_anchors_that_stand_for_billions_are_refused_at_once() -> None:
     assert time.monotonic() - begun < 5
 
 
+def test_a_tree_of_as_many_parts_as_may_be_is_read_and_one_more_is_refused() -> None:
+    """The root, 1000 parts, 48 times those again in a list, and a list for the rest."""
+
+    def text(rest: int) -> str:
+        lists = {"a": "&a [" + "x," * 999 + "]", "b": "[" + "*a," * 48 + "]"}
+        return "".join(f"{key}: {said}\n" for key, said in lists.items()) + f"c: [{'x,' * rest}]\n"
+
+    assert NODE_LIMIT == 1 + 1000 + (1 + 48 * 1000) + (1 + 997)
+    assert tree(text(997)).size == NODE_LIMIT
+    assert str(NODE_LIMIT) in refused(text(998)).reason
+
+
+@pytest.mark.parametrize("innermost", ["[]", "[x]", "{}", "{x: x}"])
+def test_a_tree_is_as_deep_as_may_be_and_no_deeper(innermost: str) -> None:
+    def written(levels: int) -> str:
+        return "a: " + "[" * (levels - 2) + innermost + "]" * (levels - 2)
+
+    def anchored(levels: int) -> str:
+        lines = [f"a0: &a0 {innermost}"]
+        lines += [f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, levels - 1)]
+        return "\n".join(lines)
+
+    for text in (written, anchored):
+        assert tree(text(DEPTH_LIMIT)).depth == DEPTH_LIMIT
+        assert "levels deep" in refused(text(DEPTH_LIMIT + 1)).reason
+
+
 def test_nesting_is_bounded_written_out_or_by_anchors() -> None:
     assert "levels" in refused("a: " + "[" * 5000).reason
     lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 5000))]
@@ -154,6 +215,23 @@ def test_tags_make_nothing_and_odd_ones_are_named() -> None:
         ("!reset", 1),
         ("!!python/name:os.system", 2),
     ]
+
+
+def test_tags_of_yaml_s_own_are_not_odd_and_those_that_docker_does_not_know_are() -> None:
+    known = ["!!str", "!!int", "!!float", "!!bool", "!!null", "!!merge", "!!timestamp", "!"]
+    text = "".join(f"a{number}: {tag} x\n" for number, tag in enumerate(known))
+    assert parse("a.yml", f"{text}b: !!map {{}}\nc: !!seq []\n".encode()).odd == ()
+    others = parse("a.yml", b"a: !!binary x\nb: !!set {}\nc: !!omap []\nd: !x []\n").odd
+    assert [odd.tag for odd in others] == ["!!binary", "!!set", "!!omap", "!x"]
+
+
+def test_a_comment_beside_a_text_that_looks_like_one_is_found() -> None:
+    both = parse("a.yml", b"a: 'x # pyinfra-swarm: no' # pyinfra-swarm: yes\n").comments
+    assert [(one.text, one.place.column, one.alone) for one in both] == [("yes", 28, False)]
+    [first] = parse("a.yml", b"# pyinfra-swarm: first\na: 'x'\n").comments
+    assert (first.text, first.place) == ("first", Place("a.yml", 1, 1))
+    within = parse("a.yml", b"a: 1 # pyinfra-swarm: one # pyinfra-swarm: two\n").comments
+    assert [one.text for one in within] == ["one # pyinfra-swarm: two"]
 
 
 def test_comments_to_this_package_are_found_and_texts_that_look_like_them_are_not() -> None:
