@@ -41,7 +41,7 @@ def _joined(old: Table, new: Table, both: Callable[[Node, Node], Node]) -> Table
     entries, keys = dict(old.entries), dict(old.keys)
     for key, node in new.entries.items():
         entries[key] = both(entries[key], node) if key in entries else node
-        if entries[key] is node or key not in keys:
+        if entries[key] is node:
             keys[key] = new.keys.get(key, node.place)
     return Table(entries, old.place if old.entries else new.place, keys)
 
@@ -70,7 +70,7 @@ def _struct(old: Node, new: Node, rules: Mapping[str, Rule]) -> Node:
             entries[key] = after
         elif after is not None:
             entries[key] = rule(before, after)
-        if key in _KEYED and isinstance(entries[key], Items):
+        if key in _KEYED:
             entries[key] = _keyed(entries[key], _KEYED[key], before is not None)
         if entries[key] is after:
             keys[key] = new.keys.get(key, after.place)
@@ -163,7 +163,7 @@ def _logging(old: Node, new: Node) -> Node:
     if before and after and before != after:
         return new
     entries = dict(old.entries)
-    if not before and after:
+    if after:
         entries["driver"] = new.entries["driver"]
     options = old.entries.get("options")
     if isinstance(options, Table):  # without any before, docker loses those of the later file

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.stacks.compose import Merged
+from pyinfra_swarm.stacks.compose import Merged, at
 from pyinfra_swarm.stacks.document import Items, Node, Scalar, Table
 from tests.unit.stacks.stack_examples import stack
 
@@ -78,6 +78,13 @@ def test_logging_without_a_driver_gets_one() -> None:
     }
 
 
+def test_a_driver_that_is_nothing_is_none() -> None:
+    options = {"options": {"tag": "x"}}
+    for nothing in (None, ""):
+        found = service({"logging": {"driver": nothing, **options}}, {"logging": FILE})["logging"]
+        assert found == {"driver": "json-file", "options": {"tag": "x", **FILE["options"]}}
+
+
 def test_logging_of_one_file_alone() -> None:
     assert service({}, {"logging": FILE})["logging"] == FILE
     assert service({"logging": FILE}, {})["logging"] == FILE
@@ -122,6 +129,8 @@ def test_volumes_are_told_apart_by_their_target() -> None:
     first = {"volumes": [{"type": "volume", "source": "one", "target": "/data"}]}
     second = {"volumes": [{"type": "bind", "source": "/srv", "target": "/data"}]}
     assert service(first, second)["volumes"] == second["volumes"]
+    more = {"volumes": [{"type": "tmpfs", "target": "/a"}, {"type": "tmpfs"}]}
+    assert service(first, more)["volumes"] == [*more["volumes"][::-1], *first["volumes"]]
 
 
 def test_commands_are_replaced() -> None:
@@ -199,6 +208,19 @@ def test_of_entries_that_nobody_can_tell_apart_each_stays() -> None:
     assert len(found) == 4
 
 
+def test_entries_whose_place_is_a_variable_are_not_the_same_one() -> None:
+    first, second = ([{"target": n, "published": "${A}"}] for n in (80, 81))
+    assert service({"ports": first}, {"ports": second})["ports"] == first + second
+
+
+def test_a_port_that_names_none_to_publish_is_one_that_swarm_chooses() -> None:
+    named = {"target": 1, "published": 1}
+    assert service({"ports": [{"target": 80}, named]}, {"ports": ["81"]})["ports"] == [
+        {"target": 81, "published": 0, "protocol": "tcp", "mode": "ingress"},
+        named,
+    ]
+
+
 def test_ports_that_swarm_chooses_are_one() -> None:
     assert ports({"ports": ["80", "9000:1"]}, {"ports": ["81"]}) == [
         (0, 81, "tcp"),
@@ -227,6 +249,18 @@ def test_an_empty_place_in_a_network_leaves_what_was_there_and_takes_what_comes(
     assert service({"networks": {"n": more}}, {"networks": {"n": full}})["networks"] == {
         "n": {**more, **full}
     }
+    other = {"ipv4_address": "10.0.0.2"}
+    first = {"ipv4_address": "10.0.0.1"}
+    assert service({"networks": {"n": first}}, {"networks": {"n": other}})["networks"] == {
+        "n": other
+    }
+
+
+def test_networks_of_a_service_that_one_file_leaves_open_are_the_other_s() -> None:
+    named = {"networks": {"n": {"aliases": ["a"]}}}
+    for nothing in (None, {}, []):
+        assert service(named, {"networks": nothing}) == named
+        assert service({"networks": nothing}, named) == named
 
 
 def test_a_user_named_0_does_override() -> None:
@@ -248,6 +282,88 @@ def test_labels_are_overridden_by_nothing_and_the_environment_is_not() -> None:
     assert service({"environment": {"A": "1", "B": "2"}}, {"environment": ["A=", "B=3", "C="]})[
         "environment"
     ] == {"A": "1", "B": "3", "C": ""}
+
+
+def test_what_is_set_to_nothing_in_the_environment_gives_way_to_nothing_alone() -> None:
+    def environment(before: object, after: object) -> object:
+        parts = ({"environment": {"A": value}} for value in (before, after))
+        return service(*parts)["environment"]["A"]
+
+    assert environment("", None) is None
+    assert environment(None, "") == ""
+    assert environment("1", None) == "1"
+    assert environment(None, "1") == "1"
+
+
+def test_a_kernel_parameter_is_overridden_by_nothing_and_a_limit_of_processes_by_0() -> None:
+    assert service({"sysctls": {"a": "1"}}, {"sysctls": {"a": ""}})["sysctls"] == {"a": ""}
+    assert service({"ulimits": {"nproc": 5}}, {"ulimits": {"nproc": 0}})["ulimits"] == {"nproc": 0}
+
+
+HEALTH = dict.fromkeys(("interval", "timeout", "start_period", "start_interval"), "10s")
+POLICY = dict.fromkeys(("delay", "window"), "10s")
+TURNS = dict.fromkeys(("delay", "monitor"), "10s")
+LASTING = {
+    "stop_grace_period": "10s",
+    "healthcheck": {"retries": 3, **HEALTH},
+    "deploy": {
+        "replicas": 3,
+        "labels": {"a": "b"},
+        "update_config": {"parallelism": 3, **TURNS},
+        "rollback_config": {"parallelism": 3, **TURNS},
+        "restart_policy": {"max_attempts": 3, **POLICY},
+        "resources": {"limits": {"memory": "1G"}, "reservations": {"memory": "1G"}},
+    },
+}
+
+
+def replaced(value: Any, words: dict[object, object]) -> Any:
+    if isinstance(value, dict):
+        return {key: replaced(one, words) for key, one in value.items()}
+    return words.get(value, value)
+
+
+def test_numbers_are_overridden_by_0_and_lengths_of_time_and_of_memory_are_not() -> None:
+    noughts = replaced(LASTING, {"10s": "0s", 3: 0, "1G": "0M", "b": ""})
+    assert service(LASTING, noughts) == replaced(LASTING, {3: 0, "b": ""})
+
+
+def test_nothing_overrides_no_number_no_length_of_time_and_no_memory() -> None:
+    for nothing in (None, ""):
+        said = replaced(LASTING, dict.fromkeys(("10s", "1G"), nothing) | {3: None, "b": "b"})
+        assert service(LASTING, said) == LASTING
+
+
+def test_a_part_that_one_file_leaves_empty_is_the_other_s() -> None:
+    for key, part in LASTING.items():
+        for nothing in (None, "") if isinstance(part, str) else (None, {}):
+            assert service({key: part}, {key: nothing})[key] == part
+            assert service({key: nothing}, {key: part})[key] == part
+
+
+KINDS: tuple[Any, ...] = (None, "x", 5, [["x"], 5], {"x": "y"})
+RULED = (
+    *("command", "environment", "labels", "sysctls", "networks", "ulimits", "logging", "cap_add"),
+    *("healthcheck", "stop_grace_period", "deploy", "ports", "secrets", "volumes", "image"),
+    *("deploy.update_config", "deploy.restart_policy.delay", "deploy.resources.limits.memory"),
+    *("deploy.replicas", "networks.n", "logging.options", "ports.published", "volumes.target"),
+)
+
+
+@pytest.mark.parametrize("way", RULED)
+def test_whatever_stands_where_docker_wants_something_else_the_files_are_joined(way: str) -> None:
+    """Docker refuses it, which is told; what else is wrong with the files is told as well."""
+
+    def part(value: Any) -> Any:
+        for key in reversed(way.split(".")):
+            value = {key: value}
+        first = next(iter(value))
+        return {first: [value[first]]} if first in ("ports", "volumes") and "." in way else value
+
+    for before in KINDS:
+        for after in KINDS:
+            assert service(part(before), part(after)) is not None
+        assert service(part(before), {}).keys() == service(part(before)).keys()
 
 
 def test_updates_are_joined_key_by_key() -> None:
@@ -295,6 +411,7 @@ def test_where_a_part_stands_is_where_its_last_word_was_said() -> None:
         "networks:\n  n: {}\n",
     )
     assert (found.root.place.file, found.section("networks").place.file) == ("a.yml", "b.yml")
+    assert found.section("services").place.file == "a.yml"
     service = found.section("services").entries["a"]
     assert isinstance(service, Table)
     assert service.place.file == "a.yml"
@@ -304,6 +421,25 @@ def test_where_a_part_stands_is_where_its_last_word_was_said() -> None:
     labels = service.entries["labels"]
     assert isinstance(labels, Table)
     assert {key: place.file for key, place in labels.keys.items()} == {"x": "a.yml", "y": "b.yml"}
+
+
+def test_keys_of_networks_and_of_logging_stand_where_their_last_word_was_said() -> None:
+    found = stack(
+        "services:\n  a:\n    networks: {n: {aliases: [x], ipv4_address: 10.0.0.1}}\n"
+        "    logging: {driver: x, options: {a: '1'}}\n",
+        "services:\n  a:\n    networks: {n: {aliases: [y], ipv6_address: 'fd00::1'}}\n"
+        "    logging: {driver: x}\n",
+    )
+
+    def files(*way: str) -> dict[str, str]:
+        node = at(found.root, "services", "a", *way)
+        assert isinstance(node, Table)
+        return {key: place.file for key, place in node.keys.items()}
+
+    assert files("networks", "n") == {
+        **{"aliases": "b.yml", "ipv4_address": "a.yml", "ipv6_address": "b.yml"}
+    }
+    assert files("logging") == {"driver": "b.yml", "options": "a.yml"}
 
 
 def test_versions_must_be_the_same() -> None:
