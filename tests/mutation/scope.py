@@ -31,7 +31,7 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/stacks/fields": ("stack_fields", "stack_plan"),
     "pyinfra_swarm/stacks/record": ("stack_record", "stack_plan"),
     "pyinfra_swarm/stacks/rendering": ("stack_rendering",),
-    "pyinfra_swarm/stacks/accepted": ("stack_ignored", "stack_corpus"),
+    "pyinfra_swarm/stacks/accepted": ("stack_accepted",),
     "pyinfra_swarm/stacks/document": ("stack_document", "stack_corpus"),
     "pyinfra_swarm/stacks/judging": ("stack_judging",),
     "pyinfra_swarm/stacks/longform": _FILES,
