@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyinfra_swarm.exposure.own_files import read_own_stack
+from pyinfra_swarm.exposure.own_stack import CONNECTOR, OwnStack, connectors, own_stack
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.stacks.document import Node, Scalar, Table
 from pyinfra_swarm.stacks.lint import declared, lint
@@ -61,6 +62,48 @@ def test_the_lint_has_nothing_to_say_of_it(of: Settings) -> None:
     assert one.inputs.stack == of.exposure.own_stack == "swarm-exposure"
     assert one.merged.problems == ()
     assert lint(one.merged, declared(of, one.inputs.stack)) == ()
+
+
+def test_the_connector_is_called_as_docker_calls_it() -> None:
+    assert CONNECTOR == "swarm-exposure_cloudflared"
+
+
+def test_what_a_tunnel_is_made_of() -> None:
+    tunnel = {"image": "cloudflared:1", "protocol": "http2", "network": "front", "replicas": 3}
+    of = settings(tunnel=tunnel, networks={"overlays": [{"name": "front"}]})
+    assert own_stack(of) == OwnStack(
+        ("tunnel.yml",),
+        {
+            **{"IMAGE": "cloudflared:1", "PROTOCOL": "http2", "REPLICAS": "3"},
+            **{"ORDER": "start-first", "NETWORK": "front", "TOKEN": "tunnel_token"},
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("ipv6", "network", "provider"),
+    [(False, "overlay", "none"), (True, "host", "cloudflare.trace")],
+)
+def test_what_dynamic_dns_is_made_of(ipv6: bool, network: str, provider: str) -> None:
+    for proxied, said in ((False, "false"), (True, "true")):
+        more = {"image": "ddns:1", "ipv6": ipv6, "proxied": proxied}
+        assert own_stack(settings(exposure={"dynamic_dns": {**DNS, **more}})) == OwnStack(
+            ("dynamic-dns.yml", f"dynamic-dns-{network}.yml"),
+            {
+                **{"IMAGE": "ddns:1", "DOMAINS": "home.example.org,*.example.org"},
+                **{"PROXIED": said, "IP6_PROVIDER": provider, "TOKEN": "dns_token"},
+            },
+        )
+
+
+def test_connectors_go_where_tasks_go_and_somewhere_in_any_case() -> None:
+    def wanted(*availability: str) -> int:
+        each = {f"rk{n}": {"availability": one} for n, one in enumerate(availability, start=1)}
+        return connectors(settings(3, tunnel={"replicas": 25}, **each))
+
+    assert wanted() == 3
+    assert wanted("active", "drain", "pause") == 1
+    assert wanted("drain", "drain", "drain") == 3
 
 
 @pytest.mark.parametrize("mode", ["ports", "none"])

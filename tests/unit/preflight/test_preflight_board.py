@@ -69,6 +69,13 @@ def test_expired_passwords_of_those_who_matter_are_told() -> None:
     assert found_on(replace(SOUND, expired_passwords=("eve",)), settings) == []
 
 
+def test_an_expired_password_of_the_one_who_logs_in_is_told_where_no_admins_are_declared() -> None:
+    settings = declared(ssh={"user": "pi"})
+    expired = replace(SOUND, expired_passwords=("pi",), expired_accounts=("pi",))
+    found = board_findings(settings, "rk1", expired)
+    assert [one.what for one in found] == ["account of pi", "password of pi"]
+
+
 def test_the_cipher_of_rockchip_is_told_where_it_would_be_used() -> None:
     def using(cipher: str) -> Host:
         return replace(SOUND, kernel=replace(SOUND.kernel, cipher=cipher))

@@ -43,6 +43,16 @@ def test_a_patch_of_the_engine_makes_no_other_host_and_a_release_does() -> None:
     assert other.endswith("Docker 29.7.2; the engine differs")
 
 
+def test_a_machine_in_words() -> None:
+    assert str(LAB) == "Debian 13, amd64, Linux 6.12, iptables-legacy, Docker 28.5.2"
+    assert str(replace(LAB, engine="")) == "Debian 13, amd64, Linux 6.12, iptables-legacy"
+
+
+def test_an_engine_that_is_not_known_makes_no_other_machine() -> None:
+    assert BOARD.differs_from(replace(BOARD, engine="")) == []
+    assert replace(BOARD, engine="").differs_from(BOARD) == []
+
+
 def test_a_host_without_an_engine_is_compared_in_all_the_rest() -> None:
     assert said_of(replace(BOARD, engine=""), [passed(BOARD)]).startswith("tested")
 

@@ -111,6 +111,102 @@ def test_a_changed_field_is_told_as_a_person_writes_it(
     assert expected in differences(spec(), changed(path, value))
 
 
+def test_a_specification_is_told_in_words_field_by_field() -> None:
+    made = spec(
+        Env=["A=1", "B", "C="],
+        Args=["run"],
+        Command=["sh"],
+        Configs=[
+            {"ConfigName": "site"},
+            {"ConfigName": "other", "File": {"Name": "/site"}},
+            {"ConfigName": "third", "File": {"Name": "/site"}},
+        ],
+        Secrets=[{"SecretName": "pw"}],
+    )
+    made["EndpointSpec"]["Ports"].append({"TargetPort": 53})
+    assert dict(fields(made)) == {
+        "label com.docker.stack.namespace": "web",
+        "container label com.docker.stack.namespace": "web",
+        "environment A": "1",
+        "environment B": "",
+        "environment C": "",
+        "image": "nginx:1.27@sha256:" + "a" * 64,
+        "command": ["run"],
+        "entrypoint": ["sh"],
+        "mount /data.Type": "volume",
+        "mount /data.Source": "web_data",
+        "mount /data.Target": "/data",
+        "StopGracePeriod": 10000000000,
+        "secret pw.SecretName": "pw",
+        "config site.ConfigName": "site",
+        "config /site.ConfigName": "other",
+        "config /site.File.Name": "/site",
+        "config /site'.ConfigName": "third",
+        "config /site'.File.Name": "/site",
+        "Isolation": "default",
+        "RestartPolicy.Condition": "any",
+        "RestartPolicy.Delay": 5000000000,
+        "RestartPolicy.MaxAttempts": 0,
+        "Placement.Constraints": ["node.role == worker"],
+        "network n1.Target": "n1",
+        "network n1.Aliases": ["app"],
+        "Runtime": "container",
+        "replicas": 2,
+        "UpdateConfig.Parallelism": 1,
+        "UpdateConfig.Monitor": 5000000000,
+        "UpdateConfig.FailureAction": "pause",
+        "EndpointSpec.Mode": "vip",
+        "port 8080:80/tcp.Protocol": "tcp",
+        "port 8080:80/tcp.TargetPort": 80,
+        "port 8080:80/tcp.PublishedPort": 8080,
+        "port 8080:80/tcp.PublishMode": "ingress",
+        "port any:53/tcp.TargetPort": 53,
+    }
+
+
+def test_a_specification_that_says_nothing_has_no_fields() -> None:
+    nothing: dict[str, Any] = {"Labels": None, "TaskTemplate": None, "EndpointSpec": None}
+    assert fields(nothing) == fields({}) == {}
+    task = {"ContainerSpec": None, "Networks": None, "Resources": {"Limits": {}, "a": ""}}
+    assert fields({"Name": "x", "TaskTemplate": task, "Endpoint": []}) == {}
+    container = {"Labels": None, "Env": None, "Mounts": None, "Secrets": None, "Configs": None}
+    assert fields({"TaskTemplate": {"ContainerSpec": container}}) == {}
+
+
+DURATIONS = (
+    *("Delay", "Monitor", "Interval", "Timeout", "StartPeriod", "StartInterval", "Window"),
+    "StopGracePeriod",
+)
+
+
+@pytest.mark.parametrize("name", DURATIONS)
+def test_lengths_of_time_are_told_as_a_compose_file_has_them(name: str) -> None:
+    assert worded(f"Somewhere.{name}", 10 * 10**9) == worded(name, 10 * 10**9) == "10s"
+    assert worded(f"{name}.Else", 10 * 10**9) == "10000000000"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        *(("Delay", 60 * 10**9, "60s"), ("Delay", 119 * 10**9, "119s")),
+        *(
+            ("Delay", 120 * 10**9, "2m"),
+            ("Delay", 180 * 10**9, "3m"),
+            ("Delay", 150 * 10**9, "150s"),
+        ),
+        *(("Delay", 10**8, "0.1s"), ("Delay", 0, "0s"), ("Delay", True, "true")),
+        *(("Limits.NanoCPUs", 5 * 10**8, "0.5"), ("Limits.NanoCPUs", 2 * 10**9, "2")),
+        *(("Limits.MemoryBytes", 1000, "1000"), ("Limits.MemoryBytes", 3 * 2**20, "3M")),
+        *(("services.web.image", "a@sha256:" + "b" * 64, "a@sha256:" + "b" * 12),),
+        *(("image", ["a"], '["a"]'), ("memory", 5, "5"), ("memory", "1.5G", "1.5G")),
+        *(("Init", True, "true"), ("Init", None, "none"), ("Hostname", "web", "web")),
+        *(("Pids", 7, "7"), ("Driver", {"Name": "x"}, '{"Name": "x"}')),
+    ],
+)
+def test_a_value_in_words(name: str, value: Any, words: str) -> None:
+    assert worded(name, value) == words
+
+
 def test_what_the_swarm_changes_itself_is_no_difference() -> None:
     live = changed("TaskTemplate.ForceUpdate", 3)
     live["Labels"]["com.docker.stack.image"] = "nginx:1.27@sha256:" + "a" * 64
@@ -161,6 +257,7 @@ def test_an_engine_of_another_version_may_leave_out_and_add_what_is_empty() -> N
     assert differences(spec(), newer) != []
     by_hand = changed(f"{CONTAINER}.Hostname", "x")
     assert differences(spec(), by_hand, other_engine=True) != []
+    assert differences(newer, spec(), other_engine=True) != []
 
 
 def test_two_things_of_one_name_are_two() -> None:
@@ -218,6 +315,21 @@ def test_rendered_files_are_compared_by_place() -> None:
         ("services.new.image", "none", "busybox"),
     ]
     assert compose_differences(before, copy.deepcopy(before)) == []
+
+
+def test_what_is_in_a_rendered_list_is_told_by_its_target_or_its_source() -> None:
+    def told(service: dict[str, Any]) -> list[str]:
+        before, after = ({"services": {"a": {"image": "x", **more}}} for more in ({}, service))
+        return [one.field for one in compose_differences(before, after)]
+
+    assert told({"secrets": [{"source": "pw"}, {"source": "x", "target": "y"}]}) == [
+        "services.a.secrets pw",
+        "services.a.secrets y",
+    ]
+    assert told({"preferences": [{"spread": "node.id"}]}) == ["services.a.preferences"]
+    assert told({"command": ["a"], "x": [], "y": {}, "z": None, "m": [{}, "b"]}) == [
+        *("services.a.command", "services.a.m", "services.a.x", "services.a.y")
+    ]
 
 
 def test_memory_is_told_as_a_compose_file_has_it() -> None:

@@ -38,6 +38,7 @@ def test_what_is_packed_is_unpacked_and_small() -> None:
 def test_what_a_record_is_called_and_holds_is_a_promise() -> None:
     """It outlives this version of the program: the next one reads it."""
     assert (STACK, INPUTS) == ("pyinfra-swarm.stack", "pyinfra-swarm.inputs")
+    assert LARGEST == 8 * 1024 * 1024
     assert named("web", 3) == "pyinfra-swarm.stack_web_v3"
     assert unpack(pack(RECORD)) == {
         "format": 1,
@@ -96,6 +97,7 @@ def packed(content: object) -> bytes:
         packed({"format": 1, "compose": [], "services": {}}),
         packed({"compose": {}, "services": {}}),
         pack(RECORD)[:-1],
+        zlib.compress(gzip.decompress(pack(RECORD))),
         gzip.compress(b"\xff\xfe", mtime=0),
         gzip.compress(b"[" * 100_000, mtime=0),
         gzip.compress(b" " * (LARGEST + 1), mtime=0),

@@ -86,6 +86,18 @@ def test_which_files_secrets_and_configs_are_made_of_and_which_are_expected() ->
     assert external({"configs": None}) == ()
 
 
+def test_a_file_that_a_secret_is_made_of_is_named_from_the_compose_file_on() -> None:
+    text = f"services: {{}}\nsecrets: {{s: {{file: {FOLDER}/a/s.txt}}, t: {{external: true}}}}\n"
+    compose = rendered(text, FOLDER).compose
+    assert compose["secrets"] == {"s": {"file": "a/s.txt"}, "t": {"external": True}}
+
+
+def test_nothing_of_what_was_rendered_is_in_a_repr() -> None:
+    shown = repr(rendered(RENDERED.replace("hello world", "hunter2"), FOLDER, ("careful",)))
+    assert "hunter2" not in shown
+    assert "careful" in shown
+
+
 def test_each_path_beside_the_file_is_named() -> None:
     text = RENDERED.replace("source: data", f"source: {FOLDER}/rel")
     text = text.replace("- sleep", f"- {FOLDER}/run.sh")
@@ -176,6 +188,7 @@ def test_what_is_deployed_is_read_by_yaml_as_it_is_meant() -> None:
     compose = rendered(RENDERED, FOLDER).compose
     assert yaml.safe_load(as_yaml(compose)) == compose
     assert "version" not in compose, "one engine's is refused by another"
+    assert as_yaml({"b": 1, "a": {"d": [], "c": None}}) == '{"a": {"c": null, "d": []}, "b": 1}'
 
 
 @given(st.dictionaries(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]*", fullmatch=True), st.text()))

@@ -32,6 +32,7 @@ def test_its_private_half_is_not_shown() -> None:
     pair = key_pair()
     assert pair.private not in repr(pair)
     assert pair.private not in f"{pair}"
+    assert repr(pair) == f"KeyPair(public={pair.public!r})"
 
 
 def test_clients_get_addresses_behind_the_hosts() -> None:
@@ -116,6 +117,13 @@ def test_public_keys_of_the_hosts_that_have_said_one() -> None:
     assert public_keys(said, "wg0") == {"rk1": key(1)}
     odd = answer(rk1={"wg0": {"public": 7}}, rk2={"wg0": None}, rk3={"wg0": {"public": key(3)}})
     assert public_keys(odd, "wg0") == {"rk3": key(3)}
+
+
+def test_a_host_that_says_nothing_hides_no_other_s_key() -> None:
+    mine = {"keys": {"wg0": {"public": key(3)}}}
+    for nothing in (None, {}, {"keys": {}}, {"keys": {"wg0": {}}}):
+        said = json.dumps({"facts.vpn.State": {"rk1": nothing, "rk3": mine}})
+        assert public_keys(said, "wg0") == {"rk3": key(3)}
 
 
 @pytest.mark.parametrize(
