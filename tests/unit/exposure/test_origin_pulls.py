@@ -1,20 +1,15 @@
-"""Origin pulls: real handshakes with real servers, and what is told of them and of certificates."""
+"""Origin pulls: what an answer of the proxy comes to, and what is told of it and of certificates.
+
+The answers themselves are real servers': ``test_origin_handshakes.py``.
+"""
 
 from __future__ import annotations
 
-import http.server
-import ssl
-import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import trustme
 
-from pyinfra_swarm.exposure import operations
 from pyinfra_swarm.exposure.origin_pulls import (
     SOON,
     handshake,
@@ -23,140 +18,10 @@ from pyinfra_swarm.exposure.origin_pulls import (
 )
 from pyinfra_swarm.exposure.seen import Handshake, PullCertificate
 from pyinfra_swarm.run.findings import Notice
-from pyinfra_swarm.run.onhost import program
-from tests.tools.answers import sections
 
 HOST = "www.example.org"
-CLOUDFLARE, OTHERS, SERVERS = trustme.CA(), trustme.CA(), trustme.CA()
+CLOUDFLARE, OTHERS = trustme.CA(), trustme.CA()
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
-
-
-class _Page(http.server.BaseHTTPRequestHandler):
-    status, text = 200, b"hello"
-
-    def do_GET(self) -> None:
-        self.send_response(self.status)
-        self.end_headers()
-        self.wfile.write(self.text)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-class _Nginx(_Page):
-    """As nginx answers with ``ssl_verify_client on``: the handshake is good, the request is not."""
-
-    def do_GET(self) -> None:
-        if not self.connection.getpeercert():
-            self.status = 400
-            self.text = b"<center>No required SSL certificate was sent</center>"
-        super().do_GET()
-
-
-class _Server(http.server.ThreadingHTTPServer):
-    def handle_error(self, *_: object) -> None:
-        pass  # a handshake that fails is what is wanted
-
-
-@contextmanager
-def serving(
-    demands: bool, page: type[_Page] = _Page, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
-) -> Iterator[int]:
-    """The port of a proxy that demands, or does not, a certificate of Cloudflare's CA."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = context.maximum_version = version
-    SERVERS.issue_cert(HOST).configure_cert(context)
-    CLOUDFLARE.configure_trust(context)
-    if demands:
-        context.verify_mode = ssl.CERT_OPTIONAL if page is _Nginx else ssl.CERT_REQUIRED
-    server = _Server(("127.0.0.1", 0), page)
-    server.socket = context.wrap_socket(
-        server.socket, server_side=True, do_handshake_on_connect=False
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def ask(folder: Path, port: int, signer: trustme.CA | None = None) -> Handshake:
-    """What the program for hosts makes of a proxy, with a certificate of this CA's or with none."""
-    certificate = key = ""
-    if signer:
-        made = signer.issue_cert("cloudflare.example")
-        certificate = made.cert_chain_pems[0].bytes().decode()
-        key = made.private_key_pem.bytes().decode()
-    text = program(
-        operations.__file__,
-        "handshake.sh",
-        name=HOST,
-        port=str(port),
-        addresses="127.0.0.1",
-        certificate=certificate,
-    ).replace("/run/", f"{folder}/")
-    done = subprocess.run(
-        ["sh", "-c", "section() { printf '\\n#> %s\\n' \"$1\"; }\nset -eu\n" + text],
-        input=key,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
-    )
-    assert [*folder.iterdir()] == []
-    if key:
-        assert key.splitlines()[1] not in done.stdout + done.stderr
-    said = sections(done.stdout)
-    return handshake(
-        HOST,
-        certificate=bool(certificate),
-        status=int(said["exit"][0]),
-        code="".join(said["code"]).strip(),
-        nginx="yes" in said["nginx"],
-        words=" ".join(said["words"]),
-    )
-
-
-VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
-
-
-@pytest.mark.parametrize("version", VERSIONS, ids=["TLS 1.2", "TLS 1.3"])
-def test_a_proxy_that_demands_a_certificate_refuses_whoever_shows_none_or_another_s(
-    tmp_path: Path, version: ssl.TLSVersion
-) -> None:
-    with serving(True, version=version) as port:
-        assert ask(tmp_path, port).outcome == "refused"
-        assert ask(tmp_path, port, CLOUDFLARE).outcome == "served"
-        assert ask(tmp_path, port, OTHERS).outcome == "refused"
-
-
-def test_a_refusal_whose_word_is_lost_with_the_request_is_heard_all_the_same(
-    tmp_path: Path,
-) -> None:
-    """A server that has closed before the request is sent: curl can send no more."""
-    with serving(True) as port:
-        assert {ask(tmp_path, port, OTHERS).outcome for _ in range(20)} == {"refused"}
-
-
-def test_nginx_refuses_by_a_page(tmp_path: Path) -> None:
-    with serving(True, _Nginx) as port:
-        assert ask(tmp_path, port).outcome == "refused"
-        assert ask(tmp_path, port, CLOUDFLARE).outcome == "served"
-
-
-def test_a_proxy_that_demands_none_serves_everybody(tmp_path: Path) -> None:
-    with serving(False) as port:
-        assert ask(tmp_path, port).outcome == "served"
-
-
-def test_where_nobody_answers_nothing_is_known(tmp_path: Path) -> None:
-    with serving(False) as port:
-        pass
-    found = ask(tmp_path, port)
-    assert found.outcome == "unclear"
-    assert found.words
 
 
 def test_an_answer_of_the_site_s_own_is_served_whatever_its_code() -> None:
@@ -170,8 +35,42 @@ def test_an_answer_of_the_site_s_own_is_served_whatever_its_code() -> None:
     [(7, "Connection refused"), (28, "timed out"), (35, "wrong version number"), (56, "reset")],
 )
 def test_what_is_no_alert_about_a_certificate_is_no_refusal(status: int, words: str) -> None:
-    found = handshake("x", certificate=False, status=status, code="000", nginx=False, words=words)
-    assert found.outcome == "unclear"
+    found = answer(status, words)
+    assert (found.outcome, found.words) == ("unclear", words)
+
+
+def answer(status: int, words: str, *, code: str = "000", nginx: bool = False) -> Handshake:
+    return handshake("x", certificate=True, status=status, code=code, nginx=nginx, words=words)
+
+
+ALERTS = (
+    *("certificate required", "bad certificate", "handshake failure"),
+    *("certificate unknown", "unknown ca", "no suitable certificate"),
+)
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_about_a_certificate_is_a_refusal_however_a_library_writes_it(alert: str) -> None:
+    for status in (35, 56):
+        for said in (
+            f"error: tlsv13 alert {alert}",
+            f"SSL_ALERT_{alert.upper().replace(' ', '_')}",
+        ):
+            for code in ("000", ""):
+                assert answer(status, said, code=code) == Handshake("x", True, "refused")
+    assert answer(7, f"alert {alert}").outcome == "unclear"
+
+
+def test_a_page_that_says_so_is_a_refusal_whatever_its_code() -> None:
+    assert answer(0, "", code="400", nginx=True) == Handshake("x", True, "refused")
+
+
+def test_an_answer_is_one_although_the_server_has_gone_with_an_alert() -> None:
+    assert answer(56, "alert bad certificate", code="200") == Handshake("x", True, "served")
+
+
+def test_where_curl_says_nothing_its_end_is_told() -> None:
+    assert answer(28, "") == Handshake("x", True, "unclear", "curl ended with 28")
 
 
 # What is told
@@ -230,6 +129,25 @@ def test_before_that_there_is_nothing_to_tell() -> None:
     assert found.ends == (NOW + timedelta(days=31)).timestamp()
     assert told(certificate=found) == []
     assert SOON == 30 * 86400
+
+
+def test_the_month_is_one_of_thirty_days_and_the_end_is_the_moment_itself() -> None:
+    def of(seconds: int) -> list[str]:
+        return told(certificate=PullCertificate(ends=NOW.timestamp() + seconds))
+
+    assert of(SOON) == []
+    assert "ends in 30 days" in of(SOON - 1)[0]
+    assert "ends in" in of(1)[0]
+    assert "has ended" in of(0)[0]
+
+
+def test_only_two_can_tell_who_has_signed_which() -> None:
+    ca = CLOUDFLARE.cert_pem.bytes()
+    own, signer = read_certificates(issued(300), None), read_certificates(None, ca)
+    assert (own.signed, signer.signed) == (None, None)
+    assert (own.ca_ends, signer.ends) == (None, None)
+    assert signer.ca_ends is not None
+    assert told(certificate=own) == []
 
 
 def test_the_end_of_the_ca_is_told_as_well() -> None:

@@ -38,7 +38,7 @@ def test_docker_names_these_itself() -> None:
 
 def test_a_restart_policy_in_the_old_place() -> None:
     (issue,) = issues(changed(more="restart: always"))
-    assert issue.rule == "S10"
+    assert (issue.rule, issue.path) == ("S10", "services.web.restart")
     assert "all the same" in issue.reason
     limits = "resources: { limits: { memory: 64M } }"
     text = changed((limits, f"{limits}\n      restart_policy: {{}}"), more="restart: always")
@@ -51,9 +51,20 @@ def test_an_address_for_a_task_is_told() -> None:
     assert rules(issues(text)) == [("S10", "notice")]
 
 
+@pytest.mark.parametrize("key", ["ipv4_address", "ipv6_address"])
+def test_each_kind_of_address_is_told_where_it_stands(key: str) -> None:
+    [issue] = issues(changed(("[front]", f"{{ front: {{ {key}: '::1' }} }}")))
+    assert issue.path == f"services.web.networks.front.{key}"
+
+
+def test_a_service_that_names_no_networks_has_no_address_in_one() -> None:
+    alone = "services: {web: {image: 'a:1'}}"
+    assert "S10" not in {issue.rule for issue in issues(alone)}
+
+
 def test_tags_of_composes_are_told() -> None:
     (issue,) = issues(changed(more="user: !override me"))
-    assert (issue.rule, issue.line) == ("S10", 5)
+    assert (issue.rule, issue.line, issue.path) == ("S10", 5, "")
     assert "!override" in issue.reason
 
 
