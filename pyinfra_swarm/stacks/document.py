@@ -386,7 +386,7 @@ def _resolved(text: str) -> str | int | float | bool | None:
     number = text.replace("_", "")
     for pattern, base in _NUMBERS:
         if pattern.fullmatch(number):
-            whole = int(number.lower().replace("0o", "0") if base == 8 else number, base)
+            whole = int(number, base)
             if _LEAST <= whole <= _MOST:
                 return whole
     if _FLOAT.fullmatch(number) and abs(float(number)) != float("inf"):

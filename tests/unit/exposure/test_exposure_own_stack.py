@@ -69,12 +69,12 @@ def test_the_connector_is_called_as_docker_calls_it() -> None:
 
 
 def test_what_a_tunnel_is_made_of() -> None:
-    tunnel = {"image": "cloudflared:1", "protocol": "http2", "network": "front", "replicas": 3}
+    tunnel = {"image": "cloudflared:1", "protocol": "http2", "network": "front", "replicas": 2}
     of = settings(tunnel=tunnel, networks={"overlays": [{"name": "front"}]})
     assert own_stack(of) == OwnStack(
         ("tunnel.yml",),
         {
-            **{"IMAGE": "cloudflared:1", "PROTOCOL": "http2", "REPLICAS": "3"},
+            **{"IMAGE": "cloudflared:1", "PROTOCOL": "http2", "REPLICAS": "2"},
             **{"ORDER": "start-first", "NETWORK": "front", "TOKEN": "tunnel_token"},
         },
     )

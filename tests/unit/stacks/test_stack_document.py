@@ -108,6 +108,7 @@ def test_a_merged_key_stands_where_it_is_written() -> None:
         ("a: &a\n  - *a\n", 2, "stands inside of what it stands for"),
         ("a: {\n", 2, "is not YAML"),
         ("a: b: c\n", 1, "is not YAML"),
+        ("a: [1,\n\n}\n", 3, "is not YAML"),
         ("- a\n", 1, "no mapping"),
         ("# a list\n\n- a\n", 3, "no mapping"),
         ("? \n: a\n", 1, "the key null is no text"),
@@ -165,7 +166,9 @@ def test_the_limits_are_far_above_what_anybody_writes_by_hand() -> None:
 
 def test_a_file_of_the_largest_size_is_read_and_a_larger_one_is_not() -> None:
     assert parse("a.yml", b"a: 1\n#" + b"x" * (SIZE_LIMIT - 6)).root
-    assert "512" in refused(b"a: 1\n#" + b"x" * (SIZE_LIMIT - 5)).reason
+    error = refused(b"a: 1\n#" + b"x" * (SIZE_LIMIT - 5))
+    assert "512" in error.reason
+    assert error.place.line == 1
 
 
 def test_anchors_that_stand_for_billions_are_refused_at_once() -> None:
@@ -200,7 +203,9 @@ def test_a_tree_is_as_deep_as_may_be_and_no_deeper(innermost: str) -> None:
 
     for text in (written, anchored):
         assert tree(text(DEPTH_LIMIT)).depth == DEPTH_LIMIT
-        assert "levels deep" in refused(text(DEPTH_LIMIT + 1)).reason
+        followed = " once its anchors are followed" if text is anchored else ""
+        deeper = refused(text(DEPTH_LIMIT + 1))
+        assert deeper.reason == f"is nested more than 40 levels deep{followed}"
 
 
 def test_nesting_is_bounded_written_out_or_by_anchors() -> None:
@@ -230,8 +235,15 @@ def test_a_comment_beside_a_text_that_looks_like_one_is_found() -> None:
     assert [(one.text, one.place.column, one.alone) for one in both] == [("yes", 28, False)]
     [first] = parse("a.yml", b"# pyinfra-swarm: first\na: 'x'\n").comments
     assert (first.text, first.place) == ("first", Place("a.yml", 1, 1))
+    assert parse("a.yml", b"'x # pyinfra-swarm: no': 1\n").comments == ()
     within = parse("a.yml", b"a: 1 # pyinfra-swarm: one # pyinfra-swarm: two\n").comments
     assert [one.text for one in within] == ["one # pyinfra-swarm: two"]
+
+
+def test_comments_are_found_however_far_down_a_file_they_stand() -> None:
+    lines = [f"# pyinfra-swarm: {n}\nk{n}: '# pyinfra-swarm: no, {'x' * 90}'" for n in range(60)]
+    found = parse("a.yml", "\n".join(lines).encode()).comments
+    assert [(one.text, one.place.line) for one in found] == [(f"{n}", 2 * n + 1) for n in range(60)]
 
 
 def test_comments_to_this_package_are_found_and_texts_that_look_like_them_are_not() -> None:

@@ -41,7 +41,7 @@ def service(*parts: dict[str, Any]) -> dict[str, Any]:
     return part
 
 
-FILE = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
+FILE: dict[str, Any] = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,8 @@ def test_an_empty_place_in_a_network_leaves_what_was_there_and_takes_what_comes(
 
 def test_networks_of_a_service_that_one_file_leaves_open_are_the_other_s() -> None:
     named = {"networks": {"n": {"aliases": ["a"]}}}
-    for nothing in (None, {}, []):
+    nothings: list[Any] = [None, {}, []]
+    for nothing in nothings:
         assert service(named, {"networks": nothing}) == named
         assert service({"networks": nothing}, named) == named
 

@@ -121,7 +121,8 @@ def test_public_keys_of_the_hosts_that_have_said_one() -> None:
 
 def test_a_host_that_says_nothing_hides_no_other_s_key() -> None:
     mine = {"keys": {"wg0": {"public": key(3)}}}
-    for nothing in (None, {}, {"keys": {}}, {"keys": {"wg0": {}}}):
+    nothings: list[Any] = [None, {}, {"keys": {}}, {"keys": {"wg0": {}}}]
+    for nothing in nothings:
         said = json.dumps({"facts.vpn.State": {"rk1": nothing, "rk3": mine}})
         assert public_keys(said, "wg0") == {"rk3": key(3)}
 
