@@ -1,4 +1,4 @@
-"""A port is several rules: in two chains, in two address families. Told, it is one thing.
+"""A port, or a host of the cluster, is several rules in several chains. Told, it is one thing.
 
 From rules that differ back to what a person declares: ``8080/tcp from 203.0.113.10``.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyinfra_swarm.firewall.iptables_rule import Rule, parse
-from pyinfra_swarm.firewall.rules import INPUT, PUBLISHED, WEB
+from pyinfra_swarm.firewall.rules import INPUT, PEERS, PUBLISHED, WEB
 from pyinfra_swarm.run.findings import Whole
 from pyinfra_swarm.run.wording import listed
 
@@ -21,6 +21,12 @@ _NAMED = 3
 """Sources in a sentence; of more it gives the number."""
 
 IS_OPENED, IS_CLOSED = "is to be opened", "is to be closed: it is not declared"
+IS_LET_IN = "is to be let in as a host of the cluster"
+IS_SHUT_OUT = "is to be let in no longer: no host of the cluster has this address"
+
+_OF_PEERS = {PEERS: "ACCEPT", PUBLISHED: "RETURN", INPUT: "RETURN"}
+_CLEAR_TEXT = {"-p", "-m", "--dir", "--pol", "--dport"}
+"""Conditions beside the source, where a peer's clear-text VXLAN is not dropped."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +74,21 @@ def part_of(chain: str, rule: Rule) -> Part | None:
     return None
 
 
+def peer_of(chain: str, rule: Rule) -> str | None:
+    """Whose rule it is, where a chain lets in a host of the cluster, whatever the port."""
+    source = rule.condition("-s")
+    if source is None or rule.goto or rule.options or rule.target != _OF_PEERS.get(chain):
+        return None
+    beside = {name for name, _ in rule.conditions} - {"-s"}
+    return source if beside == (_CLEAR_TEXT if chain == INPUT else set()) else None
+
+
 class Differences:
-    """The ports that are to be opened or closed on a host, from all of its chains."""
+    """The ports to be opened or closed on a host, and the peers, from all of its chains."""
 
     def __init__(self) -> None:
+        self._let_in: set[str] = set()
+        self._shut_out: set[str] = set()
         self._opened: dict[Port, dict[str, None]] = {}
         self._closed: dict[Port, dict[str, None]] = {}
         self._web: set[Port] = set()
@@ -80,8 +97,12 @@ class Differences:
         """Take in what a chain lacks, and what it has too much."""
         there, declared = map(parse, found), map(parse, wanted)
         has, should = set(there), set(declared)
-        self._take(self._opened, chain, (rule for rule in should if rule not in has))
-        self._take(self._closed, chain, (rule for rule in has if rule not in should))
+        missing, foreign = should - has, has - should
+        if chain == PEERS:
+            self._let_in |= {peer for rule in missing if (peer := peer_of(chain, rule))}
+            self._shut_out |= {peer for rule in foreign if (peer := peer_of(chain, rule))}
+        self._take(self._opened, chain, (rule for rule in should if rule in missing))
+        self._take(self._closed, chain, (rule for rule in has if rule in foreign))
 
     def _take(self, into: dict[Port, dict[str, None]], chain: str, rules: Iterable[Rule]) -> None:
         for part in filter(None, (part_of(chain, rule) for rule in rules)):
@@ -91,11 +112,15 @@ class Differences:
                 into.setdefault(part.port, {})[part.source] = None
 
     def whole(self, chain: str, rule: Rule, *, missing: bool) -> Whole | None:
-        """What a rule that differs is a piece of; None where it is of no port alone."""
+        """What a rule that differs is a piece of; None where it is of no port or peer alone."""
         part = part_of(chain, rule)
+        ports = self._opened if missing else self._closed
+        peers = self._let_in if missing else self._shut_out
+        only = {*ports.get(part.port, {})} if part else {peer_of(chain, rule) or ""}
+        if only and only <= peers and (part is None or part.opens):
+            return Whole(sources(only), IS_LET_IN if missing else IS_SHUT_OUT)
         if part is None:
             return None
-        ports = self._opened if missing else self._closed
         if part.port not in ports:  # only its drop differs
             ports = self._closed if missing else self._opened
         if part.port not in ports:

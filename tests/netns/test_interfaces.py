@@ -110,6 +110,31 @@ def test_dockers_bridges_are_inside_and_all_others_are_not(host: Host, engine: E
     assert in_force(host, found)
 
 
+@before_iptables
+def test_a_container_that_comes_while_the_host_looks_is_no_interface_of_its_own(
+    host: Host, engine: Engine
+) -> None:
+    """After each answer of the kernel there is one more, with its end in Docker's bridge."""
+    before = engine.folder / "before"
+    program = engine.folder / "ip"
+    program.write_text(
+        f"""#!/bin/sh
+PATH=${{PATH#*:}}
+ip "$@"
+echo >> {before}
+at=$(wc -l < {before})
+ip link add vethc$at type veth peer name end$at >&2
+ip link set vethc$at master docker0 >&2
+"""
+    )
+    program.chmod(0o755)
+    host.firewall("look")
+    assert before.exists()
+    found = listed(host)
+    assert found.shared == ()
+    assert not [name for name in found.outside if name.startswith("veth")]
+
+
 def test_a_network_that_is_made_on_a_bridge_with_a_network_card_trusts_nobody(
     host: Host, engine: Engine
 ) -> None:

@@ -57,21 +57,17 @@ bridges_of_docker() {
 
 # Prints "bridge NAME", "shared NAME" for a bridge with a port that is no veth, "other NAME".
 interfaces_of_kernel() {
-    # The veths of containers, which are left out, show by their name or their bridge.
-    {
-        ip -o link show type bridge | sed 's/^/bridge /'
-        ip -o link show type veth | sed 's/^/veth /'
-        ip -o link show | sed 's/^/link /'
-    } | awk '
-        { name = $3; sub(/:$/, "", name); sub(/@.*/, "", name) }
-        $1 == "bridge" { bridge[name]; print "bridge", name }
-        $1 == "veth" { veth[name] }
-        $1 == "link" {
-            master = ""
-            for (i = 4; i < NF; i++) if ($i == "master") master = $(i + 1)
-            if (name in veth && (master || name ~ /^veth/)) next
+    # The veths of containers, which are left out, show by their name or their bridge. All is asked
+    # at once: containers come and go, and one that came between two answers would be no veth.
+    ip -d -o link show | awk '
+        {
+            name = $2; sub(/:$/, "", name); sub(/@.*/, "", name)
+            veth = /\\ +veth( |$)/; bridge = /\\ +bridge( |$)/; master = ""
+            for (i = 3; i < NF; i++) if ($i == "master") master = $(i + 1)
+            if (bridge) print "bridge", name
+            if (veth && (master || name ~ /^veth/)) next
             if (master) print "shared", master
-            if (!(name in bridge) && name != "lo") print "other", name
+            if (!bridge && name != "lo") print "other", name
         }' | sort -u
 }
 

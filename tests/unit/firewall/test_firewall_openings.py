@@ -10,7 +10,7 @@ import pytest
 from pyinfra_swarm.firewall.openings import sources
 from pyinfra_swarm.firewall.plan import plan
 from pyinfra_swarm.firewall.policy import FAMILIES, Opening, Policy
-from pyinfra_swarm.firewall.rules import WEB, interface_rules, web_rules
+from pyinfra_swarm.firewall.rules import PUBLISHED, WEB, interface_rules, web_rules
 from pyinfra_swarm.firewall.state import Host, Tables
 from pyinfra_swarm.firewall.wanted import declared
 from pyinfra_swarm.firewall.web_ranges import SHIPPED
@@ -123,10 +123,52 @@ def test_a_web_port_is_not_said_to_be_open_to_everybody() -> None:
     assert said == "8443/tcp, a web port: is to be opened"
 
 
-def test_what_is_of_no_port_is_told_rule_by_rule_and_the_file_with_it() -> None:
-    peers = replace(POLICY, peers=(*POLICY.peers, "192.168.1.13"))
-    said = told(POLICY, peers)
-    assert "SWARM-PEERS (IPv4): lacks a rule (→ -s 192.168.1.13/32 -j ACCEPT)" in said
+def with_peers(*addresses: str, drop: bool = True) -> Policy:
+    """A cluster of these addresses, and a port that is open to all of them."""
+    database = Opening("5432", "tcp", ("cluster",))
+    return replace(POLICY, peers=addresses, openings=(database,), drop_cleartext_vxlan=drop)
+
+
+ONE, TWO, THREE, FOUR = (f"192.168.1.{number}" for number in range(11, 15))
+NO_LONGER = "is to be let in no longer: no host of the cluster has this address"
+
+
+@pytest.mark.parametrize("drop", [True, False])
+def test_a_host_that_left_or_joined_is_one_sentence_on_all_others(drop: bool) -> None:
+    two, three = with_peers(ONE, TWO, drop=drop), with_peers(ONE, TWO, THREE, drop=drop)
+    assert told(three, two) == [f"{THREE}: {NO_LONGER}"]
+    assert told(two, three) == [f"{THREE}: is to be let in as a host of the cluster"]
+
+
+def test_each_host_that_left_or_joined_is_told_and_a_port_that_was_closed_for_itself() -> None:
+    before, after = with_peers(ONE, TWO, THREE), with_peers(ONE, FOUR)
+    assert sorted(told(before, replace(after, openings=()))) == [
+        f"{TWO}: {NO_LONGER}",
+        f"{THREE}: {NO_LONGER}",
+        f"{FOUR}: is to be let in as a host of the cluster",
+        "5432/tcp from 192.168.1.11, 192.168.1.12 and 192.168.1.13: is to be closed: "
+        "it is not declared",
+    ]
+
+
+def test_a_rule_for_a_stranger_among_published_ports_is_no_host_of_the_cluster() -> None:
+    host = host_with(POLICY)
+    tables = host.tables["ipv4"]
+    chains = {
+        **tables.chains,
+        PUBLISHED: ("-s 203.0.113.9/32 -j RETURN", *tables.chains[PUBLISHED]),
+    }
+    other = replace(host, tables={**host.tables, "ipv4": replace(tables, chains=chains)})
+    [finding] = plan(declared(POLICY, "daily"), other)
+    assert finding.told == (
+        "SWARM-PUBLISHED (IPv4): has a rule that is not declared "
+        "(found -s 203.0.113.9/32 -j RETURN)"
+    )
+
+
+def test_what_is_of_no_port_and_no_peer_is_told_rule_by_rule_and_the_file_with_it() -> None:
+    said = told(POLICY, replace(POLICY, vrrp=True))
+    assert "SWARM-INPUT (IPv4): lacks a rule (→ -p 112 -g SWARM-PEERS)" in said
     assert "/etc/pyinfra-swarm/firewall.ipv4: is not as declared" in said
 
 

@@ -182,10 +182,10 @@ def test_the_files_are_those_of_the_policy_and_the_schedule() -> None:
 
 
 def test_both_differences_of_a_chain_are_told_with_the_first_of_each() -> None:
-    host = with_chains("ipv4", SWARM_PEERS=("-j ACCEPT", "-j RETURN"))
+    host = with_chains("ipv4", SWARM_FORWARD=("-j ACCEPT", "-j RETURN"))
     assert said(host) == [
-        "SWARM-PEERS (IPv4): lacks 3 rules and has 2 rules that are not declared "
-        "(-j ACCEPT → -s 192.168.1.11/32 -j ACCEPT)"
+        "SWARM-FORWARD (IPv4): lacks 2 rules and has 2 rules that are not declared "
+        "(-j ACCEPT → -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN)"
     ]
 
 
