@@ -215,7 +215,7 @@ def _await(manager: Host, service: Service, asked: Asked) -> Ended:
 
 
 def _to_its_end(manager: Host, service: Service, asked: Asked) -> Ended:
-    known, told, last = "", "", service
+    known, told, troubles, last = "", "", {""}, service
     while True:
         seen = _look(manager, service.id, known)
         if isinstance(seen, _NotSeen):
@@ -231,6 +231,12 @@ def _to_its_end(manager: Host, service: Service, asked: Asked) -> Ended:
                 if (said := verdict.sentence()) != told:
                     progress(f"service {service.name}: {said}")
                 told = said
+                if verdict.trouble not in troubles:
+                    progress(
+                        f"service {service.name}: a new task does not come up, and is tried again: "
+                        f"{verdict.trouble}"
+                    )
+                    troubles.add(verdict.trouble)
                 still_ours(waiting=True)
             case Failed():
                 failed = Failed(verdict.by, _explained(manager, verdict.cause))

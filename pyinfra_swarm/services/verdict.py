@@ -86,11 +86,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Waiting:
-    """It goes on. running: new tasks that run; wanted: how many there are to be, 0 if unknown."""
+    """It goes on.
+
+    running: new tasks that run; wanted: how many there are to be, 0 if unknown. trouble: why a new
+    task does not come up, which the managers try again; "" where none has failed.
+    """
 
     running: int
     wanted: int
     rolling_back: bool = False
+    trouble: str = ""
 
     def sentence(self) -> str:
         """What is seen, for the log."""
@@ -159,7 +164,9 @@ def judge(asked: Asked, service: Service, tasks: Sequence[Task], now: float) -> 
         return Completed(len(_running(asked.spec, service, tasks)))
     if _too_long(asked, tasks, now) or _refused(asked, mine, now):
         return Failed("timeout", cause)
-    return Waiting(len(_running(asked.spec, service, tasks)), _wanted(service, tasks))
+    running, wanted = _running(asked.spec, service, tasks), _wanted(service, tasks)
+    in_trouble = len(running) < wanted and cause.kind not in ("not yet", "unknown")
+    return Waiting(len(running), wanted, trouble=cause.words if in_trouble else "")
 
 
 def follow(asked: Asked, service: Service, tasks: Sequence[Task], now: float) -> Asked:

@@ -172,6 +172,28 @@ def test_an_update_is_sent_and_awaited(manager: Manager) -> None:
     assert secret_of(ended.seen.spec) == "db_v2"
 
 
+def test_a_task_that_fails_and_is_tried_again_is_told_once_while_it_is_waited_for(
+    manager: Manager,
+) -> None:
+    def plays(manager: Manager, look: int) -> None:
+        if look in (2, 4, 6):
+            manager.fails()
+        elif look in (3, 5):
+            manager.tasks = [*manager.tasks, described.task(2, manager.service["Spec"], version=91)]
+        elif look == 8:
+            goes_well(manager, 2)
+            goes_well(manager, 3)
+
+    manager.plays = plays
+    assert update(HOST, manager.as_read, USES_NEW, doing="flipping it to db_v2").done
+    words = (
+        "service web: a new task does not come up, and is tried again: "
+        "its program ended with exit code 3"
+    )
+    assert manager.said[:3] == [*manager.said[:2], words]
+    assert manager.said.count(words) == 1
+
+
 def test_what_fails_is_explained_and_put_back_by_the_managers(manager: Manager) -> None:
     manager.plays = pauses
     ended = update(HOST, manager.as_read, USES_NEW, doing="flipping it to db_v2")

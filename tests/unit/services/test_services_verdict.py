@@ -218,7 +218,8 @@ def test_without_progress_there_is_an_end_with_its_cause() -> None:
     stuck = tasks(task(1, state="pending", error=why), *[task(2, BEFORE, version=5)])
     at = service("updating")
     limit = patience(AFTER, stuck)
-    assert seen((0, at, stuck), (limit, at, stuck)) == Waiting(0, 2)
+    placement = f"no node may run it: “{why}”"
+    assert seen((0, at, stuck), (limit, at, stuck)) == Waiting(0, 2, trouble=placement)
     verdict = seen((0, at, stuck), (limit + 1, at, stuck))
     assert isinstance(verdict, Failed)
     assert (verdict.by, verdict.cause.kind) == ("timeout", "placement")
@@ -244,7 +245,10 @@ def refusals(number: int, **more: Any) -> tuple[Task, ...]:
 def test_what_nodes_refuse_over_and_over_is_not_waited_for_long(state: str) -> None:
     """Where they go on with it: a new service, or the failure action “continue”."""
     at, found = service(state), refusals(TRIES)
-    assert seen((0, at, found), (TO_TRY, at, found)) == Waiting(0, 2)
+    waited = seen((0, at, found), (TO_TRY, at, found))
+    assert isinstance(waited, Waiting)
+    assert (waited.running, waited.wanted) == (0, 2)
+    assert waited.trouble
     verdict = seen((0, at, found), (TO_TRY + 1, at, found))
     assert isinstance(verdict, Failed)
     assert (verdict.by, verdict.cause.kind) == ("timeout", "image")
@@ -268,13 +272,18 @@ def test_one_place_whose_task_is_refused_is_enough() -> None:
 )
 def test_what_may_come_to_run_still_is_waited_for(found: tuple[Task, ...]) -> None:
     at = service("updating")
-    assert seen((0, at, found), (TO_TRY + 1, at, found)) == Waiting(0, 2)
+    waited = seen((0, at, found), (TO_TRY + 1, at, found))
+    assert isinstance(waited, Waiting)
+    assert (waited.running, waited.wanted) == (0, 2)
 
 
 def test_where_it_goes_on_elsewhere_refusals_are_waited_for() -> None:
     at, found = service("updating"), refusals(TRIES)
     more = (*found, *tasks(task(2)))
-    assert seen((0, at, found), (TO_TRY - 1, at, more), (TO_TRY + 5, at, more)) == Waiting(1, 2)
+    waited = seen((0, at, found), (TO_TRY - 1, at, more), (TO_TRY + 5, at, more))
+    assert isinstance(waited, Waiting)
+    assert (waited.running, waited.wanted) == (1, 2)
+    assert waited.trouble
 
 
 @pytest.mark.parametrize(
