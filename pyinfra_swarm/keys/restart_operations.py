@@ -10,6 +10,7 @@ from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.keys.unlock import key_missing
 from pyinfra_swarm.keys.unlock_operations import named_file, unlock
 from pyinfra_swarm.nodes import facts as swarm_facts
+from pyinfra_swarm.nodes.membership import Membership
 from pyinfra_swarm.run.converge import Commands, observe
 from pyinfra_swarm.run.findings import Refusal
 
@@ -23,11 +24,18 @@ def unlockable(settings: Settings) -> Refusal | None:
     To be asked before the restart: only a running engine can hand out the key.
     """
     own = observe(swarm_facts.State)
-    if own.spec is None or not own.spec.autolock:
+    if not _comes_back_locked(own):
         return None
     path = named_file(settings)
     file = unlock_key_file.look(path) if path else None
-    return key_missing(own, file, observe(UnlockKey))
+    return key_missing(file, observe(UnlockKey) if own.spec else None)
+
+
+def _comes_back_locked(own: Membership) -> bool:
+    """A manager without a leader cannot say; the key on its disk is encrypted then, or is not."""
+    if own.spec is None:
+        return own.manager and observe(swarm_facts.StateOnDisk).locked
+    return own.spec.autolock
 
 
 def after_restart(settings: Settings) -> Commands:

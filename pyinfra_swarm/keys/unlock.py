@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.keys.unlock_key import KeyFile
 from pyinfra_swarm.nodes.membership import (
-    Membership,
     Observed,
     acting_manager,
     managers_of,
@@ -90,16 +89,17 @@ def _is_listed_as_manager(settings: Settings, observed: Observed, host: Host) ->
     )
 
 
-def key_missing(own: Membership, file: KeyFile | None, fingerprint: str) -> Refusal | None:
-    """Why a manager's engine must not be restarted: it would be locked, and stay so.
+def key_missing(file: KeyFile | None, fingerprint: str | None) -> Refusal | None:
+    """Why the engine of a manager with autolock must not be restarted: it would stay locked.
 
     file: where the unlock key is kept, ``None`` where no file is named; fingerprint: of the swarm's
-    unlock key. Only a running engine can hand it out.
+    unlock key, ``None`` where no leader tells it: then the key in the file is taken for the
+    swarm's.
     """
-    if own.spec is None or not own.spec.autolock:
-        return None
-    undeclared = "no file that keeps the unlock key is declared"
-    problem = file.lacks(fingerprint) if file else undeclared
+    if file is None:
+        problem = "no file that keeps the unlock key is declared"
+    else:
+        problem = file.lacks(file.fingerprint if fingerprint is None else fingerprint)
     if not problem:
         return None
     return Refusal(

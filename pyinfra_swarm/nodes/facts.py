@@ -159,9 +159,12 @@ def _first(pem: str) -> x509.Certificate | None:
 
 
 def _terms(cluster: Mapping[str, Any]) -> SwarmSpec | None:
-    """What the managers agree on; while the root CA is replaced, the issuer is the new one's."""
+    """What the managers agree on; while the root CA is replaced, the issuer is the new one's.
+
+    A manager without a leader describes an empty swarm: without an id, and with autolock off.
+    """
     spec, tls = cluster.get("Spec"), cluster.get("TLSInfo") or {}
-    if not spec:
+    if not spec or not cluster.get("ID"):
         return None
     root = _first(tls.get("TrustRoot") or "")
     return SwarmSpec(

@@ -173,3 +173,38 @@ def test_after_a_node_that_does_not_come_back_no_other_engine_is_restarted(engin
     assert again.returncode == 0, again.output
     assert sorted(turns(again)) == sorted((last, "rk4"))
     assert log_files(engines) == as_declared(6)
+
+
+def test_a_last_manager_that_would_come_back_locked_is_not_restarted(engines: Hosts) -> None:
+    """Without a leader its engine calls autolock off; the key on its disk is encrypted."""
+    engines.run("rk1", "docker swarm update --autolock=true")
+    until(
+        lambda: (
+            not engines.run(
+                "rk1",
+                "grep -q ENCRYPTED /var/lib/docker/swarm/certificates/swarm-node.key",
+                check=False,
+            ).returncode
+        ),
+        "rk1's key to be encrypted",
+    )
+    for name in ("rk2", "rk3"):
+        engines.stop_engine(name)
+    until(lambda: not _lists_nodes(engines, "rk1"), "the swarm to be without a leader")
+    before, files = _start_of(engines, "rk1"), log_files(engines)["rk1"]
+    run = engines.pyinfra("-y", "--limit", "rk1", *DAEMON, env={"SWARM_DOCKER__LOG_MAX_FILES": "7"})
+    assert run.returncode == 1
+    assert (
+        "is not restarted: it would be locked, and could not be unlocked: no file that keeps the "
+        "unlock key is declared"
+    ) in run.output
+    assert _start_of(engines, "rk1") == before
+    assert log_files(engines)["rk1"] == files
+
+
+def _lists_nodes(hosts: Hosts, name: str) -> bool:
+    return hosts.run(name, "docker node ls", check=False).returncode == 0
+
+
+def _start_of(hosts: Hosts, name: str) -> str:
+    return hosts.run(name, "cut -d ' ' -f 22 /proc/$(cat /run/docker.pid)/stat").stdout.strip()

@@ -15,7 +15,6 @@ from pyinfra_swarm.swarm.init import plan_init
 from tests.builders import the
 from tests.unit.keys.clusters import (
     AUTOLOCKED,
-    CONVERGED,
     CUT_OFF,
     FILE,
     LOCKED,
@@ -28,7 +27,6 @@ from tests.unit.keys.clusters import (
     RK4,
     SETTINGS,
     UNMOUNTED,
-    of,
 )
 
 ONE_LOCKED: Observed = {**AUTOLOCKED, "rk2": LOCKED}
@@ -121,20 +119,17 @@ def test_a_file_that_cannot_be_used_unlocks_nothing_whatever_it_once_held() -> N
 def test_no_engine_is_restarted_that_could_not_be_unlocked(
     file: KeyFile | None, words: str
 ) -> None:
-    own = AUTOLOCKED["rk1"]
-    assert own is not None
-    refusal = key_missing(own, file, "bbbb")
+    refusal = key_missing(file, "bbbb")
     assert refusal is not None
     assert words in refusal.sentence()
     assert "deploys/swarm.py` fetches the key" in refusal.sentence()
 
 
-def test_an_engine_may_be_restarted_whose_key_is_at_hand_or_that_is_not_locked_by_it() -> None:
-    for observed, file in (
-        (AUTOLOCKED, FILE),
-        (CONVERGED, None),
-        (of(AUTOLOCKED, "rk1", spec=None), None),
-    ):
-        own = observed["rk1"]
-        assert own is not None
-        assert key_missing(own, file, "aaaa") is None
+def test_an_engine_may_be_restarted_whose_key_is_at_hand() -> None:
+    assert key_missing(FILE, "aaaa") is None
+
+
+def test_without_a_leader_that_tells_the_key_the_one_in_the_file_is_taken_for_it() -> None:
+    assert key_missing(FILE, None) is None
+    for file in (None, NO_FILE_YET, UNMOUNTED):
+        assert key_missing(file, None)
