@@ -96,9 +96,15 @@ def transport(host: Host) -> Transport | None:
 
 
 def connection_broke(host: Host) -> bool:
-    """Whether the connection to a host has ended without our doing."""
+    """Whether the connection to a host has ended without our doing.
+
+    paramiko ends the commands of a connection before it calls it inactive. What it has ended for
+    is there by then.
+    """
     connection = transport(host)
-    return connection is not None and not connection.is_active()
+    if connection is None:
+        return False
+    return not connection.is_active() or connection.saved_exception is not None
 
 
 def notice_power_loss(host: Host) -> None:

@@ -37,7 +37,7 @@ case "$absent " in *" xt_policy "*|*" xt_bpf "*)
   if command -v iptables-restore > /dev/null; then
     printf '%s\n' '*filter' '-A INPUT -p udp -m policy --dir in --pol none -j ACCEPT' \
 '-A INPUT -m bpf --bytecode "1,6 0 0 0" -j ACCEPT' COMMIT |
-    unshare -n iptables-restore 2>&1 && echo works
+    unshare -n iptables-restore -w 20 2>&1 && echo works
   fi ;;
 esac
 section ciphers

@@ -50,6 +50,15 @@ def test_what_only_a_reader_sees_stands_in_a_script() -> None:
         assert all(re.search(rf"(?<![\w-]){option}\b", text) for option in program.unseen)
 
 
+def test_whatever_takes_the_lock_of_iptables_waits_for_it() -> None:
+    """Docker holds it at any moment; with the legacy back end, it is one for all namespaces."""
+    takes_it = ("iptables", "ip6tables", "iptables-restore", "ip6tables-restore")
+    calls = [use for use in used() if TABLE.named.get(use.program, use.program) in takes_it]
+    assert len(calls) > 10
+    words = {use.where: {word.text for word in use.words} for use in calls}
+    assert [where for where, said in words.items() if not said & {"-w", "--version"}] == []
+
+
 def test_each_option_is_tried() -> None:
     untried = set()
     for name, program in TABLE.programs.items():

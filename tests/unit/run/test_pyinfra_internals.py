@@ -347,6 +347,25 @@ class TestConnections:
         assert pyinfra_internals.connect(host, "outside of the limit")
         assert pyinfra_internals.is_connected(host)
 
+    def test_saved_exception_is_there_before_a_connection_is_called_inactive(
+        self, rk1: Host, server: Server
+    ) -> None:
+        found = pyinfra_internals.transport(rk1)
+        assert found is not None
+        assert not connection.connection_broke(rk1)
+        at_the_end: list[tuple[bool, bool]] = []
+        channel: Any = found.open_session()
+        ends = channel._unlink
+
+        def look() -> None:
+            at_the_end.append((found.is_active(), connection.connection_broke(rk1)))
+            ends()
+
+        channel._unlink = look  # what paramiko calls for each command, once the connection is gone
+        server.close()
+        found.join(10)
+        assert at_the_end == [(True, True)]
+
     def test_connect_to_nobody(self, tmp_path: Path) -> None:
         gone = Server(tmp_path)
         gone.close()
