@@ -108,7 +108,7 @@ def test_a_merged_key_stands_where_it_is_written() -> None:
         ("a: &a\n  - *a\n", 2, "stands inside of what it stands for"),
         ("a: {\n", 2, "is not YAML"),
         ("a: b: c\n", 1, "is not YAML"),
-        ("a: [1,\n\n}\n", 3, "is not YAML"),
+        ("a:\n  - b\n c: d\n", 3, "is not YAML"),
         ("- a\n", 1, "no mapping"),
         ("# a list\n\n- a\n", 3, "no mapping"),
         ("? \n: a\n", 1, "the key null is no text"),

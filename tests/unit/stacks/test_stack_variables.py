@@ -73,6 +73,8 @@ def test_a_variable_that_nobody_knows_leaves_its_text_unknown() -> None:
     assert node.shown == "${TAG}/${OTHER}"
     assert put_in("${OTHER:-default}", Variables()).value == "default"
     assert put_in("${OTHER:?needed}", Variables()).unknown
+    assert put_in("${OTHER?needed}", Variables()).unknown
+    assert put_in("${OTHER-default}", Variables()).value == "default"
 
 
 def test_what_a_variable_holds_is_never_shown() -> None:
@@ -104,6 +106,9 @@ def test_a_variable_becomes_a_number_or_a_truth_value_where_docker_makes_it_one(
         return node.value if isinstance(node, Scalar) else node
 
     assert said("deploy", "replicas") == 3
+    replicas = at(web, "deploy", "replicas")
+    assert isinstance(replicas, Scalar)
+    assert replicas.shown == "${N}"
     assert said("read_only") is True
     assert said("environment", "A") == "3"
     external = at(merged.root, "networks", "front", "external")
