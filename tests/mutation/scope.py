@@ -24,23 +24,22 @@ _DRIFT = ("drift_report", "drift_history", "drift_terminal")
 _SECRETS = ("secrets_plan", "secrets_objects", "objects_fact")
 
 _LINT = ("stack_corpus", "stack_silence")
-_FILES = ("stack_document", "stack_variables", "stack_longform", "stack_merging", "stack_ignored")
 
 _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/stacks/plan": ("stack_plan",),
-    "pyinfra_swarm/stacks/fields": ("stack_fields", "stack_plan"),
-    "pyinfra_swarm/stacks/record": ("stack_record", "stack_plan"),
+    "pyinfra_swarm/stacks/fields": ("stack_fields",),
+    "pyinfra_swarm/stacks/record": ("stack_record",),
     "pyinfra_swarm/stacks/rendering": ("stack_rendering",),
     "pyinfra_swarm/stacks/accepted": ("stack_accepted",),
     "pyinfra_swarm/stacks/document": ("stack_document", "stack_corpus"),
     "pyinfra_swarm/stacks/judging": ("stack_judging",),
-    "pyinfra_swarm/stacks/longform": _FILES,
-    "pyinfra_swarm/stacks/merging": ("stack_merging", "stack_networks"),
+    "pyinfra_swarm/stacks/longform": ("stack_longform", "stack_merging"),
+    "pyinfra_swarm/stacks/merging": ("stack_merging",),
     "pyinfra_swarm/stacks/mounts": ("stack_longform", "stack_placement"),
     "pyinfra_swarm/stacks/ports": ("stack_longform", "stack_ports"),
-    "pyinfra_swarm/stacks/variables": ("stack_variables", "stack_references"),
+    "pyinfra_swarm/stacks/variables": ("stack_variables",),
     "pyinfra_swarm/stacks/lint/exposed": ("stack_exposed", *_LINT),
-    "pyinfra_swarm/stacks/lint/ignored": ("stack_ignored", *_LINT),
+    "pyinfra_swarm/stacks/lint/ignored": ("stack_ignored",),
     "pyinfra_swarm/stacks/lint/networks": ("stack_networks", *_LINT),
     "pyinfra_swarm/stacks/lint/placement": ("stack_placement", "stack_exposed", *_LINT),
     "pyinfra_swarm/stacks/lint/ports": ("stack_ports", *_LINT),
