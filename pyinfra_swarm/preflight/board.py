@@ -67,9 +67,8 @@ def _cloud_init(host: Host) -> Iterator[Finding]:
 
 
 def _expired(settings: Settings, name: str, host: Host) -> Iterator[Finding]:
-    declared = settings.host(name)
-    users = dict.fromkeys([declared.ssh_user, *(one.name for one in settings.admins(declared))])
-    for user in users:
+    for admin in settings.admins(settings.host(name)):  # the user of the runs is among them
+        user = admin.name
         if user in host.expired_accounts:
             yield Notice(
                 f"account of {user}",

@@ -13,6 +13,7 @@ from pyinfra_swarm.preflight.tested import (
     Passed,
     parse,
     renewed,
+    series,
     written,
 )
 from pyinfra_swarm.preflight.tested import (
@@ -104,6 +105,16 @@ def test_a_newer_pass_takes_the_place_of_the_older_and_no_other(
     for one in table:
         assert one in new if key(one) in {key(each) for each in new} else one in old
     assert parse(written(table)) == table
+
+
+def test_the_first_two_numbers_of_a_version_are_its_series() -> None:
+    assert [series(one) for one in ("29.7.2", "29.7", "29", "")] == ["29.7", "29.7", "29", ""]
+
+
+def test_the_table_is_written_in_order_whatever_order_it_is_given_in() -> None:
+    rows = [passed(LAB, "create"), passed(LAB, "rolling"), passed(BOARD)]
+    assert written(rows) == written(rows[::-1])
+    assert [one.scenario for one in parse(written(rows[::-1]))] == ["create", "rolling", "create"]
 
 
 def test_the_shipped_table_can_be_read() -> None:

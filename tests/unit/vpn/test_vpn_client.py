@@ -95,7 +95,7 @@ def test_from_outside_a_host_is_where_its_endpoint_says() -> None:
 
 def test_a_client_with_a_key_of_its_own_is_shown_none() -> None:
     text = configuration(SETTINGS, "tablet", "10.202.0.102", "", {"rk1": key(8)})
-    assert "# PrivateKey = (yours)" in text
+    assert text.splitlines()[2:4] == ["# PrivateKey = (yours)", "Address = 10.202.0.102/32"]
     assert "\nPrivateKey" not in text
 
 
