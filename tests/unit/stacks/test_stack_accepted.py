@@ -17,7 +17,6 @@ import pytest
 
 from pyinfra_swarm.stacks.accepted import refused
 from pyinfra_swarm.stacks.document import parse
-from tests.unit.stacks.stack_examples import changed, issues
 
 SCHEMA: dict[str, Any] = json.loads(
     (Path(__file__).parent / "schema/config_schema_v3.13.json").read_text()
@@ -228,8 +227,8 @@ def test_a_key_that_docker_refuses_by_name_is_refused_in_a_service_only() -> Non
 
 
 def test_a_refused_key_stands_where_it_is_written() -> None:
-    [issue] = issues(changed(more="cpuset: '0'"))
-    assert (issue.line, issue.path) == (5, "services.web.cpuset")
+    [one] = refused(parse("a.yml", b"services:\n  web:\n    image: a:1\n    cpuset: '0'\n").root)
+    assert (one.place.line, one.path) == (4, ("services", "web", "cpuset"))
 
 
 @pytest.mark.parametrize("version", ["3", "3.0", "3.9", "3.10", "3.13"])

@@ -92,6 +92,11 @@ def test_a_file_that_a_secret_is_made_of_is_named_from_the_compose_file_on() -> 
     assert compose["secrets"] == {"s": {"file": "a/s.txt"}, "t": {"external": True}}
 
 
+def test_a_part_that_was_rendered_as_nothing_stays_nothing() -> None:
+    compose = rendered("services: {app: }\nconfigs: {x: }\n", FOLDER).compose
+    assert compose == {"services": {"app": None}, "configs": {"x": None}}
+
+
 def test_nothing_of_what_was_rendered_is_in_a_repr() -> None:
     shown = repr(rendered(RENDERED.replace("hello world", "hunter2"), FOLDER, ("careful",)))
     assert "hunter2" not in shown
@@ -127,6 +132,8 @@ def test_declared_secrets_get_their_current_version_and_others_stay() -> None:
     current: Current = {("config", "site"): "site_v7", ("secret", "site"): "site_v1"}
     told = resolved({"configs": {"site": {"external": True}}}, "web", current, {})
     assert told == {"configs": {"site": {"external": True, "name": "site_v7"}}}
+    after_nothing = {"configs": {"x": None, "site": {"external": True}}}
+    assert resolved(after_nothing, "web", current, {})["configs"]["site"]["name"] == "site_v7"
     left = {"configs": {"x": None, "y": {"external": False}}, "secrets": None}
     assert resolved(left, "web", current, {}) == left
 
@@ -167,6 +174,19 @@ def test_an_image_that_is_declared_as_it_was_stays_what_it_is() -> None:
     assert pinned(compose, {}, {"web_app": spec(DIGEST)}, "web") == compose
     unlabelled = {**spec(DIGEST), "Labels": None}
     assert pinned(compose, compose, {"web_app": unlabelled}, "web") == compose
+
+
+def test_an_image_that_has_changed_leaves_the_next_one_as_it_was() -> None:
+    before = {"services": {"app": {"image": "app:1"}, "web": {"image": "nginx:1.27"}}}
+    after = {"services": {**before["services"], "app": {"image": "app:2"}}}
+    specs = {"web_app": spec("app:1@sha256:" + "b" * 64), "web_web": spec(DIGEST)}
+    images = [one["image"] for one in pinned(after, before, specs, "web")["services"].values()]
+    assert images == ["app:2", DIGEST]
+
+
+def test_an_image_that_runs_without_a_digest_is_asked_for_as_it_is_declared() -> None:
+    compose = {"services": {"app": {"image": "nginx"}}}
+    assert pinned(compose, compose, {"web_app": spec("nginx:latest")}, "web") == compose
 
 
 def test_what_says_nothing_of_an_image_is_left_as_it_is() -> None:
