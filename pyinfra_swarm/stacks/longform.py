@@ -31,7 +31,7 @@ class Longform:
     """
 
     variables: Variables
-    texts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str]
     problems: list[tuple[Place, Path, str]] = field(default_factory=list)
 
     def file(self, root: Table) -> Table:
@@ -118,24 +118,23 @@ class Longform:
     ) -> Scalar:
         written = node.written if isinstance(node, Scalar) else ""
         if value not in (None, ""):
-            text = value if isinstance(value, str) else said(value)
-            return Scalar(text, place, written)
+            return Scalar(said(value), place, written)
         known = self.variables.values.get(name)
         if known is not None:
             return Scalar(known, place, written=f"${{{name}}}")
         unknown = value is None and not self.variables.complete
         return Scalar("" if value == "" else None, place, written, unknown)
 
-    def _env_file(self, path: str) -> list[tuple[str, str | None, Place]]:
+    def _env_file(self, path: str) -> list[tuple[str, str, Place]]:
         """The lines of an environment file, as docker/cli's ``pkg/kvfile`` reads them."""
-        found: list[tuple[str, str | None, Place]] = []
+        found: list[tuple[str, str, Place]] = []
         text = self.texts.get(path, "").removeprefix("\ufeff")
         for number, line in enumerate(text.split("\n"), start=1):
             words = line.removesuffix("\r").lstrip()
             name, sign, value = words.partition("=")
             known = sign or name in self.variables.values
-            if words and not words.startswith("#") and known:
-                found.append((name, value if sign else None, Place(path, number)))
+            if not words.startswith("#") and known:
+                found.append((name, value, Place(path, number)))
         return found
 
     def _ports(self, node: Node, path: Path) -> Node:
@@ -249,7 +248,7 @@ def _mapping(node: Node, nothing: str | None = "") -> Table:
 
 
 def _or_nothing(node: Node, nothing: str | None) -> Node:
-    empty = isinstance(node, Scalar) and node.value is None and not node.unknown
+    empty = isinstance(node, Scalar) and node.value is None
     return Scalar(nothing, node.place) if empty else node
 
 
@@ -301,7 +300,7 @@ def _float(value: float) -> str:
     sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
     assert isinstance(exponent, int)
     first = len(digits) - 1 + exponent
-    if value and not -4 <= first < 6:
+    if not -4 <= first < 6:
         text = "".join(map(str, digits))
         point = f".{text[1:]}" if len(text) > 1 else ""
         return f"{'-' * sign}{text[0]}{point}e{'+-'[first < 0]}{abs(first):02}"

@@ -80,9 +80,7 @@ def _struct(old: Node, new: Node, rules: Mapping[str, Rule]) -> Node:
 def _by_kind(old: Node, new: Node) -> Node:
     if isinstance(new, Items) and isinstance(old, Items):
         return Items((*old.items, *new.items), old.place)
-    if isinstance(new, Table) and isinstance(old, Table):
-        return _struct(old, new, {})
-    return old if _is_nothing(new) else new
+    return _struct(old, new, {})
 
 
 def _is_nothing(node: Node) -> bool:
@@ -185,18 +183,16 @@ def _keyed(node: Node, key: str, was_there: bool) -> Node:
     for item in node.items:
         at = item.entries.get(key) if isinstance(item, Table) else None
         if isinstance(item, Table) and "unknown" not in item.entries and not _unknown(at):
-            value = at.value if isinstance(at, Scalar) else None
-            last[value if isinstance(value, int) else _key_text(value, key)] = item
+            last[_key(at.value if isinstance(at, Scalar) else None)] = item
         else:
             others.append(item)
     ordered = [last[one] for one in sorted(last, key=lambda one: (isinstance(one, str), one))]
     return Items((*ordered, *others), node.place)
 
 
-def _key_text(value: object, key: str) -> str | int:
-    if value is None:
-        return 0 if key == "published" else ""
-    return str(value)
+def _key(value: object) -> str | int:
+    """What an entry is told apart by; one that says nothing is one that Swarm chooses."""
+    return value if isinstance(value, int) else 0 if value is None else str(value)
 
 
 def _unknown(node: Node | None) -> bool:

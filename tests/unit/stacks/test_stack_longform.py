@@ -170,6 +170,7 @@ def test_each_short_way_has_its_long_one() -> None:
         ("ports: ['127.0.0.1:8080:80']", {"ports": [{**port, "address": "127.0.0.1"}]}),
         ("ports: ['${P}']", {"ports": [{"unknown": Unknown("${P}")}]}),
         ("ports: [{target: 1}]", {"ports": [{"target": 1}]}),
+        ("ports: [http, '8080:80']", {"ports": [port]}),
         ("volumes: ['data:/v:ro']", {"volumes": [mount]}),
         ("volumes: [{type: bind}]", {"volumes": [{"type": "bind"}]}),
         ("secrets: [a, {source: b}]", {"secrets": [{"source": "a"}, {"source": "b"}]}),
@@ -180,6 +181,8 @@ def test_each_short_way_has_its_long_one() -> None:
         ("labels: {a: 1, b: }", {"labels": {"a": 1, "b": ""}}),
         ("labels: ['a=${A}']", {"labels": {"a": Unknown("${A}")}}),
         ("labels: {a: '${A}'}", {"labels": {"a": Unknown("${A}")}}),
+        ("labels: ['${A}', b]", {"labels": {"${A}": "", "b": ""}}),
+        ("labels: {a: [x]}", {"labels": {"a": ["x"]}}),
         ("sysctls: [a=b]", {"sysctls": {"a": "b"}}),
         ("deploy: {labels: [a=b], replicas: 2}", {"deploy": {"labels": {"a": "b"}, "replicas": 2}}),
         ("dns: 1.1.1.1", {"dns": ["1.1.1.1"]}),
@@ -189,6 +192,10 @@ def test_each_short_way_has_its_long_one() -> None:
         ("healthcheck: {test: a b}", {"healthcheck": {"test": ["CMD-SHELL", "a b"]}}),
         ("healthcheck: {test: [CMD, a]}", {"healthcheck": {"test": ["CMD", "a"]}}),
         ("healthcheck: {disable: true}", {"healthcheck": {"disable": True}}),
+        (
+            "healthcheck: {test: a, retries: 2}",
+            {"healthcheck": {"test": ["CMD-SHELL", "a"], "retries": 2}},
+        ),
     ):
         assert web(f"{{{short}}}") == long, short
 
@@ -204,6 +211,8 @@ def test_a_mount_with_a_variable_is_unknown_and_what_nobody_can_read_is_left_out
     [problem] = merged.problems
     assert problem.path == "services.web.volumes[1]"
     assert problem.reason.startswith("is no mount: ")
+    [left] = plain(at(merged.root, "services", "web", "volumes"))
+    assert left["target"] == "/w"
 
 
 def test_labels_of_sections_have_their_long_form() -> None:
@@ -235,6 +244,8 @@ def test_a_value_of_the_environment_is_a_text() -> None:
     assert web(text, variables=Variables({"B": "other"}, complete=True))["environment"] == {
         **{"A": "1.5", "B": "1e+06", "C": "true", "D": "x", "E": None, "F": ""}
     }
+    odd = web("{environment: {A: [x], B: {c: d}}}", variables=Variables({}, complete=True))
+    assert odd["environment"] == {"A": None, "B": None}
     assert "environment" not in web("{environment: {}}")
     assert "environment" not in web("{image: x}")
 
@@ -259,6 +270,23 @@ def test_an_entry_without_a_value_is_what_the_run_has_by_that_name() -> None:
         "D": ("", False, ""),
         "E": ("${X}", True, "${X}"),
         "F${X}": (None, True, "None"),
+    }
+
+
+@pytest.mark.parametrize("text", ["{A: '<${V}>', B: plain}", "['A=<${V}>', B=plain]"])
+def test_of_a_value_that_a_variable_is_in_the_variable_alone_is_shown(text: str) -> None:
+    source = Source("a.yml", f"services: {{web: {{environment: {text}, env_file: c}}}}".encode())
+    merged = read([source], Variables({"V": "hunter2"}), {"c": "C=from a file"})
+    environment = at(merged.root, "services", "web", "environment")
+    assert isinstance(environment, Table)
+    assert {
+        key: (node.value, node.shown)
+        for key, node in environment.entries.items()
+        if isinstance(node, Scalar)
+    } == {
+        "A": ("<hunter2>", "<${V}>"),
+        "B": ("plain", "plain"),
+        "C": ("from a file", "from a file"),
     }
 
 
@@ -290,6 +318,8 @@ def test_once_there_are_too_many_ports_no_more_is_said_of_the_rest() -> None:
     ).problems
     assert problem.path == "services.web.ports[1]"
     assert PORTS_LIMIT == 2000
+    mounts = ["data:/data"] * (PORTS_LIMIT + 1)
+    assert not stack(f"services: {{web: {{image: 'a:1', volumes: {mounts}}}}}").problems
 
 
 def test_a_service_does_not_publish_more_ports_than_the_limit() -> None:

@@ -215,7 +215,7 @@ def test_entries_whose_place_is_a_variable_are_not_the_same_one() -> None:
 
 def test_a_port_that_names_none_to_publish_is_one_that_swarm_chooses() -> None:
     named = {"target": 1, "published": 1}
-    assert service({"ports": [{"target": 80}, named]}, {"ports": ["81"]})["ports"] == [
+    assert service({"ports": [named, {"target": 80}]}, {"ports": ["81"]})["ports"] == [
         {"target": 81, "published": 0, "protocol": "tcp", "mode": "ingress"},
         named,
     ]
@@ -365,6 +365,12 @@ def test_whatever_stands_where_docker_wants_something_else_the_files_are_joined(
         for after in KINDS:
             assert service(part(before), part(after)) is not None
         assert service(part(before), {}).keys() == service(part(before)).keys()
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], {}])
+def test_what_is_empty_overrides_nothing_whatever_it_is(nothing: Any) -> None:
+    assert service({"hostname": "x"}, {"hostname": nothing})["hostname"] == "x"
+    assert service({"hostname": nothing}, {"hostname": "x"})["hostname"] == "x"
 
 
 def test_updates_are_joined_key_by_key() -> None:
