@@ -37,8 +37,9 @@ def slips(addresses: Sequence[str], user: str, key: str, managers: int | None) -
             "log in with; or leave it out, to use your SSH agent and the keys in ~/.ssh"
         )
     if managers is not None and managers > len(addresses):
+        there = "is" if len(addresses) == 1 else "are"
         found.append(
-            f"--managers {managers}: there are only {counted(len(addresses), 'board')}\n"
+            f"--managers {managers}: there {there} only {counted(len(addresses), 'board')}\n"
             "    instead: leave it out, and as many are managers as tolerate a loss"
         )
     return found

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from pyinfra_swarm.boards.settings_text import unfilled
 from pyinfra_swarm.run.plain_file import write
 from pyinfra_swarm.settings.paths import ROOT, is_project
 
@@ -120,8 +121,8 @@ def has_settings(folder: Path) -> bool:
 def lay(folder: Path, settings: str = "") -> str:
     """Make a project of a folder, or update one; returns what was done, for its owner.
 
-    A file that its owner has changed or deleted stays as it is. ``cluster.toml`` is laid once, as a
-    copy of the example. settings: its text instead, which is laid also into a project that has
+    A file that its owner has changed or deleted stays as it is. ``cluster.toml`` is laid once, from
+    the example. settings: its text instead, which is laid also into a project that has
     none. Into a clone nothing else is laid. Raises :class:`Unusable`.
     """
     if is_a_clone(folder):
@@ -138,7 +139,7 @@ def lay(folder: Path, settings: str = "") -> str:
             name for name in known.keys() - new.keys() if os.path.lexists(folder / name)
         )
         if (settings or not known) and not os.path.lexists(folder / SETTINGS):
-            write(folder / SETTINGS, settings or new[EXAMPLE])
+            write(folder / SETTINGS, settings or unfilled(new[EXAMPLE]))
             report.laid.append(SETTINGS)
         record = {"version": version("pyinfra-swarm"), "files": hashes}
         write(folder / RECORD, json.dumps(record, indent=2) + "\n")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
 from pyinfra_swarm.boards.board import Board
+from pyinfra_swarm.run.printable import plain
 from pyinfra_swarm.settings.values.names import HostName
 
 _NAME: TypeAdapter[str] = TypeAdapter(HostName)
@@ -42,6 +44,23 @@ def entries(boards: Sequence[Board], managers: int | None = None) -> list[Entry]
     return found
 
 
+def other_names(settings: str, boards: Sequence[Board]) -> list[str]:
+    """What is said of boards that the settings call otherwise than they call themselves."""
+    try:
+        hosts = tomllib.loads(settings).get("hosts", [])
+        declared = {str(one["address"]): str(one["name"]) for one in hosts}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []  # every other command says what is wrong with the file
+    return [
+        f'It calls {one.login.address} "{plain(name)}", and that host calls itself '
+        f'"{one.hostname}": write name = "{one.hostname}" there, unless you rename the host.'
+        for one in boards
+        if (name := declared.get(one.login.address))
+        and name != one.hostname
+        and _is_a_name(one.hostname)
+    ]
+
+
 def _is_a_name(text: str) -> bool:
     try:
         return _NAME.validate_python(text) == text
@@ -58,6 +77,12 @@ def _managers(hosts: int) -> int:
 def _free(number: int, taken: Sequence[str]) -> str:
     name = f"node{number}"
     return name if name not in taken else f"board{number}"
+
+
+def unfilled(example: str) -> str:
+    """The example as settings whose hosts are still to be written."""
+    assert _HEAD in example
+    return example.replace(_HEAD, "# Laid by pyinfra-swarm init. Write your hosts into it, and run")
 
 
 def settings_text(

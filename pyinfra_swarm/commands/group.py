@@ -11,6 +11,13 @@ from click.shell_completion import CompletionItem
 
 from pyinfra_swarm.commands import completing
 
+_MEANT = {
+    "help": "--help",
+    "int": "init",  # as near to lint, by its letters
+    **dict.fromkeys(("deploy", "run", "up", "install"), "plan, then pyinfra-swarm apply"),
+}
+"""Words of other tools, and slips that letters alone do not tell."""
+
 
 class Commands(click.Group):
     """Commands in the order in which they were added, as they are needed."""
@@ -28,7 +35,7 @@ class Commands(click.Group):
             if cmd_name in deploys:
                 what = "is a deploy, not a command"
                 right = f"pyinfra-swarm plan {cmd_name}, then pyinfra-swarm apply {cmd_name}"
-            elif meant := nearest(cmd_name, self.commands):
+            elif meant := _MEANT.get(cmd_name) or nearest(cmd_name, self.commands):
                 right = f"pyinfra-swarm {meant}"
             elif meant := nearest(cmd_name, deploys):
                 right = f"pyinfra-swarm plan {meant}, then pyinfra-swarm apply {meant}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +37,7 @@ NOT_READY = 2
     epilog="""Exit codes: 0 done; 2 done, and a board still needs something; 1 the folder cannot be
 used.""",
 )
-@click.argument("folder", required=False, metavar="[FOLDER]")
+@click.argument("folders", nargs=-1, metavar="[FOLDER]")
 @click.option("--hosts", metavar="ADDRESSES", help="of your boards, with commas between")
 @click.option("--find", metavar="NETWORK", help="take those that answer SSH there: 192.168.1.0/24")
 @click.option("--user", metavar="NAME", help="who logs in (default: ubuntu)")
@@ -45,7 +47,7 @@ used.""",
     "--managers", type=click.IntRange(1), metavar="N", help="how many of them are managers"
 )
 def command(
-    folder: str | None,
+    folders: tuple[str, ...],
     hosts: str | None,
     find: str | None,
     user: str | None,
@@ -56,9 +58,10 @@ def command(
     from pyinfra_swarm.boards import new_project
     from pyinfra_swarm.boards.asked_for import key_path, slips
     from pyinfra_swarm.boards.board import needs_together, ready
-    from pyinfra_swarm.boards.settings_text import entries, settings_text
+    from pyinfra_swarm.boards.settings_text import entries, other_names, settings_text
     from pyinfra_swarm.settings.paths import from_user
 
+    folder = _one_folder(folders, hosts)
     place = from_user(folder).absolute() if folder else Path.cwd()
     try:
         if folder is None:
@@ -89,9 +92,33 @@ def command(
             print(new_project.lay(place, text))
         if written:
             print(f"{place / new_project.SETTINGS} is there already, and was left as it is.")
+            with suppress(OSError, ValueError):  # every other command says what is wrong with it
+                declared_here = (place / new_project.SETTINGS).read_text(encoding="utf-8")
+                for line in other_names(declared_here, boards):
+                    print(line)
+        if not ready(needed):
+            print(
+                "First, though: what the boards need, above; then the same command again, which "
+                "looks again."
+            )
     except new_project.Unusable as error:
         raise click.ClickException(str(error)) from error
     return 0 if ready(needed) else NOT_READY
+
+
+def _one_folder(words: Sequence[str], hosts: str | None) -> str | None:
+    """The folder that is named, if any. Raises ``click.UsageError`` for what is none."""
+    if addresses := [word for word in words if re.fullmatch(r"\d+(\.\d+){3},?", word)]:
+        named = ",".join(word.strip(",") for word in [*filter(None, [hosts]), *addresses])
+        raise click.UsageError(
+            f"{addresses[0]}: is an address, where the folder belongs\n"
+            f"    instead: --hosts {named}, with commas between"
+        )
+    if len(words) > 1:
+        raise click.UsageError(
+            f"{words[1]}: is a second folder\n    instead: one folder, or none for this one"
+        )
+    return words[0] if words else None
 
 
 def _refuse_alone(given: Mapping[str, str | int | None]) -> None:

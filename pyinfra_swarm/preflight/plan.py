@@ -127,7 +127,8 @@ def _identity(settings: Settings, name: str, host: Host) -> Iterator[Finding]:
             "it differs from the declared name, so swarm lists the node under another name",
             expected=name,
             found=host.hostname,
-            remedy=f"`sudo hostnamectl set-hostname {quoted(name)}`",
+            remedy=f"`sudo hostnamectl set-hostname {quoted(name)}`; or, before it has joined, "
+            "declare it by the name that it has",
         )
     declared = settings.host(name).address
     own = [ipaddress.ip_interface(entry.address) for entry in host.addresses]

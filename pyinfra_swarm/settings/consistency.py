@@ -205,7 +205,7 @@ def _login_not_an_admin(
         if access.get("others") == "deny"
         else "every check would report this user as somebody who should not be able to log in"
     )
-    for login in sorted(logins - admins):
+    for login in sorted(logins - admins - {"root"}):  # which is refused as ssh.user
         yield Problem(
             "access.admins",
             None,

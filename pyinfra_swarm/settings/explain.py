@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from pyinfra_swarm.settings.errors import NOT_SHOWN, Problem, field_name, nearest, shown
 from pyinfra_swarm.settings.fields import Loc, model_at, model_of
@@ -27,13 +28,24 @@ _KINDS = {
 def explained(
     error: ValidationError, data: Mapping[str, Any], model: type[BaseModel]
 ) -> list[Problem]:
-    """One problem per error; `data` is the input, `model` what it was to become."""
+    """One problem per error; `data` is the input, `model` what it was to become.
+
+    A key that is missing because it is misspelt is one problem: the one of the key that is there.
+    """
+    errors = error.errors(include_url=False)
+    misspelt = {
+        (*loc[:-1], _meant(loc, model)) for loc in _locs(errors, "extra_forbidden") if len(loc) > 1
+    }
     return [
         _problem(dict(one), data, model)
-        for one in error.errors(include_url=False)
+        for one in errors
         # A file without hosts is reported with more advice by the consistency checks.
-        if not (one["type"] == "missing" and one["loc"] == ("hosts",))
+        if not (one["type"] == "missing" and one["loc"] in {("hosts",), *misspelt})
     ]
+
+
+def _locs(errors: Sequence[ErrorDetails], kind: str) -> list[Loc]:
+    return [one["loc"] for one in errors if one["type"] == kind]
 
 
 def _problem(error: Mapping[str, Any], data: Mapping[str, Any], model: type[BaseModel]) -> Problem:
@@ -58,7 +70,7 @@ def _problem(error: Mapping[str, Any], data: Mapping[str, Any], model: type[Base
     if shape := _brackets(loc, error.get("input"), model):
         reason, instead = shape
     as_json = _as_json(kind) if isinstance(error.get("input"), str) or not shape else ""
-    if example and kind.endswith(("_type", "_parsing")):
+    if example and kind.endswith(("_type", "_parsing")) and example not in instead:
         instead += f", such as {example}"
     return Problem(place, value, reason, instead, as_json=as_json)
 
@@ -123,6 +135,9 @@ def _of_kind(kind: str, context: Mapping[str, Any], value: Any, message: str) ->
         wanted, instead = _KINDS[stem]
         if wanted == "a list" and isinstance(value, str | int):
             instead = f"a list: [{shown(value)}]"
+        seconds = re.fullmatch(r"\s*(\d+)\s*s(ec(onds?)?)?\.?\s*", str(value), re.IGNORECASE)
+        if wanted == "a whole number" and seconds:
+            instead = f"{int(seconds[1])}, without quotes and without a unit"
         if wanted == "a table" and (pairs := _pairs(value)):
             instead = f"a table: {{ {pairs} }}"
         return f"is not {wanted}", instead
@@ -142,7 +157,7 @@ def _unknown(loc: Loc, data: Mapping[str, Any], root: type[BaseModel]) -> tuple[
     name = str(loc[-1])
     here = model_at(root, loc[:-1])
     known = list(here.model_fields) if here else []
-    meant = nearest(name, known)
+    meant = _meant(loc, root)
     # Above all tables, the key of one of them is likelier than a table of a similar name.
     if meant and len(loc) > 1:
         return "is not a known key", f'"{meant}"'
@@ -156,6 +171,12 @@ def _unknown(loc: Loc, data: Mapping[str, Any], root: type[BaseModel]) -> tuple[
     return "is not a known key", f"one of {', '.join(known)}, or take it out"
 
 
+def _meant(loc: Loc, root: type[BaseModel]) -> str | None:
+    """The key of the same table that an unknown one is a slip for."""
+    here = model_at(root, loc[:-1])
+    return nearest(str(loc[-1]), here.model_fields) if here else None
+
+
 def _example(root: type[BaseModel], loc: Loc) -> str | None:
     names = [part for part in loc if isinstance(part, str)]
     if not names or loc[-1] == "[key]":
@@ -165,7 +186,8 @@ def _example(root: type[BaseModel], loc: Loc) -> str | None:
     if field is None:
         return None
     if field.examples:
-        return shown(field.examples[0])
+        first = field.examples[0]
+        return shown(first[0] if isinstance(loc[-1], int) and isinstance(first, list) else first)
     allowed = _literals(field)
     return shown(allowed[0]) if allowed else None
 

@@ -113,7 +113,7 @@ class Access(Section):
     passwords: tuple[values.AccountName, ...] = ()
     sshd: tuple[values.SshdKeyword, ...] = ()
     login_files: tuple[values.HostPath, ...] = ()
-    listening: tuple[values.Listening, ...] = ()
+    listening: tuple[values.Listening, ...] = Field(default=(), examples=[["9100/tcp"]])
     jobs: tuple[values.Job, ...] = ()
     vpn: Literal["", "wireguard", "tailscale", "netbird"] = ""
     vpn_reaches: Literal["declared", "everything"] = "declared"

@@ -63,6 +63,10 @@ def _instead(reason: str, lines: list[str], line: int, column: int, many: Collec
             return "no comma in front of }"
         if "inline table" in reason:
             return f"a comma between two keys of a table in braces; {_COMPARE}"
+    if "Expected '='" in reason:
+        return f'= between a key and its value, as in name = "rk1"; {_COMPARE}'
+    if "hex value" in reason or "Unescaped" in reason:
+        return "two backslashes for one, or the text in single quotes, which take it as it is"
     return _COMPARE
 
 

@@ -55,7 +55,12 @@ def ask(
     }
     answers = _answers(ended.output)
     if answers is None and not silent:
-        late = f"no end after {timeout:g} seconds" if ended.status is None else ""
+        late = (
+            f"no end after {timeout:g} seconds\n    instead: a longer --timeout; "
+            "`pyinfra-swarm fact host.Host` shows which hosts answer"
+            if ended.status is None
+            else ""
+        )
         raise Unasked(late or _last_words(ended.log) or "pyinfra has said nothing; try --verbose")
     asked = {*silent, *(host for told in (answers or {}).values() for host in told)}
     hosts = tuple(host.name for host in settings.hosts if not limit or host.name in asked)

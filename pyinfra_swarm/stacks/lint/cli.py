@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, NoReturn
 
 from pyinfra_swarm.run.exit_code import COULD_NOT_TELL, exit_code
 from pyinfra_swarm.run.plain_file import content, write
-from pyinfra_swarm.run.printable import plain
+from pyinfra_swarm.run.printable import plain, plain_lines
 from pyinfra_swarm.settings import Settings, SettingsError, load
 from pyinfra_swarm.settings.paths import from_user, is_project, not_a_project, project
 from pyinfra_swarm.settings.sources import FILE_NAME
@@ -126,7 +127,7 @@ def _lint(options: argparse.Namespace) -> int:
     complete = True
     for stack in _stacks(options, settings):
         if isinstance(stack, str):
-            print(f"lint: {plain(stack)}", file=sys.stderr)
+            print(f"lint: {plain_lines(stack)}", file=sys.stderr)
             complete = False
             continue
         merged, context = stack
@@ -217,6 +218,12 @@ def _named(
     variables = Variables({**os.environ, **dict(options.env)})
     sources = []
     for path in files:
+        if path.is_dir():
+            folder = shlex.quote(str(path))
+            return (
+                f"{path} is a folder\n    instead: its files: pyinfra-swarm lint {folder}/*.yml; "
+                "or no word, for all declared stacks"
+            )
         try:
             sources.append(Source(str(path), content(path.resolve(), SIZE_LIMIT + 1)))
         except OSError as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.settings.errors import nearest
+from pyinfra_swarm.settings.exposure_modes import mode_closes_the_web
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -76,11 +77,15 @@ class Opening:
 
 @dataclass(frozen=True)
 class Firewall:
-    """What the hosts' firewall lets in. web: as ``firewall.web``; web_ports: TCP."""
+    """What the hosts' firewall lets in.
+
+    web: as ``firewall.web``; web_ports: TCP. mode: that of ``exposure``, where it closes them.
+    """
 
     web: str
     web_ports: tuple[int, ...]
     openings: tuple[Opening, ...] = ()
+    mode: str = ""
 
     def opens(self, port: int, protocol: str) -> bool:
         """Whether anybody outside, or another host of the cluster, is let in there."""
@@ -148,6 +153,7 @@ def declared(settings: Settings, stack: str = "") -> Context:
                 Opening(*_range(str(one.port)), one.protocol, tuple(map(str, one.sources)))
                 for one in firewall.open
             ),
+            settings.exposure.mode if mode_closes_the_web(settings.exposure.mode) else "",
         )
         if firewall.enabled and firewall.inbound == "deny"
         else None,

@@ -119,8 +119,16 @@ def _closed(port: Port, context: Context) -> Iterator[Issue]:
             PORTS,
             port.place,
             port.path,
-            f'{number} is a web port, and firewall.web = "closed": nobody reaches it',
-            'set firewall.web = "cloudflare" in cluster.toml; or publish no port, and let a '
+            f'{number} is a web port, and exposure.mode = "{firewall.mode}" closes it: nobody '
+            "reaches it"
+            if firewall.mode
+            else f'{number} is a web port, and firewall.web = "closed": nobody reaches it',
+            'set exposure.mode = "ports" in cluster.toml; or publish no port, and have the '
+            "tunnel reach the service in its network"
+            if firewall.mode == "tunnel"
+            else 'set exposure.mode = "ports" in cluster.toml; or publish no port'
+            if firewall.mode
+            else 'set firewall.web = "cloudflare" in cluster.toml; or publish no port, and let a '
             "tunnel connect outward",
         )
         return

@@ -20,7 +20,7 @@ from pyinfra_swarm.boards import asking, new_project
 from pyinfra_swarm.boards.asked_for import slips
 from pyinfra_swarm.boards.board import Board, Login, board, needs, needs_together
 from pyinfra_swarm.boards.board import ready as all_ready
-from pyinfra_swarm.boards.settings_text import Entry, entries, settings_text
+from pyinfra_swarm.boards.settings_text import Entry, entries, settings_text, unfilled
 from pyinfra_swarm.commands import init as init_command
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.settings import Settings
@@ -83,7 +83,7 @@ def test_copies_of_one_image_are_not_ready_together() -> None:
         ("192.168.1.11", {"user": "root"}, "--user root: root logins are turned off"),
         ("192.168.1.11", {"key": "/nope"}, "--key /nope: names no file on this machine"),
         ("192.168.1.11", {"key": "/k.pub"}, "--key /k.pub: is the public half of a key"),
-        ("192.168.1.11", {"managers": 3}, "--managers 3: there are only 1 board\n"),
+        ("192.168.1.11", {"managers": 3}, "--managers 3: there is only 1 board\n"),
     ],
 )
 def test_what_the_settings_would_refuse_is_refused_before_a_board_is_looked_at(
@@ -356,6 +356,10 @@ def test_init_says_what_a_board_still_needs_and_writes_it_nevertheless(
     said = capsys.readouterr().out
     assert "192.168.1.11  no login\n  needs: it does not take your key for ubuntu\n" in said
     assert "\n      ssh-copy-id ubuntu@192.168.1.11" in said
+    assert said.splitlines()[-1] == (
+        "First, though: what the boards need, above; then the same command again, which looks "
+        "again."
+    )
     assert (tmp_path / "cluster.toml").is_file()
 
 
@@ -374,6 +378,32 @@ def test_init_looks_at_boards_again_and_never_overwrites_settings(
         f"{tmp_path / 'cluster.toml'} is there already, and was left as it is.",
     ]
     assert (tmp_path / "cluster.toml").read_text() == "# mine\n"
+
+
+def test_a_board_that_could_not_be_asked_for_its_name_gets_it_when_init_looks_again(
+    init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init("--hosts", "192.168.1.11", status=255, error="Permission denied.") == 2
+    settings = tmp_path / "cluster.toml"
+    assert 'name = "node1"' in settings.read_text()
+    capsys.readouterr()
+    assert init("--hosts", "192.168.1.11") == 0
+    said = (
+        'It calls 192.168.1.11 "node1", and that host calls itself "rk1": write name = "rk1" '
+        "there, unless you rename the host."
+    )
+    assert capsys.readouterr().out.splitlines()[-1] == said
+    settings.write_text(settings.read_text().replace('name = "node1"', 'name = "rk1"'))
+    assert init("--hosts", "192.168.1.11") == 0
+    assert "It calls" not in capsys.readouterr().out
+
+
+def test_settings_without_boards_say_that_the_hosts_are_to_be_written(
+    init: Init, tmp_path: Path
+) -> None:
+    assert init() == 0
+    head = (tmp_path / "cluster.toml").read_text().splitlines()[0]
+    assert head == "# Laid by pyinfra-swarm init. Write your hosts into it, and run"
 
 
 def test_init_makes_no_project_of_what_no_run_could_use(
@@ -458,7 +488,7 @@ def test_init_takes_enter_for_no_boards_and_asks_no_more_in_a_project(
     monkeypatch.setattr(init_command, "_is_terminal", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
     assert init() == 0
-    assert (tmp_path / "cluster.toml").read_text() == EXAMPLE
+    assert (tmp_path / "cluster.toml").read_text() == unfilled(EXAMPLE)
     capsys.readouterr()
     assert init() == 0
     assert capsys.readouterr().out == "Everything is current.\n"

@@ -156,6 +156,21 @@ def test_it_works_from_another_folder_with_paths_as_they_are_meant_there(
         ("apply --tags ssh", "a part of the job is a deploy of its own"),
         ("plan --limt rk1", "No such option"),
         ("aply", "pyinfra-swarm: aply is not a command\n    instead: pyinfra-swarm apply\n"),
+        ("int", "instead: pyinfra-swarm init\n"),
+        ("help", "instead: pyinfra-swarm --help\n"),
+        ("deploy", "instead: pyinfra-swarm plan, then pyinfra-swarm apply\n"),
+        (
+            "init --hosts 192.168.1.11, 192.168.1.12",
+            "192.168.1.12: is an address, where the folder belongs\n"
+            "    instead: --hosts 192.168.1.11,192.168.1.12, with commas between\n",
+        ),
+        ("init home --hosts 10.0.0.1 10.0.0.2 10.0.0.3", "--hosts 10.0.0.1,10.0.0.2,10.0.0.3, wi"),
+        ("init 192.168.1.11", "instead: --hosts 192.168.1.11, with commas"),
+        (
+            "init one two",
+            "two: is a second folder\n    instead: one folder, or none for this one\n",
+        ),
+        ("init --hosts 10.0.0.1 --managers 2", "--managers 2: there is only 1 board\n"),
         (
             "reset",
             "pyinfra-swarm: reset is a deploy, not a command\n"

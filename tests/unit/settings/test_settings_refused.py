@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.settings import Problem, Settings
+from pyinfra_swarm.settings import Problem, Settings, SettingsError
 from tests.unit.settings.settings_examples import put, the_problem
 
 # Each line: where, what was written, a part of the reason, a part of what to write instead.
@@ -58,6 +58,9 @@ REFUSED = [
     ("ssh.strict_host_keys", "accept", "not one of", '"accept-new"'),
     ("ssh.use_pam", "perhaps", "not true or false", "without quotes"),
     ("ssh.rollback_after", 1, "too small", "20 or more"),
+    ("ssh.rollback_after", "90s", "not a whole number", "90, without quotes and without a unit"),
+    ("ssh.rollback_after", "30 Seconds", "not a whole number", "30, without quotes and"),
+    ("ssh.rollback_after", "1m", "not a whole number", "a whole number, without quotes"),
     ("access.others", "reject", "not one of", '"report" or "deny"'),
     ("docker.version", "28.5", "not a version", 'such as "28.5.2"'),
     ("docker.version", "v28.5.1", "not a version", '"28.5.1"'),
@@ -160,6 +163,7 @@ def proposals(path: str, problem: Problem) -> list[tuple[str, Any]]:
 REFUSED_IN_LISTS = [
     ("swarm.address_pool.0", ["10.3.0.1/16"], "host bits set", '"10.3.0.0/16"'),
     ("docker.users.0", ["Pi"], "not a user name", "ubuntu"),
+    ("access.listening.0", [9100], "not a text", 'such as "9100/tcp"'),
     ("firewall.ssh_sources.0", ["192.168.1.0"], "without the prefix", '"192.168.1.0/24", or'),
     ("firewall.ssh_sources.0", ["10.0.0.0"], "without the prefix", '"10.0.0.0/32" for that'),
     ("firewall.ssh_sources.0", ["2001:db8::"], "without the prefix", '"2001:db8::/64", or'),
@@ -185,3 +189,32 @@ def test_a_wrong_entry_of_a_list_is_named_by_its_place(
     assert problem.field.startswith(f"{section}.{key}[0]")
     assert reason in problem.reason
     assert instead in problem.instead
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("adress", "address"), ("Role", "role"), ("names", "name")]
+)
+def test_a_misspelt_key_is_one_problem_not_a_missing_one_as_well(written: str, meant: str) -> None:
+    data = put("cluster.name", "home")
+    data["hosts"][1][written] = data["hosts"][1].pop(meant)
+    problem = the_problem(data)
+    assert (problem.reason, problem.instead) == ("is not a known key", f'"{meant}"')
+
+
+def test_a_key_that_is_missing_beside_one_that_is_unknown_is_told() -> None:
+    data = put("cluster.name", "home")
+    del data["hosts"][1]["address"]
+    data["hosts"][1]["colour"] = "red"
+    with pytest.raises(SettingsError) as refused:
+        Settings(**data)
+    assert {one.reason for one in refused.value.problems} == {"is missing", "is not a known key"}
+
+
+def test_one_proposal_is_not_made_twice() -> None:
+    problem = the_problem(put("stacks", [{"name": "web", "files": "stacks/web.yml"}]))
+    assert problem.instead == 'a list: ["stacks/web.yml"]'
+
+
+def test_root_as_the_login_user_is_not_proposed_as_an_admin() -> None:
+    problem = the_problem(put("ssh.user", "root", put("access.admins", [{"name": "ada"}])))
+    assert problem.field == "ssh.user"

@@ -126,6 +126,9 @@ class TestTheFile:
                 "a comma between two items of a list, each text in two quotes, and ] at",
             ),
             ('open = [ { port = 80 protocol = "udp" } ]', "a comma between two keys"),
+            ("time_sync: true", '= between a key and its value, as in name = "rk1"'),
+            (r'key = "C:\Users\ada"', "two backslashes for one, or the text in single quotes"),
+            (r'key = "keys\id"', "two backslashes for one, or the text in single quotes"),
         ],
     )
     def test_is_told_what_toml_has_in_its_place(

@@ -79,6 +79,16 @@ def test_a_file_that_cannot_be_read(name: str, capsys: pytest.CaptureFixture[str
     assert said.out == ""
 
 
+def test_a_folder_is_answered_with_its_files(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("stacks").mkdir()
+    assert lint("stacks") == 1
+    assert capsys.readouterr().err == (
+        "lint: stacks is a folder\n"
+        "    instead: its files: pyinfra-swarm lint stacks/*.yml; or no word, for all declared "
+        "stacks\n"
+    )
+
+
 def test_one_file_of_two_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     Path("web.yml").write_text(GOOD)
     assert lint("web.yml", "none.yml") == 1

@@ -6,6 +6,7 @@ import pytest
 
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.stacks.lint import Context, Firewall, Node, Opening, declared
+from tests.builders import declared as declared_cluster
 from tests.unit.stacks.stack_examples import changed, issues, rules
 
 FIREWALL = Firewall(
@@ -47,6 +48,18 @@ def test_closed_web_ports_are_closed() -> None:
     assert published("['80:80']", closed) == []
     (issue,) = issues(changed(more="ports: ['443:443']"), context=closed)
     assert 'firewall.web = "closed"' in issue.reason
+    assert 'set firewall.web = "cloudflare"' in issue.remedy
+
+
+@pytest.mark.parametrize("mode", ["tunnel", "none"])
+def test_web_ports_that_the_mode_closes_are_opened_by_another_mode(mode: str) -> None:
+    secret = {"name": "tunnel_token", "env": "TUNNEL_TOKEN"}
+    tunnel = {"tunnel": {"token": "tunnel_token"}} if mode == "tunnel" else {}
+    settings = declared_cluster(1, 0, secrets=[secret], exposure={"mode": mode, **tunnel})
+    (issue,) = issues(changed(more="ports: ['443:443']"), context=declared(settings))
+    assert f'exposure.mode = "{mode}" closes it' in issue.reason
+    assert issue.remedy.startswith('set exposure.mode = "ports" in cluster.toml; or publish no')
+    assert ("tunnel reach" in issue.remedy) is (mode == "tunnel")
 
 
 def test_the_remedy_names_the_setting() -> None:
