@@ -275,6 +275,8 @@ def refused_beside(part: str, refused: Sequence[Finding]) -> None:
         reported.refused_beside.setdefault(
             host.name, "; ".join(one.sentence().rstrip(".") for one in refused)
         )
+        if not is_executing():
+            reported.planned.add(host.name)
 
 
 _RESTS = "it rests on {}, which was refused or is unknown"

@@ -22,7 +22,8 @@ class Reported:
     stopped: hosts on which the plan goes on although nothing will be carried out there.
     not_looked_at: by the host's name, the operations of the plan that could not judge it.
     plan_shown: the plan was shown, whole.
-    refused_beside: by the host's name, what was refused there and holds up nothing else.
+    refused_beside: by the host's name, what was refused there and holds up nothing else; planned:
+    those of them that the plan has shown.
     """
 
     told: list[Told] = field(default_factory=list)
@@ -42,3 +43,4 @@ class Reported:
     another_run: bool = False
     plan_shown: bool = False
     refused_beside: dict[str, str] = field(default_factory=dict)
+    planned: set[str] = field(default_factory=set)

@@ -290,7 +290,8 @@ def goes_on_without_failed_hosts() -> bool:
     """Whether the run goes on without hosts that have failed.
 
     Planning changes nothing, so it goes on, and the plan says who is left out. While changes are
-    made, the owner is asked.
+    made, the owner is asked, but not about a host of which the plan that was agreed to has said
+    the same.
     """
     if not _carried_out() or interrupted():
         return True
@@ -301,6 +302,16 @@ def goes_on_without_failed_hosts() -> bool:
     if not left:
         return True
     failed = [host.name for host in pyinfra_internals.failed_hosts(run)]
+    reported = this_run(Reported)
+    if all(
+        name in reported.planned and reported.failures.get(name) == reported.refused_beside[name]
+        for name in failed
+    ):
+        _say(
+            f"    {named(failed, everybody)}: nothing more is done there: what the plan says is "
+            "refused is left as it is"
+        )
+        return True
     return asking.is_yes(
         asking.typed(
             f"\n    {named(failed, everybody)} failed, and nothing more is done there. Go on with "
