@@ -17,6 +17,9 @@ pytestmark = pytest.mark.lifecycle
 PYINFRA = Callable[..., Run]
 HOSTS = ("node1", "node2", "node3", "node4")
 PORT = 8080
+CLOSED = {"SWARM_FIREWALL__CLOSED": json.dumps([PORT])}
+"""The service is asked from within the cluster alone, and is meant to be."""
+
 REQUESTS = (
     "lost=0; asked=0; while [ ! -e /tmp/enough ]; do asked=$((asked + 1)); "
     f"curl -sf --max-time 3 -o /dev/null http://127.0.0.1:{PORT}/ || lost=$((lost + 1)); "
@@ -91,7 +94,7 @@ def test_no_request_is_lost_while_a_manager_is_backed_up(
     asked, lost = map(int, said.split())
     assert asked > 20
     assert lost == 0
-    again = pyinfra("-y", *SITE)
+    again = pyinfra("-y", *SITE, env=CLOSED)
     assert again.closing == "All 4 hosts are as declared. Nothing was changed.", again.output
 
 
@@ -122,7 +125,7 @@ def test_a_backup_goes_back_on_fresh_hosts(
         run = pyinfra("-y", "inventory.py", f"deploys/{deploy}.py")
         assert run.returncode == 0, run.output
     given = ("--data", "confirm=node2", *opened_by(told))
-    run = pyinfra("-y", "inventory.py", "deploys/restore.py", *given)
+    run = pyinfra("-y", "inventory.py", "deploys/restore.py", *given, env=told)
     assert run.returncode == 0, run.output
     assert kept(lab, "node2") == before
     assert_whole_again(lab, pyinfra)
@@ -136,5 +139,5 @@ def assert_whole_again(lab: ModuleType, pyinfra: PYINFRA) -> None:
     assert sorted(line.split()[0] for line in listed) == [*HOSTS]
     assert all(line.split()[1] == "Ready" for line in listed)
     assert sum(line.endswith(("Leader", "Reachable")) for line in listed) == 3
-    again = pyinfra("-y", *SITE)
+    again = pyinfra("-y", *SITE, env=CLOSED)
     assert again.closing == "All 4 hosts are as declared. Nothing was changed.", again.output

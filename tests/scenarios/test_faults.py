@@ -62,7 +62,7 @@ class TestOnAFreshHost:
         run = pyinfra(*SITE, env={"SWARM_DOCKER__KEY_FINGERPRINT": "0" * 40})
         assert run.returncode == 1
         assert "0 of 4 hosts are done" in run.output
-        assert "not the one that is pinned" in run.output
+        assert "the key that the repository publishes is not the pinned one" in run.output
         known = description.read()
         assert known is not None
         assert known.docker_key_fingerprint in run.output
