@@ -168,6 +168,8 @@ def _unknown(loc: Loc, data: Mapping[str, Any], root: type[BaseModel]) -> tuple[
             return "is not known here", f"it belongs in {belongs}"
     if meant:
         return "is not a known key", f'"{meant}"'
+    if name == "encrypted" and loc[0] == "networks":
+        return "is not a known key", "take it out: all networks are encrypted"
     return "is not a known key", f"one of {', '.join(known)}, or take it out"
 
 

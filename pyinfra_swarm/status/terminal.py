@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.telling import named
 from pyinfra_swarm.run.wording import counted, duration, moment
 from pyinfra_swarm.status.summary import Node, Port, Service, Status
@@ -28,6 +29,9 @@ def render(status: Status, *, colour: bool = False) -> str:
     lines += ["", *_service_lines(status)]
     hosts = [node.name for node in status.nodes]
     for one in status.services or ():
+        if not one.complete:
+            asked = f"`docker service ps --no-trunc {quoted(one.name)}` on a manager says why"
+            lines.append(paint(f"  {one.name} lacks tasks: {asked}", _YELLOW))
         for port in one.ports:
             if port.lacking:
                 where = named(port.lacking, hosts)

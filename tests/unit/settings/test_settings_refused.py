@@ -218,3 +218,8 @@ def test_one_proposal_is_not_made_twice() -> None:
 def test_root_as_the_login_user_is_not_proposed_as_an_admin() -> None:
     problem = the_problem(put("ssh.user", "root", put("access.admins", [{"name": "ada"}])))
     assert problem.field == "ssh.user"
+
+
+def test_that_a_network_is_encrypted_is_not_to_be_declared() -> None:
+    problem = the_problem(put("networks.overlays", [{"name": "a", "encrypted": True}]))
+    assert problem.instead == "take it out: all networks are encrypted"

@@ -116,6 +116,9 @@ def test_a_service_that_lacks_tasks_is_told() -> None:
     assert not found.services[0].complete
     assert code(found) == 2
     assert "3/4 (1 without a node)" in render(found)
+    why = "  web lacks tasks: `docker service ps --no-trunc web` on a manager says why\n"
+    assert render(found).count(why) == 1
+    assert "lacks tasks" not in render(status())
 
 
 def test_a_node_that_does_not_answer_at_a_port_is_told() -> None:
