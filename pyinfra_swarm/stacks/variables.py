@@ -70,7 +70,6 @@ class _Unknown(Exception):
 
 class _Refused(Exception):
     def __init__(self, reason: str, remedy: str) -> None:
-        super().__init__(reason)
         self.reason, self.remedy = reason, remedy
 
 

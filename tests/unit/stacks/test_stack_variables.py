@@ -77,6 +77,20 @@ def test_a_variable_that_nobody_knows_leaves_its_text_unknown() -> None:
     assert put_in("${OTHER-default}", Variables()).value == "default"
 
 
+@pytest.mark.parametrize("text", ["${OTHER:?needed}", "${OTHER?needed}", "${OTHER}"])
+def test_a_variable_that_must_be_there_may_be_where_it_is_deployed(text: str) -> None:
+    assert not stack(f"services: {{}}\nx-a: '{text}'\n").problems
+
+
+@pytest.mark.parametrize("text", ["${TAG:?needed}", "${TAG?needed}", "${TAG:-x}", "${TAG-x}"])
+def test_a_variable_that_is_known_is_put_in_where_others_are_not(text: str) -> None:
+    assert put_in(text, Variables({"TAG": "1.27"})).value == "1.27"
+
+
+def test_what_was_refused_is_unknown_to_whoever_reads_on() -> None:
+    assert put_in("a $ b").unknown
+
+
 def test_what_a_variable_holds_is_never_shown() -> None:
     assert put_in("x${TAG}").value == "x1.27"
     assert put_in("x${TAG}").shown == "x${TAG}"
