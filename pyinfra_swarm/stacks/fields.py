@@ -163,8 +163,8 @@ def _by(what: str, entries: Any, name: Callable[[Mapping[str, Any]], object]) ->
 
 
 def _variable(line: str) -> tuple[str, str]:
-    name, sign, value = line.partition("=")
-    return name, value if sign else ""
+    name, _, value = line.partition("=")
+    return name, value
 
 
 def _of_secret(one: Mapping[str, Any]) -> object:
@@ -193,7 +193,7 @@ def _walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, Mapping):
         for key, one in value.items():
             yield from _walk(f"{path}.{key}" if path else str(key), one)
-    elif value not in (None, "", [], {}):
+    elif value not in (None, "", []):
         yield _words(path), value
 
 
@@ -246,6 +246,6 @@ def _places(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list) and all(isinstance(one, Mapping) for one in value) and value:
         for one in value:
             name = next((str(one[key]) for key in ("target", "source") if key in one), "")
-            yield f"{path} {name}".rstrip(), json.dumps(one, sort_keys=True, default=str)
+            yield f"{path} {name}".rstrip(), json.dumps(one, sort_keys=True)
     elif value is not None:
         yield path, value

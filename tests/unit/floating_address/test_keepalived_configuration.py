@@ -86,6 +86,7 @@ def test_the_last_of_very_many_hosts_has_a_priority_still() -> None:
         text = configuration(
             name="x", own="a", peers=["b"], place=place, interface="end0", address="192.168.1.10"
         )
+        assert "excluded" not in text
         return text.partition("    priority ")[2].partition("\n")[0]
 
     assert [priority(place) for place in (0, 248, 249, 250)] == ["250", "2", "1", "1"]

@@ -124,6 +124,7 @@ def test_a_specification_is_told_in_words_field_by_field() -> None:
         Secrets=[{"SecretName": "pw"}],
     )
     made["EndpointSpec"]["Ports"].append({"TargetPort": 53})
+    made["TaskTemplate"]["ContainerSpec"]["Mounts"].append({"Type": "tmpfs"})
     assert dict(fields(made)) == {
         "label com.docker.stack.namespace": "web",
         "container label com.docker.stack.namespace": "web",
@@ -136,6 +137,7 @@ def test_a_specification_is_told_in_words_field_by_field() -> None:
         "mount /data.Type": "volume",
         "mount /data.Source": "web_data",
         "mount /data.Target": "/data",
+        "mount .Type": "tmpfs",
         "StopGracePeriod": 10000000000,
         "secret pw.SecretName": "pw",
         "config site.ConfigName": "site",
@@ -201,6 +203,11 @@ def test_lengths_of_time_are_told_as_a_compose_file_has_them(name: str) -> None:
         *(("image", ["a"], '["a"]'), ("memory", 5, "5"), ("memory", "1.5G", "1.5G")),
         *(("Init", True, "true"), ("Init", None, "none"), ("Hostname", "web", "web")),
         *(("Pids", 7, "7"), ("Driver", {"Name": "x"}, '{"Name": "x"}')),
+        *(("Delay", "10s", "10s"), ("Hostname", "67108864", "67108864")),
+        *(
+            ("command", "postgres://user:hunter2@db/x", "(not shown)"),
+            ("x", "a" * 99, "a" * 69 + "…"),
+        ),
     ],
 )
 def test_a_value_in_words(name: str, value: Any, words: str) -> None:
@@ -327,6 +334,8 @@ def test_what_is_in_a_rendered_list_is_told_by_its_target_or_its_source() -> Non
         "services.a.secrets y",
     ]
     assert told({"preferences": [{"spread": "node.id"}]}) == ["services.a.preferences"]
+    assert told({"ports": [{"target": 80}, "81"]}) == ["services.a.ports"]
+    assert told({"cap_add": ["target"]}) == ["services.a.cap_add"]
     assert told({"command": ["a"], "x": [], "y": {}, "z": None, "m": [{}, "b"]}) == [
         *("services.a.command", "services.a.m", "services.a.x", "services.a.y")
     ]
