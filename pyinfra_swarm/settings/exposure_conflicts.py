@@ -205,7 +205,7 @@ def _tokens(data: Mapping[str, Any], exposure: Mapping[str, Any], mode: str) -> 
             yield Problem(where, None, "is not the name of a declared secret", instead)
 
 
-_EXAMPLES = {"tunnel": "tunnel_token", "dynamic_dns": "dns_token", "origin_pulls": "pull_key"}
+_EXAMPLES = {"tunnel": "tunnel_token", "dynamic_dns": "dns_token"}
 
 
 def _dynamic_dns(exposure: Mapping[str, Any], mode: str) -> Iterator[Problem]:

@@ -64,6 +64,17 @@ CONFLICTS = [
         "16 IPv4 addresses and 1 IPv6 network outside of private networks",
     ),
     ({"open": [{"port": 443}]}, "firewall.open[0]", "to everybody: all IPv4 and IPv6 addresses"),
+    ({"open": [{"port": "80-443"}]}, "firewall.open[0]", "opens the web port 80, 443 to everybody"),
+    (
+        {"open": [{"port": 80, "sources": ["2001:db8::/32", "2001:db9::/32"]}]},
+        "firewall.open[0]",
+        "opens the web port 80 to 2 IPv6 networks outside of private networks",
+    ),
+    (
+        {"web": "listed", "web_sources": ["203.0.113.9"]},
+        "firewall.web",
+        "would let in 1 IPv4 addresses outside of private networks.",
+    ),
     (
         {"open": [{"port": "400-500", "sources": ["198.51.100.0/24"]}]},
         "firewall.open[0]",
@@ -108,6 +119,37 @@ def test_what_lets_nobody_from_the_internet_in_to_a_web_port_is_no_conflict(fire
     made(exposure=TUNNEL, firewall=firewall)
 
 
+PRIVATE = (
+    *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"),
+    *("127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128"),
+)
+
+
+@pytest.mark.parametrize("network", PRIVATE)
+def test_a_network_of_a_home_s_or_a_provider_s_inside_is_nobody_from_the_internet(
+    network: str,
+) -> None:
+    made(exposure=TUNNEL, firewall={"web": "listed", "web_sources": [network]})
+    twice = ipaddress.ip_network(network).supernet()
+    wider = {"web": "listed", "web_sources": [str(twice)]}
+    found = problems(data(exposure=TUNNEL, firewall=wider))
+    assert "firewall.web" in {one.field for one in found}
+
+
+def test_a_source_that_is_to_be_written_otherwise_is_counted_already() -> None:
+    listed = {"web": "listed", "web_sources": ["nonsense", "203.0.113.5/24"]}
+    found = {one.field: one for one in problems(data(exposure=TUNNEL, firewall=listed))}
+    assert found.keys() == {"firewall.web", *(f"firewall.web_sources[{n}]" for n in (0, 1))}
+    assert "256 IPv4 addresses" in found["firewall.web"].reason
+
+
+def test_the_way_in_that_is_refused_is_told_with_its_value() -> None:
+    assert the_problem(data(exposure=TUNNEL, firewall={"web": "open"})).value == '"open"'
+    openings = [{"port": 25565}, {"port": 443}]
+    problem = the_problem(data(exposure=TUNNEL, firewall={"open": openings}))
+    assert (problem.field, problem.value) == ("firewall.open[1]", None)
+
+
 def test_the_arithmetic_is_that_of_the_ranges_that_the_firewall_ships() -> None:
     assert (len(SHIPPED["ipv4"]), covered(SHIPPED["ipv4"])) == CLOUDFLARES
 
@@ -150,6 +192,15 @@ class TestAToken:
         assert the_problem(data(exposure={"mode": "tunnel"})).field == "exposure.tunnel.token"
         dns = {"dynamic_dns": {"domains": ["home.example.org"]}}
         assert the_problem(data(exposure=dns)).field == "exposure.dynamic_dns.token"
+        assert the_problem(data(exposure=dns)).instead.startswith('token = "dns_token", and')
+        tunnel = the_problem(data(exposure={"mode": "tunnel"}))
+        assert tunnel.instead.startswith('token = "tunnel_token", and')
+
+    @pytest.mark.parametrize("first", [5, "has space", "Zx8" + "q7_" * 12 + "W", "unknown_name"])
+    def test_that_is_wrong_hides_no_other_that_is(self, first: object) -> None:
+        exposure = {"mode": "none", "tunnel": {"token": first}, "dynamic_dns": {"token": "other"}}
+        found = [one.field for one in problems(data(exposure=exposure))]
+        assert found == ["exposure.tunnel.token", "exposure.dynamic_dns.token"]
 
     @pytest.mark.parametrize("section", ["tunnel", "dynamic_dns"])
     def test_that_is_no_declared_secret_is_not_repeated(self, section: str) -> None:
@@ -189,6 +240,8 @@ class TestAToken:
         assert instead("dns_key") == f'{with_it}; or one of "tunnel_token"'
         assert instead("dns_key", secrets=[]) == with_it
         assert instead("tunel_token") == '"tunnel_token"'
+        two = [{**TOKEN, "name": "zzz"}, {**TOKEN, "name": "aaa"}]
+        assert instead("dns_key", secrets=two) == f'{with_it}; or one of "aaa", "zzz"'
         assert instead("cloudflare_dns_token_of_home_2026").startswith(with_it)
         long = {**TOKEN, "name": "0a1b2c3d" * 5}
         Settings(**data(secrets=[long], exposure={"dynamic_dns": {"token": long["name"]}}))
@@ -209,7 +262,10 @@ class TestAToken:
 def test_dynamic_dns_is_for_ports_alone(mode: str, why: str) -> None:
     dns = {"domains": ["home.example.org"], "token": "tunnel_token"}
     problem = the_problem(data(exposure={**TUNNEL, "mode": mode, "dynamic_dns": dns}))
-    assert problem.field == "exposure.dynamic_dns.domains"
+    assert (problem.field, problem.value) == (
+        "exposure.dynamic_dns.domains",
+        '["home.example.org"]',
+    )
     assert why in problem.reason
 
 
@@ -221,6 +277,9 @@ def test_a_key_of_origin_pulls_needs_its_certificate() -> None:
 def test_the_stack_of_the_project_s_own_has_its_name_for_itself() -> None:
     problem = the_problem(data(stacks=[{"name": OWN_STACK, "files": ["x.yml"]}]))
     assert problem.field == f'stacks[0] "{OWN_STACK}".name'
+    assert problem.value == f'"{OWN_STACK}"'
+    others = [{"name": "web", "files": ["y.yml"]}, {"name": OWN_STACK, "files": ["x.yml"]}]
+    assert the_problem(data(stacks=others)).field == f'stacks[1] "{OWN_STACK}".name'
 
 
 @pytest.mark.parametrize("image", [CLOUDFLARED, CLOUDFLARE_DDNS])
@@ -237,6 +296,9 @@ def test_the_images_are_pinned_by_the_digest_of_an_index(image: str) -> None:
 def test_an_image_of_one_s_own_is_accepted_and_told_if_it_has_no_digest(image: str) -> None:
     told = made(exposure={**TUNNEL, "tunnel": {"token": "tunnel_token", "image": image}}).warnings
     assert bool(told) is ("@" not in image)
+    dns = {"domains": ["a.example.org"], "token": "tunnel_token", "image": image}
+    told = made(exposure={"dynamic_dns": dns}).warnings
+    assert ["exposure.dynamic_dns.image" in one for one in told] == [True] * ("@" not in image)
 
 
 @pytest.mark.parametrize("image", ["", "Cloud Flared", "a@sha256:12", "-x", "a:b:c"])
@@ -273,3 +335,5 @@ def test_what_is_questionable_is_told() -> None:
     dns = {"domains": ["home.example.org"], "token": "tunnel_token"}
     [closed] = made(exposure={"dynamic_dns": dns}, firewall={"web": "closed"}).warnings
     assert "nobody who follows them is let in" in closed
+    assert made(exposure={"dynamic_dns": dns}).warnings == []
+    assert made(firewall={"enabled": False, "web": "closed"}).warnings == []
