@@ -67,8 +67,10 @@ FORBIDDEN = {
 def _forbidden(root: Table) -> Iterator[Violation]:
     services = root.entries.get("services")
     for name, service in services.entries.items() if isinstance(services, Table) else ():
-        for key in service.entries if isinstance(service, Table) else ():
-            if key in FORBIDDEN and isinstance(service, Table):
+        if not isinstance(service, Table):
+            continue
+        for key in service.entries:
+            if key in FORBIDDEN:
                 yield Violation(
                     service.keys.get(key, service.place),
                     ("services", name, key),

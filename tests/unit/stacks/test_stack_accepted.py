@@ -17,6 +17,7 @@ import pytest
 
 from pyinfra_swarm.stacks.accepted import refused
 from pyinfra_swarm.stacks.document import parse
+from pyinfra_swarm.stacks.variables import Variables, put_in
 
 SCHEMA: dict[str, Any] = json.loads(
     (Path(__file__).parent / "schema/config_schema_v3.13.json").read_text()
@@ -224,6 +225,20 @@ def test_a_key_that_docker_refuses_by_name_is_refused_in_a_service_only() -> Non
     [one] = refused(parse("a.yml", b"services: {}\nmem_limit: 1M\n").root)
     assert "knows no such key" in one.reason
     assert said(("services", "a", "labels", "extends"), "x") == []
+    [(place, reason)] = said(("networks", "a", "extends"), "x")
+    assert place == "networks.a.extends"
+    assert "knows no such key" in reason
+
+
+def test_a_service_that_is_none_hides_no_other_s_refused_key() -> None:
+    root = parse("a.yml", b"services: {a: x, b: {extends: c}}\n").root
+    assert next(one.path for one in refused(root)) == ("services", "b", "extends")
+
+
+def test_names_with_conditions_are_told_what_swarm_does_instead() -> None:
+    text = b"services: {a: {depends_on: {db: {condition: service_healthy}}}}\n"
+    [one] = refused(parse("a.yml", text).root)
+    assert "Swarm starts all services at once" in one.remedy
 
 
 def test_a_refused_key_stands_where_it_is_written() -> None:
@@ -234,6 +249,17 @@ def test_a_refused_key_stands_where_it_is_written() -> None:
 @pytest.mark.parametrize("version", ["3", "3.0", "3.9", "3.10", "3.13"])
 def test_versions_that_docker_stack_takes(version: str) -> None:
     assert said(("version",), version) == []
+
+
+def test_a_version_that_is_empty_or_unknown_is_none() -> None:
+    assert said(("version",), "") == []
+    root, _ = put_in(parse("a.yml", b"version: '${V}'\n").root, Variables())
+    assert [*refused(root)] == []
+
+
+def test_a_version_is_told_where_it_stands() -> None:
+    [one] = refused(parse("a.yml", b"services: {}\nversion: '2.4'\n").root)
+    assert (one.place.line, one.place.column) == (2, 1)
 
 
 @pytest.mark.parametrize("version", ["2", "3.14", "3.20", "3.", "33", "3,1", "3.1.1", "4", "x3"])
