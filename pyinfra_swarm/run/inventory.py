@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,7 @@ from pyinfra_swarm.run import command_line, start
 from pyinfra_swarm.run.pyinfra_internals import given_options
 from pyinfra_swarm.settings import Host, Settings, SettingsError, load, source
 from pyinfra_swarm.settings.model import Ssh
-from pyinfra_swarm.settings.paths import project
+from pyinfra_swarm.settings.paths import from_user, project
 
 Group = list[tuple[str, dict[str, Any]]]
 """What pyinfra takes for a group of hosts: each one's name and its data."""
@@ -42,6 +43,7 @@ def groups(inventory: str, settings: Settings | None = None) -> tuple[Group, Gro
         _many(len(settings.workers), "worker"),
         where,
     )
+    make_room_for_host_keys(settings.ssh)
     start.install()
     for warning in (*settings.warnings, *_hidden_facts()):
         logger.warning("%s", warning)
@@ -49,6 +51,17 @@ def groups(inventory: str, settings: Settings | None = None) -> tuple[Group, Gro
         [_entry(host, settings.ssh) for host in settings.managers],
         [_entry(host, settings.ssh) for host in settings.workers],
     )
+
+
+def make_room_for_host_keys(ssh: Ssh) -> None:
+    """Make the folder of the known hosts where new ones are to be taken, as ``ssh`` does.
+
+    Without it no host is reached, for the lack of a file that is only to be written.
+    """
+    if ssh.strict_host_keys == "accept-new":
+        with suppress(OSError):  # whoever then opens the file says what is wrong
+            folder = from_user(ssh.known_hosts or "~/.ssh/known_hosts").parent
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _many(count: int, word: str) -> str:

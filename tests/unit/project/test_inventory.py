@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from pyinfra_swarm.run.inventory import make_room_for_host_keys
+from pyinfra_swarm.settings.model import Ssh
 from pyinfra_swarm.settings.paths import ROOT
 from tests.tools import forked
 
@@ -229,3 +231,31 @@ def test_a_python_without_the_package_is_named(boards: Path, tmp_path: Path) -> 
     assert ran.returncode == 1
     assert f'The Python that runs pyinfra ({sys.executable}) has no module "pydantic"' in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("ssh", "made"),
+    [
+        (Ssh(), "home/.ssh"),
+        (Ssh(known_hosts="~/.config/cluster/known"), "home/.config/cluster"),
+        (Ssh(strict_host_keys="yes"), ""),
+    ],
+)
+def test_the_first_host_key_that_is_taken_has_a_folder_to_be_kept_in(
+    ssh: Ssh, made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for _ in range(2):
+        make_room_for_host_keys(ssh)
+    found = [path for path in (tmp_path / "home").rglob("*") if not any(path.iterdir())]
+    assert found == ([tmp_path / made] if made else [])
+    assert not made or (tmp_path / made).stat().st_mode & 0o777 == 0o700
+
+
+def test_where_no_folder_can_be_made_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").write_text("")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    make_room_for_host_keys(Ssh())
