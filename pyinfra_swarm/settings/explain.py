@@ -70,7 +70,8 @@ def _problem(error: Mapping[str, Any], data: Mapping[str, Any], model: type[Base
     if shape := _brackets(loc, error.get("input"), model):
         reason, instead = shape
     as_json = _as_json(kind) if isinstance(error.get("input"), str) or not shape else ""
-    if example and kind.endswith(("_type", "_parsing")) and example not in instead:
+    listed = isinstance(error.get("input"), str) and instead.startswith("a list: [")
+    if example and not (listed and not shape) and kind.endswith(("_type", "_parsing")):
         instead += f", such as {example}"
     return Problem(place, value, reason, instead, as_json=as_json)
 

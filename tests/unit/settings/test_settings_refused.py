@@ -211,8 +211,10 @@ def test_a_key_that_is_missing_beside_one_that_is_unknown_is_told() -> None:
 
 
 def test_one_proposal_is_not_made_twice() -> None:
-    problem = the_problem(put("stacks", [{"name": "web", "files": "stacks/web.yml"}]))
-    assert problem.instead == 'a list: ["stacks/web.yml"]'
+    problem = the_problem(put("stacks", [{"name": "web", "files": "compose.yml"}]))
+    assert problem.instead == 'a list: ["compose.yml"]'
+    problem = the_problem(put("stacks", [{"name": "web", "files": {}}]))
+    assert problem.instead == 'a list: [ … ], such as ["stacks/web.yml"]'
 
 
 def test_root_as_the_login_user_is_not_proposed_as_an_admin() -> None:
