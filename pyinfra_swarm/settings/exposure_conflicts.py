@@ -111,7 +111,7 @@ def _opening(
     if opening.get("protocol", "tcp") != "tcp":
         return
     written = items(table(data, "firewall").get("web_ports")) or _WEB_PORTS
-    ports = [port for port in written if isinstance(port, int) and port in ports_of(opening)]
+    ports = [port for port in written if port in ports_of(opening)]
     sources = opening.get("sources")
     public = _public(_networks(sources))
     if not ports or (items(sources) and not public):

@@ -42,6 +42,7 @@ from pyinfra_swarm.settings.renamed import with_new_names
 from pyinfra_swarm.settings.section import Section
 from pyinfra_swarm.settings.values.addresses import VPN_NETWORK, VPN_PORT
 from pyinfra_swarm.settings.values.times import seconds
+from pyinfra_swarm.settings.written import table
 
 
 class Cluster(Section):
@@ -384,6 +385,9 @@ def _with_defaults(plain: Mapping[str, Any], model: type[BaseModel]) -> dict[str
         given = plain.get(name, {})
         if isinstance(default, Section) and isinstance(given, Mapping):
             filled[name] = {**default.model_dump(), **given}
+    exposure, firewall = table(filled, "exposure"), table(plain, "firewall")
+    if mode_closes_the_web(str(exposure.get("mode"))) and "web" not in firewall:
+        filled["firewall"] = {**table(filled, "firewall"), "web": "closed"}
     return filled
 
 

@@ -28,7 +28,7 @@ def opened_ports(data: Mapping[str, Any]) -> Iterator[Problem]:
             'firewall.web = "listed", or leave the sources out',
         )
     yield from _swarm_ports_opened(data, firewall)
-    yield from _closed_and_opened(data, firewall)
+    yield from _closed_and_opened(firewall)
 
 
 def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) -> Iterator[Problem]:
@@ -61,10 +61,9 @@ def _swarm_ports_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) ->
             )
 
 
-def _closed_and_opened(data: Mapping[str, Any], firewall: Mapping[str, Any]) -> Iterator[Problem]:
+def _closed_and_opened(firewall: Mapping[str, Any]) -> Iterator[Problem]:
     """What is declared closed, and opened as well. UDP is left alone: DNS may be open in one."""
-    default = "closed" if table(data, "exposure").get("mode") == "tunnel" else "cloudflare"
-    web = set() if firewall.get("web", default) == "closed" else {*_web_ports(firewall)}
+    web = set() if firewall.get("web") == "closed" else {*_web_ports(firewall)}
     opened = [one for one in tables(firewall.get("open")) if one.get("protocol") != "udp"]
     for index, closed in enumerate(items(firewall.get("closed"))):
         ports = ports_of({"port": closed})

@@ -43,6 +43,21 @@ class TestAMode:
         assert Settings(**settings.model_dump()) == settings
         assert Settings(**settings.model_dump(exclude_unset=True)) == settings
 
+    @pytest.mark.parametrize("mode", ["tunnel", "none"])
+    def test_without_visitors_is_what_the_firewall_s_other_settings_are_held_against(
+        self, mode: str
+    ) -> None:
+        exposure = {**TUNNEL, "mode": mode}
+        settings = made(exposure=exposure, firewall={"closed": [443]})
+        assert settings.firewall.closed
+        listed = {"web_sources": ["203.0.113.0/28"]}
+        problem = the_problem(data(exposure=exposure, firewall=listed))
+        assert problem.reason == 'has no meaning with firewall.web = "closed"'
+        assert the_problem(data(firewall={"closed": [443]})).field == "firewall.closed[0]"
+        for odd in (5, "open", [], None):
+            fields = {one.field for one in problems(data(exposure=exposure, firewall=odd))}
+            assert fields == {"firewall"}
+
     def test_tunnel_brings_its_network_unless_it_is_declared(self) -> None:
         assert [one.name for one in made(exposure=TUNNEL).overlays] == ["edge"]
         own = {"overlays": [{"name": "edge", "subnet": "10.210.0.0/24"}]}
@@ -97,6 +112,22 @@ def test_a_way_in_beside_it_is_refused_with_who_would_get_in(
     assert problem.field == field
     assert who in problem.reason
     assert f'exposure.mode = "{mode}"' in problem.reason
+    if field == "firewall.web":
+        why = {"tunnel": "open the tunnel from inside", "none": "is to get in from the internet"}
+        assert problem.reason.endswith(why[mode])
+
+
+def test_sources_that_count_for_nothing_let_nobody_in() -> None:
+    closed = {"web": "closed", "web_sources": ["203.0.113.0/28"]}
+    problem = the_problem(data(exposure=TUNNEL, firewall=closed))
+    assert problem.field == "firewall.web_sources"
+
+
+def test_what_is_no_port_and_a_secret_without_a_name_are_told_as_that() -> None:
+    ports = {"web_ports": ["x", 443], "open": [{"port": 443}]}
+    found = [one.field for one in problems(data(exposure=TUNNEL, firewall=ports))]
+    assert sorted(found) == ["firewall.open[0]", "firewall.web_ports[0]"]
+    assert the_problem(data(secrets=[TOKEN, {"env": "X"}])).field == "secrets[1].name"
 
 
 @pytest.mark.parametrize("firewall", [one for one, _, _ in CONFLICTS])
@@ -295,7 +326,7 @@ def test_the_images_are_pinned_by_the_digest_of_an_index(image: str) -> None:
 )
 def test_an_image_of_one_s_own_is_accepted_and_told_if_it_has_no_digest(image: str) -> None:
     told = made(exposure={**TUNNEL, "tunnel": {"token": "tunnel_token", "image": image}}).warnings
-    assert bool(told) is ("@" not in image)
+    assert ["exposure.tunnel.image" in one for one in told] == [True] * ("@" not in image)
     dns = {"domains": ["a.example.org"], "token": "tunnel_token", "image": image}
     told = made(exposure={"dynamic_dns": dns}).warnings
     assert ["exposure.dynamic_dns.image" in one for one in told] == [True] * ("@" not in image)
