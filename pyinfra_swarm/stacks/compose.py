@@ -67,7 +67,7 @@ class Merged:
 
 
 def named_files(sources: Iterable[Source]) -> tuple[str, ...]:
-    """The environment files that compose files name, as written; those without a variable."""
+    """The environment files that compose files name, as written: no variable is put in."""
     found: dict[str, None] = {}
     for source in sources:
         try:
