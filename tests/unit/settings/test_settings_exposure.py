@@ -54,7 +54,8 @@ class TestAMode:
         problem = the_problem(data(exposure=exposure, firewall=listed))
         assert problem.reason == 'has no meaning with firewall.web = "closed"'
         assert the_problem(data(firewall={"closed": [443]})).field == "firewall.closed[0]"
-        for odd in (5, "open", [], None):
+        no_tables: list[Any] = [5, "open", [], None]
+        for odd in no_tables:
             fields = {one.field for one in problems(data(exposure=exposure, firewall=odd))}
             assert fields == {"firewall"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyinfra_swarm.stacks.compose import Ignored, Source, at, dotted, named_files, read
 from pyinfra_swarm.stacks.document import Place, Scalar, Table
 from pyinfra_swarm.stacks.longform import SECTIONS
+from pyinfra_swarm.stacks.variables import Variables
 
 
 def source(text: str, name: str = "a.yml") -> Source:
@@ -107,3 +108,22 @@ def test_a_way_that_leads_nowhere() -> None:
     assert at(root, "a", "b", "c") is None
     assert at(root, "x", "y") is None
     assert at(None, "a") is None
+
+
+def test_an_environment_file_brings_what_it_holds_where_it_is_given() -> None:
+    files = [source("services: {web: {image: a, env_file: e}}")]
+    given, without = (read(files, Variables(), texts) for texts in ({"e": "A=1"}, None))
+    found = at(given.root, "services", "web", "environment", "A")
+    assert isinstance(found, Scalar)
+    assert found.value == "1"
+    assert at(without.root, "services", "web", "environment") is None
+
+
+def test_variables_without_a_value_and_those_that_must_have_one_are_told() -> None:
+    text = "x-a: $A\nx-b: ${B:?needed}\n"
+    stack = read([source(text), source(text, "b.yml")], Variables({}, complete=True))
+    assert [(one.name, one.place.file) for one in stack.missing] == [("A", "a.yml"), ("A", "b.yml")]
+    assert [(one.path, one.place.file) for one in stack.problems] == [
+        ("x-b", "a.yml"),
+        ("x-b", "b.yml"),
+    ]
