@@ -86,7 +86,7 @@ def _closed_and_opened(firewall: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _web_ports(firewall: Mapping[str, Any]) -> Iterator[int]:
-    for port in items(firewall.get("web_ports", [80, 443])):
+    for port in items(firewall.get("web_ports")):
         if (known := number(port)) is not None:
             yield known
 

@@ -125,6 +125,7 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/rolling/services": (*_ROLLING, "rolling_fact"),
     "pyinfra_swarm/settings/consistency": ("settings_consistency",),
     "pyinfra_swarm/settings/exposure_conflicts": ("settings_exposure",),
+    "pyinfra_swarm/settings/opened_ports": ("settings_consistency",),
     "pyinfra_swarm/services/cause": ("services_cause", "services_verdict"),
     "pyinfra_swarm/services/ended": ("services_cause",),
     "pyinfra_swarm/services/service": ("service_described", "services_verdict"),

@@ -403,6 +403,32 @@ def test_ssh_is_open_to_its_sources_and_to_no_others() -> None:
     assert told(firewall={**shut, "web_ports": [22]}, ssh={"port": 2222}) == []
 
 
+def test_where_ssh_listens_is_what_hosts_say_and_else_what_is_said_for_all() -> None:
+    def closed_to(port: object, *changes: dict[str, Any], **more: Any) -> list[str]:
+        shut = {"ssh_sources": ["10.0.0.0/8"], "open": [{"port": port}]}
+        return [one[2][:10] for one in told(firewall=shut, hosts=hosts(*changes), **more)]
+
+    ours = [{"ssh_port": 8022} for _ in BOARDS["hosts"]]
+    router = [{"ssh_port": 9000 + n, "ssh_host": "gw"} for n in range(len(ours))]
+    assert closed_to(22, *ours) == []
+    assert closed_to(22, {"ssh_host": "gw"}, *ours[1:]) == ["holds 22, "]
+    assert closed_to(9000, *router) == []
+    assert closed_to(22, *router) == ["holds 22, "]
+    assert closed_to(8022, {**ours[0], "ssh_host": ""}) == ["holds 8022"]
+    two = {"ssh_port": 2208}, {"ssh_port": 2201}
+    assert closed_to("2201-2208", *two) == closed_to("2201-2208", *two[::-1]) == ["holds 2201"]
+    assert "holds 8022" in closed_to("8000-8100", ours[0], ssh={"port": "x"})
+
+
+def test_the_swarms_own_ports_are_told_where_one_of_them_cannot_be_read() -> None:
+    found = told(firewall={"web_ports": [2377, 7946]}, swarm={"data_path_port": "x"})
+    assert [one[0] for one in found] == ["firewall.web_ports[0]", "firewall.web_ports[1]"]
+
+
+def test_what_is_no_port_is_in_nobody_s_way() -> None:
+    assert told(firewall={"closed": ["x"], "open": [{"port": "y"}, {}]}) == []
+
+
 def test_a_port_is_declared_closed_or_opened_and_not_both() -> None:
     opened: dict[str, Any] = {"open": [{"port": "8000-8080"}, {"port": 53, "protocol": "udp"}]}
     [(field, value, reason, _)] = told(firewall={**opened, "closed": [53, 8443, 8080]})
@@ -415,6 +441,11 @@ def test_a_web_port_is_declared_closed_only_where_the_web_is() -> None:
     [(field, value, reason, _)] = told(firewall={"closed": ["100-500"]})
     assert (field, value) == ("firewall.closed[0]", '"100-500"')
     assert "holds 443, which firewall.web lets visitors reach" in reason
+    for port in (80, 443):
+        assert fields(firewall={"closed": [port - 1, port, port + 1]}) == ["firewall.closed[1]"]
+    for ports in ([8448, 8441], [8441, 8448]):
+        [one] = told(firewall={"closed": ["8441-8448"], "web_ports": ports})
+        assert one[2].startswith("holds 8441, which")
     assert told(firewall={"closed": [80], "web": "closed"}) == []
     assert told(firewall={"closed": [80], "web_ports": [443]}) == []
 
