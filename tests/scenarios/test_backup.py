@@ -140,4 +140,11 @@ def assert_whole_again(lab: ModuleType, pyinfra: PYINFRA) -> None:
     assert all(line.split()[1] == "Ready" for line in listed)
     assert sum(line.endswith(("Leader", "Reachable")) for line in listed) == 3
     again = pyinfra("-y", *SITE, env=CLOSED)
+    if "Docker has no rule for it on node1" in again.output:
+        # An engine goes on counting the ports of the cluster that it has left: then it takes them
+        # for published already. The run says what to do, and it helps.
+        assert "(`pyinfra inventory.py deploys/restart.py`)" in again.output
+        one = pyinfra("-y", "--limit", "node1", "inventory.py", "deploys/restart.py", env=CLOSED)
+        assert one.returncode == 0, one.output
+        again = pyinfra("-y", *SITE, env=CLOSED)
     assert again.closing == "All 4 hosts are as declared. Nothing was changed.", again.output
