@@ -95,6 +95,12 @@ class Recorder:
         """A scenario of which only some tests were chosen has not passed."""
         self._spoilt |= {scenario(item) for item in items}
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """The same where tests are named, as ``FILE::TEST``: nobody knows what was left out."""
+        named = {word.partition("::")[0] for word in session.config.args if "::" in word}
+        files = {(session.config.invocation_params.dir / word).resolve() for word in named}
+        self._spoilt |= {scenario(item) for item in session.items if item.path.resolve() in files}
+
     @pytest.hookimpl(tryfirst=True)  # while the hosts are still there
     def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         mine = scenario(item)

@@ -85,9 +85,13 @@ def test_a_file_of_which_some_tests_were_chosen_does_not_count(
     monkeypatch.setattr(tested, "TABLE", table)
     machine = Machine("debian", "13", "amd64", "6.12", "nft", "28.5.2")
     pytester.makepyfile(test_it="def test_one(): pass\n\ndef test_two(): pass")
-    for chosen, expected in (("one", 0), ("one or two", 1)):
+    for chosen, expected in (
+        (("-k", "one"), 0),
+        (("test_it.py::test_one",), 0),
+        (("-k", "one or two"), 1),
+    ):
         recorder = tested.Recorder("lab", lambda: [machine], pytester.path)
-        words = ("-p", "no:xdist", "-p", "no:cacheprovider", "-k", chosen)
+        words = ("-p", "no:xdist", "-p", "no:cacheprovider", *chosen)
         pytester.inline_run(*words, plugins=[recorder])
         assert len(_rows(table.read_text())) == expected
 
