@@ -178,7 +178,7 @@ def test_other_peoples_rules_are_left_alone_and_those_above_ours_are_named(
         ("systemctl stop pyinfra-swarm-web-ranges.timer", "timer: is not active"),
         ("systemctl stop pyinfra-swarm-interfaces", "interfaces.service: is not active"),
         ("touch -d '9 days ago' /var/lib/pyinfra-swarm/web-ranges/ipv4", "confirmed 9 days ago"),
-        ("rm /var/lib/pyinfra-swarm/web-ranges/ipv6", "no list for IPv6"),
+        ("rm /var/lib/pyinfra-swarm/web-ranges/ipv6", "web ranges: have never been refreshed"),
         (
             "rm /etc/systemd/system/docker.service.d/pyinfra-swarm-firewall.conf; "
             "systemctl daemon-reload",
