@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from pyinfra_swarm.stacks.compose import Merged
-from pyinfra_swarm.stacks.lint.context import Context
+from pyinfra_swarm.stacks.lint.context import Context, Firewall
 from pyinfra_swarm.stacks.lint.issue import Issue, notice, refusal
 from pyinfra_swarm.stacks.lint.rules import PORTS
 from pyinfra_swarm.stacks.lint.services import Port, Service, services
@@ -109,28 +109,29 @@ def _twice(
         )
 
 
+def _closed_web(firewall: Firewall) -> tuple[str, str]:
+    """What closes the web ports, and what to do instead."""
+    if not firewall.mode:
+        return (
+            'firewall.web = "closed"',
+            'set firewall.web = "cloudflare" in cluster.toml; or publish no port, and let a '
+            "tunnel connect outward",
+        )
+    instead = 'set exposure.mode = "ports" in cluster.toml; or publish no port'
+    if firewall.mode == "tunnel":
+        instead += ", and have the tunnel reach the service in its network"
+    return f'exposure.mode = "{firewall.mode}" closes it', instead
+
+
 def _closed(port: Port, context: Context) -> Iterator[Issue]:
     firewall = context.firewall
     if firewall is None or firewall.opens(port.published, port.protocol):
         return
     number = f"{port.published}/{port.protocol}"
     if port.protocol == "tcp" and port.published in firewall.web_ports:
-        yield refusal(
-            PORTS,
-            port.place,
-            port.path,
-            f'{number} is a web port, and exposure.mode = "{firewall.mode}" closes it: nobody '
-            "reaches it"
-            if firewall.mode
-            else f'{number} is a web port, and firewall.web = "closed": nobody reaches it',
-            'set exposure.mode = "ports" in cluster.toml; or publish no port, and have the '
-            "tunnel reach the service in its network"
-            if firewall.mode == "tunnel"
-            else 'set exposure.mode = "ports" in cluster.toml; or publish no port'
-            if firewall.mode
-            else 'set firewall.web = "cloudflare" in cluster.toml; or publish no port, and let a '
-            "tunnel connect outward",
-        )
+        closes, instead = _closed_web(firewall)
+        reason = f"{number} is a web port, and {closes}: nobody reaches it"
+        yield refusal(PORTS, port.place, port.path, reason, instead)
         return
     protocol = "" if port.protocol == "tcp" else f', protocol = "{port.protocol}"'
     yield refusal(
