@@ -129,6 +129,17 @@ def test_no_port_is_published_and_the_token_is_a_file_for_the_program_alone() ->
     assert at(one.merged.section("secrets"), "token", "name") == "tunnel_token"
 
 
+@pytest.mark.parametrize(
+    ("hosts", "replicas", "order"),
+    [(4, 2, "start-first"), (3, 2, "stop-first"), (2, 2, "stop-first"), (3, 1, "start-first")],
+)
+def test_a_new_connector_starts_first_where_two_nodes_have_none(
+    hosts: int, replicas: int, order: str
+) -> None:
+    deploy = at(service(settings(hosts, tunnel={"replicas": replicas})), "deploy")
+    assert at(deploy, "update_config", "order") == order
+
+
 @given(hosts=st.integers(1, 8), wanted=st.integers(1, 25), drained=st.integers(0, 8))
 def test_connectors_are_on_nodes_of_their_own_and_an_update_finds_a_place(
     hosts: int, wanted: int, drained: int
