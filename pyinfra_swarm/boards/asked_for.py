@@ -28,7 +28,14 @@ def key_path(given: str) -> str:
 
 def slips(addresses: Sequence[str], user: str, key: str, managers: int | None) -> list[str]:
     """What of it would make settings that no run can use, each with what to type instead."""
-    found = [slip for address in addresses for slip in _of_address(address)]
+    boards = dict.fromkeys(addresses)
+    found = [slip for address in boards for slip in _of_address(address)]
+    found += [
+        f"--hosts {address}: is named more than once, and would be one board\n"
+        "    instead: the address of each board, once"
+        for address in boards
+        if addresses.count(address) > 1
+    ]
     found += _refused("--user", user, _LOGIN)
     found += _refused("--key", key, _KEY)
     if key and not (found or os.path.isfile(from_user(key))):
@@ -36,10 +43,10 @@ def slips(addresses: Sequence[str], user: str, key: str, managers: int | None) -
             f"--key {key}: names no file on this machine\n    instead: the private key that you "
             "log in with; or leave it out, to use your SSH agent and the keys in ~/.ssh"
         )
-    if managers is not None and managers > len(addresses):
-        there = "is" if len(addresses) == 1 else "are"
+    if managers is not None and managers > len(boards):
+        there = "is" if len(boards) == 1 else "are"
         found.append(
-            f"--managers {managers}: there {there} only {counted(len(addresses), 'board')}\n"
+            f"--managers {managers}: there {there} only {counted(len(boards), 'board')}\n"
             "    instead: leave it out, and as many are managers as tolerate a loss"
         )
     return found

@@ -41,7 +41,8 @@ class Board:
 
     problem: ssh's own words where nobody was let in; "" where somebody was.
     sudo: "" where sudo asks for no password, else its words. dynamic: its address is lent by a DHCP
-    server; ``None`` where it does not say. identity: the machine id.
+    server; ``None`` where it does not say. identity: the machine id. boot: the kernel's number of
+    this boot, another one each time and on each machine.
     """
 
     login: Login
@@ -53,6 +54,7 @@ class Board:
     sudo: str = ""
     dynamic: bool | None = None
     identity: str = ""
+    boot: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def board(login: Login, status: int, output: str, words: str) -> Board:
         sudo="" if sudo == "yes" else sudo.removeprefix("no").strip() or "sudo asks for a password",
         dynamic={"dynamic": True, "fixed": False}.get(address),
         identity=said.get("id", [""])[0],
+        boot=said.get("boot", [""])[0],
     )
 
 
@@ -162,6 +165,19 @@ def _address(seen: Board) -> Iterator[Need]:
             ("reserve it in your router, or give the board a fixed one",),
             must=False,
         )
+
+
+def met_again(seen: Sequence[Board]) -> list[tuple[Board, Board]]:
+    """Boards that were met before at another of their addresses, each with what it was there."""
+    met: dict[tuple[str, str], Board] = {}
+    again = []
+    for one in seen:
+        # Copies of an image share the machine id, and containers the boot.
+        if one.identity and one.boot:
+            first = met.setdefault((one.identity, one.boot), one)
+            if first is not one:
+                again.append((one, first))
+    return again
 
 
 def needs_together(seen: Sequence[Board], names: Sequence[str]) -> list[list[Need]]:

@@ -57,7 +57,7 @@ def command(
 ) -> int:
     from pyinfra_swarm.boards import new_project
     from pyinfra_swarm.boards.asked_for import key_path, slips
-    from pyinfra_swarm.boards.board import needs_together, ready
+    from pyinfra_swarm.boards.board import met_again, needs_together, ready
     from pyinfra_swarm.boards.settings_text import entries, other_names, settings_text
     from pyinfra_swarm.settings.paths import from_user
 
@@ -80,6 +80,13 @@ def command(
         if wrong := slips(addresses, user, key, managers):
             raise click.UsageError("\n".join(wrong))
         boards = _look(addresses, user, port, key)
+        again = met_again(boards)
+        for one, first in again:
+            print(
+                f"{one.login.address} is the board at {first.login.address}, which has both "
+                "addresses: it is left out."
+            )
+        boards = [one for one in boards if one not in [left_out for left_out, _ in again]]
         declared = entries(boards, managers)
         needed = needs_together(boards, [entry.name for entry in declared])
         _tell(boards, needed)
@@ -155,7 +162,7 @@ def _addresses(hosts: str | None, find: str | None, port: int) -> list[str]:
 
     named = (hosts or "").replace(",", " ").split()
     if not find:
-        return [*dict.fromkeys(named)]
+        return named
     network = _network(find)
     many = network.num_addresses
     what = "1 address" if many == 1 else f"{many} addresses"
@@ -166,7 +173,7 @@ def _addresses(hosts: str | None, find: str | None, port: int) -> list[str]:
             f"nothing in {network} answers SSH at port {port}\n"
             "    instead: switch the boards on, or name them: --hosts ADDRESS,ADDRESS"
         )
-    return [*dict.fromkeys([*named, *found])]
+    return [*named, *(address for address in found if address not in named)]
 
 
 def _network(text: str) -> IPv4Network:

@@ -18,7 +18,7 @@ import pytest
 from pyinfra_swarm import cli
 from pyinfra_swarm.boards import asking, new_project
 from pyinfra_swarm.boards.asked_for import slips
-from pyinfra_swarm.boards.board import Board, Login, board, needs, needs_together
+from pyinfra_swarm.boards.board import Board, Login, board, met_again, needs, needs_together
 from pyinfra_swarm.boards.board import ready as all_ready
 from pyinfra_swarm.boards.settings_text import Entry, entries, settings_text, unfilled
 from pyinfra_swarm.commands import init as init_command
@@ -93,6 +93,31 @@ def test_what_the_settings_would_refuse_is_refused_before_a_board_is_looked_at(
     [slip] = slips([hosts], **{**given, **more})
     assert said in slip
     assert slips(["192.168.1.11"], **given) == []
+
+
+def test_an_address_that_is_named_twice_is_refused_and_no_second_board() -> None:
+    def given(*addresses: str, managers: int | None = None) -> list[str]:
+        return slips(addresses, "ubuntu", "", managers)
+
+    [slip] = given("192.168.1.11", "192.168.1.12", "192.168.1.11", "192.168.1.11")
+    assert slip.startswith("--hosts 192.168.1.11: is named more than once")
+    assert "    instead: the address of each board, once" in slip
+    [_, few] = given("192.168.1.11", "192.168.1.11", managers=2)
+    assert few.startswith("--managers 2: there is only 1 board\n")
+    assert len(given("rk1", "rk1")) == 2
+    assert given("192.168.1.11", "192.168.1.12") == []
+
+
+def test_a_board_is_known_again_at_another_address() -> None:
+    def at(number: int, boot: str, identity: str = "7c") -> Board:
+        login = Login(f"192.168.1.{number}", "ada")
+        return Board(login, hostname="rk", identity=identity, boot=boot)
+
+    first, again, third = at(11, "b1"), at(12, "b1"), at(13, "b1")
+    assert met_again([first, again, third]) == [(again, first), (third, first)]
+    copies = at(12, "b2"), at(13, "b1", identity="8d")
+    assert met_again([first, *copies]) == []
+    assert met_again([at(11, ""), at(12, ""), at(13, "b1", ""), at(14, "b1", "")]) == []
 
 
 def test_a_board_that_is_ready_needs_nothing() -> None:
@@ -282,6 +307,7 @@ def test_the_program_tells_what_this_machine_is(tmp_path: Path) -> None:
     if (identity := Path("/etc/machine-id")).exists():
         assert f"id {identity.read_text().strip()}" in lines
     one = board(LOGIN, 0, "\n".join(lines), "")
+    assert one.boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert one.distribution
     assert one.sudo == ""
 
@@ -461,6 +487,32 @@ def test_copies_of_one_image_are_not_called_ready(
     told = capsys.readouterr().out
     assert ": ready" not in told
     assert "sudo hostnamectl set-hostname node2" in told
+
+
+def test_one_board_with_two_addresses_becomes_one_host(
+    init: Init,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(asking, "answering", lambda *_: ["192.168.1.11", "192.168.1.12"])
+    assert init("--find", "192.168.1.0/24", said=f"{SAID}id 7c\nboot b1\n") == 0
+    [host] = tomllib.loads((tmp_path / "cluster.toml").read_text())["hosts"]
+    assert (host["name"], host["address"]) == ("rk1", "192.168.1.11")
+    told = capsys.readouterr().out
+    assert (
+        "192.168.1.12 is the board at 192.168.1.11, which has both addresses: it is left out.\n"
+        in told
+    )
+    assert "machine id" not in told
+
+
+def test_a_repeated_address_makes_no_project(
+    init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init("--hosts", "192.168.1.11,192.168.1.11") == 1
+    assert "--hosts 192.168.1.11: is named more than once" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_init_completes_a_project_that_has_no_settings(init: Init, tmp_path: Path) -> None:
