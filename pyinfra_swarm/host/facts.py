@@ -48,7 +48,7 @@ class Host(SubjectFact[system.Host]):
             "packages": {}, "engine": "", "snap_docker": false, "in_swarm": false,
             "firewalls": [], "managed_files": {}, "vpn": false, "keepalived": false,
             "kernel": {…},
-            "links": [{"device": "end0", "random_mac": false, "awaited": true}, …],
+            "links": [{"device": "end0", "random_mac": false, "awaited": true, "mtu": 1500}, …],
             "first_boot_again": ["hostname", "host keys"],
             "expired_passwords": [], "expired_accounts": []
         }
@@ -179,11 +179,12 @@ def _disk(line: str) -> system.Disk:
 
 
 def _links(lines: list[str]) -> Iterator[system.Link]:
-    for device, assigned, required in (line.split() for line in lines if line):
+    for device, assigned, required, mtu in (line.split() for line in lines if line):
         yield system.Link(
             device=device,
             random_mac=assigned == "1",  # NET_ADDR_RANDOM (linux/netdevice.h)
             awaited=None if required == "-" else required == "yes",
+            mtu=int(mtu),
         )
 
 

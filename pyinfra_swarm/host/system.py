@@ -103,11 +103,13 @@ class Link(Observation):
     random_mac: its MAC address is another one after each boot, since the hardware has none.
     awaited: whether the boot waits until it is online, as systemd-networkd has it; ``None`` where
         that does not manage it.
+    mtu: bytes of a packet that it carries; 0 where that is not known.
     """
 
     device: str
     random_mac: bool
     awaited: bool | None
+    mtu: int = 0
 
 
 @dataclass(frozen=True)

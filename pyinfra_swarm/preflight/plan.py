@@ -16,6 +16,7 @@ from pyinfra_swarm.preflight.kernel import kernel_findings
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import duration, listed, verb
+from pyinfra_swarm.settings.values.numbers import SMALLEST_MTU
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -56,6 +57,9 @@ FREE_BEFORE = {"/": 1024 * MIB, "/var": 2048 * MIB, **dict.fromkeys(IMAGES, 2048
 FREE_AFTER = {"/": 100 * MIB, "/var": 500 * MIB, **dict.fromkeys(IMAGES, 500 * MIB)}
 """Bytes that must be free where Docker is installed: an update, and swarm's own records."""
 
+VXLAN, ESP = 50, 26
+"""Bytes that Docker takes off the MTU of the network underneath, for an encrypted network."""
+
 FREE_INODES = 20_000
 """Files that must still be possible: an image is thousands of them."""
 
@@ -85,6 +89,7 @@ def host_findings(settings: Settings, name: str, host: Host) -> Iterator[Finding
     yield from board_findings(settings, name, host)
     yield from _other_tools(settings, host)
     yield from _networks(settings, host)
+    yield from _mtu(settings, name, host)
     yield from kernel_findings(host.kernel)
 
 
@@ -250,3 +255,29 @@ def _networks(settings: Settings, host: Host) -> Iterator[Finding]:
                 yield Notice(field, reason, remedy=f"Renumber {route.network}, or accept that")
             else:
                 yield Refusal(field, reason, remedy="Declare another private network there")
+
+
+def _mtu(settings: Settings, name: str, host: Host) -> Iterator[Finding]:
+    """Whether the interface that the nodes reach carries what networks are made for.
+
+    A swarm's networks keep what they were made for, and somebody may live with it. A link that is
+    not known, as a bridge, is not judged.
+    """
+    declared = settings.networks.mtu
+    link = host.link(host.device(settings.host(name).address))
+    if not declared or link is None or not 0 < link.mtu < declared:
+        return
+    reason = (
+        f"{link.device} carries {link.mtu} bytes. A network that is made for {declared} lets "
+        f"containers send {declared - VXLAN - ESP}, which are {declared} with {VXLAN} for VXLAN "
+        f"and {ESP} for ESP: {declared - link.mtu} too many, so large packets would be lost or "
+        "torn apart"
+    )
+    remedy = "Set networks.mtu to 0, which takes the smallest of the hosts' own"
+    if link.mtu >= SMALLEST_MTU:
+        remedy += f", or to {link.mtu}"
+    remedy += f"; or raise that of {quoted(link.device)} and of the way between the hosts"
+    if host.in_swarm:
+        remedy += ". A network keeps what it was made for until it is created again"
+    kind = Notice if host.in_swarm else Refusal
+    yield kind("networks.mtu", reason, f"at most {link.mtu}", str(declared), remedy)

@@ -52,18 +52,20 @@ set -- / /var
 for path in /var/lib/docker /var/lib/containerd; do [ ! -d "$path" ] || set -- "$@" "$path"; done
 stat -f -c '%n %S %f %c %d %i' "$@"
 section links
-# Whether its MAC address is the device's own (0), and whether the boot waits until it is online.
+# Whether its MAC address is the device's own (0), whether the boot waits until it is online, and
+# its MTU.
 for path in /sys/class/net/*; do
   name=${path##*/}
   case $name in lo|veth*|br-*|docker*|'*') continue ;; esac
-  assigned='' required='' index=''
+  assigned='' required='' index='' mtu=''
   [ ! -e "$path/device" ] || read -r assigned < "$path/addr_assign_type"
   read -r index < "$path/ifindex"
+  read -r mtu < "$path/mtu"
   [ ! -f "/run/systemd/netif/links/$index" ] ||
     while IFS='=' read -r key value; do
       [ "$key" != REQUIRED_FOR_ONLINE ] || required=$value
     done < "/run/systemd/netif/links/$index"
-  echo "$name ${assigned:--} ${required:--}"
+  echo "$name ${assigned:--} ${required:--} ${mtu:-0}"
 done 2>/dev/null
 section cloud-init
 read -r cmdline < /proc/cmdline

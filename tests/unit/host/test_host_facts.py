@@ -147,6 +147,8 @@ def test_the_script_runs_to_its_end_on_any_machine() -> None:
     assert host.hostname
     assert host.clock_ahead == 0.0
     assert {disk.path for disk in host.disks} == {"/", "/var"}
+    for link in host.links:
+        assert link.mtu == int(Path(f"/sys/class/net/{link.device}/mtu").read_text())
 
 
 # Boards
@@ -154,10 +156,10 @@ def test_the_script_runs_to_its_end_on_any_machine() -> None:
 
 BOARD = """
 #> links
-end0 0 yes
-wlan0 1 no
-eth1 - -
-wg0 3 yes
+end0 0 yes 1500
+wlan0 1 no 1500
+eth1 - - 9000
+wg0 3 yes 0
 #> cloud-init
 enabled
 preserve_hostname: false
@@ -177,10 +179,10 @@ def test_a_host_without_a_word_of_its_board_has_nothing_particular() -> None:
 
 def test_the_links_are_read_with_their_address_and_whether_the_boot_waits() -> None:
     assert read(OUTPUT + BOARD).links == (
-        Link("end0", random_mac=False, awaited=True),
-        Link("wlan0", random_mac=True, awaited=False),
-        Link("eth1", random_mac=False, awaited=None),
-        Link("wg0", random_mac=False, awaited=True),
+        Link("end0", random_mac=False, awaited=True, mtu=1500),
+        Link("wlan0", random_mac=True, awaited=False, mtu=1500),
+        Link("eth1", random_mac=False, awaited=None, mtu=9000),
+        Link("wg0", random_mac=False, awaited=True, mtu=0),
     )
     host = read(OUTPUT + BOARD)
     assert host.device("192.168.1.11") == "end0"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinfra_swarm.host.system import Address, Disk, Route
+from pyinfra_swarm.host.system import Address, Disk, Host, Link, Route
 from pyinfra_swarm.preflight import plan as preflight
 from pyinfra_swarm.run.findings import Notice, Refusal
 from tests.unit.preflight.hosts import (
@@ -294,3 +296,51 @@ def test_the_subnets_of_declared_networks_hide_no_route_either() -> None:
     assert found_on(host) == []
     ingress = differing(routes=(Route(SETTINGS.networks.ingress_subnet, "end1"),))
     assert [f.what for f in found_on(ingress)] == ["networks.ingress_subnet"]
+
+
+# The MTU that networks are made for
+# ----------------------------------
+
+
+def carrying(mtu: int, **differing: Any) -> Host:
+    links = (Link("end0", random_mac=False, awaited=True, mtu=mtu), Link("eth1", False, None, 576))
+    return replace(SOUND, links=links, **differing)
+
+
+def test_networks_for_larger_packets_than_the_link_carries_are_refused_with_the_sum() -> None:
+    sentence = the_refusal(carrying(1500), declared(networks={"mtu": 9000}))
+    assert sentence == (
+        "networks.mtu: end0 carries 1500 bytes. A network that is made for 9000 lets containers "
+        "send 8924, which are 9000 with 50 for VXLAN and 26 for ESP: 7500 too many, so large "
+        "packets would be lost or torn apart (9000 → at most 1500). Set networks.mtu to 0, which "
+        "takes the smallest of the hosts' own, or to 1500; or raise that of end0 and of the way "
+        "between the hosts"
+    )
+
+
+def test_a_running_swarm_is_told_of_it_and_goes_on() -> None:
+    sentence = the_notice(carrying(1400, in_swarm=True), declared(networks={"mtu": 1500}))
+    assert "100 too many" in sentence
+    assert sentence.endswith("A network keeps what it was made for until it is created again")
+
+
+def test_a_link_below_what_can_be_declared_is_not_offered_as_a_setting() -> None:
+    sentence = the_refusal(carrying(1279), declared(networks={"mtu": 1500}))
+    assert "or to 1279" not in sentence
+    assert "or to 1280" in the_refusal(carrying(1280), declared(networks={"mtu": 1500}))
+
+
+@pytest.mark.parametrize(
+    ("mtu", "link"), [(1500, 1500), (1420, 1500), (0, 1500), (0, 576), (9000, 0)]
+)
+def test_an_mtu_that_fits_is_not_declared_or_not_known_speaks_against_nothing(
+    mtu: int, link: int
+) -> None:
+    assert found_on(carrying(link), declared(networks={"mtu": mtu})) == []
+
+
+def test_an_interface_that_is_not_known_is_not_judged() -> None:
+    settings = declared(networks={"mtu": 9000})
+    assert found_on(SOUND, settings) == []
+    elsewhere = carrying(1500, addresses=(Address("br0", "192.168.1.11/24"),))
+    assert found_on(elsewhere, settings) == []
