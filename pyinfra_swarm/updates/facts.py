@@ -11,19 +11,24 @@ from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.units import UNITS
 from pyinfra_swarm.updates import plan as observed
+from pyinfra_swarm.updates.needrestart import NEEDRESTART, undone_by
 from pyinfra_swarm.updates.plan import (
     CONFIGURATION,
-    NEEDRESTART,
     PACKAGE_OF,
     TIME_SERVICES,
     TIMERS,
     Unit,
 )
 
+FILES_AFTER = program(__file__, "files_after.sh")
+"""Shell: a function that shows the files of a folder which are read after a given one."""
+
+_AFTER = "after "
+
 _SCRIPT = program(
     __file__,
     "updates.sh",
-    using=[PATH, UNITS, PACKAGE_ROWS],
+    using=[PATH, UNITS, PACKAGE_ROWS, FILES_AFTER],
     packages=" ".join(["unattended-upgrades", "needrestart", *PACKAGE_OF.values()]),
     services=" ".join(TIMERS + TIME_SERVICES),
     own_file=CONFIGURATION,
@@ -41,6 +46,7 @@ class Updates(SubjectFact[observed.Updates]):
             "configuration": {"APT::Periodic::Unattended-Upgrade": ["1"], …},
             "own_file": "// Written by pyinfra-swarm …",
             "needrestart": None,
+            "undone_by": "",
             "units": [
                 {"name": "apt-daily.timer", "loaded": true, "active": true, "enabled": true}, …
             ],
@@ -71,6 +77,13 @@ def parse(said: Sections) -> observed.Updates:
             needrestart="".join(f"{line}\n" for line in said["needrestart"])
             if "needrestart" in installed
             else None,
+            undone_by=undone_by(
+                {
+                    name.removeprefix(_AFTER): "\n".join(lines)
+                    for name, lines in said.items()
+                    if name.startswith(_AFTER) and "needrestart" in installed
+                }
+            ),
         )
     except KeyError as section:
         raise ValueError(f"the host said nothing under {section}") from None

@@ -12,6 +12,7 @@ from pyinfra_swarm.run.writing import write_files
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.updates import plan as updates
 from pyinfra_swarm.updates.facts import Updates
+from pyinfra_swarm.updates.needrestart import NEEDRESTART, needrestart_file
 
 
 @converges("updates")
@@ -41,7 +42,7 @@ def unattended(settings: Settings) -> Commands:
             case updates.WriteConfiguration():
                 files[updates.CONFIGURATION] = updates.configuration_file()
             case updates.WriteNeedrestart():
-                files[updates.NEEDRESTART] = updates.needrestart_file()
+                files[NEEDRESTART] = needrestart_file()
             case updates.Install(package=package):
                 packages.append(package)
             case updates.StartUnit(unit=unit, package=package):

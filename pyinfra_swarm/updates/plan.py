@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pyinfra_swarm.run.findings import Change, Finding, Notice
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.printable import quoted
+from pyinfra_swarm.updates.needrestart import NEEDRESTART, needrestart_file
 
 CONFIGURATION = "/etc/apt/apt.conf.d/90pyinfra-swarm"
 """The managed part of apt's configuration; it is read after the distributions' own 20… and 50…."""
-
-NEEDRESTART = "/etc/needrestart/conf.d/zz-pyinfra-swarm.conf"
-"""What needrestart leaves alone; it is read after the files of others, one of which may assign the
-whole table, and so take Docker's own entry out."""
 
 FILES = {
     CONFIGURATION: "updates are as the distribution has them afterwards",
@@ -90,6 +87,7 @@ class Updates(Observation):
         under their name without the colons at its end.
     own_file: what is in :data:`CONFIGURATION`; empty where it does not exist.
     needrestart: the same of :data:`NEEDRESTART`; ``None`` where needrestart is not installed.
+    undone_by: the file of needrestart's that takes back what ours says; empty where none does.
     units: the timers and time services.
     reboot_required: the system asks for a reboot.
     reboot_packages: the packages whose update needs it.
@@ -102,6 +100,7 @@ class Updates(Observation):
     reboot_required: bool
     reboot_packages: tuple[str, ...]
     needrestart: str | None = None
+    undone_by: str = ""
 
     def unit(self, name: str) -> Unit:
         """The unit of this name, as one that does not exist where nothing is known of it."""
@@ -143,15 +142,6 @@ def configuration_file() -> str:
     lines += [f'{name} "{value}";' for name, value in VALUES.items()]
     lines += [f"{BLACKLIST} {{"] + [f'    "{pattern}";' for pattern in HELD_BACK] + ["};"]
     return "\n".join(lines) + "\n"
-
-
-def needrestart_file() -> str:
-    """The content of :data:`NEEDRESTART`: an entry more in its table, whatever else is in it."""
-    return (
-        "# Written by pyinfra-swarm (deploys/updates.py); changes here are overwritten.\n"
-        "# Engines are restarted one node at a time (deploys/restart.py), never by an update.\n"
-        "$nrconf{override_rc}{qr(^(docker|containerd)\\.)} = 0;\n"
-    )
 
 
 def plan(*, unattended: bool, time_sync: bool, seen: Updates) -> list[Finding]:
@@ -198,15 +188,7 @@ def _unattended(seen: Updates) -> list[Finding]:
             findings.append(
                 WriteConfiguration(name, reason, expected=expected, found=found or "not set")
             )
-    if seen.needrestart not in (None, needrestart_file()):
-        findings.append(
-            WriteNeedrestart(
-                "needrestart",
-                "an update of a library may restart the engine or containerd, on any node at any "
-                "moment",
-                expected="leaves docker and containerd alone",
-            )
-        )
+    findings += _needrestart(seen)
     for timer in TIMERS:
         unit = seen.unit(timer)
         if not (unit.active and unit.enabled):
@@ -216,6 +198,26 @@ def _unattended(seen: Updates) -> list[Finding]:
                 )
             )
     return findings
+
+
+def _needrestart(seen: Updates) -> Iterator[Finding]:
+    if seen.needrestart is None:
+        return
+    cost = "an update of a library may restart the engine or containerd, on any node at any moment"
+    wanted = "leaves docker and containerd alone"
+    if seen.needrestart != needrestart_file():
+        yield WriteNeedrestart("needrestart", cost, expected=wanted)
+    if by := seen.undone_by:
+        folder, _, name = by.rpartition("/")
+        earlier = f"{folder}/50-{name}"
+        yield Notice(
+            by,
+            f"needrestart reads it after {NEEDRESTART}, and it assigns the whole table "
+            f"override_rc, without entries for docker and containerd: {cost}",
+            expected=wanted,
+            remedy=f"Have it read before: `sudo mv {quoted(by)} {quoted(earlier)}`; or let it add "
+            "its entries, as our file does",
+        )
 
 
 def _time_sync(seen: Updates) -> list[Finding]:

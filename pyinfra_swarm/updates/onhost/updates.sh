@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints how a host keeps itself up to date and its clock right.
-# Uses section, show (run/answer), units (run/units) and package_rows.
+# Uses section, show (run/answer), units (run/units), package_rows and files_after.
 #
 # packages, services: names, with blanks in between; own_file, needrestart: the paths
 # of the managed files.
@@ -12,5 +12,6 @@ section configuration
 apt-config dump || exit
 show own_file "$own_file" || section own_file
 show needrestart "$needrestart" || section needrestart
+files_after "$needrestart"
 section units
 units -p Id -p LoadState -p ActiveState -p UnitFileState $services

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -355,53 +353,3 @@ def test_the_fact_reads_what_is_in_force() -> None:
     assert not seen.unit("chrony.service").loaded
     assert seen.reboot_required
     assert seen.reboot_packages == ("linux-image-6.12.48+deb13-amd64",)
-
-
-# needrestart
-# -----------
-
-
-def test_needrestart_is_told_to_leave_the_engine_and_containerd_alone() -> None:
-    for there in ("", "# older\n"):
-        (finding,) = plan(differing(needrestart=there)).findings
-        assert isinstance(finding, updates.WriteNeedrestart)
-        assert plan(differing(needrestart=there), unattended=False).findings == []
-    assert plan(differing(needrestart=updates.needrestart_file())).findings == []
-    assert plan(differing(needrestart=None)).findings == []
-
-
-def test_our_entry_is_perl_that_adds_to_the_table_and_matches_the_units() -> None:
-    """As needrestart reads it: its own table first, then the files of conf.d."""
-    units = ("docker.service", "docker.socket", "containerd.service", "dockerish.service", "ssh")
-    program = (
-        "our %nrconf = (override_rc => { qr(^dbus) => 0 });\n"
-        + updates.needrestart_file()
-        + "for my $rc (@ARGV) { for my $re (keys %{$nrconf{override_rc}}) "
-        '{ print "$rc $nrconf{override_rc}{$re}\\n" if ($rc =~ /$re/) } }\n'
-    )
-    perl = shutil.which("perl")  # part of every Debian and Ubuntu
-    assert perl
-    said = subprocess.run([perl, "-we", program, *units, "dbus"], capture_output=True, text=True)
-    assert (said.returncode, said.stderr) == (0, "")
-    spared = {f"{unit} 0" for unit in (*units[:3], "dbus")}
-    assert set(said.stdout.splitlines()) == spared
-
-
-def test_what_needrestart_reads_counts_only_where_it_is_installed() -> None:
-    def said(status: str) -> Updates:
-        return fact.parse(
-            sections(
-                [
-                    "#> packages",
-                    f"needrestart {status} 3.6-7",
-                    "#> configuration",
-                    "#> own_file",
-                    "#> needrestart",
-                    "# ours",
-                    "#> units",
-                    "#> reboot",
-                ]
-            )
-        )
-
-    assert (said("ii").needrestart, said("rc").needrestart) == ("# ours\n", None)
