@@ -32,8 +32,8 @@ INTERRUPTED = 130
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
     help="Build and keep a hardened, encrypted Docker Swarm with pyinfra.",
     epilog="""\b
-Type them in your project's folder. Each has a --help, with its exit codes if
-they are more than 0 (done) and 1 (not done).
+Type them in your project's folder, or in one within it. Each has a --help,
+with its exit codes if they are more than 0 (done) and 1 (not done).
 apply is pyinfra inventory.py deploys/site.py; plan is the same with --dry.""",
 )
 @click.version_option(package_name="pyinfra-swarm", message="%(version)s")

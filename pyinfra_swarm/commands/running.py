@@ -185,6 +185,7 @@ def become_pyinfra(given: Sequence[str], *, typed: Sequence[str] = ()) -> NoRetu
     """
     from pyinfra_swarm.run.own_process import pyinfra_command
     from pyinfra_swarm.run.own_words import handed_on
+    from pyinfra_swarm.run.working_on import tell_project
     from pyinfra_swarm.settings.paths import from_user, project
     from pyinfra_swarm.settings.variables import PATH_VARIABLE
 
@@ -194,6 +195,7 @@ def become_pyinfra(given: Sequence[str], *, typed: Sequence[str] = ()) -> NoRetu
     if typed:
         variables |= handed_on(typed)
     command = pyinfra_command([_from_here(word) for word in given])
+    tell_project()
     os.chdir(project())
     sys.stdout.flush()
     os.execve(command[0], command, variables)

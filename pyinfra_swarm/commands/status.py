@@ -34,10 +34,12 @@ quorum is lost; 1 a host does not answer, or the settings cannot be used.""",
 @click.option("--verbose", is_flag=True, help="show pyinfra's own log as well")
 def command(limit: tuple[str, ...], as_json: bool, timeout: float, verbose: bool) -> int:
     from pyinfra_swarm.run.exit_code import exit_code
+    from pyinfra_swarm.run.working_on import tell_project
     from pyinfra_swarm.settings import SettingsError, load, source
     from pyinfra_swarm.status import terminal
     from pyinfra_swarm.status.asking import Unasked, status
 
+    tell_project()
     try:
         settings, where = load(), source().in_full
         found = status(settings, where, limit=limit, timeout=timeout, verbose=verbose)

@@ -60,10 +60,12 @@ def add(name: str, public_key: str, timeout: float) -> int:
     from pydantic import ValidationError
 
     from pyinfra_swarm.run.own_process import run_pyinfra
+    from pyinfra_swarm.run.working_on import tell_project
     from pyinfra_swarm.settings import SettingsError, load
     from pyinfra_swarm.settings.model import Peer
     from pyinfra_swarm.vpn import client
 
+    tell_project()
     try:
         settings = load()
     except SettingsError as error:

@@ -23,6 +23,7 @@ from pyinfra_swarm.drift.states import jobs_reported
 from pyinfra_swarm.drift.target import Unusable, a_job, deploy, deploys, target
 from pyinfra_swarm.run.exit_code import COULD_NOT_TELL
 from pyinfra_swarm.run.plain_file import write
+from pyinfra_swarm.run.working_on import tell_project
 from pyinfra_swarm.settings.errors import nearest
 from pyinfra_swarm.settings.paths import from_user
 
@@ -196,6 +197,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _check(options: argparse.Namespace, own: bool) -> int:
+    tell_project()
     wanted = target(options.limit, lab=options.lab)
     request = Request(
         deploy=deploy(options.deploy),
@@ -245,6 +247,7 @@ def _schedule(options: argparse.Namespace) -> int:
     elif options.do == "show":
         print(schedule.show(user=user))
     else:
+        tell_project()
         wanted = schedule.Schedule(
             when=options.when,
             jitter=int(options.jitter),

@@ -14,7 +14,7 @@ def load() -> Settings:
 
     The strongest source comes first: environment variables `SWARM_<SECTION>__<KEY>`, the file
     `.env` beside the settings file, and the settings file itself: the one that `SWARM_SETTINGS`
-    names, else `cluster.toml` at the root of the project, else the running lab.
+    names, else `cluster.toml` at the root of the project (`paths.project`), else the running lab.
     """
     return _loaded()[0]
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os.path
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,11 +15,38 @@ ROOT = Path(__file__).resolve().parents[2]
 def project() -> Path:
     """The folder of the project that is worked on: its inventory, its deploys, its settings.
 
-    The working directory where that is a project, else the clone that this package is in. Where
-    there is neither, the working directory: a reader of its files then reports what is missing.
+    The working directory where that is a project, else the nearest project above it, else the clone
+    that this package is in. Where there is none, the working directory: a reader of its files then
+    reports what is missing.
     """
     here = Path.cwd()
-    return next((folder for folder in (here, ROOT) if is_project(folder)), here)
+    return next(filter(is_project, (here, *_above(here), ROOT)), here)
+
+
+def _above(folder: Path) -> Iterator[Path]:
+    """The folders above that a project may be in: up to the home, and on one file system.
+
+    pyinfra runs what is in a project. So none counts that is somebody else's, or that everybody
+    may write to: nobody types the name of a folder above.
+    """
+    home = Path(os.path.expanduser("~"))
+    own = {os.geteuid()} | ({_before_sudo()} if os.geteuid() == 0 else set())
+    with suppress(OSError):  # one that may not be looked at
+        device = folder.stat().st_dev
+        for above in folder.parents if folder != home else ():
+            seen = above.stat()
+            if seen.st_dev != device:
+                return
+            if seen.st_uid in own and not seen.st_mode & stat.S_IWOTH:
+                yield above
+            if above == home:
+                return
+
+
+def _before_sudo() -> int:
+    """The user who has typed sudo; root where nobody has."""
+    user = os.environ.get("SUDO_UID", "")
+    return int(user) if user.isascii() and user.isdecimal() else 0
 
 
 def is_project(folder: Path) -> bool:

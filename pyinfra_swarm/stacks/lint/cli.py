@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from pyinfra_swarm.run.exit_code import COULD_NOT_TELL, exit_code
 from pyinfra_swarm.run.plain_file import content, write
 from pyinfra_swarm.run.printable import plain, plain_lines
+from pyinfra_swarm.run.working_on import tell_project
 from pyinfra_swarm.settings import Settings, SettingsError, load
 from pyinfra_swarm.settings.paths import from_user, is_project, not_a_project, project
 from pyinfra_swarm.settings.sources import FILE_NAME
@@ -142,8 +143,11 @@ def _lint(options: argparse.Namespace) -> int:
 
 def _settings() -> Settings | None:
     """The settings of the project that is worked on, if it has any. Raises `SettingsError`."""
-    named = PATH_VARIABLE in os.environ
-    return load() if named or (project() / FILE_NAME).exists() else None
+    if PATH_VARIABLE not in os.environ:
+        if not (project() / FILE_NAME).exists():
+            return None
+        tell_project()
+    return load()
 
 
 def _stacks(

@@ -124,6 +124,7 @@ PRINTING = {
     "pyinfra_swarm/run/confirmation.py": {"_asked"},  # its texts are made plain there
     "pyinfra_swarm/run/pyinfra_output.py": {"echo"},  # pyinfra's own words of the command line
     "pyinfra_swarm/run/printed.py": {"_echo"},
+    "pyinfra_swarm/run/working_on.py": {"tell_project"},  # the folder is made plain there
     "pyinfra_swarm/run/ending.py": {"last_lines"},  # reasons are plain by reporting.failed
 }
 
