@@ -92,6 +92,10 @@ UBUNTU = {**NFTABLES, "LAB_USERLAND": "ubuntu26,ubuntu24"}
 """Hosts that stand for Ubuntu; their images are built first, in some minutes."""
 
 
+LEGACY = {"LAB_KERNEL": "distribution"}
+"""Hosts with the other back end, and Debian's own kernel."""
+
+
 def _engines(name: str, expected: int, budget: int, *files: str) -> Suite:
     paths = tuple(f"tests/engines/test_{file}.py" for file in files)
     return Suite(name, expected, budget, (*paths, "-v", "--durations=10"))
@@ -159,7 +163,7 @@ SUITES = {
         _scenarios("installed", 200, 600, "installed"),
         _scenarios("drift-together", 530, 1200, "drift_together"),
         _engines("engines-doors", 60, 240, "engines_ways_in"),
-        _scenarios("judged", 500, 1500, "judged"),
+        _scenarios("judged", 800, 1800, "judged", on=LEGACY),
         _scenarios("recordings", 500, 1200, "recordings"),
         _scenarios("floating", 1900, 2800, "floating_address"),
         _scenarios("secrets-load", 1400, 2300, "secrets_load"),

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from pyinfra_swarm.settings.paths import ROOT
-from tests.tools import docker_bench
+from tests.tools import docker_bench, lynis
 
 PAGE = ROOT / "docs" / "judged.md"
 
@@ -22,12 +22,37 @@ def _docker_bench() -> list[str]:
     return _table(("Check", "What", "Before", "Now", "Why"), rows)
 
 
+def _lynis() -> list[str]:
+    rows = [
+        (one.number, _says(one), _held(one.before), _held(one.now), one.reason or "–")
+        for one in lynis.FINDINGS
+    ]
+    left_out = "; ".join(f"{number} ({what})" for number, what in lynis.SKIPPED.items())
+    return [
+        f"Its hardening index is {lynis.INDEX_NOW} of 100, and was {lynis.INDEX_BEFORE}.",
+        "",
+        *_table(("Test", "What it says", "Before", "Now", "Why"), rows),
+        "",
+        f"Left out, as the answer is another one each time, or takes long: {left_out}.",
+    ]
+
+
+def _says(one: lynis.Finding) -> str:
+    details = f": {', '.join(one.details)}" if one.details else ""
+    return f"{one.words}{details}"
+
+
+def _held(found: bool) -> str:
+    return "finding" if found else "holds"
+
+
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = [head, ["---"] * len(head), *rows]
-    return [f"| {' | '.join(line)} |" for line in lines]
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    return [f"| {' | '.join(line)} |" for line in cells]
 
 
-_MARKS = {"docker-bench": _docker_bench}
+_MARKS = {"docker-bench": _docker_bench, "lynis": _lynis}
 
 
 def page(text: str) -> str:
