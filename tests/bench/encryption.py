@@ -46,16 +46,18 @@ def main() -> int:
     try:
         first, second = (host.name for host in description.hosts)
         addresses = {host.name: host.address for host in description.hosts}
+        mesh, direct = f"http://{addresses[first]}:{PORT}", f"http://{addresses[second]}:{DIRECT}"
         _prepare(first, second, addresses)
         for _ in range(ROUNDS):
             for kind in ("clear", "encrypted"):
                 _ingress(first, encrypted=kind == "encrypted")
                 _service(first, second)
+                _until(lambda: _answers(mesh) and _answers(direct))
                 states = _esp_states(first)
                 if bool(states) is not (kind == "encrypted"):
                     raise Failed(f"{kind}: {first} has {states} states of ESP")
-                _measure(found[kind], f"http://{addresses[first]}:{PORT}")
-                _measure(found["direct"], f"http://{addresses[second]}:{DIRECT}")
+                _measure(found[kind], mesh)
+                _measure(found["direct"], direct)
                 _docker(first, "service rm web")
         print(_table(found))
     finally:
@@ -102,7 +104,6 @@ def _service(first: str, second: str) -> None:
     )
     state = "service ps web --filter desired-state=running --format {{.CurrentState}}"
     _until(lambda: _docker(first, state).startswith("Running"))
-    time.sleep(5)  # each node hears of it by itself
 
 
 def _until(true: Callable[[], bool], seconds: float = 90) -> None:
@@ -123,6 +124,12 @@ def _measure(found: Measured, url: str) -> None:
         found.speed.append(float(said) / 1e6)
     said = _curl("-o", "/dev/null", "-w", "%{time_total}\n", f"{url}/?[1-{REQUESTS}]")
     found.latency += [float(line) * 1000 for line in said.split()]
+
+
+def _answers(url: str) -> bool:
+    """Whether the service does there: each node hears of it by itself."""
+    asked = api.in_namespace("lab", ["curl", "-sf", "-m", "3", "-o", "/dev/null", url])
+    return asked.returncode == 0
 
 
 def _curl(*words: str) -> str:
