@@ -451,7 +451,9 @@ def test_a_flip_that_fails_after_the_run_has_died_is_put_back_by_the_next(engine
     declare(engines, secret())
     succeeds(engines)
     uses = ("--secret", "source=db_password_v1,target=db_password")
-    start(engines, "web", "--update-failure-action", "continue", *uses, command=NEEDS_GOOD)
+    # A task that is started again and again runs for a moment each time: looks should miss that.
+    how = ("--update-failure-action", "continue", "--restart-delay", "10s")
+    start(engines, "web", *how, *uses, command=NEEDS_GOOD)
     value(engines, "bad")
     killed_when(engines, lambda: used(engines, "web") == ["db_password_v2"])
     wait_for(
