@@ -8,6 +8,7 @@ to do what Docker will ask of it, in a network namespace of its own that ends wi
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from pyinfra_swarm.host.system import Kernel, Module
 from pyinfra_swarm.run.answer import Sections
@@ -75,6 +76,8 @@ def parse(said: dict[str, list[str]]) -> Kernel:
         matches=matches,
         errors=tuple(errors),
         cipher=_cipher(said.get("ciphers", [])),
+        limits_memory=_limits_memory(said.get("cgroups", [])),
+        memory_options=tuple(_memory_options(configured)),
     )
 
 
@@ -149,6 +152,27 @@ def _cipher(lines: list[str]) -> str:
     return found
 
 
+def _limits_memory(lines: list[str]) -> bool | None:
+    """Whether the memory controller is there, in cgroups of either version."""
+    rows = [words for line in lines if (words := line.split())]
+    if not rows:
+        return None
+    return any((row[0] == "v2" and "memory" in row[1:]) or row == _MEMORY_IS_ON for row in rows)
+
+
+_MEMORY_IS_ON = ["v1", "memory", "1"]
+
+
+def _memory_options(lines: list[str]) -> Iterator[str]:
+    """What the command line says of the memory controller; the last one counts."""
+    for line in lines:
+        if line.startswith("cmdline "):
+            for option in line.split()[1:]:
+                key, _, value = option.partition("=")
+                if key in ("cgroup_disable", "cgroup_enable") and "memory" in value.split(","):
+                    yield option
+
+
 def _name(module: str) -> str:
     return module.replace("-", "_")
 
@@ -165,7 +189,9 @@ class Capabilities(SubjectFact[Kernel]):
             "vxlan": true,
             "matches": null,
             "errors": [],
-            "cipher": ""
+            "cipher": "",
+            "limits_memory": false,
+            "memory_options": ["cgroup_disable=memory"]
         }
 
     Asking may make the kernel load the modules that it asks about, as Docker would.

@@ -50,6 +50,8 @@ class Kernel(Observation):
         where iptables is not installed or the modules were there already.
     errors: what the kernel said where it refused.
     cipher: the driver that AES-GCM goes through, where Rockchip's are there; else empty.
+    limits_memory: whether it can limit the memory of containers; ``None`` where that is not known.
+    memory_options: what its command line says of that (``cgroup_disable=memory``), in order.
     """
 
     release: str
@@ -59,6 +61,8 @@ class Kernel(Observation):
     matches: bool | None
     errors: tuple[str, ...] = ()
     cipher: str = ""
+    limits_memory: bool | None = None
+    memory_options: tuple[str, ...] = ()
 
     def module(self, name: str) -> Module:
         """The module of this name; ``unknown`` where it was not asked for."""

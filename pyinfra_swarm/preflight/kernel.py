@@ -83,6 +83,8 @@ def kernel_findings(kernel: Kernel) -> Iterator[Finding]:
             remedy="Install a kernel that prefers the processor's (Armbian's, or Ubuntu's own): "
             "`grep -A3 'gcm(aes)' /proc/crypto` shows the priorities",
         )
+    if kernel.limits_memory is False:
+        yield _no_memory_limits(kernel)
     untried = [
         module.name
         for module in kernel.modules
@@ -96,6 +98,35 @@ def kernel_findings(kernel: Kernel) -> Iterator[Finding]:
             found=said,
             remedy="Reboot if the kernel was updated since the last boot, or install kmod",
         )
+
+
+def _no_memory_limits(kernel: Kernel) -> Notice:
+    """Docker drops the limits with no more than a line in `docker info`.
+
+    The device tree of a Raspberry Pi puts `cgroup_disable=memory` before what `cmdline.txt` says.
+    Its own kernel knows `cgroup_enable`, others do not (raspberrypi/linux #6524, #7442).
+    """
+    options = kernel.memory_options
+    remedy = "take `cgroup_disable=memory` out of the kernel's command line, and reboot"
+    if not any(option.startswith("cgroup_disable=") for option in options):
+        remedy = "Install the distribution's own kernel: this one is built without (CONFIG_MEMCG)"
+    elif options[-1].startswith("cgroup_disable="):
+        remedy = (
+            "On Raspberry Pi OS, append `cgroup_enable=memory` to the one line of"
+            f" /boot/firmware/cmdline.txt, and reboot; elsewhere, {remedy}"
+        )
+    else:  # it was switched on again, but not for this kernel
+        remedy = (
+            f"This kernel does not know cgroup_enable: {remedy}. On a Raspberry Pi the device tree"
+            " puts it there: install Raspberry Pi's own kernel, or update it"
+        )
+    return Notice(
+        "memory limits",
+        "this kernel does not limit memory, so limits of services and containers do nothing, and"
+        " one that leaks takes the memory of the whole board",
+        found=" ".join(options),
+        remedy=remedy,
+    )
 
 
 _REBOOT_OR = "Reboot if the kernel was updated since the last boot; else: "

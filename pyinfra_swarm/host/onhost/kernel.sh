@@ -1,6 +1,7 @@
 #!/bin/sh
-# Prints what the kernel has of some modules, what blocks them, and whether it does what Docker
-# will ask of it, tried in a network namespace that ends with the question. Uses section.
+# Prints what the kernel has of some modules, what blocks them, whether it limits memory, and
+# whether it does what Docker will ask of it, tried in a network namespace that ends with the
+# question. Uses section.
 #
 # modules: names, with blanks in between; pattern: a regular expression for them in a file.
 #
@@ -32,6 +33,14 @@ for path in /etc/modprobe.d/*.conf /run/modprobe.d/*.conf /usr/local/lib/modprob
 [ $# = 0 ] ||
   grep -aHnsE "^[[:space:]]*(install|blacklist)[[:space:]]+($pattern)([[:space:]]|\$)" "$@"
 read -r cmdline < /proc/cmdline; echo "cmdline $cmdline"
+section cgroups
+# Of version 2, what there is; without it, what the kernel has, and whether it is on. Newer kernels
+# leave out of the second file what only version 2 has: so in this order.
+if [ -r /sys/fs/cgroup/cgroup.controllers ] &&
+  read -r controllers < /sys/fs/cgroup/cgroup.controllers; then echo "v2 $controllers"
+elif [ -r /proc/cgroups ]; then
+  while read -r name _ _ enabled; do echo "v1 $name $enabled"; done < /proc/cgroups
+fi
 section matches
 case "$absent " in *" xt_policy "*|*" xt_bpf "*)
   if command -v iptables-restore > /dev/null; then

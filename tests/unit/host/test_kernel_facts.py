@@ -5,12 +5,14 @@ modprobe 34.2 on kernel 6.12 (Debian 13), iproute2 6.15, iptables 1.8.11; shorte
 
 from __future__ import annotations
 
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from pyinfra.api.exceptions import FactProcessError
 
-from pyinfra_swarm.host.kernel_facts import MODULES, Capabilities
+from pyinfra_swarm.host.kernel_facts import MODULES, PROGRAM, Capabilities
 from pyinfra_swarm.host.system import Kernel
 from tests.tools.answers import encoded
 
@@ -39,9 +41,11 @@ def said(
     matches: str = "",
     namespace: str = "exit 0",
     ciphers: str = "",
+    cgroups: str = "",
 ) -> Kernel:
     output = (
         f"\n#> kernel\n6.12.113\n{present}\n\n#> modprobe\n{modprobe}\n\n#> blocks\n{blocks}\n"
+        f"\n#> cgroups\n{cgroups}\n"
         f"\n#> matches\n{matches}\n\n#> ciphers\n{ciphers}\n\n#> namespace\n{namespace}\n"
     )
     return Capabilities().process(encoded(output))
@@ -141,6 +145,86 @@ def test_the_driver_with_the_highest_priority_is_the_one_that_encrypts(
 ) -> None:
     assert said(ciphers=CRYPTO.format(rk=rk)).cipher == driver
     assert said().cipher == ""
+
+
+V1 = "v1 #subsys_name enabled\nv1 cpu 1\n{memory}v1 pids 1"
+"""What a kernel says of version 1; 6.12 said so, started with cgroup_disable=memory and without."""
+
+
+@pytest.mark.parametrize(
+    ("cgroups", "limits"),
+    [
+        ("v2 cpu io memory pids", True),
+        ("v2 cpu io pids", False),
+        ("v2 cpu memory_other pids", False),
+        (V1.format(memory="v1 memory 1\n"), True),
+        (V1.format(memory="v1 memory 0\n"), False),
+        (V1.format(memory=""), False),
+        ("", None),
+    ],
+)
+def test_whether_the_kernel_limits_memory_is_read_in_cgroups_of_either_version(
+    cgroups: str, limits: bool | None
+) -> None:
+    assert said(cgroups=cgroups).limits_memory is limits
+
+
+def test_a_host_that_was_asked_without_it_does_not_say_whether_it_limits_memory() -> None:
+    text = (Path(__file__).parents[1] / "fixtures/facts/facts.kernel.Capabilities.txt").read_text()
+    assert Capabilities().process(encoded(text)).limits_memory is True
+    text = text.replace("#> cgroups\nv2 cpu io memory pids\n", "")
+    assert Capabilities().process(encoded(text)).limits_memory is None
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ("quiet", ()),
+        ("cgroup.memory=nokmem cgroup_disable=pids,cpu memory=1", ()),
+        ("cgroup_disable=memory quiet", ("cgroup_disable=memory",)),
+        ("a=1 cgroup_disable=pids,memory", ("cgroup_disable=pids,memory",)),
+        (
+            "cgroup_disable=memory quiet cgroup_enable=memory",
+            ("cgroup_disable=memory", "cgroup_enable=memory"),
+        ),
+    ],
+)
+def test_what_the_command_line_says_of_memory_is_read_in_its_order(
+    line: str, options: tuple[str, ...]
+) -> None:
+    assert said(blocks=f"cmdline {line}").memory_options == options
+
+
+def limits_of(root: Path) -> bool | None:
+    """What the script makes of a host whose file system begins at a folder."""
+    text = re.search(r"(?s)section cgroups\n.*?(?=section matches\n)", PROGRAM)
+    assert text is not None
+    script = re.sub(r"(?<=[ \n])/(?=sys/|proc/)", f"{root}/", text[0])
+    assert script.count(str(root)) == 4
+    run = subprocess.run(
+        ["sh", "-euc", f"section() {{ :; }}\n{script}"], capture_output=True, text=True, check=True
+    )
+    assert run.stderr == ""
+    return said(cgroups=run.stdout).limits_memory
+
+
+def test_the_script_asks_version_2_first_and_says_nothing_where_it_can_read_neither(
+    tmp_path: Path,
+) -> None:
+    assert limits_of(tmp_path) is None
+    old, new = tmp_path / "proc/cgroups", tmp_path / "sys/fs/cgroup/cgroup.controllers"
+    for file in (old, new):
+        file.parent.mkdir(parents=True)
+    row = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t1\t7\t1\nmemory\t{}\t60\t{}\n"
+    old.write_text(row.format(4, 1))
+    assert limits_of(tmp_path) is True
+    old.write_text(row.format(0, 0))
+    assert limits_of(tmp_path) is False
+    new.write_text("cpuset cpu io memory pids\n")
+    assert limits_of(tmp_path) is True
+    new.write_text("cpuset cpu io pids\n")
+    old.write_text(row.format(4, 1))
+    assert limits_of(tmp_path) is False
 
 
 def test_output_that_is_cut_off_fails_the_fact_and_not_the_run() -> None:

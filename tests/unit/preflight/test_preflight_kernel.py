@@ -68,6 +68,42 @@ def test_what_could_not_be_found_out_about_the_kernel_is_said() -> None:
     assert "Reboot if the kernel was updated" in sentence
 
 
+OFF, ON = "cgroup_disable=memory", "cgroup_enable=memory"
+APPEND = f"append `{ON}` to the one line of /boot/firmware/cmdline.txt"
+TAKE_OUT = f"take `{OFF}` out of the kernel's command line"
+OWN = "Install the distribution's own kernel"
+
+
+@pytest.mark.parametrize(
+    ("options", "told", "untold"),
+    [
+        ((OFF,), (APPEND, TAKE_OUT), OWN),
+        ((ON, OFF), (APPEND, TAKE_OUT), OWN),
+        (
+            (OFF, ON),
+            ("does not know cgroup_enable", TAKE_OUT, "install Raspberry Pi's own kernel"),
+            APPEND,
+        ),
+        ((), (OWN,), TAKE_OUT),
+        ((ON,), (OWN,), TAKE_OUT),
+    ],
+)
+def test_a_kernel_that_does_not_limit_memory_is_told_with_how_to_change_that(
+    options: tuple[str, ...], told: tuple[str, ...], untold: str
+) -> None:
+    sentence = the_notice(with_kernel(limits_memory=False, memory_options=options))
+    assert sentence.startswith("memory limits: this kernel does not limit memory")
+    assert all(words in sentence for words in (*options, *told))
+    assert untold not in sentence
+
+
+@pytest.mark.parametrize("limits", [True, None])
+def test_a_kernel_that_limits_memory_or_could_not_be_asked_is_no_finding(
+    limits: bool | None,
+) -> None:
+    assert found_on(with_kernel(limits_memory=limits, memory_options=(OFF, ON))) == []
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_each_module_that_is_missing_or_blocked_is_named_with_its_reason(name: str) -> None:
     unknown = replace(KERNEL, esp=None, vxlan=None, matches=None)

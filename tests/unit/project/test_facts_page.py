@@ -126,6 +126,7 @@ TRUE: dict[str, dict[str, Any]] = {
         "engine": "28.5.2",
         "addresses.1.address": "192.168.77.11/24",
         "kernel.esp": True,
+        "kernel.limits_memory": True,
     },
     "facts.host.Resources": {"disks.0.path": "/", "disks.1.path": "/var/lib/docker"},
     "facts.host.UplinkMtu": {"": 1500},
