@@ -176,15 +176,17 @@ def test_so_does_a_power_cut(connected: Laptop, lab: ModuleType) -> None:
     in_a_while(connected, connected.lan, 180)
 
 
+@pytest.fixture(scope="class")
+def alone(connected: Laptop, shut: Path, open_to_all: Path) -> Iterator[Laptop]:
+    """SSH is open to the VPN alone."""
+    run = connected.run(shut, VPN, FIREWALL)
+    assert run.returncode == 0, run.output
+    yield connected
+    unlocked(connected, open_to_all)
+
+
 class TestChangesThatGoThroughTheVpn:
     """SSH is open to it alone all the while."""
-
-    @pytest.fixture(scope="class")
-    def alone(self, connected: Laptop, shut: Path, open_to_all: Path) -> Iterator[Laptop]:
-        run = connected.run(shut, VPN, FIREWALL)
-        assert run.returncode == 0, run.output
-        yield connected
-        unlocked(connected, open_to_all)
 
     def test_another_peer_is_let_in(self, alone: Laptop) -> None:
         more = alone.settings("more", through=True, peers=("laptop", "phone"), ssh_sources=["vpn"])
