@@ -52,7 +52,8 @@ def main() -> int:
             for kind in ("clear", "encrypted"):
                 _ingress(first, encrypted=kind == "encrypted")
                 _service(first, second)
-                _until(lambda: _answers(mesh) and _answers(direct))
+                _until(lambda: _answers(direct), "the service at its own node")
+                _until(lambda: _answers(mesh) or _attach(first), "the routing mesh")
                 states = _esp_states(first)
                 if bool(states) is not (kind == "encrypted"):
                     raise Failed(f"{kind}: {first} has {states} states of ESP")
@@ -88,11 +89,23 @@ def _docker(host: str, words: str) -> str:
 def _ingress(first: str, *, encrypted: bool) -> None:
     """Replace the ingress network."""
     on_each([first], "yes | docker network rm ingress >/dev/null 2>&1 || :")
-    _until(lambda: "ingress" not in _docker(first, "network ls --format {{.Name}}").split())
+    listed = "network ls --format {{.Name}}"
+    _until(lambda: "ingress" not in _docker(first, listed).split(), "the old network to go")
     option = "--opt encrypted" if encrypted else ""
     _docker(
         first, f"network create --driver overlay --ingress {option} --subnet 10.201.0.0/24 ingress"
     )
+
+
+def _attach(first: str) -> bool:
+    """Have each engine look at its networks; false, as that takes a moment.
+
+    One that is in the swarm already attaches to a new ingress network when something of its node
+    has changed, if nothing else makes it.
+    """
+    for node in _docker(first, "node ls --quiet").split():
+        _docker(first, f"node update --label-add looked={time.monotonic_ns()} {node}")
+    return False
 
 
 def _service(first: str, second: str) -> None:
@@ -103,14 +116,14 @@ def _service(first: str, second: str) -> None:
         "--mount type=bind,src=/srv/big,dst=/www/big,readonly lab/web:1",
     )
     state = "service ps web --filter desired-state=running --format {{.CurrentState}}"
-    _until(lambda: _docker(first, state).startswith("Running"))
+    _until(lambda: _docker(first, state).startswith("Running"), "the service's task")
 
 
-def _until(true: Callable[[], bool], seconds: float = 90) -> None:
+def _until(true: Callable[[], bool], what: str, seconds: float = 90) -> None:
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
-            raise Failed("waited in vain")
+            raise Failed(f"waited in vain for {what}")
         time.sleep(0.5)
 
 
