@@ -11,7 +11,13 @@ from types import ModuleType
 import pytest
 
 from lab import description
-from tests.scenarios.conftest import Run, description_of_the_lab, on_each
+from tests.scenarios.conftest import (
+    Run,
+    description_of_the_lab,
+    load_web_image,
+    on_each,
+    wait_for,
+)
 
 pytestmark = pytest.mark.lifecycle
 
@@ -196,3 +202,33 @@ class TestOnTheWayIn:
         closing = assert_only_node4_is_not_done(run)
         assert "Host key" in closing[1]
         assert "does not match" in closing[1]
+
+
+HOSTS = ("node1", "node2", "node3", "node4")
+ANSWERS = "curl -sf -m 5 -o /dev/null http://127.0.0.1/ && echo yes || echo no"
+
+
+def test_after_a_power_cut_of_the_whole_house_nobody_has_to_type_anything(
+    lab: ModuleType, pyinfra: Callable[..., Run]
+) -> None:
+    run = pyinfra(*SITE)
+    assert run.returncode == 0, run.output
+    load_web_image(HOSTS)
+    create = "service create --quiet --name web --replicas 2 --publish 80:80 --no-resolve-image"
+    lab.run("node1", f"sudo docker {create} lab/web:1")
+    on_each(HOSTS, "sync")  # it has stood for a while
+    for name in HOSTS:
+        lab.power_cut(name, off_for=None)
+    for name in reversed(HOSTS):
+        lab.power_on(name, wait=False)
+    for name in HOSTS:
+        lab.power_on(name)
+    wait_for(
+        lambda: on_each(HOSTS, ANSWERS) == dict.fromkeys(HOSTS, "yes\n"),
+        "the service to answer at every node",
+        300,
+    )
+    run = pyinfra(*SITE)
+    lab.run("node1", "sudo docker service rm web")
+    assert run.returncode == 0, run.output
+    assert "Nothing was changed" in run.output
