@@ -33,13 +33,21 @@ from pyinfra_swarm.doors.seen import (
 )
 from pyinfra_swarm.engine.api import ENGINE_STATE
 from pyinfra_swarm.firewall.paths import FILES as FIREWALL_FILES
+from pyinfra_swarm.floating_address.paths import FILES as FLOATING_ADDRESS_FILES
 from pyinfra_swarm.rollback.plan import FILES as ROLLBACK_FILES
 from pyinfra_swarm.run.answer import LIMIT, Sections
 from pyinfra_swarm.run.fact import SubjectFact, plain_files
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.shell import function
 
-OURS = (*ACCESS_FILES, *DOCKER_FILES, *FIREWALL_FILES, *ROLLBACK_FILES)
+OURS = (
+    *ACCESS_FILES,
+    *DOCKER_FILES,
+    *FIREWALL_FILES,
+    *FLOATING_ADDRESS_FILES,
+    *ROLLBACK_FILES,
+)
+"""Managed files that a job may start: not looked into, whether they are declared or not."""
 
 _WHOLE = plain_files("/etc/passwd", "/etc/shadow", "/etc/group")
 

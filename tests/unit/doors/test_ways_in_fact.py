@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from pyinfra.api.exceptions import FactProcessError
 
-from pyinfra_swarm.doors.facts import WaysIn
+from pyinfra_swarm.doors.facts import OURS, WaysIn
 from pyinfra_swarm.doors.seen import Agent, Container, Doors, Group, Job, Listener
+from pyinfra_swarm.reset.plan import WATCHED
 from tests.tools.answers import recorded
 
 _PATHS = (
@@ -336,3 +337,11 @@ def test_a_job_is_a_line(machine: Machine) -> None:
         f"{machine.here}/etc/cron.d/rules",
         "@reboot root iptables -A INPUT -p tcp --dport 1:2 -j DROP",
     )
+
+
+def test_no_managed_program_or_unit_is_looked_into() -> None:
+    """Also of what is declared no more, and is to be removed by the same run."""
+    may_be_started = ("/etc/systemd/", "/usr/local/")
+    managed = {path for path in WATCHED if path.startswith(may_be_started)}
+    assert managed
+    assert managed <= {*OURS}
