@@ -20,6 +20,7 @@ from lab import (
     board,
     commands,
     description,
+    docker_older,
     docker_packages,
     image,
     image_arm64,
@@ -37,9 +38,13 @@ from lab import (
     world,
 )
 from lab import userland as userlands
+from lab.authority import Authority
 from lab.description import Description
+from lab.docker_packages import DockerPackages
 from lab.errors import LabError
 from lab.kernel import Kernel
+from lab.own_packages import OwnPackages
+from lab.release import Release
 from lab.userland import Userland
 
 LEAST_MEMORY = 384
@@ -166,7 +171,7 @@ def _build(
     missing = []
     for userland in kinds.values():
         as_it = "" if userland.name == userlands.OWN else f" as {userland.name}"
-        if not image.is_built(machine_release, keys, its_kernel, userland):
+        if not image.is_built(userland.archives(machine_release), keys, its_kernel, userland):
             missing.append(f"the hosts' image{as_it}")
         if not docker_packages.is_built(machine_release, keys, own, userland):
             missing.append(f"Docker's packages{as_it}")
@@ -174,13 +179,13 @@ def _build(
         say(f"building {' and '.join(missing)}, once: one to two minutes")
     with ThreadPoolExecutor(2) as pool:
         bases = {
-            name: pool.submit(image.image, machine_release, keys, its_kernel, userland, say)
+            name: pool.submit(
+                image.image, userland.archives(machine_release), keys, its_kernel, userland, say
+            )
             for name, userland in kinds.items()
         }
         dockers = {
-            name: pool.submit(
-                docker_packages.docker_packages, machine_release, keys, say, own, userland
-            )
+            name: pool.submit(_docker, machine_release, keys, say, own, userland)
             for name, userland in kinds.items()
         }
         try:
@@ -218,6 +223,21 @@ def _build(
         busybox=str(packages[first].busybox),
         registry=str(folders[first] / image.REGISTRY),
     )
+
+
+def _docker(
+    machine_release: Release,
+    keys: Authority,
+    say: Callable[[str], None],
+    own: OwnPackages,
+    userland: Userland,
+) -> DockerPackages:
+    """Docker's repository for hosts of a userland: every one has the same versions."""
+    packages = docker_packages.docker_packages(machine_release, keys, say, own, userland)
+    archives = userland.archives(machine_release)
+    if archives == machine_release:
+        return packages
+    return docker_older.for_older(packages, archives, keys, say)
 
 
 def _with_boards(plan: supervisor.Plan, count: int, say: Callable[[str], None]) -> supervisor.Plan:

@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         "--userland",
         default="",
         metavar="NAME[,NAME…]",
-        help=f"the systems that the hosts stand for, in turn: {', '.join(USERLANDS)}",
+        help=f"the systems that the hosts have, or stand for, in turn: {', '.join(USERLANDS)}",
     )
     up.add_argument(
         "--docker-packages",

@@ -1,6 +1,6 @@
 """The Linux distribution this machine runs, and where it gets packages from.
 
-The hosts run the same release from the same sources, so nothing here names a mirror.
+The hosts' packages come from the same sources, so nothing here names a mirror.
 """
 
 import platform

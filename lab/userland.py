@@ -1,14 +1,15 @@
-"""The hosts' userland: the machine's own release, or one that stands for another system.
+"""The hosts' userland: the machine's own release, another one, or one that stands for another.
 
-What stands for another system is made from this release's packages of the same programs, and from
-the files that the other system's images have. It says so in os-release, and Docker's packages come
-under that system's name.
+Another release of Debian's is that release, from its own archives. What stands for another system
+is made from this release's packages of the same programs, and from the files that the other
+system's images have. It says so in os-release. Docker's packages come under the system's name.
 """
 
 from dataclasses import dataclass, field, replace
 
 from lab.errors import LabError
 from lab.release import Release
+from lab.roots import DEBIANS, debian
 
 VARIABLE = "LAB_USERLAND"
 
@@ -20,7 +21,8 @@ OWN = "own"
 class Userland:
     """What an image has beyond the machine's release.
 
-    distribution, version, codename: what os-release says; empty for the machine's own
+    distribution, version, codename: what os-release says; empty for the machine's own. What says
+        that it is Debian is
     packages: installed besides
     files: by path
     script: shell, run at the end of the building, with the new root in `$root`
@@ -35,6 +37,14 @@ class Userland:
     files: dict[str, str] = field(default_factory=dict)
     script: str = ""
     netplan: bool = False
+
+    def archives(self, machine: Release) -> Release:
+        """The release that the hosts' packages are from.
+
+        machine: this machine's
+        Raises LabError when it is Debian's, and this machine runs another distribution.
+        """
+        return debian(self.version, machine) if self.distribution == "debian" else machine
 
     def release(self, real: Release) -> Release:
         """The release that the hosts take themselves for."""
@@ -121,10 +131,29 @@ def _ubuntu(version: str, codename: str, *packages: str, script: str = "") -> Us
     )
 
 
+_SSH_SERVICE = """\
+rm -r "$root/etc/systemd/system/ssh.socket.d"
+chroot "$root" systemctl --quiet disable ssh.socket
+chroot "$root" systemctl --quiet enable ssh.service
+"""
+"""The server itself waits for connections there; the socket is ours to switch off again."""
+
+
+def _debian(version: str, script: str = "") -> Userland:
+    return Userland(
+        name=f"debian{version}",
+        distribution="debian",
+        version=version,
+        codename=DEBIANS[version],
+        script=script,
+    )
+
+
 USERLANDS = {
     one.name: one
     for one in (
         Userland(OWN),
+        _debian("12", script=_SSH_SERVICE),
         _ubuntu("24.04", "noble"),
         _ubuntu(
             "26.04",

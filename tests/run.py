@@ -88,8 +88,8 @@ NFTABLES = {"LAB_KERNEL": "build", "LAB_IPTABLES": "nft"}
 MIXED = {**NFTABLES, "LAB_IPTABLES": "mixed"}
 """Hosts with either back end in one cluster."""
 
-UBUNTU = {**NFTABLES, "LAB_USERLAND": "ubuntu26,ubuntu24"}
-"""Hosts that stand for Ubuntu; their images are built first, in some minutes."""
+USERLANDS = {**NFTABLES, "LAB_USERLAND": "ubuntu26,debian12,ubuntu24"}
+"""Hosts with Debian 12, or that stand for Ubuntu; their images are built first, in some minutes."""
 
 
 LEGACY = {"LAB_KERNEL": "distribution"}
@@ -158,7 +158,7 @@ SUITES = {
         Suite("programs", 200, 700, ("tests/userlands/test_programs.py", "-v", "--durations=10")),
         # Nearly all of it is the kernel's building, where the cache does not have it.
         Suite("kernel", 800, 2400, ("tests/userlands/test_kernel.py", "-v")),
-        _scenarios("userlands", 700, 1800, "userlands", on=UBUNTU),
+        _scenarios("userlands", 900, 2400, "userlands", on=USERLANDS),
         _engines("engines-floating", 300, 900, "engines_floating_address"),
         _scenarios("installed", 200, 600, "installed"),
         _scenarios("drift-together", 530, 1200, "drift_together"),

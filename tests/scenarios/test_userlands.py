@@ -1,8 +1,9 @@
-"""The whole job on hosts with Ubuntu's userland: sudo-rs, Rust's coreutils, netplan, chrony.
+"""The whole job on Debian 12 and on Ubuntu's userland, in one cluster.
 
-The hosts stand for Ubuntu (``lab.userland``): Debian's packages of the same programs. The manager
-has what Ubuntu 26.04 has, so that every command runs with those programs; the worker has 24.04's.
-One story, in the order of this file.
+One host is Debian 12: OpenSSH 9.2, iptables 1.8.9, systemd 252, from its own archives. The others
+stand for Ubuntu (``lab.userland``): Debian 13's packages of the same programs, such as sudo-rs,
+Rust's coreutils, netplan and chrony. All of them are managers, so that what is done on a manager
+only is done on each. One story, in the order of this file.
 """
 
 from __future__ import annotations
@@ -35,20 +36,20 @@ from tests.tools import must_run
 pytestmark = pytest.mark.lifecycle
 
 PYINFRA = Callable[..., Run]
-USERLANDS = ("ubuntu26", "ubuntu24")
-HOSTS = ("node1", "node2")
+USERLANDS = ("ubuntu26", "debian12", "ubuntu24")
+HOSTS = ("node1", "node2", "node3")
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[ModuleType]:
-    """A lab of one host of each userland."""
+    """A lab of one manager of each userland."""
     up = description.read()
     if up is not None:
         if tuple(host.userland for host in up.hosts) != USERLANDS:
             must_run.give_up("another lab is up on this machine: `pyinfra-swarm lab down`")
         yield api
         return
-    api.up(1, 1, userland=",".join(USERLANDS))
+    api.up(len(USERLANDS), 0, userland=",".join(USERLANDS))
     yield api
     api.down()
 
@@ -100,23 +101,36 @@ def test_the_hosts_have_the_programs_of_what_they_stand_for(
     . /etc/os-release; echo "$ID $VERSION_ID"
     sudo --version 2>&1 | head -n 1
     stat --version | head -n 1; sort --version | head -n 1; cp --version | head -n 1
-    systemctl is-active chrony systemd-timesyncd; netplan get | head -n 1
+    systemctl is-active chrony systemd-timesyncd ssh.socket
+    if command -v netplan > /dev/null; then netplan get | head -n 1; fi
     systemctl --failed --no-legend --plain
     """
     said = {name: lines.splitlines() for name, lines in on_each(HOSTS, ask).items()}
-    assert said["node1"][0] == "ubuntu 26.04"
-    assert said["node2"][0] == "ubuntu 24.04"
-    assert "sudo-rs" in said["node1"][1]
-    assert "Sudo version" in said["node2"][1]
-    assert [("uutils" in line) or ("GNU" not in line) for line in said["node1"][2:5]] == [
+    rusts, debians, gnus = (said[name] for name in HOSTS)
+    assert [lines[0] for lines in (rusts, debians, gnus)] == [
+        "ubuntu 26.04",
+        "debian 12",
+        "ubuntu 24.04",
+    ]
+    assert "sudo-rs" in rusts[1]
+    assert [("uutils" in line) or ("GNU" not in line) for line in rusts[2:5]] == [
         True,
         True,
         False,
     ]
-    assert all("GNU" in line for line in said["node2"][2:5])
-    assert said["node1"][5:7] == ["active", "inactive"]
-    assert said["node2"][5:7] == ["inactive", "active"]
-    assert said["node1"][7:] == said["node2"][7:] == ["network:"]
+    assert rusts[5:] == ["active", "inactive", "active", "network:"]
+    for lines in (debians, gnus):
+        assert "Sudo version" in lines[1]
+        assert all("GNU" in line for line in lines[2:5])
+    assert debians[5:] == ["inactive", "active", "inactive"]
+    assert gnus[5:] == ["inactive", "active", "active", "network:"]
+
+
+def test_debian_12_is_that_release(fresh: description.Description) -> None:
+    ask = "ssh -V 2>&1; iptables -V; systemctl --version; dpkg-query -W -f '${Version}\\n' libc6"
+    said = on_each(["node2"], ask)["node2"]
+    for version in ("OpenSSH_9.2", "iptables v1.8.9 ", "systemd 252", "\n2.36-"):
+        assert version in said
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +152,7 @@ def test_one_run_makes_a_cluster_of_them(built: Run, capsys: pytest.CaptureFixtu
     with capsys.disabled():
         print(f"\n  fresh hosts to a cluster: {built.seconds:.0f} s")
     assert built.returncode == 0, built.output
-    assert "All 2 hosts are done" in built.closing
+    assert "All 3 hosts are done" in built.closing
 
 
 def test_a_second_run_changes_nothing(built: Run, pyinfra: PYINFRA) -> None:
@@ -158,9 +172,9 @@ def test_the_encryption_is_proven_between_them(
     report = tmp_path / "report.json"
     run = pyinfra("-y", "inventory.py", "deploys/prove.py", "--data", f"report={report}")
     assert run.returncode == 0, run.output
-    assert "2 of 2" in run.output
+    assert "6 of 6" in run.output
     told = assert_tells_of_machines_alone(report, description_of_the_lab())
-    assert {one["distribution"] for one in told["hosts"]} == {"ubuntu"}
+    assert {one["distribution"] for one in told["hosts"]} == {"debian", "ubuntu"}
 
 
 BREAK = """\
@@ -206,7 +220,7 @@ def test_a_change_that_nobody_confirms_undoes_itself(built: Run) -> None:
     done = ["before", "640", "kept", "undone", "gone", "inactive"]
 
     def undone() -> bool:
-        return [lines.splitlines() for lines in on_each(HOSTS, LOOK).values()] == [done] * 2
+        return all(lines.splitlines() == done for lines in on_each(HOSTS, LOOK).values())
 
     try:
         wait_for(undone, "the changes to be undone", 60)
@@ -214,7 +228,8 @@ def test_a_change_that_nobody_confirms_undoes_itself(built: Run) -> None:
         on_each(HOSTS, "rm -rf /etc/kept /etc/kept-link /var/lib/pyinfra-swarm/rollback/trial")
 
 
-def test_after_a_reboot_they_are_as_declared(lab: ModuleType, built: Run) -> None:
-    lab.reboot("node1")
+@pytest.mark.parametrize("host", ["node1", "node2"])
+def test_after_a_reboot_they_are_as_declared(lab: ModuleType, built: Run, host: str) -> None:
+    lab.reboot(host)
     wait_for(lambda: checked().code == 0, "the hosts to be in sync again", 120)
     assert checked().states == IN_SYNC

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from lab import userland
 from lab.errors import LabError
-from lab.release import Release
+from lab.release import Release, Source
 from lab.supervisor import Plan, Size, System, lay_into
 
 DEBIAN = Release("debian", "13", "trixie", "amd64", ())
@@ -23,17 +23,39 @@ def test_several_are_named_with_commas() -> None:
 
 
 def test_an_unknown_one_is_refused_with_those_there_are() -> None:
-    with pytest.raises(LabError, match='"ubuntu25" is no userland: one of own, ubuntu24, ubuntu26'):
+    with pytest.raises(LabError, match='"ubuntu25" is no userland: one of own, debian12, ubuntu24'):
         userland.chosen("ubuntu24,ubuntu25")
 
 
 @pytest.mark.parametrize("one", userland.USERLANDS.values(), ids=lambda one: one.name)
 def test_who_stands_for_another_system_says_so(one: userland.Userland) -> None:
-    stands = one.release(DEBIAN)
-    assert ("etc/stands-for" in one.files) == (stands != DEBIAN)
-    if stands != DEBIAN:
+    real = one.archives(DEBIAN)
+    stands = one.release(real)
+    assert ("etc/stands-for" in one.files) == (stands != real)
+    if stands != real:
         assert one.files["etc/stands-for"] == f"Ubuntu {stands.version}\n"
         assert f'VERSION_ID="{stands.version}"' in one.files["usr/lib/os-release"]
+
+
+def test_debian_12_is_made_of_its_own_packages_from_the_machines_archives() -> None:
+    machine = replace(
+        DEBIAN,
+        sources=tuple(
+            Source(f"http://{place}.example/debian", suite, "main", "/key")
+            for place, suite in (("a", "trixie"), ("a", "trixie-updates"), ("b", "trixie-security"))
+        ),
+    )
+    [debian12] = userland.chosen("debian12")
+    own = debian12.archives(machine)
+    assert (own.distribution, own.version, own.codename) == ("debian", "12", "bookworm")
+    assert [source.line() for source in own.sources] == [
+        "deb [signed-by=/key] http://a.example/debian bookworm main",
+        "deb [signed-by=/key] http://a.example/debian bookworm-updates main",
+        "deb [signed-by=/key] http://b.example/debian bookworm-security main",
+    ]
+    assert debian12.release(own) == own, "it stands for nothing else"
+    with pytest.raises(LabError, match="a machine that runs Debian"):
+        debian12.archives(replace(machine, distribution="ubuntu"))
 
 
 def test_archives_are_laid_together_and_what_was_there_first_stays(tmp_path: Path) -> None:
