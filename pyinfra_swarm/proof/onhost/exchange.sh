@@ -38,7 +38,8 @@ for sandbox in $sandboxes; do
 done
 if [ -n "$watcher" ]; then
   sleep 0.3
-  kill "$watcher"; wait "$watcher" 2>/dev/null
+  # Both of them, the group that timeout leads: Rust's does not hand the signal on.
+  kill -- "-$watcher"; wait "$watcher" 2>/dev/null
   section capture
   cat <&6
 fi

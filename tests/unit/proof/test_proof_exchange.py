@@ -7,6 +7,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,14 +56,24 @@ def test_the_scripts_are_what_a_shell_understands(script: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def programs(folder: Path, **stubs: str) -> None:
+    """Programs for a script that is run here as if each namespace were this one.
+
+    stubs: shell, for those that are not this machine's
+    """
+    usual = {"nsenter": 'shift; exec "$@"', "ip": "exit 0", "iptables_save": "exit 0"}
+    for name, text in {**usual, **stubs}.items():
+        path = folder / name.replace("_", "-")
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+    for name in ("base64", "bash", "cat", "dd", "grep", "sh", "wc"):
+        if not (folder / name).exists():
+            (folder / name).symlink_to(shutil.which(name) or "")
+
+
 def test_each_networks_packets_are_sent_and_counted_apart(tmp_path: Path) -> None:
     """Run for real, within one namespace, to a port of this machine where nobody listens."""
-    stubs = {"nsenter": 'shift; exec "$@"', "ip": "exit 0", "iptables-save": "exit 0"}
-    for name, text in stubs.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tmp_path / name).chmod(0o755)
-    for name in ("base64", "bash", "cat", "dd", "grep", "sh", "wc"):
-        (tmp_path / name).symlink_to(shutil.which(name) or "")
+    programs(tmp_path)
     mine = [
         replace(
             crossing,
@@ -87,6 +98,41 @@ def test_each_networks_packets_are_sent_and_counted_apart(tmp_path: Path) -> Non
         for size in (32, crossing.source.mtu - 28):
             assert found.probes[crossing.source.sandbox, crossing.receiver, size].answered
     assert set(found.before) == set(found.after) == {"ingress_sbox", "lb_t6y6dgd1q"}
+
+
+DEAF = """\
+import os, subprocess, sys
+os.setpgid(0, 0)
+subprocess.run(sys.argv[2:])
+"""
+"""A `timeout` that leads a group, as GNU's does, and does not hand a signal on, as Rust's."""
+
+
+@pytest.mark.parametrize(
+    "timeout", ['exec /usr/bin/timeout "$@"', f"exec {sys.executable} -c '{DEAF}' \"$@\""]
+)
+def test_what_tcpdump_saw_is_told_at_once(tmp_path: Path, timeout: str) -> None:
+    seen = "0 eth0 Out IP 10.0.0.1.40 > 10.0.0.2.4789: VXLAN, flags [I] (0x08), vni 4097"
+    programs(
+        tmp_path,
+        awk=f'exec {shutil.which("awk")} "$@"',
+        sleep=f'exec {shutil.which("sleep")} "$@"',
+        tcpdump=f"echo '{seen}'; exec sleep 60",
+        timeout=timeout,
+        wc='echo >> "$0.calls"; exec /usr/bin/wc -l < "$0.calls"',  # one socket more each time
+    )
+    script, _ = exchange(MINE, 4789)
+    done = subprocess.run(
+        ["sh", "-c", asked(script)],
+        input="",
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    found = read_exchange(taken_apart(done.stdout.splitlines()))
+    assert (found.captured, found.clear) == (True, {("10.0.0.2", 4097): 1})
 
 
 def test_no_key_leaves_a_host() -> None:
