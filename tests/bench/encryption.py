@@ -50,7 +50,7 @@ def main() -> int:
         _prepare(first, second, addresses)
         for _ in range(ROUNDS):
             for kind in ("clear", "encrypted"):
-                _ingress(first, encrypted=kind == "encrypted")
+                _ingress(first, second, encrypted=kind == "encrypted")
                 _service(first, second)
                 _until(lambda: _answers(direct), "the service at its own node")
                 _until(lambda: _answers(mesh) or _attach(first), "the routing mesh")
@@ -86,15 +86,20 @@ def _docker(host: str, words: str) -> str:
     return on_each([host], f"docker {words} 2>&1")[host].strip()
 
 
-def _ingress(first: str, *, encrypted: bool) -> None:
-    """Replace the ingress network."""
+def _ingress(first: str, second: str, *, encrypted: bool) -> None:
+    """Replace the ingress network, when nobody is in it any more."""
+    _until(lambda: _docker(second, "ps --all --quiet") == "", "the old task to go")
     on_each([first], "yes | docker network rm ingress >/dev/null 2>&1 || :")
-    listed = "network ls --format {{.Name}}"
-    _until(lambda: "ingress" not in _docker(first, listed).split(), "the old network to go")
+    _until(lambda: not _has_ingress(first), "the old network to go")
+    _until(lambda: not _has_ingress(second), "the old network to go from the other node")
     option = "--opt encrypted" if encrypted else ""
     _docker(
         first, f"network create --driver overlay --ingress {option} --subnet 10.201.0.0/24 ingress"
     )
+
+
+def _has_ingress(host: str) -> bool:
+    return "ingress" in _docker(host, "network ls --format {{.Name}}").split()
 
 
 def _attach(first: str) -> bool:
