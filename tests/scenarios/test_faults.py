@@ -22,6 +22,7 @@ from tests.scenarios.conftest import (
 pytestmark = pytest.mark.lifecycle
 
 SITE = ("-y", "inventory.py", "deploys/site.py")
+HOSTS = ("node1", "node2", "node3", "node4")
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def ends_of_ingress(lab: ModuleType) -> dict[str, bool]:
         "nsenter --net=/run/docker/netns/ingress_sbox ip -o -4 address show 2>/dev/null"
         " | grep -q ' 10\\.201\\.0\\.' && echo yes || echo no"
     )
-    said = on_each(("node1", "node2", "node3", "node4"), script)
+    said = on_each(HOSTS, script)
     return {name: word.strip() == "yes" for name, word in said.items()}
 
 
@@ -204,7 +205,6 @@ class TestOnTheWayIn:
         assert "does not match" in closing[1]
 
 
-HOSTS = ("node1", "node2", "node3", "node4")
 ANSWERS = "curl -sf -m 5 -o /dev/null http://127.0.0.1/ && echo yes || echo no"
 
 
