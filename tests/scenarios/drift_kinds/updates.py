@@ -5,6 +5,18 @@ from __future__ import annotations
 from pyinfra_swarm.updates.plan import CONFIGURATION
 from tests.scenarios.drift_kinds.kind import Kind
 
+_INSTALLED = (
+    "mkdir -p /etc/needrestart/conf.d; printf 'Package: needrestart\\nStatus: install ok "
+    "installed\\nMaintainer: a <a@b>\\nArchitecture: all\\nVersion: 3.6\\n"
+    "Description: a\\n\\n' "
+    ">> /var/lib/dpkg/status"
+)
+"""needrestart, as far as dpkg knows: the lab's hosts do not have it."""
+
+_REMOVED = "sed -i '/^Package: needrestart$/,/^$/d' /var/lib/dpkg/status"
+
+_LATER = "/etc/needrestart/conf.d/zzz-mine.conf"
+
 KINDS = (
     Kind(
         "a stopped timer",
@@ -31,11 +43,16 @@ KINDS = (
     Kind(
         "a needrestart that may restart the engine",
         *("updates", "needrestart", "restart the engine or containerd"),
-        "mkdir -p /etc/needrestart/conf.d; printf 'Package: needrestart\\nStatus: install ok "
-        "installed\\nMaintainer: a <a@b>\\nArchitecture: all\\nVersion: 3.6\\n"
-        "Description: a\\n\\n' "
-        ">> /var/lib/dpkg/status",
-        undo="sed -i '/^Package: needrestart$/,/^$/d' /var/lib/dpkg/status",
+        _INSTALLED,
+        undo=_REMOVED,
+    ),
+    Kind(
+        "a file of needrestart's that undoes ours",
+        *("updates", _LATER, "assigns the whole table"),
+        f"{_INSTALLED}; echo '$nrconf{{override_rc}} = {{}};' > {_LATER}",
+        kind="notice",
+        undo=f"rm {_LATER}; {_REMOVED}",
+        also=("updates/needrestart",),
     ),
     Kind(
         "nothing that keeps the clock right",
