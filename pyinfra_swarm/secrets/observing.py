@@ -7,7 +7,7 @@ process until the run ends.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from pyinfra_swarm.secrets.plan import may_go
 from pyinfra_swarm.secrets.sources import read_all
 from pyinfra_swarm.secrets.steps import Asked, Wanted
 from pyinfra_swarm.secrets.value import Unreadable, Value
-from pyinfra_swarm.services.service import parse_tasks, references
+from pyinfra_swarm.services.service import Task, parse_tasks, references
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Config, Secret, Settings
@@ -113,19 +113,25 @@ def tasks_use(host: Host, seen: Seen) -> frozenset[str]:
 
     Raises :class:`Unobserved` where the manager does not say.
     """
-    services = [user.id for user in seen.users]
+    return frozenset(
+        one.id
+        for task in tasks_of(host, [user.id for user in seen.users])
+        if not task.ended
+        for one in references({"TaskTemplate": task.template})
+    )
+
+
+def tasks_of(host: Host, services: Collection[str]) -> tuple[Task, ...]:
+    """All tasks of some services, by id, that the managers have; none of no service.
+
+    Raises :class:`Unobserved` where the manager does not say.
+    """
     if not services:
-        return frozenset()
+        return ()
     ask = program(
         __file__, "tasks.sh", using=[API], services=json.dumps({"service": sorted(services)})
     )
     outcome = quietly(host, ask)
     if not outcome.done:
         raise Unobserved(f"{host.name} did not list the tasks of services: {outcome.problem}")
-    tasks = parse_tasks(outcome.text)
-    return frozenset(
-        one.id
-        for task in tasks
-        if not task.ended
-        for one in references({"TaskTemplate": task.template})
-    )
+    return parse_tasks(outcome.text)

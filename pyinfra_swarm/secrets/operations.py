@@ -86,7 +86,9 @@ def as_declared(settings: Settings) -> Commands:
     keys = [one.key for one in wanted]
     records.measure(PART, "secrets and configs", lambda: measures(keys, seen, now))
     report(PART, findings)
-    for step in changes(findings):
+    steps = changes(findings)
+    flips = [step for step in steps if isinstance(step, Flip | Await)]
+    for step in steps:
         match step:
             case Create():
                 yield call(steps_operations.create, settings, step)
@@ -102,6 +104,8 @@ def as_declared(settings: Settings) -> Commands:
                 yield call(names_operations.write, step)
             case _:
                 raise unhandled(step)
+        if flips and step is flips[-1]:
+            yield call(steps_operations.old_tasks_end, flips)
 
 
 def _to_come(settings: Settings, asked: Asked) -> list[Finding]:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import base64
 import json
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pyinfra.api import Host, State
 
 from pyinfra_swarm.engine.api import API
-from pyinfra_swarm.run import no_answer, reporting
-from pyinfra_swarm.run.converge import forget_observations, observe_on
+from pyinfra_swarm.run import clock, no_answer, reporting
+from pyinfra_swarm.run.converge import forget_observations, observe_on, pause, progress
 from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.script import Outcome, quietly
-from pyinfra_swarm.secrets import observing
+from pyinfra_swarm.secrets import observing, old_tasks
 from pyinfra_swarm.secrets.digest import seal
 from pyinfra_swarm.secrets.facts import Objects
 from pyinfra_swarm.secrets.objects import (
@@ -191,6 +192,36 @@ def see_through(state: State, host: Host, step: Await) -> bool:
             back = services.put_back(host, ended.seen, ended.seen.previous)
             ended = Ended(ended.name, ended.outcome, back.outcome, back.seen)
     return ended.done or _not_done(host, ended)
+
+
+def old_tasks_end(state: State, host: Host, steps: Sequence[Flip | Await]) -> bool:
+    """Wait until no task of what was flipped has an old version, or name those that still have.
+
+    Whoever takes the old value away after the run does not meet anybody who uses it. Nothing fails
+    by it: a task on a node that is down is said to run until the node is back.
+    """
+    services = {step.id for step in steps}
+    flips = [step for step in steps if isinstance(step, Flip)]
+    old = {id for step in flips for id in step.old}
+    begun, told = clock.now(), ""
+    while True:
+        seen = _look(host)
+        there = [user.id for user in seen.users if user.id in services]
+        keys = [one.key for one in seen.objects if one.key]
+        left = old_tasks.ending(observing.tasks_of(host, there), seen, keys, old)
+        if not left:
+            return True
+        if clock.now() - begun > old_tasks.patience(left):
+            reporting.report(host, PART, [old_tasks.notice(left, seen)])
+            return True
+        if (said := old_tasks.sentence(left, seen)) != told:
+            progress(f"waiting for the end of {said}")
+        told = said
+        pause(_LOOK_AGAIN)
+
+
+_LOOK_AGAIN = 1.0
+"""Seconds between two looks at tasks that are ending."""
 
 
 def _not_done(host: Host, ended: Ended) -> bool:

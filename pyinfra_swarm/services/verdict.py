@@ -266,7 +266,7 @@ def _in_place(asked: Asked, service: Service, tasks: Sequence[Task], now: float)
     """Whether what runs is what is asked for, where the managers have no more to do."""
     if service.replicas == 0 and not any(task.wanted for task in tasks):
         return True
-    settled = now - asked.quiet >= max(SETTLED, _seconds(asked.spec, "UpdateConfig", "Monitor"))
+    settled = now - asked.quiet >= max(SETTLED, seconds_of(asked.spec, "UpdateConfig", "Monitor"))
     if service.is_job:
         return _job_in_place(service, tasks, settled)
     running = _running(asked.spec, service, tasks)
@@ -319,18 +319,18 @@ def patience(spec: Spec, tasks: Sequence[Task]) -> float:
         limit = TO_BE_HEALTHY + _health(spec)
     elif "pending" in states:
         limit = ANOTHER_NODE
-    return limit + sum(_seconds(spec, *path) for path in _PAUSES)
+    return limit + sum(seconds_of(spec, *path) for path in _PAUSES)
 
 
 def _health(spec: Spec) -> float:
     """Seconds until a health check has failed, as far as the specification says so."""
     check = ("TaskTemplate", "ContainerSpec", "Healthcheck")
-    each = _seconds(spec, *check, "Interval") + _seconds(spec, *check, "Timeout")
+    each = seconds_of(spec, *check, "Interval") + seconds_of(spec, *check, "Timeout")
     retries = _number(_at(spec, *check, "Retries"))
-    return _seconds(spec, *check, "StartPeriod") + each * max(retries, 1)
+    return seconds_of(spec, *check, "StartPeriod") + each * max(retries, 1)
 
 
-def _seconds(spec: Spec, *path: str) -> float:
+def seconds_of(spec: Spec, *path: str) -> float:
     """A length of time, which the engine gives in nanoseconds."""
     return _number(_at(spec, *path)) / 1e9
 

@@ -258,6 +258,59 @@ def test_a_service_that_fails_is_put_back_and_the_rest_waits(engines: Hosts, act
     as_declared(engines)
 
 
+TAKES_ITS_TIME = "trap : TERM; while :; do sleep 1; done"
+"""Not even SIGTERM ends it: the engine does, when its time is over."""
+
+_ENDED = ("complete", "failed", "shutdown", "rejected", "orphaned", "remove")
+
+
+def still_old(hosts: Hosts, name: str, version: str) -> list[str]:
+    """The states of a service's tasks that have a version and have not ended."""
+    return [
+        task["Status"]["State"]
+        for task in tasks(hosts, name)
+        for one in task["Spec"]["ContainerSpec"].get("Secrets") or []
+        if one["SecretName"] == version and task["Status"]["State"] not in _ENDED
+    ]
+
+
+def test_a_run_ends_when_nothing_uses_the_old_value_any_more(engines: Hosts) -> None:
+    """Whoever takes it away in the database then shuts nobody out."""
+    value(engines, "one")
+    declare(engines, secret())
+    succeeds(engines)
+    uses = ("--secret", "source=db_password_v1,target=db_password")
+    slow = ("--stop-grace-period", "8s", "--update-order", "start-first", "--replicas", "2")
+    start(engines, "api", *slow, *uses, command=TAKES_ITS_TIME)
+    start(engines, "web", *slow, *uses)
+    value(engines, "two")
+    run = succeeds(engines)
+    assert still_old(engines, "api", "db_password_v1") == []
+    assert still_old(engines, "web", "db_password_v1") == []
+    assert "waiting for the end of" in run.output
+    as_declared(engines)
+
+
+def test_old_tasks_of_a_node_that_is_cut_off_are_named_and_hold_nothing_up(engines: Hosts) -> None:
+    value(engines, "one")
+    declare(engines, secret())
+    succeeds(engines)
+    uses = ("--secret", "source=db_password_v1,target=db_password")
+    start(engines, "web", "--mode", "global", "--update-order", "start-first", *uses)
+    value(engines, "two")
+    engines.isolate("rk2")
+    try:
+        wait_for(lambda: engines.nodes("rk1")["rk2"].state == "down", "the node to be down", 90)
+        run = engines.pyinfra("-y", *SECRETS)
+        assert "1 old task of web: is told to end, and nobody has said yet" in run.output
+        assert used(engines, "web") == ["db_password_v2"]
+    finally:
+        engines.reconnect("rk2")
+    wait_for(lambda: engines.nodes("rk1")["rk2"].state == "ready", "the node to be back", 90)
+    wait_for(lambda: not still_old(engines, "web", "db_password_v1"), "the old task's end", 90)
+    as_declared(engines)
+
+
 def test_names_that_begin_alike_are_rotated_apart(engines: Hosts) -> None:
     for name in ("app", "app_vault"):
         value(engines, "one", name)

@@ -134,6 +134,7 @@ _SCOPE: dict[str, tuple[str, ...]] = {
     "pyinfra_swarm/secrets/coming": _SECRETS,
     "pyinfra_swarm/secrets/digest": ("digest",),
     "pyinfra_swarm/secrets/names": ("secret_names",),
+    "pyinfra_swarm/secrets/old_tasks": ("old_tasks",),
     "pyinfra_swarm/secrets/observing": ("secrets_observing",),
     "pyinfra_swarm/secrets/seal_cache": ("digest",),
     "pyinfra_swarm/secrets/steps_operations": ("secrets_steps",),

@@ -27,6 +27,14 @@ from pyinfra_swarm.settings.lab import as_settings
 from tests.tools import tested
 from tests.tools.told import of_each
 
+# What a helper of ours asserts is told with its values, as in a test.
+pytest.register_assert_rewrite(
+    *(
+        f"tests.scenarios.{name}"
+        for name in ("drift_cluster", "floating", "reach", "reports", "rotations", "vpn_client")
+    )
+)
+
 ROOT = Path(__file__).resolve().parents[2]
 
 SITE = ("inventory.py", "deploys/site.py")

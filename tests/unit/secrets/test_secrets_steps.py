@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.engine.api import API
-from pyinfra_swarm.run import reporting
+from pyinfra_swarm.run import clock, reporting
 from pyinfra_swarm.run.findings import Finding
 from pyinfra_swarm.run.script import Outcome
-from pyinfra_swarm.secrets import observing, steps_operations
+from pyinfra_swarm.secrets import observing, old_tasks, steps_operations
 from pyinfra_swarm.secrets.digest import matches
 from pyinfra_swarm.secrets.facts import Objects
 from pyinfra_swarm.secrets.objects import SEALED, TURN, VERSION, WITHDRAWN, Seen
@@ -35,7 +35,7 @@ from pyinfra_swarm.secrets.value import Value
 from pyinfra_swarm.services import operations as services
 from pyinfra_swarm.services.cause import NOTHING as NO_CAUSE
 from pyinfra_swarm.services.ended import Ended, NotBegun
-from pyinfra_swarm.services.service import Service, Spec, references
+from pyinfra_swarm.services.service import Service, Spec, Task, references
 from pyinfra_swarm.services.verdict import By, Completed, Failed
 from pyinfra_swarm.settings.labels import NAME
 from tests.builders import declared
@@ -50,6 +50,7 @@ SETTINGS = declared(
 )
 PASSWORD = b"correct horse"
 V1, V2, V3 = map(version, (1, 2, 3))
+WEB = user("web", V3)
 LOST = Outcome("no answer (timed out)", silent=True)
 
 
@@ -384,3 +385,59 @@ def test_one_that_ends_well_is_none_of_our_business(manager: Manager) -> None:
     assert steps_operations.see_through(STATE, HOST, awaiting(ours=False))
     manager.service = None
     assert steps_operations.see_through(STATE, HOST, awaiting(ours=False))
+
+
+# The old tasks' end
+# ------------------
+
+OLD_FLIP = replace(FLIP, id=WEB.id)
+"""A flip of the service whose tasks are looked at."""
+
+
+def old_task(state: str = "running") -> Task:
+    template = spec("web", V2)["TaskTemplate"]
+    return Task("t", WEB.id, 1, "n", "shutdown", state, "", "", None, 1, template)
+
+
+@pytest.fixture
+def passing(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which passes only where it is waited for."""
+    now = [NOW]
+    monkeypatch.setattr(steps_operations, "pause", lambda seconds: now.append(now[-1] + seconds))
+    monkeypatch.setattr(clock, "now", lambda: now[-1])
+    return now
+
+
+def test_the_end_of_old_tasks_is_awaited(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, passing: list[float]
+) -> None:
+    manager.sees = seen(V2, V3, WEB, user("other", V2))
+    looks = [[old_task(), old_task()], [old_task()], [old_task()], [old_task("shutdown")]]
+    asked: list[list[str]] = []
+    said: list[str] = []
+
+    def tasks_of(host: Any, ids: list[str]) -> list[Task]:
+        asked.append(ids)
+        return looks.pop(0)
+
+    monkeypatch.setattr(observing, "tasks_of", tasks_of)
+    monkeypatch.setattr(steps_operations, "progress", said.append)
+    assert steps_operations.old_tasks_end(STATE, HOST, [OLD_FLIP])
+    assert said == [
+        "waiting for the end of 2 old tasks of web",
+        "waiting for the end of 1 old task of web",
+    ]
+    assert asked == [[WEB.id]] * 4
+    assert (looks, manager.told, len(passing)) == ([], [], 4)
+
+
+def test_old_tasks_that_do_not_end_are_named_and_fail_nothing(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, passing: list[float]
+) -> None:
+    manager.sees = seen(V2, V3, WEB)
+    monkeypatch.setattr(observing, "tasks_of", lambda host, ids: [old_task()])
+    monkeypatch.setattr(steps_operations, "progress", lambda words: None)
+    assert steps_operations.old_tasks_end(STATE, HOST, [OLD_FLIP])
+    assert manager.told == [old_tasks.notice([old_task()], manager.sees)]
+    assert manager.parts == ["secrets"]
+    assert 30 < passing[-1] - NOW < 33

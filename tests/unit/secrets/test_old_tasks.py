@@ -1,0 +1,92 @@
+"""Which tasks have an old version still, how long they may, and what is said of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pyinfra_swarm.secrets import old_tasks
+from pyinfra_swarm.secrets.objects import Object, User
+from pyinfra_swarm.services.service import TASK_STATES, Task
+from tests.models.secrets.world import spec
+from tests.unit.secrets.swarms import DB, SITE, seen, stranger, user, version
+
+V1, V2, V3, OTHER = version(1), version(2), version(3), version(1, SITE)
+WEB, API = user("web", V3), user("api", V3)
+ALL = seen(V1, V2, V3, OTHER, WEB, API)
+
+
+def task(
+    of: User,
+    *uses: Object,
+    state: str = "running",
+    desired: str = "shutdown",
+    node: str = "n1",
+    **container: Any,
+) -> Task:
+    template = spec(of.name, *uses)["TaskTemplate"]
+    template = {**template, "ContainerSpec": {**template["ContainerSpec"], **container}}
+    return Task("t", of.id, 1, node, desired, state, "", "", None, 1, template)
+
+
+def ending(*tasks: Task) -> tuple[Task, ...]:
+    return old_tasks.ending(tasks, ALL, [DB])
+
+
+def test_a_task_of_any_old_version_that_is_told_to_end_and_has_not_is_one() -> None:
+    old = (task(WEB, V2), task(API, V1, state="starting"), task(WEB, V2, desired="remove"))
+    assert ending(*old) == old
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        task(WEB, V3),
+        task(WEB, V3, desired="running"),
+        task(WEB, OTHER),
+        task(WEB),
+        task(WEB, V2, state="shutdown"),
+        task(WEB, V2, state="failed"),
+        task(WEB, V2, state="orphaned"),
+        task(WEB, V2, node="", state="new"),
+    ],
+)
+def test_one_of_the_current_version_or_that_has_ended_or_never_began_is_none(one: Task) -> None:
+    assert ending(one) == ()
+
+
+@pytest.mark.parametrize("desired", ["running", "ready", "complete"])
+def test_one_that_is_to_run_on_is_not_waited_for(desired: str) -> None:
+    """A job's task, or one of a service that was left as it is."""
+    assert desired in TASK_STATES
+    assert ending(task(WEB, V2, desired=desired)) == ()
+
+
+def test_what_was_adopted_counts_as_an_old_version() -> None:
+    plain = stranger("db_password")
+    one = task(WEB, plain)
+    assert old_tasks.ending([one], seen(V3, plain, WEB), [DB]) == ()
+    assert old_tasks.ending([one], seen(V3, plain, WEB), [DB], [plain.id]) == (one,)
+
+
+def test_they_may_take_as_long_as_their_service_says_and_a_while_besides() -> None:
+    quick = task(WEB, V2, StopGracePeriod=2_000_000_000)
+    slow = task(API, V2, StopGracePeriod=90_000_000_000)
+    assert old_tasks.patience([quick]) == 22
+    assert old_tasks.patience([quick, task(WEB, V2)]) == 30
+    assert old_tasks.patience([slow, quick]) == 110
+
+
+def test_what_is_said_of_them_names_their_services() -> None:
+    two = [task(WEB, V2), task(API, V2)]
+    assert old_tasks.sentence(two[:1], ALL) == "1 old task of web"
+    assert old_tasks.sentence([*two, two[0]], ALL) == "3 old tasks of api and web"
+    assert old_tasks.notice(two, ALL).sentence() == (
+        "2 old tasks of api and web: are told to end, and nobody has said yet that they have: an "
+        "old value may be in use still. Leave the old value valid until `docker service ps api "
+        "web` on a manager shows none that is still Running"
+    )
+    assert "is told to end, and nobody has said yet that it has" in (
+        old_tasks.notice(two[:1], ALL).sentence()
+    )
