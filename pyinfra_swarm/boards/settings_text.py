@@ -44,6 +44,24 @@ def entries(boards: Sequence[Board], managers: int | None = None) -> list[Entry]
     return found
 
 
+def names_given(boards: Sequence[Board], declared: Sequence[Entry]) -> list[str]:
+    """What is said of boards whose names are not their own, each declared as the entry says.
+
+    Nothing of those that share a hostname: each of these needs another one.
+    """
+    found = []
+    for one, entry in zip(boards, declared, strict=True):
+        written = f'cluster.toml calls it "{entry.name}"'
+        if not one.hostname:
+            found.append(f"{entry.address} could not be asked for its name: {written} for now.")
+        elif not _is_a_name(one.hostname.lower()):
+            found.append(
+                f'{entry.address} calls itself "{plain(one.hostname)}", which no node can be '
+                f"called: {written}. Rename the host: `sudo hostnamectl set-hostname {entry.name}`"
+            )
+    return found
+
+
 def other_names(settings: str, boards: Sequence[Board]) -> list[str]:
     """What is said of boards that the settings call otherwise than they call themselves."""
     try:

@@ -58,7 +58,12 @@ def command(
     from pyinfra_swarm.boards import new_project
     from pyinfra_swarm.boards.asked_for import key_path, slips
     from pyinfra_swarm.boards.board import met_again, needs_together, ready
-    from pyinfra_swarm.boards.settings_text import entries, other_names, settings_text
+    from pyinfra_swarm.boards.settings_text import (
+        entries,
+        names_given,
+        other_names,
+        settings_text,
+    )
     from pyinfra_swarm.settings.paths import from_user
 
     folder = _one_folder(folders, hosts)
@@ -90,11 +95,18 @@ def command(
         declared = entries(boards, managers)
         needed = needs_together(boards, [entry.name for entry in declared])
         _tell(boards, needed)
+        if not ready(needed):
+            print(
+                "First: what the boards need, above; then the same command again, which looks "
+                "again."
+            )
         if written := new_project.has_settings(place):
             text = ""
         else:
             example = new_project.template()[new_project.EXAMPLE]
             text = settings_text(example, declared, user=user, port=port, key=key)
+            for line in names_given(boards, declared):
+                print(line)
         if text or not new_project.is_a_clone(place):
             print(new_project.lay(place, text))
         if written:
@@ -103,11 +115,6 @@ def command(
                 declared_here = (place / new_project.SETTINGS).read_text(encoding="utf-8")
                 for line in other_names(declared_here, boards):
                     print(line)
-        if not ready(needed):
-            print(
-                "First, though: what the boards need, above; then the same command again, which "
-                "looks again."
-            )
     except new_project.Unusable as error:
         raise click.ClickException(str(error)) from error
     return 0 if ready(needed) else NOT_READY

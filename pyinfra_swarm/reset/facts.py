@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyinfra_swarm.docker.installation import PACKAGES
 from pyinfra_swarm.host.packages import PACKAGE_ROWS
 from pyinfra_swarm.reset.plan import WATCHED, Managed
+from pyinfra_swarm.rollback.plan import pending
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
@@ -20,7 +21,7 @@ class Files(SubjectFact[Managed]):
         return program(
             __file__,
             "managed.sh",
-            using=[PACKAGE_ROWS],
+            using=[PACKAGE_ROWS, f"unconfirmed() {pending()}\n"],
             files=" ".join(WATCHED),
             packages=" ".join(PACKAGES),
         )
@@ -32,4 +33,5 @@ class Files(SubjectFact[Managed]):
             files=tuple(said["files"]),
             held=tuple(row[0] for row in there if row[2] == "hold"),
             installed=tuple(row[0] for row in there),
+            unconfirmed="unconfirmed" in said,
         )

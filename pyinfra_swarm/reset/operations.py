@@ -161,10 +161,12 @@ def settings_removed(settings: Settings) -> Commands:
 @job("reset")
 def ssh_released(settings: Settings) -> Commands:
     """sshd is without the managed file; this is kept only if a new login works."""
-    if not report("reset", plan_file(observe(Files), DROP_IN)):
+    managed = observe(Files)
+    if not report("reset", plan_file(managed, DROP_IN)):
         return
     progress("ssh: a new login has to work before the change is kept")
-    yield from rolled_back_first()
+    if managed.unconfirmed:
+        yield from rolled_back_first()
     yield from with_rollback(
         "ssh",
         files=(DROP_IN,),
@@ -177,10 +179,12 @@ def ssh_released(settings: Settings) -> Commands:
 @job("reset")
 def sudo_released(settings: Settings) -> Commands:
     """sudo is without the managed rule; this is kept only if the run's user can still use sudo."""
-    if not report("reset", plan_file(observe(Files), SUDOERS)):
+    managed = observe(Files)
+    if not report("reset", plan_file(managed, SUDOERS)):
         return
     progress("access: sudo has to work in a new login before the change is kept")
-    yield from rolled_back_first()
+    if managed.unconfirmed:
+        yield from rolled_back_first()
     yield from with_rollback(
         "access",
         files=(SUDOERS,),

@@ -62,12 +62,13 @@ class Managed(Observation):
     """What this project has left on a host.
 
     files: the managed files, by path; held, installed: Docker's packages that are held, and those
-    that are installed.
+    that are installed. unconfirmed: an earlier change waits for its confirmation, or to be undone.
     """
 
     files: tuple[str, ...]
     held: tuple[str, ...]
     installed: tuple[str, ...]
+    unconfirmed: bool = False
 
     def removable(self, *, purge: bool) -> bool:
         """Whether there is anything for a reset to remove."""

@@ -171,8 +171,9 @@ def removed(settings: Settings) -> Commands:
 
         vpn.removed(load(), name="VPN: removed")
     """
-    findings = plan_removal(observe(State))
-    if not report("vpn", findings):
+    seen = observe(State)
+    if not report("vpn", plan_removal(seen)):
         return
-    yield from rolled_back_first()
+    if seen.unconfirmed:
+        yield from rolled_back_first()
     yield from _carried_out(settings, None, changes(plan_removal(observe(State))))

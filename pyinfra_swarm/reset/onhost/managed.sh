@@ -1,10 +1,12 @@
 #!/bin/sh
-# Prints the managed files that are on the host, and Docker's packages. Uses package_rows().
+# Prints the managed files that are on the host, and Docker's packages. Uses package_rows
+# and unconfirmed.
 #
 # files: paths to look for; packages: names.
 # shellcheck disable=SC2016,SC2086 # a format of dpkg's own; names, one a word
 : "${files?}" "${packages?}"
 
+if unconfirmed; then section unconfirmed; fi
 section files
 for path in $files; do
   [ -e "$path" ] && echo "$path"

@@ -382,11 +382,28 @@ def test_init_says_what_a_board_still_needs_and_writes_it_nevertheless(
     said = capsys.readouterr().out
     assert "192.168.1.11  no login\n  needs: it does not take your key for ubuntu\n" in said
     assert "\n      ssh-copy-id ubuntu@192.168.1.11" in said
-    assert said.splitlines()[-1] == (
-        "First, though: what the boards need, above; then the same command again, which looks "
-        "again."
-    )
+    lines = said.splitlines()
+    first = "First: what the boards need, above; then the same command again, which looks again."
+    [next_line] = [line for line in lines if line.startswith("Next: look at")]
+    assert lines.index(first) < lines.index(next_line)
+    named = '192.168.1.11 could not be asked for its name: cluster.toml calls it "node1" for now.'
+    assert named in lines
     assert (tmp_path / "cluster.toml").is_file()
+
+
+def test_init_says_whose_name_cannot_be_used(
+    init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init("--hosts", "192.168.1.11", said=SAID.replace("rk1", "My_rk1.local")) == 0
+    said = capsys.readouterr().out
+    assert (
+        '192.168.1.11 calls itself "My_rk1.local", which no node can be called: cluster.toml calls '
+        'it "node1". Rename the host: `sudo hostnamectl set-hostname node1`\n'
+    ) in said
+    assert 'name = "node1"' in (tmp_path / "cluster.toml").read_text()
+    again = init("--hosts", "192.168.1.11")
+    assert "which no node" not in capsys.readouterr().out
+    assert again == 0
 
 
 def test_init_looks_at_boards_again_and_never_overwrites_settings(

@@ -186,6 +186,8 @@ def test_what_is_left_on_a_host_is_read() -> None:
         (DROP_IN,), ("docker-ce",), ("docker-ce", "containerd.io")
     )
     assert Files().parse(sections(["#> files", "#> packages"])) == CLEAN
+    waiting = ["#> unconfirmed", "#> files", "#> packages"]
+    assert Files().parse(sections(waiting)) == replace(CLEAN, unconfirmed=True)
 
 
 # At the limits
