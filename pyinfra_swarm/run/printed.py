@@ -48,10 +48,22 @@ def without_our_places(text: str) -> str:
     return _PLACE.sub(lambda found: found[1] if found[2].startswith(_PACKAGE) else found[0], text)
 
 
+_CONNECTING = re.compile(r"(?:SSH error|Could not (?:connect|resolve hostname)) \(")
+_NUMBER = re.compile(r"(?P<after>\w)?\[Errno (?:None|-?\d+)\] ?")
+"""An error's number, as Python puts it before the words; ``None`` where paramiko made it up."""
+
+
+def without_numbers(text: str) -> str:
+    """pyinfra's word of a host that was not reached, without numbers of errors."""
+    if not _CONNECTING.search(text):
+        return text
+    return _NUMBER.sub(lambda found: f"{found['after']}: " if found["after"] else "", text)
+
+
 class _Fit(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.msg, str):
-            said = without_our_places(fit(record.getMessage()))
+            said = without_numbers(without_our_places(fit(record.getMessage())))
             record.msg, record.args = own_words.as_typed(said), ()
             return _NO_KNOWN_HOSTS.search(record.msg) is None
         return True

@@ -106,6 +106,28 @@ def test_an_error_does_not_say_which_line_of_ours_has_raised_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "[rk1] SSH error (Error reading SSH protocol banner[Errno 104] Connection reset)",
+            "[rk1] SSH error (Error reading SSH protocol banner: Connection reset)",
+        ),
+        (
+            "[rk1] Could not connect ([Errno None] Unable to connect to port 22 on 10.0.0.1)",
+            "[rk1] Could not connect (Unable to connect to port 22 on 10.0.0.1)",
+        ),
+        (
+            "[rk1] Could not resolve hostname ([Errno -2] Name or service not known)",
+            "[rk1] Could not resolve hostname (Name or service not known)",
+        ),
+        ("[rk1] >>> OSError: [Errno 13] Permission denied", None),
+    ],
+)
+def test_why_a_host_was_not_reached_is_told_in_words_alone(said: str, told: str | None) -> None:
+    assert printed.without_numbers(said) == (told or said)
+
+
+@pytest.mark.parametrize(
     ("why", "shown"), [("[Errno 2] No such file", False), ("[Errno 13] Permission denied", True)]
 )
 def test_a_computer_without_known_hosts_is_no_news(why: str, shown: bool) -> None:
