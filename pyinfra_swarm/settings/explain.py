@@ -165,13 +165,19 @@ def _unknown(loc: Loc, data: Mapping[str, Any], root: type[BaseModel]) -> tuple[
     for section, field in root.model_fields.items():
         inner = model_of(field.annotation)
         if inner is not None and name in inner.model_fields and inner is not here:
-            belongs = f"[[{section}]]" if get_origin(field.annotation) is tuple else f"[{section}]"
-            return "is not known here", f"it belongs in {belongs}"
+            return "is not known here", f"it belongs in {_in_brackets(section, field)}"
     if meant:
-        return "is not a known key", f'"{meant}"'
+        field = root.model_fields[meant]
+        table = model_of(field.annotation) is not None
+        return "is not a known key", _in_brackets(meant, field) if table else f'"{meant}"'
     if name == "encrypted" and loc[0] == "networks":
         return "is not a known key", "take it out: all networks are encrypted"
     return "is not a known key", f"one of {', '.join(known)}, or take it out"
+
+
+def _in_brackets(section: str, field: FieldInfo) -> str:
+    """A table's head, as it is written."""
+    return f"[[{section}]]" if get_origin(field.annotation) is tuple else f"[{section}]"
 
 
 def _meant(loc: Loc, root: type[BaseModel]) -> str | None:

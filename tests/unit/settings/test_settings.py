@@ -83,7 +83,7 @@ class TestUnknownKeys:
         [
             ("hosts.0.adress", '"address"'),
             ("hosts.0.label", '"labels"'),
-            ("netwrks", '"networks"'),
+            ("netwrks", "[networks]"),
             ("docker.versoin", '"version"'),
             ("swarm.ingress_subnet", "it belongs in [networks]"),
             ("swarm.availability", "it belongs in [[hosts]]"),

@@ -160,7 +160,7 @@ def test_a_table_that_declares_a_secret_is_told_its_name_and_not_that_it_is_one(
     written: Any,
 ) -> None:
     problem = the_problem(put("secret", written))
-    assert (problem.reason, problem.instead) == ("is not a known key", '"secrets"')
+    assert (problem.reason, problem.instead) == ("is not a known key", "[[secrets]]")
 
 
 @pytest.mark.parametrize("written", ["hunter2", {"db": "hunter2"}, [{"db": "hunter2"}]])
