@@ -147,8 +147,11 @@ def kept_deployed(
     observed = memberships()
     acting = acting_manager(settings, observed)
     if acting is None:
-        to_come = partial(_to_come, stacks)
-        report(part, without_a_manager(settings, observed, "no stack is deployed", to_come))
+        to_come = _to_come(stacks)
+        found = without_a_manager(settings, observed, "no stack is deployed", lambda: to_come)
+        unread = [one for one in refusals(to_come) if one in found]
+        refused_beside(part, unread)
+        report(part, [one for one in found if one not in unread])
         return
     if alone:
         report(part, acting_left_out(settings, observed))
@@ -171,9 +174,12 @@ def kept_deployed(
 
 
 def _to_come(stacks: Mapping[str, Declared]) -> list[Finding]:
-    """What will be deployed in a swarm that is only planned."""
+    """What will be deployed in a swarm that is only planned, and what cannot be."""
     return [
-        DeployStack(f"stack {name}", "is declared, and not deployed", stack=name) for name in stacks
+        Refusal(f"stack {name}", one.inputs.problem)
+        if one.inputs.problem
+        else DeployStack(f"stack {name}", "is declared, and not deployed", stack=name)
+        for name, one in stacks.items()
     ]
 
 

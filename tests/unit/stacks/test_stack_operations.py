@@ -11,6 +11,8 @@ from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.findings import Refusal
 from pyinfra_swarm.run.script import Outcome
 from pyinfra_swarm.stacks import deploying_operations, operations
+from pyinfra_swarm.stacks.inputs import Inputs
+from pyinfra_swarm.stacks.reading import Declared
 
 
 def test_a_refused_stack_holds_up_nothing_and_ends_the_run_as_failed(
@@ -32,6 +34,32 @@ def test_a_refused_stack_holds_up_nothing_and_ends_the_run_as_failed(
     settings: Any = None
     assert list(operations.kept_deployed(settings, "exposure", {}, alone=False)) == []
     assert told == [("exposure", [refusal]), ("exposure", [])]
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_a_stack_whose_file_cannot_be_read_is_told_before_there_is_a_swarm(
+    monkeypatch: pytest.MonkeyPatch, planned: bool
+) -> None:
+    no_manager = Refusal("the swarm", "no declared manager answers for one")
+    told: list[Any] = []
+    for name, value in {
+        "memberships": dict,
+        "acting_manager": lambda *_: None,
+        "without_a_manager": lambda *said: said[3]() if planned else [no_manager],
+        "refused_beside": lambda *said: told.append(said),
+        "report": lambda *said: told.append(said),
+    }.items():
+        monkeypatch.setattr(operations, name, value)
+    settings: Any = None
+    broken = Declared(Inputs("shop", problem="shop.yml does not exist"))
+    stacks = {"shop": broken, "hello": Declared(Inputs("hello"))}
+    assert list(operations.kept_deployed(settings, "stacks", stacks, alone=False)) == []
+    (_, beside), (_, found) = told
+    if planned:
+        assert beside == [Refusal("stack shop", "shop.yml does not exist")]
+        assert [one.what for one in found] == ["stack hello"]
+    else:
+        assert (beside, found) == ([], [no_manager])
 
 
 def test_a_stack_counts_as_deployed_before_its_services_are_awaited(
