@@ -44,10 +44,10 @@ def ending(
 
 
 def patience(tasks: Iterable[Task]) -> float:
-    """Seconds that these may take to end, as long as their nodes do as they are told."""
+    """Seconds that these may take to end, one at least, where their nodes do as they are told."""
     path = ("ContainerSpec", "StopGracePeriod")
     given = (seconds_of(task.template, *path) or STOP_GRACE_PERIOD for task in tasks)
-    return max(given, default=0) + BESIDES
+    return max(given) + BESIDES
 
 
 def sentence(tasks: Sequence[Task], seen: Seen) -> str:

@@ -40,7 +40,7 @@ from pyinfra_swarm.services.verdict import By, Completed, Failed
 from pyinfra_swarm.settings.labels import NAME
 from tests.builders import declared
 from tests.models.secrets.world import spec
-from tests.unit.secrets.swarms import DB, NOW, SITE, seen, user, version
+from tests.unit.secrets.swarms import DB, NOW, SITE, seen, stranger, user, version
 
 HOST: Any = SimpleNamespace(name="rk1")
 STATE: Any = None
@@ -411,7 +411,7 @@ def passing(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_the_end_of_old_tasks_is_awaited(
     manager: Manager, monkeypatch: pytest.MonkeyPatch, passing: list[float]
 ) -> None:
-    manager.sees = seen(V2, V3, WEB, user("other", V2))
+    manager.sees = seen(V2, V3, stranger("db_password"), WEB, user("other", V2))
     looks = [[old_task(), old_task()], [old_task()], [old_task()], [old_task("shutdown")]]
     asked: list[list[str]] = []
     said: list[str] = []
@@ -437,7 +437,7 @@ def test_old_tasks_that_do_not_end_are_named_and_fail_nothing(
     manager.sees = seen(V2, V3, WEB)
     monkeypatch.setattr(observing, "tasks_of", lambda host, ids: [old_task()])
     monkeypatch.setattr(steps_operations, "progress", lambda words: None)
-    assert steps_operations.old_tasks_end(STATE, HOST, [OLD_FLIP])
+    assert steps_operations.old_tasks_end(STATE, HOST, [replace(awaiting(ours=True), id=WEB.id)])
     assert manager.told == [old_tasks.notice([old_task()], manager.sees)]
     assert manager.parts == ["secrets"]
     assert 30 < passing[-1] - NOW < 33
