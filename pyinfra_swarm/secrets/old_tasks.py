@@ -57,13 +57,13 @@ def sentence(tasks: Sequence[Task], seen: Seen) -> str:
 
 def notice(tasks: Sequence[Task], seen: Seen) -> Notice:
     """What is said of tasks that have not ended in time, such as those of a node that is down."""
-    names = _services(tasks, seen)
+    were, have = ("was", "has") if len(tasks) == 1 else ("were", "have")
+    names = " ".join(map(quoted, _services(tasks, seen)))
     return Notice(
         sentence(tasks, seen),
-        f"{'is' if len(tasks) == 1 else 'are'} told to end, and nobody has said yet that "
-        f"{'it has' if len(tasks) == 1 else 'they have'}: an old value may be in use still",
-        remedy="Leave the old value valid until `docker service ps "
-        f"{' '.join(map(quoted, names))}` on a manager shows none that is still Running",
+        f"{were} told to stop, and {have} not been seen to stop: the old value may still be in use",
+        remedy=f"Keep the old value valid until `docker service ps {names}` on a manager shows "
+        "none of them running",
     )
 
 

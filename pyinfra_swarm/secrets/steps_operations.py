@@ -215,7 +215,7 @@ def old_tasks_end(state: State, host: Host, steps: Sequence[Flip | Await]) -> bo
             reporting.report(host, PART, [old_tasks.notice(left, seen)])
             return True
         if (said := old_tasks.sentence(left, seen)) != told:
-            progress(f"waiting for the end of {said}")
+            progress(f"waiting for {said} to stop: until then the old value is in use")
         told = said
         pause(_LOOK_AGAIN)
 

@@ -287,7 +287,7 @@ def test_a_run_ends_when_nothing_uses_the_old_value_any_more(engines: Hosts) -> 
     run = succeeds(engines)
     assert still_old(engines, "api", "db_password_v1") == []
     assert still_old(engines, "web", "db_password_v1") == []
-    assert "waiting for the end of" in run.output
+    assert "to stop: until then the old value is in use" in run.output
     as_declared(engines)
 
 
@@ -302,7 +302,7 @@ def test_old_tasks_of_a_node_that_is_cut_off_are_named_and_hold_nothing_up(engin
     try:
         wait_for(lambda: engines.nodes("rk1")["rk2"].state == "down", "the node to be down", 90)
         run = engines.pyinfra("-y", *SECRETS)
-        assert "1 old task of web: is told to end, and nobody has said yet" in run.output
+        assert "1 old task of web: was told to stop, and has not been seen to stop" in run.output
         assert used(engines, "web") == ["db_password_v2"]
     finally:
         engines.reconnect("rk2")

@@ -83,10 +83,9 @@ def test_what_is_said_of_them_names_their_services() -> None:
     assert old_tasks.sentence(two[:1], ALL) == "1 old task of web"
     assert old_tasks.sentence([*two, two[0]], ALL) == "3 old tasks of api and web"
     assert old_tasks.notice(two, ALL).sentence() == (
-        "2 old tasks of api and web: are told to end, and nobody has said yet that they have: an "
-        "old value may be in use still. Leave the old value valid until `docker service ps api "
-        "web` on a manager shows none that is still Running"
+        "2 old tasks of api and web: were told to stop, and have not been seen to stop: the old "
+        "value may still be in use. Keep the old value valid until `docker service ps api web` on "
+        "a manager shows none of them running"
     )
-    assert "is told to end, and nobody has said yet that it has" in (
-        old_tasks.notice(two[:1], ALL).sentence()
-    )
+    one = old_tasks.notice(two[:1], ALL).sentence()
+    assert one.startswith("1 old task of web: was told to stop, and has not been seen to stop: ")

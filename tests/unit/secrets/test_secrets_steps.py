@@ -424,8 +424,8 @@ def test_the_end_of_old_tasks_is_awaited(
     monkeypatch.setattr(steps_operations, "progress", said.append)
     assert steps_operations.old_tasks_end(STATE, HOST, [OLD_FLIP])
     assert said == [
-        "waiting for the end of 2 old tasks of web",
-        "waiting for the end of 1 old task of web",
+        "waiting for 2 old tasks of web to stop: until then the old value is in use",
+        "waiting for 1 old task of web to stop: until then the old value is in use",
     ]
     assert asked == [[WEB.id]] * 4
     assert (looks, manager.told, len(passing)) == ([], [], 4)
