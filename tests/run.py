@@ -74,7 +74,7 @@ def _scenarios(
 ) -> Suite:
     """The longer scenarios of some files.
 
-    on: what the lab shall be like, as variables that it reads; the files' shorter scenarios then
+    on: what the lab or the scenarios shall be like, as variables; the files' shorter scenarios then
     run as well, as they have not run on such a lab.
     """
     paths = tuple(f"tests/scenarios/test_{file}.py" for file in files)
@@ -166,7 +166,7 @@ SUITES = {
         _scenarios("judged", 800, 1800, "judged", on=LEGACY),
         _scenarios("recordings", 500, 1200, "recordings"),
         _scenarios("floating", 1900, 2800, "floating_address"),
-        _scenarios("secrets-load", 1400, 2300, "secrets_load"),
+        _scenarios("secrets-load", 850, 1700, "secrets_load", on={"ROTATIONS": "20"}),
         _scenarios("secrets-killed", 1100, 2200, "secrets_killed"),
         _scenarios("ctrl-c", 1100, 2400, "ctrl_c"),
         _scenarios("nft", 900, 2400, "create", "firewall_matrix", "prove", on=NFTABLES),

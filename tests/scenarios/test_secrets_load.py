@@ -6,6 +6,7 @@ facts.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -19,7 +20,7 @@ from tests.scenarios.visitor import a_visitor
 
 pytestmark = pytest.mark.lifecycle
 
-ROTATIONS = 50
+ROTATIONS = int(os.environ.get("ROTATIONS", "50"))
 
 
 @pytest.fixture(scope="module")
