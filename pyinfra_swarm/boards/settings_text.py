@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from pyinfra_swarm.boards.board import Board
-from pyinfra_swarm.run.printable import plain
+from pyinfra_swarm.run.printable import plain, quoted
 from pyinfra_swarm.settings.values.names import HostName
 
 _NAME: TypeAdapter[str] = TypeAdapter(HostName)
@@ -57,7 +57,8 @@ def names_given(boards: Sequence[Board], declared: Sequence[Entry]) -> list[str]
         elif not _is_a_name(one.hostname.lower()):
             found.append(
                 f'{entry.address} calls itself "{plain(one.hostname)}", which no node can be '
-                f"called: {written}. Rename the host: `sudo hostnamectl set-hostname {entry.name}`"
+                f"called: {written}. Rename the host: "
+                f"`sudo hostnamectl set-hostname {quoted(entry.name)}`"
             )
     return found
 

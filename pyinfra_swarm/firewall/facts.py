@@ -249,6 +249,7 @@ def parse_state(found: Sections) -> Host:
         active=tuple(name for name, unit in units.items() if unit.get("ActiveState") == "active"),
         docker=units.get("docker.service", {}).get("LoadState") == "loaded",
         docker_waits=_waits(units.get("docker.service", {})),
+        docker_for=_active_for(units.get("docker.service", {}), "".join(found.get("up", []))),
         bridges=_bridges("".join(found["bridges"])),
         interfaces=parse_list(found["interfaces"]),
         ssh_ports=tuple(sorted(ports)),
@@ -295,6 +296,14 @@ def _filter_table(family: Family, *, spoken: bool) -> FilterTables:
 
 def _at_work(unit: Mapping[str, str]) -> bool:
     return unit.get("ActiveState") == "active" or unit.get("UnitFileState") == "enabled"
+
+
+def _active_for(unit: Mapping[str, str], up: str) -> float | None:
+    """Seconds that a unit has been active; ``None`` where it is not. up: since the boot."""
+    entered = unit.get("ActiveEnterTimestampMonotonic", "")
+    if unit.get("ActiveState") != "active" or not entered.isdigit() or not up:
+        return None
+    return max(float(up) - int(entered) / 1e6, 0.0)
 
 
 def _waits(docker: Mapping[str, str]) -> bool:

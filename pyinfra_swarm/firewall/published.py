@@ -24,12 +24,20 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings.model import Firewall
 
 
+HAS_ITS_RULES = 120.0
+"""Seconds after which an engine that has started has its rules of the mesh: half a minute after a
+boot, a ready node was seen without them."""
+
+
 class Host(Protocol):
     """The ports that Docker's rules on a host hand on: number and protocol.
 
-    mesh_ports: to services; container_ports: to containers on this host.
+    mesh_ports: to services; container_ports: to containers on this host. docker_for: seconds that
+    the engine has been running; ``None`` where it does not run.
     """
 
+    @property
+    def docker_for(self) -> float | None: ...
     @property
     def mesh_ports(self) -> frozenset[tuple[int, str]]: ...
     @property
@@ -83,10 +91,15 @@ def in_the_mesh(
         lacking = [
             name
             for name, host in hosts.items()
-            if host and name not in has and _is_in_the_mesh(observed.get(name))
+            if host and name not in has and not _has_just_started(host)
+            if _is_in_the_mesh(observed.get(name))
         ]
         found.append(Published(number, protocol, names.get(number, ""), tuple(has), tuple(lacking)))
     return found
+
+
+def _has_just_started(host: Host) -> bool:
+    return host.docker_for is not None and host.docker_for < HAS_ITS_RULES
 
 
 def _is_in_the_mesh(said: Any) -> bool:

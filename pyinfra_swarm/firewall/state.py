@@ -44,6 +44,7 @@ class Host(Observation):
     tables: by family. sums: path to the SHA-256 of its content, of the managed files that exist.
     links: the managed units that systemd starts at boot. active: the units that run.
     docker: it is installed. docker_waits: it does not start without the firewall's unit.
+    docker_for: seconds that it has been running; ``None`` where it does not run.
     bridges: the names of Docker's bridges; ``None`` where the engine did not say.
     interfaces: the host's own list of them. ssh_ports: where sshd listens.
     login_from: the address that this login comes from, as the host sees it; empty where unknown.
@@ -62,6 +63,7 @@ class Host(Observation):
     active: tuple[str, ...] = ()
     docker: bool = True
     docker_waits: bool = False
+    docker_for: float | None = None
     bridges: tuple[str, ...] | None = None
     interfaces: Interfaces = field(default_factory=Interfaces)
     ssh_ports: tuple[int, ...] = ()
@@ -86,6 +88,7 @@ class Host(Observation):
             "starts at boot": list(self.links),
             "active": [unit for unit in WANTS if unit in self.active],
             "docker waits for it": self.docker_waits,
+            "docker has run for": None if self.docker_for is None else round(self.docker_for),
             "docker's bridges": "the engine does not say" if self.bridges is None else self.bridges,
             "interfaces": self.interfaces.to_json(),
             "sshd listens on": list(self.ssh_ports),

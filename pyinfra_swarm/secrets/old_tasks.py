@@ -58,12 +58,12 @@ def sentence(tasks: Sequence[Task], seen: Seen) -> str:
 def notice(tasks: Sequence[Task], seen: Seen) -> Notice:
     """What is said of tasks that have not ended in time, such as those of a node that is down."""
     were, have = ("was", "has") if len(tasks) == 1 else ("were", "have")
-    names = " ".join(map(quoted, _services(tasks, seen)))
+    names = _services(tasks, seen)
     return Notice(
         sentence(tasks, seen),
         f"{were} told to stop, and {have} not been seen to stop: the old value may still be in use",
-        remedy=f"Keep the old value valid until `docker service ps {names}` on a manager shows "
-        "none of them running",
+        remedy=f"Keep the old value valid until `docker service ps {' '.join(map(quoted, names))}` "
+        "on a manager shows none of them running",
     )
 
 

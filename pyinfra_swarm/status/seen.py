@@ -26,12 +26,14 @@ Ports = Annotated[frozenset[tuple[int, str]], BeforeValidator(_ports)]
 class Firewall:
     """Of a host's firewall: the web's ranges, and the ports that Docker's rules hand on.
 
+    docker_for: seconds that Docker has been running; ``None`` where it does not run.
     mesh_ports: to services; container_ports: to containers on this host.
     """
 
     ranges: Annotated[WebRanges, Field(validation_alias="web ranges")]
     mesh_ports: Annotated[Ports, Field(validation_alias="published by services")]
     container_ports: Annotated[Ports, Field(validation_alias="published by containers")]
+    docker_for: Annotated[float | None, Field(validation_alias="docker has run for")] = None
 
 
 @dataclass(frozen=True)

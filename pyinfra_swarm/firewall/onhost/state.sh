@@ -18,7 +18,9 @@ section sums; [ $# = 0 ] || sha256sum "$@"
 section links
 for link in $links; do [ ! -h $link ] || echo "${link##*/}"; done
 section units
-units -p Id,LoadState,ActiveState,UnitFileState,Requires $shown_units docker.service ssh.socket
+units -p Id,LoadState,ActiveState,UnitFileState,Requires,ActiveEnterTimestampMonotonic \
+  $shown_units docker.service ssh.socket
+section up; read -r up _ < /proc/uptime; echo "$up"
 section listen; units -p Listen --value ssh.socket
 for path in $sshd_config $sshd_drop_ins/*.conf; do  # sshd itself would wait for a pipe
   [ -f "$path" ] || [ ! -e "$path" ] || [ "$path" -ef /dev/null ] ||

@@ -59,6 +59,14 @@ class TestTheMesh:
         [one] = in_the_mesh(hosts("node1", "node3", "node4"), OBSERVED, SERVICES)
         assert (one.hosts, one.lacking) == (("node2",), ("node1", "node3", "node4"))
 
+    @pytest.mark.parametrize(("docker_for", "lacks"), [(None, True), (119.9, False), (120, True)])
+    def test_a_node_whose_engine_has_just_started_may_lack_a_rule_for_a_while(
+        self, docker_for: float | None, lacks: bool
+    ) -> None:
+        said = {**hosts(), "node1": replace(CONVERGED, docker_for=docker_for)}
+        [one] = in_the_mesh(said, OBSERVED, SERVICES)
+        assert one.lacking == (("node1",) if lacks else ())
+
     @pytest.mark.parametrize(
         "node",
         [

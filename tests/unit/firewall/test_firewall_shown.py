@@ -44,6 +44,7 @@ def test_a_host_as_declared_is_shown_with_its_rules_under_speaking_names() -> No
         "starts at boot": [UNIT, WATCH, TIMER],
         "active": [UNIT, WATCH, TIMER],
         "docker waits for it": True,
+        "docker has run for": None,
         "docker's bridges": ("br-0123456789ab", "docker0"),
         "interfaces": CONVERGED.interfaces.to_json(),
         "sshd listens on": [22],

@@ -109,6 +109,17 @@ def test_a_host_with_our_firewall() -> None:
     assert (host.web.last_result, host.web.last_try) == ("ok", 1000)
 
 
+def test_how_long_docker_has_been_running_is_known_where_it_runs() -> None:
+    def units(state: str, entered: str) -> str:
+        return f"Id=docker.service\nActiveState={state}\nActiveEnterTimestampMonotonic={entered}\n"
+
+    assert said(units=units("active", "60500000"), up="90.75").docker_for == 30.25
+    assert said(units=units("active", "90800000"), up="90.75").docker_for == 0
+    assert said(units=units("activating", "0"), up="90.75").docker_for is None
+    assert said(units=units("active", ""), up="90.75").docker_for is None
+    assert said(units=units("active", "60500000"), up="").docker_for is None
+
+
 def test_a_host_whose_ssh_is_started_by_its_socket() -> None:
     units = UNITS.replace(
         "Id=ssh.socket\nLoadState=loaded\nActiveState=inactive",
