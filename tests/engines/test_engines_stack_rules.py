@@ -13,7 +13,6 @@ import pytest
 from pyinfra_swarm.stacks.compose import Source, read
 from pyinfra_swarm.stacks.lint import Context, lint
 from pyinfra_swarm.stacks.lint.ignored import KEYS
-from tests.engines import programs
 from tests.engines.hosts import HostError, Hosts
 from tests.scenarios.conftest import wait_for
 from tests.unit.stacks.test_stack_ignored import VALUES
@@ -21,12 +20,9 @@ from tests.unit.stacks.test_stack_ignored import VALUES
 SLEEPS = "image: busybox\ncommand: [sleep, '9999']\nstop_grace_period: 0s"
 
 
-@pytest.fixture(scope="module", params=[0, 1], ids=["this release's engine", "the next one's"])
-def engine(request: pytest.FixtureRequest) -> Iterator[Hosts]:
-    known = programs.versions()
-    if request.param >= len(known):
-        pytest.skip(f"the machine's apt archives carry one engine only: {known[0]}")
-    with Hosts(1, version=known[request.param]) as made:
+@pytest.fixture(scope="module")
+def engine(each_version: str) -> Iterator[Hosts]:
+    with Hosts(1, version=each_version) as made:
         made.init("rk1")
         made.import_image()
         yield made
