@@ -163,6 +163,14 @@ _FAILED: tuple[tuple[CauseKind, str, str], ...] = (
         "executable file not found|no such file or directory|permission denied",
         "its program cannot be begun: {said}",
     ),
+    # With containerd's image store (usual since Docker 29): what managers change about a task while
+    # its container is made breaks that off, and swarmkit takes it for an error of the task's
+    # (``agent/exec/controller.go``: ``errors.Cause`` does not know gRPC's form of it).
+    (
+        "start",
+        "context canceled",
+        "the node's engine broke off making its container, through no fault of the service: {said}",
+    ),
 )
 
 

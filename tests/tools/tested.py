@@ -125,7 +125,9 @@ class Recorder:
             self._passed[mine] += 1
         return report
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            return  # it was interrupted: what has passed of a scenario may be a part of it
         date = datetime.now(UTC).date().isoformat()
         now = [
             Passed(one, self._where, mine, count, date, _commit())

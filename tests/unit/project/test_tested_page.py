@@ -96,6 +96,22 @@ def test_a_file_of_which_some_tests_were_chosen_does_not_count(
         assert len(_rows(table.read_text())) == expected
 
 
+def test_a_run_that_was_interrupted_does_not_count(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pytester.path / "table.json"
+    table.write_text("[]")
+    monkeypatch.setattr(tested, "TABLE", table)
+    machine = Machine("debian", "13", "amd64", "6.12", "nft", "28.5.2")
+    part = 'import pytest\n\n@pytest.mark.parametrize("on", [1, 2], scope="module")\n'
+    part += "def test_it(on):\n    if on == 2:\n        raise KeyboardInterrupt\n"
+    pytester.makepyfile(test_it=part)
+    recorder = tested.Recorder("lab", lambda: [machine], pytester.path)
+    words = ("-p", "no:xdist", "-p", "no:cacheprovider")
+    pytester.inline_run(*words, plugins=[recorder], no_reraise_ctrlc=True)
+    assert _rows(table.read_text()) == []
+
+
 BOTH = """
     import pathlib, pytest
 

@@ -253,6 +253,17 @@ def test_what_went_wrong_stands_at_their_end() -> None:
     assert "no-such-program" in cause("failed", f"starting container failed: {runc}").sentence()
 
 
+def test_what_the_engine_broke_off_itself_is_no_fault_of_the_services() -> None:
+    """As Docker 29.7.2 has said it, of tasks whose state the managers changed meanwhile."""
+    for words in (
+        "Canceled: context canceled",
+        "failed to read config content: rpc error: code = Canceled desc = context canceled",
+    ):
+        told = cause("rejected", words).sentence()
+        assert "through no fault of the service" in told
+        assert words in told
+
+
 @given(texts(), texts(), texts())
 def test_hostile_words_are_made_plain(error: str, line: str, node: str) -> None:
     for state in ("failed", "rejected", "pending"):
