@@ -134,7 +134,8 @@ def each_version(request: pytest.FixtureRequest) -> str:
     known = programs.versions()
     if request.param >= len(known):
         pytest.skip(f"the machine's apt archives carry one engine only: {known[0]}")
-    return known[request.param]
+    version: str = known[request.param]
+    return version
 
 
 @pytest.fixture(scope="module")
