@@ -6,7 +6,7 @@ from typing import cast
 
 from pyinfra_swarm.access import plan
 from pyinfra_swarm.access.plan import SUDOERS, Account, Password
-from pyinfra_swarm.rollback.plan import pending
+from pyinfra_swarm.rollback.plan import UNCONFIRMED
 from pyinfra_swarm.run.answer import LIMIT, Sections
 from pyinfra_swarm.run.fact import SubjectFact, plain_files
 from pyinfra_swarm.run.onhost import program
@@ -15,7 +15,7 @@ _SCRIPT = program(
     __file__,
     "accounts.sh",
     using=[
-        f"unconfirmed() {pending()}\n",
+        UNCONFIRMED,
         plain_files("/etc/passwd", "/etc/shadow", "/etc/group"),
     ],
     sudoers=SUDOERS,

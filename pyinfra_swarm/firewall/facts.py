@@ -29,7 +29,7 @@ from pyinfra_swarm.firewall.state import Host
 from pyinfra_swarm.firewall.state import Tables as FilterTables
 from pyinfra_swarm.firewall.web_ranges import WebRanges as Ranges
 from pyinfra_swarm.host.kernel_facts import PATH
-from pyinfra_swarm.rollback.plan import pending
+from pyinfra_swarm.rollback.plan import UNCONFIRMED
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.login import LOGIN_BY, answered_by
@@ -165,7 +165,7 @@ _OTHERS = ("firewalld", "netfilter-persistent", "nftables")
 _STATE = program(
     __file__,
     "state.sh",
-    using=[UNITS, ENGINE_STATE, LOGIN_BY, f"unconfirmed() {pending()}\n"],
+    using=[UNITS, ENGINE_STATE, LOGIN_BY, UNCONFIRMED],
     files=" ".join(FILES),
     links=" ".join(WANTS.values()),
     shown_units=" ".join([UNIT, WATCH, TIMER, *(f"{name}.service" for name in _OTHERS)]),

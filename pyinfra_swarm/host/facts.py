@@ -10,7 +10,7 @@ from pyinfra_swarm.engine.versions import engine_version
 from pyinfra_swarm.host import kernel_facts, resources, system
 from pyinfra_swarm.host.packages import PACKAGE_ROWS
 from pyinfra_swarm.host.system import CONFLICTING
-from pyinfra_swarm.rollback.plan import pending
+from pyinfra_swarm.rollback.plan import UNCONFIRMED
 from pyinfra_swarm.run.answer import LIMIT, Sections
 from pyinfra_swarm.run.fact import SubjectFact, plain_files
 from pyinfra_swarm.run.onhost import program
@@ -18,7 +18,7 @@ from pyinfra_swarm.run.onhost import program
 WATCHED_FILES = ("/etc/docker/daemon.json",)
 """Files that will be written, and that another tool may manage already."""
 
-OPTIONAL_PARTS = program(__file__, "optional_parts.sh", using=[f"unconfirmed() {pending()}\n"])
+OPTIONAL_PARTS = program(__file__, "optional_parts.sh", using=[UNCONFIRMED])
 """Shell: a function that says whether parts that are not declared have to look at a host at all."""
 
 _SCRIPT = program(

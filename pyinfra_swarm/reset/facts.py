@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyinfra_swarm.docker.installation import PACKAGES
 from pyinfra_swarm.host.packages import PACKAGE_ROWS
 from pyinfra_swarm.reset.plan import WATCHED, Managed
-from pyinfra_swarm.rollback.plan import pending
+from pyinfra_swarm.rollback.plan import UNCONFIRMED
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
@@ -21,7 +21,7 @@ class Files(SubjectFact[Managed]):
         return program(
             __file__,
             "managed.sh",
-            using=[PACKAGE_ROWS, f"unconfirmed() {pending()}\n"],
+            using=[PACKAGE_ROWS, UNCONFIRMED],
             files=" ".join(WATCHED),
             packages=" ".join(PACKAGES),
         )

@@ -159,6 +159,10 @@ def pending(subject: str = "*") -> str:
     return f'{{ waits=; {look}; [ "$waits" ]; }}'
 
 
+UNCONFIRMED = f"unconfirmed() {pending()}\n"
+"""Shell: ``unconfirmed`` asks whether a change to anything is neither confirmed nor undone."""
+
+
 def timer(subject: str) -> str:
     """The name of the unit that undoes the subject's change in time."""
     return f"pyinfra-swarm-rollback-{subject}"

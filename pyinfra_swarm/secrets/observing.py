@@ -25,7 +25,7 @@ from pyinfra_swarm.secrets.plan import may_go
 from pyinfra_swarm.secrets.sources import read_all
 from pyinfra_swarm.secrets.steps import Asked, Wanted
 from pyinfra_swarm.secrets.value import Unreadable, Value
-from pyinfra_swarm.services.service import Task, parse_tasks, references
+from pyinfra_swarm.services.service import Task, parse_tasks
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Config, Secret, Settings
@@ -117,7 +117,7 @@ def tasks_use(host: Host, seen: Seen) -> frozenset[str]:
         one.id
         for task in tasks_of(host, [user.id for user in seen.users])
         if not task.ended
-        for one in references({"TaskTemplate": task.template})
+        for one in task.references
     )
 
 

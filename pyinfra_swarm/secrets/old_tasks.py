@@ -15,7 +15,7 @@ from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import counted, listed
 from pyinfra_swarm.secrets.objects import Key, Seen, lines
-from pyinfra_swarm.services.service import Task, references
+from pyinfra_swarm.services.service import Task
 from pyinfra_swarm.services.verdict import seconds_of
 
 STOP_GRACE_PERIOD = 10.0
@@ -39,7 +39,7 @@ def ending(
         task
         for task in tasks
         if task.node and not task.wanted and not task.ended
-        if outdated & {one.id for one in references({"TaskTemplate": task.template})}
+        if outdated & {one.id for one in task.references}
     )
 
 

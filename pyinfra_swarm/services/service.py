@@ -178,6 +178,11 @@ class Task(Observation):
         """Whether it has ended by itself, and not well."""
         return self.state in ("failed", "rejected")
 
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """The secrets and configs that it was given."""
+        return references({"TaskTemplate": self.template})
+
     def to_json(self) -> dict[str, Any]:
         """All but what it was made of."""
         hidden = {"template"}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pyinfra_swarm.rollback.plan import pending
+from pyinfra_swarm.rollback.plan import UNCONFIRMED
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
@@ -62,7 +62,7 @@ class Effective(SubjectFact[Sshd]):
         return program(
             __file__,
             "sshd.sh",
-            using=[UNITS, f"unconfirmed() {pending()}\n"],
+            using=[UNITS, UNCONFIRMED],
             users=names,
             relevant=_RELEVANT,
             config=CONFIG,

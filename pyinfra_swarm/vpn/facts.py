@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pyinfra_swarm.host.kernel_facts import PATH
-from pyinfra_swarm.rollback.plan import pending
+from pyinfra_swarm.rollback.plan import UNCONFIRMED
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.login import LOGIN_BY, answered_by
@@ -18,7 +18,7 @@ from pyinfra_swarm.vpn.wireguard import FOLDER, MARK
 _SCRIPT = program(
     __file__,
     "vpns.sh",
-    using=[LOGIN_BY, f"unconfirmed() {pending()}\n"],
+    using=[LOGIN_BY, UNCONFIRMED],
     folder=FOLDER,
     mark=MARK,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pyinfra_swarm.preflight.tested import Machine, Passed
@@ -24,12 +26,11 @@ def test_a_host_is_read_from_its_own_words() -> None:
         "distribution=debian\nversion=13\narchitecture=amd64\nkernel=6.12.1-um\n"
         "iptables=iptables v1.8.11 (nf_tables)\nengine=28.5.2\n"
     )
-    machine = Machine("debian", "13", "amd64", "6.12", "nft", "28.5.2")
-    assert tested.machine(said) == machine
+    assert tested.machine(said) == MACHINE
     legacy = tested.machine(said.replace("nf_tables", "legacy"))
     assert legacy is not None
     assert legacy.back_end == "legacy"
-    assert tested.machine(said.replace("28.5.2", "28.5.2+dfsg4")) == machine
+    assert tested.machine(said.replace("28.5.2", "28.5.2+dfsg4")) == MACHINE
     assert tested.machine(said.replace("28.5.2", "")) is None
 
 
@@ -58,55 +59,53 @@ FILE = """
 """
 
 
+MACHINE = Machine("debian", "13", "amd64", "6.12", "nft", "28.5.2")
+
+
+@pytest.fixture
+def table(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The table that recorders write to: an empty one."""
+    path = pytester.path / "table.json"
+    path.write_text("[]")
+    monkeypatch.setattr(tested, "TABLE", path)
+    return path
+
+
 @pytest.mark.parametrize(
     ("long", "expected"), [(True, {"it": 3, "it, long": 1}), (False, {"it": 3})]
 )
 def test_a_file_counts_where_all_of_it_has_passed(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, long: bool, expected: dict[str, int]
+    pytester: pytest.Pytester, table: Path, long: bool, expected: dict[str, int]
 ) -> None:
-    table = pytester.path / "table.json"
-    table.write_text("[]")
-    monkeypatch.setattr(tested, "TABLE", table)
-    machine = Machine("debian", "13", "amd64", "6.12", "nft", "28.5.2")
     pytester.makeini("[pytest]\nmarkers = lifecycle\naddopts = -p no:cacheprovider")
     pytester.makepyfile(test_it=FILE.format(long=long))
-    recorder = tested.Recorder("lab", lambda: [machine, None], pytester.path)
-    elsewhere = tested.Recorder("engines", lambda: [machine], pytester.path / "engines")
+    recorder = tested.Recorder("lab", lambda: [MACHINE, None], pytester.path)
+    elsewhere = tested.Recorder("engines", lambda: [MACHINE], pytester.path / "engines")
     pytester.inline_run("-p", "no:xdist", plugins=[recorder, elsewhere])
     found = {one.scenario: one.tests for one in map(Passed.parse, _rows(table.read_text()))}
     assert found == expected
 
 
 def test_a_file_of_which_some_tests_were_chosen_does_not_count(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester, table: Path
 ) -> None:
-    table = pytester.path / "table.json"
-    table.write_text("[]")
-    monkeypatch.setattr(tested, "TABLE", table)
-    machine = Machine("debian", "13", "amd64", "6.12", "nft", "28.5.2")
     pytester.makepyfile(test_it="def test_one(): pass\n\ndef test_two(): pass")
     for chosen, expected in (
         (("-k", "one"), 0),
         (("test_it.py::test_one",), 0),
         (("-k", "one or two"), 1),
     ):
-        recorder = tested.Recorder("lab", lambda: [machine], pytester.path)
+        recorder = tested.Recorder("lab", lambda: [MACHINE], pytester.path)
         words = ("-p", "no:xdist", "-p", "no:cacheprovider", *chosen)
         pytester.inline_run(*words, plugins=[recorder])
         assert len(_rows(table.read_text())) == expected
 
 
-def test_a_run_that_was_interrupted_does_not_count(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    table = pytester.path / "table.json"
-    table.write_text("[]")
-    monkeypatch.setattr(tested, "TABLE", table)
-    machine = Machine("debian", "13", "amd64", "6.12", "nft", "28.5.2")
+def test_a_run_that_was_interrupted_does_not_count(pytester: pytest.Pytester, table: Path) -> None:
     part = 'import pytest\n\n@pytest.mark.parametrize("on", [1, 2], scope="module")\n'
     part += "def test_it(on):\n    if on == 2:\n        raise KeyboardInterrupt\n"
     pytester.makepyfile(test_it=part)
-    recorder = tested.Recorder("lab", lambda: [machine], pytester.path)
+    recorder = tested.Recorder("lab", lambda: [MACHINE], pytester.path)
     words = ("-p", "no:xdist", "-p", "no:cacheprovider")
     pytester.inline_run(*words, plugins=[recorder], no_reraise_ctrlc=True)
     assert _rows(table.read_text()) == []
@@ -129,11 +128,8 @@ BOTH = """
 
 
 def test_a_file_that_has_its_hosts_in_turn_counts_for_each(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester, table: Path
 ) -> None:
-    table = pytester.path / "table.json"
-    table.write_text("[]")
-    monkeypatch.setattr(tested, "TABLE", table)
     pytester.makepyfile(test_it=BOTH)
     there = pytester.path / "there"
     asked: list[str] = []
