@@ -95,18 +95,17 @@ def command(
         declared = entries(boards, managers)
         needed = needs_together(boards, [entry.name for entry in declared])
         _tell(boards, needed)
+        text = ""
+        if not (written := new_project.has_settings(place)):
+            example = new_project.template()[new_project.EXAMPLE]
+            text = settings_text(example, declared, user=user, port=port, key=key)
+            for line in names_given(boards, declared):
+                print(line)
         if not ready(needed):
             print(
                 "First: what the boards need, above; then the same command again, which looks "
                 "again."
             )
-        if written := new_project.has_settings(place):
-            text = ""
-        else:
-            example = new_project.template()[new_project.EXAMPLE]
-            text = settings_text(example, declared, user=user, port=port, key=key)
-            for line in names_given(boards, declared):
-                print(line)
         if text or not new_project.is_a_clone(place):
             print(new_project.lay(place, text))
         if written:

@@ -385,9 +385,8 @@ def test_init_says_what_a_board_still_needs_and_writes_it_nevertheless(
     lines = said.splitlines()
     first = "First: what the boards need, above; then the same command again, which looks again."
     [next_line] = [line for line in lines if line.startswith("Next: look at")]
-    assert lines.index(first) < lines.index(next_line)
     named = '192.168.1.11 could not be asked for its name: cluster.toml calls it "node1" for now.'
-    assert named in lines
+    assert lines.index(named) < lines.index(first) < lines.index(next_line)
     assert (tmp_path / "cluster.toml").is_file()
 
 
