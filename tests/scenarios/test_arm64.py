@@ -21,7 +21,7 @@ from tests.scenarios.conftest import (
     wait_for,
 )
 from tests.scenarios.reach import OPEN, REFUSED, SILENT, reach
-from tests.scenarios.test_userlands import BREAK, checked
+from tests.scenarios.test_userlands import BREAK, OVERRIDDEN_NO_MORE, checked
 from tests.tools import must_run
 
 pytestmark = pytest.mark.lifecycle
@@ -175,6 +175,7 @@ def test_what_was_changed_by_hand_is_found_and_mended(built: Run, pyinfra: PYINF
     parts = " ".join(seen.found[HOST])
     for word in ("daemon.json", "PasswordAuthentication", "SWARM-INPUT"):
         assert word in parts, seen.found
+    root(OVERRIDDEN_NO_MORE)
     run = pyinfra("-y", *SITE, env=SLOW, timeout=PATIENCE)
     assert run.returncode == 0, run.output
     wait_for(lambda: checked().code == 0, "the host to be in sync again", 300)

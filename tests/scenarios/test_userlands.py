@@ -184,6 +184,8 @@ echo 'PasswordAuthentication yes' > /etc/ssh/sshd_config.d/00-aaa.conf
 sed -i 's/"1"/"0"/' /etc/apt/apt.conf.d/20auto-upgrades
 rm -f /etc/apt/apt.conf.d/*pyinfra-swarm*
 """
+OVERRIDDEN_NO_MORE = "rm /etc/ssh/sshd_config.d/00-aaa.conf"
+"""What overrides the managed file is somebody's own: a run names it, and leaves it there."""
 
 
 def test_what_was_changed_by_hand_is_found_and_mended(built: Run, pyinfra: PYINFRA) -> None:
@@ -196,8 +198,7 @@ def test_what_was_changed_by_hand_is_found_and_mended(built: Run, pyinfra: PYINF
         assert "PasswordAuthentication" in parts, seen.found
         assert "SWARM-INPUT" in parts or "chain" in parts, seen.found
         assert len(seen.found[host]) >= 4, seen.found
-    # What overrides the managed file is somebody's own: a run names it, and leaves it there.
-    on_each(HOSTS, "rm /etc/ssh/sshd_config.d/00-aaa.conf")
+    on_each(HOSTS, OVERRIDDEN_NO_MORE)
     run = pyinfra("-y", *SITE)
     assert run.returncode == 0, run.output
     wait_for(lambda: checked().code == 0, "the hosts to be in sync again", 90)
