@@ -36,7 +36,9 @@ SLOW = {"SWARM_SSH__ROLLBACK_AFTER": "300"}
 
 MESH, CONTAINER, UNDECLARED, EARLY = 80, 443, 8443, 9998
 """Ports: of a service in the routing mesh and of a single container, both web ports; of a container
-that nobody declared; of a listener that is there before the network is."""
+that nobody may reach; of a listener that is there before the network is."""
+
+SETTINGS = {**SLOW, "SWARM_FIREWALL__CLOSED": f"[{UNDECLARED}]"}
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +73,7 @@ def test_the_host_is_what_its_owner_has(fresh: description.Host) -> None:
 
 @pytest.fixture(scope="module")
 def looked(fresh: description.Host, pyinfra: PYINFRA) -> Run:
-    return pyinfra("--dry", *SITE, env=SLOW, timeout=PATIENCE)
+    return pyinfra("--dry", *SITE, env=SETTINGS, timeout=PATIENCE)
 
 
 def test_a_dry_run_refuses_nothing(looked: Run) -> None:
@@ -81,7 +83,7 @@ def test_a_dry_run_refuses_nothing(looked: Run) -> None:
 
 @pytest.fixture(scope="module")
 def built(looked: Run, pyinfra: PYINFRA) -> Run:
-    return pyinfra("-y", *SITE, env=SLOW, timeout=PATIENCE)
+    return pyinfra("-y", *SITE, env=SETTINGS, timeout=PATIENCE)
 
 
 def test_one_run_does_the_whole_job(built: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,13 +94,13 @@ def test_one_run_does_the_whole_job(built: Run, capsys: pytest.CaptureFixture[st
 
 
 def test_a_second_run_changes_nothing(built: Run, pyinfra: PYINFRA) -> None:
-    run = pyinfra("-y", "--json", *SITE, env=SLOW, timeout=PATIENCE)
+    run = pyinfra("-y", "--json", *SITE, env=SETTINGS, timeout=PATIENCE)
     assert run.returncode == 0, run.stderr
     assert changes_in(run.json) == []
 
 
 def test_a_check_finds_nothing(built: Run) -> None:
-    seen = checked()
+    seen = checked(SETTINGS)
     assert (seen.code, seen.states) == (0, {HOST: "in sync"}), (seen.found, seen.errors)
 
 
@@ -170,15 +172,15 @@ def test_they_would_without_the_firewall(lab: ModuleType, serving: description.H
 
 def test_what_was_changed_by_hand_is_found_and_mended(built: Run, pyinfra: PYINFRA) -> None:
     root(BREAK)
-    seen = checked()
+    seen = checked(SETTINGS)
     assert seen.code == 2, (seen.found, seen.errors)
     parts = " ".join(seen.found[HOST])
     for word in ("daemon.json", "PasswordAuthentication", "SWARM-INPUT"):
         assert word in parts, seen.found
     root(OVERRIDDEN_NO_MORE)
-    run = pyinfra("-y", *SITE, env=SLOW, timeout=PATIENCE)
+    run = pyinfra("-y", *SITE, env=SETTINGS, timeout=PATIENCE)
     assert run.returncode == 0, run.output
-    wait_for(lambda: checked().code == 0, "the host to be in sync again", 300)
+    wait_for(lambda: checked(SETTINGS).code == 0, "the host to be in sync again", 300)
 
 
 _EARLY = f"""
@@ -228,7 +230,7 @@ def test_a_power_cut_opens_nothing_and_the_doors_come_back(
 
 def test_after_a_reboot_it_is_as_declared(lab: ModuleType, serving: description.Host) -> None:
     lab.reboot(HOST)
-    wait_for(lambda: checked().code == 0, "the host to be in sync again", 900)
+    wait_for(lambda: checked(SETTINGS).code == 0, "the host to be in sync again", 900)
     wait_for(lambda: served(lab, serving) == GREETINGS, "the doors to be served", 300)
 
 

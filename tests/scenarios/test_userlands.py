@@ -64,11 +64,11 @@ class Checked:
     errors: str
 
 
-def checked() -> Checked:
+def checked(settings: dict[str, str] | None = None) -> Checked:
     done = subprocess.run(
         [sys.executable, "-m", "pyinfra_swarm.drift", "--lab", "--json"],
         cwd=ROOT,
-        env=environment(),
+        env=environment(settings),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
