@@ -7,7 +7,7 @@ process until the run ends.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from pyinfra_swarm.run.hidden import never_repeat
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.script import quietly
 from pyinfra_swarm.secrets.digest import matches
-from pyinfra_swarm.secrets.objects import Key, Line, Seen, lines
+from pyinfra_swarm.secrets.objects import Key, Line, Seen, User, lines
 from pyinfra_swarm.secrets.plan import may_go
 from pyinfra_swarm.secrets.sources import read_all
 from pyinfra_swarm.secrets.steps import Asked, Wanted
@@ -99,13 +99,21 @@ def _values(settings: Settings, keys: Sequence[Key]) -> Mapping[Key, Value | Unr
     return kept
 
 
-def living(host: Host, wanted: Sequence[Wanted], seen: Seen, asked: Asked) -> frozenset[str]:
-    """The ids of the secrets and configs of tasks that have not ended.
+def unended(host: Host, wanted: Sequence[Wanted], seen: Seen, asked: Asked) -> tuple[Task, ...]:
+    """The tasks that have not ended, as far as they decide something; asked of this manager.
 
-    Asked of this manager only where an old version could go: it has seldom something to tell.
+    All of them where an old version could go. Else those of services that use what has an old
+    version: one of these tasks may be ending. None where there are no old versions.
     """
-    going = {one.id for one in may_go(wanted, seen, asked=asked)}
-    return tasks_use(host, seen) if going else frozenset()
+    if may_go(wanted, seen, asked=asked):
+        return _unended(host, seen.users)
+    older = {
+        one.id
+        for line in lines(seen.objects, ()).values()
+        for one in line.versions
+        if len(line.versions) > 1
+    }
+    return _unended(host, [u for u in seen.users if any(one.id in older for one in u.references)])
 
 
 def tasks_use(host: Host, seen: Seen) -> frozenset[str]:
@@ -113,12 +121,16 @@ def tasks_use(host: Host, seen: Seen) -> frozenset[str]:
 
     Raises :class:`Unobserved` where the manager does not say.
     """
-    return frozenset(
-        one.id
-        for task in tasks_of(host, [user.id for user in seen.users])
-        if not task.ended
-        for one in task.references
-    )
+    return used_by(_unended(host, seen.users))
+
+
+def used_by(tasks: Iterable[Task]) -> frozenset[str]:
+    """The ids of the secrets and configs that these use."""
+    return frozenset(one.id for task in tasks for one in task.references)
+
+
+def _unended(host: Host, users: Iterable[User]) -> tuple[Task, ...]:
+    return tuple(task for task in tasks_of(host, [one.id for one in users]) if not task.ended)
 
 
 def tasks_of(host: Host, services: Collection[str]) -> tuple[Task, ...]:

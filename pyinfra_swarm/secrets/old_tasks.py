@@ -9,12 +9,13 @@ Source: moby ``daemon/cluster/executor/container/controller.go`` (``Shutdown``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from pyinfra_swarm.run.findings import Notice
+from pyinfra_swarm.run.findings import Finding, Notice
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import counted, listed
-from pyinfra_swarm.secrets.objects import Key, Seen, lines
+from pyinfra_swarm.secrets.objects import Object, User, lines
+from pyinfra_swarm.secrets.steps import AwaitOldTasks
 from pyinfra_swarm.services.service import Task
 from pyinfra_swarm.services.verdict import seconds_of
 
@@ -25,48 +26,91 @@ BESIDES = 20.0
 """Seconds for what comes before and after: the way out of the mesh, a busy node's word of it."""
 
 
-def ending(
-    tasks: Iterable[Task], seen: Seen, keys: Iterable[Key], old: Collection[str] = ()
-) -> tuple[Task, ...]:
-    """The tasks that are told to end and have not, of those that have an old version.
+def outdated(objects: Iterable[Object]) -> frozenset[str]:
+    """The ids of the versions of ours that are not the current one."""
+    every = lines(objects, ()).values()
+    return frozenset(one.id for line in every for one in line.versions if one != line.current)
 
-    keys: the secrets and configs that are looked for; old: ids of what was used instead of them.
+
+def ending(tasks: Iterable[Task], old: Collection[str]) -> tuple[Task, ...]:
+    """The tasks that are told to end and have not, of those that use one of these.
+
+    old: ids of secrets and configs.
     """
-    outdated = {*old}
-    for line in lines(seen.objects, keys).values():
-        outdated |= {one.id for one in line.versions if one != line.current}
     return tuple(
         task
         for task in tasks
         if task.node and not task.wanted and not task.ended
-        if outdated & {one.id for one in task.references}
+        if any(one.id in old for one in task.references)
     )
 
 
 def patience(tasks: Iterable[Task]) -> float:
-    """Seconds that these may take to end, one at least, where their nodes do as they are told."""
+    """Seconds that these may take to end where their nodes do as they are told."""
     path = ("ContainerSpec", "StopGracePeriod")
     given = (seconds_of(task.template, *path) or STOP_GRACE_PERIOD for task in tasks)
-    return max(given) + BESIDES
+    return max(given, default=STOP_GRACE_PERIOD) + BESIDES
 
 
-def sentence(tasks: Sequence[Task], seen: Seen) -> str:
-    """How many there are, and of which services, for the log."""
-    return f"{counted(len(tasks), 'old task')} of {listed(_services(tasks, seen))}"
+def findings(tasks: Sequence[Task], users: Iterable[User], now: float) -> list[Finding]:
+    """What is to be done about tasks that end, of services that have the current version already.
+
+    They are waited for, but for those that have had the time to end: these are told. now: in
+    seconds since 1970.
+    """
+    found: list[Finding] = []
+    for user in sorted(users, key=lambda one: one.name):
+        mine = [task for task in tasks if task.service == user.id]
+        names = {user.id: user.name}
+        if not mine:
+            continue
+        if user.ended is not None and now - user.ended > patience(mine):
+            found.append(notice(mine, names))
+        else:
+            found.append(
+                AwaitOldTasks(
+                    f"old tasks of service {user.name}",
+                    "are still stopping, and use the old value until they have stopped",
+                    expected="stopped",
+                    found=counted(len(mine), "task"),
+                    id=user.id,
+                    service=user.name,
+                )
+            )
+    return found
 
 
-def notice(tasks: Sequence[Task], seen: Seen) -> Notice:
+def sentence(tasks: Sequence[Task], names: Mapping[str, str]) -> str:
+    """How many there are, and of which services, for the log. names: of the services, by id."""
+    return f"{counted(len(tasks), 'old task')} of {listed(_services(tasks, names))}"
+
+
+def notice(tasks: Sequence[Task], names: Mapping[str, str]) -> Notice:
     """What is said of tasks that have not ended in time, such as those of a node that is down."""
     were, have = ("was", "has") if len(tasks) == 1 else ("were", "have")
-    names = _services(tasks, seen)
     return Notice(
-        sentence(tasks, seen),
+        sentence(tasks, names),
         f"{were} told to stop, and {have} not been seen to stop: the old value may still be in use",
-        remedy=f"Keep the old value valid until `docker service ps {' '.join(map(quoted, names))}` "
-        "on a manager shows none of them running",
+        remedy=_keep(_services(tasks, names)),
     )
 
 
-def _services(tasks: Iterable[Task], seen: Seen) -> list[str]:
-    names = {user.id: user.name for user in seen.users}
+def unseen(services: Collection[str], problem: str) -> Notice:
+    """What is said where a manager does not tell of the tasks. services: their names."""
+    return Notice(
+        f"old tasks of {listed(sorted(services))}",
+        f"could not be seen to stop: the old value may still be in use ({problem})",
+        remedy=_keep(services),
+    )
+
+
+def _keep(services: Iterable[str]) -> str:
+    names = " ".join(map(quoted, sorted(services)))
+    return (
+        f"Keep the old value valid until `docker service ps {names}` on a manager shows none of "
+        "them running"
+    )
+
+
+def _services(tasks: Iterable[Task], names: Mapping[str, str]) -> list[str]:
     return sorted({names.get(task.service, task.service) for task in tasks})

@@ -25,13 +25,20 @@ from pyinfra_swarm.run.converge import (
     report,
 )
 from pyinfra_swarm.run.findings import Finding, changes, refusals, unhandled
-from pyinfra_swarm.secrets import facts, names_operations, observing, steps_operations
+from pyinfra_swarm.secrets import (
+    facts,
+    names_operations,
+    observing,
+    old_tasks,
+    steps_operations,
+)
 from pyinfra_swarm.secrets.names import WriteNames
 from pyinfra_swarm.secrets.objects import Seen
 from pyinfra_swarm.secrets.plan import measures, names_after, plan
 from pyinfra_swarm.secrets.steps import (
     Asked,
     Await,
+    AwaitOldTasks,
     Create,
     Flip,
     MakeCurrent,
@@ -77,9 +84,16 @@ def as_declared(settings: Settings) -> Commands:
         return
     seen = observe(facts.Objects)
     wanted = observing.wanted(settings, seen, asked)
-    living = observing.living(current_host(), wanted, seen, asked)
+    tasks = observing.unended(current_host(), wanted, seen, asked)
     now = time.time()
-    findings = plan(wanted, seen, asked=asked, living=living, now=now)
+    findings = plan(
+        wanted,
+        seen,
+        asked=asked,
+        living=observing.used_by(tasks),
+        ending=old_tasks.ending(tasks, old_tasks.outdated(seen.objects)),
+        now=now,
+    )
     if not refusals(findings):
         names = names_after(wanted, seen, asked)
         findings += names_operations.planned(given("names") or "", names)
@@ -87,7 +101,7 @@ def as_declared(settings: Settings) -> Commands:
     records.measure(PART, "secrets and configs", lambda: measures(keys, seen, now))
     report(PART, findings)
     steps = changes(findings)
-    flips = [step for step in steps if isinstance(step, Flip | Await)]
+    replacing = [step for step in steps if isinstance(step, Flip | Await | AwaitOldTasks)]
     for step in steps:
         match step:
             case Create():
@@ -98,14 +112,16 @@ def as_declared(settings: Settings) -> Commands:
                 yield call(steps_operations.see_through, step)
             case Flip():
                 yield call(steps_operations.flip, step)
+            case AwaitOldTasks():
+                pass  # those of all services are awaited together
             case Remove():
                 yield call(steps_operations.remove, settings, asked, step)
             case WriteNames():
                 yield call(names_operations.write, step)
             case _:
                 raise unhandled(step)
-        if flips and step is flips[-1]:
-            yield call(steps_operations.old_tasks_end, flips)
+        if replacing and step is replacing[-1]:
+            yield call(steps_operations.old_tasks_end, replacing)
 
 
 def _to_come(settings: Settings, asked: Asked) -> list[Finding]:

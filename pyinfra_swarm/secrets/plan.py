@@ -14,11 +14,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pyinfra_swarm.run.findings import Finding
 from pyinfra_swarm.run.wording import listed
+from pyinfra_swarm.secrets import old_tasks
 from pyinfra_swarm.secrets.coming import Coming, coming_of, outdated_in
 from pyinfra_swarm.secrets.notices import misasked, notices, undeclared, unreadable, untold
 from pyinfra_swarm.secrets.objects import Key, Line, Object, Seen, User, lines, needed
 from pyinfra_swarm.secrets.steps import NOTHING, Asked, Await, Flip, Remove, Wanted
-from pyinfra_swarm.services.service import Reference, Spec, references, with_references
+from pyinfra_swarm.services.service import Reference, Spec, Task, references, with_references
 
 UNDER_WAY = ("updating", "rollback_started")
 STOPPED = ("paused", "rollback_paused")
@@ -37,12 +38,14 @@ def plan(
     *,
     asked: Asked = NOTHING,
     living: Collection[str] = (),
+    ending: Sequence[Task] = (),
     now: float,
 ) -> list[Finding]:
     """What it takes until every service uses the current version of what is declared.
 
     wanted: all that is declared; where asked for a way back, without the values.
-    living: ids of the objects that tasks use which have not ended, whatever their service says.
+    living: ids of the objects that tasks use which have not ended, whatever their service says;
+    ending: those tasks that are told to end, and use a version that is not the current one.
     now: in seconds since 1970.
     """
     if seen.problem:
@@ -59,8 +62,11 @@ def plan(
     flips = _flips(seen.users, every, coming, adopted)
     flipped = {flip.id for flip in flips}
     findings: list[Finding] = [step for turn in coming.values() for step in turn.steps]
-    findings += _awaited(seen.users, every, coming, flips, now)
-    findings += flips
+    awaited = _awaited(seen.users, every, coming, flips, now)
+    findings += [*awaited, *flips]
+    seen_to = flipped | {one.id for one in awaited}
+    left = [task for task in ending if task.service not in seen_to]
+    findings += old_tasks.findings(left, seen.users, now)
     if not asked.back:
         findings += _removed(every, coming, seen.users, flipped, living)
     findings += notices(chosen, every, coming, seen.users, adopted, asked, now)
@@ -140,12 +146,12 @@ def _awaited(
     coming: Mapping[Key, Coming],
     flips: Sequence[Flip],
     now: float,
-) -> list[Finding]:
+) -> list[Await]:
     """Updates that have not ended well yet: ours, of a run that was interrupted; and others' that
     are under way in a service that is to be flipped."""
     flipped = {flip.id for flip in flips}
     declared = {one.id: key for key in coming for one in every[key].versions}
-    found: list[Finding] = []
+    found: list[Await] = []
     for user in sorted(users, key=lambda one: one.name):
         used, before = (
             {one.id for one in used_then if one.id in declared}

@@ -82,6 +82,17 @@ class Await(Change):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AwaitOldTasks(Change):
+    """The end of a service's old tasks is awaited, which an earlier run has not seen.
+
+    id: the service's own.
+    """
+
+    id: str
+    service: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Flip(Change):
     """A service gets the current versions.
 

@@ -16,7 +16,7 @@ from pyinfra.api import Host, State
 
 from pyinfra_swarm.engine.api import API
 from pyinfra_swarm.run import clock, no_answer, reporting
-from pyinfra_swarm.run.converge import forget_observations, observe_on, pause, progress
+from pyinfra_swarm.run.converge import Unobserved, pause, progress
 from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.script import Outcome, quietly
@@ -35,6 +35,7 @@ from pyinfra_swarm.secrets.plan import flipped, unneeded
 from pyinfra_swarm.secrets.steps import (
     Asked,
     Await,
+    AwaitOldTasks,
     Create,
     Flip,
     MakeCurrent,
@@ -42,7 +43,9 @@ from pyinfra_swarm.secrets.steps import (
     Withdraw,
 )
 from pyinfra_swarm.services import operations as services
+from pyinfra_swarm.services.asked_again import as_listed
 from pyinfra_swarm.services.ended import Ended
+from pyinfra_swarm.services.service import Task
 from pyinfra_swarm.services.verdict import Failed
 from pyinfra_swarm.settings.labels import NAME
 
@@ -55,8 +58,7 @@ AGAIN = "Run the same command again: it looks again, and goes on from there"
 
 def _look(host: Host) -> Seen:
     """What this manager says now. Raises ``Unobserved``."""
-    forget_observations()
-    return observe_on(host.name, Objects)
+    return as_listed(host, Objects)
 
 
 # Versions
@@ -194,29 +196,37 @@ def see_through(state: State, host: Host, step: Await) -> bool:
     return ended.done or _not_done(host, ended)
 
 
-def old_tasks_end(state: State, host: Host, steps: Sequence[Flip | Await]) -> bool:
-    """Wait until no task of what was flipped has an old version, or name those that still have.
+def old_tasks_end(state: State, host: Host, steps: Sequence[Flip | Await | AwaitOldTasks]) -> bool:
+    """Wait until no task of these services has an old version, or name those that still have.
 
     Whoever takes the old value away after the run does not meet anybody who uses it. Nothing fails
     by it: a task on a node that is down is said to run until the node is back.
     """
-    services = {step.id for step in steps}
-    flips = [step for step in steps if isinstance(step, Flip)]
-    old = {id for step in flips for id in step.old}
+    names = {step.id: step.service for step in steps}
+    flipped_from = frozenset(id for step in steps if isinstance(step, Flip) for id in step.old)
     begun, told = clock.now(), ""
+    left: tuple[Task, ...] = ()
+    seen: Seen | None = None
     while True:
-        seen = _look(host)
-        there = [user.id for user in seen.users if user.id in services]
-        keys = [one.key for one in seen.objects if one.key]
-        left = old_tasks.ending(observing.tasks_of(host, there), seen, keys, old)
-        if not left:
+        try:
+            seen = seen or _look(host)
+            there = [user.id for user in seen.users if user.id in names]
+            old = flipped_from | old_tasks.outdated(seen.objects)
+            left, problem = old_tasks.ending(observing.tasks_of(host, there), old), ""
+        except Unobserved as unobserved:
+            seen, problem = None, str(unobserved)
+        if not (left or problem):
             return True
-        if clock.now() - begun > old_tasks.patience(left):
-            reporting.report(host, PART, [old_tasks.notice(left, seen)])
+        waited = clock.now() - begun
+        if waited > max(old_tasks.patience(left), services.SILENT if problem else 0):
+            found = old_tasks.notice(left, names)
+            if problem:
+                found = old_tasks.unseen([*names.values()], problem)
+            reporting.report(host, PART, [found])
             return True
-        if (said := old_tasks.sentence(left, seen)) != told:
+        if left and (said := old_tasks.sentence(left, names)) != told:
             progress(f"waiting for {said} to stop: until then the old value is in use")
-        told = said
+            told = said
         pause(_LOOK_AGAIN)
 
 

@@ -29,8 +29,10 @@ from pyinfra_swarm.services.verdict import (
     Completed,
     Failed,
     Waiting,
+    cause_of_rollback,
     follow,
     judge,
+    rolled_back_since,
     same_spec,
 )
 
@@ -85,8 +87,11 @@ def await_update(manager: Host, service: Service, since_version: int) -> Ended:
 
     service: as it is after that was begun; what it is to have is what it has. since_version: the
     service's version before, 0 where it is not known or there was no service. A failure is told
-    and not put back: :func:`put_back` does that.
+    and not put back: :func:`put_back` does that. Where the managers have begun to roll it back
+    since that version, the update has failed: what the service has is what it had before.
     """
+    if since_version and rolled_back_since(service, since_version):
+        return _rolled_back(manager, service, since_version)
     asked = Asked.now(service.spec, since_version, clock.now(), service.previous)
     return _await(manager, service, asked)
 
@@ -208,10 +213,25 @@ def _await(manager: Host, service: Service, asked: Asked) -> Ended:
         case Ended(outcome=Failed(by="rolled back") as failed, seen=Service() as seen):
             if seen.update and seen.update.state == "rollback_started":
                 return ended  # it has been waited for long enough
-            progress(f"service {service.name}: {failed.sentence()}. What it had before is awaited")
-            back = _to_its_end(manager, seen, Asked.now(seen.spec, seen.version, clock.now()))
-            return Ended(service.name, failed, back.outcome, back.seen)
+            return _back(manager, seen, failed)
     return ended
+
+
+def _rolled_back(manager: Host, service: Service, since_version: int) -> Ended:
+    """How an update has ended whose rollback was begun before anybody looked."""
+    seen = _look(manager, service.id, "")
+    if isinstance(seen, _NotSeen):
+        return Ended(service.name, Unseen(seen.problem), seen=service)
+    now = seen.service or service
+    cause = cause_of_rollback(now, seen.tasks, since_version)
+    return _back(manager, now, Failed("rolled back", _explained(manager, cause)))
+
+
+def _back(manager: Host, service: Service, failed: Failed) -> Ended:
+    """Await what a service had before its update has failed, and was rolled back."""
+    progress(f"service {service.name}: {failed.sentence()}. What it had before is awaited")
+    back = _to_its_end(manager, service, Asked.now(service.spec, service.version, clock.now()))
+    return Ended(service.name, failed, back.outcome, back.seen)
 
 
 def _to_its_end(manager: Host, service: Service, asked: Asked) -> Ended:

@@ -193,6 +193,22 @@ def follow(asked: Asked, service: Service, tasks: Sequence[Task], now: float) ->
     )
 
 
+def rolled_back_since(service: Service, version: int) -> bool:
+    """Whether the managers roll back, or have rolled back, an update that came after a version.
+
+    An update begins without a state (swarmkit ``manager/controlapi/service.go``), so whatever state
+    there is belongs to the last one.
+    """
+    state = service.update.state if service.update else ""
+    return service.version > version and state.startswith("rollback")
+
+
+def cause_of_rollback(service: Service, tasks: Sequence[Task], version: int) -> Cause:
+    """Why an update that came after a version was rolled back; service: as it is since."""
+    of_it = [one for one in tasks if one.version > version and not made_of(service.spec, one)]
+    return cause_of(of_it, _named(service))
+
+
 def made_of(spec: Spec, task: Task) -> bool:
     """Whether a task is made of what a specification says.
 

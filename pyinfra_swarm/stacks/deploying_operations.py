@@ -14,16 +14,12 @@ from pyinfra.api import Host, State
 
 from pyinfra_swarm.engine.api import API
 from pyinfra_swarm.run import pyinfra_internals
-from pyinfra_swarm.run.converge import (
-    forget_observations,
-    observe_on,
-    progress,
-    still_ours,
-)
+from pyinfra_swarm.run.converge import progress, still_ours
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.printable import plain
 from pyinfra_swarm.run.script import Outcome, quietly
 from pyinfra_swarm.services import operations as services_operations
+from pyinfra_swarm.services.asked_again import as_listed
 from pyinfra_swarm.services.ended import Ended
 from pyinfra_swarm.services.service import Service, references
 from pyinfra_swarm.services.verdict import same_spec
@@ -90,7 +86,8 @@ def deploy(
 
     seen: as a manager has just been seen; current: the versions of secrets and configs to be used.
     anew: the registry is asked again what tags stand for; else images that are declared as they
-    were stay as they are. made: called once it is deployed, before anything is awaited.
+    were stay as they are. made: called once it is deployed, before anything is awaited. Raises
+    :class:`run.converge.Unobserved` where the manager does not say what has become of it.
     """
     progress(f"stack {inputs.stack}: it is deployed")
     record = seen.records.get(inputs.stack)
@@ -114,7 +111,7 @@ def deploy(
     ]
     if failed := [one for one in _awaited(run, host, manager, changed) if not one.done]:
         return ". ".join(one.sentence() for one in failed)
-    now = _stacks(manager)
+    now = as_listed(manager, facts.Stacks)
     if problem := _keep(manager, inputs, fresh, now, seen):
         return problem
     if files(fresh.compose):
@@ -123,7 +120,10 @@ def deploy(
 
 
 def await_stack(run: State, host: Host, manager: Host, stack: str) -> str:
-    """Await the services of a stack that another run has deployed; why one failed, or ""."""
+    """Await the services of a stack that another run has deployed; why one failed, or "".
+
+    Raises :class:`run.converge.Unobserved` where the manager does not list them.
+    """
     busy = [(service, 0) for service in _services(manager, stack).values() if _busy(service)]
     return ". ".join(one.sentence() for one in _awaited(run, host, manager, busy) if not one.done)
 
@@ -146,13 +146,10 @@ def _show(host: Host, lines: Sequence[str]) -> None:
             host.log(plain(words))
 
 
-def _stacks(manager: Host) -> Stacks:
-    forget_observations()
-    return observe_on(manager.name, facts.Stacks)
-
-
 def _services(manager: Host, stack: str) -> dict[str, Service]:
-    return {one.name: one for one in _stacks(manager).services if one.stack == stack}
+    return {
+        one.name: one for one in as_listed(manager, facts.Stacks).services if one.stack == stack
+    }
 
 
 def _awaited(

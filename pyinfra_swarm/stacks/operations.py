@@ -54,6 +54,7 @@ from pyinfra_swarm.run.wording import counted, listed
 from pyinfra_swarm.secrets.facts import Objects
 from pyinfra_swarm.secrets.objects import Key, current_names, versioned
 from pyinfra_swarm.secrets.objects import Seen as SeenObjects
+from pyinfra_swarm.services.asked_again import as_listed
 from pyinfra_swarm.services.service import Kind
 from pyinfra_swarm.settings.exposure_modes import OWN_STACK
 from pyinfra_swarm.stacks import facts, looking_operations
@@ -336,13 +337,16 @@ def _carry_out(run: State, host: Host, now: Situation) -> bool:
     problems = [one.sentence() for one in refusals(now.findings)]
     for stack, step in _steps(now.findings).items():
         still_ours()
-        match step:
-            case DeployStack():
-                problem = _deploy(run, host, manager, now, step)
-            case AwaitStack():
-                problem = await_stack(run, host, manager, stack)
-            case _:
-                raise unhandled(step)
+        try:
+            match step:
+                case DeployStack():
+                    problem = _deploy(run, host, manager, now, step)
+                case AwaitStack():
+                    problem = await_stack(run, host, manager, stack)
+                case _:
+                    raise unhandled(step)
+        except Unobserved as unobserved:
+            problem = f"what has become of it could not be seen: {unobserved}"
         if problem:
             problems.append(f"stack {stack}: {problem}")
             host.log_styled(plain(problems[-1]), fg="red", log_func=logger.error)
@@ -440,8 +444,8 @@ def _removal(settings: Settings, name: str) -> Proposal[str]:
 
 
 def _remove(run: State, host: Host, settings: Settings, name: str) -> bool:
-    said = observe_on(host.name, facts.Stacks)
-    problem = remove(run.inventory.get_host(host.name), name, said.records)
+    manager = run.inventory.get_host(host.name)
+    problem = remove(manager, name, as_listed(manager, facts.Stacks).records)
     if problem:
         reporting.failed(host, f"stack {name} could not be removed: {problem}")
     return not problem

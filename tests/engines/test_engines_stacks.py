@@ -226,6 +226,39 @@ def test_a_first_deploy_that_fails_is_not_taken_for_done_by_the_next(project: Pr
     project.in_sync()
 
 
+ROLLED_BACK_MEANWHILE = """\
+cat > /usr/local/bin/docker <<'END'
+#!/bin/sh
+/usr/bin/docker "$@" || exit
+case "$1 $2 $3" in "stack deploy --compose-file")
+    until /usr/bin/docker service inspect -f '{{.UpdateStatus.State}}' web_app |
+        grep -q rollback_completed; do sleep 0.2; done
+esac
+END
+chmod 755 /usr/local/bin/docker
+"""
+"""The command line goes from service to service, so a large stack takes it a while."""
+
+
+def test_what_is_rolled_back_before_the_deploy_has_returned_is_not_taken_for_done(
+    project: Project,
+) -> None:
+    old, new, words = FAILING["crash"]
+    project.declare("web", WEB.replace(old, new, 1), GREETING="hello")
+    project.hosts.run("rk1", ROLLED_BACK_MEANWHILE)
+    try:
+        run = project.run()
+    finally:
+        project.hosts.run("rk1", "rm /usr/local/bin/docker")
+    assert run.returncode == 1, run.output
+    assert "it was rolled back" in run.closing, run.output
+    assert words in run.output, run.output
+    assert told(project.run(how="--dry"), "~")
+    project.declare("web", WEB, GREETING="hello")
+    project.deploy()
+    project.in_sync()
+
+
 REFUSED = {
     "a typing mistake": ("image: busybox:latest", "images: x", "rule S0"),
     "a port that is not open": (

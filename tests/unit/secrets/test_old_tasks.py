@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pyinfra_swarm.secrets import old_tasks
 from pyinfra_swarm.secrets.objects import Object, User
+from pyinfra_swarm.secrets.steps import AwaitOldTasks
 from pyinfra_swarm.services.service import TASK_STATES, Task
 from tests.models.secrets.world import spec
-from tests.unit.secrets.swarms import DB, SITE, seen, stranger, user, version
+from tests.unit.secrets.swarms import NOW, SITE, seen, stranger, user, version
 
 V1, V2, V3, OTHER = version(1), version(2), version(3), version(1, SITE)
 WEB, API = user("web", V3), user("api", V3)
 ALL = seen(V1, V2, V3, OTHER, WEB, API)
+NAMES = {WEB.id: "web", API.id: "api"}
 
 
 def task(
@@ -31,7 +34,7 @@ def task(
 
 
 def ending(*tasks: Task) -> tuple[Task, ...]:
-    return old_tasks.ending(tasks, ALL, [DB])
+    return old_tasks.ending(tasks, old_tasks.outdated(ALL.objects))
 
 
 def test_a_task_of_any_old_version_that_is_told_to_end_and_has_not_is_one() -> None:
@@ -66,8 +69,9 @@ def test_one_that_is_to_run_on_is_not_waited_for(desired: str) -> None:
 def test_what_was_adopted_counts_as_an_old_version() -> None:
     plain = stranger("db_password")
     one = task(WEB, plain)
-    assert old_tasks.ending([one], seen(V3, plain, WEB), [DB]) == ()
-    assert old_tasks.ending([one], seen(V3, plain, WEB), [DB], [plain.id]) == (one,)
+    old = old_tasks.outdated(seen(V3, plain, WEB).objects)
+    assert old_tasks.ending([one], old) == ()
+    assert old_tasks.ending([one], old | {plain.id}) == (one,)
 
 
 def test_they_may_take_as_long_as_their_service_says_and_a_while_besides() -> None:
@@ -76,16 +80,48 @@ def test_they_may_take_as_long_as_their_service_says_and_a_while_besides() -> No
     assert old_tasks.patience([quick]) == 22
     assert old_tasks.patience([quick, task(WEB, V2)]) == 30
     assert old_tasks.patience([slow, quick]) == 110
+    assert old_tasks.patience([]) == 30
 
 
 def test_what_is_said_of_them_names_their_services() -> None:
     two = [task(WEB, V2), task(API, V2)]
-    assert old_tasks.sentence(two[:1], ALL) == "1 old task of web"
-    assert old_tasks.sentence([*two, two[0]], ALL) == "3 old tasks of api and web"
-    assert old_tasks.notice(two, ALL).sentence() == (
+    assert old_tasks.sentence(two[:1], NAMES) == "1 old task of web"
+    assert old_tasks.sentence([*two, two[0]], NAMES) == "3 old tasks of api and web"
+    assert old_tasks.notice(two, NAMES).sentence() == (
         "2 old tasks of api and web: were told to stop, and have not been seen to stop: the old "
         "value may still be in use. Keep the old value valid until `docker service ps api web` on "
         "a manager shows none of them running"
     )
-    one = old_tasks.notice(two[:1], ALL).sentence()
+    one = old_tasks.notice(two[:1], NAMES).sentence()
     assert one.startswith("1 old task of web: was told to stop, and has not been seen to stop: ")
+
+
+def test_what_cannot_be_seen_is_said_to_be_in_use_perhaps() -> None:
+    assert old_tasks.unseen(["web", "api"], "rk1 is silent").sentence() == (
+        "old tasks of api and web: could not be seen to stop: the old value may still be in use "
+        "(rk1 is silent). Keep the old value valid until `docker service ps api web` on a manager "
+        "shows none of them running"
+    )
+
+
+def test_those_that_an_earlier_run_has_not_seen_end_are_awaited_or_told() -> None:
+    now = WEB.ended or NOW
+    ended = replace(WEB, ended=now)
+    young, unknown = (
+        old_tasks.findings([task(WEB, V2), task(API, V1)], [one, API], now + 30)
+        for one in (ended, replace(WEB, ended=None))
+    )
+    assert young == unknown
+    assert [one.sentence() for one in young] == [
+        "old tasks of service api: are still stopping, and use the old value until they have "
+        "stopped (1 task → stopped)",
+        "old tasks of service web: are still stopping, and use the old value until they have "
+        "stopped (1 task → stopped)",
+    ]
+    assert [(one.id, one.service) for one in young if isinstance(one, AwaitOldTasks)] == [
+        (API.id, "api"),
+        (WEB.id, "web"),
+    ]
+    late = old_tasks.findings([task(WEB, V2)], [ended, API], now + 31)
+    assert late == [old_tasks.notice([task(WEB, V2)], NAMES)]
+    assert old_tasks.findings([], [ended], now) == []

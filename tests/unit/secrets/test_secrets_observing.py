@@ -18,7 +18,7 @@ from pyinfra_swarm.run.converge import Unobserved
 from pyinfra_swarm.run.script import Outcome
 from pyinfra_swarm.secrets import observing
 from pyinfra_swarm.secrets.digest import seal
-from pyinfra_swarm.secrets.objects import Key
+from pyinfra_swarm.secrets.objects import Key, Seen
 from pyinfra_swarm.secrets.steps import NOTHING, Asked
 from pyinfra_swarm.secrets.value import Unreadable, Value
 from pyinfra_swarm.settings import Settings
@@ -206,10 +206,27 @@ def test_a_manager_that_does_not_list_them_is_not_taken_for_one_that_has_none(
         observing.tasks_use(HOST, seen(V1, user("web", V1)))
 
 
-def test_tasks_are_asked_for_where_an_old_version_could_go(asked: list[str]) -> None:
-    old = seen(V1, V2, V3, user("web", V3))
+def test_tasks_are_asked_for_where_an_old_version_could_go_or_could_be_in_use_still(
+    asked: list[str],
+) -> None:
+    web, other = user("web", V3), user("other", version(1, SITE))
     back = Asked("db_password", back=True)
-    assert observing.living(HOST, [wanted(V3)], old, back) == frozenset()
-    assert observing.living(HOST, [wanted(V3)], seen(V3, user("web", V3)), NOTHING) == frozenset()
+
+    def ids(there: Seen, asked_for: Asked = NOTHING) -> frozenset[str]:
+        return observing.used_by(observing.unended(HOST, [wanted(V3)], there, asked_for))
+
+    assert ids(seen(V3, web)) == frozenset()
+    assert ids(seen(V2, V3, version(1, SITE), other)) == frozenset()
     assert asked == []
-    assert observing.living(HOST, [wanted(V3)], old, NOTHING) == {V1.id}
+    assert ids(seen(V1, V2, V3, web, other)) == {V1.id}
+    assert ids(seen(V2, V3, web, other)) == {V1.id}
+    assert ids(seen(V1, V2, V3, web, other), back) == {V1.id}
+    services = [
+        json.dumps({"service": sorted(one.id for one in ones)})
+        for ones in ([web, other], [web], [web])
+    ]
+    assert [f"services='{each}'\n" in text for each, text in zip(services, asked, strict=True)] == [
+        True,
+        True,
+        True,
+    ]

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
-from pyinfra_swarm.secrets.objects import Key, Seen
+from pyinfra_swarm.secrets.objects import Key, Seen, User
 from pyinfra_swarm.secrets.plan import flipped, may_go, measures, names_after, plan, unneeded
 from pyinfra_swarm.secrets.steps import (
     NOTHING,
     Asked,
     Await,
+    AwaitOldTasks,
     Create,
     Flip,
     MakeCurrent,
@@ -22,6 +23,7 @@ from pyinfra_swarm.secrets.steps import (
     Wanted,
     Withdraw,
 )
+from pyinfra_swarm.services.service import Task
 from tests.builders import the
 from tests.models.secrets.world import spec
 from tests.unit.secrets.swarms import DAY, DB, NOW, SITE, seen, stranger, user, version, wanted
@@ -32,9 +34,13 @@ AGAIN = Asked("db_password")
 
 
 def planned(
-    there: Seen, *declared: Wanted, asked: Asked = NOTHING, living: Sequence[str] = ()
+    there: Seen,
+    *declared: Wanted,
+    asked: Asked = NOTHING,
+    living: Sequence[str] = (),
+    ending: Sequence[Task] = (),
 ) -> list[Finding]:
-    return plan(declared, there, asked=asked, living=living, now=NOW)
+    return plan(declared, there, asked=asked, living=living, ending=ending, now=NOW)
 
 
 def steps(findings: list[Finding]) -> list[str]:
@@ -46,7 +52,7 @@ def steps(findings: list[Finding]) -> list[str]:
                 found.append(f"{type(one).__name__} {one.expected}")
             case Withdraw():
                 found.append(f"Withdraw {one.found}")
-            case Flip() | Await():
+            case Flip() | Await() | AwaitOldTasks():
                 found.append(f"{type(one).__name__} {one.service}")
             case Remove():
                 found.append(f"Remove {one.name}")
@@ -560,3 +566,30 @@ def test_an_age_is_told_in_days(days: float, told: float) -> None:
 def test_no_step_is_carried_out_by_its_words(kind: type[Finding]) -> None:
     for step in (Create, MakeCurrent, Withdraw, Await, Flip, Remove):
         assert issubclass(step, kind)
+
+
+# What a run that was interrupted has left
+# ----------------------------------------
+
+
+def test_old_tasks_are_awaited_by_the_next_run_unless_it_awaits_their_service_anyway() -> None:
+    """Who has stopped a run while it waited for them would take the old value away too early."""
+
+    def old(service: User) -> Task:
+        template = spec(service.name, V2)["TaskTemplate"]
+        return Task("t", service.id, 1, "n", "shutdown", "running", "", "", None, 1, template)
+
+    web, late, busy = user("web", V3), user("late", V2), user("busy", V3, before=[V2])
+    busy = replace(busy, update="updating")
+    there = seen(V2, V3, web, late, busy)
+    ending = [old(one) for one in (web, late, busy)]
+    assert steps(planned(there, wanted(V3), ending=ending)) == [
+        "Await busy",
+        "Flip late",
+        "AwaitOldTasks web",
+    ]
+    assert steps(planned(seen(V2, V3, web), wanted(V3), ending=ending)) == ["AwaitOldTasks web"]
+    ended = replace(web, update="completed", ended=NOW - 60)
+    [told] = planned(seen(V2, V3, ended), wanted(V3), ending=ending)
+    assert isinstance(told, Notice)
+    assert "1 old task of web: was told to stop, and has not been seen to stop" in told.sentence()

@@ -14,11 +14,11 @@ import pytest
 
 from pyinfra_swarm.engine.api import API
 from pyinfra_swarm.run import clock, reporting
+from pyinfra_swarm.run.converge import Unobserved
 from pyinfra_swarm.run.findings import Finding
 from pyinfra_swarm.run.script import Outcome
 from pyinfra_swarm.secrets import observing, old_tasks, steps_operations
 from pyinfra_swarm.secrets.digest import matches
-from pyinfra_swarm.secrets.facts import Objects
 from pyinfra_swarm.secrets.objects import SEALED, TURN, VERSION, WITHDRAWN, Seen
 from pyinfra_swarm.secrets.steps import (
     NOTHING,
@@ -117,20 +117,6 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Manager:
 def values(text: str, *lines: str) -> bool:
     """Whether a program is sent with these values, and with what talks to the engine."""
     return API in text and {*lines} <= {*text.splitlines()}
-
-
-def test_each_look_is_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the plan and a step's turn anybody may have changed something."""
-    done: list[object] = []
-
-    def observe_on(name: str, fact: type[Objects]) -> Seen:
-        done.append((name, fact))
-        return seen(V1)
-
-    monkeypatch.setattr(steps_operations, "forget_observations", lambda: done.append("forget"))
-    monkeypatch.setattr(steps_operations, "observe_on", observe_on)
-    assert steps_operations._look(HOST) == seen(V1)
-    assert done == ["forget", ("rk1", Objects)]
 
 
 # Created
@@ -438,6 +424,37 @@ def test_old_tasks_that_do_not_end_are_named_and_fail_nothing(
     monkeypatch.setattr(observing, "tasks_of", lambda host, ids: [old_task()])
     monkeypatch.setattr(steps_operations, "progress", lambda words: None)
     assert steps_operations.old_tasks_end(STATE, HOST, [replace(awaiting(ours=True), id=WEB.id)])
-    assert manager.told == [old_tasks.notice([old_task()], manager.sees)]
+    assert manager.told == [old_tasks.notice([old_task()], {WEB.id: "web"})]
     assert manager.parts == ["secrets"]
     assert 30 < passing[-1] - NOW < 33
+
+
+def test_a_manager_that_does_not_tell_of_old_tasks_for_a_moment_is_asked_again(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, passing: list[float]
+) -> None:
+    """A service that has been removed meanwhile is answered so, too: it is looked for anew."""
+    manager.sees = seen(V2, V3, WEB)
+    answers = [[old_task()], None, None, []]
+
+    def tasks_of(host: Any, ids: list[str]) -> list[Task]:
+        found = answers.pop(0)
+        if found is None:
+            raise Unobserved("rk1 did not list the tasks: no leader")
+        return found
+
+    monkeypatch.setattr(observing, "tasks_of", tasks_of)
+    monkeypatch.setattr(steps_operations, "progress", lambda words: None)
+    assert steps_operations.old_tasks_end(STATE, HOST, [OLD_FLIP])
+    assert (answers, manager.told) == ([], [])
+
+
+def test_old_tasks_that_cannot_be_seen_are_told_and_fail_nothing(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, passing: list[float]
+) -> None:
+    def tasks_of(host: Any, ids: list[str]) -> list[Task]:
+        raise Unobserved("rk1 did not list the tasks: no leader")
+
+    monkeypatch.setattr(observing, "tasks_of", tasks_of)
+    assert steps_operations.old_tasks_end(STATE, HOST, [OLD_FLIP])
+    assert manager.told == [old_tasks.unseen(["web"], "rk1 did not list the tasks: no leader")]
+    assert services.SILENT < passing[-1] - NOW < services.SILENT + 3

@@ -282,6 +282,51 @@ def test_a_rollback_that_goes_on_for_too_long_is_not_waited_for_twice(manager: M
     assert manager.clock < TO_RUN + 20
 
 
+@pytest.mark.parametrize("state", ["rollback_started", "rollback_completed"])
+def test_what_the_managers_have_rolled_back_before_anybody_looks_has_failed(
+    manager: Manager, state: str
+) -> None:
+    """A stack's deploy updates one service after the other: the first may be back by its end."""
+    manager.service["Spec"] = USES_NEW
+    manager.fails()
+    [failed] = manager.tasks
+    manager.write(Spec=USES_OLD)
+    manager.runs()
+    manager.tasks.append(failed)
+    manager.status(state)
+
+    def completed(manager: Manager, look: int) -> None:
+        if look == 2:
+            manager.status("rollback_completed")
+
+    manager.plays = completed
+    ended = await_update(HOST, manager.as_read, 20)
+    assert isinstance(ended.outcome, Failed)
+    assert (ended.outcome.by, ended.outcome.cause.kind) == ("rolled back", "crash")
+    assert ended.outcome.cause.log == ("no password for db", "giving up")
+    assert ended.back == Completed(2)
+    assert not ended.done
+
+
+@pytest.mark.parametrize("since", [0, 22])
+def test_a_rollback_from_before_an_update_is_none_of_its_failures(
+    manager: Manager, since: int
+) -> None:
+    manager.runs()
+    manager.write()
+    manager.status("rollback_completed")
+    assert manager.as_read.version == 22
+    assert await_update(HOST, manager.as_read, since).done
+
+
+def test_a_rollback_that_cannot_be_looked_at_is_not_taken_for_done(manager: Manager) -> None:
+    manager.write()
+    manager.status("rollback_started")
+    manager.silent = 10_000
+    ended = await_update(HOST, manager.as_read, 20)
+    assert isinstance(ended.outcome, Unseen)
+
+
 def test_who_is_too_late_changes_nothing(manager: Manager) -> None:
     read = manager.as_read
     manager.write(Spec=described.spec(image="other:1"))

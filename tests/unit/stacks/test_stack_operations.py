@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.answer import Sections
+from pyinfra_swarm.run.converge import Unobserved
 from pyinfra_swarm.run.findings import Refusal
 from pyinfra_swarm.run.script import Outcome
 from pyinfra_swarm.stacks import deploying_operations, operations
 from pyinfra_swarm.stacks.inputs import Inputs
+from pyinfra_swarm.stacks.plan import DeployStack
 from pyinfra_swarm.stacks.reading import Declared
 
 
@@ -109,3 +112,30 @@ def test_a_run_that_removes_a_stack_deploys_none(monkeypatch: pytest.MonkeyPatch
     made: Any = operations.deployed
     assert list(made._inner.__wrapped__(settings)) == []
     assert said == ["stacks: nothing is deployed in a run that removes a stack"]
+
+
+def test_a_stack_of_which_nothing_can_be_seen_has_failed_and_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def deploy(*said: Any) -> str:
+        if said[-1].stack == "hello":
+            raise Unobserved("rk1 cannot list them: the swarm does not have a leader")
+        done.append(said[-1].stack)
+        return ""
+
+    done: list[str] = []
+    failed: list[str] = []
+    monkeypatch.setattr(operations, "still_ours", lambda: None)
+    monkeypatch.setattr(operations, "_deploy", deploy)
+    monkeypatch.setattr(operations, "await_stack", deploy)
+    monkeypatch.setattr(reporting, "failed", lambda host, words, **_: failed.append(words))
+    steps = [DeployStack(f"stack {name}", "", stack=name) for name in ("hello", "shop")]
+    host: Any = SimpleNamespace(log_styled=lambda *_, **__: None)
+    run: Any = SimpleNamespace(inventory=SimpleNamespace(get_host=lambda name: host))
+    now: Any = SimpleNamespace(acting="rk1", findings=steps)
+    assert not operations._carry_out(run, host, now)
+    assert done == ["shop"]
+    assert failed == [
+        "stack hello: what has become of it could not be seen: rk1 cannot list them: the swarm "
+        "does not have a leader"
+    ]
