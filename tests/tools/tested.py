@@ -47,9 +47,10 @@ PREAMBLE = (
     "The suites write this page from what has passed (`RECORD_TESTED=1 make lifecycle`, then "
     "`python -m tests.tools.tested`); nobody edits it. A scenario is a file in `tests/scenarios`, "
     "on whole machines (*lab*), or in `tests/engines`, on real engines in namespaces of one "
-    "machine (*engines*); *long* marks what only `make lifecycle` runs. What is not in a table has "
-    "not run there. `pyinfra inventory.py deploys/preflight.py` says for each of your hosts what "
-    "comes nearest to it."
+    "machine (*engines*); *long* marks what only `make lifecycle` runs. The recording began on 28 "
+    "November 2026: what is not in a table has not run there since. "
+    "`pyinfra inventory.py deploys/preflight.py` says for each of your hosts what comes nearest to "
+    "it."
 )
 
 BEGIN, END = "<!-- tested: begin -->", "<!-- tested: end -->"
