@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from pyinfra_swarm.settings.labels import STACK
 from tests.engines import programs
 from tests.engines.conftest import SWARM
 from tests.engines.hosts import Hosts
@@ -136,6 +137,8 @@ def two_stacks(engines: Hosts) -> Project:
             # A network goes only when its last task has ended; the command line does not wait.
             line = f"docker stack rm {name}"
             wait_for(partial(_succeeds, engines, line), f"stack {name} to be gone", 60)
+            records = f"docker config ls -q --filter label={STACK}={name}"
+            engines.run("rk1", f"{records} | xargs -r docker config rm")
     made.declare("web", WEB, GREETING="hello")
     made.declare("db", DB)
     made.deploy()

@@ -127,7 +127,9 @@ def test_they_are_upgraded_one_after_the_other(
 ) -> None:
     if found.docker_versions[0] == found.docker_versions[-1]:
         must_run.give_up("the machine's archives have one engine only")
-    run = pyinfra("-y", "inventory.py", "deploys/upgrade.py", env=newer, timeout=PATIENCE)
+    accepted = ("--data", "interruption=accepted")  # there is one manager
+    upgrade = ("inventory.py", "deploys/upgrade.py", *accepted)
+    run = pyinfra("-y", *upgrade, env=newer, timeout=PATIENCE)
     assert run.returncode == 0, run.output
     ask = "sudo docker node ls --format '{{.Hostname}} {{.Status}} {{.EngineVersion}}'"
     assert sorted(lab.run("node1", ask).stdout.splitlines()) == [
