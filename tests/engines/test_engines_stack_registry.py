@@ -108,14 +108,22 @@ def test_a_deploy_for_another_reason_leaves_images_as_they_were(
 
 @pytest.fixture
 def open_registry(project: Project) -> Iterator[Hosts]:
-    """An image that is made for the host, and one that is not; whoever asks may pull."""
+    """An image that is made for the host, and one that is not; whoever asks may pull.
+
+    Each is in a list, as what is built for several platforms: of an OCI manifest by itself, as
+    engines from 29 on push it, no engine says what it is made for.
+    """
     hosts = project.hosts
     registries.serve(hosts, "rk1", CONFIGURATION.partition("auth:")[0])
-    made = (
-        "docker export $(docker create busybox true) | docker import {0} - {1} && docker push {1}"
-    )
-    for image, kind in (("ours", ""), ("foreign", "--platform linux/s390x")):
-        line = made.format(kind, f"{REGISTRY}/{image}:1")
+    for image, architecture in (("ours", "amd64"), ("foreign", "s390x")):
+        listed, one = f"{REGISTRY}/{image}:1", f"{REGISTRY}/{image}:{architecture}"
+        line = (
+            "docker export $(docker create busybox true) |"
+            f" docker import --platform linux/{architecture} - {one} && docker push {one} &&"
+            f" docker manifest create --insecure --amend {listed} {one} &&"
+            f" docker manifest annotate --os linux --arch {architecture} {listed} {one} &&"
+            f" docker manifest push --insecure {listed}"
+        )
         wait_for(
             lambda line=line: hosts.run("rk1", line, check=False).returncode == 0,  # type: ignore[misc]
             "the registry",
