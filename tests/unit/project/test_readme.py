@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import re
 import tomllib
+from contextlib import suppress
+from textwrap import dedent
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import BaseModel
 
 from lab import cli
@@ -124,6 +127,32 @@ def test_the_first_service_is_one_that_the_lint_takes_and_the_firewall_opens() -
     found = read([Source(declared_stack.files[0], stack.encode())], Variables(complete=True))
     assert lint(found, declared(declared_settings, declared_stack.name)) == ()
     assert who_reaches(declared_settings, 80, "tcp") == ("Cloudflare", "192.168.1.0/24")
+
+
+def _whole_stacks() -> list[Any]:
+    """The compose files that the pages show whole: each service has its image."""
+    found = []
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        for block in map(dedent, _indented(page.read_text(encoding="utf-8"))):
+            with suppress(yaml.YAMLError, LookupError, AttributeError, TypeError):
+                services = yaml.safe_load(block)["services"]
+                if all("image" in service for service in services.values()):
+                    found.append(pytest.param(block, id=f"{page.stem}-{'-'.join(services)}"))
+    return found
+
+
+@pytest.mark.parametrize("stack", _whole_stacks())
+def test_a_stack_that_a_page_shows_whole_is_one_that_the_lint_takes(stack: str) -> None:
+    host = {"name": "rk1", "address": "192.168.1.11", "role": "manager"}
+    secret = {"name": "db_password", "env": "DB_PASSWORD"}
+    known = Settings(hosts=[host | {"labels": {"disk": "nvme"}}], secrets=[secret])
+    found = read([Source("stack.yml", stack.encode())], Variables(complete=True))
+    assert lint(found, declared(known, "shown")) == ()
+
+
+def test_the_pages_show_stacks_whole() -> None:
+    """Else the test above would look at none."""
+    assert {one.id for one in _whole_stacks()} >= {"stacks-db", "secrets-web"}
 
 
 def _laptop() -> str:
