@@ -177,6 +177,23 @@ def test_the_line_for_ones_own_laptop_is_one_that_the_settings_take() -> None:
         assert "192.168.1.0/24" in who_reaches(laptop, port, "tcp")
 
 
+@pytest.mark.parametrize("table", ["origin_pulls", "dynamic_dns", "tunnel"])
+def test_a_way_in_is_shown_with_all_that_the_settings_want_for_it(table: str) -> None:
+    page = (ROOT / "docs/exposure.md").read_text(encoding="utf-8")
+    block = next(one for one in map(dedent, _indented(page)) if f"[exposure.{table}]" in one)
+    hosts = 'hosts = [ { name = "rk1", address = "192.168.1.11", role = "manager" } ]\n'
+    exposure = Settings(**tomllib.loads(hosts + block)).exposure
+    assert getattr(exposure, table) != getattr(Settings(**tomllib.loads(hosts)).exposure, table)
+
+
+def test_the_authority_of_origin_pulls_is_one_file_everywhere() -> None:
+    page = (ROOT / "docs/exposure.md").read_text(encoding="utf-8")
+    block = next(one for one in _indented(page) if "[exposure.origin_pulls]" in one)
+    ports = tomllib.loads((ROOT / "examples/ports.toml").read_text(encoding="utf-8"))
+    [config] = ports["configs"]
+    assert tomllib.loads(dedent(block))["exposure"]["origin_pulls"]["ca"] == config["file"]
+
+
 def test_the_top_names_every_system_that_the_preflight_takes() -> None:
     table = TEXT[: TEXT.index("```")]
     for system, releases in SUPPORTED.items():
