@@ -15,7 +15,7 @@ from pyinfra_swarm.run.printable import plain, quoted
 from pyinfra_swarm.settings.values.names import HostName
 
 _NAME: TypeAdapter[str] = TypeAdapter(HostName)
-_HEAD = "# Copy this file to cluster.toml, fill in your four addresses, and run"
+_HEAD = "# Copy this file to cluster.toml, fill in your addresses, and run"
 _HOSTS = re.compile(r"^\[\[hosts\]\]\n.*?(?=^# --- How we log in)", re.MULTILINE | re.DOTALL)
 
 

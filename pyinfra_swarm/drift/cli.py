@@ -152,7 +152,7 @@ def schedule_parser() -> argparse.ArgumentParser:
 
 
 def schedule_options(words: Sequence[str]) -> argparse.Namespace:
-    """What ``pyinfra-swarm schedule`` is to do; ``arguments``: the words for the check, after --."""
+    """What ``schedule`` is to do; ``arguments``: the words for the check, after --."""
     # argparse gives words after -- to a positional argument only if no option stands before them.
     end = list(words).index("--") if "--" in words else len(words)
     options = schedule_parser().parse_args(words[:end])
