@@ -440,6 +440,21 @@ def test_a_board_that_could_not_be_asked_for_its_name_gets_it_when_init_looks_ag
     assert "It calls" not in capsys.readouterr().out
 
 
+def test_boards_that_share_a_hostname_are_told_to_take_the_names_of_the_settings_alone(
+    init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = SAID.replace("rk1", "ubuntu")
+    assert init("--hosts", "192.168.1.11,192.168.1.12", said=same) == 2
+    settings = tmp_path / "cluster.toml"
+    settings.write_text(settings.read_text().replace('name = "node2"', 'name = "rk2"'))
+    capsys.readouterr()
+    assert init("--hosts", "192.168.1.11,192.168.1.12", said=same) == 2
+    said = capsys.readouterr().out
+    assert "set-hostname node1" in said
+    assert "set-hostname rk2" in said
+    assert "It calls" not in said
+
+
 def test_settings_without_boards_say_that_the_hosts_are_to_be_written(
     init: Init, tmp_path: Path
 ) -> None:
