@@ -205,7 +205,8 @@ def test_sudo_with_a_password_has_a_line() -> None:
         "ssh -t ubuntu@192.168.1.11 \"echo 'ubuntu ALL=(ALL) NOPASSWD: ALL' | sudo tee "
         '/etc/sudoers.d/ubuntu"',
     )
-    assert need.lines[0] in (ROOT / "README.md").read_text(encoding="utf-8")
+    for page in ("README.md", "docs/prepare.md"):
+        assert need.lines[0] in (ROOT / page).read_text(encoding="utf-8")
     assert not ready([one])
 
 
