@@ -1,4 +1,4 @@
-"""``pyinfra-swarm lab``: four virtual hosts on this machine. Its words: ``lab/cli.py`` of a clone."""
+"""``pyinfra-swarm lab``: virtual hosts on this machine. Its words: ``lab/cli.py`` of a clone."""
 
 from __future__ import annotations
 

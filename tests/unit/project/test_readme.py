@@ -144,8 +144,11 @@ def _whole_stacks() -> list[Any]:
 @pytest.mark.parametrize("stack", _whole_stacks())
 def test_a_stack_that_a_page_shows_whole_is_one_that_the_lint_takes(stack: str) -> None:
     host = {"name": "rk1", "address": "192.168.1.11", "role": "manager"}
-    secret = {"name": "db_password", "env": "DB_PASSWORD"}
-    known = Settings(hosts=[host | {"labels": {"disk": "nvme"}}], secrets=[secret])
+    declared_there: dict[str, Any] = {
+        "hosts": [host | {"labels": {"disk": "nvme"}}],
+        "secrets": [{"name": "db_password", "env": "DB_PASSWORD"}],
+    }
+    known = Settings(**declared_there)
     found = read([Source("stack.yml", stack.encode())], Variables(complete=True))
     assert lint(found, declared(known, "shown")) == ()
 
