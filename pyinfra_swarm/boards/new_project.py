@@ -40,12 +40,15 @@ keys.txt
 !ca.pem
 !*[-_]ca.pem
 *.unlock-key
+unlock-key
 *unlock_key*
 !/deploys/*.py
 id_*
 !id_*.pub
 *.tar
 *.tar.age
+*.tar.gz
+/*.conf
 
 # What a drift check writes.
 drift.json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,7 +15,7 @@ from pyinfra_swarm.run.printable import plain, quoted
 from pyinfra_swarm.settings.values.names import HostName
 
 _NAME: TypeAdapter[str] = TypeAdapter(HostName)
-_HEAD = "# Copy this file to cluster.toml, fill in your four addresses, and run"
+_HEAD = "# Copy this file to cluster.toml, fill in your addresses, and run"
 _HOSTS = re.compile(r"^\[\[hosts\]\]\n.*?(?=^# --- How we log in)", re.MULTILINE | re.DOTALL)
 
 
@@ -63,19 +63,30 @@ def names_given(boards: Sequence[Board], declared: Sequence[Entry]) -> list[str]
     return found
 
 
-def other_names(settings: str, boards: Sequence[Board]) -> list[str]:
-    """What is said of boards that the settings call otherwise than they call themselves."""
+def names_declared(settings: str) -> dict[str, str]:
+    """What the settings call each host, by its address; nothing where they cannot be read."""
     try:
         hosts = tomllib.loads(settings).get("hosts", [])
-        declared = {str(one["address"]): str(one["name"]) for one in hosts}
+        names = {str(one["address"]): str(one["name"]) for one in hosts}
     except (ValueError, KeyError, TypeError, AttributeError):
-        return []  # every other command says what is wrong with the file
+        return {}  # every other command says what is wrong with the file
+    return {address: name for address, name in names.items() if _is_a_name(name)}
+
+
+def other_names(declared: Mapping[str, str], boards: Sequence[Board]) -> list[str]:
+    """What is said of boards that the settings call otherwise than they call themselves.
+
+    Nothing of those that share a hostname: each of these needs another one. declared: what the
+    settings call each host, by its address.
+    """
+    own = [one.hostname for one in boards]
     return [
         f'It calls {one.login.address} "{plain(name)}", and that host calls itself '
         f'"{one.hostname}": write name = "{one.hostname}" there, unless you rename the host.'
         for one in boards
         if (name := declared.get(one.login.address))
         and name != one.hostname
+        and own.count(one.hostname) == 1
         and _is_a_name(one.hostname)
     ]
 

@@ -60,6 +60,7 @@ def command(
     from pyinfra_swarm.boards.board import met_again, needs_together, ready
     from pyinfra_swarm.boards.settings_text import (
         entries,
+        names_declared,
         names_given,
         other_names,
         settings_text,
@@ -93,10 +94,14 @@ def command(
             )
         boards = [one for one in boards if one not in [left_out for left_out, _ in again]]
         declared = entries(boards, managers)
-        needed = needs_together(boards, [entry.name for entry in declared])
+        written, there = new_project.has_settings(place), dict[str, str]()
+        with suppress(OSError, ValueError):  # every other command says what is wrong with it
+            there = names_declared((place / new_project.SETTINGS).read_text(encoding="utf-8"))
+        names = [there.get(entry.address, entry.name) for entry in declared]
+        needed = needs_together(boards, names)
         _tell(boards, needed)
         text = ""
-        if not (written := new_project.has_settings(place)):
+        if not written:
             example = new_project.template()[new_project.EXAMPLE]
             text = settings_text(example, declared, user=user, port=port, key=key)
             for line in names_given(boards, declared):
@@ -110,10 +115,8 @@ def command(
             print(new_project.lay(place, text))
         if written:
             print(f"{place / new_project.SETTINGS} is there already, and was left as it is.")
-            with suppress(OSError, ValueError):  # every other command says what is wrong with it
-                declared_here = (place / new_project.SETTINGS).read_text(encoding="utf-8")
-                for line in other_names(declared_here, boards):
-                    print(line)
+            for line in other_names(there, boards):
+                print(line)
     except new_project.Unusable as error:
         raise click.ClickException(str(error)) from error
     return 0 if ready(needed) else NOT_READY

@@ -1,4 +1,4 @@
-"""``pyinfra-swarm lab``: four real hosts on this machine. Its words: ``lab/cli.py`` of a clone."""
+"""``pyinfra-swarm lab``: virtual hosts on this machine. Its words: ``lab/cli.py`` of a clone."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ command = Passed(
     run=_run,
     parser=lambda: None,
     words=WORDS,
-    short_help="four real hosts on this machine, to try it",
+    short_help="four virtual hosts on this machine, to try it",
 )

@@ -28,7 +28,7 @@ from pyinfra_swarm.settings.errors import nearest
 from pyinfra_swarm.settings.paths import from_user
 
 _EPILOG = """\
-pyinfra-swarm drift schedule install|remove|show: a systemd timer for it.
+pyinfra-swarm schedule install|remove|show: a systemd timer for it.
 exit codes: 0 everything is as declared; 2 something differs; 1 unknown (a host does not answer,
 a run is in progress, the settings cannot be used).  More: docs/drift.md"""
 
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.meant = "pyinfra-swarm drift, with --limit HOST, or with schedule install"
+    made.meant = "pyinfra-swarm drift, with --limit HOST; pyinfra-swarm schedule install"
     made.add_argument(
         "--limit",
         action="append",
@@ -121,15 +121,15 @@ def _seconds(text: str) -> float:
 
 
 def schedule_parser() -> argparse.ArgumentParser:
-    """What the command line of ``drift schedule`` understands before --."""
+    """What the command line of ``pyinfra-swarm schedule`` understands before --."""
     made = _Parser(
-        prog="pyinfra-swarm drift schedule",
+        prog="pyinfra-swarm schedule",
         usage="%(prog)s {install,remove,show} [--when CALENDAR] [--jitter SECONDS] "
         "[--timeout SECONDS] [-- ARGUMENT ...]",
         description="A systemd timer for the check, as root for the system, else for this user.",
         epilog="What follows -- is given to the check.",
     )
-    made.meant = "pyinfra-swarm drift schedule install, or show, or remove"
+    made.meant = "pyinfra-swarm schedule install, or show, or remove"
     made.add_argument("do", choices=("install", "remove", "show"), metavar="install|remove|show")
     made.add_argument(
         "--when", default="hourly", metavar="CALENDAR", help="systemd's (default: %(default)s)"
@@ -152,7 +152,7 @@ def schedule_parser() -> argparse.ArgumentParser:
 
 
 def schedule_options(words: Sequence[str]) -> argparse.Namespace:
-    """What ``drift schedule`` is to do; ``arguments``: the words for the check, after --."""
+    """What ``schedule`` is to do; ``arguments``: the words for the check, after --."""
     # argparse gives words after -- to a positional argument only if no option stands before them.
     end = list(words).index("--") if "--" in words else len(words)
     options = schedule_parser().parse_args(words[:end])
@@ -272,7 +272,7 @@ def _sensible(arguments: Sequence[str]) -> tuple[str, ...]:
     if asked.timeout is not None:
         raise Unusable(
             "--timeout after --: the service has a time limit as well, which must be longer\n"
-            "    instead: pyinfra-swarm drift schedule install --timeout SECONDS, before --"
+            "    instead: pyinfra-swarm schedule install --timeout SECONDS, before --"
         )
     asked.deploy = deploy(asked.deploy)
     _places(asked, target(asked.limit, lab=asked.lab).cluster)

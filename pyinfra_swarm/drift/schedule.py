@@ -225,11 +225,11 @@ def show(*, user: bool) -> str:
     if not (folder(user=user) / f"{UNIT}.timer").exists():
         if not _systemd_runs():
             return f"No check is scheduled by systemd, which this machine does not run{_CRON}"
-        return "No check is scheduled: pyinfra-swarm drift schedule install"
+        return "No check is scheduled: pyinfra-swarm schedule install"
     if words_of_before(user=user):
         return (
             "This timer was made by an earlier version, whose command is gone, so its checks fail\n"
-            "    instead: pyinfra-swarm drift schedule install (without more words it keeps its "
+            "    instead: pyinfra-swarm schedule install (without more words it keeps its "
             "options)"
         )
     timers = _systemctl(user, "list-timers", "--all", "--no-pager", f"{UNIT}.timer")

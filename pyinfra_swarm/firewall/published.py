@@ -82,7 +82,7 @@ def in_the_mesh(
     without a running task has none.
     """
     ports = sorted({port for host in hosts.values() if host for port in host.mesh_ports})
-    names = {number: service.name for service in services or () for number in service.mesh_ports}
+    names = {port: service.name for service in services or () for port in service.ports}
     found = []
     for number, protocol in ports:
         has = [
@@ -94,7 +94,8 @@ def in_the_mesh(
             if host and name not in has and not _has_just_started(host)
             if _is_in_the_mesh(observed.get(name))
         ]
-        found.append(Published(number, protocol, names.get(number, ""), tuple(has), tuple(lacking)))
+        who = names.get((number, protocol), "")
+        found.append(Published(number, protocol, who, tuple(has), tuple(lacking)))
     return found
 
 

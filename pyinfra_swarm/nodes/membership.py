@@ -100,6 +100,11 @@ class Service(Observation):
     mesh_ports: tuple[int, ...]
     protocols: tuple[str, ...] = ()
 
+    @property
+    def ports(self) -> tuple[tuple[int, str], ...]:
+        """The ports with their protocols: two services may publish one number."""
+        return tuple(zip(self.mesh_ports, self.protocols, strict=True))
+
 
 @dataclass(frozen=True)
 class Membership(Observation):

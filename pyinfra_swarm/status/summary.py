@@ -277,7 +277,7 @@ def _services(
 def _ports(
     settings: Settings, service: Published, lacking: Mapping[tuple[int, str], tuple[str, ...]]
 ) -> Iterator[Port]:
-    for key in zip(service.mesh_ports, service.protocols, strict=True):
+    for key in service.ports:
         yield Port(*key, who_reaches(settings, *key), lacking.get(key, ()))
 
 

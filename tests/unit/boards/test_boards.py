@@ -205,7 +205,8 @@ def test_sudo_with_a_password_has_a_line() -> None:
         "ssh -t ubuntu@192.168.1.11 \"echo 'ubuntu ALL=(ALL) NOPASSWD: ALL' | sudo tee "
         '/etc/sudoers.d/ubuntu"',
     )
-    assert need.lines[0] in (ROOT / "README.md").read_text(encoding="utf-8")
+    for page in ("README.md", "docs/prepare.md"):
+        assert need.lines[0] in (ROOT / page).read_text(encoding="utf-8")
     assert not ready([one])
 
 
@@ -438,6 +439,21 @@ def test_a_board_that_could_not_be_asked_for_its_name_gets_it_when_init_looks_ag
     settings.write_text(settings.read_text().replace('name = "node1"', 'name = "rk1"'))
     assert init("--hosts", "192.168.1.11") == 0
     assert "It calls" not in capsys.readouterr().out
+
+
+def test_boards_that_share_a_hostname_are_told_to_take_the_names_of_the_settings_alone(
+    init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = SAID.replace("rk1", "ubuntu")
+    assert init("--hosts", "192.168.1.11,192.168.1.12", said=same) == 2
+    settings = tmp_path / "cluster.toml"
+    settings.write_text(settings.read_text().replace('name = "node2"', 'name = "rk2"'))
+    capsys.readouterr()
+    assert init("--hosts", "192.168.1.11,192.168.1.12", said=same) == 2
+    said = capsys.readouterr().out
+    assert "set-hostname node1" in said
+    assert "set-hostname rk2" in said
+    assert "It calls" not in said
 
 
 def test_settings_without_boards_say_that_the_hosts_are_to_be_written(

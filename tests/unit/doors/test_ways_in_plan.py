@@ -13,6 +13,7 @@ from pyinfra_swarm.access.plan import Account as Login
 from pyinfra_swarm.doors.plan import plan
 from pyinfra_swarm.doors.seen import Account, Agent, Container, Doors, Group, Job, Listener, Socket
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
+from pyinfra_swarm.settings.paths import ROOT as ROOT_OF_THE_PROJECT
 from tests.builders import declared
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHkWKqoUoc9qoF2pQ0i2nY0m8B5j2m5yZ3C7h1kq0y1x"
@@ -248,6 +249,12 @@ def test_a_port_is_told_once_with_all_its_addresses() -> None:
     both = tuple(Listener("tcp", at, 9100, ("exporter",), (9,)) for at in ("0.0.0.0", "::"))
     [finding] = named(replace(USUAL, listeners=(SSHD, *both)))
     assert finding.found == "all IPv4 addresses and all IPv6 addresses"
+
+
+def test_its_page_quotes_what_is_said_of_a_listener() -> None:
+    listener = Listener("tcp", "*", 9100, ("node_exporter",), (9,))
+    [finding] = named(replace(USUAL, listeners=(SSHD, listener)))
+    assert f"rk2: {finding.sentence()}\n" in (ROOT_OF_THE_PROJECT / "docs/ways-in.md").read_text()
 
 
 def test_opened_and_web_ports_are_declared() -> None:

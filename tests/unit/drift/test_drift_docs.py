@@ -34,7 +34,7 @@ def test_every_option_is_in_its_table_with_its_default(heading: str, made: Argum
 
 
 def test_every_option_of_the_schedule_that_it_shows_is_there() -> None:
-    shown = re.findall(r"(?m)^    pyinfra-swarm drift schedule (.+)$", TEXT)
+    shown = re.findall(r"(?m)^    pyinfra-swarm schedule (.+)$", TEXT)
     assert len(shown) == 4
     for line in shown:
         words = [word.strip("'") for word in line.split("#")[0].split()]

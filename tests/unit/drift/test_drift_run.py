@@ -434,11 +434,11 @@ def greet(board: socket.socket) -> None:
         (["--deploy", "inventory.py"], "is not a deploy\n    instead: one of deploys/access.py, "),
         (
             ["shedule", "install"],
-            "instead: pyinfra-swarm drift, with --limit HOST, or with schedule install",
+            "instead: pyinfra-swarm drift, with --limit HOST; pyinfra-swarm schedule install",
         ),
         (
             ["schedule"],
-            "are required: install|remove|show\n    instead: pyinfra-swarm drift",
+            "are required: install|remove|show\n    instead: pyinfra-swarm schedule",
         ),
         (["schedule", "instal"], "invalid choice: 'instal'"),
         (["--limit", "workers"], "--limit workers: there are none; the hosts are rk1"),

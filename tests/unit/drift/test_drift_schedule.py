@@ -147,7 +147,7 @@ def schedule(*words: str, **environment: str) -> subprocess.CompletedProcess[str
         (["install", "--", "--html", "nowhere/x.html"], "there is no folder"),
         (["install", "--", "--metrics", "/tmp"], "/tmp: is a folder"),
         (["install", "--", "--since", "/proc/x/y"], "/proc/x/y: cannot be used"),
-        (["install", "--", "--timeout", "300"], "drift schedule install --timeout SECONDS"),
+        (["install", "--", "--timeout", "300"], "pyinfra-swarm schedule install --timeout SECONDS"),
         (["uninstall"], "invalid choice: 'uninstall'"),
     ],
 )

@@ -85,7 +85,7 @@ def test_a_job_is_refused_whatever_way_it_is_named(
     ):
         assert "is a job" in refused(given)
         with pytest.raises(Unusable, match="is a job"):
-            _sensible(["--deploy", given])  # as `drift schedule install --` does
+            _sensible(["--deploy", given])  # as `pyinfra-swarm schedule install --` does
     monkeypatch.chdir(path.parent)
     assert "is a job" in refused(path.name)
 

@@ -110,6 +110,12 @@ def test_every_room_has_its_place_in_the_order_and_no_other_is_there() -> None:
     assert len({*ROOMS}) == len(ROOMS)
 
 
+def test_the_page_for_contributors_lists_every_room() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    shown = text.partition("    pyinfra_swarm/ ")[2].partition("\n    deploys/ ")[0]
+    assert {*re.findall(r"\b(\w+)/(?!\w)", shown)} == {*ROOMS}
+
+
 def test_a_room_imports_only_from_those_before_it() -> None:
     upwards = {
         (room(name), room(one))

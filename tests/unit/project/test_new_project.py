@@ -87,6 +87,21 @@ def test_its_gitignore_keeps_keys_out(folder: Path) -> None:
     assert "cluster.toml" not in ignored
 
 
+WRITTEN_BY_COMMANDS_OF_THE_PAGES = {"laptop.conf", "unlock-key", "swarm.tar.gz"}
+
+
+def test_each_secret_that_a_page_has_written_into_the_project_is_one_that_git_ignores(
+    folder: Path,
+) -> None:
+    pages = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
+    assert [one for one in WRITTEN_BY_COMMANDS_OF_THE_PAGES if one not in pages] == []
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    names = sorted(WRITTEN_BY_COMMANDS_OF_THE_PAGES)
+    command = ["git", "check-ignore", *names, "examples/nginx/nginx-host.conf", "configs/app.conf"]
+    said = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    assert said.stdout.splitlines() == names
+
+
 def test_git_takes_all_that_a_second_computer_needs_and_nothing_that_is_secret(
     folder: Path,
 ) -> None:
@@ -95,6 +110,7 @@ def test_git_takes_all_that_a_second_computer_needs_and_nothing_that_is_secret(
     needed |= {"cloudflare-ca.pem", "id_ed25519.pub"}
     secret = {".env", "db.key", "certs/privkey.pem", "home.unlock-key", "unlock_key", "id_ed25519"}
     secret |= {"keys.txt", "home-rk2-20261124T031500Z.tar.age"}
+    secret |= WRITTEN_BY_COMMANDS_OF_THE_PAGES
     for name in needed | secret:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import re
 import tomllib
+from contextlib import suppress
+from textwrap import dedent
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import BaseModel
 
 from lab import cli
@@ -126,6 +129,35 @@ def test_the_first_service_is_one_that_the_lint_takes_and_the_firewall_opens() -
     assert who_reaches(declared_settings, 80, "tcp") == ("Cloudflare", "192.168.1.0/24")
 
 
+def _whole_stacks() -> list[Any]:
+    """The compose files that the pages show whole: each service has its image."""
+    found = []
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        for block in map(dedent, _indented(page.read_text(encoding="utf-8"))):
+            with suppress(yaml.YAMLError, LookupError, AttributeError, TypeError):
+                services = yaml.safe_load(block)["services"]
+                if all("image" in service for service in services.values()):
+                    found.append(pytest.param(block, id=f"{page.stem}-{'-'.join(services)}"))
+    return found
+
+
+@pytest.mark.parametrize("stack", _whole_stacks())
+def test_a_stack_that_a_page_shows_whole_is_one_that_the_lint_takes(stack: str) -> None:
+    host = {"name": "rk1", "address": "192.168.1.11", "role": "manager"}
+    declared_there: dict[str, Any] = {
+        "hosts": [host | {"labels": {"disk": "nvme"}}],
+        "secrets": [{"name": "db_password", "env": "DB_PASSWORD"}],
+    }
+    known = Settings(**declared_there)
+    found = read([Source("stack.yml", stack.encode())], Variables(complete=True))
+    assert lint(found, declared(known, "shown")) == ()
+
+
+def test_the_pages_show_stacks_whole() -> None:
+    """Else the test above would look at none."""
+    assert {one.id for one in _whole_stacks()} >= {"stacks-db", "secrets-web"}
+
+
 def _laptop() -> str:
     """The table of the firewall, with the line that lets one's own network in."""
     [line] = _indented(TEXT.partition("**Your own laptop is shut out")[2])[:1]
@@ -146,6 +178,23 @@ def test_the_line_for_ones_own_laptop_is_one_that_the_settings_take() -> None:
     laptop = Settings(**tomllib.loads(hosts + _laptop()))
     for port in (80, 443):
         assert "192.168.1.0/24" in who_reaches(laptop, port, "tcp")
+
+
+@pytest.mark.parametrize("table", ["origin_pulls", "dynamic_dns", "tunnel"])
+def test_a_way_in_is_shown_with_all_that_the_settings_want_for_it(table: str) -> None:
+    page = (ROOT / "docs/exposure.md").read_text(encoding="utf-8")
+    block = next(one for one in map(dedent, _indented(page)) if f"[exposure.{table}]" in one)
+    hosts = 'hosts = [ { name = "rk1", address = "192.168.1.11", role = "manager" } ]\n'
+    exposure = Settings(**tomllib.loads(hosts + block)).exposure
+    assert getattr(exposure, table) != getattr(Settings(**tomllib.loads(hosts)).exposure, table)
+
+
+def test_the_authority_of_origin_pulls_is_one_file_everywhere() -> None:
+    page = (ROOT / "docs/exposure.md").read_text(encoding="utf-8")
+    block = next(one for one in _indented(page) if "[exposure.origin_pulls]" in one)
+    ports = tomllib.loads((ROOT / "examples/ports.toml").read_text(encoding="utf-8"))
+    [config] = ports["configs"]
+    assert tomllib.loads(dedent(block))["exposure"]["origin_pulls"]["ca"] == config["file"]
 
 
 def test_the_top_names_every_system_that_the_preflight_takes() -> None:

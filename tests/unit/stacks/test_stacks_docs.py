@@ -7,12 +7,9 @@ import re
 import pytest
 
 from pyinfra_swarm.settings.paths import ROOT
-from pyinfra_swarm.stacks.compose import Source, read
-from pyinfra_swarm.stacks.lint import Context, lint
 from pyinfra_swarm.stacks.lint.cli import parser
 from pyinfra_swarm.stacks.lint.rules import RULES
 from pyinfra_swarm.stacks.lint.silence import FORM
-from pyinfra_swarm.stacks.variables import Variables
 from tests.unit.stacks.stack_examples import changed, issues
 from tests.unit.stacks.test_stack_corpus import CORPUS, found
 
@@ -59,12 +56,3 @@ def test_the_hook_that_is_shown_is_there() -> None:
     hooks = (ROOT / ".pre-commit-hooks.yaml").read_text()
     (shown,) = re.findall(r"(?m)^          - id: (\S+)$", TEXT)
     assert f"- id: {shown}\n" in hooks
-
-
-def test_the_stack_of_the_page_on_secrets_is_one_that_the_lint_takes() -> None:
-    page = (ROOT / "docs/secrets.md").read_text(encoding="utf-8")
-    step = page.partition("**3. Use it.**")[2]
-    text = "".join(re.findall(r"(?m)^ {4}(.*\n)|^\n(?= {4})", step.partition("The program")[0]))
-    stack = read([Source("web.yml", text.encode())], Variables(complete=True))
-    named = Context(secrets=frozenset({"db_password"}), existing_secrets=frozenset())
-    assert lint(stack, named) == ()
