@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -208,6 +209,57 @@ def test_without_a_project_it_says_how_to_get_one(
             answer
         )
         assert "`pyinfra-swarm init FOLDER` makes one" in answer
+
+
+@pytest.fixture
+def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory has been deleted."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("SWARM_SETTINGS")
+    monkeypatch.setattr(signal, "signal", lambda number, what: None)
+    folder.rmdir()
+    forget()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("status", "plan", "apply", "init", "drift", "drift schedule install", "lint"),
+        *("fact", "fact swarm.Nodes", "wireguard add me", "reset", "init x"),
+    ],
+)
+def test_in_a_folder_that_is_gone_it_says_so_in_one_line(
+    words: str, gone: None, refused: Said
+) -> None:
+    assert refused(*words.split()) == (
+        "pyinfra-swarm: the folder you are in is gone. cd to your project, and try again\n"
+    )
+
+
+def test_completion_says_nothing_of_a_folder_that_is_gone(
+    gone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {
+        "_PYINFRA_SWARM_COMPLETE": "bash_complete",
+        "COMP_WORDS": "pyinfra-swarm plan ",
+        "COMP_CWORD": "2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main([]) == 1
+    assert capsys.readouterr() == ("", "")
+
+
+def test_another_file_that_is_missing_is_no_folder_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing() -> list[str]:
+        raise FileNotFoundError("another")
+
+    monkeypatch.setattr("pyinfra_swarm.commands.completing.deploy_files", missing)
+    with pytest.raises(FileNotFoundError, match="another"):
+        cli.main(["plan"])
 
 
 # Help
