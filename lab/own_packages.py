@@ -79,7 +79,7 @@ def own_packages(folder: str, architecture: str) -> OwnPackages:
     named = folder or os.environ.get(VARIABLE, "")
     if not named:
         return OwnPackages()
-    place = Path(named).expanduser()
+    place = Path(os.path.expanduser(named))  # pathlib's own raises for the home of nobody
     paths = sorted(place.glob("*.deb"))
     if not paths:
         raise LabError(

@@ -68,7 +68,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except FileNotFoundError:
+        if _is_somewhere():
+            raise
+        if completion.VARIABLE not in os.environ:  # whoever presses TAB has not finished
+            gone = "the folder you are in is gone. cd to your project, and try again"
+            print(f"{completion.PROGRAM}: {gone}", file=sys.stderr)
+        return 1
     return int(code or 0)
+
+
+def _is_somewhere() -> bool:
+    """Whether the working directory is there still."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _in_words(error: click.ClickException, words: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pyinfra_swarm.rollback.plan import rolled_back_first
+from pyinfra_swarm.rollback.plan import roll_back_first_finding
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.printable import quoted, setting
@@ -155,7 +155,7 @@ def plan(wanted: Wanted, seen: Accounts, used_key: str | None = None) -> list[Fi
     """
     return [
         *_refusals(wanted, seen, used_key),
-        *([rolled_back_first()] if seen.unconfirmed else []),
+        *([roll_back_first_finding()] if seen.unconfirmed else []),
         *(finding for admin in wanted.admins for finding in _admin(admin, wanted, seen)),
         *_sudo(wanted, seen),
         *_locked(wanted, seen),

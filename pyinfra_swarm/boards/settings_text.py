@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -38,9 +39,10 @@ def entries(boards: Sequence[Board], managers: int | None = None) -> list[Entry]
     own = [one.hostname.lower() for one in boards]
     names = [name if own.count(name) == 1 and _is_a_name(name) else "" for name in own]
     found = []
-    for at, (one, name) in enumerate(zip(boards, names, strict=True)):
+    for at, one in enumerate(boards):
         role = "manager" if at < many else "worker"
-        found.append(Entry(name or _free(at + 1, names), one.login.address, role))
+        names[at] = names[at] or _free(at + 1, names)
+        found.append(Entry(names[at], one.login.address, role))
     return found
 
 
@@ -105,8 +107,9 @@ def _managers(hosts: int) -> int:
 
 
 def _free(number: int, taken: Sequence[str]) -> str:
-    name = f"node{number}"
-    return name if name not in taken else f"board{number}"
+    """A name that is not taken: ``node`` and the number, else ``board`` and the next that is."""
+    names = chain([f"node{number}"], (f"board{more}" for more in count(number)))
+    return next(name for name in names if name not in taken)
 
 
 def unfilled(example: str) -> str:

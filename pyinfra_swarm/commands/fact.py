@@ -33,34 +33,59 @@ class Fact(Word):
 
 
 def names() -> list[str]:
-    """The project's facts, as ``facts.swarm.Nodes``. Nothing is imported: that takes a moment."""
+    """The project's facts, as ``facts.swarm.Nodes``. Nothing is imported: that takes a moment.
+
+    Without those of a file that cannot be read.
+    """
+    return _read()[0]
+
+
+def _read() -> tuple[list[str], dict[str, str]]:
+    """The facts' names; and what is wrong with files that cannot be read, by their modules."""
+    from pyinfra_swarm.run.printable import plain
     from pyinfra_swarm.settings.paths import project
 
-    found = []
+    found, broken = [], {}
     for path in sorted((project() / "facts").glob("*.py")):
-        found += [f"facts.{path.stem}.{name}" for name in _exported(path)]
-    return found
+        try:
+            found += [f"facts.{path.stem}.{name}" for name in _exported(path)]
+        except SyntaxError as error:
+            where = f", line {error.lineno}" if error.lineno else ""
+            broken[path.stem] = plain(f"facts/{path.name}{where}: {error.msg}")
+        except (OSError, ValueError, RecursionError, MemoryError) as error:
+            broken[path.stem] = plain(f"facts/{path.name}: cannot be read: {error}")
+    return found, broken
 
 
 def _exported(path: Path) -> list[str]:
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    """The names in ``__all__``. Raises what reading Python's text raises."""
+    for node in ast.parse(path.read_bytes()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            listed = node.value.elts if isinstance(node.value, ast.List | ast.Tuple) else [node]
+            if not all(isinstance(one, ast.Constant) for one in listed):
+                place = (str(path), node.lineno, None, None)
+                raise SyntaxError("__all__ is not a list of names", place)
             return [str(name) for name in ast.literal_eval(node.value)]
     return []
 
 
 def fact(given: str) -> str:
-    """A fact, as pyinfra takes it. Raises ``click.UsageError`` for one that is none of ours."""
+    """A fact, as pyinfra takes it.
+
+    Raises ``click.UsageError`` for one that is none of ours, or is in a file that cannot be read.
+    """
     from pyinfra_swarm.settings.errors import nearest
 
     if "=" in given:
         return given
     refuse_outside_a_project()
-    known = names()
+    known, broken = _read()
     for name in known:
         if given in (name, name.removeprefix("facts."), name.rpartition(".")[2]):
             return name
     first = given.removeprefix("facts.").split(".")[0]
+    if first in broken:
+        raise click.UsageError(f"{given}: {broken[first]}\n    instead: {_MEND}")
     ours = first in {name.split(".")[1] for name in known}
     if "." in given and not ours and not given.startswith("facts."):
         return given  # pyinfra's own, such as server.Uptime
@@ -70,8 +95,16 @@ def fact(given: str) -> str:
         right = ", ".join(name for name in short if name.startswith(f"{first}."))
         raise click.UsageError(f"{given} is not one fact, but several\n    instead: {right}")
     meant = nearest(given.removeprefix("facts."), short) or nearest(given.rpartition(".")[2], last)
+    if broken and not meant and "." not in given:
+        where = "; ".join(broken.values())
+        raise click.UsageError(
+            f"{given} is not a fact of any file that can be read ({where})\n    instead: {_MEND}"
+        )
     right = (short | last)[meant].removeprefix("facts.") if meant else "docs/facts.md has all"
     raise click.UsageError(f"{given} is not a fact\n    instead: {right}")
+
+
+_MEND = "correct that file, and ask again"
 
 
 @click.command(

@@ -197,7 +197,8 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _check(options: argparse.Namespace, own: bool) -> int:
-    tell_project()
+    if not options.quiet:
+        tell_project()
     wanted = target(options.limit, lab=options.lab)
     request = Request(
         deploy=deploy(options.deploy),
@@ -372,6 +373,8 @@ def _write(options: argparse.Namespace, found: Report, learnt: History) -> None:
 
 
 def _print(options: argparse.Namespace, found: Report, own: bool) -> None:
+    if options.quiet and (options.json or found.exit_code):
+        tell_project()
     if options.json:
         print(json.dumps(as_json(found), ensure_ascii=False, indent=2))
     elif found.exit_code or not options.quiet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -101,19 +101,37 @@ def published(report: Report) -> list[Port]:
         if not isinstance(one, Mapping):
             continue
         hosts, lacking = (_names(one.get(key)) for key in ("hosts", "lacking"))
-        everybody = [host.name for host in report.hosts]
-        where = f"everywhere but on {named(lacking, everybody)}" if lacking else ""
-        if not where:
-            where = "on every node" if one.get("mesh") else named(hosts, everybody)
         found.append(
             Port(
                 f"{one.get('port')}/{one.get('protocol')}",
                 str(one.get("service") or ("a service" if one.get("mesh") else "a container")),
                 str(one.get("who") or "not known"),
-                where,
+                _in_the_mesh(report, hosts, lacking)
+                if one.get("mesh")
+                else named(hosts, [host.name for host in report.hosts]),
             )
         )
     return found
+
+
+def _in_the_mesh(report: Report, hosts: Sequence[str], lacking: Sequence[str]) -> str:
+    """Where a port of the routing mesh answers; of a node that has not been asked, nobody knows.
+
+    hosts: the nodes that have Docker's rule for it; lacking: those that should have it.
+    """
+    nodes = report.measures.get("nodes")
+    listed = list(map(str, nodes)) if isinstance(nodes, Mapping) else []
+    everybody = [host.name for host in report.hosts]
+    everybody += [name for name in listed if name not in everybody]
+    unknown = [name for name in listed or everybody if name not in {*hosts, *lacking}]
+    others = named(unknown, everybody)
+    if report.limit and not listed:  # what else is in the swarm, nobody has said
+        others = "the others"
+    if not others:
+        return f"everywhere but on {named(lacking, everybody)}" if lacking else "on every node"
+    has = [named(hosts, everybody)] if hosts else []
+    lacks = [f"not on {named(lacking, everybody)}"] if lacking else []
+    return "; ".join([*has, *lacks, f"of {others} it is not known"])
 
 
 def _names(value: Any) -> list[str]:

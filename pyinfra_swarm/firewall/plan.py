@@ -25,7 +25,7 @@ from pyinfra_swarm.firewall.rules import (
 from pyinfra_swarm.firewall.state import Host
 from pyinfra_swarm.firewall.wanted import Wanted
 from pyinfra_swarm.firewall.web_ranges import WebRanges
-from pyinfra_swarm.rollback.plan import rolled_back_first
+from pyinfra_swarm.rollback.plan import roll_back_first_finding
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal, Whole
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import duration
@@ -65,7 +65,7 @@ def plan(wanted: Wanted, host: Host, *, planning: bool = False) -> list[Finding]
         if tables.spoken and (tables.installed or not findings):
             findings += _family(family, wanted, host, ports)
     if host.unconfirmed:
-        findings.append(rolled_back_first())
+        findings.append(roll_back_first_finding())
     findings += _rules_files_with(findings, _files(wanted, host))
     if any(tables.managed for tables in host.tables.values()):
         findings += plan_interfaces(host.interfaces, host.bridges)

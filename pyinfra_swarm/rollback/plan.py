@@ -140,7 +140,7 @@ class RollBackFirst(Change):
     once: ClassVar[bool] = True
 
 
-def rolled_back_first() -> RollBackFirst:
+def roll_back_first_finding() -> RollBackFirst:
     """What each part reports of a host that has an unconfirmed change, whatever its subject."""
     return RollBackFirst(
         "the host",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from pyinfra.api import Host, State
 
@@ -11,6 +10,7 @@ from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.findings import Finding, Refusal
 from pyinfra_swarm.secrets.names import WriteNames, plan_names
 from pyinfra_swarm.secrets.objects import Key
+from pyinfra_swarm.settings.paths import from_user
 
 
 def planned(path: str, names: Mapping[Key, str]) -> list[Finding]:
@@ -20,13 +20,13 @@ def planned(path: str, names: Mapping[Key, str]) -> list[Finding]:
     """
     if not path:
         return []
-    place = Path(path).expanduser()
+    place = from_user(path)
     try:
         there = place.read_text(encoding="utf-8") if place.exists() else None
     except (OSError, ValueError) as error:
         return [_unusable(path, error)]
     if not place.parent.is_dir():
-        return [_unusable(path, "its folder is not there")]
+        return [_unusable(path, f"there is no folder {place.parent}")]
     return plan_names(path, there, names)
 
 
@@ -40,7 +40,7 @@ def _unusable(path: str, why: object) -> Refusal:
 
 def write(state: State, host: Host, step: WriteNames) -> bool:
     """Write the file whole: beside it first."""
-    place = Path(step.path).expanduser()
+    place = from_user(step.path)
     beside = place.with_name(f".{place.name}.new")
     try:
         beside.write_text(step.text, encoding="utf-8")

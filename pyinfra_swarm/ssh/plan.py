@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
-from pyinfra_swarm.rollback.plan import rolled_back_first
+from pyinfra_swarm.rollback.plan import roll_back_first_finding
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import setting
 from pyinfra_swarm.ssh.overriding_lines import matches, overriding, same
@@ -44,7 +44,7 @@ def plan(wanted: Wanted, seen: Sshd) -> list[Finding]:
     told = {refusal.what for refusal in refused}
     return [
         *refused,
-        *([rolled_back_first()] if seen.unconfirmed else []),
+        *([roll_back_first_finding()] if seen.unconfirmed else []),
         *(finding for finding in _differences(wanted, seen) if finding.what not in told),
         *_shut_out_by_others(wanted, seen),
         *_unread(seen),

@@ -4,12 +4,13 @@ The engine's own JSON is compared with the engine's own JSON, so nothing here co
 file. Lists whose entries have a name of their own (mounts, ports, networks, secrets) are compared
 by it, so that an entry that was added is told as that entry, not as two long lists.
 
-Values of environment variables are compared and never told: they may be passwords.
+Values that may be anything, and so a password, are compared and never told: the environment, the
+words of commands and health checks, labels, the options of drivers, and what Docker does not read.
 """
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,16 +65,44 @@ def fields(spec: Spec) -> Fields:
 
 def told(name: str, expected: Any, found: Any) -> Difference:
     """The difference in words; ``None`` stands for no value."""
-    if name.startswith(ENVIRONMENT):
-        return Difference(name, _of_a_variable(expected), _of_a_variable(found, "another value"))
+    return _told(name, expected, found, hidden=_is_open(_OPEN_FIELDS, name, expected, found))
+
+
+def _told(name: str, expected: Any, found: Any, *, hidden: bool) -> Difference:
+    if hidden:
+        return Difference(name, _hidden(expected), _hidden(found, "another value"))
     return Difference(name, worded(name, expected), worded(name, found))
 
 
-ENVIRONMENT = "environment "
-
-
-def _of_a_variable(value: Any, words: str = "as declared") -> str:
+def _hidden(value: Any, words: str = "as declared") -> str:
     return "not set" if value is None else words
+
+
+_OPEN_FIELDS = re.compile(
+    r"^(environment|label|container label) |^(command|entrypoint)$"
+    r"|(^|\.)(Healthcheck\.Test|Labels|Options|DriverOpts|Env)(\.|$)"
+)
+"""Fields of a specification whose value may be anything."""
+
+_OPEN_KEYS = re.compile(
+    r"(^|\.)(environment|command|entrypoint|healthcheck\.test|labels|build\.args"
+    r"|driver_opts|options|content|x-[^. ]*)([. ]|$)"
+)
+"""The same of a rendered compose file, below the name of a service, a network or a volume."""
+
+
+def _is_open(pattern: re.Pattern[str], path: str, *values: Any) -> bool:
+    """Whether a value may be anything: by its place, or by a place within it."""
+    return any(pattern.search(place) for value in values for place in _within(path, value))
+
+
+def _within(path: str, value: Any) -> Iterator[str]:
+    """A place, and all places within it, for lists of mappings as for mappings."""
+    yield path
+    for key, inner in value.items() if isinstance(value, Mapping) else ():
+        yield from _within(f"{path}.{key}" if path else str(key), inner)
+    for inner in value if isinstance(value, list | tuple) else ():
+        yield from _within(path, inner)
 
 
 def worded(name: str, value: Any) -> str:
@@ -224,28 +253,32 @@ def _bytes(number: int) -> str:
 
 def compose_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
     """What differs between two rendered compose files, by its place in them."""
-    one, other = dict(_places("", before)), dict(_places("", after))
+    one, other = dict(_places((), before)), dict(_places((), after))
     return [
-        _at(name, one.get(name), other.get(name))
-        for name in sorted({*one, *other})
-        if one.get(name) != other.get(name)
+        _at(place, one.get(place), other.get(place))
+        for place in sorted({*one, *other}, key=".".join)
+        if one.get(place) != other.get(place)
     ]
 
 
-def _at(place: str, before: Any, after: Any) -> Difference:
+_Place = tuple[str, ...]
+"""The keys that lead to a value; that of what stands in a list is followed by its name."""
+
+
+def _at(place: _Place, before: Any, after: Any) -> Difference:
     """The later one is what is declared now."""
-    if ".environment." in place:
-        return Difference(place, _of_a_variable(after), _of_a_variable(before, "another value"))
-    return Difference(place, worded(place, after), worded(place, before))
+    extension = place[0].startswith("x-")
+    hidden = extension or _is_open(_OPEN_KEYS, ".".join(place[2:]), before, after)
+    return _told(".".join(place), after, before, hidden=hidden)
 
 
-def _places(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _places(path: _Place, value: Any) -> Iterator[tuple[_Place, Any]]:
     if isinstance(value, Mapping) and value:
         for key, one in value.items():
-            yield from _places(f"{path}.{key}" if path else str(key), one)
+            yield from _places((*path, str(key)), one)
     elif isinstance(value, list) and all(isinstance(one, Mapping) for one in value) and value:
         for one in value:
             name = next((str(one[key]) for key in ("target", "source") if key in one), "")
-            yield f"{path} {name}".rstrip(), json.dumps(one, sort_keys=True)
-    elif value is not None:
+            yield (*path[:-1], f"{path[-1]} {name}".rstrip()), dict(sorted(one.items()))
+    elif path and value is not None:
         yield path, value

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.rollback.plan import rolled_back_first
+from pyinfra_swarm.rollback.plan import roll_back_first_finding
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import listed
@@ -70,7 +70,7 @@ def plan(settings: Settings, name: str, seen: Vpns) -> list[Finding]:
     if declared:
         found += _differences(declared, seen)
     if seen.unconfirmed:
-        found.insert(0, rolled_back_first())
+        found.insert(0, roll_back_first_finding())
     return [*found, *_mesh_vpns(settings, seen)]
 
 

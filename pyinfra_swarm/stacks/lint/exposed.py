@@ -67,14 +67,15 @@ def _in_clear(place: Place, path: str, what: str, remedy: str) -> Issue:
 
 def _words(service: Service) -> Iterator[Issue]:
     for key in ("command", "entrypoint"):
-        for word in service.words(key):
+        words = service.words(key)
+        for before, word in zip([None, *words], words, strict=False):
             if not isinstance(word.value, str):
                 continue
             if what := unmistakable(word.value):
                 yield _in_clear(
                     word.place, service.path(key), what, "have the program read it from a file"
                 )
-            elif _GIVEN.search(word.value) or _in_address(word.value):
+            elif _is_given(before, word.value) or _in_address(word.value):
                 yield notice(
                     SECRET,
                     word.place,
@@ -139,10 +140,16 @@ def _in_address(text: str) -> bool:
     return bool(re.search(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@", text, re.I))
 
 
-_GIVEN = re.compile(
-    r"(?i)(?:^|\s)--?[a-z-]*(?:password|passwd|passphrase|secret|token|requirepass|api-?key)"
-    r"(?:=|\s+)(?!/|\$(?!\{)|-)\S"
-)
+_OPTION = r"--?[a-z-]*(?:password|passwd|passphrase|secret|token|requirepass|api-?key)"
+_GIVEN = re.compile(rf"(?:^|\s){_OPTION}(?:=|\s+)(?!/|\$(?!\{{)|-)\S", re.I)
+
+
+def _is_given(before: Scalar | None, word: str) -> bool:
+    """Whether a word of a command has a secret in it, or is the value of the option before it."""
+    if before is not None and re.fullmatch(_OPTION, str(before.value), re.I):
+        word = f"{before.value} {word}"
+    return bool(_GIVEN.search(word))
+
 
 _SOCKETS = {"/var/run/docker.sock", "/run/docker.sock"}
 _ABOVE = {"/", "/var", "/var/run", "/run"}

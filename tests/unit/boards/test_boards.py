@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pyinfra_swarm import cli
 from pyinfra_swarm.boards import asking, new_project
@@ -263,6 +265,31 @@ def test_names_are_the_boards_own_where_they_can_be() -> None:
     assert [one.role for one in made].count("manager") == 2
     taken = entries(boards("node2", "ubuntu", "ubuntu"))
     assert [one.name for one in taken] == ["node2", "board2", "node3"]
+
+
+@pytest.mark.parametrize(
+    ("own", "called"),
+    [
+        ("x_y node1 board1", "board2 node1 board1"),
+        ("x_y x_y node1 board1 node2", "board2 board3 node1 board1 node2"),
+        ("x_y node1 board1 board2", "board3 node1 board1 board2"),
+    ],
+)
+def test_a_name_that_another_board_has_is_given_to_none(own: str, called: str) -> None:
+    assert [one.name for one in entries(boards(*own.split()))] == called.split()
+
+
+@given(
+    st.lists(
+        st.sampled_from([f"{name}{n}" for name in ("node", "board", "x_") for n in (1, 2, 3)]),
+        max_size=7,
+    )
+)
+def test_no_two_boards_get_one_name(own: list[str]) -> None:
+    names = [one.name for one in entries(boards(*own))]
+    assert len({*names}) == len(own)
+    for name, before in zip(names, own, strict=True):
+        assert name == before or own.count(before) > 1 or before.startswith("x_")
 
 
 def test_the_text_is_the_example_with_these_hosts() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -210,6 +211,57 @@ def test_without_a_project_it_says_how_to_get_one(
         assert "`pyinfra-swarm init FOLDER` makes one" in answer
 
 
+@pytest.fixture
+def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory has been deleted."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("SWARM_SETTINGS")
+    monkeypatch.setattr(signal, "signal", lambda number, what: None)
+    folder.rmdir()
+    forget()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("status", "plan", "apply", "init", "drift", "drift schedule install", "lint"),
+        *("fact", "fact swarm.Nodes", "wireguard add me", "reset", "init x"),
+    ],
+)
+def test_in_a_folder_that_is_gone_it_says_so_in_one_line(
+    words: str, gone: None, refused: Said
+) -> None:
+    assert refused(*words.split()) == (
+        "pyinfra-swarm: the folder you are in is gone. cd to your project, and try again\n"
+    )
+
+
+def test_completion_says_nothing_of_a_folder_that_is_gone(
+    gone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {
+        "_PYINFRA_SWARM_COMPLETE": "bash_complete",
+        "COMP_WORDS": "pyinfra-swarm plan ",
+        "COMP_CWORD": "2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main([]) == 1
+    assert capsys.readouterr() == ("", "")
+
+
+def test_another_file_that_is_missing_is_no_folder_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing() -> list[str]:
+        raise FileNotFoundError("another")
+
+    monkeypatch.setattr("pyinfra_swarm.commands.completing.deploy_files", missing)
+    with pytest.raises(FileNotFoundError, match="another"):
+        cli.main(["plan"])
+
+
 # Help
 # ----
 
@@ -268,6 +320,57 @@ def test_every_fact_there_is_can_be_named_without_its_folder() -> None:
     assert sorted(facts.names()) == sorted(there())
     for name in there():
         assert facts.fact(name.removeprefix("facts.")) == name
+
+
+BROKEN: dict[str, tuple[bytes, str]] = {
+    "a slip": (b"import os\nclass Slip(:\n", "facts/mine.py, line 2: invalid syntax"),
+    "no text": (b"\xff\xfe = 1\n", "facts/mine.py"),
+    "a zero": (b"a = 1\0\n", "facts/mine.py"),
+    "too deep": (b"a = " + b"(" * 50_000 + b"\n", "facts/mine.py"),
+    "a sum": (b'\n__all__ = ["A"] + more\n', "facts/mine.py, line 2: __all__ is not a list of"),
+    "a call": (b"__all__ = names()\n", "facts/mine.py, line 1: __all__ is not a list of"),
+    "a name": (b"__all__ = (Slip,)\n", "facts/mine.py, line 1: __all__ is not a list of"),
+}
+
+
+@pytest.fixture(params=[*BROKEN, "a folder"])
+def broken(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What is said of a file of facts that cannot be read; a good one is beside it."""
+    for folder in ("deploys", "facts"):
+        (tmp_path / folder).mkdir()
+    for name in ("inventory.py", "deploys/site.py"):
+        (tmp_path / name).touch()
+    (tmp_path / "facts/swarm.py").write_text('__all__ = ["Nodes"]\n')
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "facts/mine.py"
+    if request.param == "a folder":
+        path.mkdir()
+        return "facts/mine.py: cannot be read: "
+    content, said = BROKEN[request.param]
+    path.write_bytes(content)
+    return said
+
+
+def test_a_broken_file_of_facts_keeps_no_other_fact_from_being_asked_for(broken: str) -> None:
+    assert became("fact", "swarm.Nodes").words[-1] == "facts.swarm.Nodes"
+    assert became("fact", "Nodes").words[-1] == "facts.swarm.Nodes"
+    assert became("fact", "server.Uptime").words[-1] == "server.Uptime"
+
+
+@pytest.mark.parametrize("given", ["mine.Slip", "facts.mine.Slip", "mine", "Slip"])
+def test_a_fact_of_a_broken_file_is_refused_with_the_place(
+    given: str, broken: str, refused: Said
+) -> None:
+    answer = refused("fact", given)
+    assert answer.startswith(f"pyinfra-swarm fact: {given}")
+    assert broken in answer
+    assert answer.endswith("\n    instead: correct that file, and ask again\n")
+
+
+def test_a_mistyped_fact_beside_a_broken_file_is_answered_as_ever(
+    broken: str, refused: Said
+) -> None:
+    assert "instead: swarm.Nodes\n" in refused("fact", "Nods")
 
 
 def test_every_option_of_a_deploy_says_what_it_means() -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 from pyinfra_swarm import cli
+from pyinfra_swarm.drift import cli as drift_cli
+from pyinfra_swarm.drift import run as drift_run
 from pyinfra_swarm.drift import schedule
 from pyinfra_swarm.settings import forget, load, paths
 from pyinfra_swarm.stacks.reading import read_stacks
@@ -130,6 +133,49 @@ def test_the_lint_looks_at_the_stacks_of_the_project_above(
 def test_a_timer_checks_the_project_above(folder: Path, within: Path) -> None:
     assert schedule.settings_path({}) == ""
     assert schedule.Schedule().root == str(folder)
+
+
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """The exit code of a check, whose run has this record besides those of a host in sync."""
+
+    def check(*words: str, record: dict[str, Any] | None = None) -> int:
+        records = [{"host": "rk1", "kind": "looked", "part": "ssh", "what": "SSH"}]
+        records += [record] if record else []
+        ran = drift_run.Run(0, (drift_run.Operation("SSH"),), tuple(records))
+        monkeypatch.setattr(drift_cli, "run", lambda request: ran)
+        monkeypatch.setattr(signal, "signal", lambda number, what: None)
+        return cli.main(["drift", *words])
+
+    return check
+
+
+DIFFERS = {"host": "rk1", "kind": "change", "part": "ssh", "what": "sshd", "reason": "differs"}
+
+
+def test_a_quiet_check_tells_the_project_only_with_what_differs(
+    folder: Path, within: Path, checked: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checked("--quiet", "--limit", "rk1") == 0
+    assert capsys.readouterr() == ("", "")
+    assert checked("--quiet", "--limit", "rk1", record=DIFFERS) == 2
+    said = capsys.readouterr()
+    assert said.err == f"Project: {folder}\n"
+    assert "sshd" in said.out
+
+
+@pytest.mark.parametrize("words", [["--quiet", "--json"], ["--json"], []])
+def test_every_report_comes_with_its_project_once(
+    words: list[str],
+    folder: Path,
+    within: Path,
+    checked: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert checked(*words, "--limit", "rk1") == 0
+    said = capsys.readouterr()
+    assert said.err == f"Project: {folder}\n"
+    assert said.out
 
 
 def test_a_folder_s_name_moves_no_cursor(

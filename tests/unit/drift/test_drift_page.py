@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -203,6 +204,38 @@ def test_the_page_lists_the_published_ports_and_who_reaches_them() -> None:
     assert "<td>blog</td>" in text
     assert "Published ports" in text
     assert "Published ports" not in page.render(EVERYTHING, History())
+
+
+@pytest.mark.parametrize(
+    ("hosts", "lacking", "nodes", "limit", "where"),
+    [
+        ("rk1 rk2 rk3", "", "", (), "on every node"),
+        ("rk1", "", "", (), "rk1; of rk2, rk3 it is not known"),
+        ("rk1 rk2", "", "", (), "rk1, rk2; of rk3 it is not known"),
+        ("rk1", "rk2", "", (), "rk1; not on rk2; of rk3 it is not known"),
+        ("rk1", "rk2 rk3", "", (), "everywhere but on rk2, rk3"),
+        ("", "rk2", "", (), "not on rk2; of rk1, rk3 it is not known"),
+        ("", "", "", (), "of rk1–rk3 it is not known"),
+        ("rk1 rk2", "", "rk1 rk2", (), "on every node"),
+        ("rk1 rk2 rk3", "", "rk1 rk2 rk3 old", (), "rk1–rk3; of old it is not known"),
+        ("rk1", "", "rk1 rk2 rk3", ("rk1",), "rk1; of rk2, rk3 it is not known"),
+        ("rk1", "", "", ("rk1",), "rk1; of the others it is not known"),
+        ("rk1", "rk2", "", ("rk[12]",), "rk1; not on rk2; of the others it is not known"),
+        ("rk1 rk2 rk3", "", "rk1 rk2 rk3", ("rk*",), "on every node"),
+    ],
+)
+def test_of_a_node_that_was_not_asked_the_page_does_not_say_that_a_port_answers(
+    hosts: str, lacking: str, nodes: str, limit: tuple[str, ...], where: str
+) -> None:
+    port = {
+        **{"port": 443, "protocol": "tcp", "service": "web", "mesh": True, "who": "anybody"},
+        **{"hosts": hosts.split(), "lacking": lacking.split()},
+    }
+    records = [*all_looked(), measure("published", [port], part="firewall")]
+    if nodes:
+        records.append(measure("nodes", {name: {} for name in nodes.split()}))
+    [one] = page.published(reported(run_of(records), limit=limit))
+    assert one.where == where
 
 
 def test_the_page_is_written_while_a_run_is_in_progress(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ NODES = ("node1", "node2", "node3", "node4")
 BLOG = (8080, "tcp")
 IN_IT = Membership(engine="running", state="active", in_ingress=True)
 OBSERVED = dict.fromkeys(NODES, IN_IT)
-SERVICES = (Service("blog", networks=(), mesh_ports=(8080,)),)
+SERVICES = (Service("blog", networks=(), mesh_ports=(8080,), protocols=("tcp",)),)
 
 
 def hosts(*without: str) -> dict[str, Host | None]:
@@ -89,6 +89,18 @@ class TestTheMesh:
     def test_without_a_manager_that_lists_services_the_port_is_told_all_the_same(self) -> None:
         [one] = in_the_mesh(hosts(), OBSERVED, None)
         assert one.service == ""
+
+    def test_two_services_may_publish_one_number_by_two_protocols(self) -> None:
+        both = replace(CONVERGED, mesh_ports=frozenset({(53, "tcp"), (53, "udp"), (443, "udp")}))
+        services = (
+            Service("names", networks=(), mesh_ports=(53, 443), protocols=("udp", "tcp")),
+            Service("transfers", networks=(), mesh_ports=(53,), protocols=("tcp",)),
+        )
+        found = in_the_mesh(dict.fromkeys(NODES, both), OBSERVED, services)
+        assert [(str(one), one.service) for one in found] == [
+            *(("53/tcp", "transfers"), ("53/udp", "names"), ("443/udp", "")),
+        ]
+        assert in_the_mesh(dict.fromkeys(NODES, both), OBSERVED, services[::-1]) == found
 
     def test_what_nobody_publishes_is_no_port(self) -> None:
         assert in_the_mesh(hosts(*NODES), OBSERVED, SERVICES) == []

@@ -55,9 +55,13 @@ def test_half_a_set_is_refused_with_all_that_is_missing(whole: Path) -> None:
     ]
 
 
-def test_a_folder_without_packages_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match=r"holds no \.deb files: download"):
-        own_packages(str(tmp_path / "nowhere"), "amd64")
+@pytest.mark.parametrize("folder", ["nowhere", "~nosuchuser/packages"])
+def test_a_folder_without_packages_is_refused(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LabError, match=rf"{folder} holds no \.deb files: download"):
+        own_packages(folder, "amd64")
 
 
 def test_another_content_is_another_recipe(whole: Path) -> None:

@@ -389,6 +389,17 @@ def test_nothing_needs_the_check(path: Path) -> None:
     assert not any(one.startswith(drift) for one in imports(path))
 
 
+@pytest.mark.parametrize(
+    "room", sorted((ROOT / PACKAGE).glob("*/plan.py")), ids=lambda path: str(path.parent.name)
+)
+def test_what_tells_of_a_change_is_not_called_as_what_makes_it(room: Path) -> None:
+    def functions(path: Path) -> set[str]:
+        return {node.name for node in parsed(path).body if isinstance(node, ast.FunctionDef)}
+
+    made = set[str]().union(*map(functions, room.parent.glob("*operations.py")))
+    assert {name for name in functions(room) & made if not name.startswith("_")} == set()
+
+
 def operations() -> list[tuple[str, Any]]:
     found = []
     for module_name in MODULES:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyinfra_swarm.rollback.plan import rolled_back_first
+from pyinfra_swarm.rollback.plan import roll_back_first_finding
 from pyinfra_swarm.run.findings import Change, Notice, Refusal, Whole
 from pyinfra_swarm.run.telling import Told, grouped, lines, named, rendered, tally
 
@@ -117,8 +117,8 @@ def test_grouping_keeps_everything_and_every_order(items: list[tuple[str, int]])
 
 
 def test_an_unconfirmed_change_that_each_part_finds_is_told_once() -> None:
-    told = [Told("rk3", part, rolled_back_first()) for part in ("access", "ssh", "firewall")]
-    [line] = lines([*told, Told("rk4", "ssh", rolled_back_first())])
+    told = [Told("rk3", part, roll_back_first_finding()) for part in ("access", "ssh", "firewall")]
+    [line] = lines([*told, Told("rk4", "ssh", roll_back_first_finding())])
     assert line.hosts == ("rk3", "rk4")
     assert "an earlier change was never confirmed" in line.text
     other = [Told("rk3", part, Change("x", "differs")) for part in ("access", "ssh")]

@@ -103,6 +103,35 @@ def test_words_of_a_command_are_no_place_either(
     assert rules(issues(changed(more=f"{key}: {command!r}"))) == expected
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        *(('["redis-server", "--requirepass", "hunter2"]', NOTICE),),
+        *(('["app", "--db-password", "abc", "run"]', NOTICE), ('["app", "-token", "x"]', NOTICE)),
+        *(('["app", "--TOKEN", "abc"]', NOTICE), ('["app", "--token", "${PW}"]', NOTICE)),
+        *(('["app", "--token", "a", "--secret", "b"]', NOTICE * 2),),
+        *(('["app", "--token=a", "b"]', NOTICE), ('["app --token", "b"]', [])),
+        *(('["app", "--password-file", "/x"]', []), ('["app", "--password", "/run/x"]', [])),
+        *(('["app", "--token", "--verbose"]', []), ('["app", "--token", "$$(cat /x)"]', [])),
+        *(('["app", "--password", ""]', []), ('["app", "--password"]', []), ("[app, x]", [])),
+        *(('["--token"]', []), ('["token", "abc"]', []), ('["app", "--token-ttl", "5m"]', [])),
+        (f'["app", "--token", "ghp_{"a1" * 18}"]', REFUSAL),
+    ],
+)
+@pytest.mark.parametrize("key", ["command", "entrypoint"])
+def test_the_value_of_an_option_may_be_a_word_of_its_own(
+    key: str, words: str, expected: list[tuple[str, str]]
+) -> None:
+    assert rules(issues(changed(more=f"{key}: {words}"))) == expected
+
+
+def test_a_secret_of_two_words_is_told_at_the_line_of_the_secret() -> None:
+    text = changed(more="command:\n  - redis-server\n  - --requirepass\n  - hunter2")
+    (issue,) = issues(text)
+    assert issue.line == text.splitlines().index("      - hunter2") + 1
+    assert "hunter2" not in repr(issue)
+
+
 @pytest.mark.parametrize("where", ["labels", "deploy"])
 def test_labels_are_no_place_either(where: str) -> None:
     label = "{ token: AKIAABCDEFGHIJKLMNOP, password: hunter2 }"

@@ -86,7 +86,8 @@ CONTAINER = "TaskTemplate.ContainerSpec"
             "nginx:1.28",
             Difference("image", "nginx:1.27@sha256:" + "a" * 12, "nginx:1.28"),
         ),
-        (f"{CONTAINER}.Args", ["--debug"], Difference("command", "none", '["--debug"]')),
+        (f"{CONTAINER}.Args", ["--debug"], Difference("command", "not set", "another value")),
+        (f"{CONTAINER}.User", "1000", Difference("User", "none", "1000")),
         (f"{CONTAINER}.StopGracePeriod", 90 * 10**9, Difference("StopGracePeriod", "10s", "90s")),
         (
             "TaskTemplate.Placement.Constraints",
@@ -299,6 +300,140 @@ def test_no_value_of_a_variable_is_ever_told(variables: list[tuple[str, str]]) -
     assert not any("<" in one.expected + one.found for one in told)
 
 
+CANARY = "hunter2-canary"
+
+IN_A_SPEC: dict[str, Any] = {
+    f"{CONTAINER}.Args": ["redis-server", "--requirepass", CANARY],
+    f"{CONTAINER}.Command": ["sh", "-c", f"redis-server --requirepass {CANARY}"],
+    f"{CONTAINER}.Env": ["A=1", f"OTHER={CANARY}"],
+    f"{CONTAINER}.Healthcheck": {"Test": ["CMD-SHELL", f"redis-cli -a {CANARY} ping"]},
+    f"{CONTAINER}.Labels": {"any": CANARY},
+    f"{CONTAINER}.Mounts": [
+        {
+            "Type": "volume",
+            "Target": "/data",
+            "VolumeOptions": {
+                "Labels": {"any": CANARY},
+                "DriverConfig": {"Name": "local", "Options": {"o": f"username=u,pw={CANARY}"}},
+            },
+        }
+    ],
+    "Labels": {"proxy.users": f"me:{CANARY}"},
+    "TaskTemplate.LogDriver": {"Name": "splunk", "Options": {"any": CANARY}},
+    "TaskTemplate.Networks": [{"Target": "n1", "DriverOpts": {"any": CANARY}}],
+    "TaskTemplate.PluginSpec": {"Name": "plugin", "Env": [f"ANY={CANARY}"]},
+    "Whatever": [{"Options": {"o": CANARY}}],
+}
+"""Where a password can be in what the engine says of a service."""
+
+IN_A_FILE: dict[str, Any] = {
+    "services.app.command": ["redis-server", "--requirepass", CANARY],
+    "services.app.entrypoint": ["redis-server", "--requirepass", CANARY],
+    "services.app.environment": {"ANY": CANARY},
+    "services.more.environment": [f"ANY={CANARY}"],
+    "services.app.healthcheck": {"test": ["CMD-SHELL", f"redis-cli -a {CANARY} ping"]},
+    "services.app.labels": {"proxy.users": f"me:{CANARY}"},
+    "services.more.labels": [f"proxy.users=me:{CANARY}"],
+    "services.app.deploy": {"labels": {"any": CANARY}},
+    "services.app.build": {"args": {"ANY": CANARY}},
+    "services.more.build": {"args": [f"ANY={CANARY}"], "labels": {"any": CANARY}},
+    "services.app.logging": {"driver": "splunk", "options": {"any": CANARY}},
+    "services.app.networks": {"inner": {"driver_opts": {"any": CANARY}}},
+    "services.app.volumes": [{"target": "/data", "volume": {"labels": {"any": CANARY}}}],
+    "services.app.x-more": CANARY,
+    "networks.inner": {"driver_opts": {"any": CANARY}, "labels": {"any": CANARY}},
+    "volumes.data": {"driver_opts": {"o": f"username=u,pw={CANARY}"}, "labels": {"any": CANARY}},
+    "configs.site": {"content": CANARY, "labels": [CANARY]},
+    "secrets.pw": {"content": CANARY, "x-any": {"deep": CANARY}},
+    "x-more": {"any": [CANARY, {"any": CANARY}]},
+}
+"""The same in a rendered compose file."""
+
+
+def with_places(made: dict[str, Any], places: dict[str, Any], value: Any = None) -> dict[str, Any]:
+    """A copy in which the places have what is planted there. value: it takes the canary's place."""
+    made = copy.deepcopy(made)
+    for path, planted in places.items():
+        *way, last = path.split(".")
+        here = made
+        for key in way:
+            here = here.setdefault(key, {})
+        here[last] = copy.deepcopy(planted) if value is None else replaced(planted, value)
+    return made
+
+
+def replaced(planted: Any, value: str) -> Any:
+    if isinstance(planted, dict):
+        return {key: replaced(inner, value) for key, inner in planted.items()}
+    if isinstance(planted, list):
+        return [replaced(inner, value) for inner in planted]
+    return planted.replace(CANARY, value) if isinstance(planted, str) else planted
+
+
+@given(st.sets(st.sampled_from(sorted(IN_A_SPEC)), min_size=1), st.sampled_from(["", "other"]))
+def test_no_password_in_a_specification_is_ever_told(places: set[str], other: str) -> None:
+    planted = {path: IN_A_SPEC[path] for path in places}
+    with_it = with_places(spec(), planted)
+    without = with_places(spec(), planted, other) if other else spec()
+    for told in (differences(with_it, without), differences(without, with_it)):
+        assert told
+        assert CANARY not in repr(told)
+
+
+@given(st.sets(st.sampled_from(sorted(IN_A_FILE)), min_size=1), st.sampled_from(["", "other"]))
+def test_no_password_in_a_rendered_file_is_ever_told(places: set[str], other: str) -> None:
+    planted = {path: IN_A_FILE[path] for path in places}
+    with_it = with_places({}, planted)
+    without = with_places({}, planted, other) if other else {}
+    for told in (compose_differences(with_it, without), compose_differences(without, with_it)):
+        assert told
+        assert CANARY not in repr(told)
+
+
+@pytest.mark.parametrize("path", sorted(IN_A_SPEC))
+def test_that_there_is_another_value_is_told_of_every_place_in_a_specification(path: str) -> None:
+    places = {path: IN_A_SPEC[path]}
+    told = differences(with_places(spec(), places), with_places(spec(), places, "other"))
+    assert {(one.expected, one.found) for one in told} == {("as declared", "another value")}
+
+
+@pytest.mark.parametrize("path", sorted(IN_A_FILE))
+def test_that_there_is_another_value_is_told_of_every_place_in_a_file(path: str) -> None:
+    places = {path: IN_A_FILE[path]}
+    told = compose_differences(with_places({}, places, "other"), with_places({}, places))
+    assert {(one.expected, one.found) for one in told} == {("as declared", "another value")}
+
+
+def test_what_stands_beside_a_password_and_can_be_none_is_told() -> None:
+    def of_spec(interval: int, driver: str) -> dict[str, Any]:
+        made = spec(Healthcheck={"Test": ["CMD", CANARY], "Interval": interval * 10**9})
+        made["TaskTemplate"]["LogDriver"] = {"Name": driver, "Options": {"any": CANARY}}
+        return made
+
+    assert differences(of_spec(5, "local"), of_spec(9, "splunk")) == [
+        Difference("Healthcheck.Interval", "5s", "9s"),
+        Difference("LogDriver.Name", "local", "splunk"),
+    ]
+
+    def of_file(interval: str, driver: str) -> dict[str, Any]:
+        return {
+            "services": {
+                "environment": {
+                    "healthcheck": {"test": ["CMD", CANARY], "interval": interval},
+                    "logging": {"driver": driver, "options": {"any": CANARY}},
+                    "networks": {"test": {"aliases": [driver]}},
+                }
+            }
+        }
+
+    before = "services.environment"
+    assert compose_differences(of_file("9s", "splunk"), of_file("5s", "local")) == [
+        Difference(f"{before}.healthcheck.interval", "5s", "9s"),
+        Difference(f"{before}.logging.driver", "local", "splunk"),
+        Difference(f"{before}.networks.test.aliases", '["local"]', '["splunk"]'),
+    ]
+
+
 def test_rendered_files_are_compared_by_place() -> None:
     before = {
         "services": {
@@ -318,7 +453,7 @@ def test_rendered_files_are_compared_by_place() -> None:
         ("services.app.environment.A", "another value", "as declared"),
         ("services.app.environment.B", "another value", "not set"),
         ("services.app.image", "nginx:1.27", "nginx:1.28"),
-        ("services.app.ports 443", "none", '{\\"published\\": 8443, \\"target\\": 443}'),
+        ("services.app.ports 443", "none", '{"published": 8443, "target": 443}'),
         ("services.new.image", "none", "busybox"),
     ]
     assert compose_differences(before, copy.deepcopy(before)) == []
