@@ -20,8 +20,8 @@ from pyinfra_swarm.commands.running import Host
     from what is declared, pyinfra-swarm drift says.
     """,
     epilog="""Exit codes: 0 all is well; 2 a node is not ready or not declared, a service lacks
-tasks or does not answer at a node, or the quorum is lost; 1 none of that is known, and a host does
-not answer, no manager speaks for the swarm, or the settings cannot be used.""",
+tasks or does not answer at a node, or the quorum is lost; else 1 where a host does not answer, no
+manager speaks for the swarm, or the settings cannot be used.""",
 )
 @click.option("--limit", multiple=True, type=Host(), help="this host, pattern or group; repeatable")
 @click.option("--json", "as_json", is_flag=True, help="print it as JSON")
