@@ -105,9 +105,9 @@ def unseen(services: Collection[str], problem: str) -> Notice:
 
 
 def _keep(services: Iterable[str]) -> str:
-    names = " ".join(map(quoted, sorted(services)))
     return (
-        f"Keep the old value valid until `docker service ps {names}` on a manager shows none of "
+        "Keep the old value valid until "
+        f"`docker service ps {' '.join(map(quoted, sorted(services)))}` on a manager shows none of "
         "them running"
     )
 

@@ -43,8 +43,8 @@ from pyinfra_swarm.secrets.steps import (
     Withdraw,
 )
 from pyinfra_swarm.services import operations as services
-from pyinfra_swarm.services.asked_again import as_listed
 from pyinfra_swarm.services.ended import Ended
+from pyinfra_swarm.services.listing_operations import as_listed
 from pyinfra_swarm.services.service import Task
 from pyinfra_swarm.services.verdict import Failed
 from pyinfra_swarm.settings.labels import NAME

@@ -19,8 +19,8 @@ from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.printable import plain
 from pyinfra_swarm.run.script import Outcome, quietly
 from pyinfra_swarm.services import operations as services_operations
-from pyinfra_swarm.services.asked_again import as_listed
 from pyinfra_swarm.services.ended import Ended
+from pyinfra_swarm.services.listing_operations import as_listed
 from pyinfra_swarm.services.service import Service, references
 from pyinfra_swarm.services.verdict import same_spec
 from pyinfra_swarm.settings.labels import STACK

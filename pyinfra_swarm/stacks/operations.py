@@ -54,7 +54,7 @@ from pyinfra_swarm.run.wording import counted, listed
 from pyinfra_swarm.secrets.facts import Objects
 from pyinfra_swarm.secrets.objects import Key, current_names, versioned
 from pyinfra_swarm.secrets.objects import Seen as SeenObjects
-from pyinfra_swarm.services.asked_again import as_listed
+from pyinfra_swarm.services.listing_operations import as_listed
 from pyinfra_swarm.services.service import Kind
 from pyinfra_swarm.settings.exposure_modes import OWN_STACK
 from pyinfra_swarm.stacks import facts, looking_operations
@@ -444,8 +444,7 @@ def _removal(settings: Settings, name: str) -> Proposal[str]:
 
 
 def _remove(run: State, host: Host, settings: Settings, name: str) -> bool:
-    manager = run.inventory.get_host(host.name)
-    problem = remove(manager, name, as_listed(manager, facts.Stacks).records)
+    problem = remove(host, name, as_listed(host, facts.Stacks).records)
     if problem:
         reporting.failed(host, f"stack {name} could not be removed: {problem}")
     return not problem

@@ -556,7 +556,7 @@ def test_a_host_is_asked_once_however_many_want_to_know(run: Runs, mode: str) ->
     assert {host: ran.count(host, "say the word") for host in words} == dict.fromkeys(words, 1)
 
 
-def test_after_a_change_anywhere_every_host_is_asked_again(run: Runs) -> None:
+def test_after_a_change_anywhere_every_host_is_listing_operations(run: Runs) -> None:
     # The other host asks nothing meanwhile: whether it would ask before or after is chance.
     mend = "subject.mended_on('@fake/rk1', name='Mend')"
     before, *after = (LOOK.replace("Look", name) for name in ("Before", "After", "Again"))

@@ -429,7 +429,7 @@ def test_old_tasks_that_do_not_end_are_named_and_fail_nothing(
     assert 30 < passing[-1] - NOW < 33
 
 
-def test_a_manager_that_does_not_tell_of_old_tasks_for_a_moment_is_asked_again(
+def test_a_manager_that_does_not_tell_of_old_tasks_for_a_moment_is_listing_operations(
     manager: Manager, monkeypatch: pytest.MonkeyPatch, passing: list[float]
 ) -> None:
     """A service that has been removed meanwhile is answered so, too: it is looked for anew."""

@@ -12,8 +12,8 @@ from pyinfra_swarm.run import clock
 from pyinfra_swarm.run.converge import Unobserved
 from pyinfra_swarm.secrets.facts import Objects
 from pyinfra_swarm.secrets.objects import Seen
-from pyinfra_swarm.services import asked_again
-from pyinfra_swarm.services.asked_again import as_listed
+from pyinfra_swarm.services import listing_operations
+from pyinfra_swarm.services.listing_operations import as_listed
 from pyinfra_swarm.services.operations import PAUSE, SILENT
 
 HOST: Any = SimpleNamespace(name="rk1")
@@ -40,16 +40,16 @@ def says(monkeypatch: pytest.MonkeyPatch) -> Says:
                 raise answer
             return answer
 
-        monkeypatch.setattr(asked_again, "observe_on", observe_on)
+        monkeypatch.setattr(listing_operations, "observe_on", observe_on)
         return done
 
     def pause(seconds: float) -> None:
         now[0] += seconds
 
     monkeypatch.setattr(clock, "now", lambda: now[0])
-    monkeypatch.setattr(asked_again, "pause", pause)
-    monkeypatch.setattr(asked_again, "forget_observations", lambda: done.append("forget"))
-    monkeypatch.setattr(asked_again, "log_in_again", lambda host: done.append("log in"))
+    monkeypatch.setattr(listing_operations, "pause", pause)
+    monkeypatch.setattr(listing_operations, "forget_observations", lambda: done.append("forget"))
+    monkeypatch.setattr(listing_operations, "log_in_again", lambda host: done.append("log in"))
     return answering
 
 
@@ -60,7 +60,7 @@ def test_each_look_is_a_new_one(says: Says) -> None:
     assert done == ["forget", "look"]
 
 
-def test_a_manager_that_cannot_list_is_asked_again(says: Says) -> None:
+def test_a_manager_that_cannot_list_is_listing_operations(says: Says) -> None:
     done = says(NO_LEADER, SILENCE, Seen())
     assert as_listed(HOST, Objects) == Seen()
     assert done == ["forget", "look", "forget", "look", "log in", "forget", "look"]
