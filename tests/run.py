@@ -136,7 +136,6 @@ SUITES = {
         _scenarios("proof", 500, 900, "prove"),
         _scenarios("rolling", 900, 1800, "rolling"),
         _scenarios("keys", 400, 900, "autolock"),
-        _scenarios("registry", 220, 600, "registry"),
         _scenarios("secrets", 400, 1000, "secrets"),
         _scenarios("stacks", 540, 1500, "stacks"),
         _engines(
@@ -171,6 +170,9 @@ SUITES = {
         _scenarios("ctrl-c", 1100, 2400, "ctrl_c"),
         _scenarios("nft", 900, 2400, "create", "firewall_matrix", "prove", on=NFTABLES),
         _scenarios("nft-mixed", 900, 2400, "create", "firewall_matrix", on=MIXED),
+        _scenarios(
+            "userlands-matrix", 1000, 2400, "create", "firewall_matrix", "prove", on=USERLANDS
+        ),
         _scenarios("nft-drift", 2000, 3000, "drift_kinds", on=NFTABLES),
         _scenarios("nft-removing", 900, 1800, "removing", on=NFTABLES),
         _scenarios("nft-rolling", 900, 1800, "rolling", on=NFTABLES),
@@ -209,7 +211,7 @@ SUITES = {
             "engines_services_others",
         ),
         _engines("engines-exposure", 300, 900, "engines_exposure"),
-        _scenarios("roles", 220, 600, "roles", "updates"),
+        _scenarios("roles", 400, 1000, "roles", "updates", "registry"),
         _scenarios("matrix", 700, 1200, "firewall_matrix"),
         Suite("rollback", 280, 750, ("tests/netns", "-m", "lifecycle", "-v", "--durations=10")),
     ),
