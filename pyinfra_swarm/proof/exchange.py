@@ -8,7 +8,6 @@ the kernel and of the firewall, read before and after, show how the packets trav
 
 from __future__ import annotations
 
-import base64
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from pyinfra_swarm.networks.attachments import INGRESS
 from pyinfra_swarm.proof import names
 from pyinfra_swarm.proof.crossings import Crossing
+from pyinfra_swarm.proof.datagram import DATAGRAM, as_numbers
 from pyinfra_swarm.proof.frame import forged
 from pyinfra_swarm.proof.names import Lookup
 from pyinfra_swarm.run.answer import SECTION
@@ -68,10 +68,9 @@ def forge(mine: Sequence[Crossing], port: int) -> tuple[str, str]:
     for crossing in mine:
         source, target = crossing.source, crossing.target
         frame = forged(source.vni, (source.mac, source.address), (target.mac, target.address))
-        lines.append(
-            f"{crossing.receiver} {crossing.underlay[1]} {base64.b64encode(frame).decode()}"
-        )
-    inner = _bash(program(__file__, "forge.sh", port=str(port), frames=str(FRAMES)))
+        lines.append(f"{crossing.receiver} {crossing.underlay[1]} {as_numbers(frame)}")
+    frames = program(__file__, "forge.sh", using=[DATAGRAM], port=str(port), frames=str(FRAMES))
+    inner = _bash(frames)
     script = f"{_MARKED}nsenter --net=/run/docker/netns/{INGRESS} {inner}"
     return script, "\n".join(lines)
 

@@ -6,7 +6,6 @@ that the node itself has there (:mod:`networks.attachments`). The host's own bas
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 
 from pyinfra_swarm.networks.attachments import Attachments
 from pyinfra_swarm.nodes.membership import Observed
+from pyinfra_swarm.proof.datagram import DATAGRAM, as_numbers
 from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.printable import quoted
@@ -70,6 +70,7 @@ def script() -> str:
     return program(
         __file__,
         "lookups.sh",
+        using=[DATAGRAM],
         server=f"{SERVER}/53",
         tries=str(TRIES),
         seconds=str(SECONDS),
@@ -80,8 +81,7 @@ def script() -> str:
 def asked(mine: Iterable[Lookup]) -> str:
     """The lines for a host's own lookups."""
     return "\n".join(
-        f"{one.sandbox} {one.service} {base64.b64encode(query(one.service)).decode()}"
-        for one in mine
+        f"{one.sandbox} {one.service} {as_numbers(query(one.service))}" for one in mine
     )
 
 

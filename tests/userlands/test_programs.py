@@ -6,6 +6,7 @@ The systems are unpacked from Debian's archives, once, and their programs run in
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import pytest
 from lab import release, roots
 from lab.errors import LabError
 from tests.tools import must_run
+from tests.tools.datagrams import EVERY_BYTE, sent_by
 from tests.tools.host_programs import PACKAGE, table
 
 COMMON = (
@@ -73,14 +75,20 @@ class Inside:
     path: str
 
     def run(
-        self, script: str, *, given: str = "", check: bool = False
+        self,
+        script: str,
+        *,
+        given: str = "",
+        check: bool = False,
+        into: int = subprocess.PIPE,
     ) -> subprocess.CompletedProcess[str]:
         set_up = f"PATH={self.path}:$PATH; " if self.path else ""
         body = f"{set_up}cd /tmp; {script}"
         return subprocess.run(
             roots.inside(self.root, body),
             input=given,
-            capture_output=True,
+            stdout=into,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
             timeout=120,
@@ -92,6 +100,13 @@ class Inside:
 def test_the_programs_do_what_we_want_of_them(inside: Inside, program: str, text: str) -> None:
     done = inside.run(text)
     assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+
+
+def test_a_datagram_is_one_whatever_is_in_it(inside: Inside) -> None:
+    def run(script: str, end: int) -> None:
+        inside.run(f"exec bash -c {shlex.quote(script)}", into=end)
+
+    assert sent_by(run) == [EVERY_BYTE]
 
 
 def test_rusts_programs_are_tried_where_they_are_meant(inside: Inside) -> None:

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Sends VXLAN frames in clear text, from inside of the ingress network's namespace.
 #
-# Reads “LABEL ADDRESS FRAME”, the frame in base64, and prints “forged LABEL” for each that has left.
+# Reads “LABEL ADDRESS FRAME”, the frame as datagram takes it, and prints “forged LABEL” for each that
+# has left. Uses datagram.sh.
 
 : "${port?}" "${frames?}"
 export LC_ALL=C
@@ -10,9 +11,7 @@ section forged
 while read -r label address frame; do
   exec 3<>"/dev/udp/$address/$port" || continue
   for ((i = 0; i < frames; i++)); do
-    # dd makes one datagram of it, whatever bytes are in it.
-    base64 -d <<< "$frame" | dd bs=4096 iflag=fullblock count=1 status=none 2>/dev/null >&3 &&
-      echo "forged $label"
+    datagram "$frame" 2>/dev/null >&3 && echo "forged $label"
   done
 done
 exit 0

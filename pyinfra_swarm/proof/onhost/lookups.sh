@@ -1,9 +1,10 @@
 #!/bin/bash
 # Asks the engine's DNS for names, from inside of this node's namespace of a network.
 #
-# Reads “SANDBOX SERVICE QUERY”, the query in base64, and prints “SANDBOX SERVICE ANSWER” for each,
+# Reads “SANDBOX SERVICE QUERY”, the query as datagram takes it, and prints “SANDBOX SERVICE ANSWER” for each,
 # the answer in hexadecimal digits, and none where nothing came. A name that is not found is asked
 # for again: its service may just have come. server: its address and port, with a / in between.
+# Uses datagram.sh.
 
 : "${server?}" "${tries?}" "${seconds?}" "${at_once?}"
 
@@ -13,8 +14,7 @@ lookup() {
     [ $tried = 0 ] || sleep 1
     tried=$((tried + 1))
     exec 3<>"/dev/udp/$server" || continue
-    # dd makes one datagram of it, whatever bytes are in it.
-    base64 -d <<< "$3" | dd bs=512 iflag=fullblock count=1 status=none >&3
+    datagram "$3" >&3
     said=$(timeout "$seconds" dd bs=4096 count=1 status=none <&3 | od -An -v -tx1 | tr -d ' \n')
     exec 3>&-
     # The answer's code, and how many records it has.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import shutil
 import socket
 import struct
@@ -32,6 +31,7 @@ from pyinfra_swarm.run.answer import asked
 from pyinfra_swarm.run.answer import sections as taken_apart
 from pyinfra_swarm.run.onhost import source
 from tests.tools.answers import sections
+from tests.tools.datagrams import EVERY_BYTE, sent_by
 from tests.unit.proof.test_proof_plan import FOUR, declared, everywhere
 
 MINE = [c for c in crossings(declared(), FOUR, everywhere()) if c.sender == "rk1"]
@@ -66,7 +66,7 @@ def programs(folder: Path, **stubs: str) -> None:
         path = folder / name.replace("_", "-")
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
-    for name in ("base64", "bash", "cat", "dd", "grep", "sh", "wc"):
+    for name in ("awk", "base64", "bash", "cat", "dd", "grep", "sh", "wc"):
         if not (folder / name).exists():
             (folder / name).symlink_to(shutil.which(name) or "")
 
@@ -269,6 +269,12 @@ def test_a_forged_frame_is_one_that_a_kernel_would_take(vni: int, source: str, t
     assert icmp[0] == 8, "an echo request, which the proof sends in no other way"
 
 
+def test_a_datagram_is_one_whatever_is_in_it() -> None:
+    """Bash, and Rust's coreutils, would end one at each newline; a name of ten letters has one."""
+    datagrams = sent_by(lambda script, end: subprocess.run(["bash", "-c", script], stdout=end))
+    assert datagrams == [EVERY_BYTE]
+
+
 def test_each_peer_is_sent_a_frame_from_this_nodes_end_to_its_own() -> None:
     _, lines = forge(MINE, 4789)
     [first, *_] = lines.splitlines()
@@ -277,6 +283,6 @@ def test_each_peer_is_sent_a_frame_from_this_nodes_end_to_its_own() -> None:
     source, target = everywhere()["rk1"], everywhere()["rk2"]
     assert source
     assert target
-    assert base64.b64decode(frame) == forged(
+    assert bytes(map(int, frame.split(","))) == forged(
         4096, (source[0].mac, source[0].address), (target[0].mac, target[0].address)
     )
