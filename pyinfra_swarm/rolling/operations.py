@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.api import API
@@ -66,6 +66,10 @@ if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
 
 
+def _not_asked(chosen: Options) -> Commands:
+    yield from ()
+
+
 @dataclass(frozen=True)
 class Job:
     """A rolling job.
@@ -76,6 +80,7 @@ class Job:
     change: what is done to the drained node.
     version: the engine that has to run on it afterwards, "" for any.
     not_prepared: what this run has failed to prepare on some host, so that no node is touched.
+    outcome: asks, once the node is restored, whether the change has brought what it was for.
     """
 
     name: str
@@ -83,6 +88,7 @@ class Job:
     change: Callable[[Settings, Options], Commands]
     version: Callable[[Settings], str] = lambda settings: ""
     not_prepared: Callable[[Roll, Collection[str]], list[Refusal]] = lambda roll, among: []
+    outcome: Callable[[Options], Commands] = _not_asked
 
 
 @dataclass(frozen=True)
@@ -114,12 +120,15 @@ class _Progress:
     continues. The label that says so is gone before this run ends.
     orders: the order of turns by job, as it was when the run began: a finding that is reported
     twice would differ by its place.
+    changed: the hosts that this run has changed, by the job's name: whatever they look like since,
+    they have had their turn.
     stopped_at: the host at which the job has stopped, or whose turn has not ended yet.
     """
 
     since: float = field(default_factory=time.time)
     begun: dict[str, float] = field(default_factory=dict)
     orders: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    changed: dict[str, set[str]] = field(default_factory=dict)
     stopped_at: str = ""
 
 
@@ -133,6 +142,10 @@ def look(settings: Settings, job: Job, *, planning: bool = False) -> Situation:
     limit = in_limit()
     among = tuple(host.name for host in settings.hosts if host.name in limit)
     roll = job.roll(settings, observed, chosen, run.begun.get(job.name, run.since))
+    had_its_turn = run.changed.get(job.name, set())
+    roll = replace(
+        roll, work={name: work for name, work in roll.work.items() if name not in had_its_turn}
+    )
     if roll.continued:
         run.begun[job.name] = roll.begun
     order = order_of_turns(settings, observed, roll, among)
@@ -208,6 +221,7 @@ def _carry_out(
             services = observe_on(acting, facts.Replicas)
             yield from _work(settings, job, now, node, acting, services)
             yield from _restore(settings, job, now, node, acting, services)
+            yield from job.outcome(now.chosen)
         case _:
             raise unhandled(change)
 
@@ -232,9 +246,10 @@ def _work(
     progress("waiting until its tasks have gone, and run elsewhere")
     empty = program(__file__, "wait_until_empty.sh", using=[API], seconds=str(wait))
     yield script(empty, timeout=wait + 60)
-    yield services_complete(acting, services, wait, _LOOK_AT_SERVICES)
+    yield services_complete(acting, services, wait, _LOOK_AT_SERVICES, restored=False)
     _still_due(settings, job)
     yield from job.change(settings, now.chosen)
+    this_run(_Progress).changed.setdefault(job.name, set()).add(now.me.name)
 
 
 def _still_due(settings: Settings, job: Job) -> None:
@@ -286,7 +301,7 @@ def _restore(
     progress(f"restoring its availability: {fresh.labels.get(AVAILABILITY_BEFORE, '')}")
     yield on(acting, "\n".join(lines), "restoring its availability")
     yield node_back(expected, restored=True)
-    yield services_complete(acting, services, wait, _LOOK_AT_SERVICES)
+    yield services_complete(acting, services, wait, _LOOK_AT_SERVICES, restored=True)
     yield from taken_back(settings)
 
 

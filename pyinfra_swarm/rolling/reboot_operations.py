@@ -14,7 +14,17 @@ from pyinfra_swarm.rolling.stages import stages
 from pyinfra_swarm.rolling.wait_for_node import PAUSE
 from pyinfra_swarm.run import clock, reporting
 from pyinfra_swarm.run.connection import log_in_again, read
-from pyinfra_swarm.run.converge import Commands, call, observe, pause, progress, script
+from pyinfra_swarm.run.converge import (
+    Commands,
+    call,
+    fail,
+    forget_observations,
+    is_executing,
+    observe,
+    pause,
+    progress,
+    script,
+)
 
 if TYPE_CHECKING:
     from pyinfra_swarm.nodes.membership import Observed
@@ -56,6 +66,18 @@ def _boot(host: Host) -> str:
         return ""
 
 
-JOB = Job("reboot", _roll, _change)
+def _outcome(given: Options) -> Commands:
+    """Whether the reboot has brought what it was for; with ``--data all=yes`` it was for itself."""
+    if not is_executing() or given.everything:
+        return
+    forget_observations()
+    if why := jobs.needs_reboot(observe(Running)):
+        yield fail(
+            f"was rebooted, is restored, and still waits for a reboot: {why}. Another reboot would "
+            "not help: look at what the boot loader starts"
+        )
+
+
+JOB = Job("reboot", _roll, _change, outcome=_outcome)
 
 unfinished, managers, leader, workers = stages(JOB)

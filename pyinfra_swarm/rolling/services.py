@@ -22,17 +22,24 @@ class Replicas(Observation):
     stuck: int
 
 
-def incomplete(before: Iterable[Replicas], now: Iterable[Replicas]) -> list[str]:
-    """Services that had all their replicas before and lack some now that a node could run.
+def incomplete(
+    before: Iterable[Replicas], now: Iterable[Replicas], *, restored: bool = False
+) -> list[str]:
+    """Services that had their replicas before, and lack some now that a node could run.
 
-    Each with its numbers, as ``web (2 of 3)``.
+    Each with its numbers, as ``web (2 of 3)``. before: where an earlier run has drained the node,
+    what no node could run then was perhaps this node's, and counts as there. restored: the node may
+    run tasks again, so no more tasks may be without a node than were before.
     """
-    complete = {service.name for service in before if service.running >= service.wanted}
-    return [
-        f"{service.name} ({service.running} of {service.wanted})"
-        for service in now
-        if service.name in complete and service.running + service.stuck < service.wanted
-    ]
+    then = {one.name: one for one in before if one.running + one.stuck >= one.wanted}
+    found = []
+    for service in now:
+        if service.name not in then:
+            continue
+        excused = min(service.stuck, then[service.name].stuck) if restored else service.stuck
+        if service.running + excused < service.wanted:
+            found.append(f"{service.name} ({service.running} of {service.wanted})")
+    return found
 
 
 def without_a_node(now: Iterable[Replicas]) -> list[str]:

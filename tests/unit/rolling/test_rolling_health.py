@@ -26,6 +26,21 @@ def test_services_that_were_whole_have_to_be_whole_again() -> None:
     assert incomplete(before, before) == []
 
 
+def test_once_the_node_is_restored_no_more_tasks_may_be_without_one_than_before() -> None:
+    """A node that came back without the label that a service asks for has lost it its place."""
+    db, forever = Replicas("db", 2, 2, 0), Replicas("forever", 2, 1, 1)
+    drained = (Replicas("db", 2, 1, 1), forever)
+    assert incomplete([db, forever], drained) == []
+    assert incomplete([db, forever], drained, restored=True) == ["db (1 of 2)"]
+    assert incomplete([db, forever], [db, forever], restored=True) == []
+
+
+def test_what_was_without_a_node_when_a_turn_is_resumed_is_waited_for_as_it_starts() -> None:
+    before = [Replicas("db", 2, 1, 1)]
+    assert incomplete(before, [Replicas("db", 2, 1, 0)], restored=True) == ["db (1 of 2)"]
+    assert incomplete(before, before, restored=True) == []
+
+
 def test_only_those_that_were_there_are_waited_for() -> None:
     cluster = WHOLE["rk1"]
     assert cluster is not None
