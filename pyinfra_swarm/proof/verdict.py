@@ -298,10 +298,18 @@ def _broken(reported: Exchanged, pair: tuple[str, str]) -> int:
 def _unencrypted(
     what: str, crossing: Crossing, reported: Exchanged, small: Probe, full: Probe
 ) -> Notice | None:
+    """More left than were encrypted; or less came back so.
+
+    Where the network only comes up, the first tries go nowhere: before there are keys, none is
+    encrypted. If none could leave in clear text, since tcpdump saw none or the firewall stops them,
+    those that were answered have to have been encrypted, and no more.
+    """
     sent = small.sent + full.sent
     answers = small.answered + full.answered
     out, back = _growth(crossing, reported)
-    if out >= sent and back >= answers:
+    before, after = _moments(crossing, reported)
+    none_left = reported.captured or after.stopped > before.stopped
+    if out >= (answers if none_left else sent) and back >= answers:
         return None
     return Notice(
         what,

@@ -242,6 +242,21 @@ def test_packets_that_pass_without_being_encrypted_are_the_worst_and_said_so() -
     ) in only(told.proof(), ("rk1", "rk2"))
 
 
+@pytest.mark.parametrize("seen", ["by tcpdump", "by the firewall", "by nobody"])
+def test_tries_before_there_were_keys_are_no_clear_text_if_none_could_leave(seen: str) -> None:
+    """Right after an engine's start: seen in an upgrade, whose next nodes were held up by it."""
+    told = Told()
+    told.probes["rk1", "rk2", SMALL] = Probe(14, True)
+    if seen == "by tcpdump":
+        told.clear = {"rk1": {}}
+    elif seen == "by the firewall":
+        told.after["rk1"] = {"stopped": 13}
+    assert told.proof().proven == (seen != "by nobody")
+    told.esp["rk1", "rk2"] = 1
+    told.back["rk1", "rk2"] = 2
+    assert "only 1 were encrypted" in only(told.proof(), ("rk1", "rk2"))
+
+
 def test_answers_in_clear_text_are_found_on_the_asking_side() -> None:
     told = Told()
     told.back["rk1", "rk2"] = 0
