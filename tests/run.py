@@ -217,8 +217,8 @@ SUITES = {
     ),
     # A whole machine is emulated: its image is built first, and what a board does takes minutes.
     "arm64": (
-        _scenarios("arm64", 1500, 4200, "arm64"),
-        _scenarios("arm64-mixed", 2100, 5400, "arm64_mixed"),
+        _scenarios("arm64", 700, 2400, "arm64"),
+        _scenarios("arm64-mixed", 700, 2700, "arm64_mixed"),
     ),
 }
 
