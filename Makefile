@@ -22,7 +22,7 @@ demo: $(READY) ## bring up four hosts, build the cluster on them, show it
 test: $(READY) browser ## everything that must pass (about 20 minutes)
 	@$(BIN)/python tests/run.py test
 
-lifecycle: $(READY) kernel-packages ## the longer scenarios (five hours)
+lifecycle: $(READY) kernel-packages arm64-packages ## the longer scenarios (five hours)
 	@$(BIN)/python tests/run.py lifecycle
 
 arm64: $(READY) arm64-packages ## emulated boards on the lab (half an hour and more; once, their image is built)
