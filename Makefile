@@ -25,7 +25,7 @@ test: $(READY) browser ## everything that must pass (about 20 minutes)
 lifecycle: $(READY) kernel-packages arm64-packages ## the longer scenarios (five hours)
 	@$(BIN)/python tests/run.py lifecycle
 
-arm64: $(READY) arm64-packages ## emulated boards on the lab (half an hour and more; once, their image is built)
+arm64: $(READY) arm64-packages ## emulated boards on the lab (some twenty minutes; once, their image is built)
 	@$(BIN)/python tests/run.py arm64
 
 unit: $(READY) ## the pure core only (some minutes)

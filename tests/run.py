@@ -102,7 +102,7 @@ def _engines(name: str, expected: int, budget: int, *files: str) -> Suite:
 
 
 ARM64 = _scenarios("arm64", 700, 1800, "arm64")
-"""One emulated board. Its image is built first, in some minutes, where the cache does not have it."""
+"""One emulated board. Its image is built first, where the cache does not have it."""
 
 SUITES = {
     "test": (
