@@ -7,7 +7,7 @@ alive. docs/decisions/recovery.md says what engines do beyond Docker's guide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from pyinfra_swarm.nodes.membership import (
 )
 from pyinfra_swarm.nodes.on_disk import OnDisks
 from pyinfra_swarm.run.findings import Change, Finding, Refusal
+from pyinfra_swarm.run.printable import quoted
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -98,20 +99,25 @@ def other_managers(
     target: str,
     cluster: str,
     asked: set[str],
+    gone: Collection[str] | None = None,
 ) -> list[Refusal]:
     """Refusals for hosts that answer and are managers of the swarm in question, or of another.
 
+    A host's engine and its disk are asked one after the other. What either says is enough to know
+    a manager; a host that is none has to say so with both.
+
     target: the host that is restored or recovered; asked: the hosts that count.
+    gone: hosts that, by the owner's word, will not come back as they were; ``None`` where the job
+    takes no such word.
     """
     found: list[Refusal] = []
     for host in settings.hosts:
         own, remains = observed.get(host.name), remaining.get(host.name)
-        if host.name == target or host.name not in asked or own is None:
+        if host.name == target or host.name not in asked:
             continue
-        if remains is None or not (remains.state or own.in_swarm):
-            continue
-        here = own.cluster or remains.cluster
-        if here and cluster and here != cluster:
+        inside = (own is not None and own.in_swarm) or (remains is not None and remains.state)
+        here = (own.cluster if own else "") or (remains.cluster if remains else "")
+        if inside and here and cluster and here != cluster:
             found.append(
                 _refused(
                     f"{host.name} is in another swarm ({here}) than the one in question "
@@ -119,7 +125,7 @@ def other_managers(
                     f"If that swarm may be discarded, run {LEAVE} on {host.name}",
                 )
             )
-        elif own.controls:
+        elif inside and own is not None and own.controls:
             found.append(
                 _refused(
                     f"the swarm is alive: {host.name} is one of its managers and answers",
@@ -127,24 +133,42 @@ def other_managers(
                     + if_claim_is_false(settings, host.name),
                 )
             )
-        elif own.manager or remains.manager:
-            stopped = "" if own.engine == "running" else ", though its engine does not run now"
+        elif inside and ((own and own.manager) or (remains and remains.manager)):
+            runs = own is not None and own.engine == "running"
             found.append(
                 _refused(
-                    f"{host.name} is still a manager of this swarm{stopped}: with it there would "
-                    "be two swarms with one identity",
+                    f"{host.name} is still a manager of this swarm{_unless_running(own)}: with it "
+                    "there would be two swarms with one identity",
                     f"Start its engine, and check whether the managers reach each other "
                     f"(2377/tcp): with it there may be a quorum. If its state may be discarded, "
                     f"run on {host.name}: {LEAVE}"
-                    + (
-                        ""
-                        if own.engine == "running"
-                        else " (or, without an engine, `rm -r /var/lib/docker/swarm`)"
-                    )
+                    + ("" if runs else " (or, without an engine, `rm -r /var/lib/docker/swarm`)")
                     + if_claim_is_false(settings, host.name),
                 )
             )
+        elif (own is None) != (remains is None) and host.name not in (gone or ()):
+            missing = "what its engine says" if own is None else "what its disk holds"
+            found.append(
+                _refused(
+                    f"{host.name} answered only in part ({missing} could not be had), and may be a "
+                    "manager",
+                    "Run the same command again. "
+                    + (
+                        "If it answers no better, switch it off: it must not come back as it was"
+                        if gone is None
+                        else "If it will be installed again before it comes back: "
+                        f"`--data gone={quoted(host.name)}`"
+                    ),
+                )
+            )
     return found
+
+
+def _unless_running(own: Membership | None) -> str:
+    """What is added where a manager is known by its disk alone."""
+    if own is None:
+        return ", as its disk says, though its engine could not be asked"
+    return "" if own.engine == "running" else ", though its engine does not run now"
 
 
 def if_claim_is_false(settings: Settings, name: str) -> str:

@@ -72,7 +72,13 @@ def plan_restore(
         return [_refused(f"{target.name} does not answer", "Bring it up, and run again")]
     mine = remains.state and remains.node == backup.node
     problems = other_managers(
-        settings, observed, remaining, target.name, backup.cluster, _managers(settings, backup)
+        settings,
+        observed,
+        remaining,
+        target.name,
+        backup.cluster,
+        _managers(settings, backup),
+        gone,
     )
     if mine and own.controls and not lost_entries(own):
         others = [m for name, m in observed.items() if m and name != target.name]
@@ -85,7 +91,7 @@ def plan_restore(
                 remedy=f"To go back to the state of {backup.time}, make it leave first: {LEAVE}",
             )
         ]
-    problems += _silent(settings, observed, target.name, backup, gone)
+    problems += _silent(settings, observed, remaining, target.name, backup, gone)
     problems += _unfit(own, remains, backup, target, mine)
     if backup.autolock and not mine and not unlock_key:
         problems.append(
@@ -128,13 +134,18 @@ def _managers(settings: Settings, backup: Backup) -> set[str]:
 
 
 def _silent(
-    settings: Settings, observed: Observed, target: str, backup: Backup, gone: Iterable[str]
+    settings: Settings,
+    observed: Observed,
+    remaining: OnDisks,
+    target: str,
+    backup: Backup,
+    gone: Iterable[str],
 ) -> list[Refusal]:
     left_out = set(gone)
     silent = sorted(
         name
         for name in _managers(settings, backup) - {target} - left_out
-        if (membership := observed.get(name)) is None or membership.engine.startswith("unreachable")
+        if _is_silent(observed.get(name), remaining.get(name))
     )
     if not silent:
         return []
@@ -146,6 +157,13 @@ def _silent(
             f"installed again before they come back: `--data gone={quoted(','.join(silent))}`",
         )
     ]
+
+
+def _is_silent(own: Membership | None, remains: OnDisk | None) -> bool:
+    """Whether a host gave no answer. Half an answer is judged by :func:`other_managers`."""
+    if own is None:
+        return remains is None
+    return own.engine.startswith("unreachable")
 
 
 def _unfit(

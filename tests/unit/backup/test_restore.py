@@ -279,3 +279,28 @@ def test_a_host_without_docker_is_reported_whatever_is_left_on_its_disk() -> Non
     for own, engine in ((Membership("absent"), "28.5.2"), (FRESH, "")):
         told = restoring(rk2=(own, remains("rk2", engine=engine)))
         only_refused(told, "rk2 has no Docker yet")
+
+
+@pytest.mark.parametrize(
+    ("half", "words"),
+    [
+        ((manager("rk1", LIVING), None), "the swarm is alive: rk1 is one of its managers"),
+        ((manager("rk1"), None), "rk1 is still a manager of this swarm: with it"),
+        ((None, member("rk1")), "rk1 is still a manager of this swarm, as its disk says"),
+    ],
+)
+def test_half_an_answer_of_a_manager_is_enough_whatever_is_said_to_be_gone(
+    half: Any, words: str
+) -> None:
+    for gone in ((), ("rk1",)):
+        only_refused(restoring(rk1=half, gone=gone), words)
+
+
+def test_a_manager_that_answers_only_in_part_may_be_one_unless_it_is_said_to_be_gone() -> None:
+    for half in ((FRESH, None), (Membership("stopped"), None), (None, remains("rk1"))):
+        told = restoring(rk1=half)
+        only_refused(told, "rk1 answered only in part")
+        assert "`--data gone=rk1`" in sentences(told)
+        assert len(told) == 1, "it is told of once"
+        assert not refusals(restoring(rk1=half, gone=("rk1",)))
+    assert not refusals(restoring(rk4=(FRESH, None))), "a worker founds no second swarm"
