@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pyinfra_swarm.nodes.membership import (
     Membership,
@@ -17,7 +17,7 @@ from pyinfra_swarm.nodes.membership import (
     Observed,
 )
 from pyinfra_swarm.nodes.on_disk import OnDisks
-from pyinfra_swarm.run.findings import Change, Finding, Refusal
+from pyinfra_swarm.run.findings import ENGINE, Change, Finding, Refusal
 from pyinfra_swarm.run.printable import quoted
 
 if TYPE_CHECKING:
@@ -53,12 +53,31 @@ class TakeLockOff(Change):
 
 
 @dataclass(frozen=True)
+class Attach(Change):
+    """The engine is restarted, so that it is attached to its overlay networks."""
+
+    restarts: ClassVar[str] = ENGINE
+
+
+@dataclass(frozen=True)
+class AwaitLock(Change):
+    """The engine locks the state on the disk again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreAvailability(Change):
+    """The manager takes tasks again as before the backup. availability: the node's, then."""
+
+    availability: str
+
+
+@dataclass(frozen=True)
 class ContinueAlone:
     """How the swarm continues with one manager.
 
     cluster: the swarm's id; autolock: it is autolocked afterwards; force: a new cluster has to be
     forced; put_back: the state is put back from the backup first; take_lock_off: the state's lock
-    is taken off first.
+    is taken off first; availability: what the manager gets again, empty where it keeps its own.
     """
 
     cluster: str
@@ -66,6 +85,7 @@ class ContinueAlone:
     force: bool = False
     put_back: bool = False
     take_lock_off: bool = False
+    availability: str = ""
 
 
 def continuing_alone(findings: list[Finding], *, cluster: str, autolock: bool) -> ContinueAlone:
@@ -77,6 +97,9 @@ def continuing_alone(findings: list[Finding], *, cluster: str, autolock: bool) -
         force=ForceNewCluster in kinds,
         put_back=PutStateBack in kinds,
         take_lock_off=TakeLockOff in kinds,
+        availability=next(
+            (step.availability for step in findings if isinstance(step, RestoreAvailability)), ""
+        ),
     )
 
 
