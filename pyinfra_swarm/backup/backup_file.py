@@ -93,6 +93,11 @@ def unlock_keys(settings: Settings) -> tuple[str, ...] | Refusal:
         archive = opened(given("file") or "", given("identity") or "")
         if not isinstance(archive, Refusal) and archive.unlock_key:
             return (archive.unlock_key,)
+    return declared_keys(settings)
+
+
+def declared_keys(settings: Settings) -> tuple[str, ...]:
+    """The keys in the declared file; none where it cannot be used."""
     path = settings.swarm.unlock_key_path
     if path is None or key_file.look(path).problem:
         return ()

@@ -7,9 +7,9 @@ alive. docs/decisions/recovery.md says what engines do beyond Docker's guide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pyinfra_swarm.nodes.membership import (
     Membership,
@@ -17,7 +17,8 @@ from pyinfra_swarm.nodes.membership import (
     Observed,
 )
 from pyinfra_swarm.nodes.on_disk import OnDisks
-from pyinfra_swarm.run.findings import Change, Finding, Refusal
+from pyinfra_swarm.run.findings import ENGINE, Change, Finding, Refusal
+from pyinfra_swarm.run.printable import quoted
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -52,12 +53,31 @@ class TakeLockOff(Change):
 
 
 @dataclass(frozen=True)
+class Attach(Change):
+    """The engine is restarted, so that it is attached to its overlay networks."""
+
+    restarts: ClassVar[str] = ENGINE
+
+
+@dataclass(frozen=True)
+class AwaitLock(Change):
+    """The engine locks the state on the disk again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreAvailability(Change):
+    """The manager takes tasks again as before the backup. availability: the node's, then."""
+
+    availability: str
+
+
+@dataclass(frozen=True)
 class ContinueAlone:
     """How the swarm continues with one manager.
 
     cluster: the swarm's id; autolock: it is autolocked afterwards; force: a new cluster has to be
     forced; put_back: the state is put back from the backup first; take_lock_off: the state's lock
-    is taken off first.
+    is taken off first; availability: what the manager gets again, empty where it keeps its own.
     """
 
     cluster: str
@@ -65,6 +85,7 @@ class ContinueAlone:
     force: bool = False
     put_back: bool = False
     take_lock_off: bool = False
+    availability: str = ""
 
 
 def continuing_alone(findings: list[Finding], *, cluster: str, autolock: bool) -> ContinueAlone:
@@ -76,6 +97,9 @@ def continuing_alone(findings: list[Finding], *, cluster: str, autolock: bool) -
         force=ForceNewCluster in kinds,
         put_back=PutStateBack in kinds,
         take_lock_off=TakeLockOff in kinds,
+        availability=next(
+            (step.availability for step in findings if isinstance(step, RestoreAvailability)), ""
+        ),
     )
 
 
@@ -98,20 +122,25 @@ def other_managers(
     target: str,
     cluster: str,
     asked: set[str],
+    gone: Collection[str] | None = None,
 ) -> list[Refusal]:
     """Refusals for hosts that answer and are managers of the swarm in question, or of another.
 
+    A host's engine and its disk are asked one after the other. What either says is enough to know
+    a manager; a host that is none has to say so with both.
+
     target: the host that is restored or recovered; asked: the hosts that count.
+    gone: hosts that, by the owner's word, will not come back as they were; ``None`` where the job
+    takes no such word.
     """
     found: list[Refusal] = []
     for host in settings.hosts:
         own, remains = observed.get(host.name), remaining.get(host.name)
-        if host.name == target or host.name not in asked or own is None:
+        if host.name == target or host.name not in asked:
             continue
-        if remains is None or not (remains.state or own.in_swarm):
-            continue
-        here = own.cluster or remains.cluster
-        if here and cluster and here != cluster:
+        inside = (own is not None and own.in_swarm) or (remains is not None and remains.state)
+        here = (own.cluster if own else "") or (remains.cluster if remains else "")
+        if inside and here and cluster and here != cluster:
             found.append(
                 _refused(
                     f"{host.name} is in another swarm ({here}) than the one in question "
@@ -119,7 +148,7 @@ def other_managers(
                     f"If that swarm may be discarded, run {LEAVE} on {host.name}",
                 )
             )
-        elif own.controls:
+        elif inside and own is not None and own.controls:
             found.append(
                 _refused(
                     f"the swarm is alive: {host.name} is one of its managers and answers",
@@ -127,24 +156,42 @@ def other_managers(
                     + if_claim_is_false(settings, host.name),
                 )
             )
-        elif own.manager or remains.manager:
-            stopped = "" if own.engine == "running" else ", though its engine does not run now"
+        elif inside and ((own and own.manager) or (remains and remains.manager)):
+            runs = own is not None and own.engine == "running"
             found.append(
                 _refused(
-                    f"{host.name} is still a manager of this swarm{stopped}: with it there would "
-                    "be two swarms with one identity",
+                    f"{host.name} is still a manager of this swarm{_unless_running(own)}: with it "
+                    "there would be two swarms with one identity",
                     f"Start its engine, and check whether the managers reach each other "
                     f"(2377/tcp): with it there may be a quorum. If its state may be discarded, "
                     f"run on {host.name}: {LEAVE}"
-                    + (
-                        ""
-                        if own.engine == "running"
-                        else " (or, without an engine, `rm -r /var/lib/docker/swarm`)"
-                    )
+                    + ("" if runs else " (or, without an engine, `rm -r /var/lib/docker/swarm`)")
                     + if_claim_is_false(settings, host.name),
                 )
             )
+        elif (own is None) != (remains is None) and host.name not in (gone or ()):
+            missing = "what its engine says" if own is None else "what its disk holds"
+            found.append(
+                _refused(
+                    f"{host.name} answered only in part ({missing} could not be had), and may be a "
+                    "manager",
+                    "Run the same command again. "
+                    + (
+                        "If it answers no better, switch it off: it must not come back as it was"
+                        if gone is None
+                        else "If it will be installed again before it comes back: "
+                        f"`--data gone={quoted(host.name)}`"
+                    ),
+                )
+            )
     return found
+
+
+def _unless_running(own: Membership | None) -> str:
+    """What is added where a manager is known by its disk alone."""
+    if own is None:
+        return ", as its disk says, though its engine could not be asked"
+    return "" if own.engine == "running" else ", though its engine does not run now"
 
 
 def if_claim_is_false(settings: Settings, name: str) -> str:

@@ -21,7 +21,7 @@ from pyinfra_swarm.keys.attach_operations import restart_until_attached, wait_fo
 from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.networks.plan import ingress_of
 from pyinfra_swarm.nodes import facts as swarm_facts
-from pyinfra_swarm.nodes.programs import REMOVE_NODE
+from pyinfra_swarm.nodes.programs import REMOVE_NODE, updating
 from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.confirmation import Proposal
 from pyinfra_swarm.run.converge import (
@@ -70,7 +70,10 @@ def continue_alone(
     unless: str,
     unlock_keys: Iterable[str],
 ) -> Commands:
-    """Force a new cluster, clear the managers that are lost, and restore networks and lock.
+    """Force a new cluster, clear the managers that are lost, and restore what the manager had.
+
+    That is its networks, its availability and its lock: in the state it was drained, as it was for
+    the backup.
 
     address: this manager's. unless: a program that stops the script where a new cluster must not
     be forced.
@@ -81,7 +84,7 @@ def continue_alone(
     progress("clearing the entries of the managers that are lost")
     clear = script(clear_script(todo.cluster, address), timeout=300)
     yield clear
-    if todo.force and not _is_attached():
+    if _is_detached(forced=todo.force):
 
         def restart(_: int) -> Commands:
             progress("restarting its engine: it is attached to no overlay network")
@@ -97,6 +100,9 @@ def continue_alone(
             "the swarm continues, but this manager is attached to no overlay network: published "
             "ports do not answer here. Look at `journalctl -u docker`, and restart it",
         )
+    if todo.availability:
+        update = updating(["--availability", todo.availability])
+        yield script(f"node=$(docker info --format '{{{{.Swarm.NodeID}}}}')\n{update}")
     if todo.autolock:
         yield script(program(__file__, "await_lock.sh", key=NODE_KEY), timeout=120)
         if observe(UnlockKey) not in {fingerprint(key) for key in unlock_keys}:
@@ -111,9 +117,14 @@ def continue_alone(
     )
 
 
-def _is_attached() -> bool:
-    """Whether this manager is attached to the ingress network, if the swarm has one."""
-    return ingress_of(observe(swarm_facts.State)) is None or wait_for_networks()
+def _is_detached(*, forced: bool) -> bool:
+    """Whether this manager is not attached to the ingress network, if the swarm has one.
+
+    forced: a new cluster was forced just now; then a manager that does not say so is not attached.
+    """
+    if ingress_of(observe(swarm_facts.State)) is None or wait_for_networks():
+        return False
+    return forced or observe(swarm_facts.State).in_ingress is False
 
 
 def _request(address: str, autolock: bool) -> str:

@@ -12,7 +12,10 @@ from pyinfra_swarm.backup.archive import Backup
 from pyinfra_swarm.backup.force_new_cluster import (
     LEAVE,
     NEEDS_UNLOCK_KEY,
+    Attach,
+    AwaitLock,
     PutStateBack,
+    RestoreAvailability,
     cleared,
     forced,
     lost_entries,
@@ -20,9 +23,11 @@ from pyinfra_swarm.backup.force_new_cluster import (
     other_managers,
 )
 from pyinfra_swarm.engine.versions import order
+from pyinfra_swarm.networks.plan import ingress_of
 from pyinfra_swarm.nodes.membership import (
     Membership,
     Observed,
+    managers_of,
 )
 from pyinfra_swarm.nodes.on_disk import OnDisk, OnDisks
 from pyinfra_swarm.run.findings import Finding, Notice, Refusal
@@ -61,31 +66,36 @@ def plan_restore(
     gone: Collection[str] = (),
     *,
     unlock_key: bool = False,
+    another_key: bool = False,
 ) -> list[Finding]:
     """The backup put back on a fresh host, or why not.
 
     gone: silent hosts that, by the owner's word, will not come back as they were.
     unlock_key: the key of an autolocked swarm is at hand.
+    another_key: the restored swarm answers, and its unlock key is not at hand.
     """
     own, remains = observed.get(target.name), remaining.get(target.name)
     if own is None or remains is None:
         return [_refused(f"{target.name} does not answer", "Bring it up, and run again")]
     mine = remains.state and remains.node == backup.node
     problems = other_managers(
-        settings, observed, remaining, target.name, backup.cluster, _managers(settings, backup)
+        settings,
+        observed,
+        remaining,
+        target.name,
+        backup.cluster,
+        _managers(settings, backup),
+        gone,
     )
     if mine and own.controls and not lost_entries(own):
         others = [m for name, m in observed.items() if m and name != target.name]
         if problems and any(m.controls for m in others):
             return [*problems]
         return [
-            Notice(
-                "the swarm's state",
-                f"{target.name} is a manager of this swarm and answers: nothing is restored",
-                remedy=f"To go back to the state of {backup.time}, make it leave first: {LEAVE}",
-            )
+            *(_left_over(own, remains, backup, target, unlock_key) or _restored(backup, target)),
+            *([_another_key(target)] if another_key else []),
         ]
-    problems += _silent(settings, observed, target.name, backup, gone)
+    problems += _silent(settings, observed, remaining, target.name, backup, gone)
     problems += _unfit(own, remains, backup, target, mine)
     if backup.autolock and not mine and not unlock_key:
         problems.append(
@@ -109,7 +119,7 @@ def plan_restore(
         )
     if not own.controls and len(backup.managers) > 1:
         findings.append(forced(target.name))
-    return findings + cleared(
+    findings += cleared(
         lost_entries(own)
         if own.controls
         else [
@@ -118,6 +128,86 @@ def plan_restore(
             if m.node != own.node
         ],
         backup.node,
+    )
+    return findings + _availability(own, backup, target)
+
+
+def still_autolocked(backup: Backup, own: Membership | None) -> bool:
+    """Whether the swarm is autolocked once it is restored.
+
+    own: what the backup's host says. A restored swarm may have had its autolock turned off since.
+    """
+    if own is None or not own.controls or own.spec is None:
+        return backup.autolock
+    return backup.autolock and own.spec.autolock
+
+
+def _left_over(
+    own: Membership, remains: OnDisk, backup: Backup, target: Host, unlock_key: bool
+) -> list[Finding]:
+    """What an interrupted restore has not come to: it ends with networks, availability and lock.
+
+    Nothing where other managers have joined since: from then on it is for the site to say.
+    """
+    if any(manager.id != own.node for manager in managers_of(own)):
+        return []
+    autolock = still_autolocked(backup, own)
+    findings: list[Finding] = []
+    if own.in_ingress is False and ingress_of(own) is not None:
+        if autolock and not unlock_key:
+            return [
+                _refused(
+                    f"{target.name} is attached to no overlay network, and its engine is not "
+                    "restarted: it would be locked, and the unlock key is not at hand",
+                    NEEDS_UNLOCK_KEY,
+                )
+            ]
+        findings.append(
+            Attach(
+                "overlay networks",
+                f"do not work on {target.name} since its restore, so its engine is restarted",
+            )
+        )
+    findings += _availability(own, backup, target)
+    if autolock and not remains.locked:
+        findings.append(
+            AwaitLock("the lock of the swarm's state", "is not on the disk again yet: awaited")
+        )
+    return findings
+
+
+def _availability(own: Membership, backup: Backup, target: Host) -> list[Finding]:
+    """In the state it is drained, if it was for its backup."""
+    now = next((node.availability for node in own.nodes or () if node.id == own.node), "drain")
+    if backup.availability in ("", now) or now != "drain":
+        return []
+    return [
+        RestoreAvailability(
+            f"node {target.name}",
+            "takes tasks again as before: it was drained for the backup",
+            expected=backup.availability,
+            found=now,
+            availability=backup.availability,
+        )
+    ]
+
+
+def _restored(backup: Backup, target: Host) -> list[Finding]:
+    return [
+        Notice(
+            "the swarm's state",
+            f"{target.name} is a manager of this swarm and answers: nothing is restored",
+            remedy=f"To go back to the state of {backup.time}, make it leave first: {LEAVE}",
+        )
+    ]
+
+
+def _another_key(target: Host) -> Notice:
+    return Notice(
+        "the swarm's unlock key",
+        "is another one than is at hand",
+        remedy=f"`sudo docker swarm unlock-key` on {target.name} prints it. Keep it: without it no "
+        "manager comes back after a reboot",
     )
 
 
@@ -128,13 +218,18 @@ def _managers(settings: Settings, backup: Backup) -> set[str]:
 
 
 def _silent(
-    settings: Settings, observed: Observed, target: str, backup: Backup, gone: Iterable[str]
+    settings: Settings,
+    observed: Observed,
+    remaining: OnDisks,
+    target: str,
+    backup: Backup,
+    gone: Iterable[str],
 ) -> list[Refusal]:
     left_out = set(gone)
     silent = sorted(
         name
         for name in _managers(settings, backup) - {target} - left_out
-        if (membership := observed.get(name)) is None or membership.engine.startswith("unreachable")
+        if _is_silent(observed.get(name), remaining.get(name))
     )
     if not silent:
         return []
@@ -146,6 +241,13 @@ def _silent(
             f"installed again before they come back: `--data gone={quoted(','.join(silent))}`",
         )
     ]
+
+
+def _is_silent(own: Membership | None, remains: OnDisk | None) -> bool:
+    """Whether a host gave no answer. Half an answer is judged by :func:`other_managers`."""
+    if own is None:
+        return remains is None
+    return own.engine.startswith("unreachable")
 
 
 def _unfit(

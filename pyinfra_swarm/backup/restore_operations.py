@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.backup import backup_file
-from pyinfra_swarm.backup.archive import rebuilt
+from pyinfra_swarm.backup.archive import Backup, rebuilt
 from pyinfra_swarm.backup.engine_files import ENGINE
-from pyinfra_swarm.backup.force_new_cluster import ContinueAlone, continuing_alone
+from pyinfra_swarm.backup.force_new_cluster import (
+    Attach,
+    AwaitLock,
+    ContinueAlone,
+    RestoreAvailability,
+    continuing_alone,
+)
 from pyinfra_swarm.backup.force_new_cluster_operations import (
     UNLESS_OTHERS_ANSWER,
     continue_alone,
     proposal,
 )
 from pyinfra_swarm.backup.origin import asked_before_restore
-from pyinfra_swarm.backup.restore import plan_restore, restore_target
+from pyinfra_swarm.backup.restore import plan_restore, restore_target, still_autolocked
+from pyinfra_swarm.engine.unlock_key import fingerprint
+from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.nodes import facts as swarm_facts
-from pyinfra_swarm.nodes.programs import updating
+from pyinfra_swarm.nodes.membership import Membership
 from pyinfra_swarm.run.confirmation import Proposal, confirmed
 from pyinfra_swarm.run.converge import (
     Commands,
@@ -26,11 +36,12 @@ from pyinfra_swarm.run.converge import (
     given,
     job,
     observe_all,
+    observe_on,
     progress,
     report,
     script,
 )
-from pyinfra_swarm.run.findings import Refusal
+from pyinfra_swarm.run.findings import Refusal, changes
 from pyinfra_swarm.run.onhost import program
 
 if TYPE_CHECKING:
@@ -72,6 +83,7 @@ def restored(settings: Settings) -> Commands:
 
     def propose() -> Proposal[ContinueAlone | None]:
         observed, remaining = observe_all(swarm_facts.State), observe_all(swarm_facts.StateOnDisk)
+        own = observed[target.name]
         recorded, origin = backup_file.origin(settings, given("file") or "", backup)
         findings = origin + plan_restore(
             settings,
@@ -81,14 +93,21 @@ def restored(settings: Settings) -> Commands:
             target,
             gone,
             unlock_key=bool(unlock),
+            another_key=_has_another_key(
+                settings, observed[target.name], backup, target.name, unlock
+            ),
         )
-        return proposal(
+        autolock = still_autolocked(backup, own)
+        one = proposal(
             "restore",
             findings,
             target.name,
-            continuing_alone(findings, cluster=backup.cluster, autolock=backup.autolock),
+            continuing_alone(findings, cluster=backup.cluster, autolock=autolock),
             *asked_before_restore(backup, target.name, recorded=recorded),
         )
+        if {*map(type, changes(findings))} <= {Attach, AwaitLock, RestoreAvailability}:
+            one = replace(one, word="", consequence="")  # nothing is lost by what is left over
+        return one
 
     todo = confirmed(propose)
     if todo is None:
@@ -102,9 +121,22 @@ def restored(settings: Settings) -> Commands:
         text = put_back_script(hashlib.sha256(state).hexdigest())
         yield script(text, stdin=base64.encodebytes(state).decode(), timeout=300)
     yield from continue_alone(settings, todo, target.address, UNLESS_OTHERS_ANSWER, unlock)
-    if backup.availability:  # in the state it is drained, as it was for its backup
-        update = updating(["--availability", backup.availability])
-        yield script(f"node=$(docker info --format '{{{{.Swarm.NodeID}}}}')\n{update}")
+
+
+def _has_another_key(
+    settings: Settings,
+    own: Membership | None,
+    backup: Backup,
+    target: str,
+    unlock_keys: Sequence[str],
+) -> bool:
+    """Whether the restored swarm answers, and its unlock key is in none of the owner's places."""
+    if own is None or not own.controls or own.node != backup.node:
+        return False
+    if not still_autolocked(backup, own):
+        return False
+    known = {fingerprint(key) for key in (*unlock_keys, *backup_file.declared_keys(settings))}
+    return observe_on(target, UnlockKey) not in known
 
 
 def put_back_script(digest: str) -> str:

@@ -18,11 +18,12 @@ _WAS, _IS = ("was", "were"), ("is", "are")
 
 
 def superseded(
-    found: Iterable[Found], settings: Settings, *, written: str, now: float
+    found: Iterable[Found], settings: Settings, *, cluster: str, written: str, now: float
 ) -> list[str]:
     """The names of the files that are removed, since newer ones are kept.
 
-    Only files of this cluster that this computer has written are counted and removed. The file
+    Only files of this cluster that this computer has written are counted and removed: of its name,
+    and of the same swarm (``cluster``, its id), since two clusters may have one name. The file
     that was written last (``written``, its name) stays, and one dated in the future displaces none.
     """
     earlier = sorted(
@@ -30,11 +31,36 @@ def superseded(
         for file in found
         if file.written
         and file.written.name == settings.cluster.name
+        and file.written.cluster == cluster
         and file.name != written
         and file.written.taken <= now
     )
     more = len(earlier) - (settings.backup.keep - 1)
     return [name for _, name in earlier[: max(more, 0)]]
+
+
+def plan_namesakes(
+    settings: Settings, folder: str, found: Iterable[Found], cluster: str
+) -> list[Finding]:
+    """Backups in the folder of other swarms with this cluster's name. cluster: this swarm's id."""
+    name = settings.cluster.name
+    theirs = [
+        file.name
+        for file in found
+        if file.written and file.written.name == name and file.written.cluster != cluster
+    ]
+    if not theirs:
+        return []
+    is_ = verb(theirs, *_IS)
+    return [
+        Notice(
+            "the folder of backups",
+            f"{_named(theirs)} in {folder} {is_} of another swarm that is called {name} as well, "
+            f"so {verb(theirs, 'it', 'they')} {is_} neither counted nor removed",
+            remedy="If that swarm is gone for good, remove what you do not need of it. If not, "
+            "give one of the two another cluster.name, or another backup.folder",
+        )
+    ]
 
 
 def plan_folder(folder: str, found: Collection[Found], now: float) -> list[Finding]:

@@ -24,7 +24,7 @@ from pyinfra_swarm.backup.archive import HEADER, Archive, Backup, Manager, Unusa
 from pyinfra_swarm.backup.engine_files import ENGINE
 from pyinfra_swarm.backup.offline_unlock import NotUnlocked, fitting, is_locked, node_key_in
 from pyinfra_swarm.backup.record import Written, file_name
-from pyinfra_swarm.backup.retention import plan_folder, superseded
+from pyinfra_swarm.backup.retention import plan_folder, plan_namesakes, superseded
 from pyinfra_swarm.backup.save import Choice, choose, plan_backup, plan_unlock_key
 from pyinfra_swarm.engine.api import API, WITHIN
 from pyinfra_swarm.keys import unlock_key_file as key_file
@@ -121,7 +121,9 @@ def _proposal(settings: Settings, place: Path) -> Proposal[_Todo | None]:
         return Proposal("backup", refused, None)
     folder = from_user(settings.backup.folder)
     findings += plan_backup(chosen, to=str(place))
-    findings += plan_folder(str(folder), backup_record.look(folder), time.time())
+    kept = backup_record.look(folder)
+    findings += plan_folder(str(folder), kept, time.time())
+    findings += plan_namesakes(settings, str(folder), kept, cluster.cluster)
     return Proposal(
         "backup",
         only_on(chosen.host, findings),
@@ -234,7 +236,7 @@ def _save(
         f"{final}: {len(encrypted)} bytes, encrypted to {_keys(settings)}, SHA-256 {written.sha256}"
     )
     if folder == place and not given("to"):
-        _clear(host, settings, folder, written.file)
+        _clear(host, settings, folder, written)
     if log:
         reporting.failed(host, f"the backup is written, but {chosen.host} is not as it was: {log}")
         return False
@@ -312,10 +314,11 @@ def _written(about: Backup, encrypted: bytes, file: str) -> Written:
     )
 
 
-def _clear(host: Host, settings: Settings, folder: Path, written: str) -> None:
-    """Remove backups of this computer for which newer ones are kept."""
+def _clear(host: Host, settings: Settings, folder: Path, written: Written) -> None:
+    """Remove backups of this computer, of this swarm, for which newer ones are kept."""
     found = backup_record.look(folder)
-    for name in superseded(found, settings, written=written, now=time.time()):
+    last, now = written.file, time.time()
+    for name in superseded(found, settings, cluster=written.cluster, written=last, now=now):
         with suppress(OSError):
             (folder / name).unlink()
             host.log(f"{folder / name}: removed, {settings.backup.keep} newer ones are kept")

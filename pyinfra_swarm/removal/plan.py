@@ -66,6 +66,8 @@ def _refusals(settings: Settings, observed: Observed, target: Target) -> list[Fi
                 "good, run `docker swarm leave --force` on each host",
             )
         ]
+    if stopped := _cannot_leave(target):
+        return [stopped]
     if (
         own is not None
         and own.in_swarm
@@ -110,11 +112,40 @@ def _refusals(settings: Settings, observed: Observed, target: Target) -> list[Fi
     return found
 
 
+def _cannot_leave(target: Target) -> Refusal | None:
+    """Why a host that answers cannot leave: what its disk holds of the swarm would stay there."""
+    own = target.own
+    if own is None or own.engine in ("running", "absent"):
+        return None
+    return Refusal(
+        f"node {target.name}",
+        f"Docker is {own.engine} on this host, so it cannot leave: with the state on its disk it "
+        "would take itself for a member when it is started again",
+        remedy="Start it (`systemctl start docker`), and run again. If its disk will be wiped "
+        "first: switch it off or delete it from cluster.toml, and run again; then its entry alone "
+        "is removed",
+    )
+
+
 def _in_another_swarm(settings: Settings, observed: Observed, target: Target) -> Refusal | None:
     """Why a host that is in a swarm has no node in the declared one that could be removed."""
     own, cluster = target.own, target.cluster
     assert own is not None
     assert cluster is not None
+    entries = listed([node.id for node in target.nodes])
+    distrusted = (
+        f". If you do not trust it: delete it from cluster.toml, then remove {entries}, "
+        "which the managers list for it: `--data host=ID`"
+        if entries
+        else ""
+    )
+    if own.state == "locked":
+        return Refusal(
+            f"node {target.name}",
+            "is locked, so it can neither say which node it is nor leave",
+            remedy="Unlock it (`pyinfra inventory.py deploys/unlock.py`), and run again. Without "
+            f"its unlock key: run `docker swarm leave --force` on it first{distrusted}",
+        )
     if any(node.id == own.node for node in cluster.nodes or ()):
         # Its own, or another's that it claims; in that case what is listed at its address goes.
         unsure = doubt(settings, observed, target.name)
@@ -122,18 +153,11 @@ def _in_another_swarm(settings: Settings, observed: Observed, target: Target) ->
             return None
         by_id = f"Or, if you know that this node is the host: `--data host={quoted(own.node)}`"
         return replace(unsure, remedy=f"{unsure.remedy}. {by_id}")
-    entries = listed([node.id for node in target.nodes])
     return Refusal(
         f"node {target.name}",
-        "is not in the declared swarm, but in another, or was removed and does not know it (its "
-        f"node id was {own.node})",
-        remedy="Run `docker swarm leave --force` on it"
-        + (
-            f". If you do not trust it: delete it from cluster.toml, then remove {entries}, "
-            "which the managers list for it: `--data host=ID`"
-            if entries
-            else ""
-        ),
+        "is not in the declared swarm, but in another, or was removed and does not know it"
+        + (f" (its node id was {own.node})" if own.node else ""),
+        remedy=f"Run `docker swarm leave --force` on it{distrusted}",
     )
 
 
@@ -227,6 +251,8 @@ def plan_demotion(target: Target) -> list[Finding]:
 
 def plan_leaving(target: Target) -> list[Finding]:
     """The host leaves by itself where it can be reached; else its owner is told what to type."""
+    if stopped := _cannot_leave(target):
+        return [stopped]
     if target.own is not None:
         if not target.own.in_swarm:
             return []

@@ -88,11 +88,10 @@ def sentences(findings: list[Finding]) -> str:
 
 
 def restoring(backup: Backup = BACKUP, host: str = "rk2", **some: Any) -> list[Finding]:
-    gone, unlock_key = some.pop("gone", ()), some.pop("unlock_key", False)
+    gone = some.pop("gone", ())
+    keys = {key: some.pop(key, False) for key in ("unlock_key", "another_key")}
     observed, remaining = everywhere(**some)
-    return plan_restore(
-        SETTINGS, observed, remaining, backup, SETTINGS.host(host), gone, unlock_key=unlock_key
-    )
+    return plan_restore(SETTINGS, observed, remaining, backup, SETTINGS.host(host), gone, **keys)
 
 
 def only_refused(findings: list[Finding], words: str) -> None:

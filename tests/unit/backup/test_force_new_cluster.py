@@ -8,6 +8,7 @@ from pyinfra_swarm.backup.force_new_cluster import (
     ClearEntry,
     ContinueAlone,
     PutStateBack,
+    RestoreAvailability,
     TakeLockOff,
     cleared,
     continuing_alone,
@@ -43,6 +44,12 @@ def test_how_it_continues_is_what_the_plan_has_steps_for(step: Finding, how: Con
     assert (how.force, how.put_back, how.take_lock_off).count(True) == (
         not isinstance(step, Notice)
     )
+
+
+def test_what_the_manager_takes_again_is_what_its_step_says() -> None:
+    step = RestoreAvailability(*WORDS, availability="pause")
+    how = continuing_alone([Notice(*WORDS), step], cluster="s", autolock=False)
+    assert how == ContinueAlone("s", False, availability="pause")
 
 
 def test_an_entry_is_lost_where_a_manager_is_no_member_and_not_the_one_that_says_so() -> None:

@@ -213,8 +213,6 @@ def test_only_who_has_something_of_a_swarm_stands_in_its_way() -> None:
     assert not refusals(recovering(**{**ALONE, "rk2": (free, remains("rk2", manager=True))}))
     inside = Membership("running", state="active", manager=True, node="x")
     only_refused(recovering(**{**ALONE, "rk2": (inside, remains("rk2"))}), "is still a manager")
-    assert not refusals(recovering(**{**ALONE, "rk2": (inside, None)}))
-    assert not refusals(recovering(**{**ALONE, "rk2": (None, member("rk2"))}))
 
 
 def test_a_swarm_is_another_only_where_both_are_known() -> None:
@@ -236,3 +234,29 @@ def test_an_entry_of_the_one_that_continues_is_no_lost_entry() -> None:
     """Its own status may be missing for a moment."""
     own = manager("rk1", (node("rk1", reachability=""), node("rk2", reachability="", state="down")))
     assert [entry.id for entry in lost_entries(own)] == ["node-rk2"]
+
+
+@pytest.mark.parametrize(
+    ("half", "words"),
+    [
+        ((manager("rk2"), None), "rk2 is still a manager of this swarm: with it"),
+        ((manager("rk2", LIVING[:1]), None), "the swarm has its quorum"),
+        (
+            (None, member("rk2")),
+            "still a manager of this swarm, as its disk says, though its engine could not be asked",
+        ),
+        ((None, member("rk2", cluster="swarm-2")), "rk2 is in another swarm (swarm-2)"),
+        ((None, member("rk2", manager=False)), "(what its engine says could not be had)"),
+        ((None, remains("rk2")), "(what its engine says could not be had)"),
+        ((FRESH, None), "(what its disk holds could not be had), and may be a manager"),
+        ((Membership("stopped"), None), "rk2 answered only in part (what its disk holds"),
+    ],
+)
+def test_half_an_answer_is_no_silence(half: Any, words: str) -> None:
+    only_refused(recovering(**{**ALONE, "rk2": half}), words)
+
+
+def test_a_host_that_answers_only_in_part_is_asked_again_or_switched_off() -> None:
+    told = recovering(**{**ALONE, "rk2": (FRESH, None)})
+    only_refused(told, "Run the same command again. If it answers no better, switch it off")
+    assert len(told) == 1

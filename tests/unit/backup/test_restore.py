@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.backup.archive import Manager
-from pyinfra_swarm.backup.restore import restore_target
-from pyinfra_swarm.nodes.membership import Membership
+from pyinfra_swarm.backup.force_new_cluster import Attach, AwaitLock, RestoreAvailability
+from pyinfra_swarm.backup.restore import restore_target, still_autolocked
+from pyinfra_swarm.nodes.membership import Membership, Overlay, SwarmSpec
 from pyinfra_swarm.run.findings import Notice, Refusal, changes, refusals
 from tests.builders import SETTINGS
 from tests.unit.backup.lost_managers import (
@@ -279,3 +280,142 @@ def test_a_host_without_docker_is_reported_whatever_is_left_on_its_disk() -> Non
     for own, engine in ((Membership("absent"), "28.5.2"), (FRESH, "")):
         told = restoring(rk2=(own, remains("rk2", engine=engine)))
         only_refused(told, "rk2 has no Docker yet")
+
+
+@pytest.mark.parametrize(
+    ("half", "words"),
+    [
+        ((manager("rk1", LIVING), None), "the swarm is alive: rk1 is one of its managers"),
+        ((manager("rk1"), None), "rk1 is still a manager of this swarm: with it"),
+        ((None, member("rk1")), "rk1 is still a manager of this swarm, as its disk says"),
+    ],
+)
+def test_half_an_answer_of_a_manager_is_enough_whatever_is_said_to_be_gone(
+    half: Any, words: str
+) -> None:
+    for gone in ((), ("rk1",)):
+        only_refused(restoring(rk1=half, gone=gone), words)
+
+
+def test_a_manager_that_answers_only_in_part_may_be_one_unless_it_is_said_to_be_gone() -> None:
+    for half in ((FRESH, None), (Membership("stopped"), None), (None, remains("rk1"))):
+        told = restoring(rk1=half)
+        only_refused(told, "rk1 answered only in part")
+        assert "`--data gone=rk1`" in sentences(told)
+        assert len(told) == 1, "it is told of once"
+        assert not refusals(restoring(rk1=half, gone=("rk1",)))
+    assert not refusals(restoring(rk4=(FRESH, None))), "a worker founds no second swarm"
+
+
+DRAINED = replace(BACKUP, availability="active")
+"""Of a manager that was drained for its backup, so that its state has it drained."""
+INGRESS = Overlay("net1", "ingress", ingress=True, encrypted=True, subnets=())
+
+
+def left(name: str = "rk2", availability: str = "drain", **more: Any) -> Membership:
+    """The restored manager, forced and cleared: it answers, and is the only one."""
+    return manager(name, (node(name, availability=availability), node("rk4")), **more)
+
+
+def test_a_restore_that_ended_before_the_manager_took_tasks_again_is_finished() -> None:
+    [step] = restoring(DRAINED, rk2=(left(), member("rk2")))
+    assert isinstance(step, RestoreAvailability)
+    assert step.availability == "active"
+    assert step.sentence() == (
+        "node rk2: takes tasks again as before: it was drained for the backup (drain → active)"
+    )
+    [step] = restoring(replace(BACKUP, availability="pause"), rk2=(left(), member("rk2")))
+    assert isinstance(step, RestoreAvailability)
+    assert step.availability == "pause"
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [("", "drain"), ("drain", "drain"), ("active", "active"), ("active", "pause")],
+)
+def test_only_who_was_drained_for_the_backup_and_still_is_takes_tasks_again(
+    was: str, now: str
+) -> None:
+    backup = replace(BACKUP, availability=was)
+    [notice] = restoring(backup, rk2=(left(availability=now), member("rk2")))
+    assert isinstance(notice, Notice)
+    assert "nothing is restored" in notice.reason
+
+
+def test_taking_tasks_again_is_a_step_of_the_whole_restore() -> None:
+    whole = ["the swarm's state", "the swarm", "node rk1", "node rk3", "node rk2"]
+    assert whats(restoring(DRAINED)) == whole
+    assert whats(restoring(DRAINED, **MINE)) == whole[1:]
+    nodes = (node("rk2", availability="drain"), node("rk1", state="down", reachability=""))
+    forced = (manager("rk2", nodes), member("rk2"))
+    assert whats(restoring(DRAINED, rk2=forced)) == ["node rk1", "node rk2"]
+
+
+def test_a_restored_manager_without_its_networks_is_attached() -> None:
+    for availability, kinds in (("active", [Attach]), ("drain", [Attach, RestoreAvailability])):
+        own = left(availability=availability, in_ingress=False, overlays=(INGRESS,))
+        assert [type(step) for step in restoring(DRAINED, rk2=(own, member("rk2")))] == kinds
+    for end, networks in ((False, ()), (None, (INGRESS,)), (True, (INGRESS,))):
+        own = left(in_ingress=end, overlays=networks)
+        [notice] = restoring(rk2=(own, member("rk2")))
+        assert isinstance(notice, Notice), "there is no such network, or it is attached"
+
+
+def test_a_restored_manager_that_would_be_locked_is_not_restarted_without_its_key() -> None:
+    locked = replace(DRAINED, autolock=True)
+    own = left(in_ingress=False, overlays=(INGRESS,), spec=SwarmSpec(0, autolock=True))
+    there = (own, member("rk2", locked=True))
+    only_refused(restoring(locked, rk2=there), "it would be locked, and the unlock key is not at")
+    steps = restoring(locked, rk2=there, unlock_key=True)
+    assert [type(step) for step in steps] == [Attach, RestoreAvailability]
+
+
+def test_the_lock_that_is_not_back_yet_is_awaited() -> None:
+    locked = replace(BACKUP, autolock=True)
+    for spec in (None, SwarmSpec(0, autolock=True)):
+        [step] = restoring(locked, rk2=(left(spec=spec), member("rk2")))
+        assert isinstance(step, AwaitLock)
+    for about, spec, there in (
+        (locked, SwarmSpec(0, autolock=True), member("rk2", locked=True)),
+        (locked, SwarmSpec(0, autolock=False), member("rk2")),
+        (BACKUP, SwarmSpec(0, autolock=True), member("rk2")),
+    ):
+        [notice] = restoring(about, rk2=(left(spec=spec), there))
+        assert isinstance(notice, Notice)
+
+
+def test_an_unlock_key_that_is_not_at_hand_is_told_of() -> None:
+    there = (left(), member("rk2"))
+    done, key = restoring(another_key=True, rk2=there)
+    assert "nothing is restored" in done.reason
+    assert isinstance(key, Notice)
+    assert "`sudo docker swarm unlock-key` on rk2 prints it. Keep it" in key.sentence()
+    assert whats(restoring(DRAINED, another_key=True, rk2=there)) == [
+        "node rk2",
+        "the swarm's unlock key",
+    ]
+
+
+def test_a_manager_that_others_have_joined_is_drained_on_purpose() -> None:
+    nodes = (node("rk2", availability="drain"), node("rk3"))
+    own = manager("rk2", nodes, in_ingress=False, overlays=(INGRESS,))
+    [notice] = restoring(DRAINED, rk2=(own, member("rk2")), rk3=None)
+    assert isinstance(notice, Notice)
+
+
+@pytest.mark.parametrize(
+    ("backup", "own", "expected"),
+    [
+        (True, None, True),
+        (False, None, False),
+        (True, FRESH, True),
+        (True, left(), True),
+        (True, left(spec=SwarmSpec(0, autolock=True)), True),
+        (True, left(spec=SwarmSpec(0, autolock=False)), False),
+        (False, left(spec=SwarmSpec(0, autolock=True)), False),
+    ],
+)
+def test_autolock_that_was_turned_off_since_is_not_waited_for(
+    backup: bool, own: Membership | None, expected: bool
+) -> None:
+    assert still_autolocked(replace(BACKUP, autolock=backup), own) is expected

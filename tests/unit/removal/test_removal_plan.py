@@ -244,6 +244,48 @@ def test_a_host_in_another_swarm_cannot_be_removed() -> None:
     assert "is not in the declared swarm, but in another" in words
 
 
+@pytest.mark.parametrize("engine", ["stopped", "unreachable: curl: (28) timed out"])
+@pytest.mark.parametrize("name", ["rk3", "rk4"])
+def test_a_host_whose_engine_does_not_run_cannot_leave(name: str, engine: str) -> None:
+    """Its entry would go, and with the state on its disk it would come back as a member."""
+    observed = {**without(nodes_of(SETTINGS), name), name: Membership(engine)}
+    words = refusal(name, observed)
+    assert f"node {name}: Docker is {engine} on this host, so it cannot leave" in words
+    assert "Start it (`systemctl start docker`), and run again" in words
+    assert "If its disk will be wiped first: switch it off or delete it from cluster.toml" in words
+    assert refusals(plan_leaving(target(name, observed))), "it has stopped since the plan"
+
+
+def test_a_host_without_an_engine_has_nothing_to_leave_with() -> None:
+    observed = {**without(nodes_of(SETTINGS), "rk4"), "rk4": Membership("absent")}
+    assert kinds(planned("rk4", observed)) == [RemoveEntry]
+
+
+def test_what_is_told_of_a_stopped_engine_works() -> None:
+    """Switched off, or not declared any more."""
+    assert kinds(planned("rk3", without(nodes_of(SETTINGS), "rk3"))) == [Demote, RemoveEntry]
+    fewer = declared(2, 0)
+    gone = {name: said for name, said in without(nodes_of(SETTINGS), "rk3").items() if said}
+    assert kinds(planned("rk3", gone, settings=fewer)) == [Demote, RemoveEntry]
+
+
+def test_a_locked_manager_is_told_to_be_unlocked() -> None:
+    locked = Membership("running", state="locked")
+    words = refusal("rk3", {**without(nodes_of(SETTINGS), "rk3"), "rk3": locked})
+    assert "node rk3: is locked, so it can neither say which node it is nor leave" in words
+    assert "Unlock it (`pyinfra inventory.py deploys/unlock.py`), and run again" in words
+    assert "Without its unlock key: run `docker swarm leave --force` on it first" in words
+    assert "then remove node3, which the managers list for it" in words
+    assert "another" not in words
+
+
+def test_a_node_id_that_is_not_known_is_not_told() -> None:
+    elsewhere = {**CONVERGED, "rk4": Membership("running", "rk4", "error")}
+    assert "was removed and does not know it. Run" in refusal("rk4", elsewhere)
+    known = {**CONVERGED, "rk4": Membership("running", "rk4", "active", "far")}
+    assert "does not know it (its node id was far). Run" in refusal("rk4", known)
+
+
 # Which node it is, and who does it
 # ---------------------------------
 

@@ -151,7 +151,7 @@ SAFE = {
         "steps": "lines that are judged themselves",
     },
     "nodes/programs.py": {"options": "an argument of shlex.join()"},
-    "backup/restore_operations.py": {"update": "made by updating()"},
+    "backup/force_new_cluster_operations.py": {"update": "made by updating()"},
     "rolling/operations.py": {"lines": "scripts, judged where they are made"},
     "updates/operations.py": {
         "units": "our own names",

@@ -1,0 +1,145 @@
+"""What the manager that continues alone is given back, in which order."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pyinfra_swarm.backup import backup_file
+from pyinfra_swarm.backup import force_new_cluster_operations as force
+from pyinfra_swarm.backup import restore_operations as restore
+from pyinfra_swarm.backup.force_new_cluster import ContinueAlone
+from pyinfra_swarm.engine.api import RESTART
+from pyinfra_swarm.engine.unlock_key import fingerprint
+from pyinfra_swarm.keys import attach_operations as attach
+from pyinfra_swarm.keys.facts import UnlockKey
+from pyinfra_swarm.nodes import facts as swarm_facts
+from pyinfra_swarm.nodes.membership import Membership, Overlay, SwarmSpec
+from pyinfra_swarm.run.confirmation import Proposal
+from tests.builders import SETTINGS
+from tests.unit.backup.lost_managers import (
+    BACKUP,
+    everywhere,
+    manager,
+    member,
+    node,
+)
+
+INGRESS = Overlay("net1", "ingress", ingress=True, encrypted=True, subnets=())
+KEY, OTHER = "SWMKEY-1-a", "SWMKEY-1-b"
+
+
+def left(**more: Any) -> Membership:
+    drained = (node("rk2", availability="drain"),)
+    return manager("rk2", drained, **{"overlays": (INGRESS,), "in_ingress": True, **more})
+
+
+def steps(monkeypatch: pytest.MonkeyPatch, todo: ContinueAlone, own: Membership) -> list[str]:
+    """The names of the steps of a host whose engine is attached once it is restarted."""
+    says = {swarm_facts.State: own, UnlockKey: fingerprint(KEY)}
+    networks = iter([own.in_ingress is True, True])
+    monkeypatch.setattr(force, "observe", says.__getitem__)
+    monkeypatch.setattr(force, "progress", lambda message: None)
+    for module in (force, attach):
+        monkeypatch.setattr(module, "wait_for_networks", lambda: next(networks))
+    found = []
+    for command in force.continue_alone(SETTINGS, todo, "192.168.1.12", "", [KEY]):
+        text = str(getattr(command, "get_raw_value", lambda: "lock off")())
+        names = {
+            "--availability": "availability",
+            "/swarm/init": "force",
+            "remove_node": "clear",
+            "BEGIN ENCRYPTED": "lock",
+            RESTART: "restart",
+            "lock off": "lock off",
+        }
+        found.append(next(name for words, name in names.items() if words in text))
+    return found
+
+
+def test_a_forced_cluster_is_attached_then_takes_tasks_again_and_then_its_lock_is_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    todo = ContinueAlone("swarm-1", autolock=False, force=True, availability="active")
+    for end in (False, None):
+        own = left(in_ingress=end)
+        assert steps(monkeypatch, todo, own) == [
+            *("force", "clear", "restart", "clear", "availability")
+        ]
+    locked = ContinueAlone("swarm-1", autolock=True, force=True, availability="active")
+    assert steps(monkeypatch, locked, left()) == ["force", "clear", "availability", "lock"]
+    assert steps(monkeypatch, locked, left(in_ingress=False)) == [
+        *("force", "clear", "lock off", "clear", "availability", "lock")
+    ]
+
+
+def test_what_is_left_over_is_attached_though_nothing_is_forced_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    todo = ContinueAlone("swarm-1", autolock=False, availability="pause")
+    assert steps(monkeypatch, todo, left(in_ingress=False)) == [
+        *("clear", "restart", "clear", "availability")
+    ]
+    for own in (left(), left(in_ingress=None), left(in_ingress=False, overlays=())):
+        assert steps(monkeypatch, todo, own) == ["clear", "availability"]
+    assert steps(monkeypatch, ContinueAlone("swarm-1", autolock=False), left()) == ["clear"]
+
+
+@pytest.fixture
+def proposed(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What a restore of rk2 proposes, by what the host says. declared: unlock keys in the file."""
+
+    def proposes(
+        own: Membership, about: Any = BACKUP, declared: tuple[str, ...] = (), **disk: Any
+    ) -> Proposal[ContinueAlone | None]:
+        observed, remaining = everywhere(rk2=(own, member("rk2", **disk)))
+        says = {swarm_facts.State: observed, swarm_facts.StateOnDisk: remaining}
+        monkeypatch.setattr(restore, "observe_all", says.__getitem__)
+        monkeypatch.setattr(restore, "observe_on", lambda name, fact: fingerprint(KEY))
+        monkeypatch.setattr(restore, "current_host", lambda: SimpleNamespace(name="rk2"))
+        monkeypatch.setattr(force, "only_on", lambda name, findings: findings)
+        monkeypatch.setattr(force, "left_out", lambda names, what: [])
+        monkeypatch.setattr(restore, "given", {}.get)
+        opened = SimpleNamespace(about=about, state=b"")
+        monkeypatch.setattr(backup_file, "opened", lambda file, identity: opened)
+        monkeypatch.setattr(backup_file, "unlocked", lambda found, keys: found)
+        monkeypatch.setattr(backup_file, "unlock_keys", lambda settings: (OTHER,))
+        monkeypatch.setattr(backup_file, "declared_keys", lambda settings: declared)
+        monkeypatch.setattr(backup_file, "origin", lambda *_: (True, []))
+        found: list[Proposal[ContinueAlone | None]] = []
+        monkeypatch.setattr(restore, "confirmed", lambda propose: found.append(propose()))
+        assert list(inspect.unwrap(restore.restored)(SETTINGS)) == []
+        return found[0]
+
+    return proposes
+
+
+def test_what_is_left_over_of_a_restore_is_no_loss_to_be_confirmed(proposed: Any) -> None:
+    about = replace(BACKUP, availability="active")
+    rest = proposed(left(), about)
+    assert (rest.word, rest.consequence) == ("", "")
+    assert rest.plan == ContinueAlone("swarm-1", autolock=False, availability="active")
+    whole = proposed(manager("rk2"), about)
+    assert whole.word == "rk2"
+    assert whole.plan == ContinueAlone("swarm-1", False, force=True, availability="active")
+    lost = (node("rk2"), node("rk1", state="down", reachability=""))
+    assert proposed(manager("rk2", lost), about).word == "rk2"
+
+
+def test_the_restored_swarms_unlock_key_is_looked_for_wherever_the_owner_keeps_it(
+    proposed: Any,
+) -> None:
+    locked = replace(BACKUP, autolock=True)
+    own = left(spec=SwarmSpec(0, autolock=True))
+
+    def told(own: Membership, about: Any, declared: tuple[str, ...] = ()) -> list[str]:
+        return [finding.what for finding in proposed(own, about, declared, locked=True).findings]
+
+    assert told(own, locked) == ["the swarm's state", "the swarm's unlock key"]
+    assert told(own, locked, (KEY,)) == ["the swarm's state"]
+    assert told(own, BACKUP) == ["the swarm's state"]
+    assert told(left(spec=SwarmSpec(0, autolock=False)), locked) == ["the swarm's state"]
