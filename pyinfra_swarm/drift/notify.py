@@ -18,6 +18,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 from pyinfra_swarm.drift import terminal
 from pyinfra_swarm.drift.history import News
@@ -89,9 +90,23 @@ def channels(environment: Mapping[str, str]) -> Channels:
     ping = _words(environment, "DRIFT_PING")
     if len(ping) > 1:
         raise Unusable("DRIFT_PING: more than one URL\n    instead: one, of one check")
-    if ping and not ping[0].startswith(("http://", "https://")):
-        raise Unusable("DRIFT_PING: is not an http:// or https:// URL")
+    if ping:
+        _refuse_ping(ping[0])
     return Channels(urls, ping[0] if ping else "")
+
+
+def _refuse_ping(url: str) -> None:
+    try:
+        named = urlsplit(url).hostname
+    except ValueError:
+        named = None
+    if not (named and url.startswith(("http://", "https://"))):
+        raise Unusable("DRIFT_PING: is not an http:// or https:// URL")
+    if "#" in url:
+        raise Unusable(
+            "DRIFT_PING: has a fragment, which is sent to nobody\n"
+            "    instead: the URL without # and what follows it"
+        )
 
 
 def _words(environment: Mapping[str, str], name: str) -> list[str]:
@@ -197,7 +212,7 @@ def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:
     from requests.adapters import HTTPAdapter
     from urllib3 import Retry
 
-    url = where.ping.rstrip("/") + {"success": "", "fail": "/fail"}[event]
+    url = _of(event, where.ping)
     again = Retry(
         PING_RETRIES,
         backoff_factor=1,
@@ -214,6 +229,21 @@ def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:
             say(f"the dead man's switch answered {answer.status_code} to “{event}”")
     except requests.RequestException as error:
         say(f"the dead man's switch could not be notified of “{event}”: {type(error).__name__}")
+
+
+_KUMA = {"status=up": "status=down", "msg=OK": "msg=no+result"}
+"""What Uptime Kuma's push URL says of a success, and what it has to say of a failure."""
+
+
+def _of(event: str, url: str) -> str:
+    """The URL that tells the dead man's switch of an event."""
+    parts = urlsplit(url)
+    path, query = parts.path.rstrip("/"), parts.query.split("&")
+    if event == "fail" and "status=up" in query:
+        query = [_KUMA.get(word, word) for word in query]
+    elif event == "fail":
+        path += "/fail"
+    return urlunsplit(parts._replace(path=path, query="&".join(query)))
 
 
 def event(report: Report) -> str:

@@ -172,7 +172,10 @@ def test_channels_come_from_the_environment_or_from_a_file(tmp_path: Path) -> No
         ({"DRIFT_NOTIFY": SECRET, "DRIFT_NOTIFY_FILE": "/x"}, "both set"),
         ({"DRIFT_NOTIFY_FILE": "/nowhere/at/all"}, "cannot be read: No such file"),
         ({"DRIFT_PING": f"hc-ping.com/{SECRET}"}, "is not an http:// or https:// URL"),
+        ({"DRIFT_PING": f"https://[{SECRET}"}, "is not an http:// or https:// URL"),
+        ({"DRIFT_PING": f"https:///{SECRET}"}, "is not an http:// or https:// URL"),
         ({"DRIFT_PING": f"https://a/{SECRET} https://b"}, "more than one URL"),
+        ({"DRIFT_PING": f"https://hc-ping.com/{SECRET}#home"}, "has a fragment"),
     ],
 )
 def test_what_cannot_be_a_channel_is_said_without_showing_it(
@@ -257,6 +260,29 @@ def test_the_switch_hears_of_the_end(server: Server, said: list[str]) -> None:
     for happening in ("success", "fail"):
         ping(where, happening, said.append)
     assert server.paths == [f"/{SECRET}", f"/{SECRET}/fail"]
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("given", "success", "fail"),
+    [
+        ("/key/home?create=1", "/key/home?create=1", "/key/home/fail?create=1"),
+        ("/key/home/?create=1", "/key/home?create=1", "/key/home/fail?create=1"),
+        ("/key?to=/a/", "/key?to=/a/", "/key/fail?to=/a/"),
+        (
+            "/api/push/key?status=up&msg=OK&ping=",
+            "/api/push/key?status=up&msg=OK&ping=",
+            "/api/push/key?status=down&msg=no+result&ping=",
+        ),
+    ],
+)
+def test_a_failure_is_none_of_the_urls_that_mean_success(
+    given: str, success: str, fail: str, server: Server, said: list[str]
+) -> None:
+    where = channels({"DRIFT_PING": f"http://{server.address}{given}"})
+    for happening in ("success", "fail"):
+        ping(where, happening, said.append)
+    assert server.paths == [success, fail]
     assert said == []
 
 
