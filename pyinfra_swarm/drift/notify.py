@@ -13,7 +13,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -86,13 +86,17 @@ def _inert(text: str) -> str:
 
 def channels(environment: Mapping[str, str]) -> Channels:
     """The channels that the environment names. Raises :class:`Unusable`, without the URL."""
-    urls = tuple(_words(environment, "DRIFT_NOTIFY"))
+    return replace(switch(environment), urls=tuple(_words(environment, "DRIFT_NOTIFY")))
+
+
+def switch(environment: Mapping[str, str]) -> Channels:
+    """The dead man's switch alone. Raises :class:`Unusable`, without the URL."""
     ping = _words(environment, "DRIFT_PING")
     if len(ping) > 1:
         raise Unusable("DRIFT_PING: more than one URL\n    instead: one, of one check")
     if ping:
         _refuse_ping(ping[0])
-    return Channels(urls, ping[0] if ping else "")
+    return Channels(ping=ping[0] if ping else "")
 
 
 def _refuse_ping(url: str) -> None:

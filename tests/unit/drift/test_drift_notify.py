@@ -423,6 +423,43 @@ def test_a_page_that_cannot_be_written_costs_neither_the_news_nor_the_report(
     assert server.paths == ["/a"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "words", "environment", "complaint"),
+    [
+        ("hosts = 3\n", [], {}, "hosts"),
+        (BOARDS, ["--limit", "nobody"], {}, "nobody"),
+        (BOARDS, ["--deploy", "nowhere.py"], {}, "nowhere.py"),
+        (BOARDS, ["--html", "/nowhere/at/all.html"], {}, "there is no folder /nowhere/at"),
+        (BOARDS, [], {"DRIFT_NOTIFY": f"ntfy://{SECRET}"}, "only a history (--since FILE) tells"),
+        (BOARDS, [], {"DRIFT_NOTIFY_FILE": "/nowhere/at/all"}, "cannot be read"),
+    ],
+)
+def test_a_check_that_cannot_begin_has_no_result_and_the_switch_hears_of_it(
+    settings: str,
+    words: list[str],
+    environment: dict[str, str],
+    complaint: str,
+    server: Server,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "cluster.toml").write_text(settings)
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SWARM_", "DRIFT_"))}
+    ran = forked.run(
+        [sys.executable, "-m", "pyinfra_swarm.drift", *words],
+        cwd=ROOT,
+        env={
+            **clean,
+            **environment,
+            "SWARM_SETTINGS": str(tmp_path / "cluster.toml"),
+            "DRIFT_PING": f"http://{server.address}/{SECRET}",
+        },
+    )
+    assert ran.returncode == 1
+    assert complaint in ran.stderr
+    assert SECRET not in ran.stderr
+    assert server.paths == [f"/{SECRET}/fail"]
+
+
 def test_notifications_without_a_memory_are_refused(tmp_path: Path) -> None:
     (tmp_path / "cluster.toml").write_text(BOARDS)
     ran = forked.run(
