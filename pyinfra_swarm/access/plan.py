@@ -392,7 +392,7 @@ def _others(wanted: Wanted, seen: Accounts) -> list[Finding]:
 
 def significant(lines: Sequence[str]) -> list[str]:
     """The lines of an authorized_keys file that are keys."""
-    stripped = (line.strip() for line in lines)
+    stripped = map(_stripped, lines)
     return [line for line in stripped if line and not line.startswith("#")]
 
 
@@ -408,11 +408,17 @@ _TYPES = ("ssh-", "ecdsa-", "sk-")
 
 def identity(line: str) -> tuple[str, str]:
     """What makes a key line what it is: its options, and ``type blob``. The comment does not."""
-    words = line.split()
+    line = _stripped(line)
+    words = re.split(r"[ \t]+", line)
     for index, word in enumerate(words[:-1]):
         if word.startswith(_TYPES) and words[index + 1].startswith("AAAA"):
             return " ".join(words[:index]), f"{word} {words[index + 1]}"
-    return "", line.strip()
+    return "", line
+
+
+def _stripped(line: str) -> str:
+    """A line without what sshd passes over at its ends: of all blanks, it knows only these."""
+    return line.lstrip(" \t").rstrip(" \t\r")
 
 
 def _short(key: str) -> str:
