@@ -119,6 +119,16 @@ def test_a_new_admin_gets_everything_at_once() -> None:
     assert "ann ALL=(ALL:ALL) NOPASSWD: ALL" in made.sudoers
 
 
+def test_an_admin_of_another_source_is_refused_not_created() -> None:
+    wanted = Wanted(admins=(*DECLARED.admins, Declared("ann", (OTHER,))))
+    made = plan(wanted, replace(FRESH, elsewhere=("ann",)))
+    [refusal] = refusals(made.findings)
+    assert refusal.what == "user ann"
+    assert "not by /etc/passwd" in refusal.reason
+    assert "getent passwd ann" in refusal.remedy
+    assert made.create == []
+
+
 def test_a_key_that_is_not_declared_is_removed_and_named() -> None:
     seen = replace(FRESH, accounts=(replace(UBUNTU, keys=(MINE, OTHER)),))
     made = plan(DECLARED, seen, USED)
