@@ -8,23 +8,16 @@ from pyinfra_swarm.access import plan
 from pyinfra_swarm.access.plan import SUDOERS, Account, Password
 from pyinfra_swarm.rollback.plan import UNCONFIRMED
 from pyinfra_swarm.run.answer import LIMIT, Sections
-from pyinfra_swarm.run.fact import SubjectFact, plain_files
+from pyinfra_swarm.run.fact import SubjectFact, plain_files, user_names
 from pyinfra_swarm.run.onhost import program
 
-_SCRIPT = program(
-    __file__,
-    "accounts.sh",
-    using=[
-        UNCONFIRMED,
-        plain_files("/etc/passwd", "/etc/shadow", "/etc/group"),
-    ],
-    sudoers=SUDOERS,
-    limit=str(LIMIT),
-)
+_USING = (UNCONFIRMED, plain_files("/etc/passwd", "/etc/shadow", "/etc/group"))
 
 
 class Accounts(SubjectFact[plan.Accounts]):
     """Everyone who could log in: users of people, root, and every other user with authorized keys.
+
+    + users: more users to tell of, separated by commas (the run's own always is)
 
     Returns :class:`access.plan.Accounts`:
 
@@ -43,20 +36,29 @@ class Accounts(SubjectFact[plan.Accounts]):
                 },
             ],
             "sudoers": None,
+            "elsewhere": [],
             …
         }
 
     Passwords stay on the host; the fact only says whether there is one, or it is locked. Only local
-    accounts (``/etc/passwd``) and sshd's default places for keys are looked at. The shell's
-    builtins do nearly all of it, since a board takes longer to start programs than to read files.
-    A file of keys that is no plain file, larger than 64 KiB, or hidden by a mount, is ``unread``:
+    accounts (``/etc/passwd``) and sshd's default places for keys are looked at; ``elsewhere`` has
+    those of the named users that only another source knows, such as LDAP. The shell's builtins do
+    nearly all of it, since a board takes longer to start programs than to read files. A file of
+    keys that is no plain file, larger than 64 KiB, or hidden by a mount, is ``unread``:
     ``["… is a link"]``.
     """
 
     tolerates = frozenset({"authorized_keys", "authorized_keys2"})
 
-    def script(self) -> str:
-        return _SCRIPT
+    def script(self, users: str = "") -> str:
+        return program(
+            __file__,
+            "accounts.sh",
+            using=_USING,
+            users=user_names(users),
+            sudoers=SUDOERS,
+            limit=str(LIMIT),
+        )
 
     def parse(self, said: Sections) -> plan.Accounts:
         return parse(said)
@@ -97,4 +99,5 @@ def parse(found: Sections) -> plan.Accounts:
         sudoers=None if drop_in is None else "\n".join([*drop_in, ""]),
         sudoers_included=any("/etc/sudoers.d" in line for line in found["sudoers"]),
         unconfirmed="unconfirmed" in found,
+        elsewhere=tuple(found.get("elsewhere", ())),
     )

@@ -30,6 +30,7 @@ from pyinfra_swarm.run.converge import (
     progress,
     report,
     script,
+    this_host,
 )
 from pyinfra_swarm.run.findings import Change, Finding, changes, unhandled
 from pyinfra_swarm.run.pyinfra_internals import UNREACHABLE, login_key
@@ -80,7 +81,8 @@ def admins(settings: Settings) -> Commands:
 
 def _look(settings: Settings) -> tuple[list[Finding], bool]:
     """What differs now, and whether an earlier change is unconfirmed."""
-    seen = observe(access.Accounts)
+    names = ",".join(admin.name for admin in settings.admins(this_host(settings)))
+    seen = observe(access.Accounts, users=names)
     return plan(wanted(settings), seen, used_key(current_host())), seen.unconfirmed
 
 

@@ -28,7 +28,7 @@ Password = Literal["locked", "star", "none", "set"]
 
 @dataclass(frozen=True)
 class Account(Observation):
-    """An account that could log in, or has keys.
+    """An account that could log in, has keys, or was asked for.
 
     keys: the lines of ``.ssh/authorized_keys``; more_keys: those of ``authorized_keys2``, which
     sshd reads as well. unread: why what one of them holds is not known, in words (it is a link, a
@@ -63,6 +63,7 @@ class Accounts(Observation):
     sudoers: the content of the managed sudoers drop-in; None where there is none.
     sudoers_included: sudo reads its drop-ins.
     unconfirmed: an earlier change waits for its confirmation, or to be undone.
+    elsewhere: users that were asked for, and that another source than ``/etc/passwd`` knows.
     """
 
     login_user: str
@@ -70,6 +71,7 @@ class Accounts(Observation):
     sudoers: str | None = None
     sudoers_included: bool = True
     unconfirmed: bool = False
+    elsewhere: tuple[str, ...] = ()
 
     def account(self, name: str) -> Account | None:
         return next((account for account in self.accounts if account.name == name), None)
@@ -196,6 +198,8 @@ def _refusals(wanted: Wanted, seen: Accounts, used_key: str | None) -> list[Find
 def _admin(admin: Declared, wanted: Wanted, seen: Accounts) -> list[Finding]:
     """What one admin lacks."""
     account = seen.account(admin.name)
+    if account is None and admin.name in seen.elsewhere:
+        return [_not_local(admin)]
     if account is None:
         return _new_user(admin, wanted)
     findings: list[Finding] = []
@@ -232,6 +236,18 @@ def _new_user(admin: Declared, wanted: Wanted) -> list[Finding]:
             )
         )
     return findings
+
+
+def _not_local(admin: Declared) -> Refusal:
+    return Refusal(
+        f"user {admin.name}",
+        "a declared admin is known to the host, and not by /etc/passwd, so it can neither be "
+        "created nor managed here",
+        expected="a local user, or none of this name",
+        found="a user of another source, such as LDAP",
+        remedy="Declare a local user instead (also as ssh.user, if the run logs in so), or no "
+        f"access.admins; on the host: `getent passwd {quoted(admin.name)}`",
+    )
 
 
 def _keys(admin: Declared, account: Account) -> list[Finding]:
@@ -392,7 +408,7 @@ def _others(wanted: Wanted, seen: Accounts) -> list[Finding]:
 
 def significant(lines: Sequence[str]) -> list[str]:
     """The lines of an authorized_keys file that are keys."""
-    stripped = (line.strip() for line in lines)
+    stripped = map(_stripped, lines)
     return [line for line in stripped if line and not line.startswith("#")]
 
 
@@ -408,11 +424,17 @@ _TYPES = ("ssh-", "ecdsa-", "sk-")
 
 def identity(line: str) -> tuple[str, str]:
     """What makes a key line what it is: its options, and ``type blob``. The comment does not."""
-    words = line.split()
+    line = _stripped(line)
+    words = re.split(r"[ \t]+", line)
     for index, word in enumerate(words[:-1]):
         if word.startswith(_TYPES) and words[index + 1].startswith("AAAA"):
             return " ".join(words[:index]), f"{word} {words[index + 1]}"
-    return "", line.strip()
+    return "", line
+
+
+def _stripped(line: str) -> str:
+    """A line without what sshd passes over at its ends: of all blanks, it knows only these."""
+    return line.lstrip(" \t").rstrip(" \t\r")
 
 
 def _short(key: str) -> str:

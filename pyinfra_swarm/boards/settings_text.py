@@ -136,8 +136,8 @@ def settings_text(
 
 def _host(entry: Entry) -> str:
     return (
-        f"[[hosts]]\nname = {json.dumps(entry.name)}\naddress = {json.dumps(entry.address)}\n"
-        f"role = {json.dumps(entry.role)}\n"
+        f"[[hosts]]\nname = {_toml(entry.name)}\naddress = {_toml(entry.address)}\n"
+        f"role = {_toml(entry.role)}\n"
     )
 
 
@@ -154,10 +154,19 @@ def _set(text: str, key: str, value: str | int) -> str:
     head, section, rest = text.partition("[ssh]\n")
     made, many = re.subn(
         rf'^#?({key} = )("[^"]*"|\d+)',
-        lambda m: m[1] + json.dumps(value),
+        lambda m: m[1] + _toml(value),
         rest,
         count=1,
         flags=re.M,
     )
     assert many == 1
     return head + section + made
+
+
+def _toml(value: str | int) -> str:
+    """A value as TOML has it.
+
+    JSON has the same, but for pairs of surrogates, which TOML forbids, and DEL, which it wants
+    escaped.
+    """
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -36,7 +36,7 @@ from pyinfra_swarm.firewall.paths import FILES as FIREWALL_FILES
 from pyinfra_swarm.floating_address.paths import FILES as FLOATING_ADDRESS_FILES
 from pyinfra_swarm.rollback.plan import FILES as ROLLBACK_FILES
 from pyinfra_swarm.run.answer import LIMIT, Sections
-from pyinfra_swarm.run.fact import SubjectFact, plain_files
+from pyinfra_swarm.run.fact import SubjectFact, plain_files, user_names
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.shell import function
 
@@ -81,14 +81,11 @@ class WaysIn(SubjectFact[Doors]):
     tolerates = frozenset({"daemon"})
 
     def script(self, admins: str = "") -> str:
-        names = " ".join(name for name in admins.split(",") if name)
-        if not all(c.isalnum() or c in "._- " for c in names):
-            raise ValueError(f"not a list of user names: {admins!r}")
         accounts = program(
             __file__,
             "accounts.sh",
             groups=" ".join(GROUPS),
-            admins=names,
+            admins=user_names(admins),
             drop_in=SUDOERS,
         )
         listening = program(__file__, "listening.sh")

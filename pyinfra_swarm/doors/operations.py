@@ -38,7 +38,7 @@ def named(settings: Settings) -> Commands:
             me,
             observe(WaysIn, admins=names),
             effective=observe(Effective, users=names).effective,
-            root=observe(Accounts).account("root"),
+            root=observe(Accounts, users=names).account("root"),
             ssh_ports=observe(firewall.State).ssh_ports or (22,),
         ),
     )

@@ -199,19 +199,19 @@ def _end(number: int, frame: FrameType | None) -> None:
 def _check(options: argparse.Namespace, own: bool) -> int:
     if not options.quiet:
         tell_project()
-    wanted = target(options.limit, lab=options.lab)
-    request = Request(
-        deploy=deploy(options.deploy),
-        limit=tuple(options.limit),
-        host_keys=wanted.host_keys,
-        timeout=options.timeout,
-        verbose=options.verbose,
-    )
-    where = _channels(options)
-    _places(options, wanted.cluster)
-    begun = datetime.now(UTC)
-    outcome = "fail"
+    where, outcome = notify.switch(os.environ), "fail"
     try:
+        where = _channels(options)
+        wanted = target(options.limit, lab=options.lab)
+        request = Request(
+            deploy=deploy(options.deploy),
+            limit=tuple(options.limit),
+            host_keys=wanted.host_keys,
+            timeout=options.timeout,
+            verbose=options.verbose,
+        )
+        _places(options, wanted.cluster)
+        begun = datetime.now(UTC)
         ran = run(request)
         if jobs := jobs_reported(ran.records):
             raise a_job(options.deploy, jobs)

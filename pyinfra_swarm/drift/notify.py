@@ -13,11 +13,12 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 from pyinfra_swarm.drift import terminal
 from pyinfra_swarm.drift.history import News
@@ -85,13 +86,31 @@ def _inert(text: str) -> str:
 
 def channels(environment: Mapping[str, str]) -> Channels:
     """The channels that the environment names. Raises :class:`Unusable`, without the URL."""
-    urls = tuple(_words(environment, "DRIFT_NOTIFY"))
+    return replace(switch(environment), urls=tuple(_words(environment, "DRIFT_NOTIFY")))
+
+
+def switch(environment: Mapping[str, str]) -> Channels:
+    """The dead man's switch alone. Raises :class:`Unusable`, without the URL."""
     ping = _words(environment, "DRIFT_PING")
     if len(ping) > 1:
         raise Unusable("DRIFT_PING: more than one URL\n    instead: one, of one check")
-    if ping and not ping[0].startswith(("http://", "https://")):
+    if ping:
+        _refuse_ping(ping[0])
+    return Channels(ping=ping[0] if ping else "")
+
+
+def _refuse_ping(url: str) -> None:
+    try:
+        named = urlsplit(url).hostname
+    except ValueError:
+        named = None
+    if not (named and url.startswith(("http://", "https://"))):
         raise Unusable("DRIFT_PING: is not an http:// or https:// URL")
-    return Channels(urls, ping[0] if ping else "")
+    if "#" in url:
+        raise Unusable(
+            "DRIFT_PING: has a fragment, which is sent to nobody\n"
+            "    instead: the URL without # and what follows it"
+        )
 
 
 def _words(environment: Mapping[str, str], name: str) -> list[str]:
@@ -197,7 +216,7 @@ def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:
     from requests.adapters import HTTPAdapter
     from urllib3 import Retry
 
-    url = where.ping.rstrip("/") + {"success": "", "fail": "/fail"}[event]
+    url = _of(event, where.ping)
     again = Retry(
         PING_RETRIES,
         backoff_factor=1,
@@ -214,6 +233,21 @@ def ping(where: Channels, event: str, say: Callable[[str], None]) -> None:
             say(f"the dead man's switch answered {answer.status_code} to “{event}”")
     except requests.RequestException as error:
         say(f"the dead man's switch could not be notified of “{event}”: {type(error).__name__}")
+
+
+_KUMA = {"status=up": "status=down", "msg=OK": "msg=no+result"}
+"""What Uptime Kuma's push URL says of a success, and what it has to say of a failure."""
+
+
+def _of(event: str, url: str) -> str:
+    """The URL that tells the dead man's switch of an event."""
+    parts = urlsplit(url)
+    path, query = parts.path.rstrip("/"), parts.query.split("&")
+    if event == "fail" and "status=up" in query:
+        query = [_KUMA.get(word, word) for word in query]
+    elif event == "fail":
+        path += "/fail"
+    return urlunsplit(parts._replace(path=path, query="&".join(query)))
 
 
 def event(report: Report) -> str:

@@ -129,6 +129,17 @@ def plain_files(*paths: str) -> str:
 _PLAIN_FILES = program(__file__, "plain_files.sh")
 
 
+def user_names(users: str) -> str:
+    """A fact's argument as a script takes it: names with commas between, then with blanks.
+
+    Raises ``ValueError`` for what could be more than names to a shell.
+    """
+    names = " ".join(name for name in users.split(",") if name)
+    if not all(c.isalnum() or c in "._- " for c in names):
+        raise ValueError(f"not a list of user names: {users!r}")
+    return names
+
+
 def asking(script: Callable[..., str]) -> Callable[..., str]:
     """A fact's command, made of its script. Raises whatever the script raises."""
 

@@ -53,14 +53,15 @@ def _keys_in(name: str, place: str) -> tuple[list[str], list[Problem]]:
         return [], [Problem(place, shown(name), reason, f'its public half: "{name}.pub"')]
     keys: list[str] = []
     problems: list[Problem] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
+    # No other blank is left out, and no other line end is one: sshd knows no more.
+    for number, line in enumerate((line.strip(" \t") for line in text.split("\n")), start=1):
+        if not line or line.startswith("#"):
             continue
         if fault := public_key_fault(line):
             reason = f"line {number} {fault[0]}"
             problems.append(Problem(place, shown(name), reason, fault[1]))
         else:
-            keys.append(line.strip())
+            keys.append(line)
     if not keys and not problems:
         problems.append(Problem(place, shown(name), "holds no key", instead))
     return keys, problems

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from pyinfra_swarm.rollback.plan import UNCONFIRMED
 from pyinfra_swarm.run.answer import Sections
-from pyinfra_swarm.run.fact import SubjectFact
+from pyinfra_swarm.run.fact import SubjectFact, user_names
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.units import UNITS, parse_units
 from pyinfra_swarm.ssh.algorithms import ASKED
@@ -56,14 +56,11 @@ class Effective(SubjectFact[Sshd]):
     """
 
     def script(self, users: str = "") -> str:
-        names = " ".join(name for name in users.split(",") if name)
-        if not all(c.isalnum() or c in "._- " for c in names):
-            raise ValueError(f"not a list of user names: {users!r}")
         return program(
             __file__,
             "sshd.sh",
             using=[UNITS, UNCONFIRMED],
-            users=names,
+            users=user_names(users),
             relevant=_RELEVANT,
             config=CONFIG,
             drop_ins=DROP_INS,

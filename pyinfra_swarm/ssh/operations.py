@@ -121,7 +121,7 @@ def _look(settings: Settings, names: list[str]) -> tuple[Sshd, Wanted, list[Find
         findings += plan_algorithms(wanted.algorithms, seen, _client(), declared)
     locked: list[str] = []
     if changes(findings) and not refusals(findings):
-        accounts = observe(Accounts)
+        accounts = observe(Accounts, users=",".join(names))
         needed = {*users, seen.login_user}
         if wanted.algorithms:
             findings += kept_keys(wanted.algorithms, _kept(settings, accounts))

@@ -30,6 +30,7 @@ PAGE = ROOT / "docs/facts.md"
 RECORDED = ROOT / "tests/unit/fixtures/facts"
 OF_A_WORKER = ROOT / "tests/unit/fixtures/facts-worker"
 ARGUMENTS = {
+    "facts.access.Accounts": {"users": "debian"},
     "facts.doors.WaysIn": {"admins": "debian"},
     "facts.docker.PublishedKey": {"url": "https://download.docker.com/linux/debian/gpg"},
     "facts.ssh.Effective": {"users": "debian"},

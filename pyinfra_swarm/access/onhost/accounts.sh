@@ -2,7 +2,8 @@
 # Prints everyone who could log in, section by section.
 # Uses section, show, begin, odd (run/answer) and unconfirmed.
 #
-# sudoers: the path of the managed drop-in; limit: bytes of a file of keys that are read.
+# users: more users to print whatever they are, with blanks in between; sudoers: the path of the
+# managed drop-in; limit: bytes of a file of keys that are read.
 #
 # A user decides what lies at a path in a home, at any moment: a link to somebody else's file, a
 # pipe that nobody writes to, 20 GB. So the folder is entered first, and the file opened in it
@@ -10,7 +11,7 @@
 # What a user has mounted (FUSE) not even root may look at, while sshd reads the keys there as that
 # user: to root nothing seems to be there, but the folder above has its name in its list.
 # shellcheck disable=SC2015,SC2030,SC2031,SC2034,SC2209
-: "${sudoers?}" "${limit?}"
+: "${users?}" "${sudoers?}" "${limit?}"
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 hidden() {
   [ ! -e "$1" ] && [ ! -h "$1" ] || return
@@ -37,7 +38,8 @@ own() (
   fi
 ) 2>/dev/null
 [ -f /etc/sudoers ] || ! show sudoers-main /etc/sudoers || exit 0
-section login; printf '%s\n' "${SUDO_USER:-root}"
+login=${SUDO_USER:-root}
+section login; printf '%s\n' "$login"
 if unconfirmed; then section unconfirmed; fi
 section passwords
 while IFS=: read -r name secret rest; do
@@ -52,19 +54,25 @@ section sudoers
 grep -asE '^[[:space:]]*[#@]includedir[[:space:]]' /etc/sudoers
 show sudoers-ours "$sudoers"
 section accounts
-people=
+people='' local=' '
 while IFS=: read -r name x uid gid gecos home shell; do
-  keys=
+  keys='' local="$local$name "
   for file in "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"; do
     if [ -s "$file" ] || [ -p "$file" ] || [ -h "$file" ] || hidden "$file"; then keys=yes; fi
   done
   if hidden "$home" || hidden "$home/.ssh"; then keys=yes; fi
-  if [ "$uid" = 0 ] || [ "$uid" -ge 1000 ] && [ "$uid" != 65534 ] || [ -n "$keys" ]; then
+  case " $users $login " in *" $name "*) asked=yes;; *) asked=;; esac
+  if [ "$uid" = 0 ] || [ "$uid" -ge 1000 ] && [ "$uid" != 65534 ] || [ -n "$keys$asked" ]; then
     printf '%s:%s:%s:%s\n' "$name" "$uid" "$home" "$shell"
     [ -z "$keys" ] || people="$people$name:$home
 "
   fi
 done < /etc/passwd
+section elsewhere
+for name in $users; do
+  case $local in *" $name "*) continue;; esac
+  ! getent passwd "$name" >/dev/null || printf '%s\n' "$name"
+done
 printf %s "$people" | while IFS=: read -r name home; do
   own "$name" "$home" authorized_keys
   own "$name" "$home" authorized_keys2

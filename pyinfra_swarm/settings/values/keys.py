@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from typing import Annotated
+from unicodedata import category
 
 from pydantic import AfterValidator, Field
 
@@ -25,9 +26,16 @@ KEY_TYPES = (
 def public_key_fault(line: str) -> tuple[str, str] | None:
     """Why a line is not one SSH public key, and what to write instead; `None` if it is one."""
     example = 'one line of a .pub file, such as "ssh-ed25519 AAAA… you@laptop"'
+    line = _stripped(line)
+    nothing = "is not an SSH public key: a type and a block of base64 in one line", example
+    if "\n" in line:
+        return nothing
+    if odd := next(filter(_is_no_blank_of_ssh, line), ""):
+        kind = "blank" if odd.isspace() else "control character"
+        return f"has a {kind} that SSH does not know (U+{ord(odd):04X})", "a space in its place"
     parts = line.split()
-    if len(parts) < 2 or "\n" in line.strip():
-        return "is not an SSH public key: a type and a block of base64 in one line", example
+    if len(parts) < 2:
+        return nothing
     if parts[0] not in KEY_TYPES:
         known = ", ".join(KEY_TYPES)
         return (
@@ -47,6 +55,15 @@ def public_key_fault(line: str) -> tuple[str, str] | None:
     return None
 
 
+def _stripped(line: str) -> str:
+    return line.strip(" \t\r\n")
+
+
+def _is_no_blank_of_ssh(character: str) -> bool:
+    """Whether it is a blank or a control character, and not one of the two that sshd splits at."""
+    return character not in " \t" and (character.isspace() or category(character) == "Cc")
+
+
 def _length_prefixed(blob: bytes) -> list[bytes] | None:
     """The fields of an SSH wire-format blob (RFC 4251, section 5), `None` if it is cut off."""
     fields = []
@@ -62,7 +79,7 @@ def _length_prefixed(blob: bytes) -> list[bytes] | None:
 def _public_key(line: str) -> str:
     if fault := public_key_fault(line):
         raise wrong(*fault)
-    return line.strip()
+    return _stripped(line)
 
 
 def _fingerprint(text: str) -> str:

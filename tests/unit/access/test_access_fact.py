@@ -19,13 +19,13 @@ from pyinfra_swarm.run.answer import sections
 from tests.tools.answers import recorded
 
 
-def told(root: Path) -> list[str]:
+def told(root: Path, users: str = "") -> list[str]:
     """Run the fact's script on files of our own."""
-    return _run(_on_files_of(root))
+    return _run(_on_files_of(root, users))
 
 
-def _on_files_of(root: Path) -> str:
-    script = Accounts().command()
+def _on_files_of(root: Path, users: str = "") -> str:
+    script = Accounts().command(users=users)
     for path in ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/sudoers", "/var/lib"):
         script = script.replace(path, f"{root}{path}")
     return script
@@ -83,6 +83,38 @@ def test_people_root_and_whoever_has_keys(tmp_path: Path) -> None:
     assert seen.sudoers is None
     assert seen.sudoers_included
     assert not seen.unconfirmed
+
+
+def test_whoever_is_named_is_told_of_whatever_it_is(tmp_path: Path) -> None:
+    root = host(tmp_path)
+    (root / "srv/git/.ssh/authorized_keys2").unlink()
+    assert [one.name for one in parse(sections(told(root))).accounts] == ["root", "debian"]
+    seen = parse(sections(told(root, "git,debian,nobody,gi,ann")))
+    assert [one.name for one in seen.accounts] == ["root", "git", "nobody", "debian"]
+    git = seen.account("git")
+    assert git is not None
+    assert (git.uid, git.password, git.has_keys) == (998, "locked", False)
+    assert seen.elsewhere == ()
+
+
+def test_the_user_of_the_run_is_told_of_whatever_it_is(tmp_path: Path) -> None:
+    root = host(tmp_path)
+    passwd = root / "etc/passwd"
+    passwd.write_text(passwd.read_text().replace(":1000:1000:", ":900:900:"))
+    (root / "home/debian/.ssh/authorized_keys").unlink()
+    assert parse(sections(told(root))).account("debian") is not None
+
+
+def test_a_named_user_that_only_another_source_knows_is_elsewhere(tmp_path: Path) -> None:
+    """Here, the other source is this computer: it has a user "bin", and the file has none."""
+    seen = parse(sections(told(host(tmp_path), "bin,ann,daemon")))
+    assert seen.account("bin") is None
+    assert seen.elsewhere == ("bin",)
+
+
+def test_names_are_not_code() -> None:
+    with pytest.raises(ValueError, match="not a list of user names"):
+        Accounts().command(users="ann;reboot")
 
 
 def test_passwords_never_leave_the_host(tmp_path: Path) -> None:

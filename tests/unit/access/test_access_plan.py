@@ -119,6 +119,16 @@ def test_a_new_admin_gets_everything_at_once() -> None:
     assert "ann ALL=(ALL:ALL) NOPASSWD: ALL" in made.sudoers
 
 
+def test_an_admin_of_another_source_is_refused_not_created() -> None:
+    wanted = Wanted(admins=(*DECLARED.admins, Declared("ann", (OTHER,))))
+    made = plan(wanted, replace(FRESH, elsewhere=("ann",)))
+    [refusal] = refusals(made.findings)
+    assert refusal.what == "user ann"
+    assert "not by /etc/passwd" in refusal.reason
+    assert "getent passwd ann" in refusal.remedy
+    assert made.create == []
+
+
 def test_a_key_that_is_not_declared_is_removed_and_named() -> None:
     seen = replace(FRESH, accounts=(replace(UBUNTU, keys=(MINE, OTHER)),))
     made = plan(DECLARED, seen, USED)
@@ -131,6 +141,22 @@ def test_the_comment_of_a_key_makes_no_difference_its_options_do() -> None:
     assert not plan(DECLARED, replace(FRESH, accounts=(other_comment,))).keys
     restricted = replace(UBUNTU, keys=(f'command="true" {MINE}',))
     assert plan(DECLARED, replace(FRESH, accounts=(restricted,))).keys
+
+
+@pytest.mark.parametrize("odd", ["\u00a0", "\u3000", "\v", "\f", "\r", "\x1f"])
+def test_a_line_that_sshd_takes_for_no_key_is_not_the_declared_one(odd: str) -> None:
+    for line in (f"ssh-ed25519{odd}AAAAmine", f"{odd}{MINE}", f"ssh-ed25519 AAAAmine{odd}owner"):
+        made = plan(DECLARED, replace(FRESH, accounts=(replace(UBUNTU, keys=(line,)),)))
+        assert made.keys == {"ubuntu": (MINE,)}
+        assert "a declared key is missing" in reasons(made)
+        assert "an undeclared key opens this account" in reasons(made)
+
+
+def test_blanks_and_line_ends_that_sshd_passes_over_make_no_difference() -> None:
+    kept = ("\r", f"\t {MINE} \r", " # mine\r")
+    assert not plan(DECLARED, replace(FRESH, accounts=(replace(UBUNTU, keys=kept),))).keys
+    bare = ("ssh-ed25519 \tAAAAmine\r",)
+    assert not plan(DECLARED, replace(FRESH, accounts=(replace(UBUNTU, keys=bare),))).keys
 
 
 def test_keys_in_the_second_file_count() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pyinfra_swarm import cli
@@ -306,6 +306,15 @@ def test_the_text_is_the_example_with_these_hosts() -> None:
     assert len(Settings(**read).hosts) == 5
     plain = tomllib.loads(settings_text(EXAMPLE, made[:1], user="ubuntu"))
     assert plain["ssh"] == {"user": "ubuntu"}
+
+
+@given(st.text(min_size=1))
+@example("/home/ada/\N{KEY}/id_ed25519")
+@example("/home/ada/\x7f")
+def test_a_text_is_read_back_as_it_was_given(text: str) -> None:
+    made = [Entry("rk1", text, "manager")]
+    read = tomllib.loads(settings_text(EXAMPLE, made, user=text, key=text))
+    assert (read["hosts"][0]["address"], read["ssh"]["user"], read["ssh"]["key"]) == (text,) * 3
 
 
 # Real programs

@@ -172,7 +172,10 @@ def test_channels_come_from_the_environment_or_from_a_file(tmp_path: Path) -> No
         ({"DRIFT_NOTIFY": SECRET, "DRIFT_NOTIFY_FILE": "/x"}, "both set"),
         ({"DRIFT_NOTIFY_FILE": "/nowhere/at/all"}, "cannot be read: No such file"),
         ({"DRIFT_PING": f"hc-ping.com/{SECRET}"}, "is not an http:// or https:// URL"),
+        ({"DRIFT_PING": f"https://[{SECRET}"}, "is not an http:// or https:// URL"),
+        ({"DRIFT_PING": f"https:///{SECRET}"}, "is not an http:// or https:// URL"),
         ({"DRIFT_PING": f"https://a/{SECRET} https://b"}, "more than one URL"),
+        ({"DRIFT_PING": f"https://hc-ping.com/{SECRET}#home"}, "has a fragment"),
     ],
 )
 def test_what_cannot_be_a_channel_is_said_without_showing_it(
@@ -257,6 +260,29 @@ def test_the_switch_hears_of_the_end(server: Server, said: list[str]) -> None:
     for happening in ("success", "fail"):
         ping(where, happening, said.append)
     assert server.paths == [f"/{SECRET}", f"/{SECRET}/fail"]
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("given", "success", "fail"),
+    [
+        ("/key/home?create=1", "/key/home?create=1", "/key/home/fail?create=1"),
+        ("/key/home/?create=1", "/key/home?create=1", "/key/home/fail?create=1"),
+        ("/key?to=/a/", "/key?to=/a/", "/key/fail?to=/a/"),
+        (
+            "/api/push/key?status=up&msg=OK&ping=",
+            "/api/push/key?status=up&msg=OK&ping=",
+            "/api/push/key?status=down&msg=no+result&ping=",
+        ),
+    ],
+)
+def test_a_failure_is_none_of_the_urls_that_mean_success(
+    given: str, success: str, fail: str, server: Server, said: list[str]
+) -> None:
+    where = channels({"DRIFT_PING": f"http://{server.address}{given}"})
+    for happening in ("success", "fail"):
+        ping(where, happening, said.append)
+    assert server.paths == [success, fail]
     assert said == []
 
 
@@ -395,6 +421,43 @@ def test_a_page_that_cannot_be_written_costs_neither_the_news_nor_the_report(
     assert "Traceback" not in ran.stderr
     assert [host["name"] for host in json.loads(ran.stdout)["hosts"]] == ["rk1"]
     assert server.paths == ["/a"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "environment", "complaint"),
+    [
+        ("hosts = 3\n", [], {}, "hosts"),
+        (BOARDS, ["--limit", "nobody"], {}, "nobody"),
+        (BOARDS, ["--deploy", "nowhere.py"], {}, "nowhere.py"),
+        (BOARDS, ["--html", "/nowhere/at/all.html"], {}, "there is no folder /nowhere/at"),
+        (BOARDS, [], {"DRIFT_NOTIFY": f"ntfy://{SECRET}"}, "only a history (--since FILE) tells"),
+        (BOARDS, [], {"DRIFT_NOTIFY_FILE": "/nowhere/at/all"}, "cannot be read"),
+    ],
+)
+def test_a_check_that_cannot_begin_has_no_result_and_the_switch_hears_of_it(
+    settings: str,
+    words: list[str],
+    environment: dict[str, str],
+    complaint: str,
+    server: Server,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "cluster.toml").write_text(settings)
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SWARM_", "DRIFT_"))}
+    ran = forked.run(
+        [sys.executable, "-m", "pyinfra_swarm.drift", *words],
+        cwd=ROOT,
+        env={
+            **clean,
+            **environment,
+            "SWARM_SETTINGS": str(tmp_path / "cluster.toml"),
+            "DRIFT_PING": f"http://{server.address}/{SECRET}",
+        },
+    )
+    assert ran.returncode == 1
+    assert complaint in ran.stderr
+    assert SECRET not in ran.stderr
+    assert server.paths == [f"/{SECRET}/fail"]
 
 
 def test_notifications_without_a_memory_are_refused(tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ def carried_out(
         happened.append(change)
         yield f"{subject} changed"
 
-    def observe(fact: Any, **_: Any) -> Any:
+    def observe(fact: Any, **arguments: Any) -> Any:
+        assert arguments == {"users": "ann"}, "a declared system account is not told of else"
         return looks.pop(0) if len(looks) > 1 else looks[0]
 
     monkeypatch.setattr(module, "observe", observe)
@@ -69,6 +70,7 @@ def test_keys_are_planned_on_what_is_there_once_all_is_undone(
 ) -> None:
     """As long as it waits the host looks converged; the declared key is part of what goes."""
     monkeypatch.setattr(access, "current_host", lambda: None)
+    monkeypatch.setattr(access, "this_host", lambda _: None)
     monkeypatch.setattr(access, "used_key", lambda _: None)
     rule = "# Written by pyinfra-swarm from access.admins.\nann ALL=(ALL:ALL) NOPASSWD: ALL\n"
     seen = Accounts("ann", (replace(ANN, keys=("ssh-ed25519 AAAAnew",)),), rule, unconfirmed=True)
@@ -84,6 +86,7 @@ def test_keys_are_planned_on_what_is_there_once_all_is_undone(
 
 def test_what_needs_no_change_any_more_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "current_host", lambda: None)
+    monkeypatch.setattr(access, "this_host", lambda _: None)
     monkeypatch.setattr(access, "used_key", lambda _: None)
     rule = "# Written by pyinfra-swarm from access.admins.\nann ALL=(ALL:ALL) NOPASSWD: ALL\n"
     then = Accounts("ann", (replace(ANN, keys=("ssh-ed25519 AAAAnew",)),), rule)

@@ -337,7 +337,7 @@ class TestKeyFiles:
         return f'{BOARDS}[access]\nadmins = [{{ name = "ubuntu", keys_file = "{path}" }}]\n'
 
     def test_are_read_into_the_keys(self, write: Write, tmp_path: Path) -> None:
-        (tmp_path / "ada.pub").write_text(f"# mine\n{self.KEY}\n\n")
+        (tmp_path / "ada.pub").write_text(f" # mine\r\n\t{self.KEY} \r\n \r\n")
         write(self.admin(tmp_path / "ada.pub"))
         assert settings.load().access.admins[0].keys == (self.KEY,)
 
@@ -346,6 +346,9 @@ class TestKeyFiles:
         [
             ("", "holds no key"),
             ("hello\n", "line 1 is not an SSH public key"),
+            (f"#\n{KEY.replace(' ', chr(0xA0))}\n", "line 2 has a blank that SSH does not know"),
+            (f"{KEY}\v\n", "line 1 has a blank that SSH does not know (U+000B)"),
+            (f"{KEY}\f{KEY}\n", "line 1 has a blank that SSH does not know (U+000C)"),
             ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blbn\n", "holds a private key"),
         ],
     )

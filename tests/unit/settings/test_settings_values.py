@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+import sys
+from unicodedata import category
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyinfra_swarm.access.plan import identity
 from pyinfra_swarm.settings import Problem, Settings
+from pyinfra_swarm.settings.values.keys import public_key_fault
 from tests.unit.settings.settings_examples import ed25519, put, the_problem
+
+UNKNOWN_TO_SSH = "".join(
+    one
+    for one in map(chr, range(sys.maxunicode + 1))
+    if (one.isspace() or category(one) == "Cc") and one not in " \t\r\n"
+)
+"""Blanks and control characters that are no blank and no line end to sshd."""
 
 
 class TestAccess:
@@ -35,6 +50,44 @@ class TestAccess:
     )
     def test_refuses_a_line_that_sshd_would_ignore(self, line: str, reason: str) -> None:
         assert reason in self.key_problem(line).reason
+
+    @pytest.mark.parametrize(
+        ("odd", "named"),
+        [
+            *(("\u00a0", "blank that SSH does not know (U+00A0)"), ("\u3000", "blank"), ("\v", "")),
+            *(
+                ("\x1f", "(U+001F)"),
+                ("\r", "(U+000D)"),
+                ("\x00", "control character"),
+                ("\x85", ""),
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("field", ["admins", "root_keys"])
+    def test_refuses_a_blank_that_sshd_does_not_split_at(
+        self, odd: str, named: str, field: str
+    ) -> None:
+        line = f"ssh-ed25519{odd}{ed25519()}{odd}ada"
+        admin = {"name": "ubuntu", **({"keys": [line]} if field == "admins" else {})}
+        others = {"root_keys": [line]} if field == "root_keys" else {}
+        problem = the_problem(put("access", {"admins": [admin], **others}))
+        assert "SSH does not know" in problem.reason
+        assert named in problem.reason
+        assert problem.instead == "a space in its place"
+
+    @given(
+        st.lists(st.sampled_from([*" \t", *UNKNOWN_TO_SSH]), min_size=1, max_size=4).map("".join),
+        st.text(alphabet=[*" \tada@\u00e4", *UNKNOWN_TO_SSH], max_size=6),
+    )
+    def test_takes_for_a_key_what_sshd_takes_for_it(self, between: str, comment: str) -> None:
+        line = f"ssh-ed25519{between}{ed25519()}{comment}"
+        if public_key_fault(line) is None:
+            words = re.split("[ \t]+", line)
+            assert words[:2] == ["ssh-ed25519", ed25519()]
+            assert identity(line) == ("", " ".join(words[:2]))
+            assert not {*line} & {*UNKNOWN_TO_SSH}
+        else:
+            assert {*line} & {*UNKNOWN_TO_SSH} or not re.match("[ \t]|$", comment)
 
     def test_refuses_a_private_key_without_showing_it(self) -> None:
         secret = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA"
