@@ -199,6 +199,15 @@ def test_labels_availability_and_clear_networks_are_told() -> None:
     }
 
 
+def test_networks_that_single_containers_may_join_are_told() -> None:
+    overlays = told("clear-overlays-28.5.2").overlays or ()
+    assert {overlay.name: overlay.attachable for overlay in overlays} == {
+        "ingress": False,
+        "backend": False,
+        "sealed": True,
+    }
+
+
 def test_a_worker_tells_of_itself_and_of_the_managers_it_talks_to() -> None:
     membership = told("worker-28.5.2")
     assert membership.in_swarm
