@@ -26,6 +26,7 @@ from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.confirmation import Proposal
 from pyinfra_swarm.run.converge import (
     Commands,
+    Unobserved,
     call,
     current_host,
     fail,
@@ -105,11 +106,11 @@ def continue_alone(
         yield script(f"node=$(docker info --format '{{{{.Swarm.NodeID}}}}')\n{update}")
     if todo.autolock:
         yield script(program(__file__, "await_lock.sh", key=NODE_KEY), timeout=120)
-        if observe(UnlockKey) not in {fingerprint(key) for key in unlock_keys}:
+        if problem := _key_not_at_hand(unlock_keys):
             yield fail(
-                "the swarm continues, autolocked, with another unlock key than was at hand: "
-                f"“sudo docker swarm unlock-key” on {current_host().name} prints it. Keep it: "
-                "without it no manager comes back after a reboot"
+                f"the swarm continues, autolocked, {problem}: “sudo docker swarm unlock-key” on "
+                f"{current_host().name} prints it. Keep it: without it no manager comes back after "
+                "a reboot"
             )
     progress(
         "it is the only manager now. To have the other hosts join, and managers promoted, type: "
@@ -125,6 +126,15 @@ def _is_detached(*, forced: bool) -> bool:
     if ingress_of(observe(swarm_facts.State)) is None or wait_for_networks():
         return False
     return forced or observe(swarm_facts.State).in_ingress is False
+
+
+def _key_not_at_hand(unlock_keys: Iterable[str]) -> str:
+    """Why none of these keys is known to be the one that the swarm has now; empty where one is."""
+    try:
+        fits = observe(UnlockKey) in {fingerprint(key) for key in unlock_keys}
+    except Unobserved as unobserved:
+        return f"and whether with an unlock key that was at hand is not known ({unobserved})"
+    return "" if fits else "with another unlock key than was at hand"
 
 
 def _request(address: str, autolock: bool) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pyinfra_swarm.docker.paths import DAEMON_JSON, LOADED_JSON
@@ -25,6 +25,25 @@ The engine reads them at its start only. So a node that was made before they wer
 restarted for them (:func:`not_yet`).
 """
 
+SHOWN = frozenset(
+    {
+        "firewall-backend",
+        "icc",
+        "ip6tables",
+        "iptables",
+        "live-restore",
+        "log-driver",
+        "log-opts.max-file",
+        "log-opts.max-size",
+        "no-new-privileges",
+        "userland-proxy",
+    }
+)
+"""Keys of ``daemon.json`` that this project writes itself: their values are no secrets.
+
+Any other may be one, or hold one: ``proxies`` a password, ``log-opts`` a token.
+"""
+
 UNIT_DROP_IN_CONTENT = f"""\
 # Written by pyinfra-swarm. Keeps what the daemon has read, so that a restart is asked for only
 # when the running daemon really differs from the file.
@@ -38,7 +57,7 @@ ExecStartPre=-/bin/sh -c 'mkdir -p /run/pyinfra-swarm && cp {DAEMON_JSON} {LOADE
 class WriteConfiguration(Change):
     """``daemon.json`` gets this content, once the engine has found it valid."""
 
-    content: str
+    content: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -147,18 +166,19 @@ def plan_daemon(settings: Settings, seen: Engine, later: Collection[str] = ()) -
             Notice(
                 "daemon.json",
                 "lacks what new nodes have by default, which an engine reads only when it starts",
-                expected=_difference(daemon_json(settings, seen.version or "0"), wanted),
+                expected=_difference(daemon_json(settings, seen.version or "0"), wanted)[0],
                 remedy="`pyinfra inventory.py deploys/restart.py` writes it and restarts the "
                 f"engines, one drained node at a time; or declare {' and '.join(names)} either way",
             )
         )
     if not same_configuration(seen.daemon_json, wanted):
+        expected, found = _difference(wanted, seen.daemon_json)
         findings.append(
             WriteConfiguration(
                 "daemon.json",
                 "is missing" if seen.daemon_json is None else "differs from what is declared",
-                expected=_difference(wanted, seen.daemon_json),
-                found=_difference(seen.daemon_json, wanted),
+                expected=expected,
+                found=found,
                 content=wanted,
             )
         )
@@ -217,11 +237,44 @@ def same_configuration(one: str | None, other: str | None) -> bool:
         return False
 
 
-def _difference(one: str | None, other: str | None) -> str:
-    """What one ``daemon.json`` says that the other does not."""
+def _difference(wanted: str, seen: str | None) -> tuple[str, str]:
+    """Of the keys that differ, what is wanted and what is there, for a person; ``""`` where no file
+    is there. Of a value that is not one of :data:`SHOWN` only that it is another."""
+    mine = _flat(json.loads(wanted))
     try:
-        mine, theirs = (json.loads(text) if text else {} for text in (one, other))
-        extra = {key: value for key, value in mine.items() if theirs.get(key) != value}
+        theirs = _flat(json.loads(seen or "{}"))
     except (ValueError, AttributeError):
-        return "not valid JSON" if one else ""
-    return json.dumps(extra, sort_keys=True) if extra else ""
+        return _told(mine, mine), "not valid JSON"
+    differing = [key for key in sorted(mine | theirs) if _differs(key, mine, theirs)]
+    return _told(differing, mine), _told(differing, theirs, mine) if seen else ""
+
+
+def _differs(key: str, one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return key not in one or key not in other or one[key] != other[key]
+
+
+def _flat(content: Any) -> dict[str, Any]:
+    """A ``daemon.json`` with the log's options as keys of their own: ``log-opts.max-size``."""
+    found = {}
+    for key, value in content.items():
+        inner = value.items() if key == "log-opts" and isinstance(value, dict) else ()
+        found |= {f"{key}.{name}": option for name, option in inner} or {key: value}
+    return found
+
+
+def _told(
+    keys: Iterable[str], values: dict[str, Any], declared: dict[str, Any] | None = None
+) -> str:
+    """These keys with their values. declared: what they ought to be, where these are a host's."""
+    return ", ".join(f"{key}: {_value(key, values, declared)}" for key in keys)
+
+
+def _value(key: str, values: dict[str, Any], declared: dict[str, Any] | None) -> str:
+    if key not in values:
+        return "not set"
+    value = values[key]
+    if key in SHOWN and isinstance(value, bool | int | str):
+        return json.dumps(value)
+    if declared is None:
+        return "as declared"
+    return "another value" if key in declared else "set"

@@ -43,8 +43,11 @@ _INSTALLATION = program(
 class Installation(SubjectFact[Engine]):
     """Docker's packages, repository, configuration and service on this host.
 
-    Gives a :class:`docker.installation.Engine`.
+    Gives a :class:`docker.installation.Engine`. Its ``daemon.json`` may hold a password, as of a
+    proxy.
     """
+
+    unprinted = True
 
     def script(self) -> str:
         return _INSTALLATION

@@ -22,6 +22,7 @@ from pyinfra_swarm.settings.values.numbers import SMALLEST_MTU
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Host, Settings
+    from pyinfra_swarm.settings.model import Overlay as DeclaredOverlay
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,10 @@ def unknown_names(observed: Observed, name: str) -> list[Finding]:
 def plan_overlays(
     settings: Settings, observed: Observed, host: Host, services: Sequence[Service]
 ) -> list[Finding]:
-    """Declared overlay networks exist, encrypted; others without encryption are named."""
+    """Declared overlay networks exist, encrypted; others without encryption are named.
+
+    So are those that were made otherwise than ``networks.overlays`` declares them.
+    """
     cluster = view(settings, observed)
     declared = {overlay.name: overlay for overlay in settings.overlays}
     if cluster is None:
@@ -173,7 +177,10 @@ def plan_overlays(
         for name in declared
         if name not in existing
     ]
+    by_owner = {one.name: one for one in settings.networks.overlays}
     for name, overlay in sorted(existing.items()):
+        if name in by_owner:
+            findings += _made_otherwise(by_owner[name], overlay)
         if overlay.encrypted:
             continue
         users = [s.name for s in services if overlay.id in s.networks]
@@ -188,6 +195,41 @@ def plan_overlays(
             )
         )
     return findings
+
+
+def _made_otherwise(declared: DeclaredOverlay, overlay: Overlay) -> list[Finding]:
+    """What a network has for good, and is declared otherwise."""
+    findings: list[Finding] = []
+    if declared.subnet and overlay.subnets and declared.subnet not in overlay.subnets:
+        findings.append(
+            Notice(
+                f"overlay {overlay.name}",
+                "has another subnet than declared",
+                expected=declared.subnet,
+                found=", ".join(overlay.subnets),
+                remedy=_FOR_GOOD.format(field="subnet"),
+            )
+        )
+    if declared.attachable != overlay.attachable:
+        findings.append(
+            Notice(
+                f"overlay {overlay.name}",
+                "lets single containers join, and is declared not to"
+                if overlay.attachable
+                else "lets no single container join, and is declared to",
+                expected="attachable" if declared.attachable else "not attachable",
+                found="attachable" if overlay.attachable else "not attachable",
+                remedy=_FOR_GOOD.format(field="attachable"),
+            )
+        )
+    return findings
+
+
+_FOR_GOOD = (
+    "A network keeps what it was made with: set its {field} in networks.overlays to what it is, or "
+    "create another network and move the services there, or remove it while nothing uses it, and "
+    "run again"
+)
 
 
 def _users(services: Sequence[str]) -> str:

@@ -97,6 +97,7 @@ def parse_state(found: Sections) -> Membership:
                 ingress=bool(network.get("Ingress")),
                 encrypted=encrypted(network),
                 subnets=tuple(subnets(network)),
+                attachable=bool(network.get("Attachable")),
             )
             for network in networks
             if network.get("Scope") == "swarm"

@@ -79,13 +79,17 @@ class SwarmSpec(Observation):
 
 @dataclass(frozen=True)
 class Overlay(Observation):
-    """An overlay network of the swarm, as a manager knows it."""
+    """An overlay network of the swarm, as a manager knows it.
+
+    subnets: empty until the managers have given it one. attachable: single containers may join.
+    """
 
     id: str
     name: str
     ingress: bool
     encrypted: bool
     subnets: tuple[str, ...]
+    attachable: bool = False
 
 
 @dataclass(frozen=True)

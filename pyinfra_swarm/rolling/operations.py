@@ -167,14 +167,14 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
     if not in_stage(stage, node, answered=answered, executing=is_executing()):
         current_host().noop(f"{job.name}: not in this stage")
         return
-    findings = now.findings
-    if changes(findings) and (locked_out := unlockable(settings)):
-        findings = [locked_out]
-    if is_executing() and changes(findings):
-        findings = [*job.not_prepared(now.roll, now.among)] or findings
-    if is_executing() and run.stopped_at and (changes(findings) or refusals(findings)):
-        findings = [stopped(job.name, run.stopped_at)]
     try:
+        findings = now.findings
+        if changes(findings) and (locked_out := unlockable(settings)):
+            findings = [locked_out]
+        if is_executing() and changes(findings):
+            findings = [*job.not_prepared(now.roll, now.among)] or findings
+        if is_executing() and run.stopped_at and (changes(findings) or refusals(findings)):
+            findings = [stopped(job.name, run.stopped_at)]
         if not report(job.name, findings):
             return
         assert node is not None  # else there is nothing to change

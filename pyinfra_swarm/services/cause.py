@@ -128,6 +128,8 @@ def _of_slow(task: Task) -> Cause:
     return _cause(task, "not yet", words.get(task.state, f"it is still {task.state}"))
 
 
+_NO_PROGRAM = "executable file not found|no such file or directory|permission denied"
+_NOT_BEGUN = "its program cannot be begun: {said}"
 _FAILED: tuple[tuple[CauseKind, str, str], ...] = (
     ("health", "unhealthy container", "its health check failed, so the engine stopped it"),
     (
@@ -151,18 +153,20 @@ _FAILED: tuple[tuple[CauseKind, str, str], ...] = (
         "its image is not made for the node's kind of processor: {said}",
     ),
     (
+        "start",  # also of a program whose name, or whose error's end, has a registry's words in it
+        f"(?:OCI runtime create failed|unable to start container process)(?s:.*)(?:{_NO_PROGRAM})",
+        _NOT_BEGUN,
+    ),
+    (
         "image",
         "no such image|pull access denied|manifest unknown|manifest for .+ not found"
-        "|failed to resolve|repository does not exist|unauthorized|denied: |not found: manifest"
-        "|dial tcp|toomanyrequests|failed to pull|error pulling|invalid reference format",
+        "|failed to resolve|repository does not exist|unauthorized|(?<!permission )denied: "
+        "|not found: manifest|dial tcp|toomanyrequests|failed to pull|error pulling"
+        "|invalid reference format",
         "its image cannot be had: {said}. Look at its name and tag, whether the node reaches the "
         "registry, and whether that wants a login: root's on every manager, by sudo docker login",
     ),
-    (
-        "start",
-        "executable file not found|no such file or directory|permission denied",
-        "its program cannot be begun: {said}",
-    ),
+    ("start", _NO_PROGRAM, _NOT_BEGUN),
     # With containerd's image store (usual since Docker 29): what managers change about a task while
     # its container is made breaks that off, and swarmkit takes it for an error of the task's
     # (``agent/exec/controller.go``: ``errors.Cause`` does not know gRPC's form of it).

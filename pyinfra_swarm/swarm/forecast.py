@@ -64,7 +64,8 @@ def foresee(
                 if member and member.in_ingress is not None:
                     observed[name] = replace(member, in_ingress=True)
         case CreateOverlay(name=name):
-            _agree(observed, overlays=lambda old: (*old, Overlay("", name, False, True, ())))
+            made = _made(settings, name)
+            _agree(observed, overlays=lambda old: (*old, made))
         case Clear(node=gone):
             _agree(observed, nodes=lambda old: tuple(n for n in old if n.id != gone.id))
         case Promote(node=node_id):
@@ -87,6 +88,16 @@ def foresee(
             _change(observed, own.node, availability=availability)
         case _:
             raise NotImplementedError(f"what {type(one).__name__} will have done")
+
+
+def _made(settings: Settings, name: str) -> Overlay:
+    """The overlay network that is made for this name."""
+    found = Overlay("", name, ingress=False, encrypted=True, subnets=())
+    for one in settings.overlays:
+        if one.name == name:
+            subnets = (one.subnet,) if one.subnet else ()
+            found = replace(found, subnets=subnets, attachable=one.attachable)
+    return found
 
 
 def _init(observed: dict[str, Membership | None], host: Host, own: Membership) -> None:

@@ -101,9 +101,12 @@ _AUTOLOCK = "docker swarm update --autolock={on} >/dev/null"
 
 
 def record(host: str, folder: Path) -> None:
-    """Ask a host of the lab for everything."""
+    """Ask a host of the lab for everything that it can answer."""
     folder.mkdir(exist_ok=True)
+    unanswered = {"facts.swarm.UnlockKey"} if folder == OF_A_WORKER else set()
     for name, whole in {asked(name, fact) for name, fact in facts().items()}:
+        if name in unanswered:
+            continue
         script = str(whole().command(**ARGUMENTS.get(name, {})))
         if name == "facts.swarm.UnlockKey":
             on, off = (_AUTOLOCK.format(on=on) for on in ("true", "false"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pyinfra_swarm.backup import force_new_cluster_operations as operations
 from pyinfra_swarm.backup.force_new_cluster import (
     ClearEntry,
     ContinueAlone,
@@ -17,6 +18,8 @@ from pyinfra_swarm.backup.force_new_cluster import (
     lost_entries,
     lost_manager,
 )
+from pyinfra_swarm.engine.unlock_key import fingerprint
+from pyinfra_swarm.run.converge import Unobserved
 from pyinfra_swarm.run.findings import Finding, Notice
 from tests.builders import SETTINGS
 from tests.unit.backup.lost_managers import manager, node
@@ -72,3 +75,19 @@ def test_an_entry_is_cleared_under_its_name_or_else_its_id() -> None:
 def test_only_of_a_declared_worker_a_claim_may_be_false() -> None:
     assert if_claim_is_false(SETTINGS, "rk1") == ""
     assert "rk4 is declared a worker" in if_claim_is_false(SETTINGS, "rk4")
+
+
+def test_the_swarms_unlock_key_is_at_hand_or_another_or_not_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(operations, "observe", lambda fact: fingerprint("of the swarm"))
+    assert operations._key_not_at_hand(["older", "of the swarm"]) == ""
+    assert "another unlock key" in operations._key_not_at_hand(["older"])
+
+    def no_leader(fact: object) -> str:
+        raise Unobserved("rk1 did not answer: The swarm does not have a leader")
+
+    monkeypatch.setattr(operations, "observe", no_leader)
+    words = operations._key_not_at_hand(["of the swarm"])
+    assert "is not known (rk1 did not answer: The swarm does not have a leader)" in words
+    assert "another" not in words

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyinfra_swarm.docker.daemon import (
     FORWARDING,
+    SHOWN,
     EnableAtBoot,
     RestartDaemon,
     StartDaemon,
@@ -87,18 +88,78 @@ def test_additions_wait_for_an_engine_that_can_judge_them() -> None:
 def test_a_missing_configuration_is_written() -> None:
     findings = plan_daemon(SETTINGS, differing(daemon_json=None))
     assert "is missing" in findings[0].sentence()
-    assert (json.loads(findings[0].expected), findings[0].found) == (json.loads(WANTED), "")
+    assert findings[0].expected == (
+        'icc: false, ip6tables: true, iptables: true, live-restore: false, log-driver: "json-file",'
+        ' log-opts.max-file: "3", log-opts.max-size: "10m", no-new-privileges: true'
+    )
+    assert findings[0].found == ""
     only_more = json.dumps({**json.loads(WANTED), "log-level": "warn", "debug": True})
     change = the(Change, plan_daemon(SETTINGS, differing(daemon_json=only_more)))
-    assert (change.expected, change.found) == ("", '{"debug": true, "log-level": "warn"}')
+    assert change.expected == "debug: not set, log-level: not set"
+    assert change.found == "debug: set, log-level: set"
 
 
 def test_a_differing_configuration_is_told_by_what_differs_and_not_whole() -> None:
     change, restart = plan_daemon(declared(log_max_size="50m", daemon={"debug": True}), CONVERGED)
-    assert change.expected == ('{"debug": true, "log-opts": {"max-file": "3", "max-size": "50m"}}')
-    assert change.found == '{"log-opts": {"max-file": "3", "max-size": "10m"}}'
+    assert change.expected == 'debug: as declared, log-opts.max-size: "50m"'
+    assert change.found == 'debug: not set, log-opts.max-size: "10m"'
     assert "live-restore" not in change.sentence()
     assert "has not read the configuration that is declared" in restart.sentence()
+
+
+def test_a_password_in_a_hosts_file_is_in_no_finding() -> None:
+    proxies = {"http-proxy": "http://ada:hunter2@proxy.lan:3128"}
+    there = json.dumps({**json.loads(WANTED), "proxies": proxies})
+    change = the(Change, plan_daemon(SETTINGS, differing(daemon_json=there)))
+    assert (change.found, change.expected) == ("proxies: set", "proxies: not set")
+    wanted = declared(daemon={"proxies": {"http-proxy": "http://proxy.lan:3128"}})
+    change = plan_daemon(wanted, differing(daemon_json=there))[0]
+    assert (change.found, change.expected) == ("proxies: another value", "proxies: as declared")
+    assert "hunter2" not in repr(change)
+
+
+CANARY = "hunter2-canary"
+KEYS = st.sampled_from(
+    ["proxies", "debug", "log-opts", "icc", "hosts", "max-size", "log-driver", "splunk-token"]
+)
+WITH_A_SECRET = st.recursive(
+    st.sampled_from([CANARY, f"http://ada:{CANARY}@proxy", [CANARY], {"max-size": [CANARY]}]),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=2)
+        | st.dictionaries(KEYS, inner, min_size=1, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=40)
+@given(
+    st.sampled_from(["proxies", "debug", "labels", "registry-mirrors"]),
+    WITH_A_SECRET,
+    st.dictionaries(st.sampled_from(["splunk-token", "gelf-address"]), WITH_A_SECRET),
+)
+def test_only_values_that_this_project_writes_are_told(
+    key: str, secret: Any, options: dict[str, Any]
+) -> None:
+    found = {**json.loads(WANTED), key: secret, "icc": [secret]}
+    found["log-opts"] = {"max-size": "9m", "max-file": {"of": secret}, **options}
+    for docker in ({}, {key: "another"}):
+        for finding in plan_daemon(
+            declared(daemon=docker), differing(daemon_json=json.dumps(found))
+        ):
+            assert CANARY not in repr(finding)
+            assert CANARY not in json.dumps(finding.record())
+    change = plan_daemon(SETTINGS, differing(daemon_json=json.dumps(found)))[0]
+    assert f"{key}: set" in change.found
+    assert "icc: another value" in change.found
+    assert 'log-opts.max-size: "9m"' in change.found
+
+
+def test_what_this_project_writes_itself_is_shown() -> None:
+    every = declared(icc=False, no_new_privileges=True, userland_proxy=False)
+    content = json.loads(daemon_json(every, "29.0.0"))
+    options = {f"log-opts.{key}" for key in content.pop("log-opts")}
+    assert options | set(content) == SHOWN
 
 
 def test_a_broken_configuration_is_replaced() -> None:
@@ -221,7 +282,7 @@ def test_a_node_that_was_made_before_is_told_what_it_lacks_and_is_not_restarted(
     assert later == ["icc", "no-new-privileges"]
     (notice,) = plan_daemon(SETTINGS, OLDER, later)
     assert isinstance(notice, Notice)
-    assert json.loads(notice.expected) == {"icc": False, "no-new-privileges": True}
+    assert notice.expected == "icc: false, no-new-privileges: true"
     assert "deploys/restart.py" in notice.remedy
     assert "declare docker.icc and docker.no_new_privileges either way" in notice.remedy
 

@@ -259,3 +259,8 @@ def test_without_a_running_engine_every_question_has_an_explicit_answer(
     fact: type[Info], state: str
 ) -> None:
     assert fact().process(encoded(["", "#> state", state])).to_json() == {"engine": state}
+
+
+def test_a_run_prints_nothing_of_an_installation() -> None:
+    """Its ``daemon.json`` is as the host has it, with a proxy's password, if there is one."""
+    assert Installation.unprinted

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.networks.plan import (
+    CreateOverlay,
     plan_ingress,
     plan_overlays,
     services_matter,
@@ -21,6 +22,7 @@ from pyinfra_swarm.nodes.membership import (
 )
 from pyinfra_swarm.run.findings import Change, Notice, Refusal
 from pyinfra_swarm.settings import Host
+from pyinfra_swarm.swarm.forecast import foresee
 from pyinfra_swarm.swarm.plan import plan
 from pyinfra_swarm.swarm.stages import OVERLAYS, Seen
 from tests.builders import (
@@ -112,6 +114,65 @@ def test_a_declared_overlay_is_made_encrypted() -> None:
         Change, plan_overlays(settings, CONVERGED, settings.host("rk1"), ())
     )
     assert plan_overlays(settings, CONVERGED, settings.host("rk2"), ()) == []
+
+
+EDGE = Overlay("net-edge", "edge", False, True, ("10.0.1.0/24",))
+
+
+def told_of_edge(there: Overlay, host: Host = RK1, **wanted: Any) -> list[str]:
+    settings = declared(networks={"overlays": [{"name": "edge", **wanted}]})
+    found = plan_overlays(settings, swarm(nodes_of(settings), (INGRESS, there)), host, ())
+    assert all(isinstance(finding, Notice) for finding in found)
+    return [finding.sentence() for finding in found]
+
+
+def test_a_declared_overlay_with_another_subnet_is_reported() -> None:
+    """A proxy may believe whoever sends from the declared one."""
+    [sentence] = told_of_edge(EDGE, subnet="10.210.0.0/24")
+    assert sentence.startswith("overlay edge: has another subnet than declared")
+    assert "(10.0.1.0/24 → 10.210.0.0/24). A network keeps what it was made with" in sentence
+    assert "set its subnet in networks.overlays" in sentence
+    assert told_of_edge(EDGE, subnet="10.0.1.0/24") == told_of_edge(EDGE) == []
+    assert told_of_edge(EDGE, RK2, subnet="10.210.0.0/24") == []
+
+
+def test_a_declared_overlay_that_lets_others_join_than_declared_is_reported() -> None:
+    [sentence] = told_of_edge(replace(EDGE, attachable=True))
+    assert sentence.startswith("overlay edge: lets single containers join, and is declared not to")
+    assert "(attachable → not attachable). A network keeps" in sentence
+    [sentence] = told_of_edge(EDGE, attachable=True)
+    assert sentence.startswith("overlay edge: lets no single container join, and is declared to")
+    assert "set its attachable in networks.overlays" in sentence
+    assert told_of_edge(replace(EDGE, attachable=True), attachable=True) == []
+
+
+def test_an_overlay_that_has_no_subnet_yet_has_no_other() -> None:
+    assert told_of_edge(replace(EDGE, subnets=()), subnet="10.210.0.0/24") == []
+
+
+def test_nobody_has_declared_what_a_tunnels_network_or_another_is_made_with() -> None:
+    settings = declared(
+        exposure={"mode": "tunnel", "tunnel": {"token": "tunnel_token"}},
+        secrets=[{"name": "tunnel_token", "file": "~/tunnel_token"}],
+    )
+    assert [overlay.name for overlay in settings.overlays] == ["edge"]
+    there = swarm(
+        nodes_of(settings),
+        (INGRESS, replace(EDGE, attachable=True), replace(EDGE, name="other", attachable=True)),
+    )
+    assert plan_overlays(settings, there, RK1, ()) == []
+
+
+def test_an_overlay_to_come_is_as_declared_when_it_has_come() -> None:
+    wanted = [{"name": "edge", "subnet": "10.210.0.0/24", "attachable": True}]
+    settings = declared(networks={"overlays": wanted})
+    seen = {**CONVERGED}
+    [step] = plan_overlays(settings, seen, RK1, ())
+    assert isinstance(step, CreateOverlay)
+    foresee(settings, seen, RK1, step)
+    assert plan_overlays(settings, seen, RK1, ()) == []
+    edge = Overlay("", "edge", False, True, ("10.210.0.0/24",), attachable=True)
+    assert (seen["rk2"] or FRESH).overlays == (INGRESS, edge)
 
 
 def test_an_overlay_to_come_is_part_of_the_first_plan() -> None:

@@ -6,6 +6,7 @@ swarm of the lab, the rarer states' from three engines on one machine (``rk1`` â
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -20,7 +21,7 @@ from pyinfra_swarm.engine.unlock_key import fingerprint
 from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.nodes.facts import JoinState, Nodes, Services, State, parse_on_disk
 from pyinfra_swarm.nodes.membership import Membership, Service
-from tests.tools.answers import encoded, recorded, sections
+from tests.tools.answers import encoded, sections
 from tests.tools.facts_page import answer
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -135,25 +136,55 @@ def test_a_node_tells_of_its_certificate(host: str, role: str) -> None:
     assert expires - issued == 90 * 86400 + 3600  # swarm dates it back by an hour
 
 
-def test_an_unlock_key_is_told_by_its_fingerprint_as_the_file_s_is() -> None:
+UNLOCK_KEY = "SWMKEY-1-7c37Cc8654o6p38HnroywCi19pllOnGtbdZEgtKxZu8"
+
+
+def unlock_key(answer: str, *, state: str = "running", status: int = 0) -> str:
     """The engine's answer in, and all that leaves the host out."""
-    key = "SWMKEY-1-7c37Cc8654o6p38HnroywCi19pllOnGtbdZEgtKxZu8"
-    shell = str(UnlockKey().command()).replace(ENGINE_STATE, "engine_state() { echo running; }\n")
+    shell = str(UnlockKey().command()).replace(
+        ENGINE_STATE, f"engine_state() {{ echo {state}; }}\nask() {{ cat; return {status}; }}\n"
+    )
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell], input=answer, capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert "SWMKEY" not in base64.b64decode("".join(lines[2:])).decode()
+    return UnlockKey().process(lines)
 
-    def said(answer: str) -> list[str]:
-        done = subprocess.run(
-            ["/bin/sh", "-c", f"ask() {{ cat; }}\n{shell}"],
-            input=answer,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert key not in recorded(done.stdout.splitlines())
-        return done.stdout.splitlines()
 
-    assert UnlockKey().process(said(f'{{"UnlockKey":"{key}"}}')) == fingerprint(key)
-    assert UnlockKey().process(said('{"UnlockKey":""}')) == ""
-    assert UnlockKey().process(said('{"message":"This node is not a swarm manager."}')) == ""
+def test_an_unlock_key_is_told_by_its_fingerprint_as_the_file_s_is() -> None:
+    assert unlock_key(f'{{"UnlockKey":"{UNLOCK_KEY}"}}\n') == fingerprint(UNLOCK_KEY)
+    assert unlock_key('{"UnlockKey":""}\n') == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        (
+            '{"message":"rpc error: code = Unknown desc = The swarm does not have a leader."}',
+            0,
+            "The swarm does not have a leader",
+        ),
+        ('{"message":"This node is not a swarm manager."}', 0, "is not a swarm manager"),
+        ("curl: (28) Operation timed out after 25001 milliseconds", 28, "Operation timed out"),
+        ("", 7, "the engine gave no answer"),
+        (f'{{"UnlockKey":"{UNLOCK_KEY[:20]}', 0, "is not whole"),
+        (f'{{"UnlockKey":"{UNLOCK_KEY[:20]}\ncurl: (18) "unlock" ended', 18, "is not whole"),
+        (f'{{"UnlockKey":"{UNLOCK_KEY}"}}\ncurl: (18) more was expected', 18, "is not whole"),
+        ('{"UnlockKey":"of another form"}', 0, "is not whole"),
+    ],
+)
+def test_an_unlock_key_that_could_not_be_asked_for_is_not_none(
+    answer: str, status: int, words: str
+) -> None:
+    with pytest.raises(FactProcessError, match=words):
+        unlock_key(answer, status=status)
+
+
+@pytest.mark.parametrize("state", ["absent", "stopped", "unreachable"])
+def test_an_engine_that_does_not_run_has_not_said_that_there_is_no_unlock_key(state: str) -> None:
+    with pytest.raises(FactProcessError, match=f"the engine is {state}"):
+        unlock_key("", state=state)
 
 
 def test_labels_availability_and_clear_networks_are_told() -> None:
@@ -162,6 +193,15 @@ def test_labels_availability_and_clear_networks_are_told() -> None:
     assert drained.labels == {"disk": "nvme ssd"}
     assert drained.availability == "drain"
     assert {overlay.name: overlay.encrypted for overlay in membership.overlays or ()} == {
+        "ingress": False,
+        "backend": False,
+        "sealed": True,
+    }
+
+
+def test_networks_that_single_containers_may_join_are_told() -> None:
+    overlays = told("clear-overlays-28.5.2").overlays or ()
+    assert {overlay.name: overlay.attachable for overlay in overlays} == {
         "ingress": False,
         "backend": False,
         "sealed": True,

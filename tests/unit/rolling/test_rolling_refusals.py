@@ -22,7 +22,7 @@ from pyinfra_swarm.rolling.plan import (
     plan,
     still_due,
 )
-from pyinfra_swarm.run.converge import Commands, Refused
+from pyinfra_swarm.run.converge import Commands, Refused, Unobserved
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
@@ -371,3 +371,24 @@ def test_a_node_is_looked_at_once_more_right_before_it_is_changed(
     with pytest.raises(Refused, match="of 3 managers 2 must stay reachable"):
         list(operations._work(SETTINGS, job, situation(*NODES), NODES[0], "rk2", ()))
     assert changed_nodes == ["rk1"]
+
+
+def test_a_turn_that_cannot_ask_for_the_unlock_key_stops_the_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = operations._Progress()
+
+    def no_leader(settings: Settings) -> Refusal | None:
+        raise Unobserved("rk1 did not answer UnlockKey: The swarm does not have a leader")
+
+    due = found(RESTART, swarm(*NODES))["rk1"]
+    now = Situation(SETTINGS.host("rk1"), swarm(*NODES), ALL, tuple(NAMES), RESTART, due)
+    monkeypatch.setattr(operations, "this_run", lambda kind: run)
+    monkeypatch.setattr(operations, "look", lambda *of: now)
+    monkeypatch.setattr(operations, "in_stage", lambda *of, **how: True)
+    monkeypatch.setattr(operations, "is_executing", lambda: True)
+    monkeypatch.setattr(operations, "unlockable", no_leader)
+    job = Job("restart", lambda *seen: RESTART, lambda settings, given: iter(()))
+    with pytest.raises(Unobserved):
+        list(operations.turn(SETTINGS, job, "workers"))
+    assert run.stopped_at == "rk1"

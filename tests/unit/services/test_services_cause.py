@@ -125,6 +125,36 @@ def test_the_engines_words_are_told_plainly(
     assert found.sentence().endswith(f"(node {NODE})")
 
 
+RUNC = (
+    "starting container failed: failed to create task for container: failed to create shim task: "
+    "OCI runtime create failed: runc create failed: unable to start container process: "
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'error during container init: exec: "/entrypoint.sh": permission denied',
+        'exec: "/entrypoint.sh": permission denied',
+        'exec: "/app": is a directory: permission denied',
+        'exec: "appp": executable file not found in $PATH',
+        'exec: "/denied: ": no such file or directory',
+        'error during container init: exec: "/unauthorized": permission denied',
+    ],
+)
+@pytest.mark.parametrize("end", ["", ": unknown"])
+def test_a_program_that_runc_cannot_begin_is_no_fault_of_the_registry(words: str, end: str) -> None:
+    told = cause("failed", f"{RUNC}{words}{end}", 126)
+    assert told.kind == "start"
+    assert "its program cannot be begun: “" in told.sentence()
+    assert "registry" not in told.sentence()
+
+
+def test_a_registry_that_denies_access_is_told_as_such() -> None:
+    for words in ("denied: requested access to the resource is denied", "error: denied: no"):
+        assert cause("rejected", words).kind == "image"
+
+
 def test_without_tasks_nothing_is_known() -> None:
     assert cause_of(()) is NOTHING
     assert cause_of(tasks(described.task(1))) is NOTHING
