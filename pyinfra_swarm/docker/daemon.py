@@ -255,7 +255,7 @@ def _differs(key: str, one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 def _flat(content: Any) -> dict[str, Any]:
     """A ``daemon.json`` with the log's options as keys of their own: ``log-opts.max-size``."""
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in content.items():
         inner = value.items() if key == "log-opts" and isinstance(value, dict) else ()
         found |= {f"{key}.{name}": option for name, option in inner} or {key: value}

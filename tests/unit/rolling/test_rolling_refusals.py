@@ -388,7 +388,11 @@ def test_a_turn_that_cannot_ask_for_the_unlock_key_stops_the_job(
     monkeypatch.setattr(operations, "in_stage", lambda *of, **how: True)
     monkeypatch.setattr(operations, "is_executing", lambda: True)
     monkeypatch.setattr(operations, "unlockable", no_leader)
-    job = Job("restart", lambda *seen: RESTART, lambda settings, given: iter(()))
+
+    def nothing(*of: object) -> Commands:
+        yield from ()
+
+    job = Job("restart", lambda *seen: RESTART, nothing)
     with pytest.raises(Unobserved):
         list(operations.turn(SETTINGS, job, "workers"))
     assert run.stopped_at == "rk1"
