@@ -234,9 +234,11 @@ def parse_state(found: Sections) -> Host:
     if any("yes" in line.lower() for line in found["ufw"]):
         others.insert(0, "ufw")
     login = "".join(found["login"]).removeprefix("SSH_CONNECTION=").split()
-    ports = {int(line.split()[1]) for line in found["ports"]}
+    ports = _sshd_ports(found["ports"])
+    problem = " / ".join(line.strip() for line in found.get("sshd-fails", ()))
     if units.get("ssh.socket", {}).get("ActiveState") == "active":
         ports |= {int(word.rpartition(":")[2]) for word in _listened(found["listen"])}
+        problem = ""  # systemd listens in place of sshd
     if len(login) == 4:
         ports.add(int(login[3]))
     return Host(
@@ -253,6 +255,7 @@ def parse_state(found: Sections) -> Host:
         bridges=_bridges("".join(found["bridges"])),
         interfaces=parse_list(found["interfaces"]),
         ssh_ports=tuple(sorted(ports)),
+        ssh_problem=problem,
         login_from=login[0].partition("%")[0] if login else "",
         login_by=answered_by(found["login_by"]),
         vpns_at_boot=tuple(found["vpns"]),
@@ -309,6 +312,16 @@ def _active_for(unit: Mapping[str, str], up: str) -> float | None:
 def _waits(docker: Mapping[str, str]) -> bool:
     """A Docker that is not there cannot start without us."""
     return docker.get("LoadState") != "loaded" or UNIT in docker.get("Requires", "").split()
+
+
+def _sshd_ports(lines: list[str]) -> set[int]:
+    """Where sshd listens by ``sshd -T``: ``listenaddress [::]:22``, ``port 22``.
+
+    A port counts only for addresses that are given without one, which are then printed with it.
+    """
+    words = [line.split() for line in lines]
+    listened = {int(one[1].rpartition(":")[2]) for one in words if one[0] == "listenaddress"}
+    return listened or {int(one[1]) for one in words}
 
 
 def _listened(lines: list[str]) -> list[str]:

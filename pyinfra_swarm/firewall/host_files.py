@@ -97,5 +97,8 @@ def valid() -> str:
 
 
 def unload() -> str:
-    """Shell that takes the chains out of both families' tables, whatever else is on the host."""
-    return f"sh -c {quote(script())} firewall unload || :"
+    """Shell that takes the chains out of both families' tables, whatever else is on the host.
+
+    It fails where one of them is still there.
+    """
+    return f"sh -c {quote(script())} firewall unload"

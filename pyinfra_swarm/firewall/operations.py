@@ -49,7 +49,7 @@ from pyinfra_swarm.nodes import measures
 from pyinfra_swarm.nodes.membership import acting_manager, view
 from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.rollback.operations import rolled_back_first, with_rollback
-from pyinfra_swarm.rollback.plan import forget
+from pyinfra_swarm.rollback.plan import LATER, forget
 from pyinfra_swarm.run import records
 from pyinfra_swarm.run.converge import (
     Commands,
@@ -182,7 +182,7 @@ def _changed(settings: Settings, declared: Wanted, host: Host) -> Commands:
         "firewall",
         files=(*FILES, *WANTS.values()),
         apply=_apply(declared, host, settings.firewall.refresh),
-        after_restore=_AFTER_RESTORE,
+        after_restore=AFTER_RESTORE,
         seconds=settings.ssh.rollback_after,
     )
     if UNIT not in host.active and "docker.service" not in host.active:
@@ -311,7 +311,7 @@ def _apply(declared: Wanted, host: Host, schedule: str) -> list[str]:
     return commands
 
 
-_AFTER_RESTORE = program(
+AFTER_RESTORE = program(
     __file__,
     "after_restore.sh",
     using=[f"unload() {{ {unload()}; }}\n"],
@@ -320,8 +320,13 @@ _AFTER_RESTORE = program(
     watch=WATCH,
     watch_file=WATCH_FILE,
     timer=TIMER,
+    later=str(LATER),
 )
-"""Shell: the restored files are loaded; where there are none, the rules are taken out."""
+"""Shell: the restored files are loaded; where there are none, the rules are taken out.
+
+It is tried again until that has worked: the kernel may still hold the rules that lock the owner
+out.
+"""
 
 _REMOVE = program(
     __file__,

@@ -143,6 +143,16 @@ def _refusals(wanted: Wanted, host: Host, *, planning: bool) -> list[Finding]:
             )
         )
     found += [finding for finding in other_firewalls(host.others) if isinstance(finding, Refusal)]
+    if host.ssh_problem:
+        found.append(
+            Refusal(
+                "sshd ports",
+                f"sshd does not say where it listens: {host.ssh_problem}; the firewall would close "
+                "a port that people log in by",
+                remedy="`sshd -T` on the host has to end without an error: correct the file that "
+                "it names, or what it says is missing",
+            )
+        )
     if host.login_from and not covers(wanted.ssh_sources, host.login_from):
         found += _shut_out(wanted, host)
     return found

@@ -46,7 +46,8 @@ class Host(Observation):
     docker: it is installed. docker_waits: it does not start without the firewall's unit.
     docker_for: seconds that it has been running; ``None`` where it does not run.
     bridges: the names of Docker's bridges; ``None`` where the engine did not say.
-    interfaces: the host's own list of them. ssh_ports: where sshd listens.
+    interfaces: the host's own list of them. ssh_ports: where sshd listens. ssh_problem: why sshd
+        does not say that, in its words; the ports are then not all of them.
     login_from: the address that this login comes from, as the host sees it; empty where unknown.
     login_by: the interface by which the host answers it, likewise.
     vpns_at_boot: the units of VPNs that systemd starts at boot: ``wg-quick@wg0.service``, …
@@ -67,6 +68,7 @@ class Host(Observation):
     bridges: tuple[str, ...] | None = None
     interfaces: Interfaces = field(default_factory=Interfaces)
     ssh_ports: tuple[int, ...] = ()
+    ssh_problem: str = ""
     login_from: str = ""
     login_by: str = ""
     vpns_at_boot: tuple[str, ...] = ()
@@ -91,7 +93,7 @@ class Host(Observation):
             "docker has run for": None if self.docker_for is None else round(self.docker_for),
             "docker's bridges": "the engine does not say" if self.bridges is None else self.bridges,
             "interfaces": self.interfaces.to_json(),
-            "sshd listens on": list(self.ssh_ports),
+            "sshd listens on": self._listens,
             "this login comes from": self.login_from or "unknown",
             "this login comes by": self.login_by or "unknown",
             "VPNs that start at boot": list(self.vpns_at_boot),
@@ -100,6 +102,10 @@ class Host(Observation):
             "published by services": _ports(self.mesh_ports),
             "published by containers": _ports(self.container_ports),
         }
+
+    @property
+    def _listens(self) -> Any:
+        return f"unknown: {self.ssh_problem}" if self.ssh_problem else list(self.ssh_ports)
 
     @staticmethod
     def _shown(tables: Tables) -> Any:

@@ -158,6 +158,12 @@ def _ending(
             )
         if answered and said == "nothing":
             return "A new login found no change waiting: it was not made, or it was kept"
+        if clock.now() > deadline and answered and said == "retrying":
+            return (
+                "The host has put back the files that were there before, but the running system "
+                "could not read them yet: the host tries that again every 30 seconds, and reads "
+                "them when it is powered off and on"
+            )
         if clock.now() > deadline:
             return (
                 "Could not confirm that the host has put back what was there before "

@@ -14,10 +14,12 @@ A subject's directory below :data:`ROOT` holds::
     saved/N    the copy of line N (from 0), with owner, mode and times. Where the path is on another
                file system, the copy is in ``.pyinfra-swarm-rollback`` at its root; of a file in a
                user's folder it is beside it, since only that user reads and writes there
-    after      a command that makes the running system read the restored files
+    after      a command that makes the running system read the restored files; it ends with
+               :data:`LATER` where that has to be tried again
     armed      the marker; renamed to ``firing`` while files are put back (and for as long as one
-               could not be), then to ``restored``, or to ``unread`` where the running system does
-               not take the files that were there before
+               could not be), then to ``restored``, to ``retrying`` while ``after`` alone is tried
+               again, or to ``unread`` where the running system does not take the files that were
+               there before
 """
 
 from __future__ import annotations
@@ -37,7 +39,10 @@ LATE_UNIT = "pyinfra-swarm-late-rollback.service"
 UNREAD = 3
 """The exit code of a restore that has put all files back which the running system does not take."""
 LATER = 4
-"""The exit code of one that could not put all of it back now: it is tried again."""
+"""The exit code of one that could not put all of it back, or have it read, now: it is tried again.
+
+``after`` asks for that with the same code.
+"""
 
 UNITS = "/etc/systemd/system"
 
@@ -46,7 +51,8 @@ RESTORE_SCRIPT = source(__file__, "rollback.sh").replace(_ARM, program(__file__,
 
 _WAITING = f"""\
 ConditionPathExistsGlob=|{ROOT}/*/armed
-ConditionPathExistsGlob=|{ROOT}/*/firing"""
+ConditionPathExistsGlob=|{ROOT}/*/firing
+ConditionPathExistsGlob=|{ROOT}/*/retrying"""
 
 BOOT_UNIT = f"""\
 # An owner who is locked out power-cycles, and timers do not survive that. So what was not
@@ -94,6 +100,8 @@ INSTALLED = {
 }
 """The rollback's own files on a host, path to content."""
 
+_ENDED = ("restored", "retrying", "unread")
+
 FILES = (*INSTALLED, ROOT)
 """All that this room puts on a host and that stays after a reboot."""
 
@@ -107,7 +115,8 @@ class ReversibleChange:
     in_homes: user and absolute path, likewise, of those in a user's folder.
     passwords: users whose locked password it makes ``*`` (:func:`unlock`).
     apply: shell commands that make the change; ended at the first error.
-    after_restore: a shell command that makes the running system read the restored files.
+    after_restore: a shell command that makes the running system read the restored files; with the
+        exit code :data:`LATER` it is tried again, every 30 seconds.
     seconds: how long the host waits for the confirmation.
     """
 
@@ -171,14 +180,13 @@ def timer(subject: str) -> str:
 def outcome(subject: str) -> str:
     """A shell script that says what became of the subject's change.
 
-    ``waiting`` for its confirmation, ``restored``, ``unread`` (the files are back, the running
-    system does not take them), or ``nothing``: it was never armed, or is kept.
+    ``waiting`` for its confirmation, ``restored``, ``retrying`` (the files are back, the running
+    system could not read them yet), ``unread`` (it does not take them), or ``nothing``: it was
+    never armed, or is kept.
     """
-    return (
-        f"if {pending(subject)}; then echo waiting\n"
-        f"elif [ -e {ROOT}/{subject}/restored ]; then echo restored\n"
-        f"elif [ -e {ROOT}/{subject}/unread ]; then echo unread\nelse echo nothing; fi"
-    )
+    place = f"{ROOT}/{subject}"
+    ended = [f"elif [ -e {place}/{one} ]; then echo {one}\n" for one in _ENDED]
+    return f"if {pending(subject)}; then echo waiting\n{''.join(ended)}else echo nothing; fi"
 
 
 def undo(subject: str) -> str:
@@ -192,8 +200,7 @@ def undo_all() -> str:
     Files that were broken before this project's change are put back as they were. The running
     system may refuse them again; that does not keep better ones from taking their place.
     """
-    values = {"root": ROOT, "restore": RESTORE, "unread": str(UNREAD)}
-    return program(__file__, "undo_all.sh", **values).rstrip()
+    return program(__file__, "undo_all.sh", root=ROOT, restore=RESTORE).rstrip()
 
 
 def unlock(user: str) -> str:

@@ -102,20 +102,20 @@ def _carried_out(settings: Settings, declared: Wanted | None, steps: list[Change
     if declared and apply:
         commands.append(_bring_up(declared, restart=restart))
     progress("vpn: a new login has to work before the change is kept")
-    yield from _with_rollback(settings, touched, commands)
-    if gone:
-        left = [path for one in gone for path in (key_path(one), f"{PLACES}{one}")]
-        yield script(program(__file__, "remove_left.sh", paths=" ".join(left)))
-
-
-def _with_rollback(settings: Settings, interfaces: list[str], commands: list[str]) -> Commands:
     yield from with_rollback(
         "vpn",
-        files=[path for one in interfaces for path in (config_path(one), link(one))],
+        # A key goes with its interface: left for later, it stays where the connection breaks.
+        files=[
+            *(path for one in touched for path in (config_path(one), link(one))),
+            *map(key_path, gone),
+        ],
         apply=commands,
-        after_restore=after_restore(interfaces),
+        after_restore=after_restore(touched),
         seconds=settings.ssh.rollback_after,
     )
+    if gone:
+        paths = " ".join(f"{PLACES}{one}" for one in gone)
+        yield script(program(__file__, "remove_left.sh", paths=paths))
 
 
 _ENDPOINTS = program(__file__, "endpoints.sh", places=PLACES)
@@ -154,6 +154,8 @@ def _remove(interface: str) -> str:
         using=[_ENDPOINTS],
         interface=interface,
         config=config_path(interface),
+        key=key_path(interface),
+        link=link(interface),
     )
 
 

@@ -14,7 +14,7 @@ from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import listed
 from pyinfra_swarm.vpn import wireguard
-from pyinfra_swarm.vpn.state import PRIVATE, Running, Vpns
+from pyinfra_swarm.vpn.state import PRIVATE, Key, Running, Vpns
 from pyinfra_swarm.vpn.wireguard import Wanted, config_path, key_path, unit
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _refusals(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
             f"`ip link delete dev {quoted(name)}` on the host",
         )
     for other, running in seen.running.items():
-        if other != name and other not in seen.configs and running.port == declared.port:
+        if other != name and other not in seen.ours and running.port == declared.port:
             yield Refusal(
                 "access.wireguard.port",
                 f"another WireGuard interface, {other}, listens there",
@@ -216,7 +216,7 @@ def _peers(declared: Wanted, running: Running) -> Iterator[Finding]:
 
 def _undeclared(declared: Wanted | None, seen: Vpns) -> Iterator[Finding]:
     """Interfaces of ours that are not declared: none is, or another one."""
-    for name in seen.configs:
+    for name in seen.ours:
         if declared and name == declared.interface:
             continue
         if seen.login_by == name:
@@ -227,6 +227,22 @@ def _undeclared(declared: Wanted | None, seen: Vpns) -> Iterator[Finding]:
             )
         else:
             yield Remove(name, "is not declared any more", expected="gone", interface=name)
+    for name, key in seen.keys.items():
+        if name in {*seen.ours, *seen.foreign} or (declared and name == declared.interface):
+            continue
+        if not _is_in_use(key, seen):
+            yield Notice(
+                key_path(name),
+                "is a private key without a configuration: left by an interface that these deploys "
+                "have taken off, or somebody else's",
+                remedy=f"If nobody needs it: `rm {quoted(key_path(name))}` on the host",
+            )
+
+
+def _is_in_use(key: Key, seen: Vpns) -> bool:
+    """An interface that is up has it, or knows it as a peer's."""
+    known = {each for one in seen.running.values() for each in (one.public_key, *one.peers)}
+    return key.public in known
 
 
 # Others

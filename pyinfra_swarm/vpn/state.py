@@ -83,3 +83,13 @@ class Vpns(Observation):
     login_by: str = ""
     tailscale: Tailscale | None = None
     unconfirmed: bool = False
+
+    @property
+    def ours(self) -> tuple[str, ...]:
+        """The interfaces of ours: by their configuration or, without one, by their key.
+
+        A key alone is no proof, since people keep keys of their own in that folder. One whose
+        interface wg-quick brings up at boot is ours: its configuration was deleted.
+        """
+        by_key = (name for name in self.keys if name in self.starts and name not in self.foreign)
+        return tuple(dict.fromkeys([*self.configs, *by_key]))

@@ -17,17 +17,24 @@ from pyinfra_swarm.firewall.policy import FAMILIES, Family
 from pyinfra_swarm.firewall.rules import JUMPS, MANAGED, WEB, chains, interface_rules, web_rules
 from pyinfra_swarm.firewall.wanted import declared
 from pyinfra_swarm.firewall.web_ranges import SHIPPED
+from pyinfra_swarm.host.kernel_facts import PATH
 from tests.netns.conftest import INTERFACES, POLICY, Host
 
 
-def asked(host: Host, login: str = "") -> list[str]:
-    """The fact's answer; sshd tells the shell that runs it where the login comes from."""
+def asked(host: Host, login: str = "", tools: str = "") -> list[str]:
+    """The fact's answer; sshd tells the shell that runs it where the login comes from.
+
+    tools: a folder with programs that come before those of this machine.
+    """
     inner = host.path("fact.sh")
     command = State().command()
     for path in (LISTS, INTERFACE_LIST):
         command = command.replace(path, str(host.path(path)))
     # There is no systemd in a namespace, whatever this machine has.
     assert "command -v systemctl" in command
+    if tools:
+        assert command.count(PATH) == 1
+        command = command.replace(PATH, PATH.replace("PATH=", f"PATH={tools}:"))
     inner.write_text(command.replace("command -v systemctl", "false"))
     return host.run("sh", "-c", f"sh {inner}; :", SSH_CONNECTION=login).stdout.splitlines()
 
@@ -53,6 +60,38 @@ def test_both_families_are_read_from_the_back_end_in_use(host: Host) -> None:
     assert seen.login_from == "192.0.2.7"
     assert 2222 in seen.ssh_ports
     assert json.dumps(seen.to_json())
+
+
+SSHD = """\
+#!/bin/sh
+[ "$1" = -T ] || exit 99
+echo '/etc/ssh/sshd_config line 5: Deprecated option UseLogin' >&2
+"""
+
+
+def sshd(host: Host, text: str) -> str:
+    """A stand-in for sshd; the folder where it is."""
+    folder = host.path("/tools")
+    folder.mkdir(exist_ok=True)
+    (folder / "sshd").write_text(SSHD + text)
+    (folder / "sshd").chmod(0o755)
+    return str(folder)
+
+
+@pytest.mark.parametrize("host", ["nft"], indirect=True)
+def test_each_port_is_seen_by_which_sshd_lets_people_in(host: Host) -> None:
+    lines = r"port 22\naddressfamily any\nlistenaddress 192.0.2.1:22\nlistenaddress [::]:2222\n"
+    seen = State().process(asked(host, tools=sshd(host, f"printf '{lines}'")))
+    assert (seen.ssh_ports, seen.ssh_problem) == ((22, 2222), "")
+
+
+@pytest.mark.parametrize("host", ["nft"], indirect=True)
+def test_an_sshd_that_does_not_say_where_it_listens_is_not_one_without_ports(host: Host) -> None:
+    missing = "Missing privilege separation directory: /run/sshd"
+    seen = State().process(asked(host, tools=sshd(host, f"echo '{missing}' >&2; exit 255")))
+    assert seen.ssh_problem.endswith(f" / {missing}")
+    silent = State().process(asked(host, tools=sshd(host, "exec 2>&-; exit 1")))
+    assert silent.ssh_problem
 
 
 def test_rules_in_the_other_back_end_are_a_mixture(host: Host) -> None:

@@ -5,10 +5,14 @@ Every test runs with both back ends.
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from pyinfra_swarm.firewall.iptables_rule import parse
-from pyinfra_swarm.firewall.paths import LISTS, LOCKS, RULES, SCRIPT
+from pyinfra_swarm.firewall.operations import AFTER_RESTORE
+from pyinfra_swarm.firewall.paths import LISTS, LOCKS, RULES, SCRIPT, WATCH_FILE
 from pyinfra_swarm.firewall.plan import plan
 from pyinfra_swarm.firewall.policy import FAMILIES
 from pyinfra_swarm.firewall.rules import JUMPS, MANAGED, WEB, chains, interface_rules, web_rules
@@ -16,6 +20,7 @@ from pyinfra_swarm.firewall.state import Host as Seen
 from pyinfra_swarm.firewall.state import Tables
 from pyinfra_swarm.firewall.wanted import declared
 from pyinfra_swarm.firewall.web_ranges import SHIPPED, WebRanges
+from pyinfra_swarm.rollback.plan import LATER, RESTORE_SCRIPT, ROOT
 from pyinfra_swarm.run.findings import Change
 from tests.netns.conftest import COMMANDS, INTERFACES, POLICY, Host
 
@@ -145,20 +150,29 @@ def test_our_jumps_go_first_again_and_stand_there_once(host: Host) -> None:
         assert table["DOCKER-USER"][1] == "-j RETURN"
 
 
+def silent(host: Host) -> Path:
+    """A folder with an iptables that does not say what is there, for as long as it is there."""
+    folder = host.path("/silent")
+    folder.mkdir()
+    for command in COMMANDS.values():
+        stub = folder / command
+        silence = "case $* in *-S) exit 4 ;; esac"
+        stub.write_text(f'#!/bin/sh\n{silence}\nexec /usr/sbin/{command} "$@"\n')
+        stub.chmod(0o755)
+    return folder
+
+
+def with_silence(script: str, folder: Path) -> str:
+    return script.replace("\nPATH=", f"\nPATH={folder}:", 1)
+
+
 def test_where_iptables_does_not_say_what_is_there_nothing_is_loaded(host: Host) -> None:
     """Its lock was held for too long, say; DOCKER-USER, taken for missing, would be emptied."""
     with_docker(host)
     host.firewall("load")
     before = [host.saved(family) for family in FAMILIES]
-    silent = host.path("/silent")
-    silent.mkdir()
-    for command in COMMANDS.values():
-        stub = silent / command
-        silence = "case $* in *-S) exit 4 ;; esac"
-        stub.write_text(f'#!/bin/sh\n{silence}\nexec /usr/sbin/{command} "$@"\n')
-        stub.chmod(0o755)
     script = host.path(SCRIPT)
-    script.write_text(script.read_text().replace("\nPATH=", f"\nPATH={silent}:", 1))
+    script.write_text(with_silence(script.read_text(), silent(host)))
     done = host.firewall("load", check=False)
     assert done.returncode == 1
     assert "iptables does not say what is there" in done.stderr
@@ -258,3 +272,58 @@ def test_a_user_without_sudo_cannot_hold_its_locks(host: Host) -> None:
         host.run(f"test -e {lock}")
         held = host.run(*AS_NOBODY, "flock", "--nonblock", lock, "true", check=False)
         assert "Permission denied" in held.stderr, held
+
+
+def unconfirmed(host: Host, stubs: Path) -> None:
+    """Our rules are loaded, and the host is about to undo that; iptables is silent."""
+    place = host.path(f"{ROOT}/firewall")
+    place.mkdir(parents=True)
+    after = with_silence(AFTER_RESTORE, stubs)
+    for path in (SCRIPT, WATCH_FILE):
+        after = after.replace(path, str(host.path(path)))
+    (place / "after").write_text(f"systemctl() {{ :; }}\n{after}")
+    for name in ("files", "armed"):
+        (place / name).touch()
+    restore = host.path("/restore")
+    restore.write_text(RESTORE_SCRIPT.replace(ROOT, str(host.path(ROOT))))
+
+
+def undone(host: Host) -> int:
+    """What the timer starts; the exit code."""
+    command = ("sh", str(host.path("/restore")), "firewall")
+    return host.run(*command, check=False, FIREWALL_ROOT=str(host.root)).returncode
+
+
+def test_a_rollback_whose_old_rules_could_not_be_loaded_loads_them_later(host: Host) -> None:
+    host.install()
+    host.firewall("load")
+    before = [host.saved(family) for family in FAMILIES]
+    for command in COMMANDS.values():
+        host.run(f"{command} -I SWARM-INPUT -j DROP")
+    stubs = silent(host)
+    script = host.path(SCRIPT)
+    script.write_text(with_silence(script.read_text(), stubs))
+    unconfirmed(host, stubs)
+    assert undone(host) == undone(host) == LATER
+    assert [host.saved(family) for family in FAMILIES] != before
+    shutil.rmtree(stubs)
+    assert undone(host) == 0
+    assert [host.saved(family) for family in FAMILIES] == before
+    assert host.path(f"{ROOT}/firewall/restored").exists()
+
+
+def test_a_rollback_that_could_not_take_the_rules_out_takes_them_out_later(host: Host) -> None:
+    with_docker(host)
+    before = [host.saved(family) for family in FAMILIES]
+    host.firewall("load")
+    stubs = silent(host)
+    unconfirmed(host, stubs)
+    for path in (SCRIPT, WATCH_FILE):
+        host.path(path).unlink()
+    for command in COMMANDS.values():
+        (stubs / command).write_text("#!/bin/sh\nexit 4\n")
+    assert undone(host) == undone(host) == LATER
+    assert [host.saved(family) for family in FAMILIES] != before
+    shutil.rmtree(stubs)
+    assert undone(host) == 0
+    assert [host.saved(family) for family in FAMILIES] == before

@@ -197,7 +197,16 @@ class TestTheHost:
         assert plan_removal(ready.seen()) == []
         assert step.what == "wg0"
         assert ready.host.run("ip link show wg0", check=False).returncode != 0
-        assert ready.host.run("ls /etc/wireguard").stdout == "wg0.key\n"
+        assert ready.host.run("ls /etc/wireguard").stdout == ""
+
+    def test_it_goes_whole_whatever_is_left_of_it(self, ready: Lan) -> None:
+        ready.host.run(f"rm {config_path('wg0')}")
+        [step] = plan_removal(ready.seen())
+        assert step.what == "wg0"
+        wireguard.root(ready.host, ready.folder / "host", operations._remove("wg0"))
+        assert plan_removal(ready.seen()) == []
+        assert ready.host.run("ip link show wg0", check=False).returncode != 0
+        assert ready.host.run("ls /etc/wireguard").stdout == ""
 
 
 @nft_only

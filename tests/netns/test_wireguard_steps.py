@@ -81,14 +81,14 @@ def change(declared: Wanted, *, restart: bool) -> ReversibleChange:
 def removal(name: str) -> ReversibleChange:
     return ReversibleChange(
         "vpn",
-        (config_path(name), link(name)),
+        (config_path(name), link(name), key_path(name)),
         (operations._remove(name),),
         operations.after_restore([name]),
     )
 
 
 def state(host: Disk) -> tuple[str, bool, str]:
-    """The configuration, whether it starts at boot, and what is up; "" for none."""
+    """The configuration and the key, whether it starts at boot, and what is up; "" for none."""
 
     def text(path: str) -> str:
         place = host.path(path)
@@ -98,7 +98,7 @@ def state(host: Disk) -> tuple[str, bool, str]:
 
     up = host.path("/run/up-wg0")
     return (
-        text(config_path("wg0")),
+        text(config_path("wg0")) + text(key_path("wg0")),
         host.path(link("wg0")).is_symlink(),
         up.read_text() if up.exists() else "",
     )

@@ -3,16 +3,18 @@
 # Uses unload (firewall/host_files).
 #
 # firewall: path of the firewall's script; unit, watch, timer: its units; watch_file: the file of
-# that unit.
+# that unit; later: the exit code where the kernel's rules are not those yet, to be tried again.
 # shellcheck disable=SC2154
-: "${firewall?}" "${unit?}" "${watch?}" "${watch_file?}" "${timer?}"
+: "${firewall?}" "${unit?}" "${watch?}" "${watch_file?}" "${timer?}" "${later?}"
+code=0
 systemctl daemon-reload
 if [ -e "$firewall" ]; then
-  sh "$firewall" load
+  sh "$firewall" load || code=$later
   # Not waited for: at boot, the firewall's units come after the rollback.
   if [ -e "$watch_file" ]; then systemctl --no-block restart "$watch"
   else systemctl stop "$watch" 2>/dev/null; fi
 else
   systemctl stop "$unit" "$watch" "$timer" 2>/dev/null
-  unload
+  unload || code=$later
 fi
+exit "$code"

@@ -18,6 +18,6 @@ rmdir "$docker_drop_ins" 2>/dev/null || :
 # Docker would be stopped with the firewall's unit as long as it requires it.
 systemctl daemon-reload
 systemctl stop "$unit" 2>/dev/null || :
-unload
+unload || :
 rm -rf $folders
 rm -f $locks

@@ -26,7 +26,11 @@ for path in $sshd_config $sshd_drop_ins/*.conf; do  # sshd itself would wait for
   [ -f "$path" ] || [ ! -e "$path" ] || [ "$path" -ef /dev/null ] ||
     { show config "$path"; exit 0; }
 done
-section ports; sshd -T 2>/dev/null | grep '^port '
+section ports
+if command -v sshd >/dev/null; then
+  if said=$(sshd -T 2>&1); then printf '%s\n' "$said" | grep -aE '^(port|listenaddress) '
+  else section sshd-fails; printf '%s\n' "${said:-it does not say why}"; fi
+fi
 section ufw; [ ! -f /etc/ufw/ufw.conf ] || grep -as '^ENABLED=' /etc/ufw/ufw.conf
 section login; tr '\0' '\n' < /proc/$PPID/environ | grep ^SSH_CONNECTION=
 login_by

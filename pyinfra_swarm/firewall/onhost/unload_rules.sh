@@ -6,6 +6,7 @@
 
 unload_family() { # ipv4|ipv6: leave the tables as if the rules had never been there
     t=$(command_of "$1")
+    command -v "$t" >/dev/null || return 0
     for pair in INPUT:SWARM-INPUT DOCKER-USER:SWARM-FORWARD OUTPUT:SWARM-OUTPUT; do
         while "$t" -w 20 -D "${pair%:*}" -j "${pair#*:}" 2>/dev/null; do :; done
     done
@@ -16,5 +17,14 @@ unload_family() { # ipv4|ipv6: leave the tables as if the rules had never been t
         while "$t" -w 20 -D FORWARD -j DOCKER-USER 2>/dev/null; do :; done
         "$t" -w 20 -X DOCKER-USER
     fi
-    ! has "$t" SWARM-INPUT
+    # Without an answer they may still be there: only 3 says that there is no table.
+    now=$("$t" -w 20 -S)
+    case $? in 0) ;; 3) return 0 ;; *)
+        say "$1: iptables does not say what is there" >&2
+        return 1 ;;
+    esac
+    ! printf '%s\n' "$now" | grep -q '^-N SWARM-INPUT$' || {
+        say "$1: the rules could not be taken out" >&2
+        return 1
+    }
 }

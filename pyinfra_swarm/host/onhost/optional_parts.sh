@@ -7,8 +7,8 @@ optional_parts() {
     /usr/local/lib/pyinfra-swarm/floating-address; do
     [ ! -e "$path" ] || { echo "keepalived $path"; break; }
   done
-  for path in /etc/wireguard/*.conf /run/wireguard/*.sock /run/tailscale/tailscaled.sock \
-    /sys/class/net/tailscale0 /sys/class/net/wt0; do
+  for path in /etc/wireguard/*.conf /etc/wireguard/*.key /run/wireguard/*.sock \
+    /run/tailscale/tailscaled.sock /sys/class/net/tailscale0 /sys/class/net/wt0; do
     [ ! -e "$path" ] || { echo "vpn $path"; break; }
   done
   for path in /sys/class/net/*/uevent; do

@@ -9,7 +9,7 @@
 #        restore --failed SUBJECT  undo it: the change has ended, and is not to stay
 #        restore --confirm SUBJECT | --forget SUBJECT
 # exit:  0 done; 1 a person has to see to it; 3 the files are back, and the running system does not
-#        take them; 4 not all of it could be put back now: it is tried again
+#        take them; 4 not all of it could be put back, or read, now: it is tried again
 set -u
 LC_ALL=C
 export LC_ALL
@@ -19,13 +19,17 @@ UNREAD=3 LATER=4 LOST=5
 say() { echo "pyinfra-swarm: $*"; }
 unit() { echo "pyinfra-swarm-rollback-$1"; }
 
-waiting() { # the subjects whose change nobody has confirmed
-    for mark in "$root"/*/armed "$root"/*/firing; do
-        [ -e "$mark" ] || continue
-        mark=${mark%/*}
-        echo "${mark##*/}"
+marked() { # MARK...: the subjects that have one of these
+    for name do
+        for mark in "$root"/*/"$name"; do
+            [ -e "$mark" ] || continue
+            mark=${mark%/*}
+            echo "${mark##*/}"
+        done
     done
 }
+
+waiting() { marked armed firing; } # the subjects whose change nobody has confirmed
 
 # Root goes nowhere by a path that a user can bend: what lies in a user's folder is read, written
 # and put back as that user, and what a user can stop or hang, for a limited time.
@@ -166,19 +170,11 @@ sign() { # USER FROM TO
 
 # --- undoing ----------------------------------------------------------------------------------
 
-restore() ( # SUBJECT now|failed|boot|late
-    place=$root/$1
-    [ -d "$place" ] || exit 0
-    exec 9< "$root"
-    flock -w 120 9 || { say "another change is still being undone" >&2; exit $LATER; }
-    mv "$place/armed" "$place/firing" 2>/dev/null || [ -e "$place/firing" ] || exit 0
-    say "the change to $1 was not confirmed; putting back what was there"
-    lost='' later=''
-    [ -r "$place/files" ] || { say "$place/files is gone" >&2; exit 1; }
+put_all_back() { # PHASE: what could not be put back is in “lost” and “later”
     while read -r state user path copy mount; do
         case $state in
         saved | absent)
-            if on "$2" "$path" "$mount"; then
+            if on "$1" "$path" "$mount"; then
                 put_back "$user" "$state" "$path" "$copy"
                 case $? in 0) ;; "$LOST") lost="$lost $path" ;; *) later="$later $path" ;; esac
             else
@@ -189,10 +185,25 @@ restore() ( # SUBJECT now|failed|boot|late
         *) lost="$lost $path" ;;
         esac
     done < "$place/files"
+}
+
+restore() ( # SUBJECT now|failed|boot|late
+    place=$root/$1
+    [ -d "$place" ] || exit 0
+    exec 9< "$root"
+    flock -w 120 9 || { say "another change is still being undone" >&2; exit $LATER; }
+    lost='' later='' now=firing
+    if mv "$place/armed" "$place/firing" 2>/dev/null || [ -e "$place/firing" ]; then
+        say "the change to $1 was not confirmed; putting back what was there"
+        [ -r "$place/files" ] || { say "$place/files is gone" >&2; exit 1; }
+        put_all_back "$2"
+    elif [ -e "$place/retrying" ]; then now=retrying # the files are back, and not touched again
+    else exit 0; fi
     sync
     code=0
     if [ "$2" != boot ] && [ -s "$place/after" ]; then
-        sh "$place/after" 9<&- || code=$UNREAD
+        sh "$place/after" 9<&- || code=$?
+        case $code in 0 | "$LATER") ;; *) code=$UNREAD ;; esac
     fi
     # Last, and only where all is back and read: a running sshd without PAM refuses whoever is
     # locked.
@@ -211,16 +222,23 @@ restore() ( # SUBJECT now|failed|boot|late
     [ -z "$later" ] || { say "could not be put back yet:$later" >&2; exit $LATER; }
     [ -z "$lost" ] || {
         say "cannot be put back:$lost. Fix it by hand, then: rm -r $place" >&2
+        [ $code != "$LATER" ] || exit $LATER
         exit 1
     }
-    if [ $code = 0 ]; then mv "$place/firing" "$place/restored"
-    else mv "$place/firing" "$place/unread"; fi
+    case $code in
+    0) next=restored ;;
+    "$LATER")
+        say "the files of $1 are back, and could not be read yet; that is tried again" >&2
+        next=retrying ;;
+    *) next=unread ;;
+    esac
+    [ $now = $next ] || mv "$place/$now" "$place/$next"
     exit $code
 )
 
 restore_all() { # boot|late
     code=0
-    for subject in $(waiting); do
+    for subject in $(marked armed firing retrying); do
         restore "$subject" "$1"
         this=$?
         [ $this = 0 ] || [ $code = $LATER ] || code=$this

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Removes what an interface that has gone leaves behind. paths: with blanks in between.
+# Forgets where the peers of interfaces were that have gone. paths: with blanks in between.
 # shellcheck disable=SC2086
 : "${paths?}"
 rm -f $paths

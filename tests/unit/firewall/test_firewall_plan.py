@@ -420,3 +420,12 @@ def test_clear_text_in_use_leaves_both_drops_out_and_docker_has_the_last_word() 
     rules = [rule for rule in kept.chains["ipv4"][INPUT] if "--pol none" in rule]
     assert len(rules) == len(POLICY.peers)
     assert all(rule.endswith("-j RETURN") for rule in rules)
+
+
+def test_where_sshd_does_not_say_where_it_listens_nothing_is_closed() -> None:
+    seen = replace(CONVERGED, ssh_ports=(22,), ssh_problem="line 3: Bad configuration option")
+    [refused] = plan(WANTED, seen)
+    assert isinstance(refused, Refusal)
+    said = refused.sentence()
+    assert "sshd does not say where it listens: line 3: Bad configuration option" in said
+    assert "`sshd -T` on the host" in said

@@ -85,6 +85,7 @@ SECTIONS = {
 
 def said(**changed: str) -> Host:
     """What is made of the answer of a host; ``_`` in a section's name stands for a blank."""
+    changed = {name.replace("sshd_fails", "sshd-fails"): text for name, text in changed.items()}
     sections = {**SECTIONS, **{name.replace("_", " "): text for name, text in changed.items()}}
     text = "".join(f"\n#> {name}\n{content}\n" for name, content in sections.items())
     return parse_state(sections_of(text))
@@ -126,6 +127,41 @@ def test_a_host_whose_ssh_is_started_by_its_socket() -> None:
         "Id=ssh.socket\nLoadState=loaded\nActiveState=active",
     )
     assert said(units=units).ssh_ports == (22, 2022, 2222)
+
+
+@pytest.mark.parametrize(
+    ("lines", "ports"),
+    [
+        ("port 22\nlistenaddress 192.168.1.11:22\nlistenaddress 0.0.0.0:2222", (22, 2222)),
+        ("port 2022\nport 2023\nlistenaddress 192.168.1.11:22", (22,)),
+        ("port 22\nport 2022\nlistenaddress [::]:22\nlistenaddress [::]:2022", (22, 2022)),
+        ("port 22\nlistenaddress [fe80::1%eth0]:2222 rdomain blue", (22, 2222)),
+        ("port 2022", (22, 2022)),
+    ],
+)
+def test_sshd_listens_where_its_addresses_say(lines: str, ports: tuple[int, ...]) -> None:
+    """The login comes by 22."""
+    assert said(ports=lines).ssh_ports == ports
+
+
+BROKEN = "/etc/ssh/sshd_config: line 3: Bad configuration option: Prot\nterminating, 1 bad options"
+
+
+def test_where_sshd_does_not_say_where_it_listens_its_words_are_kept() -> None:
+    host = said(ports="", sshd_fails=BROKEN)
+    words = "/etc/ssh/sshd_config: line 3: Bad configuration option: Prot / terminating, 1 bad"
+    assert host.ssh_problem == f"{words} options"
+    assert host.to_json()["sshd listens on"] == f"unknown: {words} options"
+    assert said().ssh_problem == ""
+
+
+def test_where_systemd_listens_it_is_not_asked_of_sshd() -> None:
+    units = UNITS.replace(
+        "Id=ssh.socket\nLoadState=loaded\nActiveState=inactive",
+        "Id=ssh.socket\nLoadState=loaded\nActiveState=active",
+    )
+    host = said(ports="", sshd_fails=BROKEN, units=units)
+    assert (host.ssh_problem, host.ssh_ports) == ("", (22, 2222))
 
 
 def test_the_port_of_this_login_counts_whatever_sshd_says() -> None:

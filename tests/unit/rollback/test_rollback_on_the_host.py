@@ -237,6 +237,59 @@ def test_what_is_undone_at_once_may_be_refused_by_the_running_system(machine: Ma
     assert is_as_before(machine)
 
 
+def not_read_yet(machine: Machine) -> None:
+    """The change is undone, but the running system cannot read its files for now."""
+    machine.path("bin/systemctl").write_text(f"{STUB}[ $1 != reload ] || exit {rollback.LATER}\n")
+    apply(machine)
+    done = machine.run(f"sh {rollback.RESTORE} ssh")
+    assert done.returncode == rollback.LATER
+    assert "the files of ssh are back, and could not be read yet" in done.stderr
+    assert machine.run(outcome("ssh")).stdout == "retrying\n"
+
+
+def test_files_that_could_not_be_read_yet_are_read_later_and_not_put_back_again(
+    machine: Machine,
+) -> None:
+    not_read_yet(machine)
+    assert is_as_before(machine)
+    machine.path("old").write_text("mended by hand\n")
+    assert machine.run(f"sh {rollback.RESTORE} ssh").returncode == rollback.LATER
+    machine.path("bin/systemctl").write_text(STUB)
+    assert machine.run(f"sh {rollback.RESTORE} ssh").returncode == 0
+    assert machine.log.count("systemctl reload it") == 3
+    assert machine.run(outcome("ssh")).stdout == "restored\n"
+    assert machine.path("old").read_text() == "mended by hand\n"
+    machine.run(f"sh {rollback.RESTORE} ssh")
+    assert machine.log.count("systemctl reload it") == 3
+
+
+def test_files_that_could_not_be_read_yet_do_not_stand_in_the_way_of_better_ones(
+    machine: Machine,
+) -> None:
+    not_read_yet(machine)
+    assert not waits(machine)
+    assert machine.run(undo_all()).returncode == 0
+    apply(machine)
+    assert machine.run(outcome("ssh")).stdout == "waiting\n"
+    assert machine.run(confirm("ssh")).returncode == 0
+    assert machine.path("old").read_text() == "after\n"
+
+
+def test_what_is_undone_at_once_may_be_read_later(machine: Machine) -> None:
+    machine.path("bin/systemctl").write_text(f"{STUB}[ $1 != reload ] || exit {rollback.LATER}\n")
+    apply(machine)
+    assert machine.run(undo_all()).returncode == 0
+    assert is_as_before(machine)
+    assert machine.run(outcome("ssh")).stdout == "retrying\n"
+
+
+def test_a_boot_reads_what_could_not_be_read_yet(machine: Machine) -> None:
+    not_read_yet(machine)
+    machine.boot()
+    assert machine.log.count("systemctl reload it") == 1
+    assert machine.run(outcome("ssh")).stdout == "restored\n"
+
+
 def test_files_that_could_not_be_put_back_are_not_given_up_for_a_new_change(
     machine: Machine,
 ) -> None:

@@ -267,6 +267,43 @@ class TestWhatIsNotDeclaredAnyMore:
         assert names == {"wg0", "wg3"}
 
 
+class TestWhatIsLeftWithoutAConfiguration:
+    """It was deleted by hand."""
+
+    LEFT = replace(CONVERGED, configs={})
+
+    @pytest.mark.parametrize("up", [CONVERGED.running, {}])
+    def test_what_starts_at_boot_with_a_key_goes(self, up: dict[str, Running]) -> None:
+        seen = replace(self.LEFT, running=up)
+        gone = Remove("wg0", "is not declared any more", expected="gone", interface="wg0")
+        assert plan_removal(seen) == plan(NO_VPN, "rk1", seen) == [gone]
+
+    def test_not_under_the_feet_of_the_run_that_comes_through_it(self) -> None:
+        [found] = plan_removal(replace(self.LEFT, login_by="wg0"))
+        assert isinstance(found, Refusal)
+
+    def test_its_port_is_free_for_another(self) -> None:
+        found = plan(settings(interface="wg1"), "rk1", self.LEFT)
+        assert [type(one) for one in found] == [Remove, MakeKey, Apply, Apply, Apply]
+
+    @pytest.mark.parametrize("public", [OWN, ""])
+    def test_a_key_alone_is_named_and_nobodys_is_deleted(self, public: str) -> None:
+        seen = replace(FRESH, keys={"wg0": Key("600 root", public)})
+        [found] = plan_removal(seen)
+        assert plan(NO_VPN, "rk1", seen) == [found]
+        assert isinstance(found, Notice)
+        assert found.sentence().startswith("/etc/wireguard/wg0.key: is a private key without")
+        assert "`rm /etc/wireguard/wg0.key`" in found.sentence()
+
+    def test_a_key_that_somebody_uses_is_their_own_affair(self) -> None:
+        theirs = {"server": Key("600 root", OWN), "phone": Key("600 root", key(1))}
+        seen = replace(CONVERGED, keys={**CONVERGED.keys, **theirs})
+        assert plan(SETTINGS, "rk1", seen) == []
+        with_theirs = replace(FRESH, foreign=("wg7",), keys={"wg7": Key("600 root", OWN)})
+        assert plan_removal(with_theirs) == []
+        assert plan_removal(replace(with_theirs, starts=("wg7",))) == []
+
+
 OTHER = Config("0" * 64, "600 root", own_key=True)
 
 
