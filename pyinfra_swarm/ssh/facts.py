@@ -85,6 +85,7 @@ def parse(found: Sections) -> Sshd:
         installed=True,
         login_user=login,
         login_groups=tuple(" ".join(found.get("groups", [])).split()),
+        login_from="".join(found.get("login-from", [])).partition("%")[0],
         effective=effective,
         problem=problem,
         drop_in="\n".join([*drop_in, ""]) if drop_in else None,

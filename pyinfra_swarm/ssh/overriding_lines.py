@@ -7,8 +7,9 @@ the same is seen in what sshd reports (:mod:`ssh.plan`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from ipaddress import ip_address, ip_network
 
 from pyinfra_swarm.ssh.sshd import CONFIG, DROP_IN, DROP_INS, Line, Sshd, Wanted
 
@@ -78,10 +79,53 @@ def _matches_user(match: Line, user: str) -> bool:
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
     """sshd's pattern list: any pattern matches, and none that begins with ``!``."""
-    names = [pattern.split("@")[0] for pattern in patterns]
-    if any(fnmatchcase(name, pattern[1:]) for pattern in names if pattern.startswith("!")):
+    return bool(_any((one, fnmatchcase(name, one.removeprefix("!"))) for one in patterns))
+
+
+def matches_login(user: str, address: str, patterns: Sequence[str]) -> bool | None:
+    """sshd's patterns of AllowUsers and DenyUsers, ``USER`` or ``USER@HOST``; as ``matches``.
+
+    address: where the login comes from; empty where that is not known. ``None`` where the patterns
+    do not decide it without that, or by the name that sshd finds for the address.
+    """
+    found: list[tuple[str, bool | None]] = []
+    for pattern in patterns:
+        name, at, host = pattern.rpartition("@")
+        if fnmatchcase(user, (name if at else pattern).removeprefix("!")):
+            found.append((pattern, _comes_from(address, host) if at else True))
+    return _any(found)
+
+
+def _comes_from(address: str, hosts: str) -> bool | None:
+    if hosts == "*":
+        return True
+    return _any((one, _is_at(address, one.removeprefix("!"))) for one in hosts.split(","))
+
+
+def _is_at(address: str, pattern: str) -> bool | None:
+    if not address:
+        return None
+    if "/" in pattern:
+        try:
+            return ip_address(address) in ip_network(pattern, strict=False)
+        except ValueError:
+            return None
+    digits = "0123456789.*?" if ":" not in pattern else "0123456789abcdef.:*?"
+    if set(pattern.lower()) <= set(digits):
+        return fnmatchcase(address.lower(), pattern.lower())
+    return None  # by name
+
+
+def _any(found: Iterable[tuple[str, bool | None]]) -> bool | None:
+    """Whether any pattern matches, and none that begins with ``!``; ``None`` for undecided."""
+    answers = list(found)
+    against = [each for pattern, each in answers if pattern.startswith("!")]
+    if True in against:
         return False
-    return any(fnmatchcase(name, pattern) for pattern in names if not pattern.startswith("!"))
+    given = [each for pattern, each in answers if not pattern.startswith("!")]
+    if None in against:
+        return None if True in given or None in given else False
+    return True if True in given else None if None in given else False
 
 
 def same(keyword: str, found: str, expected: str) -> bool:

@@ -14,7 +14,7 @@ from typing import TypedDict
 from pyinfra_swarm.rollback.plan import roll_back_first_finding
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import setting
-from pyinfra_swarm.ssh.overriding_lines import matches, overriding, same
+from pyinfra_swarm.ssh.overriding_lines import matches, matches_login, overriding, same
 from pyinfra_swarm.ssh.sshd import (
     CONFIG,
     DROP_IN,
@@ -162,42 +162,51 @@ def _shut_out_by_others(wanted: Wanted, seen: Sshd) -> list[Finding]:
     findings: list[Finding] = []
     for user in wanted.users:
         values = seen.effective.get(user, {})
-        rule = _refused_by(values, user, seen.login_groups if user == seen.login_user else ())
-        if rule is None:
-            continue
         own = user == seen.login_user
-        kind = Refusal if own else Notice
+        refused = _refused_by(values, user, seen.login_from, seen.login_groups if own else ())
+        if refused is None:
+            continue
+        rule, certain = refused
+        kind = Refusal if own and certain else Notice
         spelling = {"allowusers": "AllowUsers", "denyusers": "DenyUsers"}.get(rule, "AllowGroups")
         if rule == "denygroups":
             spelling = "DenyGroups"
-        findings.append(
-            kind(
-                f"sshd {spelling}",
-                f"it keeps {user} out"
-                + (", the user of this run, as soon as sshd reads its files" if own else ""),
-                found=values[rule],
-                remedy=f"Remove it, or add {setting(user)}: it is set in "
-                + ("; ".join(line.place for line in seen.lines if line.keyword == rule) or "sshd"),
-            )
-        )
+        places = "; ".join(line.place for line in seen.lines if line.keyword == rule) or "sshd"
+        reason = f"it keeps {user} out"
+        remedy = f"Remove it, or add {setting(user)}: it is set in {places}"
+        if not certain:
+            reason = f"it may keep {user} out: that depends on where {user} comes from"
+            remedy = f"Make sure that it lets {user} in from there: it is set in {places}"
+        elif own:
+            reason += ", the user of this run, as soon as sshd reads its files"
+        findings.append(kind(f"sshd {spelling}", reason, found=values[rule], remedy=remedy))
     return findings
 
 
-def _refused_by(values: Mapping[str, str], user: str, groups: Sequence[str]) -> str | None:
-    if matches(user, values.get("denyusers", "").split()):
-        return "denyusers"
-    allowed = values.get("allowusers", "").split()
-    if allowed and not matches(user, allowed):
-        return "allowusers"
-    if not groups:
-        return None
-    denied = values.get("denygroups", "").split()
-    if any(matches(group, denied) for group in groups):
-        return "denygroups"
-    allowed = values.get("allowgroups", "").split()
-    if allowed and not any(matches(group, allowed) for group in groups):
-        return "allowgroups"
-    return None
+def _refused_by(
+    values: Mapping[str, str], user: str, address: str, groups: Sequence[str]
+) -> tuple[str, bool] | None:
+    """The rule that keeps a user out, and whether it is sure to.
+
+    address: where the login comes from; groups: empty where the user's are not known.
+    """
+    denied = matches_login(user, address, values.get("denyusers", "").split())
+    if denied:
+        return "denyusers", True
+    names = values.get("allowusers", "").split()
+    allowed = matches_login(user, address, names) if names else True
+    if allowed is False:
+        return "allowusers", True
+    if groups:
+        patterns = values.get("denygroups", "").split()
+        if any(matches(group, patterns) for group in groups):
+            return "denygroups", True
+        patterns = values.get("allowgroups", "").split()
+        if patterns and not any(matches(group, patterns) for group in groups):
+            return "allowgroups", True
+    if denied is None:
+        return "denyusers", False
+    return ("allowusers", False) if allowed is None else None
 
 
 def _unread(seen: Sshd) -> list[Finding]:

@@ -105,6 +105,7 @@ class Sshd(Observation):
 
     login_user: who the run is logged in as.
     login_groups: that user's groups, where sshd's files mention groups; else empty.
+    login_from: the address that this login comes from, where they mention users; else empty.
     effective: user name to keyword to value, as ``sshd -T -C user=…`` prints them; several values
         of one keyword are joined with blanks.
     problem: what ``sshd -T`` complains of; empty where the configuration is sound.
@@ -121,6 +122,7 @@ class Sshd(Observation):
     installed: bool
     login_user: str = ""
     login_groups: tuple[str, ...] = ()
+    login_from: str = ""
     effective: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     problem: str = ""
     drop_in: str | None = None

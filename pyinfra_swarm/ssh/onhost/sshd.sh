@@ -21,11 +21,12 @@ section lines; printf '%s\n' "$lines"
 show drop-in "$drop_in" || section drop-in
 case $lines in *[Gg][Rr][Oo][Uu][Pp][Ss]*) section groups; id -Gn "$login";; esac
 connection='' matched=''
-case $lines in *[Mm][Aa][Tt][Cc][Hh]*)
-  matched=yes
+case $lines in *[Mm][Aa][Tt][Cc][Hh]*) matched=yes ;; esac
+case $matched$lines in yes* | *[Uu][Ss][Ee][Rr][Ss]*)
   connection=$(tr '\0' '\n' < /proc/$PPID/environ | grep ^SSH_CONNECTION=) ;;
 esac
 set -- ${connection#SSH_CONNECTION=}
+section login-from; printf '%s\n' "${1-}"
 peer=host=${1:-localhost},addr=${1:-127.0.0.1},laddr=${3:-127.0.0.1},lport=${4:-22}
 asked=,
 for user in root "$login" $users; do

@@ -125,3 +125,8 @@ def test_the_script_is_sound_and_names_are_not_code() -> None:
     assert checked.returncode == 0
     with pytest.raises(ValueError, match="not a list of user names"):
         Effective().command(users="ann;reboot")
+
+
+def test_where_the_login_comes_from_is_its_address_alone() -> None:
+    assert parse(sections(FRESH)).login_from == ""
+    assert parse(sections(f"{FRESH}\n#> login-from\nfe80::9%eth0\n")).login_from == "fe80::9"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pyinfra_swarm.run.findings import Notice, refusals
-from pyinfra_swarm.ssh.overriding_lines import matches
+from pyinfra_swarm.ssh.overriding_lines import matches, matches_login
 from pyinfra_swarm.ssh.plan import plan
 from pyinfra_swarm.ssh.sshd import CONFIG, DROP_IN, DROP_INS, Line, Wanted
 from tests.unit.ssh.servers import FRESH, INCLUDE, WANTED, hardened, told
@@ -48,8 +48,39 @@ def test_a_match_block_for_somebody_else_is_told_and_stops_nothing() -> None:
 def test_patterns_are_those_of_sshd() -> None:
     assert matches("ann", ["a*"])
     assert not matches("ann", ["a*", "!ann"])
-    assert matches("ann", ["ann@192.0.2.1"])
+    assert not matches("ann", ["ann@192.0.2.1"]), "Match User and groups know no host"
     assert not matches("ann", [])
+
+
+@pytest.mark.parametrize(
+    ("patterns", "known", "unknown"),
+    [
+        ("ann", True, True),
+        ("eve ann@*", True, True),
+        ("a*@*", True, True),
+        ("eve@10.0.0.5", False, False),
+        ("ann@10.0.0.5", True, None),
+        ("ann@10.0.0.*", True, None),
+        ("ann@10.0.0.0/24", True, None),
+        ("ann@203.0.113.0/24", False, None),
+        ("ann@2001:DB8::*", False, None),
+        ("ann@2001:db8::/32", False, None),
+        ("ann@10.0.0.*,!10.0.0.5", False, None),
+        ("ann@*,!10.0.0.9", True, None),
+        ("ann@203.0.113.* ann@10.0.0.?", True, None),
+        ("ann@desk.example.com", None, None),
+        ("ann@bad.cafe", None, None),
+        ("ann@10.0.0.5/99", None, None),
+        ("a* !ann", False, False),
+        ("a* !ann@10.0.0.*", False, None),
+        ("", False, False),
+    ],
+)
+def test_who_may_come_from_where_is_decided_only_where_that_is_known(
+    patterns: str, known: bool | None, unknown: bool | None
+) -> None:
+    assert matches_login("ann", "10.0.0.5", patterns.split()) is known
+    assert matches_login("ann", "", patterns.split()) is unknown
 
 
 # Who wins over our drop-in

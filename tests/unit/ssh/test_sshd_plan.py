@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyinfra_swarm.rollback.plan import RollBackFirst
-from pyinfra_swarm.run.findings import Change, Notice, Refusal, changes, refusals
+from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal, changes, refusals
 from pyinfra_swarm.ssh.plan import plan
 from pyinfra_swarm.ssh.sshd import ACCESS_RULES, CONFIG, DROP_IN, DROP_INS, Line, Sshd, Wanted
 from tests.unit.ssh.servers import (
@@ -313,6 +313,31 @@ def test_each_rule_of_others_keeps_out_whom_it_says() -> None:
     assert kept_out(allowusers="eve") == "sshd AllowUsers"
     assert kept_out(denygroups="users") == "sshd DenyGroups"
     assert kept_out(allowgroups="guests") == "sshd AllowGroups"
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "address", "kind"),
+    [
+        ("denyusers", "ubuntu@203.0.113.0/24", "", Notice),
+        ("denyusers", "ubuntu@203.0.113.0/24", "10.0.0.5", None),
+        ("denyusers", "ubuntu@10.0.0.*", "10.0.0.5", Refusal),
+        ("denyusers", "ubuntu@*", "", Refusal),
+        ("allowusers", "ubuntu@10.0.0.*", "", Notice),
+        ("allowusers", "ubuntu@10.0.0.*", "10.0.0.5", None),
+        ("allowusers", "ubuntu@10.0.0.*", "192.0.2.7", Refusal),
+        ("allowusers", "ubuntu@desk.example.com", "192.0.2.7", Notice),
+        ("allowusers", "ubuntu@*", "", None),
+    ],
+)
+def test_a_rule_for_some_addresses_counts_for_those(
+    rule: str, value: str, address: str, kind: type[Finding] | None
+) -> None:
+    values = {**hardened().effective["ubuntu"], rule: value}
+    seen = replace(hardened(), effective={"ubuntu": values}, login_from=address)
+    found = plan(WANTED, seen)
+    assert [type(one) for one in found] == [kind] * (kind is not None)
+    if kind is Notice:
+        assert "it may keep ubuntu out: that depends on where ubuntu" in found[0].sentence()
 
 
 def test_groups_are_known_of_the_user_of_the_run_only() -> None:
