@@ -54,9 +54,9 @@ section sudoers
 grep -asE '^[[:space:]]*[#@]includedir[[:space:]]' /etc/sudoers
 show sudoers-ours "$sudoers"
 section accounts
-people='' local=' '
+people='' known=' '
 while IFS=: read -r name x uid gid gecos home shell; do
-  keys='' local="$local$name "
+  keys='' known="$known$name "
   for file in "$home/.ssh/authorized_keys" "$home/.ssh/authorized_keys2"; do
     if [ -s "$file" ] || [ -p "$file" ] || [ -h "$file" ] || hidden "$file"; then keys=yes; fi
   done
@@ -70,7 +70,7 @@ while IFS=: read -r name x uid gid gecos home shell; do
 done < /etc/passwd
 section elsewhere
 for name in $users; do
-  case $local in *" $name "*) continue;; esac
+  case $known in *" $name "*) continue;; esac
   ! getent passwd "$name" >/dev/null || printf '%s\n' "$name"
 done
 printf %s "$people" | while IFS=: read -r name home; do
