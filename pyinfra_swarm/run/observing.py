@@ -255,6 +255,10 @@ def _ask_unprinted(host: Host, fact: type[FactBase[T]], kwargs: dict[str, Any]) 
     )
     try:
         if done:
+            given = ", ".join(f"{name}={value}" for name, value in kwargs.items())
+            loaded = f"Loaded fact {fact.name}{f' ({given})' if given else ''}"
+            log = logger.info if host.state.print_fact_info else logger.debug
+            log(f"{host.print_prefix}{loaded}")
             return asked.process(output.stdout_lines)
         problem = "its command failed"
     except FactProcessError as error:

@@ -13,6 +13,7 @@ from pyinfra import logger
 from pyinfra_swarm.run import observing
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
+from tests.bench.remote_commands import Asked, facts_in
 
 SECRET = "hunter2"
 
@@ -37,7 +38,7 @@ class Here:
     """A host that is this computer."""
 
     name, print_prefix = "rk1", "[rk1] "
-    state = SimpleNamespace(print_input=True)
+    state = SimpleNamespace(print_input=True, print_fact_info=True)
 
     def __init__(self, *, breaks: bool = False) -> None:
         self.breaks = breaks
@@ -66,6 +67,15 @@ def test_its_answer_arrives_and_pyinfra_prints_nothing_of_it(debug: Any) -> None
     assert host.options["print_output"] is False
     assert host.options["_timeout"] == observing.FACT_TIMEOUT
     assert SECRET not in debug.text
+
+
+def test_that_it_was_asked_is_told_as_pyinfra_tells_it(debug: Any) -> None:
+    host = Here()
+    ask(host, Unprinted)
+    assert facts_in(debug.text) == [Asked("rk1", Unprinted.name, ())]
+    debug.clear()
+    ask(host, Unprinted, ends=0)
+    assert facts_in(debug.text) == [Asked("rk1", Unprinted.name, (("ends", "0"),))]
 
 
 def test_any_other_is_shown_with_debug(debug: Any) -> None:
