@@ -44,7 +44,7 @@ def replace_ingress(settings: Settings) -> Commands:
     """
     progress("replacing the ingress network by an encrypted one")
     network = _overlay("ingress", settings, settings.networks.ingress_subnet)
-    yield script(REPLACE_INGRESS, stdin=json.dumps({**network, "Ingress": True}), timeout=180)
+    yield script(REPLACE_INGRESS, stdin=json.dumps({**network, "Ingress": True}), timeout=300)
 
 
 def create_overlay(settings: Settings, name: str) -> Commands:

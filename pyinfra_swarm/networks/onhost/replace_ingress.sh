@@ -20,14 +20,14 @@ if ! gone; then
   id=$(docker network inspect --format '{{.ID}}' ingress)
   api -X DELETE "$networks/$id"
 fi
-within 20 gone || { echo "the old ingress network is still there" >&2; exit 1; }
+within 60 gone || { echo "the old ingress network is still there" >&2; exit 1; }
 create() { words=$(api --data-binary "$wanted" "$networks/create" 2>&1); }
-within 20 create || {
+within 60 create || {
   echo "the new ingress network was not created: $words" >&2
   case $words in *"swarm is not active"*)
     echo "This engine is in no overlay network: systemctl restart docker, and run again" >&2
   esac
   exit 1; }
-within 20 shows encrypted || { echo "the new ingress network is not encrypted" >&2; exit 1; }
+within 60 shows encrypted || { echo "the new ingress network is not encrypted" >&2; exit 1; }
 nodes=$(docker node ls --quiet)
 for node in $nodes; do update_node "$node"; done
