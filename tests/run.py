@@ -184,8 +184,8 @@ SUITES = {
         _engines("engines-lock", 180, 600, "engines_lock"),
         _engines(
             "engines-backup",
-            700,
-            1500,
+            900,
+            2400,
             "engines_backup",
             "engines_restore",
             "engines_recover",
