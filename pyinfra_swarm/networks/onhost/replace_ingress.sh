@@ -15,12 +15,12 @@ networks=http://localhost/networks
 look() { api "$networks/ingress" 2>/dev/null || [ "$code" = 404 ]; }
 shows() { look && case $answer in *"\"$1\""*) ;; *) return 1 ;; esac; }
 gone() { look && [ "$code" = 404 ]; }
-wanted=$(cat) words=
+wanted=$(cat)
 if ! gone; then
   id=$(docker network inspect --format '{{.ID}}' ingress)
-  words=$(api -X DELETE "$networks/$id" 2>&1)
+  api -X DELETE "$networks/$id"
 fi
-within 60 gone || { echo "the old ingress network is still there${words:+: $words}" >&2; exit 1; }
+within 60 gone || { echo "the old ingress network is still there" >&2; exit 1; }
 create() { words=$(api --data-binary "$wanted" "$networks/create" 2>&1); }
 within 60 create || {
   echo "the new ingress network was not created: $words" >&2
