@@ -14,7 +14,7 @@ from pyinfra_swarm.docker.installation import PACKAGES, Engine, Package
 from pyinfra_swarm.docker.openpgp import LONGEST
 from pyinfra_swarm.docker.paths import DAEMON_JSON, KEYRING, LOADED_JSON, SOURCES, UNIT_DROP_IN
 from pyinfra_swarm.engine.api import ENGINE_STATE
-from pyinfra_swarm.engine.network import encrypted, subnets
+from pyinfra_swarm.engine.network import attached, encrypted, subnets
 from pyinfra_swarm.host.packages import PACKAGE_ROWS
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact, plain_files
@@ -207,7 +207,7 @@ class IngressNetwork(_Api):
         return {
             "exists": True,
             "encrypted": encrypted(answer),
-            "joined": "ingress-sbox" in (answer.get("Containers") or {}),
+            "joined": attached(answer),
             "subnets": subnets(answer),
             "id": answer["Id"],
             "options": answer.get("Options") or {},

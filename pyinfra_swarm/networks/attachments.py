@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pyinfra_swarm.engine.network import IS_ATTACHED
 from pyinfra_swarm.run.observation import Observation
 from pyinfra_swarm.run.onhost import program
 
 INGRESS = "ingress_sbox"
 """The namespace of the ingress network's attachment, in ``/run/docker/netns``."""
 
-ATTACHED_TO_INGRESS = program(__file__, "attached.sh")
+ATTACHED_TO_INGRESS = program(__file__, "attached.sh", using=[IS_ATTACHED])
 """Shell: ``attached_to_ingress``, of ``onhost/attached.sh``."""
 
 

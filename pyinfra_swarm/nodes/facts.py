@@ -17,7 +17,7 @@ from pyinfra.api.facts import ShortFactBase
 
 from pyinfra_swarm.engine import values as judged
 from pyinfra_swarm.engine.api import ENGINE_STATE
-from pyinfra_swarm.engine.network import encrypted, subnets
+from pyinfra_swarm.engine.network import IS_ATTACHED, encrypted, subnets
 from pyinfra_swarm.engine.versions import engine_version
 from pyinfra_swarm.nodes.membership import (
     IN_NO_SWARM,
@@ -49,7 +49,7 @@ class State(SubjectFact[Membership]):
         return program(
             __file__,
             "membership.sh",
-            using=[ENGINE_STATE],
+            using=[ENGINE_STATE, IS_ATTACHED],
             certificate=_CERTIFICATE,
             record=STACK,
             version=NAME,

@@ -113,8 +113,9 @@ def answers(hosts: Hosts, name: str) -> bool:
 
 
 def is_in_networks(hosts: Hosts, name: str) -> bool:
-    """The engine has its end of the ingress network, which every node gets."""
-    return "ingress-sbox" in (hosts.api(name, "/networks/ingress")["Containers"] or {})
+    """The engine has its end of the ingress network, which every node gets, and hears of it."""
+    ingress = hosts.api(name, "/networks/ingress")
+    return "ingress-sbox" in (ingress["Containers"] or {}) and bool(ingress.get("Peers"))
 
 
 def left_behind(hosts: Hosts, name: str) -> str:

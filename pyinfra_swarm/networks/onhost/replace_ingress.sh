@@ -20,7 +20,10 @@ if ! gone; then
   id=$(docker network inspect --format '{{.ID}}' ingress)
   api -X DELETE "$networks/$id"
 fi
-within 60 gone || { echo "the old ingress network is still there" >&2; exit 1; }
+within 60 gone || {
+  echo "the old ingress network is still there: this engine does not let go of it." \
+    "systemctl restart docker, and run again" >&2
+  exit 1; }
 create() { words=$(api --data-binary "$wanted" "$networks/create" 2>&1); }
 within 60 create || {
   echo "the new ingress network was not created: $words" >&2

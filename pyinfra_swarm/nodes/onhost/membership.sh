@@ -1,5 +1,6 @@
 #!/bin/sh
-# A fact: this host's place in a swarm and, from a manager, the swarm as it sees it. Uses state.sh.
+# A fact: this host's place in a swarm and, from a manager, the swarm as it sees it.
+# Uses state.sh and is_attached.sh.
 #
 # certificate: the node's own certificate, its authority's below it; public, unlike the key beside it.
 # record, version: the labels of our records of stacks, and of our secrets and configs.
@@ -29,10 +30,8 @@ if [ "$state" = running ]; then
   # Whether it is attached to the ingress network: without, published ports do not answer here.
   # Asked by name, a manager without a quorum is slow, and there it does not matter.
   section ingress
-  case $(ask --max-time 5 http://localhost/networks/ingress) in
-    *'"ingress-sbox"'*) echo joined ;;
-    '{'*) echo missing ;;
-  esac
+  said=$(ask --max-time 5 http://localhost/networks/ingress)
+  case $said in '{'*) if is_attached "$said"; then echo joined; else echo missing; fi ;; esac
   # Which services this engine knows in each other overlay network that reaches the host: it answers
   # containers that ask for their names from that. The engine finds a network by its id's beginning.
   section names
