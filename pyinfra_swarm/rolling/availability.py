@@ -6,7 +6,7 @@ drains it: either both are there or neither, wherever a run is interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pyinfra_swarm.nodes.membership import Node
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
@@ -25,12 +25,7 @@ def drained(node: Node, labels: Mapping[str, str]) -> list[str]:
     ]
 
 
-def restored(node: Node, labels: Sequence[str] = ()) -> list[str]:
-    """Options that restore a node's previous availability.
-
-    labels: further labels to remove with it.
-    """
-    keys = [key for key in (AVAILABILITY_BEFORE, *labels) if key in node.labels]
-    return ["--availability", node.labels.get(AVAILABILITY_BEFORE, node.availability)] + [
-        word for key in keys for word in ("--label-rm", key)
-    ]
+def restored(node: Node) -> list[str]:
+    """Options that restore a node's previous availability, and remove the label that kept it."""
+    kept = ["--label-rm", AVAILABILITY_BEFORE] if AVAILABILITY_BEFORE in node.labels else []
+    return ["--availability", node.labels.get(AVAILABILITY_BEFORE, node.availability), *kept]

@@ -296,13 +296,14 @@ def _restore(
         return
     label = began.roll.since_label
     last = labelled(now.roll, cluster, me)
-    lines = [updated(fresh.id, restored(fresh, [label] if last else []))]
-    lines += [updated(n.id, ["--label-rm", label]) for n in last if n.id != fresh.id]
     progress(f"restoring its availability: {fresh.labels.get(AVAILABILITY_BEFORE, '')}")
-    yield on(acting, "\n".join(lines), "restoring its availability")
+    yield on(acting, updated(fresh.id, restored(fresh)), "restoring its availability")
     yield node_back(expected, restored=True)
     yield services_complete(acting, services, wait, _LOOK_AT_SERVICES, restored=True)
     yield from taken_back(settings)
+    if last:  # as the very last: without it, the same command would begin anew
+        off = "".join(updated(one.id, ["--label-rm", label]) for one in last)
+        yield on(acting, off, "removing the job's label")
 
 
 _LOOK_AT_SERVICES = "Look at `docker service ps`, then run the same command again"

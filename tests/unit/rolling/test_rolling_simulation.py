@@ -317,11 +317,10 @@ class Run:
         fresh = entry(world.settings, observed, seen, name)
         assert fresh is not None
         last = labelled(self.roll(), seen, name)
-        world.update(name, fresh.id, restored(fresh, [roll.since_label] if last else []))
+        world.update(name, fresh.id, restored(fresh))
         for other in last:
-            if other.id != fresh.id:
-                [bearer] = [n for n, found in world.nodes.items() if found.id == other.id]
-                world.update(bearer, other.id, ["--label-rm", roll.since_label])
+            [bearer] = [n for n, found in world.nodes.items() if found.id == other.id]
+            world.update(bearer, other.id, ["--label-rm", roll.since_label])
         self.stopped_at = ""
 
 
