@@ -1,0 +1,5 @@
+"""A pretended host for the programs that run on one."""
+
+from tests.tools.pretended_host import machine
+
+__all__ = ["machine"]
