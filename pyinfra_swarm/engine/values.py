@@ -15,6 +15,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection
+from datetime import datetime
 
 ROLES = ("manager", "worker")
 AVAILABILITIES = ("active", "pause", "drain")
@@ -67,6 +68,12 @@ def one_of(allowed: Collection[str], text: object) -> str:
     if isinstance(text, str) and text in allowed:
         return text
     raise ValueError(f"not one of {', '.join(allowed)}: {_shown(text)}")
+
+
+def moment(text: object) -> float:
+    """``2026-11-27T18:00:00.123456789Z`` in seconds since 1970."""
+    whole = re.sub(r"\.\d+", "", str(text))
+    return datetime.fromisoformat(whole).timestamp()
 
 
 def address(text: object) -> str:

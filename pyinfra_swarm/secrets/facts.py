@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pyinfra_swarm.engine import values as judged
 from pyinfra_swarm.engine.api import ENGINE_STATE
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.onhost import program
-from pyinfra_swarm.secrets.objects import KINDS, Object, Seen, User, moment, parse_objects
+from pyinfra_swarm.secrets.objects import KINDS, Object, Seen, User, parse_objects
 from pyinfra_swarm.services.service import parse_service, references
 
 
@@ -68,7 +69,7 @@ def _user(entry: Mapping[str, Any], tasks: Mapping[str, tuple[int, int]]) -> Use
         references=service.references,
         previous=references(service.previous) if service.previous else (),
         update=service.update.state if service.update else "",
-        ended=moment(ended) if ended else None,
+        ended=judged.moment(ended) if ended else None,
         goes_on=how.get("FailureAction") == "continue" or bool(how.get("MaxFailureRatio")),
         tasks=next((found for id, found in tasks.items() if service.id.startswith(id)), None),
     )

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, get_args
 
 from pyinfra_swarm.engine import values as judged
@@ -263,7 +262,7 @@ def _object(kind: Kind, entry: Mapping[str, Any]) -> Object:
         id=judged.swarm_id(entry["ID"]),
         name=name,
         index=int(entry["Version"]["Index"]),
-        created=moment(entry["CreatedAt"]),
+        created=judged.moment(entry["CreatedAt"]),
         key=Key(kind, stable) if ours else None,
         version=version if ours else 0,
         turn=_number(labels.get(TURN), version) if ours else 0,
@@ -282,9 +281,3 @@ def _number(text: str | None, otherwise: int) -> int:
     """A label's number; anybody can write anything there."""
     fits = text is not None and re.fullmatch(r"[0-9]{1,12}", text)
     return int(text) if fits and text else otherwise
-
-
-def moment(text: object) -> float:
-    """``2026-11-27T18:00:00.123456789Z`` in seconds since 1970."""
-    whole = re.sub(r"\.\d+", "", str(text))
-    return datetime.fromisoformat(whole).timestamp()

@@ -52,32 +52,41 @@ def patience(tasks: Iterable[Task]) -> float:
     return max(given, default=STOP_GRACE_PERIOD) + BESIDES
 
 
-def findings(tasks: Sequence[Task], users: Iterable[User], now: float) -> list[Finding]:
+def findings(
+    tasks: Sequence[Task], users: Iterable[User], now: float, down: Collection[str] = ()
+) -> list[Finding]:
     """What is to be done about tasks that end, of services that have the current version already.
 
-    They are waited for, but for those that have had the time to end: these are told. now: in
-    seconds since 1970.
+    They are waited for, but for those that have had the time to end, or whose node is down: these
+    are told. now: in seconds since 1970; down: ids of nodes, as the managers list them.
     """
     found: list[Finding] = []
     for user in sorted(users, key=lambda one: one.name):
         mine = [task for task in tasks if task.service == user.id]
-        names = {user.id: user.name}
-        if not mine:
-            continue
-        if user.ended is not None and now - user.ended > patience(mine):
-            found.append(notice(mine, names))
-        else:
+        late = [task for task in mine if task.node in down or _had_its_time(task, user, now)]
+        if late:
+            found.append(notice(late, {user.id: user.name}))
+        if len(late) < len(mine):
             found.append(
                 AwaitOldTasks(
                     f"old tasks of service {user.name}",
                     "are still stopping, and use the old value until they have stopped",
                     expected="stopped",
-                    found=counted(len(mine), "task"),
+                    found=counted(len(mine) - len(late), "task"),
                     id=user.id,
                     service=user.name,
                 )
             )
     return found
+
+
+def _had_its_time(task: Task, user: User, now: float) -> bool:
+    """Whether a task was told to stop so long ago that it is not expected to say so any more.
+
+    The engine forgets the end of an update with the next one, and keeps what it wrote of the task.
+    """
+    told = [when for when in (task.updated, user.ended) if when is not None]
+    return bool(told) and now - min(told) > patience([task])
 
 
 def sentence(tasks: Sequence[Task], names: Mapping[str, str]) -> str:

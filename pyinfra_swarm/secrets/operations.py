@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.nodes.membership import acting_manager
+from pyinfra_swarm.nodes.membership import acting_manager, view
 from pyinfra_swarm.nodes.observing import (
     acting_left_out,
     may_be_left,
@@ -85,13 +85,14 @@ def as_declared(settings: Settings) -> Commands:
     seen = observe(facts.Objects)
     wanted = observing.wanted(settings, seen, asked)
     tasks = observing.unended(current_host(), wanted, seen, asked)
-    now = time.time()
+    now, cluster = time.time(), view(settings, observed)
     findings = plan(
         wanted,
         seen,
         asked=asked,
         living=observing.used_by(tasks),
         ending=old_tasks.ending(tasks, old_tasks.outdated(seen.objects)),
+        down={node.id for node in (cluster and cluster.nodes) or () if node.state == "down"},
         now=now,
     )
     if not refusals(findings):

@@ -39,6 +39,7 @@ def plan(
     asked: Asked = NOTHING,
     living: Collection[str] = (),
     ending: Sequence[Task] = (),
+    down: Collection[str] = (),
     now: float,
 ) -> list[Finding]:
     """What it takes until every service uses the current version of what is declared.
@@ -46,7 +47,7 @@ def plan(
     wanted: all that is declared; where asked for a way back, without the values.
     living: ids of the objects that tasks use which have not ended, whatever their service says;
     ending: those tasks that are told to end, and use a version that is not the current one.
-    now: in seconds since 1970.
+    down: ids of the nodes that the managers list as down. now: in seconds since 1970.
     """
     if seen.problem:
         return [untold(seen.problem)]
@@ -66,7 +67,7 @@ def plan(
     findings += [*awaited, *flips]
     seen_to = flipped | {one.id for one in awaited}
     left = [task for task in ending if task.service not in seen_to]
-    findings += old_tasks.findings(left, seen.users, now)
+    findings += old_tasks.findings(left, seen.users, now, down)
     if not asked.back:
         findings += _removed(every, coming, seen.users, flipped, living)
     findings += notices(chosen, every, coming, seen.users, adopted, asked, now)

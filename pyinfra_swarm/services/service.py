@@ -144,7 +144,9 @@ class Task(Observation):
     "" until one is chosen. desired, state: what it is to be and what it is, of
     :data:`TASK_STATES`. error: the engine's words for what went wrong; message: for the state.
     version: goes up with each write. template: what it was made of, a service's ``TaskTemplate``.
-    iteration: of a job, the one it belongs to.
+    iteration: of a job, the one it belongs to. updated: when the managers last wrote of it, by
+    their clock, in seconds since 1970; of a task that is told to stop that is the moment at which
+    it was told, until its node says more.
     """
 
     id: str
@@ -159,6 +161,7 @@ class Task(Observation):
     version: int
     template: Spec = field(repr=False)
     iteration: int | None = None
+    updated: float | None = None
 
     @property
     def wanted(self) -> bool:
@@ -303,4 +306,5 @@ def _task(entry: Mapping[str, Any]) -> Task:
         version=int(entry["Version"]["Index"]),
         template=entry["Spec"],
         iteration=None if iteration is None else int(iteration.get("Index", 0)),
+        updated=judged.moment(entry["UpdatedAt"]) if entry.get("UpdatedAt") else None,
     )

@@ -304,6 +304,12 @@ def test_old_tasks_of_a_node_that_is_cut_off_are_named_and_hold_nothing_up(engin
         run = engines.pyinfra("-y", *SECRETS)
         assert "1 old task of web: was told to stop, and has not been seen to stop" in run.output
         assert used(engines, "web") == ["db_password_v2"]
+        # By any other update the engine forgets when the rotation ended.
+        engines.docker("rk1", "service", "update", "--detach", "--label-add", "a=b", "web")
+        again = engines.pyinfra("-y", *SECRETS)
+        assert "1 old task of web: was told to stop, and has not been seen to stop" in again.output
+        assert "are still stopping" not in again.output
+        assert "until then the old value is in use" not in again.output
     finally:
         engines.reconnect("rk2")
     wait_for(lambda: engines.nodes("rk1")["rk2"].state == "ready", "the node to be back", 90)

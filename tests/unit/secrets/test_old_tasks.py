@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from pyinfra_swarm.run.findings import Finding
 from pyinfra_swarm.secrets import old_tasks
 from pyinfra_swarm.secrets.objects import Object, User
 from pyinfra_swarm.secrets.steps import AwaitOldTasks
@@ -104,14 +106,20 @@ def test_what_cannot_be_seen_is_said_to_be_in_use_perhaps() -> None:
     )
 
 
-def test_those_that_an_earlier_run_has_not_seen_end_are_awaited_or_told() -> None:
-    now = WEB.ended or NOW
-    ended = replace(WEB, ended=now)
-    young, unknown = (
-        old_tasks.findings([task(WEB, V2), task(API, V1)], [one, API], now + 30)
-        for one in (ended, replace(WEB, ended=None))
-    )
-    assert young == unknown
+def found(
+    *tasks: Task, after: float = 30, down: Collection[str] = (), ended: float | None = None
+) -> list[Finding]:
+    """What is found so many seconds after they were told to stop. ended: the update of web."""
+    users = [replace(WEB, ended=ended), replace(API, ended=None)]
+    return old_tasks.findings(tasks, users, NOW + after, down)
+
+
+def told_at(when: float | None, of: User = WEB, **more: Any) -> Task:
+    return replace(task(of, V2, **more), updated=when)
+
+
+def test_those_that_an_earlier_run_has_not_seen_end_are_awaited() -> None:
+    young = found(told_at(NOW), told_at(NOW, API))
     assert [one.sentence() for one in young] == [
         "old tasks of service api: are still stopping, and use the old value until they have "
         "stopped (1 task → stopped)",
@@ -122,6 +130,26 @@ def test_those_that_an_earlier_run_has_not_seen_end_are_awaited_or_told() -> Non
         (API.id, "api"),
         (WEB.id, "web"),
     ]
-    late = old_tasks.findings([task(WEB, V2)], [ended, API], now + 31)
-    assert late == [old_tasks.notice([task(WEB, V2)], NAMES)]
-    assert old_tasks.findings([], [ended], now) == []
+    assert found() == []
+
+
+def test_those_that_have_had_the_time_to_end_are_told_whatever_was_updated_since() -> None:
+    """The engine forgets the end of an update with the next one: nothing would ever be in sync."""
+    late = told_at(NOW)
+    told = [old_tasks.notice([late], NAMES)]
+    assert found(late, after=31) == found(late, after=86400) == told
+    assert found(late, after=31, ended=NOW + 20) == told
+    assert found(told_at(NOW + 20), after=31, ended=NOW) == told  # written of once more
+    slow = told_at(NOW, StopGracePeriod=90_000_000_000)
+    assert [type(one) for one in found(slow, after=31)] == [AwaitOldTasks]
+    assert [type(one) for one in found(told_at(None), after=31)] == [AwaitOldTasks]
+
+
+def test_those_of_a_node_that_is_down_are_told_and_the_others_are_awaited() -> None:
+    there, away = told_at(NOW), told_at(NOW, node="n2")
+    told, awaited = found(there, away, after=1, down={"n2"})
+    assert told == old_tasks.notice([away], NAMES)
+    assert isinstance(awaited, AwaitOldTasks)
+    assert awaited.found == "1 task"
+    assert found(away, after=1, down={"n2"}) == [told]
+    assert found(there, after=1, down={"n2"}) == [awaited]

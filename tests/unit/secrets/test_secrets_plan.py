@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,8 +39,9 @@ def planned(
     asked: Asked = NOTHING,
     living: Sequence[str] = (),
     ending: Sequence[Task] = (),
+    down: Collection[str] = (),
 ) -> list[Finding]:
-    return plan(declared, there, asked=asked, living=living, ending=ending, now=NOW)
+    return plan(declared, there, asked=asked, living=living, ending=ending, down=down, now=NOW)
 
 
 def steps(findings: list[Finding]) -> list[str]:
@@ -589,7 +590,9 @@ def test_old_tasks_are_awaited_by_the_next_run_unless_it_awaits_their_service_an
         "AwaitOldTasks web",
     ]
     assert steps(planned(seen(V2, V3, web), wanted(V3), ending=ending)) == ["AwaitOldTasks web"]
-    ended = replace(web, update="completed", ended=NOW - 60)
-    [told] = planned(seen(V2, V3, ended), wanted(V3), ending=ending)
+    told_long_ago = [replace(one, updated=NOW - 60) for one in ending]
+    [told] = planned(seen(V2, V3, web), wanted(V3), ending=told_long_ago)
     assert isinstance(told, Notice)
     assert "1 old task of web: was told to stop, and has not been seen to stop" in told.sentence()
+    [away] = planned(seen(V2, V3, web), wanted(V3), ending=ending, down={"n"})
+    assert away == told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -151,6 +152,10 @@ def test_a_task_says_what_it_is_and_how_it_ended() -> None:
     [task] = parse_tasks(json.dumps([entry]))
     assert (task.slot, task.state, task.desired, task.exit_code) == (2, "failed", "shutdown", 3)
     assert (task.failed, task.ended, task.wanted) == (True, True, False)
+    assert task.updated is None
+    told = {**entry, "UpdatedAt": "2026-11-27T18:00:00.123456789Z"}
+    [task] = parse_tasks(json.dumps([told]))
+    assert task.updated == datetime(2026, 11, 27, 18, tzinfo=UTC).timestamp()
     [waits] = parse_tasks(json.dumps([described.task(8, state="pending", desired="ready")]))
     assert (waits.failed, waits.ended, waits.wanted) == (False, False, True)
     assert waits.exit_code is None
