@@ -19,6 +19,7 @@ from pyinfra_swarm.run.converge import Unobserved
 from pyinfra_swarm.run.hidden import never_repeat
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.script import quietly
+from pyinfra_swarm.secrets import old_tasks
 from pyinfra_swarm.secrets.digest import matches
 from pyinfra_swarm.secrets.objects import Key, Line, Seen, User, lines
 from pyinfra_swarm.secrets.plan import may_go
@@ -103,17 +104,18 @@ def unended(host: Host, wanted: Sequence[Wanted], seen: Seen, asked: Asked) -> t
     """The tasks that have not ended, as far as they decide something; asked of this manager.
 
     All of them where an old version could go. Else those of services that use what has an old
-    version: one of these tasks may be ending. None where there are no old versions.
+    version, or an object that it was adopted from: one of these tasks may be ending. None where
+    there is nothing old.
     """
     if may_go(wanted, seen, asked=asked):
         return _unended(host, seen.users)
-    older = {
-        one.id
-        for line in lines(seen.objects, ()).values()
-        for one in line.versions
-        if len(line.versions) > 1
-    }
+    older = old_tasks.with_old_ones(seen.objects, adopted(wanted))
     return _unended(host, [u for u in seen.users if any(one.id in older for one in u.references)])
+
+
+def adopted(wanted: Iterable[Wanted]) -> frozenset[Key]:
+    """What is declared to be adopted: an object of that very name counts as an old version."""
+    return frozenset(one.key for one in wanted if one.adopt)
 
 
 def tasks_use(host: Host, seen: Seen) -> frozenset[str]:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pyinfra_swarm.run.findings import Finding, Notice
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import counted, listed
-from pyinfra_swarm.secrets.objects import Object, User, lines
+from pyinfra_swarm.secrets.objects import Key, Line, Object, User, lines
 from pyinfra_swarm.secrets.steps import AwaitOldTasks
 from pyinfra_swarm.services.service import Task
 from pyinfra_swarm.services.verdict import seconds_of
@@ -26,10 +26,33 @@ BESIDES = 20.0
 """Seconds for what comes before and after: the way out of the mesh, a busy node's word of it."""
 
 
-def outdated(objects: Iterable[Object]) -> frozenset[str]:
-    """The ids of the versions of ours that are not the current one."""
-    every = lines(objects, ()).values()
-    return frozenset(one.id for line in every for one in line.versions if one != line.current)
+def outdated(objects: Iterable[Object], adopted: Collection[Key] = ()) -> frozenset[str]:
+    """The ids of what is not the current version, and of what counts as an old one.
+
+    adopted: keys of which an object that is not ours counts as an old version.
+    """
+    every = lines(objects, adopted)
+    ours = {one.id for line in every.values() for one in line.versions if one != line.current}
+    return frozenset(ours | {plain.id for key in adopted if (plain := _replaced(every[key]))})
+
+
+def with_old_ones(objects: Iterable[Object], adopted: Collection[Key] = ()) -> frozenset[str]:
+    """The ids of all versions of which another one is there, or was adopted.
+
+    Who uses one of these may have tasks that use an old one still.
+    """
+    every = lines(objects, adopted)
+    return frozenset(
+        one.id
+        for key, line in every.items()
+        if len(line.versions) > 1 or (key in adopted and _replaced(line))
+        for one in line.versions
+    )
+
+
+def _replaced(line: Line) -> Object | None:
+    """The object that is not ours, where a version of ours has taken its place."""
+    return line.plain if line.current else None
 
 
 def ending(tasks: Iterable[Task], old: Collection[str]) -> tuple[Task, ...]:

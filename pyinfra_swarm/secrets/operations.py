@@ -85,13 +85,14 @@ def as_declared(settings: Settings) -> Commands:
     seen = observe(facts.Objects)
     wanted = observing.wanted(settings, seen, asked)
     tasks = observing.unended(current_host(), wanted, seen, asked)
+    adopted = observing.adopted(wanted)
     now, cluster = time.time(), view(settings, observed)
     findings = plan(
         wanted,
         seen,
         asked=asked,
         living=observing.used_by(tasks),
-        ending=old_tasks.ending(tasks, old_tasks.outdated(seen.objects)),
+        ending=old_tasks.ending(tasks, old_tasks.outdated(seen.objects, adopted)),
         down={node.id for node in (cluster and cluster.nodes) or () if node.state == "down"},
         now=now,
     )
@@ -122,7 +123,7 @@ def as_declared(settings: Settings) -> Commands:
             case _:
                 raise unhandled(step)
         if replacing and step is replacing[-1]:
-            yield call(steps_operations.old_tasks_end, replacing)
+            yield call(steps_operations.old_tasks_end, replacing, adopted)
 
 
 def _to_come(settings: Settings, asked: Asked) -> list[Finding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from pyinfra.api import Host, State
@@ -28,6 +28,7 @@ from pyinfra_swarm.secrets.objects import (
     TURN,
     VERSION,
     WITHDRAWN,
+    Key,
     Object,
     Seen,
 )
@@ -196,11 +197,17 @@ def see_through(state: State, host: Host, step: Await) -> bool:
     return ended.done or _not_done(host, ended)
 
 
-def old_tasks_end(state: State, host: Host, steps: Sequence[Flip | Await | AwaitOldTasks]) -> bool:
+def old_tasks_end(
+    state: State,
+    host: Host,
+    steps: Sequence[Flip | Await | AwaitOldTasks],
+    adopted: Collection[Key] = (),
+) -> bool:
     """Wait until no task of these services has an old version, or name those that still have.
 
     Whoever takes the old value away after the run does not meet anybody who uses it. Nothing fails
-    by it: a task on a node that is down is said to run until the node is back.
+    by it: a task on a node that is down is said to run until the node is back. adopted: keys of
+    which an object that is not ours counts as an old version.
     """
     names = {step.id: step.service for step in steps}
     flipped_from = frozenset(id for step in steps if isinstance(step, Flip) for id in step.old)
@@ -211,7 +218,7 @@ def old_tasks_end(state: State, host: Host, steps: Sequence[Flip | Await | Await
         try:
             seen = seen or _look(host)
             there = [user.id for user in seen.users if user.id in names]
-            old = flipped_from | old_tasks.outdated(seen.objects)
+            old = flipped_from | old_tasks.outdated(seen.objects, adopted)
             left, problem = old_tasks.ending(observing.tasks_of(host, there), old), ""
         except Unobserved as unobserved:
             seen, problem = None, str(unobserved)

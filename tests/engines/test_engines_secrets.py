@@ -504,6 +504,26 @@ def test_a_run_that_dies_is_finished_by_the_next(engines: Hosts, moment: str) ->
     as_declared(engines)
 
 
+def test_what_was_adopted_is_awaited_by_the_run_after_one_that_has_died(engines: Hosts) -> None:
+    engines.docker("rk1", "secret", "create", "db_password", "-", text="by hand")
+    slow = ("--stop-grace-period", "20s", "--update-order", "start-first")
+    start(engines, "web", *slow, "--secret", "db_password", command=TAKES_ITS_TIME)
+    value(engines, "ours")
+    declare(engines, secret("db_password", "adopt = true"))
+    killed_when(
+        engines,
+        lambda: (
+            used(engines, "web") == ["db_password_v1"]
+            and (described(engines, "web").get("UpdateStatus") or {}).get("State") == "completed"
+        ),
+    )
+    assert still_old(engines, "web", "db_password")
+    run = succeeds(engines)
+    assert "old tasks of service web: are still stopping" in run.output
+    assert still_old(engines, "web", "db_password") == []
+    as_declared(engines)
+
+
 def test_a_flip_that_fails_after_the_run_has_died_is_put_back_by_the_next(engines: Hosts) -> None:
     """Also where the managers go on over failing tasks, and call that completed."""
     value(engines, "good one")

@@ -14,7 +14,7 @@ from pyinfra_swarm.secrets.objects import Object, User
 from pyinfra_swarm.secrets.steps import AwaitOldTasks
 from pyinfra_swarm.services.service import TASK_STATES, Task
 from tests.models.secrets.world import spec
-from tests.unit.secrets.swarms import NOW, SITE, seen, stranger, user, version
+from tests.unit.secrets.swarms import DB, NOW, SITE, seen, stranger, user, version
 
 V1, V2, V3, OTHER = version(1), version(2), version(3), version(1, SITE)
 WEB, API = user("web", V3), user("api", V3)
@@ -71,9 +71,23 @@ def test_one_that_is_to_run_on_is_not_waited_for(desired: str) -> None:
 def test_what_was_adopted_counts_as_an_old_version() -> None:
     plain = stranger("db_password")
     one = task(WEB, plain)
-    old = old_tasks.outdated(seen(V3, plain, WEB).objects)
-    assert old_tasks.ending([one], old) == ()
-    assert old_tasks.ending([one], old | {plain.id}) == (one,)
+    there = seen(V3, plain, stranger("other"), WEB).objects
+    assert old_tasks.ending([one], old_tasks.outdated(there)) == ()
+    assert old_tasks.outdated(there, [DB]) == {plain.id}
+    assert old_tasks.ending([one], old_tasks.outdated(there, [DB])) == (one,)
+    assert old_tasks.with_old_ones(there) == frozenset()
+    assert old_tasks.with_old_ones(there, [DB]) == {V3.id}
+
+
+def test_what_is_to_be_adopted_is_no_old_version_before_there_is_one_of_ours() -> None:
+    there = seen(stranger("db_password"), WEB).objects
+    assert old_tasks.outdated(there, [DB]) == old_tasks.with_old_ones(there, [DB]) == frozenset()
+    taken_back = [version(1, withdrawn=NOW), stranger("db_password")]
+    assert old_tasks.outdated(taken_back, [DB]) == {version(1).id}
+
+
+def test_each_version_that_is_not_the_only_one_may_have_left_an_old_task() -> None:
+    assert old_tasks.with_old_ones(ALL.objects) == {V1.id, V2.id, V3.id}
 
 
 def test_they_may_take_as_long_as_their_service_says_and_a_while_besides() -> None:

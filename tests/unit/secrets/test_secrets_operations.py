@@ -11,7 +11,7 @@ import pytest
 from pyinfra_swarm.nodes.membership import Membership
 from pyinfra_swarm.run import records
 from pyinfra_swarm.run.findings import Finding, Notice
-from pyinfra_swarm.secrets import observing, operations
+from pyinfra_swarm.secrets import observing, operations, steps_operations
 from pyinfra_swarm.secrets.objects import Key, Object, Seen, User
 from pyinfra_swarm.secrets.steps import AwaitOldTasks
 from pyinfra_swarm.secrets.value import Unreadable, Value
@@ -19,7 +19,7 @@ from pyinfra_swarm.services.service import Task
 from pyinfra_swarm.settings import Settings
 from tests.builders import declared, node, swarm
 from tests.models.secrets.world import spec
-from tests.unit.secrets.swarms import DB, seen, user, version
+from tests.unit.secrets.swarms import DB, seen, stranger, user, version
 
 V2, V3 = version(2), version(3)
 WEB = user("web", V3)
@@ -52,7 +52,8 @@ class Looked:
         """What it then does, as ``call`` is given it."""
         settings = declared(1, 1, secrets=[{"name": DB.name, "env": "DB", **more}])
         body: Any = operations.as_declared
-        return [command.args[0] for command in body._inner.__wrapped__(settings)]
+        commands = body._inner.__wrapped__(settings)
+        return [(command.args[0], *command.args[1]) for command in commands]
 
 
 def values_of_the_current_versions(
@@ -78,3 +79,21 @@ def test_an_old_task_of_a_node_that_is_down_is_named_and_changes_nothing(
     down.said = swarm([node(1), node(2, "worker", state="down")])
     assert down.steps() == []
     assert [type(one) for one in down.found] == [Notice]
+
+
+def test_old_tasks_of_an_adoption_are_awaited_by_the_next_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was adopted is no version of ours, and holds the old value all the same."""
+    first, plain = version(1, sealed="same"), stranger("db_password")
+    web = user("web", first)
+    there = seen(first, plain, web)
+    run = Looked(monkeypatch, there, old(web, plain))
+    [step] = run.steps(adopt=True)
+    assert [one.sentence() for one in run.found] == [
+        "old tasks of service web: are still stopping, and use the old value until they have "
+        "stopped (1 task → stopped)"
+    ]
+    assert step == (steps_operations.old_tasks_end, run.found, {DB})
+    another = Looked(monkeypatch, there, old(web, plain))
+    assert another.steps() == []

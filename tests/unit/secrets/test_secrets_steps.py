@@ -24,6 +24,7 @@ from pyinfra_swarm.secrets.steps import (
     NOTHING,
     Asked,
     Await,
+    AwaitOldTasks,
     Create,
     Flip,
     MakeCurrent,
@@ -415,6 +416,20 @@ def test_the_end_of_old_tasks_is_awaited(
     ]
     assert asked == [[WEB.id]] * 4
     assert (looks, manager.told, len(passing)) == ([], [], 4)
+
+
+def test_the_end_of_tasks_with_what_was_adopted_is_awaited(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, passing: list[float]
+) -> None:
+    plain = stranger("db_password")
+    manager.sees = seen(V3, plain, WEB)
+    template = spec("web", plain)["TaskTemplate"]
+    looks = [[replace(old_task(), template=template)], []]
+    monkeypatch.setattr(observing, "tasks_of", lambda host, ids: looks.pop(0))
+    monkeypatch.setattr(steps_operations, "progress", lambda words: None)
+    step = AwaitOldTasks("old tasks", "are still stopping", id=WEB.id, service="web")
+    assert steps_operations.old_tasks_end(STATE, HOST, [step], {DB})
+    assert (looks, manager.told) == ([], [])
 
 
 def test_old_tasks_that_do_not_end_are_named_and_fail_nothing(
