@@ -123,7 +123,10 @@ def _may_be_left(settings: Settings, observed: Observed, *, alone: bool) -> bool
 
 
 def _of_own_stack(acting: str) -> set[str]:
-    return {one.name for one in observe_on(acting, Stacks).services if one.stack == OWN_STACK}
+    stacks = observe_on(acting, Stacks)
+    if stacks.problem:
+        raise Unobserved(f"{acting} cannot say what is deployed: {stacks.problem}")
+    return {one.name for one in stacks.services if one.stack == OWN_STACK}
 
 
 def _uplink(name: str) -> Uplink | None:
