@@ -10,6 +10,7 @@ engines.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -179,7 +180,28 @@ _FAILED: tuple[tuple[CauseKind, str, str], ...] = (
 
 
 def _said(task: Task) -> str:
-    return f"“{_shown(task.error, WORDS_LIMIT)}”"
+    return f"“{_shown(_without_command(task), WORDS_LIMIT)}”"
+
+
+def _without_command(task: Task) -> str:
+    """The engine's words, with no more of the task's command than the names in it.
+
+    A command that stands in one word is taken for a program's name, and said again whole. What
+    comes after the first blank or "=" of a word may be a password.
+    """
+    said, container = task.error, task.template.get("ContainerSpec") or {}
+    words = [str(one) for part in ("Command", "Args") for one in container.get(part) or ()]
+    for word in sorted(words, key=len, reverse=True):
+        found = re.match(r"[^\s=]*(?:=|(?=\s))", word)
+        if found and word[found.end() :].strip():
+            for form in (word, _in_go(word)):
+                said = said.replace(form, f"{found[0]}…")
+    return said
+
+
+def _in_go(word: str) -> str:
+    """A word as Go quotes it, without the marks."""
+    return json.dumps(word, ensure_ascii=False)[1:-1]
 
 
 def _shown(text: str, limit: int = LINE_LIMIT) -> str:

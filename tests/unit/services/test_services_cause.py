@@ -150,6 +150,36 @@ def test_a_program_that_runc_cannot_begin_is_no_fault_of_the_registry(words: str
     assert "registry" not in told.sentence()
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["redis-server --requirepass hunter2"], "redis-server…"),
+        (["PASSWORD=hunter2 app"], "PASSWORD=…"),
+        (["app\t--password", "x", "hunter2 y"], "app…"),
+        (['app --password "hunter2"'], "app…"),
+        (["app 'é' \\ hunter2", "app 'é'"], "app…"),
+    ],
+)
+@pytest.mark.parametrize("part", ["Command", "Args"])
+def test_a_command_in_one_word_is_not_repeated_whole(
+    part: str, command: list[str], said: str
+) -> None:
+    """runc names the word that it takes for a program, and a password may be in it."""
+    of = described.spec(container={"Command": None, "Args": None, part: command})
+    word = json.dumps(command[0], ensure_ascii=False)
+    error = f"{RUNC}exec: {word}: executable file not found in $PATH: unknown"
+    told = cause("failed", error, 127, of=of)
+    assert told.kind == "start"
+    assert "hunter2" not in told.sentence()
+    assert f'exec: "{said}": executable file not found in $PATH: unknown”' in told.sentence()
+
+
+def test_words_of_a_command_that_hold_nothing_more_stay() -> None:
+    of = described.spec(container={"Command": ["appp", " ", "=", "x="], "Args": ["a b"]})
+    error = f'{RUNC}exec: "appp": executable file not found in $PATH'
+    assert f"“{error}”" in cause("failed", error, 127, of=of).sentence()
+
+
 def test_a_registry_that_denies_access_is_told_as_such() -> None:
     for words in ("denied: requested access to the resource is denied", "error: denied: no"):
         assert cause("rejected", words).kind == "image"
