@@ -18,6 +18,7 @@ from pyinfra_swarm.nodes.membership import (
     Observed,
     controlling,
 )
+from pyinfra_swarm.nodes.no_engine import no_engine
 from pyinfra_swarm.nodes.quorum import BRING_BACK, Quorum
 from pyinfra_swarm.nodes.steps import Step
 from pyinfra_swarm.removal.steps import AwaitEmpty, Leave, RemoveEntry
@@ -115,15 +116,14 @@ def _refusals(settings: Settings, observed: Observed, target: Target) -> list[Fi
 def _cannot_leave(target: Target) -> Refusal | None:
     """Why a host that answers cannot leave: what its disk holds of the swarm would stay there."""
     own = target.own
-    if own is None or own.engine in ("running", "absent"):
+    if own is None or (away := no_engine(own)) is None:
         return None
     return Refusal(
         f"node {target.name}",
-        f"Docker is {own.engine} on this host, so it cannot leave: with the state on its disk it "
-        "would take itself for a member when it is started again",
-        remedy="Start it (`systemctl start docker`), and run again. If its disk will be wiped "
-        "first: switch it off or delete it from cluster.toml, and run again; then its entry alone "
-        "is removed",
+        f"{away.reason}, so it cannot leave: with what its disk may hold of the swarm it would "
+        "take itself for a member when it is started again",
+        remedy=f"{away.remedy}, and run again. If its disk will be wiped first: switch it off or "
+        "delete it from cluster.toml, and run again; then its entry alone is removed",
     )
 
 

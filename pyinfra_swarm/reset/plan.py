@@ -16,6 +16,7 @@ from pyinfra_swarm.firewall import paths as firewall
 from pyinfra_swarm.floating_address import paths as floating_address
 from pyinfra_swarm.nodes.identity import likely_node
 from pyinfra_swarm.nodes.membership import Membership, Observed, view
+from pyinfra_swarm.nodes.no_engine import no_engine
 from pyinfra_swarm.removal.steps import Leave
 from pyinfra_swarm.rollback import plan as rollback
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
@@ -174,12 +175,12 @@ def plan_leaving(
     nodes as long as possible.
     """
     own = observed.get(host.name)
-    if own is not None and own.engine not in ("running", "absent"):
+    if own is not None and (away := no_engine(own)):
         return [
             Refusal(
                 "the swarm",
-                f"Docker is {own.engine} on this host, so it cannot leave",
-                remedy="Start it (`systemctl start docker`), and run again",
+                f"{away.reason}, so it cannot leave",
+                remedy=f"{away.remedy}, and run again",
             )
         ]
     if own is None or not own.in_swarm or turn != _turn(settings, observed, host.name, own):

@@ -244,14 +244,33 @@ def test_a_host_in_another_swarm_cannot_be_removed() -> None:
     assert "is not in the declared swarm, but in another" in words
 
 
-@pytest.mark.parametrize("engine", ["stopped", "unreachable: curl: (28) timed out"])
+@pytest.mark.parametrize(
+    ("engine", "reason", "remedy"),
+    [
+        ("stopped", "Docker is stopped on this host", "Start it (`systemctl start docker`)"),
+        (
+            "unreachable: curl: (28) timed out",
+            "Docker does not answer on this host (curl: (28) timed out)",
+            "Restart it (`systemctl restart docker`)",
+        ),
+        (
+            "unreachable: curl is not installed",
+            "Docker does not answer on this host (curl is not installed)",
+            "Install curl (`apt install curl`), by which it is asked",
+        ),
+    ],
+)
 @pytest.mark.parametrize("name", ["rk3", "rk4"])
-def test_a_host_whose_engine_does_not_run_cannot_leave(name: str, engine: str) -> None:
+def test_a_host_whose_engine_does_not_answer_cannot_leave(
+    name: str, engine: str, reason: str, remedy: str
+) -> None:
     """Its entry would go, and with the state on its disk it would come back as a member."""
     observed = {**without(nodes_of(SETTINGS), name), name: Membership(engine)}
     words = refusal(name, observed)
-    assert f"node {name}: Docker is {engine} on this host, so it cannot leave" in words
-    assert "Start it (`systemctl start docker`), and run again" in words
+    assert words.startswith(
+        f"node {name}: {reason}, so it cannot leave: with what its disk may hold of the swarm it "
+        f"would take itself for a member when it is started again. {remedy}, and run again"
+    )
     assert "If its disk will be wiped first: switch it off or delete it from cluster.toml" in words
     assert refusals(plan_leaving(target(name, observed))), "it has stopped since the plan"
 

@@ -87,6 +87,12 @@ def test_a_host_whose_engine_is_stopped_may_still_be_in_it() -> None:
     assert isinstance(refusal, Refusal)
     assert "Docker is stopped on this host, so it cannot leave" in refusal.sentence()
     assert "systemctl start docker" in refusal.sentence()
+    hangs = Membership("unreachable: curl: (28) timed out")
+    [refusal] = plan_leaving(SETTINGS, {**CONVERGED, "rk4": hangs}, RK4, turn="workers")
+    assert refusal.sentence() == (
+        "the swarm: Docker does not answer on this host (curl: (28) timed out), so it cannot "
+        "leave. Restart it (`systemctl restart docker`), and run again"
+    )
 
 
 def test_what_is_lost_is_said_by_name() -> None:
