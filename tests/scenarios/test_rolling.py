@@ -130,7 +130,7 @@ def report(seen: Watched, path: Path) -> str:
             f"{name}: {end - begin:.0f} s, {sum(bool(r.problem) for r in own)} of {len(own)} lost"
         )
     print(f"through the others: {len(lost)} of {len(others)} lost")
-    path.write_text(seen.output)
+    path.write_text("".join(f"{at:.1f} {line}" for at, line in seen.lines))
     return "\n".join(map(str, lost))
 
 
