@@ -82,7 +82,10 @@ def _passphrase(identity: str) -> str | None:
 
 
 def unlock_keys(settings: Settings) -> tuple[str, ...] | Refusal:
-    """Keys that may open a locked state: of the named file, the backup, or the declared file."""
+    """Keys that may open a locked state: of the named file, or of the backup and the declared file.
+
+    A manager that has survived may be locked with another key than the one of the backup's time.
+    """
     named = given("unlock")
     if named is not None:
         found = _keys_in(from_user(named))
@@ -92,7 +95,7 @@ def unlock_keys(settings: Settings) -> tuple[str, ...] | Refusal:
     if given("file"):
         archive = opened(given("file") or "", given("identity") or "")
         if not isinstance(archive, Refusal) and archive.unlock_key:
-            return (archive.unlock_key,)
+            return (archive.unlock_key, *declared_keys(settings))
     return declared_keys(settings)
 
 

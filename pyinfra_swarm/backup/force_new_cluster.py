@@ -217,6 +217,33 @@ def forced(name: str) -> Change:
     )
 
 
+def needs_lock_off(name: str) -> Refusal:
+    """Why the state of an autolocked manager is not forced without the unlock key."""
+    return _refused(
+        f"the swarm is autolocked, so its unlock key is needed to force {name} (do not try "
+        "without: the engine then drops out of the swarm, moby #36852)",
+        NEEDS_UNLOCK_KEY,
+    )
+
+
+def lock_taken_off() -> Change:
+    """The change to a locked state before a new cluster is forced out of it."""
+    return TakeLockOff(
+        "the lock of the swarm's state",
+        "would keep it from continuing alone, so it is taken off; the engine puts it back",
+    )
+
+
+def what_is_lost(findings: Iterable[Finding], name: str) -> str:
+    """What cannot be taken back where a new cluster is forced out of what a manager has."""
+    lost = ", ".join(entry.name for entry in findings if isinstance(entry, ClearEntry))
+    return (
+        f"the swarm continues with {name} alone: what the others had agreed on and it has not "
+        f"heard of is lost, and {lost or 'the other managers'} must never come back with its old "
+        "state"
+    )
+
+
 def cleared(lost: Iterable[Node], own: str) -> list[Finding]:
     """The entries removed of managers that are lost. own: the id of the one that continues."""
     return [

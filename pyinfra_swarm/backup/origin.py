@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
+from pyinfra_swarm.backup.force_new_cluster import LEAVE, PutStateBack, what_is_lost
 from pyinfra_swarm.backup.record import Written
 from pyinfra_swarm.run.findings import Finding, Notice
 
@@ -57,16 +58,22 @@ def plan_origin(
     return findings
 
 
-def asked_before_restore(backup: Backup, target: str, *, recorded: bool) -> tuple[str, str]:
+def asked_before_restore(
+    backup: Backup, target: str, steps: Collection[Finding], *, recorded: bool
+) -> tuple[str, str]:
     """The word that confirms a restore, and its consequence.
 
-    recorded: this computer has written the backup. If not, the word is the swarm's id, which stands
-    in what the file says of itself: every restore is confirmed with a host's name, so that would be
-    typed out of habit.
+    steps: what is done. Where the state is not put back, it is the host's own, or was put back by a
+    run that was interrupted. recorded: this computer has written the backup. If not, the word is
+    the swarm's id, which stands in what the file says of itself: every restore is confirmed with a
+    host's name, so that would be typed out of habit.
     """
     consequence = (
         f"the swarm of {backup.time} continues from {target}: what has changed since is lost, "
         "and none of its old managers may come back with its state"
+        if any(isinstance(step, PutStateBack) for step in steps)
+        else f"nothing of the backup is put back, since {target} has a state of this swarm (for "
+        f"that, {LEAVE} on {target} comes first); {what_is_lost(steps, target)}"
     )
     if recorded:
         return target, consequence

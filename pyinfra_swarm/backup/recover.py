@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.backup.force_new_cluster import (
-    NEEDS_UNLOCK_KEY,
-    TakeLockOff,
     cleared,
     forced,
     if_claim_is_false,
+    lock_taken_off,
     lost_entries,
     lost_manager,
+    needs_lock_off,
     other_managers,
 )
 from pyinfra_swarm.nodes.membership import (
@@ -108,13 +108,7 @@ def plan_recovery(
         {host.name for host in settings.hosts},
     )
     if remains.locked and not unlock_key:
-        problems.append(
-            _refused(
-                f"the swarm is autolocked, so its unlock key is needed to force {target.name} (do "
-                "not try without: the engine then drops out of the swarm, moby #36852)",
-                NEEDS_UNLOCK_KEY,
-            )
-        )
+        problems.append(needs_lock_off(target.name))
     if problems:
         return [*problems]
     lost = [
@@ -123,14 +117,7 @@ def plan_recovery(
         if node != remains.node
     ]
     lost.sort(key=lambda node: node.hostname)
-    findings: list[Finding] = []
-    if remains.locked:
-        findings.append(
-            TakeLockOff(
-                "the lock of the swarm's state",
-                "would keep it from continuing alone, so it is taken off; the engine puts it back",
-            )
-        )
+    findings: list[Finding] = [lock_taken_off()] if remains.locked else []
     return [*findings, forced(target.name), *cleared(lost, remains.node)]
 
 

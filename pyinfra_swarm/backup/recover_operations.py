@@ -7,7 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.backup import backup_file
-from pyinfra_swarm.backup.force_new_cluster import ClearEntry, ContinueAlone, continuing_alone
+from pyinfra_swarm.backup.force_new_cluster import (
+    ContinueAlone,
+    continuing_alone,
+    what_is_lost,
+)
 from pyinfra_swarm.backup.force_new_cluster_operations import (
     UNLESS_IT_ANSWERS,
     continue_alone,
@@ -84,16 +88,13 @@ def _recovery(
         cluster=remains.cluster if remains else "",
         autolock=locked or (expected and bool(unlock)),
     )
-    lost = ", ".join(entry.name for entry in findings if isinstance(entry, ClearEntry))
     one = proposal(
         "recover",
         findings,
         target.name,
         alone,
         target.name,
-        f"the swarm continues with {target.name} alone: what the others had agreed on and it has "
-        f"not heard of is lost, and {lost or 'the other managers'} must never come back with "
-        "its old state",
+        what_is_lost(findings, target.name),
     )
     if not alone.force:  # the rest of an earlier recovery is cleared: nothing is lost by that
         one = replace(one, word="", consequence="")

@@ -18,8 +18,10 @@ from pyinfra_swarm.backup.force_new_cluster import (
     RestoreAvailability,
     cleared,
     forced,
+    lock_taken_off,
     lost_entries,
     lost_manager,
+    needs_lock_off,
     other_managers,
 )
 from pyinfra_swarm.engine.versions import order
@@ -97,6 +99,10 @@ def plan_restore(
         ]
     problems += _silent(settings, observed, remaining, target.name, backup, gone)
     problems += _unfit(own, remains, backup, target, mine)
+    forces = not own.controls and len(backup.managers) > 1
+    survives = forces and mine and remains.locked  # what is put back is unlocked on the disk
+    if survives and not unlock_key:
+        problems.append(needs_lock_off(target.name))
     if backup.autolock and not mine and not unlock_key:
         problems.append(
             _refused(
@@ -117,7 +123,9 @@ def plan_restore(
                 expected=f"swarm {backup.cluster}, node {backup.node}",
             )
         )
-    if not own.controls and len(backup.managers) > 1:
+    if survives:
+        findings.append(lock_taken_off())
+    if forces:
         findings.append(forced(target.name))
     findings += cleared(
         lost_entries(own)

@@ -16,12 +16,15 @@ from pyinfra_swarm.backup.force_new_cluster import (
     AwaitLock,
     ContinueAlone,
     RestoreAvailability,
+    TakeLockOff,
     continuing_alone,
 )
 from pyinfra_swarm.backup.force_new_cluster_operations import (
+    UNLESS_IT_ANSWERS,
     UNLESS_OTHERS_ANSWER,
     continue_alone,
     proposal,
+    take_lock_off,
 )
 from pyinfra_swarm.backup.origin import asked_before_restore
 from pyinfra_swarm.backup.restore import plan_restore, restore_target, still_autolocked
@@ -32,6 +35,7 @@ from pyinfra_swarm.nodes.membership import Membership
 from pyinfra_swarm.run.confirmation import Proposal, confirmed
 from pyinfra_swarm.run.converge import (
     Commands,
+    call,
     current_host,
     given,
     job,
@@ -56,7 +60,8 @@ def restored(settings: Settings) -> Commands:
     ``--data host=rk1`` names the host; else it is the one at the backup's address. ``--data
     gone=rk2,rk3`` says that silent hosts will not come back as they were. ``--data
     unlock=PATH`` names a file with the unlock key of an autolocked swarm; else it is the one in
-    the backup, or one in the file that is declared for it.
+    the backup, or one in the file that is declared for it. A manager that has kept its state
+    continues with that, and nothing of the backup is put back.
 
     **Example:**
 
@@ -97,13 +102,15 @@ def restored(settings: Settings) -> Commands:
                 settings, observed[target.name], backup, target.name, unlock
             ),
         )
-        autolock = still_autolocked(backup, own)
+        autolock = still_autolocked(backup, own) or any(
+            isinstance(step, TakeLockOff) for step in findings
+        )
         one = proposal(
             "restore",
             findings,
             target.name,
             continuing_alone(findings, cluster=backup.cluster, autolock=autolock),
-            *asked_before_restore(backup, target.name, recorded=recorded),
+            *asked_before_restore(backup, target.name, findings, recorded=recorded),
         )
         if {*map(type, changes(findings))} <= {Attach, AwaitLock, RestoreAvailability}:
             one = replace(one, word="", consequence="")  # nothing is lost by what is left over
@@ -120,7 +127,12 @@ def restored(settings: Settings) -> Commands:
         state = rebuilt(state)
         text = put_back_script(hashlib.sha256(state).hexdigest())
         yield script(text, stdin=base64.encodebytes(state).decode(), timeout=300)
-    yield from continue_alone(settings, todo, target.address, UNLESS_OTHERS_ANSWER, unlock)
+    if todo.take_lock_off:
+        progress("taking the lock off the state")
+        yield call(take_lock_off, settings)
+    # A manager that leads locks its state at once, and forced then it drops out of the swarm.
+    unless = UNLESS_IT_ANSWERS if todo.take_lock_off else UNLESS_OTHERS_ANSWER
+    yield from continue_alone(settings, todo, target.address, unless, unlock)
 
 
 def _has_another_key(

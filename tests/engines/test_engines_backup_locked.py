@@ -19,6 +19,7 @@ from tests.engines.backups import (
     RECOVER,
     UNLOCK,
     WORKERS,
+    answers,
     declare,
     fill,
     is_in_networks,
@@ -180,6 +181,31 @@ def test_a_backup_of_a_locked_manager_goes_back_from_a_computer_that_did_not_wri
     site = four.pyinfra("-y", *SWARM)
     assert site.returncode == 0, site.output
     assert sum(node.reachability == "reachable" for node in four.nodes("rk2").values()) == 3
+
+
+def test_a_locked_manager_that_has_survived_continues_with_its_own_state(
+    four: Hosts, locked_backup: Path, whole_backup: Path, unlock_key: Path, key: Path, folder: Path
+) -> None:
+    """A backup is restored although its manager is left: nothing of the backup is needed."""
+    declare(four, key, folder)
+    four.api("rk2", "/configs/create", {"Name": "later", "Data": "bGF0ZXI="})
+    now = kept(four, "rk2")
+    for name in ("rk1", "rk3"):
+        four.power_cut(name)
+    wait_until(lambda: not answers(four, "rk2"), "rk2 still answers")
+    gone = ("--data", "gone=rk1,rk3")
+    run = restore(four, locked_backup, key, *gone, "--data", "confirm=rk2")
+    assert run.returncode == 1
+    assert "its unlock key is needed to force rk2" in run.output
+    run = restore(four, whole_backup, key, *gone)
+    assert run.returncode == 1
+    assert "nothing of the backup is put back" in run.output
+    assert not answers(four, "rk2")
+    run = restore(four, whole_backup, key, *gone, "--data", "confirm=rk2")
+    assert run.returncode == 0, run.output
+    assert kept(four, "rk2") == now
+    assert is_in_networks(four, "rk2")
+    assert_locked_with(four, "rk2", unlock_key)
 
 
 def locked_on_disk(hosts: Hosts, name: str) -> bool:

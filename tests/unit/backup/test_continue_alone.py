@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pyinfra.api.command import FunctionCommand
 
 from pyinfra_swarm.backup import backup_file
 from pyinfra_swarm.backup import force_new_cluster_operations as force
@@ -23,6 +24,7 @@ from pyinfra_swarm.run.confirmation import Proposal
 from tests.builders import SETTINGS
 from tests.unit.backup.lost_managers import (
     BACKUP,
+    FRESH,
     everywhere,
     manager,
     member,
@@ -128,6 +130,31 @@ def test_what_is_left_over_of_a_restore_is_no_loss_to_be_confirmed(proposed: Any
     assert whole.plan == ContinueAlone("swarm-1", False, force=True, availability="active")
     lost = (node("rk2"), node("rk1", state="down", reachability=""))
     assert proposed(manager("rk2", lost), about).word == "rk2"
+
+
+def test_a_survivor_keeps_its_own_state_and_its_lock(proposed: Any) -> None:
+    for about in (BACKUP, replace(BACKUP, autolock=True)):
+        asked = proposed(manager("rk2"), about, locked=True)
+        assert asked.plan == ContinueAlone("swarm-1", True, force=True, take_lock_off=True)
+        assert asked.consequence.startswith("nothing of the backup is put back")
+    assert proposed(FRESH, BACKUP, state=False).consequence.startswith("the swarm of 2026-11-25")
+
+
+def test_the_lock_of_a_survivor_is_taken_off_before_it_is_forced_unless_it_leads(
+    proposed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that leads locks its state again, and forced then it drops out."""
+    plan = proposed(manager("rk2"), locked=True).plan
+    told: list[str] = []
+    monkeypatch.setattr(restore, "confirmed", lambda propose: plan)
+    monkeypatch.setattr(restore, "progress", told.append)
+    monkeypatch.setattr(force, "progress", told.append)
+    steps = iter(inspect.unwrap(restore.restored)(SETTINGS))
+    taken_off, forced = next(steps), next(steps)
+    assert isinstance(taken_off, FunctionCommand)
+    assert taken_off.args[0] is force.take_lock_off
+    assert force.UNLESS_IT_ANSWERS in str(forced.get_raw_value())
+    assert told[0] == "taking the lock off the state"
 
 
 def test_the_restored_swarms_unlock_key_is_looked_for_wherever_the_owner_keeps_it(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pyinfra_swarm.backup.force_new_cluster import PutStateBack, cleared, forced, lost_manager
 from pyinfra_swarm.backup.origin import asked_before_restore, plan_origin
 from tests.unit.backup.records import NOW, said, written
 from tests.unit.backup.test_archive import ABOUT
@@ -35,15 +36,30 @@ def test_an_old_backup_under_a_new_name_is_reported_and_that_there_was_a_newer_o
     assert plan_origin(old.file, old, ABOUT, [old, other]) == []
 
 
+PUT_BACK = [PutStateBack("the swarm's state", "is put back")]
+
+
 def test_a_backup_of_this_computer_is_confirmed_by_its_hosts_name() -> None:
-    word, consequence = asked_before_restore(ABOUT, "rk2", recorded=True)
+    word, consequence = asked_before_restore(ABOUT, "rk2", PUT_BACK, recorded=True)
     assert word == "rk2"
     assert consequence.startswith("the swarm of 2026-11-25 03:15 UTC continues from rk2")
 
 
 def test_one_of_unknown_origin_by_the_swarms_id_and_it_says_what_is_unknown() -> None:
-    word, consequence = asked_before_restore(ABOUT, "rk2", recorded=False)
+    word, consequence = asked_before_restore(ABOUT, "rk2", PUT_BACK, recorded=False)
     assert word == ABOUT.cluster
     assert "this computer did not write this file, and nothing proves" in consequence
     assert "made on rk2 at 192.168.1.12 on 2026-11-25 03:15 UTC, Docker 28.5.2" in consequence
     assert "what has changed since is lost" in consequence
+
+
+def test_a_host_that_keeps_its_own_state_is_not_said_to_get_the_backups() -> None:
+    steps = [forced("rk2"), *cleared([lost_manager("n1", "rk1", "192.168.1.11")], "n2")]
+    word, consequence = asked_before_restore(ABOUT, "rk2", steps, recorded=True)
+    assert word == "rk2"
+    assert consequence == (
+        "nothing of the backup is put back, since rk2 has a state of this swarm (for that, `docker "
+        "swarm leave --force` on rk2 comes first); the swarm continues with rk2 alone: what the "
+        "others had agreed on and it has not heard of is lost, and rk1 must never come back with "
+        "its old state"
+    )

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.backup.archive import Manager
-from pyinfra_swarm.backup.force_new_cluster import Attach, AwaitLock, RestoreAvailability
+from pyinfra_swarm.backup.force_new_cluster import (
+    Attach,
+    AwaitLock,
+    RestoreAvailability,
+    TakeLockOff,
+)
 from pyinfra_swarm.backup.restore import restore_target, still_autolocked
 from pyinfra_swarm.nodes.membership import Membership, Overlay, SwarmSpec
 from pyinfra_swarm.run.findings import Notice, Refusal, changes, refusals
@@ -218,6 +223,20 @@ def test_a_restored_manager_that_answers_is_left_alone_whoever_is_silent() -> No
 def test_what_was_put_back_of_an_autolocked_swarm_needs_no_key_again() -> None:
     locked = replace(BACKUP, autolock=True)
     assert not refusals(restoring(locked, **MINE))
+
+
+def test_a_survivor_that_is_locked_on_its_disk_is_forced_only_with_its_unlock_key() -> None:
+    """Forced with its lock on, the engine drops out of the swarm (moby #36852)."""
+    lost: dict[str, Any] = {"rk1": None, "rk3": None, "gone": ("rk1", "rk3")}
+    for backup in (BACKUP, replace(BACKUP, autolock=True)):
+        for own in (manager("rk2"), Membership("stopped")):
+            survives = {"rk2": (own, member("rk2", locked=True)), **lost}
+            only_refused(restoring(backup, **survives), "its unlock key is needed to force rk2")
+            steps = changes(restoring(backup, **survives, unlock_key=True))
+            assert whats(steps) == [
+                *("the lock of the swarm's state", "the swarm", "node rk1", "node rk3")
+            ]
+            assert isinstance(steps[0], TakeLockOff)
 
 
 def test_a_swarm_of_two_managers_is_forced_and_the_other_is_cleared() -> None:

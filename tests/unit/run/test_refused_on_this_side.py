@@ -167,6 +167,16 @@ def test_a_file_with_an_unlock_key_has_one(tmp_path: Path, say: Say) -> None:
     assert f"{file} holds no unlock key (SWMKEY-…)" in said(backup_file.unlock_keys(SETTINGS))
 
 
+def test_a_survivor_may_be_locked_with_another_key_than_the_one_in_the_backup(
+    monkeypatch: pytest.MonkeyPatch, say: Say
+) -> None:
+    say(file="one.tar.age")
+    archive = SimpleNamespace(unlock_key="of the backup")
+    monkeypatch.setattr(backup_file, "opened", lambda file, identity: archive)
+    monkeypatch.setattr(backup_file, "declared_keys", lambda settings: ("now", "before"))
+    assert backup_file.unlock_keys(SETTINGS) == ("of the backup", "now", "before")
+
+
 def test_a_locked_state_needs_the_key_of_its_time() -> None:
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w:gz") as archive:
