@@ -101,7 +101,9 @@ def plan_restore(
     problems += _unfit(own, remains, backup, target, mine)
     forces = not own.controls and len(backup.managers) > 1
     survives = forces and mine and remains.locked  # what is put back is unlocked on the disk
-    if survives and not unlock_key:
+    if mine and own.state == "locked":
+        problems.append(_locked(target))
+    elif survives and not unlock_key:
         problems.append(needs_lock_off(target.name))
     if backup.autolock and not mine and not unlock_key:
         problems.append(
@@ -299,6 +301,21 @@ def _unfit(
             )
         )
     return found
+
+
+def _locked(target: Host) -> Refusal:
+    """An engine that is locked cannot be forced, and one whose cluster was forced needs not be.
+
+    Without its lock, it leads and locks itself again before it could be forced.
+    """
+    return _refused(
+        f"{target.name} has a state of this swarm already, and is locked, as it is after each "
+        "start of its engine",
+        f"Unlock it (`pyinfra inventory.py deploys/unlock.py --limit {quoted(target.name)} --data "
+        "key_file=PATH`), then run this again. If unlocking waits for a quorum in vain, its other "
+        "managers are lost: `pyinfra inventory.py deploys/recover.py --limit "
+        f"{quoted(target.name)} --data unlock=PATH`",
+    )
 
 
 def _refused(reason: str, remedy: str) -> Refusal:

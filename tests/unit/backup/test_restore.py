@@ -239,6 +239,22 @@ def test_a_survivor_that_is_locked_on_its_disk_is_forced_only_with_its_unlock_ke
             assert isinstance(steps[0], TakeLockOff)
 
 
+@pytest.mark.parametrize("managers", [BACKUP.managers, BACKUP.managers[1:2]])
+def test_a_host_that_is_locked_after_a_power_cut_is_told_to_be_unlocked(managers: Any) -> None:
+    """It is asked to force nothing, which it would refuse again with every run."""
+    locked = Membership("running", state="locked")
+    backup = replace(BACKUP, managers=managers, autolock=True, availability="active")
+    for unlock_key in (False, True):
+        there = {"rk2": (locked, member("rk2", locked=True))}
+        told = restoring(backup, unlock_key=unlock_key, **there)
+        only_refused(told, "rk2 has a state of this swarm already, and is locked")
+        assert len(told) == 1
+        assert (
+            "`pyinfra inventory.py deploys/unlock.py --limit rk2 --data key_file=PATH`), then run "
+            "this again"
+        ) in sentences(told)
+
+
 def test_a_swarm_of_two_managers_is_forced_and_the_other_is_cleared() -> None:
     two = replace(BACKUP, managers=BACKUP.managers[:2])
     assert whats(restoring(two)) == ["the swarm's state", "the swarm", "node rk1"]
