@@ -60,6 +60,11 @@ class Attach(Change):
 
 
 @dataclass(frozen=True)
+class AwaitAnswer(Change):
+    """The manager answers for the swarm."""
+
+
+@dataclass(frozen=True)
 class AwaitLock(Change):
     """The engine locks the state on the disk again."""
 

@@ -13,6 +13,7 @@ from pyinfra_swarm.backup.force_new_cluster import (
     LEAVE,
     NEEDS_UNLOCK_KEY,
     Attach,
+    AwaitAnswer,
     AwaitLock,
     PutStateBack,
     RestoreAvailability,
@@ -129,6 +130,14 @@ def plan_restore(
         findings.append(lock_taken_off())
     if forces:
         findings.append(forced(target.name))
+    elif mine and not own.controls:
+        findings.append(
+            AwaitAnswer(
+                "the swarm's state",
+                f"is on {target.name} again, which does not answer for the swarm yet: awaited",
+                found=own.engine if own.engine != "running" else own.error or own.state,
+            )
+        )
     findings += cleared(
         lost_entries(own)
         if own.controls

@@ -13,6 +13,7 @@ from pyinfra_swarm.backup.archive import Backup, rebuilt
 from pyinfra_swarm.backup.engine_files import ENGINE
 from pyinfra_swarm.backup.force_new_cluster import (
     Attach,
+    AwaitAnswer,
     AwaitLock,
     ContinueAlone,
     RestoreAvailability,
@@ -112,7 +113,9 @@ def restored(settings: Settings) -> Commands:
             continuing_alone(findings, cluster=backup.cluster, autolock=autolock),
             *asked_before_restore(backup, target.name, findings, recorded=recorded),
         )
-        if {*map(type, changes(findings))} <= {Attach, AwaitLock, RestoreAvailability}:
+        if {*map(type, changes(findings))} <= {
+            *(Attach, AwaitAnswer, AwaitLock, RestoreAvailability)
+        }:
             one = replace(one, word="", consequence="")  # nothing is lost by what is left over
         return one
 

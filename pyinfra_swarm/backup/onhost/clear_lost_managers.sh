@@ -14,8 +14,9 @@ end=$(($(date +%s) + 120))
 until [ "$(info '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.Cluster.ID}}')" \
   = "active true $cluster" ]; do
   [ "$(date +%s)" -lt $end ] || {
-    echo "it does not answer for swarm $cluster within 120 s: $(info \
-      '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}')" >&2; exit 1; }
+    why=$(info '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}') || why="its engine does not answer \
+(journalctl -u docker)"
+    echo "it does not answer for swarm $cluster within 120 s: $why" >&2; exit 1; }
   sleep 1
 done
 [ "$(info '{{.Swarm.NodeAddr}}')" = "$address" ] || {

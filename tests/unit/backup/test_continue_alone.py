@@ -132,6 +132,13 @@ def test_what_is_left_over_of_a_restore_is_no_loss_to_be_confirmed(proposed: Any
     assert proposed(manager("rk2", lost), about).word == "rk2"
 
 
+def test_the_only_manager_is_awaited_without_a_question(proposed: Any) -> None:
+    about = replace(BACKUP, managers=BACKUP.managers[1:2])
+    for own in (Membership("stopped"), manager("rk2")):
+        rest = proposed(own, about)
+        assert (rest.plan, rest.word) == (ContinueAlone("swarm-1", autolock=False), "")
+
+
 def test_a_survivor_keeps_its_own_state_and_its_lock(proposed: Any) -> None:
     for about in (BACKUP, replace(BACKUP, autolock=True)):
         asked = proposed(manager("rk2"), about, locked=True)

@@ -51,6 +51,25 @@ esac
     assert "no leader" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("docker", "words"),
+    [
+        ('echo "pending no leader"', "within 120 s: pending no leader"),
+        ("exit 1", "within 120 s: its engine does not answer (journalctl -u docker)"),
+    ],
+)
+def test_a_manager_that_does_not_answer_in_time_is_told_with_the_reason(
+    machine: Machine, docker: str, words: str
+) -> None:
+    clock = '#!/bin/sh\necho . >> "$HERE/clock"\necho $(($(wc -l < "$HERE/clock") * 100))\n'
+    for name, text in (("docker", f"#!/bin/sh\n{docker}\n"), ("date", clock)):
+        (machine.here / "bin" / name).write_text(text)
+        (machine.here / "bin" / name).chmod(0o755)
+    done = machine.run(force.clear_script("abc", "10.0.0.1"))
+    assert done.returncode == 1
+    assert f"it does not answer for swarm abc {words}" in done.stderr
+
+
 def test_an_entry_that_somebody_else_has_removed_is_gone(machine: Machine) -> None:
     docker = """\
 #!/bin/sh

@@ -10,6 +10,7 @@ import pytest
 from pyinfra_swarm.backup.archive import Manager
 from pyinfra_swarm.backup.force_new_cluster import (
     Attach,
+    AwaitAnswer,
     AwaitLock,
     RestoreAvailability,
     TakeLockOff,
@@ -253,6 +254,29 @@ def test_a_host_that_is_locked_after_a_power_cut_is_told_to_be_unlocked(managers
             "`pyinfra inventory.py deploys/unlock.py --limit rk2 --data key_file=PATH`), then run "
             "this again"
         ) in sentences(told)
+
+
+@pytest.mark.parametrize("availability", ["", "drain", "active"])
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        (Membership("stopped"), "stopped"),
+        (manager("rk2"), "The swarm does not have a leader."),
+        (manager("rk2", error=""), "pending"),
+        (Membership("unreachable: curl: (28) timed out"), "unreachable: curl: (28) timed out"),
+    ],
+)
+def test_the_only_manager_is_not_restored_before_it_answers(
+    own: Membership, found: str, availability: str
+) -> None:
+    backup = replace(BACKUP, managers=BACKUP.managers[1:2], availability=availability)
+    awaited, *rest = restoring(backup, rk2=(own, member("rk2")))
+    assert isinstance(awaited, AwaitAnswer)
+    assert awaited.sentence() == (
+        "the swarm's state: is on rk2 again, which does not answer for the swarm yet: awaited "
+        f"(found {found})"
+    )
+    assert [type(step) for step in rest] == [RestoreAvailability] * (availability == "active")
 
 
 def test_a_swarm_of_two_managers_is_forced_and_the_other_is_cleared() -> None:
