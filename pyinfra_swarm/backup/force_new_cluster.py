@@ -11,10 +11,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from pyinfra_swarm.networks.plan import ingress_of
 from pyinfra_swarm.nodes.membership import (
     Membership,
     Node,
     Observed,
+    managers_of,
 )
 from pyinfra_swarm.nodes.on_disk import OnDisks
 from pyinfra_swarm.run.findings import ENGINE, Change, Finding, Refusal
@@ -82,7 +84,9 @@ class ContinueAlone:
 
     cluster: the swarm's id; autolock: it is autolocked afterwards; force: a new cluster has to be
     forced; put_back: the state is put back from the backup first; take_lock_off: the state's lock
-    is taken off first; availability: what the manager gets again, empty where it keeps its own.
+    is taken off first; attach: its engine is restarted where it is attached to no overlay network
+    (as it is after a forcing); availability: what the manager gets again, empty where it keeps its
+    own.
     """
 
     cluster: str
@@ -90,6 +94,7 @@ class ContinueAlone:
     force: bool = False
     put_back: bool = False
     take_lock_off: bool = False
+    attach: bool = False
     availability: str = ""
 
 
@@ -102,6 +107,7 @@ def continuing_alone(findings: list[Finding], *, cluster: str, autolock: bool) -
         force=ForceNewCluster in kinds,
         put_back=PutStateBack in kinds,
         take_lock_off=TakeLockOff in kinds,
+        attach=Attach in kinds,
         availability=next(
             (step.availability for step in findings if isinstance(step, RestoreAvailability)), ""
         ),
@@ -261,6 +267,39 @@ def cleared(lost: Iterable[Node], own: str) -> list[Finding]:
         )
         for node in lost
         if node.id != own
+    ]
+
+
+def has_company(own: Membership) -> bool:
+    """Whether other managers have joined since: from then on, what is missing is the site's."""
+    return any(manager.id != own.node for manager in managers_of(own))
+
+
+def attachment(
+    own: Membership, name: str, *, autolock: bool, unlock_key: bool, since: str
+) -> list[Finding]:
+    """Its engine restarted where the only manager is attached to no overlay network, or why not.
+
+    Alone, it has no quorum to lose. With others the swarm may lose it, so nothing is restarted.
+
+    autolock: a restarted engine would be locked; unlock_key: its key is at hand. since: what its
+    networks do not work since.
+    """
+    if own.in_ingress is not False or ingress_of(own) is None or has_company(own):
+        return []
+    if autolock and not unlock_key:
+        return [
+            _refused(
+                f"{name} is attached to no overlay network, and its engine is not restarted: it "
+                "would be locked, and the unlock key is not at hand",
+                NEEDS_UNLOCK_KEY,
+            )
+        ]
+    return [
+        Attach(
+            "overlay networks",
+            f"do not work on {name} since its {since}, so its engine is restarted",
+        )
     ]
 
 

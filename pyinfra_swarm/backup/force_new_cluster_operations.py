@@ -85,7 +85,7 @@ def continue_alone(
     progress("clearing the entries of the managers that are lost")
     clear = script(clear_script(todo.cluster, address), timeout=300)
     yield clear
-    if _is_detached(forced=todo.force):
+    if (todo.force or todo.attach) and _is_detached(forced=todo.force):
 
         def restart(_: int) -> Commands:
             progress("restarting its engine: it is attached to no overlay network")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyinfra_swarm.backup.force_new_cluster import (
+    attachment,
     cleared,
     forced,
     if_claim_is_false,
@@ -22,7 +23,7 @@ from pyinfra_swarm.nodes.membership import (
 )
 from pyinfra_swarm.nodes.on_disk import OnDisks
 from pyinfra_swarm.nodes.quorum import Quorum
-from pyinfra_swarm.run.findings import Finding, Refusal
+from pyinfra_swarm.run.findings import Finding, Refusal, refusals
 from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
@@ -91,7 +92,14 @@ def plan_recovery(
         if not quorum.lost:
             left = lost_entries(cluster)
             if left and name == target.name:
-                return cleared(left, cluster.node)
+                attached = attachment(
+                    cluster,
+                    name,
+                    autolock=remains.locked or bool(cluster.spec and cluster.spec.autolock),
+                    unlock_key=unlock_key,
+                    since="recovery",
+                )
+                return [*refusals(attached)] or [*cleared(left, cluster.node), *attached]
             return [
                 _refused(
                     f"the swarm has its quorum: {quorum.sentence()}, as {name} says",

@@ -12,13 +12,14 @@ from pyinfra_swarm.backup.archive import Backup
 from pyinfra_swarm.backup.force_new_cluster import (
     LEAVE,
     NEEDS_UNLOCK_KEY,
-    Attach,
     AwaitAnswer,
     AwaitLock,
     PutStateBack,
     RestoreAvailability,
+    attachment,
     cleared,
     forced,
+    has_company,
     lock_taken_off,
     lost_entries,
     lost_manager,
@@ -26,14 +27,12 @@ from pyinfra_swarm.backup.force_new_cluster import (
     other_managers,
 )
 from pyinfra_swarm.engine.versions import order
-from pyinfra_swarm.networks.plan import ingress_of
 from pyinfra_swarm.nodes.membership import (
     Membership,
     Observed,
-    managers_of,
 )
 from pyinfra_swarm.nodes.on_disk import OnDisk, OnDisks
-from pyinfra_swarm.run.findings import Finding, Notice, Refusal
+from pyinfra_swarm.run.findings import Finding, Notice, Refusal, refusals
 from pyinfra_swarm.run.printable import quoted, setting
 from pyinfra_swarm.run.wording import listed
 
@@ -114,6 +113,14 @@ def plan_restore(
                 NEEDS_UNLOCK_KEY,
             )
         )
+    attached = attachment(
+        own,
+        target.name,
+        autolock=still_autolocked(backup, own),
+        unlock_key=unlock_key,
+        since="restore",
+    )
+    problems += refusals(attached)
     if problems:
         return [*problems]
     findings: list[Finding] = []
@@ -148,7 +155,7 @@ def plan_restore(
         ],
         backup.node,
     )
-    return findings + _availability(own, backup, target)
+    return findings + attached + _availability(own, backup, target)
 
 
 def still_autolocked(backup: Backup, own: Membership | None) -> bool:
@@ -168,25 +175,14 @@ def _left_over(
 
     Nothing where other managers have joined since: from then on it is for the site to say.
     """
-    if any(manager.id != own.node for manager in managers_of(own)):
+    if has_company(own):
         return []
     autolock = still_autolocked(backup, own)
-    findings: list[Finding] = []
-    if own.in_ingress is False and ingress_of(own) is not None:
-        if autolock and not unlock_key:
-            return [
-                _refused(
-                    f"{target.name} is attached to no overlay network, and its engine is not "
-                    "restarted: it would be locked, and the unlock key is not at hand",
-                    NEEDS_UNLOCK_KEY,
-                )
-            ]
-        findings.append(
-            Attach(
-                "overlay networks",
-                f"do not work on {target.name} since its restore, so its engine is restarted",
-            )
-        )
+    findings = attachment(
+        own, target.name, autolock=autolock, unlock_key=unlock_key, since="restore"
+    )
+    if refusals(findings):
+        return findings
     findings += _availability(own, backup, target)
     if autolock and not remains.locked:
         findings.append(

@@ -82,13 +82,19 @@ def test_a_forced_cluster_is_attached_then_takes_tasks_again_and_then_its_lock_i
 def test_what_is_left_over_is_attached_though_nothing_is_forced_any_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    todo = ContinueAlone("swarm-1", autolock=False, availability="pause")
+    todo = ContinueAlone("swarm-1", autolock=False, attach=True, availability="pause")
     assert steps(monkeypatch, todo, left(in_ingress=False)) == [
         *("clear", "restart", "clear", "availability")
     ]
     for own in (left(), left(in_ingress=None), left(in_ingress=False, overlays=())):
         assert steps(monkeypatch, todo, own) == ["clear", "availability"]
     assert steps(monkeypatch, ContinueAlone("swarm-1", autolock=False), left()) == ["clear"]
+
+
+def test_no_engine_is_restarted_that_was_not_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    for autolock, done in ((False, ["clear"]), (True, ["clear", "lock"])):
+        todo = ContinueAlone("swarm-1", autolock=autolock)
+        assert steps(monkeypatch, todo, left(in_ingress=False)) == done
 
 
 @pytest.fixture

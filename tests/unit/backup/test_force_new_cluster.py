@@ -6,6 +6,7 @@ import pytest
 
 from pyinfra_swarm.backup import force_new_cluster_operations as operations
 from pyinfra_swarm.backup.force_new_cluster import (
+    Attach,
     ClearEntry,
     ContinueAlone,
     PutStateBack,
@@ -39,12 +40,13 @@ WORDS = ("the swarm", "of two managers one is lost")
             TakeLockOff(*WORDS),
             ContinueAlone("s", True, force=False, put_back=False, take_lock_off=True),
         ),
+        (Attach(*WORDS), ContinueAlone("s", True, attach=True)),
         (Notice(*WORDS), ContinueAlone("s", True)),
     ],
 )
 def test_how_it_continues_is_what_the_plan_has_steps_for(step: Finding, how: ContinueAlone) -> None:
     assert continuing_alone([step], cluster="s", autolock=True) == how
-    assert (how.force, how.put_back, how.take_lock_off).count(True) == (
+    assert (how.force, how.put_back, how.take_lock_off, how.attach).count(True) == (
         not isinstance(step, Notice)
     )
 

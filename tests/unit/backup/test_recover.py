@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.backup.force_new_cluster import lost_entries
+from pyinfra_swarm.backup.force_new_cluster import Attach, ClearEntry, lost_entries
 from pyinfra_swarm.backup.recover import recovery_target
-from pyinfra_swarm.nodes.membership import Membership
+from pyinfra_swarm.nodes.membership import Membership, SwarmSpec
 from pyinfra_swarm.run.findings import Refusal, changes, refusals
-from tests.builders import SETTINGS
+from tests.builders import INGRESS, SETTINGS
 from tests.unit.backup.lost_managers import (
     ALONE,
     FRESH,
@@ -90,6 +90,27 @@ def test_a_recovery_that_was_interrupted_is_finished() -> None:
     assert [change.what for change in changes(recovering(**begun))] == ["node rk2"]
     ended = {**ALONE, "rk1": (manager("rk1", (node("rk1"), node("rk4"))), member("rk1"))}
     only_refused(recovering(**ended), "1 of 1 managers are reachable, 1 are needed")
+
+
+def test_entries_are_cleared_and_the_restart_that_comes_with_it_is_announced() -> None:
+    entry = node("rk2", reachability="", state="down")
+    alone, joined = (node("rk1"), entry, node("rk4")), (node("rk1"), entry, node("rk3"))
+    for nodes, restarted in ((alone, True), (joined, False)):
+        own = manager("rk1", nodes, in_ingress=False, overlays=(INGRESS,))
+        for on_disk, spec in ((False, None), (True, None), (False, SwarmSpec(0, autolock=True))):
+            there = (replace(own, spec=spec), member("rk1", locked=on_disk))
+            told = recovering(**{**ALONE, "rk1": there}, unlock_key=True)
+            kinds = [type(step) for step in told]
+            assert kinds == ([ClearEntry, Attach] if restarted else [ClearEntry])
+            without_key = recovering(**{**ALONE, "rk1": there})
+            if restarted and (on_disk or spec):
+                only_refused(without_key, "it would be locked, and the unlock key is not at hand")
+            else:
+                assert [type(step) for step in without_key] == kinds
+    for end, networks in ((True, (INGRESS,)), (None, (INGRESS,)), (False, ())):
+        own = manager("rk1", alone, in_ingress=end, overlays=networks)
+        told = recovering(**{**ALONE, "rk1": (own, member("rk1"))})
+        assert [type(step) for step in told] == [ClearEntry]
 
 
 def test_a_node_that_has_just_been_promoted_is_no_lost_entry() -> None:

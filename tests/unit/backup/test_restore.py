@@ -12,6 +12,7 @@ from pyinfra_swarm.backup.force_new_cluster import (
     Attach,
     AwaitAnswer,
     AwaitLock,
+    ClearEntry,
     RestoreAvailability,
     TakeLockOff,
 )
@@ -418,6 +419,22 @@ def test_a_restored_manager_without_its_networks_is_attached() -> None:
         own = left(in_ingress=end, overlays=networks)
         [notice] = restoring(rk2=(own, member("rk2")))
         assert isinstance(notice, Notice), "there is no such network, or it is attached"
+
+
+def test_entries_are_cleared_and_the_restart_that_comes_with_it_is_announced() -> None:
+    entry = node("rk1", state="down", reachability="")
+    alone, joined = (node("rk2"), entry, node("rk4")), (node("rk2"), entry, node("rk3"))
+    locked = replace(BACKUP, autolock=True)
+    for nodes, kinds in ((alone, [ClearEntry, Attach]), (joined, [ClearEntry])):
+        own = manager("rk2", nodes, in_ingress=False, overlays=(INGRESS,))
+        there: dict[str, Any] = {"rk2": (own, member("rk2")), "rk3": None, "gone": ("rk3",)}
+        assert [type(step) for step in restoring(**there)] == kinds
+        without_key = restoring(locked, **there)
+        if Attach in kinds:
+            only_refused(without_key, "it would be locked, and the unlock key is not at hand")
+        else:
+            assert [type(step) for step in without_key] == kinds
+        assert [type(step) for step in restoring(locked, unlock_key=True, **there)] == kinds
 
 
 def test_a_restored_manager_that_would_be_locked_is_not_restarted_without_its_key() -> None:
