@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from pyinfra_swarm.backup.force_new_cluster import LEAVE, PutStateBack, what_is_lost
+from pyinfra_swarm.backup.force_new_cluster import (
+    LEAVE,
+    ClearEntry,
+    ForceNewCluster,
+    PutStateBack,
+    RestoreAvailability,
+    what_is_lost,
+)
 from pyinfra_swarm.backup.record import Written
 from pyinfra_swarm.run.findings import Finding, Notice
+from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
     from pyinfra_swarm.backup.archive import Backup
@@ -68,19 +76,38 @@ def asked_before_restore(
     the swarm's id, which stands in what the file says of itself: every restore is confirmed with a
     host's name, so that would be typed out of habit.
     """
-    consequence = (
-        f"the swarm of {backup.time} continues from {target}: what has changed since is lost, "
-        "and none of its old managers may come back with its state"
-        if any(isinstance(step, PutStateBack) for step in steps)
-        else f"nothing of the backup is put back, since {target} has a state of this swarm (for "
-        f"that, {LEAVE} on {target} comes first); {what_is_lost(steps, target)}"
-    )
+    consequence = _consequence(backup, target, steps)
     if recorded:
         return target, consequence
     return backup.cluster, (
         "this computer did not write this file, and nothing proves what it says of itself "
         f"({of_itself(backup)}): {consequence}"
     )
+
+
+def _consequence(backup: Backup, target: str, steps: Collection[Finding]) -> str:
+    kinds = {type(step) for step in steps}
+    if PutStateBack in kinds:
+        return (
+            f"the swarm of {backup.time} continues from {target}: what has changed since is lost, "
+            "and none of its old managers may come back with its state"
+        )
+    if ForceNewCluster in kinds:
+        return (
+            f"nothing of the backup is put back, since {target} has a state of this swarm (for "
+            f"that, {LEAVE} on {target} comes first); {what_is_lost(steps, target)}"
+        )
+    told = []
+    if lost := [step.name for step in steps if isinstance(step, ClearEntry)]:
+        told.append(
+            f"the swarm forgets {listed(lost)}, which must never come back with an old state"
+        )
+    if RestoreAvailability in kinds:
+        told.append(
+            f"{target} takes tasks again (if it was drained on purpose since, nothing is left to "
+            "be restored)"
+        )
+    return "; ".join(told)
 
 
 def of_itself(backup: Backup) -> str:

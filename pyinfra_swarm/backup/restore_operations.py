@@ -16,7 +16,6 @@ from pyinfra_swarm.backup.force_new_cluster import (
     AwaitAnswer,
     AwaitLock,
     ContinueAlone,
-    RestoreAvailability,
     TakeLockOff,
     continuing_alone,
 )
@@ -113,9 +112,7 @@ def restored(settings: Settings) -> Commands:
             continuing_alone(findings, cluster=backup.cluster, autolock=autolock),
             *asked_before_restore(backup, target.name, findings, recorded=recorded),
         )
-        if {*map(type, changes(findings))} <= {
-            *(Attach, AwaitAnswer, AwaitLock, RestoreAvailability)
-        }:
+        if {*map(type, changes(findings))} <= {Attach, AwaitAnswer, AwaitLock}:
             one = replace(one, word="", consequence="")  # nothing is lost by what is left over
         return one
 

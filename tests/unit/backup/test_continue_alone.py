@@ -128,9 +128,13 @@ def proposed(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_what_is_left_over_of_a_restore_is_no_loss_to_be_confirmed(proposed: Any) -> None:
     about = replace(BACKUP, availability="active")
-    rest = proposed(left(), about)
+    rest = proposed(left(in_ingress=False), BACKUP)
     assert (rest.word, rest.consequence) == ("", "")
-    assert rest.plan == ContinueAlone("swarm-1", autolock=False, availability="active")
+    assert rest.plan == ContinueAlone("swarm-1", autolock=False, attach=True)
+    drained = proposed(left(), about)
+    assert drained.word == "rk2", "its owner may have drained it"
+    assert drained.consequence.startswith("rk2 takes tasks again (if it was drained on purpose")
+    assert drained.plan == ContinueAlone("swarm-1", autolock=False, availability="active")
     whole = proposed(manager("rk2"), about)
     assert whole.word == "rk2"
     assert whole.plan == ContinueAlone("swarm-1", False, force=True, availability="active")

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pyinfra_swarm.backup.force_new_cluster import PutStateBack, cleared, forced, lost_manager
+from pyinfra_swarm.backup.force_new_cluster import (
+    PutStateBack,
+    RestoreAvailability,
+    cleared,
+    forced,
+    lost_manager,
+)
 from pyinfra_swarm.backup.origin import asked_before_restore, plan_origin
 from tests.unit.backup.records import NOW, said, written
 from tests.unit.backup.test_archive import ABOUT
@@ -57,6 +63,18 @@ def test_a_host_that_keeps_its_own_state_is_not_said_to_get_the_backups() -> Non
     steps = [forced("rk2"), *cleared([lost_manager("n1", "rk1", "192.168.1.11")], "n2")]
     word, consequence = asked_before_restore(ABOUT, "rk2", steps, recorded=True)
     assert word == "rk2"
+    [_, entry] = steps
+    takes = RestoreAvailability("node rk2", "is drained", availability="active")
+    for rest, words in (
+        ([entry], "the swarm forgets rk1, which must never come back with an old state"),
+        (
+            [takes],
+            "rk2 takes tasks again (if it was drained on purpose since, nothing is left to be "
+            "restored)",
+        ),
+        ([entry, takes], "; "),
+    ):
+        assert words in asked_before_restore(ABOUT, "rk2", rest, recorded=True)[1]
     assert consequence == (
         "nothing of the backup is put back, since rk2 has a state of this swarm (for that, `docker "
         "swarm leave --force` on rk2 comes first); the swarm continues with rk2 alone: what the "

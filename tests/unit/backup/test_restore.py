@@ -382,7 +382,10 @@ def test_a_restore_that_ended_before_the_manager_took_tasks_again_is_finished() 
     assert isinstance(step, RestoreAvailability)
     assert step.availability == "active"
     assert step.sentence() == (
-        "node rk2: takes tasks again as before: it was drained for the backup (drain → active)"
+        "node rk2: is drained; if that is from the restore, it takes tasks again (drain → active)"
+    )
+    assert "takes tasks again as before: it was drained for the backup" in sentences(
+        restoring(DRAINED)
     )
     [step] = restoring(replace(BACKUP, availability="pause"), rk2=(left(), member("rk2")))
     assert isinstance(step, RestoreAvailability)
@@ -477,6 +480,10 @@ def test_a_manager_that_others_have_joined_is_drained_on_purpose() -> None:
     own = manager("rk2", nodes, in_ingress=False, overlays=(INGRESS,))
     [notice] = restoring(DRAINED, rk2=(own, member("rk2")), rk3=None)
     assert isinstance(notice, Notice)
+    entry = node("rk1", state="down", reachability="")
+    own = manager("rk2", (*nodes, entry), in_ingress=False, overlays=(INGRESS,))
+    there: dict[str, Any] = {"rk2": (own, member("rk2")), "rk3": None, "gone": ("rk3",)}
+    assert whats(restoring(DRAINED, **there)) == ["node rk1"]
 
 
 @pytest.mark.parametrize(
