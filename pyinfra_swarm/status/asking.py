@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from pyinfra_swarm.backup import record_file
+from pyinfra_swarm.nodes.membership import view
 from pyinfra_swarm.run.own_process import run_pyinfra
 from pyinfra_swarm.run.printable import plain, plain_lines, plain_values
 from pyinfra_swarm.settings import Settings
@@ -27,7 +28,7 @@ def status(
     said = ask(settings, limit=limit, timeout=timeout, verbose=verbose)
     backup, unknown = None, ""
     try:
-        backup = last_backup(settings.cluster.name)
+        backup = last_backup(settings.cluster.name, swarm_of(settings, said))
     except OSError as error:
         unknown = str(error)
     return summary(
@@ -82,7 +83,19 @@ def _last_words(log: str) -> str:
     return plain_lines("\n".join(filter(None, lines[begin:]))[:2000].removeprefix("--> "))
 
 
-def last_backup(cluster: str) -> Backup | None:
-    """The last one that this computer has written of a cluster, by its name. Raises ``OSError``."""
-    written = [one for one in record_file.entries() if one.name == cluster]
-    return newest([Backup(one.taken, one.host, one.file) for one in written])
+def swarm_of(settings: Settings, said: Mapping[str, Seen]) -> str:
+    """The swarm's id, as the manager says that speaks for it; "" where none does."""
+    acting = view(settings, {name: one.membership for name, one in said.items()})
+    return acting.cluster if acting else ""
+
+
+def last_backup(cluster: str, swarm: str) -> Backup | None:
+    """The last one that this computer has written of a cluster. Raises ``OSError``.
+
+    cluster: its name; swarm: its id, since two clusters may have one name: "" where it is not
+    known.
+    """
+    written = [
+        one for one in record_file.entries() if one.name == cluster and swarm in ("", one.cluster)
+    ]
+    return newest([Backup(one.taken, one.host, one.file, compared=bool(swarm)) for one in written])

@@ -115,12 +115,14 @@ class OnHosts:
 class Backup:
     """The last backup that this computer has written of this cluster.
 
-    taken: seconds since 1970; host: whose state it holds; file: its name then.
+    taken: seconds since 1970; host: whose state it holds; file: its name then. compared: it is of
+    this very swarm, as a manager says; else it may be of another one with this cluster's name.
     """
 
     taken: int
     host: str
     file: str
+    compared: bool = True
 
 
 @dataclass(frozen=True)

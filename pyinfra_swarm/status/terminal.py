@@ -139,7 +139,10 @@ def _backup(status: Status) -> str:
         return "Last backup: none that this computer has written (deploys/backup.py)"
     age = duration(max(status.at - status.backup.taken, 0))
     when = moment(status.backup.taken)
-    return f"Last backup: {age} ago ({when}), of {status.backup.host}: {status.backup.file}"
+    told = f"Last backup: {age} ago ({when}), of {status.backup.host}: {status.backup.file}"
+    if status.backup.compared:
+        return told
+    return f"{told} (known by the name alone: no manager says whether it is of this swarm)"
 
 
 def _table(rows: Iterator[Sequence[str]]) -> list[str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pyinfra_swarm.backup import record_file
+from pyinfra_swarm.backup.record import Written
 from pyinfra_swarm.firewall.reached import who_reaches
 from pyinfra_swarm.firewall.state import Host, Tables
 from pyinfra_swarm.firewall.web_ranges import WebRanges
@@ -388,6 +391,33 @@ def test_what_is_not_known_of_backups_is_said() -> None:
     assert newest([Backup(1, "a", "a"), Backup(3, "c", "c"), Backup(2, "b", "b")]) == Backup(
         3, "c", "c"
     )
+
+
+def test_the_last_backup_is_of_this_very_swarm(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    for file, swarm, cluster in (("old", "a", "home"), ("lab", "b", "home"), ("x", "a", "other")):
+        record_file.add(Written("0" * 64, 1, file, swarm, cluster, "rk1", int(NOW) + len(file)))
+    record_file.add(Written("0" * 64, 1, "newer", "b", "home", "rk1", int(NOW) + 9))
+    assert asking.last_backup("home", "a") == Backup(int(NOW) + 3, "rk1", "old")
+    assert asking.last_backup("home", "c") is None
+    said = answers(rk1=Seen(member(1, cluster="a")))
+    monkeypatch.setattr(asking, "ask", lambda *_, **__: said)
+    shown = asking.status(declared(), "", limit=(), timeout=1, verbose=False)
+    assert shown.backup == asking.last_backup("home", "a")
+    unknown = asking.last_backup("home", "")
+    assert unknown == Backup(int(NOW) + 9, "rk1", "newer", compared=False)
+    assert "no manager says whether it is of this swarm" in render(
+        replace(status(), backup=unknown)
+    )
+
+
+def test_which_swarm_it_is_the_acting_manager_says() -> None:
+    one, other = (Seen(member(number, cluster=f"swarm{number}")) for number in (1, 2))
+    assert asking.swarm_of(declared(), answers(rk1=one, rk2=other)) == "swarm1"
+    assert asking.swarm_of(declared(), answers(rk1=Seen(silent="gone"), rk2=other)) == "swarm2"
+    assert asking.swarm_of(declared(), {"rk4": Seen(member(4))}) == ""
 
 
 def test_programs_get_all_of_it() -> None:
