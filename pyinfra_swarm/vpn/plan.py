@@ -237,6 +237,27 @@ def _undeclared(declared: Wanted | None, seen: Vpns) -> Iterator[Finding]:
                 "have taken off, or somebody else's",
                 remedy=f"If nobody needs it: `rm {quoted(key_path(name))}` on the host",
             )
+    yield from _left_up(declared, seen)
+
+
+def _left_up(declared: Wanted | None, seen: Vpns) -> Iterator[Finding]:
+    """Interfaces whose configuration and key are gone: nothing says whose they are."""
+    known = {*seen.configs, *seen.foreign, *seen.keys, *([declared.interface] if declared else [])}
+    for name, running in seen.running.items():
+        if name in known or name not in seen.starts:
+            continue
+        first = ""
+        if seen.login_by == name:
+            first = "This run comes through it: give the host another ssh_host first. "
+        yield Notice(
+            name,
+            "is up, though its configuration and its key are gone: whoever is a peer still comes "
+            "in, until the next boot",
+            found=", ".join(f"{key} as {sources}" for key, sources in running.peers.items())
+            or "no peers",
+            remedy=f"{first}If nobody needs it: `ip link delete dev {quoted(name)}; systemctl "
+            f"disable {quoted(unit(name))}` on the host",
+        )
 
 
 def _is_in_use(key: Key, seen: Vpns) -> bool:

@@ -303,6 +303,28 @@ class TestWhatIsLeftWithoutAConfiguration:
         assert plan_removal(with_theirs) == []
         assert plan_removal(replace(with_theirs, starts=("wg7",))) == []
 
+    def test_one_that_is_up_without_a_key_either_is_named_with_its_peers(self) -> None:
+        seen = replace(self.LEFT, keys={})
+        [found] = plan_removal(seen)
+        assert plan(NO_VPN, "rk1", seen) == [found]
+        assert isinstance(found, Notice)
+        assert found.sentence() == (
+            "wg0: is up, though its configuration and its key are gone: whoever is a peer still "
+            f"comes in, until the next boot (found {key(1)} as 10.202.0.100/32, {key(2)} as "
+            "10.202.0.101/32). If nobody needs it: `ip link delete dev wg0; systemctl disable "
+            "wg-quick@wg0.service` on the host"
+        )
+        [found] = plan_removal(replace(seen, login_by="wg0"))
+        assert "This run comes through it: give the host another ssh_host first" in found.remedy
+        for not_so in (
+            replace(seen, starts=()),
+            replace(seen, foreign=("wg0",)),
+            replace(seen, running={}),
+        ):
+            assert plan_removal(not_so) == []
+        [refusal] = plan(SETTINGS, "rk1", seen)
+        assert isinstance(refusal, Refusal), "of the declared name"
+
 
 OTHER = Config("0" * 64, "600 root", own_key=True)
 
