@@ -33,7 +33,7 @@ from pyinfra_swarm.vpn.plan import (
     plan,
     plan_removal,
 )
-from pyinfra_swarm.vpn.wireguard import FOLDER, PLACES, Wanted, config_path, key_path, link
+from pyinfra_swarm.vpn.wireguard import FOLDER, MARK, PLACES, Wanted, config_path, key_path, link
 
 
 @converges("vpn")
@@ -77,6 +77,7 @@ def _find(settings: Settings) -> list[Finding]:
 
 def _carried_out(settings: Settings, declared: Wanted | None, steps: list[Change]) -> Commands:
     restart, apply, gone = False, False, []
+    unwritten: list[str] = []
     for step in steps:
         match step:
             case Install():
@@ -89,14 +90,18 @@ def _carried_out(settings: Settings, declared: Wanted | None, steps: list[Change
             case Protect() if declared:
                 key = key_path(declared.interface)
                 yield script(program(__file__, "protect_key.sh", key=key))
-            case Apply():
+            case Apply() if declared:
                 apply, restart = True, restart or step.restart
+                unwritten += [declared.interface] * step.unwritten
             case Remove():
                 gone.append(step.interface)
+                unwritten += [step.interface] * step.unwritten
             case _:
                 raise unhandled(step)
     if not apply and not gone:
         return
+    for one in unwritten:  # before the change: what is undone puts back the files of before
+        yield script(_write_down(one))
     touched = [*gone, *([declared.interface] if declared and apply else [])]
     commands = [_remove(one) for one in gone]
     if declared and apply:
@@ -144,6 +149,16 @@ def _bring_up(declared: Wanted, *, restart: bool) -> str:
         head=declared.head,
         body=declared.body,
         restart="yes" if restart else "no",
+    )
+
+
+def _write_down(interface: str) -> str:
+    return program(
+        __file__,
+        "write_down.sh",
+        interface=interface,
+        config=config_path(interface),
+        mark=MARK,
     )
 
 

@@ -46,16 +46,22 @@ class Apply(Change):
     """The configuration is written, read, and brought up at boot.
 
     restart: the interface is taken down for a moment; else it only reads its peers anew.
+    unwritten: it runs without a configuration, which is written down first, to be put back.
     """
 
     restart: bool = False
+    unwritten: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Remove(Change):
-    """An interface of ours goes, with its configuration and its key."""
+    """An interface of ours goes, with its configuration and its key.
+
+    unwritten: as in :class:`Apply`.
+    """
 
     interface: str
+    unwritten: bool = False
 
 
 def plan(settings: Settings, name: str, seen: Vpns) -> list[Finding]:
@@ -145,7 +151,8 @@ def _configuration(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
     path = config_path(declared.interface)
     config = seen.configs.get(declared.interface)
     if config is None:
-        yield Apply(path, "is missing", expected="as declared", restart=True)
+        unwritten = declared.interface in seen.running
+        yield Apply(path, "is missing", expected="as declared", restart=True, unwritten=unwritten)
     elif config.access != PRIVATE:
         yield Apply(
             path,
@@ -226,7 +233,13 @@ def _undeclared(declared: Wanted | None, seen: Vpns) -> Iterator[Finding]:
                 remedy="Give the host its address outside of the VPN as ssh_host, and run again",
             )
         else:
-            yield Remove(name, "is not declared any more", expected="gone", interface=name)
+            yield Remove(
+                name,
+                "is not declared any more",
+                expected="gone",
+                interface=name,
+                unwritten=name in seen.running and name not in seen.configs,
+            )
     for name, key in seen.keys.items():
         if name in {*seen.ours, *seen.foreign} or (declared and name == declared.interface):
             continue

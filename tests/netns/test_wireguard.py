@@ -208,6 +208,28 @@ class TestTheHost:
         assert ready.host.run("ip link show wg0", check=False).returncode != 0
         assert ready.host.run("ls /etc/wireguard").stdout == ""
 
+    def test_what_ran_without_a_configuration_comes_back_when_its_removal_is_undone(
+        self, ready: Lan
+    ) -> None:
+        ready.host.run(f"rm {config_path('wg0')}; ip addr add 10.202.0.9/32 dev wg0")
+        before = ready.seen()
+        log, showconf = ready.folder / "words", ready.folder / "host" / "wg"
+        showconf.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec /usr/bin/wg "$@"\n')
+        showconf.chmod(0o755)
+        wireguard.root(ready.host, ready.folder / "host", operations._write_down("wg0"))
+        now = ready.seen()
+        assert now.running == before.running
+        assert now.configs["wg0"].access == "600 root"
+        assert now.configs["wg0"].own_key
+        assert ready.host.run(f"cat {key_path('wg0')}").stdout.strip() not in log.read_text()
+        keep = f"cp -a {config_path('wg0')} {key_path('wg0')} /run/"
+        back = "mv /run/wg0.conf /run/wg0.key /etc/wireguard/"
+        for script in (keep, operations._remove("wg0"), back, operations.after_restore(["wg0"])):
+            wireguard.root(ready.host, ready.folder / "host", script)
+        after = ready.seen()
+        assert (after.running, after.keys) == (before.running, before.keys)
+        assert after.addresses["wg0"][:2] == ("10.202.0.1/24", "10.202.0.9/32")
+
 
 @nft_only
 class TestPeers:

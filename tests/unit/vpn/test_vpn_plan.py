@@ -267,6 +267,9 @@ class TestWhatIsNotDeclaredAnyMore:
         assert names == {"wg0", "wg3"}
 
 
+GONE = Remove("wg0", "is not declared any more", expected="gone", interface="wg0")
+
+
 class TestWhatIsLeftWithoutAConfiguration:
     """It was deleted by hand."""
 
@@ -275,8 +278,17 @@ class TestWhatIsLeftWithoutAConfiguration:
     @pytest.mark.parametrize("up", [CONVERGED.running, {}])
     def test_what_starts_at_boot_with_a_key_goes(self, up: dict[str, Running]) -> None:
         seen = replace(self.LEFT, running=up)
-        gone = Remove("wg0", "is not declared any more", expected="gone", interface="wg0")
+        gone = replace(GONE, unwritten=bool(up))
         assert plan_removal(seen) == plan(NO_VPN, "rk1", seen) == [gone]
+
+    def test_what_it_runs_with_is_written_down_first_and_only_then(self) -> None:
+        """Its addresses and peers are in the kernel alone."""
+        assert [one.unwritten for one in plan(SETTINGS, "rk1", self.LEFT) if isinstance(one, Apply)]
+        assert plan_removal(CONVERGED) == [GONE]
+        for seen in (FRESH, replace(self.LEFT, running={}), config(sum="0" * 64)):
+            steps = [one for one in plan(SETTINGS, "rk1", seen) if isinstance(one, Apply)]
+            assert steps
+            assert not any(one.unwritten for one in steps)
 
     def test_not_under_the_feet_of_the_run_that_comes_through_it(self) -> None:
         [found] = plan_removal(replace(self.LEFT, login_by="wg0"))

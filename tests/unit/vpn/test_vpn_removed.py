@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,20 +16,20 @@ from tests.unit.vpn.vpn_examples import SETTINGS, WANTED
 
 
 def carried_out(monkeypatch: pytest.MonkeyPatch, *steps: Change) -> tuple[dict[str, Any], str]:
-    """The reversible change that is made of the steps, and the script after it."""
+    """The reversible change that is made of the steps, and the scripts before and after it."""
     changed: dict[str, Any] = {}
-    after: list[str] = []
+    scripts: list[str] = []
 
     def with_rollback(subject: str, **given: Any) -> Generator[Any, None, None]:
-        assert not after
+        assert not any("rm -f" in script for script in scripts)
         changed.update(given)
         yield subject
 
     monkeypatch.setattr(operations, "with_rollback", with_rollback)
-    monkeypatch.setattr(operations, "script", after.append)
+    monkeypatch.setattr(operations, "script", scripts.append)
     monkeypatch.setattr(operations, "progress", lambda _: None)
     list(operations._carried_out(SETTINGS, WANTED, list(steps)))
-    return changed, "\n".join(after)
+    return changed, "\n".join(scripts)
 
 
 GONE = Remove("wg9", "is not declared any more", expected="gone", interface="wg9")
@@ -41,6 +42,18 @@ def test_its_key_goes_with_it_and_comes_back_with_it(monkeypatch: pytest.MonkeyP
     [command] = changed["apply"]
     assert key_path("wg9") in command
     assert key_path("wg9") not in after
+
+
+def test_what_runs_without_a_configuration_has_one_before_anything_can_be_undone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that what is undone brings it up again."""
+    up = Apply(config_path("wg0"), "is missing", restart=True, unwritten=True)
+    _, written = carried_out(monkeypatch, replace(GONE, unwritten=True), up)
+    for name in ("wg9", "wg0"):
+        assert operations._write_down(name) in written
+    _, written = carried_out(monkeypatch, GONE, replace(up, unwritten=False))
+    assert "showconf" not in written
 
 
 def test_the_key_of_one_that_stays_is_not_touched(monkeypatch: pytest.MonkeyPatch) -> None:
