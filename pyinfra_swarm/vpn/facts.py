@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
 from pyinfra_swarm.run.login import LOGIN_BY, answered_by
 from pyinfra_swarm.run.onhost import program
+from pyinfra_swarm.settings.values.names import INTERFACE
 from pyinfra_swarm.vpn.state import Config, Key, Running, Tailscale, Vpns
 from pyinfra_swarm.vpn.wireguard import FOLDER, MARK
 
@@ -53,7 +55,6 @@ class State(SubjectFact[Vpns]):
 def parse(said: Sections) -> Vpns:
     """Make sense of the script's output. Raises ``ValueError`` where it is not understood."""
     configs = [line.split(" ", 5) for line in said["configs"]]
-    keys = [line.split(" ") for line in said["keys"]]
     login = "".join(said["login"]).split()
     return Vpns(
         tools="tools" in said["tools"],
@@ -65,7 +66,7 @@ def parse(said: Sections) -> Vpns:
             if words[0] == "ours"
         },
         foreign=tuple(words[1] for words in configs if words[0] == "foreign"),
-        keys={words[0]: Key(" ".join(words[1:3]), "".join(words[3:])) for words in keys},
+        keys=_keys(said["keys"]),
         starts=tuple(said["starts"]),
         running=_running(said["running"]),
         addresses=_addresses(said["addresses"]),
@@ -74,6 +75,18 @@ def parse(said: Sections) -> Vpns:
         tailscale=_tailscale(said["tailscale"]),
         unconfirmed="unconfirmed" in said,
     )
+
+
+def _keys(lines: Iterable[str]) -> dict[str, Key]:
+    """Mode, owner, public half and name. Without those that are no names of interfaces."""
+    found = {}
+    for line in lines:
+        mode, _, rest = line.partition(" ")
+        owner, _, rest = rest.partition(" ")
+        public, _, name = rest.partition(" ")
+        if re.fullmatch(INTERFACE, name):
+            found[name] = Key(f"{mode} {owner}", "" if public == "-" else public)
+    return found
 
 
 def _running(lines: Iterable[str]) -> dict[str, Running]:

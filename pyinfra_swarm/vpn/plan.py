@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyinfra_swarm.rollback.plan import roll_back_first_finding
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted
-from pyinfra_swarm.run.wording import listed
+from pyinfra_swarm.run.wording import listed, verb
 from pyinfra_swarm.vpn import wireguard
 from pyinfra_swarm.vpn.state import PRIVATE, Key, Running, Vpns
 from pyinfra_swarm.vpn.wireguard import Wanted, config_path, key_path, unit
@@ -244,11 +244,16 @@ def _undeclared(declared: Wanted | None, seen: Vpns) -> Iterator[Finding]:
         if name in {*seen.ours, *seen.foreign} or (declared and name == declared.interface):
             continue
         if not _is_in_use(key, seen):
+            others = sorted({*seen.foreign, *seen.running} - {*seen.ours})
+            whose = f"{listed(others)} on this host, {verb(others, 'which is', 'which are')}"
             yield Notice(
                 key_path(name),
-                "is a private key without a configuration: left by an interface that these deploys "
-                "have taken off, or somebody else's",
-                remedy=f"If nobody needs it: `rm {quoted(key_path(name))}` on the host",
+                "is a key without a configuration: left by an interface that these deploys have "
+                "taken off, or somebody else's",
+                remedy=f"See whether it is of use to {whose} somebody else's, be it as a preshared "
+                "key"
+                if others
+                else f"If nobody needs it: `rm {quoted(key_path(name))}` on the host",
             )
     yield from _left_up(declared, seen)
 

@@ -10,6 +10,9 @@ from pydantic import AfterValidator, Field
 from pyinfra_swarm.settings.labels import LABEL_PREFIX
 from pyinfra_swarm.settings.values.refused import wrong
 
+INTERFACE = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}"
+"""A network interface's name, as a regular expression."""
+
 
 def _cluster_name(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
@@ -117,7 +120,7 @@ def _peer_name(name: str) -> str:
 
 
 def _interface(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", name):
+    if not re.fullmatch(INTERFACE, name):
         raise wrong(
             "is not the name of a network interface: letters, digits, _ . and -, 15 at most",
             'a name such as "eth0", as `ip -br address` shows it on the host',

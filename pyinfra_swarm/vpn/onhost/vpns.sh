@@ -24,8 +24,10 @@ done
 section keys
 for file in "$folder"/*.key; do
   [ -f "$file" ] || continue
-  name=${file##*/}
-  echo "${name%.key} $(stat -c '%a %U' "$file") $(wg pubkey < "$file" 2>/dev/null)"
+  name=${file##*/} public=$(wg pubkey < "$file" 2>/dev/null) || public=
+  # The name is whatever somebody has called a file: the last of the line, if it is one line.
+  case $name in *[[:cntrl:]]*) continue ;; esac
+  echo "$(stat -c '%a %U' "$file") ${public:--} ${name%.key}"
 done
 section starts
 for link in /etc/systemd/system/*.wants/wg-quick@*.service; do

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +22,7 @@ kernel
 ours wg0 {SUM} yes 600 root
 foreign home
 #> keys
-wg0 600 root {key(7)}
+600 root {key(7)} wg0
 #> starts
 wg0
 #> running
@@ -82,8 +84,27 @@ def test_a_host_with_nothing_of_it() -> None:
 
 
 def test_a_key_without_a_public_half_is_none() -> None:
-    said = SAID.replace(f"wg0 600 root {key(7)}\n", "wg0 644 ubuntu \n")
+    said = SAID.replace(f"600 root {key(7)} wg0\n", "644 ubuntu - wg0\n")
     assert parse(sections(said)).keys == {"wg0": Key("644 ubuntu", "")}
+
+
+@pytest.mark.parametrize("name", ["old phone", "wg 0", "", "-f", "a" * 16, "x;y", "wg0 "])
+def test_a_key_that_no_interface_could_have_is_not_told_under_another_name(name: str) -> None:
+    said = SAID.replace("#> starts", f"600 root {key(8)} {name}\n#> starts")
+    assert parse(sections(said)).keys == {"wg0": Key("600 root", key(7))}
+
+
+def test_a_keys_file_may_have_any_name(tmp_path: Path) -> None:
+    for name in ("wg0", "old phone", "a\nb"):
+        (tmp_path / f"{name}.key").write_text("no key")
+    script = re.search(r"^section keys\n.*?^done$", State().script(), re.MULTILINE | re.DOTALL)
+    assert script
+    text = f"section() {{ :; }}\nfolder={tmp_path}\n{script[0]}"
+    done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True)
+    names = [line.split(" ", 3)[3] for line in done.stdout.splitlines()]
+    assert names == ["old phone", "wg0"]
+    said = SAID.replace(f"600 root {key(7)} wg0\n", done.stdout)
+    assert set(parse(sections(said)).keys) == {"wg0"}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -304,8 +305,27 @@ class TestWhatIsLeftWithoutAConfiguration:
         [found] = plan_removal(seen)
         assert plan(NO_VPN, "rk1", seen) == [found]
         assert isinstance(found, Notice)
-        assert found.sentence().startswith("/etc/wireguard/wg0.key: is a private key without")
+        assert found.sentence().startswith("/etc/wireguard/wg0.key: is a key without")
         assert "`rm /etc/wireguard/wg0.key`" in found.sentence()
+
+    @pytest.mark.parametrize(
+        "others",
+        [
+            {"foreign": ("home",)},
+            {"running": {"home": Running(key(3), 1)}},
+        ],
+    )
+    def test_a_key_that_somebody_elses_interface_may_need_is_not_to_be_deleted(
+        self, others: dict[str, Any]
+    ) -> None:
+        """A preshared key has a public half as well: every 32 bytes have."""
+        seen = replace(FRESH, keys={"wg0": Key("600 root", OWN)}, **others)
+        [found] = plan_removal(seen)
+        assert isinstance(found, Notice)
+        assert found.remedy == (
+            "See whether it is of use to home on this host, which is somebody else's, be it as a "
+            "preshared key"
+        )
 
     def test_a_key_that_somebody_uses_is_their_own_affair(self) -> None:
         theirs = {"server": Key("600 root", OWN), "phone": Key("600 root", key(1))}
