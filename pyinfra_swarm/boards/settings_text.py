@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
+from types import MappingProxyType
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -29,19 +30,29 @@ class Entry:
     role: str
 
 
-def entries(boards: Sequence[Board], managers: int | None = None) -> list[Entry]:
+def entries(
+    boards: Sequence[Board],
+    managers: int | None = None,
+    there: Mapping[str, str] = MappingProxyType({}),
+) -> list[Entry]:
     """The hosts to be declared: those that come first are managers.
 
     managers: how many; by default as many as tolerate a loss: one of up to two hosts, three of up
     to six, five of more. A name is the board's own where it has a usable one that no other has.
+    there: what the settings call each host already, by its address; no other is called so.
     """
     many = _managers(len(boards)) if managers is None else managers
     own = [one.hostname.lower() for one in boards]
-    names = [name if own.count(name) == 1 and _is_a_name(name) else "" for name in own]
+    called = {*there.values()}
+    names = [
+        there.get(one.login.address)
+        or (name if own.count(name) == 1 and _is_a_name(name) and name not in called else "")
+        for name, one in zip(own, boards, strict=True)
+    ]
     found = []
     for at, one in enumerate(boards):
         role = "manager" if at < many else "worker"
-        names[at] = names[at] or _free(at + 1, names)
+        names[at] = names[at] or _free(at + 1, {*names, *called})
         found.append(Entry(names[at], one.login.address, role))
     return found
 
@@ -106,7 +117,7 @@ def _managers(hosts: int) -> int:
     return 3 if hosts < 7 else 5
 
 
-def _free(number: int, taken: Sequence[str]) -> str:
+def _free(number: int, taken: Collection[str]) -> str:
     """A name that is not taken: ``node`` and the number, else ``board`` and the next that is."""
     names = chain([f"node{number}"], (f"board{more}" for more in count(number)))
     return next(name for name in names if name not in taken)

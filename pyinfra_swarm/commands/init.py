@@ -93,12 +93,11 @@ def command(
                 "addresses: it is left out."
             )
         boards = [one for one in boards if one not in [left_out for left_out, _ in again]]
-        declared = entries(boards, managers)
         written, there = new_project.has_settings(place), dict[str, str]()
         with suppress(OSError, ValueError):  # every other command says what is wrong with it
             there = names_declared((place / new_project.SETTINGS).read_text(encoding="utf-8"))
-        names = [there.get(entry.address, entry.name) for entry in declared]
-        needed = needs_together(boards, names)
+        declared = entries(boards, managers, there)
+        needed = needs_together(boards, [entry.name for entry in declared])
         _tell(boards, needed)
         text = ""
         if not written:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -277,6 +278,24 @@ def test_names_are_the_boards_own_where_they_can_be() -> None:
 )
 def test_a_name_that_another_board_has_is_given_to_none(own: str, called: str) -> None:
     assert [one.name for one in entries(boards(*own.split()))] == called.split()
+
+
+@pytest.mark.parametrize(
+    ("own", "there", "called"),
+    [
+        ("ubuntu ubuntu", {11: "node2"}, "node2 board2"),
+        ("ubuntu ubuntu", {99: "node1"}, "board1 node2"),
+        ("ubuntu node1", {11: "node1"}, "node1 node2"),
+        ("rk1 rk2", {11: "rk2", 12: "rk1"}, "rk2 rk1"),
+        ("rk1 rk2", {99: "rk2"}, "rk1 node2"),
+    ],
+)
+def test_a_name_that_the_settings_have_is_that_hosts_and_no_others(
+    own: str, there: dict[int, str], called: str
+) -> None:
+    declared = {f"192.168.1.{last}": name for last, name in there.items()}
+    made = entries(boards(*own.split()), there=declared)
+    assert [one.name for one in made] == called.split()
 
 
 @given(
@@ -555,6 +574,19 @@ def test_copies_of_one_image_are_not_called_ready(
     told = capsys.readouterr().out
     assert ": ready" not in told
     assert "sudo hostnamectl set-hostname node2" in told
+
+
+def test_no_two_boards_are_told_to_take_one_name(
+    init: Init, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host = '[[hosts]]\nname = "node2"\naddress = "192.168.1.11"\nrole = "manager"\n'
+    said = SAID.replace("hostname rk1", "hostname ubuntu")
+    init("--hosts", "192.168.1.11", said=said)
+    (tmp_path / "cluster.toml").write_text(host)
+    capsys.readouterr()
+    init("--hosts", "192.168.1.11,192.168.1.12", said=said)
+    told = re.findall(r"(192\S+) 'sudo hostnamectl set-hostname (\w+)'", capsys.readouterr().out)
+    assert told == [("192.168.1.11", "node2"), ("192.168.1.12", "board2")]
 
 
 def test_one_board_with_two_addresses_becomes_one_host(
