@@ -82,7 +82,10 @@ def _recovery(
     # An interrupted run has left the state without its lock. Then it is autolocked if a key is
     # named, or autolock is declared.
     expected = given("unlock") is not None or settings.swarm.autolock
-    locked = remains is not None and remains.locked
+    own = observed[target.name]
+    locked = (remains is not None and remains.locked) or (
+        own is not None and own.spec is not None and own.spec.autolock
+    )
     alone = continuing_alone(
         findings,
         cluster=remains.cluster if remains else "",

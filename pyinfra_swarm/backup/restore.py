@@ -113,13 +113,7 @@ def plan_restore(
                 NEEDS_UNLOCK_KEY,
             )
         )
-    attached = attachment(
-        own,
-        target.name,
-        autolock=still_autolocked(backup, own),
-        unlock_key=unlock_key,
-        since="restore",
-    )
+    attached = _attached(own, backup, target, unlock_key) if mine else []
     problems += refusals(attached)
     if problems:
         return [*problems]
@@ -178,9 +172,7 @@ def _left_over(
     if has_company(own):
         return []
     autolock = still_autolocked(backup, own)
-    findings = attachment(
-        own, target.name, autolock=autolock, unlock_key=unlock_key, since="restore"
-    )
+    findings = _attached(own, backup, target, unlock_key)
     if refusals(findings):
         return findings
     findings += _availability(own, backup, target)
@@ -189,6 +181,11 @@ def _left_over(
             AwaitLock("the lock of the swarm's state", "is not on the disk again yet: awaited")
         )
     return findings
+
+
+def _attached(own: Membership, backup: Backup, target: Host, unlock_key: bool) -> list[Finding]:
+    autolock = still_autolocked(backup, own)
+    return attachment(own, target.name, autolock=autolock, unlock_key=unlock_key, since="restore")
 
 
 def _availability(own: Membership, backup: Backup, target: Host) -> list[Finding]:

@@ -205,6 +205,11 @@ def test_a_locked_manager_that_has_survived_continues_with_its_own_state(
     assert run.returncode == 0, run.output
     assert kept(four, "rk2") == now
     assert is_in_networks(four, "rk2")
+    wait_until(lambda: locked_on_disk(four, "rk2"), "rk2 was not locked again")
+    four.restart_engine("rk2")
+    run = restore(four, whole_backup, key, *gone, "--data", "confirm=rk2")
+    assert run.returncode == 1
+    assert "rk2 has a state of this swarm already, and is locked" in run.output
     assert_locked_with(four, "rk2", unlock_key)
 
 

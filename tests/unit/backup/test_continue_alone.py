@@ -12,6 +12,7 @@ from pyinfra.api.command import FunctionCommand
 
 from pyinfra_swarm.backup import backup_file
 from pyinfra_swarm.backup import force_new_cluster_operations as force
+from pyinfra_swarm.backup import recover_operations as recover
 from pyinfra_swarm.backup import restore_operations as restore
 from pyinfra_swarm.backup.force_new_cluster import ContinueAlone
 from pyinfra_swarm.engine.api import RESTART
@@ -95,6 +96,23 @@ def test_no_engine_is_restarted_that_was_not_said_to_be(monkeypatch: pytest.Monk
     for autolock, done in ((False, ["clear"]), (True, ["clear", "lock"])):
         todo = ContinueAlone("swarm-1", autolock=autolock)
         assert steps(monkeypatch, todo, left(in_ingress=False)) == done
+
+
+@pytest.mark.parametrize(("spec", "on_disk"), [(True, False), (False, True), (False, False)])
+def test_a_recovery_goes_by_the_lock_that_the_manager_or_its_disk_tells_of(
+    monkeypatch: pytest.MonkeyPatch, spec: bool, on_disk: bool
+) -> None:
+    """A moment after a forcing, the disk has no lock yet; restarted then, it would be locked."""
+    nodes = (node("rk2"), node("rk1", state="down", reachability=""))
+    own = manager("rk2", nodes, spec=SwarmSpec(0, autolock=spec), in_ingress=True)
+    observed, remaining = everywhere(rk2=(own, member("rk2", locked=on_disk)))
+    says = {swarm_facts.State: observed, swarm_facts.StateOnDisk: remaining}
+    monkeypatch.setattr(recover, "observe_all", says.__getitem__)
+    monkeypatch.setattr(recover, "given", {}.get)
+    monkeypatch.setattr(force, "only_on", lambda name, findings: findings)
+    monkeypatch.setattr(force, "left_out", lambda names, what: [])
+    _, plan = recover._recovery(SETTINGS, [KEY]).plan
+    assert plan == ContinueAlone("swarm-1", autolock=spec or on_disk)
 
 
 @pytest.fixture

@@ -203,6 +203,11 @@ def test_a_host_that_tells_only_half_is_silent() -> None:
 
 def test_a_state_is_the_backups_own_where_it_is_there_and_of_the_same_node() -> None:
     assert "the swarm's state" not in whats(restoring(**MINE))
+    detached = {"in_ingress": False, "overlays": (INGRESS,), "spec": SwarmSpec(0, autolock=True)}
+    there = (node("rk2", id="another"),)
+    own = manager("rk2", there, cluster="swarm-2", node="another", **detached)
+    told = restoring(replace(BACKUP, autolock=True), rk2=(own, member("rk2", node="another")))
+    assert "overlay network" not in sentences(told), "another swarm's networks are its own affair"
     for other in (member("rk2", node="another"), member("rk2", state=False)):
         own = manager("rk2", node="another")
         told = restoring(rk2=(own, other))
@@ -232,7 +237,7 @@ def test_a_survivor_that_is_locked_on_its_disk_is_forced_only_with_its_unlock_ke
     lost: dict[str, Any] = {"rk1": None, "rk3": None, "gone": ("rk1", "rk3")}
     for backup in (BACKUP, replace(BACKUP, autolock=True)):
         for own in (manager("rk2"), Membership("stopped")):
-            survives = {"rk2": (own, member("rk2", locked=True)), **lost}
+            survives: dict[str, Any] = {"rk2": (own, member("rk2", locked=True)), **lost}
             only_refused(restoring(backup, **survives), "its unlock key is needed to force rk2")
             steps = changes(restoring(backup, **survives, unlock_key=True))
             assert whats(steps) == [
@@ -247,7 +252,7 @@ def test_a_host_that_is_locked_after_a_power_cut_is_told_to_be_unlocked(managers
     locked = Membership("running", state="locked")
     backup = replace(BACKUP, managers=managers, autolock=True, availability="active")
     for unlock_key in (False, True):
-        there = {"rk2": (locked, member("rk2", locked=True))}
+        there: dict[str, Any] = {"rk2": (locked, member("rk2", locked=True))}
         told = restoring(backup, unlock_key=unlock_key, **there)
         only_refused(told, "rk2 has a state of this swarm already, and is locked")
         assert len(told) == 1
