@@ -38,6 +38,11 @@ EACH_NETWORK = SMALL_TRIES + FULL_TRIES + 10
 """Seconds after which all pairs of one network have been tried."""
 
 
+def seconds(networks: int) -> int:
+    """Seconds that a host may take for its share of an exchange over so many networks."""
+    return 60 + EACH_NETWORK * networks
+
+
 def exchange(mine: Sequence[Crossing], port: int) -> tuple[str, str]:
     """The script for a host's own crossings as a sender, and its standard input.
 
@@ -53,7 +58,14 @@ def exchange(mine: Sequence[Crossing], port: int) -> tuple[str, str]:
         small_tries=str(SMALL_TRIES),
         full_tries=str(FULL_TRIES),
     )
-    text = _counting("exchange.sh", (c.source.sandbox for c in mine), port=str(port), probes=probes)
+    own = {crossing.source.sandbox for crossing in mine}
+    text = _counting(
+        "exchange.sh",
+        (c.source.sandbox for c in mine),
+        port=str(port),
+        probes=probes,
+        seconds=str(seconds(len(own))),
+    )
     return _MARKED + _bash(text), "\n".join(lines)
 
 
@@ -143,8 +155,9 @@ class Exchanged:
 
     probes: by sandbox, peer and size in bytes. before, after: by sandbox.
     marks: Docker's rules that have VXLAN encrypted.
-    captured: whether tcpdump watched what left; clear: VXLAN in clear text that did, by address
-        and network number.
+    captured: whether tcpdump watched what left, from the beginning to the end.
+    clear: VXLAN in clear text that it saw leave, by address and network number.
+    encrypted: ESP packets that it saw leave, by address.
     """
 
     begin: Counters
@@ -154,6 +167,7 @@ class Exchanged:
     marks: tuple[str, ...] = ()
     captured: bool = False
     clear: dict[tuple[str, int], int] = field(default_factory=dict)
+    encrypted: dict[str, int] = field(default_factory=dict)
 
 
 def read_exchange(found: dict[str, list[str]]) -> Exchanged:
@@ -172,14 +186,13 @@ def read_exchange(found: dict[str, list[str]]) -> Exchanged:
                     size, answered = int(words[2]), words[-1] == "answered"
                     path = int(words[4]) if len(words) > 5 else 0
                     probes[sandbox, words[1], size] = Probe(int(words[3]), answered, path)
-    clear = {
-        (words[1], int(words[2])): int(words[3])
-        for words in map(str.split, found.get("capture", []))
-        if words[0] == "clear"
-    }
+    captured = "capture" in found
+    seen = [*map(str.split, found.get("capture" if captured else "partial capture", []))]
+    clear = {(words[1], int(words[2])): int(words[3]) for words in seen if words[0] == "clear"}
+    encrypted = {words[1]: int(words[2]) for words in seen if words[0] == "esp"}
     marks = tuple(line for line in found["begin"] if line.startswith("-A OUTPUT "))
     return Exchanged(
-        read_counters(found["begin"]), before, after, probes, marks, "capture" in found, clear
+        read_counters(found["begin"]), before, after, probes, marks, captured, clear, encrypted
     )
 
 

@@ -266,7 +266,7 @@ def prove(state: State, settings: Settings, *, focus: Sequence[str] = ()) -> Pro
         for name, found in _on_each(
             state,
             {name: exchange.exchange(its, port) for name, its in mine.items()},
-            60 + exchange.EACH_NETWORK * networks,
+            exchange.seconds(networks),
             silent,
         ).items()
     }

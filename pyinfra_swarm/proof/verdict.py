@@ -301,14 +301,15 @@ def _unencrypted(
     """More left than were encrypted; or less came back so.
 
     Where the network only comes up, the first tries go nowhere: before there are keys, none is
-    encrypted. If none could leave in clear text, since tcpdump saw none or the firewall stops them,
-    those that were answered have to have been encrypted, and no more.
+    encrypted. If none could leave in clear text, since tcpdump saw only encrypted ones or the
+    firewall stops them, those that were answered have to have been encrypted, and no more.
     """
     sent = small.sent + full.sent
     answers = small.answered + full.answered
     out, back = _growth(crossing, reported)
     before, after = _moments(crossing, reported)
-    none_left = reported.captured or after.stopped > before.stopped
+    seen = reported.captured and reported.encrypted.get(crossing.underlay[1], 0) > 0
+    none_left = seen or after.stopped > before.stopped
     if out >= (answers if none_left else sent) and back >= answers:
         return None
     return Notice(

@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyinfra_swarm.proof import operations
-from pyinfra_swarm.proof.crossings import crossings
+from pyinfra_swarm.proof.crossings import Crossing, crossings
 from pyinfra_swarm.proof.exchange import (
+    EACH_NETWORK,
     Counters,
+    Exchanged,
     Probe,
     exchange,
     forge,
@@ -25,6 +28,7 @@ from pyinfra_swarm.proof.exchange import (
     read_counters,
     read_exchange,
     read_forged,
+    seconds,
 )
 from pyinfra_swarm.proof.frame import forged
 from pyinfra_swarm.run.answer import asked
@@ -108,31 +112,76 @@ subprocess.run(sys.argv[2:])
 """A `timeout` that leads a group, as GNU's does, and does not hand a signal on, as Rust's."""
 
 
-@pytest.mark.parametrize(
-    "timeout", ['exec /usr/bin/timeout "$@"', f"exec {sys.executable} -c '{DEAF}' \"$@\""]
+SEEN = (
+    "0 eth0 Out IP 10.0.0.1.40 > 10.0.0.2.4789: VXLAN, flags [I] (0x08), vni 4097",
+    "0 eth0 Out IP 10.0.0.1 > 10.0.0.3: ESP(spi=0x8d61b1a3,seq=0x1), length 100",
+    "0 eth0 Out IP 10.0.0.1 > 10.0.0.3: ESP(spi=0x8d61b1a3,seq=0x2), length 100",
 )
-def test_what_tcpdump_saw_is_told_at_once(tmp_path: Path, timeout: str) -> None:
-    seen = "0 eth0 Out IP 10.0.0.1.40 > 10.0.0.2.4789: VXLAN, flags [I] (0x08), vni 4097"
-    programs(
-        tmp_path,
-        awk=f'exec {shutil.which("awk")} "$@"',
-        sleep=f'exec {shutil.which("sleep")} "$@"',
-        tcpdump=f"echo '{seen}'; exec sleep 60",
-        timeout=timeout,
-        wc='echo >> "$0.calls"; exec /usr/bin/wc -l < "$0.calls"',  # one socket more each time
-    )
-    script, _ = exchange(MINE, 4789)
+TELLING = "; ".join(f"echo '{line}'" for line in SEEN)
+
+
+def watched(folder: Path, mine: Sequence[Crossing] = MINE, **stubs: str) -> Exchanged:
+    """What a host reports that has tcpdump; nothing is sent. stubs: as in :func:`programs`."""
+    usual = {name: f'exec {shutil.which(name)} "$@"' for name in ("awk", "sleep", "wc")}
+    programs(folder, **{**usual, **stubs})
+    script, _ = exchange(mine, 4789)
     done = subprocess.run(
         ["sh", "-c", asked(script)],
         input="",
-        env={"PATH": str(tmp_path)},
+        env={"PATH": str(folder)},
         capture_output=True,
         text=True,
         timeout=20,
         check=True,
     )
-    found = read_exchange(taken_apart(done.stdout.splitlines()))
+    return read_exchange(taken_apart(done.stdout.splitlines()))
+
+
+@pytest.mark.parametrize(
+    "timeout", ['exec /usr/bin/timeout "$@"', f"exec {sys.executable} -c '{DEAF}' \"$@\""]
+)
+def test_what_tcpdump_saw_is_told_at_once(tmp_path: Path, timeout: str) -> None:
+    found = watched(
+        tmp_path,
+        tcpdump=f"{TELLING}; exec sleep 60",
+        timeout=timeout,
+        wc='echo >> "$0.calls"; exec /usr/bin/wc -l < "$0.calls"',  # one socket more each time
+    )
     assert (found.captured, found.clear) == (True, {("10.0.0.2", 4097): 1})
+    assert found.encrypted == {"10.0.0.3": 2}
+
+
+@pytest.mark.parametrize(
+    ("tcpdump", "sockets"),
+    [("exit 1", "0"), ("exit 1", "1"), ("exec sleep 60", "0"), (TELLING, "1")],
+    ids=["refused", "refused beside another's socket", "without a socket", "ended early"],
+)
+def test_a_tcpdump_that_did_not_watch_all_the_time_has_not_watched(
+    tmp_path: Path, tcpdump: str, sockets: str
+) -> None:
+    """What it has seen of clear text counts all the same."""
+    found = watched(
+        tmp_path,
+        tcpdump=tcpdump,
+        timeout='exec /usr/bin/timeout "$@"',
+        wc=f'[ -e "$0.called" ] && exec echo $((5 + {sockets})); : > "$0.called"; echo 5',
+        sleep="exec /usr/bin/sleep 0.01",
+    )
+    assert not found.captured
+    assert found.clear == ({("10.0.0.2", 4097): 1} if tcpdump == TELLING else {})
+
+
+def test_tcpdump_watches_as_long_as_the_host_may_take(tmp_path: Path) -> None:
+    networks = 3
+    mine = [
+        replace(crossing, source=replace(crossing.source, sandbox=f"lb_{number}"))
+        for crossing in MINE[:1]
+        for number in range(networks)
+    ]
+    watched(tmp_path, mine, timeout='echo "$1" > "$0.asked"', tcpdump="", sleep="")
+    asked_for = int((tmp_path / "timeout.asked").read_text())
+    assert asked_for == seconds(networks)
+    assert asked_for >= networks * EACH_NETWORK
 
 
 def test_no_key_leaves_a_host() -> None:
@@ -233,6 +282,7 @@ def test_what_tcpdump_saw_is_kept_by_address_and_network() -> None:
     exchanged = read_exchange(found)
     assert exchanged.captured
     assert exchanged.clear == {("192.168.1.12", 4096): 2}
+    assert exchanged.encrypted == {"192.168.1.12": 4}
 
 
 def test_frames_that_left_are_counted_by_whom_they_were_for() -> None:

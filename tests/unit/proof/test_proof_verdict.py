@@ -41,6 +41,7 @@ class Told:
         self.after: dict[str, dict[str, Any]] = {name: {} for name in NAMES}
         self.end: dict[str, dict[str, Any]] = {name: {} for name in NAMES}
         self.clear: dict[str, dict[tuple[str, int], int]] = {}
+        self.seen: dict[str, dict[str, int]] = {}
         self.marks: dict[str, tuple[str, ...]] = dict.fromkeys(NAMES, (MARK,))
         self.without_state: set[tuple[str, str]] = set()
         self.one_way: set[tuple[str, str]] = set()
@@ -91,6 +92,7 @@ class Told:
                 self.marks[name],
                 name in self.clear,
                 self.clear.get(name, {}),
+                self.seen.get(name, {}),
             )
         arrived = {name: sum(sent.get(name, 0) for sent in self.forged.values()) for name in NAMES}
         last = {
@@ -242,16 +244,20 @@ def test_packets_that_pass_without_being_encrypted_are_the_worst_and_said_so() -
     ) in only(told.proof(), ("rk1", "rk2"))
 
 
-@pytest.mark.parametrize("seen", ["by tcpdump", "by the firewall", "by nobody"])
+@pytest.mark.parametrize(
+    "seen", ["by tcpdump", "by the firewall", "by nobody", "of nothing", "of another"]
+)
 def test_tries_before_there_were_keys_are_no_clear_text_if_none_could_leave(seen: str) -> None:
     """Right after an engine's start: seen in an upgrade, whose next nodes were held up by it."""
     told = Told()
     told.probes["rk1", "rk2", SMALL] = Probe(14, True)
-    if seen == "by tcpdump":
+    if seen in ("by tcpdump", "of nothing", "of another"):
         told.clear = {"rk1": {}}
+        peer = {"by tcpdump": "rk2", "of another": "rk3"}.get(seen)
+        told.seen = {"rk1": {ADDRESS[peer]: 2} if peer else {}}
     elif seen == "by the firewall":
         told.after["rk1"] = {"stopped": 13}
-    assert told.proof().proven == (seen != "by nobody")
+    assert told.proof().proven == (seen in ("by tcpdump", "by the firewall"))
     told.esp["rk1", "rk2"] = 1
     told.back["rk1", "rk2"] = 2
     assert "only 1 were encrypted" in only(told.proof(), ("rk1", "rk2"))
