@@ -67,7 +67,7 @@ from pyinfra_swarm.run.converge import (
     script,
     this_host,
 )
-from pyinfra_swarm.run.findings import Change, Finding, Notice, changes, refusals
+from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal, changes, refusals
 from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.run.writing import write_files
 
@@ -153,16 +153,22 @@ def management_port_closed(settings: Settings) -> Commands:
         report("swarm", [])
         return
     reason = "is open to the cluster, and not needed by a worker"
-    report("swarm", [Change(f"{MANAGEMENT_PORT}/tcp", reason, expected="closed once it is one")])
+    closed = Change(f"{MANAGEMENT_PORT}/tcp", reason, expected="closed once it is one")
     host = observe(State)
+    declared = _as_worker(settings, host)
+    report("swarm", [*_refused(declared, host), closed])
     if host.unconfirmed:
         yield from rolled_back_first()
         if not _port_left_open(settings):
             return
         host = observe(State)
-    name = current_host().name
-    declared = wanted(settings, name, host, memberships(), _in_use(settings), manager=False)
+        declared = _as_worker(settings, host)
     yield from _changed(settings, declared, host)
+
+
+def _as_worker(settings: Settings, host: Host) -> Wanted:
+    name = current_host().name
+    return wanted(settings, name, host, memberships(), _in_use(settings), manager=False)
 
 
 def _port_left_open(settings: Settings) -> bool:
@@ -176,7 +182,14 @@ def _port_left_open(settings: Settings) -> bool:
     return not observe(swarm_facts.State).manager and management_port_open(observe(State))
 
 
+def _refused(declared: Wanted, host: Host) -> list[Refusal]:
+    return refusals(plan(declared, host, planning=not is_executing()))
+
+
 def _changed(settings: Settings, declared: Wanted, host: Host) -> Commands:
+    """Load what is declared, whoever asks for it: nothing that the plan of the rules refuses."""
+    if refused := _refused(declared, host):
+        report("firewall", [*refused])
     progress("firewall: a new login has to work before the change is kept")
     yield from with_rollback(
         "firewall",
