@@ -78,22 +78,33 @@ def _matches_user(match: Line, user: str) -> bool:
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
-    """sshd's pattern list: any pattern matches, and none that begins with ``!``."""
-    return bool(_any((one, fnmatchcase(name, one.removeprefix("!"))) for one in patterns))
+    """A pattern list of Match blocks: any pattern matches, and none that begins with ``!``."""
+    return bool(_any((one, _is_like(name, one.removeprefix("!"))) for one in patterns))
+
+
+def is_named(name: str, patterns: Sequence[str]) -> bool:
+    """sshd's patterns of AllowGroups and DenyGroups: any of them matches.
+
+    There a ``!`` is an ordinary character: nothing is taken out again (OpenSSH, ``ga_match``).
+    """
+    return any(_is_like(name, pattern) for pattern in patterns)
 
 
 def matches_login(user: str, address: str, patterns: Sequence[str]) -> bool | None:
-    """sshd's patterns of AllowUsers and DenyUsers, ``USER`` or ``USER@HOST``; as ``matches``.
+    """sshd's patterns of AllowUsers and DenyUsers, ``USER`` or ``USER@HOST``: any of them matches.
+
+    A ``!`` takes something out of a list of hosts; before a user's name it is an ordinary character
+    (OpenSSH, ``allowed_user`` and ``match_user``).
 
     address: where the login comes from; empty where that is not known. ``None`` where the patterns
     do not decide it without that, or by the name that sshd finds for the address.
     """
-    found: list[tuple[str, bool | None]] = []
+    found: list[bool | None] = []
     for pattern in patterns:
         name, at, host = pattern.rpartition("@")
-        if fnmatchcase(user, (name if at else pattern).removeprefix("!")):
-            found.append((pattern, _comes_from(address, host) if at else True))
-    return _any(found)
+        if _is_like(user, name if at else pattern):
+            found.append(_comes_from(address, host) if at else True)
+    return True if True in found else None if None in found else False
 
 
 def _comes_from(address: str, hosts: str) -> bool | None:
@@ -112,8 +123,13 @@ def _is_at(address: str, pattern: str) -> bool | None:
             return None
     digits = "0123456789.*?" if ":" not in pattern else "0123456789abcdef.:*?"
     if set(pattern.lower()) <= set(digits):
-        return fnmatchcase(address.lower(), pattern.lower())
+        return _is_like(address.lower(), pattern.lower())
     return None  # by name
+
+
+def _is_like(name: str, pattern: str) -> bool:
+    """Whether one pattern matches: ``*`` and ``?`` are all that is special in it."""
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def _any(found: Iterable[tuple[str, bool | None]]) -> bool | None:

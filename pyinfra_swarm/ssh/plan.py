@@ -14,7 +14,7 @@ from typing import TypedDict
 from pyinfra_swarm.rollback.plan import roll_back_first_finding
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import setting
-from pyinfra_swarm.ssh.overriding_lines import matches, matches_login, overriding, same
+from pyinfra_swarm.ssh.overriding_lines import is_named, matches_login, overriding, same
 from pyinfra_swarm.ssh.sshd import (
     CONFIG,
     DROP_IN,
@@ -199,10 +199,10 @@ def _refused_by(
         return "allowusers", True
     if groups:
         patterns = values.get("denygroups", "").split()
-        if any(matches(group, patterns) for group in groups):
+        if any(is_named(group, patterns) for group in groups):
             return "denygroups", True
         patterns = values.get("allowgroups", "").split()
-        if patterns and not any(matches(group, patterns) for group in groups):
+        if patterns and not any(is_named(group, patterns) for group in groups):
             return "allowgroups", True
     if denied is None:
         return "denyusers", False

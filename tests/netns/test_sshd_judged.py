@@ -1,5 +1,7 @@
 """A real sshd with the managed drop-in, judged by ssh-audit; and that our own client still gets in.
 
+And whom rules of others keep out, asked of sshd itself.
+
 It runs on a port of loopback, below a root of its own: this machine's, with OpenSSH's packages laid
 over it, which are unpacked and never installed.
 """
@@ -12,12 +14,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from paramiko import Transport
+from paramiko import AuthenticationException, BadAuthenticationType, Transport
 from pyinfra.api import Config, Host, State
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.inventory import Inventory
@@ -26,6 +29,7 @@ from pyinfra.context import ctx_state
 from lab.errors import LabError
 from pyinfra_swarm.run.answer import asked
 from pyinfra_swarm.run.answer import sections as taken_apart
+from pyinfra_swarm.run.findings import refusals
 from pyinfra_swarm.run.pyinfra_internals import another_connection, transport
 from pyinfra_swarm.ssh.algorithms import (
     STRICT,
@@ -40,6 +44,7 @@ from pyinfra_swarm.ssh.plan import plan
 from pyinfra_swarm.ssh.sshd import DROP_IN, Sshd, Wanted
 from tests.engines import programs
 from tests.tools import must_run
+from tests.unit.ssh.servers import FRESH_VALUES
 
 pytestmark = pytest.mark.lifecycle  # new host keys for each test, and ssh-audit, take their time
 
@@ -295,3 +300,52 @@ def test_an_sshd_says_itself_whether_it_knows_penalties(server: Server) -> None:
     server.write(DROP_IN, with_them.drop_in())
     server.run("sshd -t")
     assert plan(with_them, server.seen()) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "let_in"),
+    [
+        ("DenyUsers * !ann", False),
+        ("DenyUsers !ann", True),
+        ("DenyUsers a* !ann@127.0.0.*", False),
+        ("DenyUsers ann@10.*", True),
+        ("DenyUsers ann@*,!127.0.0.1", True),
+        ("DenyUsers [a]nn", True),
+        ("AllowUsers a* !ann", True),
+        ("AllowUsers !eve", False),
+        ("AllowUsers ann@127.0.0.0/8", True),
+        ("AllowUsers ann@127.*,!127.0.0.1", False),
+        ("AllowUsers ann@10.0.0.1 a*", True),
+        ("DenyGroups * !staff", False),
+        ("DenyGroups !staff", True),
+        ("AllowGroups s* !staff", True),
+        ("AllowGroups !guests", False),
+    ],
+)
+def test_a_rule_of_others_keeps_out_whom_sshd_keeps_out(
+    server: Server, rule: str, let_in: bool
+) -> None:
+    server.run("cat >> /etc/passwd; mkdir -p /home/ann", "ann:x:4711:50::/home/ann:/bin/sh\n")
+    server.write("/etc/shadow", "ann::20000:0:99999:7:::\n")
+    assert server.run("id -Gn ann").split() == ["staff"]
+    # Whoever may log in needs nothing more to get in.
+    rules = f"UsePAM no\nPasswordAuthentication yes\nPermitEmptyPasswords yes\n{rule}\n"
+    server.write("/etc/ssh/sshd_config.d/00-a.conf", rules)
+    server.start()
+    with socket.create_connection(("127.0.0.1", server.port)) as connected:
+        transport = Transport(connected)
+        transport.start_client(timeout=20)
+        with suppress(AuthenticationException, BadAuthenticationType):
+            transport.auth_none("ann")
+        assert transport.is_authenticated() is let_in
+        transport.close()
+    keyword, _, value = rule.partition(" ")
+    seen = Sshd(
+        installed=True,
+        login_user="ann",
+        login_from="127.0.0.1",
+        login_groups=("staff",),
+        effective={"ann": {**FRESH_VALUES, keyword.lower(): value}},
+    )
+    told = [one.what for one in refusals(plan(Wanted(users=("ann",)), seen))]
+    assert told == [f"sshd {keyword}"] * (not let_in)

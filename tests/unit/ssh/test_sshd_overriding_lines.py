@@ -47,6 +47,8 @@ def test_a_match_block_for_somebody_else_is_told_and_stops_nothing() -> None:
 
 def test_patterns_are_those_of_sshd() -> None:
     assert matches("ann", ["a*"])
+    assert matches("ann", ["a*", "!eve"])
+    assert not matches("ann", ["!eve"])
     assert not matches("ann", ["a*", "!ann"])
     assert not matches("ann", ["ann@192.0.2.1"]), "Match User and groups know no host"
     assert not matches("ann", [])
@@ -71,8 +73,12 @@ def test_patterns_are_those_of_sshd() -> None:
         ("ann@desk.example.com", None, None),
         ("ann@bad.cafe", None, None),
         ("ann@10.0.0.5/99", None, None),
-        ("a* !ann", False, False),
-        ("a* !ann@10.0.0.*", False, None),
+        ("a* !ann", True, True),
+        ("a* !ann@10.0.0.*", True, True),
+        ("!ann", False, False),
+        ("!eve", False, False),
+        ("!eve@10.0.0.5", False, False),
+        ("[a]nn", False, False),
         ("", False, False),
     ],
 )

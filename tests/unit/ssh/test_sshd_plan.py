@@ -315,6 +315,16 @@ def test_each_rule_of_others_keeps_out_whom_it_says() -> None:
     assert kept_out(allowgroups="guests") == "sshd AllowGroups"
 
 
+def test_nobody_is_taken_out_of_a_rule_again() -> None:
+    """For a negation sshd knows lists of hosts and Match blocks; elsewhere a “!” is a letter."""
+    assert kept_out(denyusers="* !ubuntu") == "sshd DenyUsers"
+    assert kept_out(allowusers="ubu* !ubuntu") == ""
+    assert kept_out(allowusers="!eve") == "sshd AllowUsers"
+    assert kept_out(denygroups="* !sudo !users") == "sshd DenyGroups"
+    assert kept_out(allowgroups="su* !sudo") == ""
+    assert kept_out(allowgroups="!guests") == "sshd AllowGroups"
+
+
 @pytest.mark.parametrize(
     ("rule", "value", "address", "kind"),
     [
