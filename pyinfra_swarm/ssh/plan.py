@@ -163,7 +163,8 @@ def _shut_out_by_others(wanted: Wanted, seen: Sshd) -> list[Finding]:
     for user in wanted.users:
         values = seen.effective.get(user, {})
         own = user == seen.login_user
-        refused = _refused_by(values, user, seen.login_from, seen.login_groups if own else ())
+        address, groups = (seen.login_from, seen.login_groups) if own else ("", ())
+        refused = _refused_by(values, user, address, groups)
         if refused is None:
             continue
         rule, certain = refused

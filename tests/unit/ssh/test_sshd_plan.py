@@ -350,6 +350,28 @@ def test_a_rule_for_some_addresses_counts_for_those(
         assert "it may keep ubuntu out: that depends on where ubuntu" in found[0].sentence()
 
 
+@pytest.mark.parametrize("address", ["", "10.0.0.5", "203.0.113.7"])
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [("allowusers", "ubuntu ann@203.0.113.0/24"), ("denyusers", "ann@203.0.113.0/24")],
+)
+def test_where_the_run_comes_from_says_nothing_of_another_admin(
+    rule: str, value: str, address: str
+) -> None:
+    wanted = Wanted(users=("ann", "ubuntu"))
+    values = {**hardened(wanted).effective["ubuntu"], rule: value}
+    seen = replace(hardened(wanted), effective={"ubuntu": values, "ann": values})
+    [notice] = plan(wanted, replace(seen, login_from=address))
+    assert isinstance(notice, Notice)
+    assert "it may keep ann out: that depends on where ann comes from" in notice.sentence()
+    assert 'add "ann"' not in notice.sentence()
+
+
+def test_a_rule_for_every_address_is_decided_for_another_admin_too() -> None:
+    assert kept_out("ann", denyusers="ann@*") == "sshd DenyUsers"
+    assert kept_out("ann", allowusers="ubuntu ann@*") == ""
+
+
 def test_groups_are_known_of_the_user_of_the_run_only() -> None:
     assert kept_out(allowgroups="guests", groups=()) == ""
     assert kept_out("ann", allowgroups="guests") == ""
