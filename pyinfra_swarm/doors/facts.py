@@ -75,9 +75,11 @@ class WaysIn(SubjectFact[Doors]):
             …
         }
 
-    No password's hash leaves the host. Only local accounts are looked at.
+    No password's hash leaves the host. Only local accounts are looked at. What the host says for
+    this has its whole ``daemon.json`` and Docker's units, which may hold a password, as of a proxy.
     """
 
+    unprinted = True
     tolerates = frozenset({"daemon"})
 
     def script(self, admins: str = "") -> str:

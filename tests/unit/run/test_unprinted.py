@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import logging
+import pkgutil
+import re
 import subprocess
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pyinfra import logger
 
+import pyinfra_swarm
+from pyinfra_swarm.docker.paths import DAEMON_JSON
 from pyinfra_swarm.run import observing
 from pyinfra_swarm.run.answer import Sections
 from pyinfra_swarm.run.fact import SubjectFact
@@ -89,3 +96,50 @@ def test_an_answer_that_is_none_is_told_without_what_was_said(debug: Any) -> Non
     assert ask(Here(breaks=True), Unprinted) is None
     assert "Unprinted could not be read: its command failed" in debug.text
     assert SECRET not in debug.text
+
+
+# Which facts those are
+# ---------------------
+
+KNOWN_BY_LESS = {
+    "firewall.facts.State": "the sums of our own files",
+    "host.facts.Host": "whether another tool's mark is in daemon.json",
+    "reset.facts.Files": "which files are there",
+}
+"""Facts that look at these files, and what they print of them."""
+
+_DOCKERS_UNIT = r"systemctl (-\S+ )*cat\b.*\bdocker|/docker\.service\b"
+
+
+def facts() -> Iterator[tuple[str, type[SubjectFact[Any]]]]:
+    """Every fact that a run may ask for, by its name within the package."""
+    for module in pkgutil.walk_packages(pyinfra_swarm.__path__, "pyinfra_swarm."):
+        if module.name.rpartition(".")[2] in ("facts", "kernel_facts"):
+            for name, value in vars(importlib.import_module(module.name)).items():
+                if (
+                    inspect.isclass(value)
+                    and issubclass(value, SubjectFact)
+                    and value.__module__ == module.name
+                    and not name.startswith("_")
+                ):
+                    yield f"{module.name.removeprefix('pyinfra_swarm.')}.{name}", value
+
+
+def asked_of_a_host(fact: type[SubjectFact[Any]]) -> str:
+    needed = [
+        one.name
+        for one in inspect.signature(fact.script).parameters.values()
+        if one.name != "self" and one.default is one.empty
+    ]
+    return str(fact().script(**dict.fromkeys(needed, "a")))
+
+
+def test_whoever_prints_what_may_hold_a_proxys_password_is_unprinted() -> None:
+    """``daemon.json`` has it under ``proxies``, Docker's unit in ``Environment=HTTP_PROXY=…``."""
+    looking = {
+        name: fact.unprinted
+        for name, fact in facts()
+        if re.search(f"{re.escape(DAEMON_JSON)}|{_DOCKERS_UNIT}", asked_of_a_host(fact))
+    }
+    assert {"docker.facts.Installation", "doors.facts.WaysIn"} <= set(looking), "both are found"
+    assert {name for name, unprinted in looking.items() if not unprinted} == set(KNOWN_BY_LESS)
