@@ -154,7 +154,8 @@ def _ending(
         if answered and said == "unread":
             return (
                 "The host has put back the files that were there before, but the running system "
-                "refuses them: they were broken already"
+                "does not take them: they were broken already, or what reads them does not work "
+                "there"
             )
         if answered and said == "nothing":
             return "A new login found no change waiting: it was not made, or it was kept"

@@ -174,7 +174,7 @@ def test_where_iptables_does_not_say_what_is_there_nothing_is_loaded(host: Host)
     script = host.path(SCRIPT)
     script.write_text(with_silence(script.read_text(), silent(host)))
     done = host.firewall("load", check=False)
-    assert done.returncode == 1
+    assert done.returncode == LATER
     assert "iptables does not say what is there" in done.stderr
     assert [host.saved(family) for family in FAMILIES] == before
 

@@ -3,18 +3,20 @@
 # Uses unload (firewall/host_files).
 #
 # firewall: path of the firewall's script; unit, watch, timer: its units; watch_file: the file of
-# that unit; later: the exit code where the kernel's rules are not those yet, to be tried again.
+# that unit; later: the exit code where the kernel's rules are not those yet, to be tried again, of
+# the script as well. With any other there is nothing to wait for.
 # shellcheck disable=SC2154
 : "${firewall?}" "${unit?}" "${watch?}" "${watch_file?}" "${timer?}" "${later?}"
 code=0
 systemctl daemon-reload
 if [ -e "$firewall" ]; then
-  sh "$firewall" load || code=$later
+  sh "$firewall" load || code=$?
   # Not waited for: at boot, the firewall's units come after the rollback.
   if [ -e "$watch_file" ]; then systemctl --no-block restart "$watch"
   else systemctl stop "$watch" 2>/dev/null; fi
 else
   systemctl stop "$unit" "$watch" "$timer" 2>/dev/null
-  unload || code=$later
+  unload || code=$?
 fi
+case $code in 0 | "$later") ;; *) code=1 ;; esac
 exit "$code"

@@ -5,6 +5,7 @@
 #        firewall look                          find out which interfaces are Docker's bridges
 #        firewall watch                         the same, whenever one comes or goes
 #        firewall unload                        take the rules out of the kernel again
+# load, unload end with: 0 done; 1 it cannot be done; 4 not now, to be tried again
 
 # url_ipv4, url_ipv6: where the lists of ranges are.
 # shipped_ipv4, shipped_ipv6: how many addresses the lists of this version hold.
@@ -25,6 +26,7 @@ interfaces_lock=$root/run/pyinfra-swarm-interfaces.lock
 
 chains='SWARM-INPUT SWARM-BRIDGES SWARM-FORWARD SWARM-CONTAINERS SWARM-OUTPUT SWARM-PEERS
 SWARM-PUBLISHED SWARM-WEB'
+NOT_NOW=4 # iptables' own code where a lock is held, or the kernel is out of something
 say() { echo "pyinfra-swarm: $*"; }
 
 has() { $1 -w 20 -n -L "$2" >/dev/null 2>&1; } # a chain of the filter table

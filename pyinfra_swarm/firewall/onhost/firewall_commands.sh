@@ -8,24 +8,30 @@ umask 077 # a user who can open a lock can hold it, and keep the rules from bein
 shrink=
 [ "${2-}" != --accept-shrink ] || shrink=yes
 rewrite=
+
+in_both() { # COMMAND: for each family; one that is to be tried again is enough for that
+    code=0
+    for family in ipv4 ipv6; do
+        "$1" $family
+        case $? in 0) ;; "$NOT_NOW") code=$NOT_NOW ;; *) [ "$code" = "$NOT_NOW" ] || code=1 ;; esac
+    done
+    exit "$code"
+}
+
 exec 8> "$interfaces_lock"
 case ${1-} in
 look) look_alone; exit ;;
 watch) watch; exit 1 ;;
 esac
 exec 9> "$rules_lock"
-flock -w 300 9 || { say "another run of this script does not end" >&2; exit 1; }
+flock -w 300 9 || { say "another run of this script does not end" >&2; exit "$NOT_NOW"; }
 case ${1-} in
 load)
-    failed=0
-    flock -w 60 8 || { say "another run of this script does not end" >&2; exit 1; }
-    for family in ipv4 ipv6; do load_family $family || failed=1; done
-    exit $failed ;;
+    flock -w 60 8 || { say "another run of this script does not end" >&2; exit "$NOT_NOW"; }
+    in_both load_family ;;
 refresh) refresh ;;
 unload)
-    failed=0
-    for family in ipv4 ipv6; do ! speaks $family || unload_family $family || failed=1; done
-    exit $failed ;;
+    in_both unload_family ;;
 *)
     echo "usage: firewall load | refresh [--accept-shrink] | look | watch | unload" >&2
     exit 2 ;;

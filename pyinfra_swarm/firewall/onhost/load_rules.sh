@@ -35,7 +35,11 @@ rules_of() { # ipv4|ipv6: the rules as one atomic change of the filter table
         '# interfaces') interface_rules "$interfaces/list" ;;
         COMMIT)
             # Without an answer nothing is known of DOCKER-USER, and naming it would empty it.
-            now=$("$t" -w 20 -S) || { say "$1: iptables does not say what is there" >&2; return 1; }
+            now=$("$t" -w 20 -S) || {
+                why=$?
+                say "$1: iptables does not say what is there" >&2
+                return $why
+            }
             printf '%s\n' "$now" | jumps
             echo COMMIT ;;
         *) printf '%s\n' "$line" ;;
@@ -43,12 +47,17 @@ rules_of() { # ipv4|ipv6: the rules as one atomic change of the filter table
     done < "$rules.$1"
 }
 
-load_family() { # ipv4|ipv6
+load_family() { # ipv4|ipv6; where it fails, with the code of iptables
     speaks "$1" || { say "$1: this host does not speak it"; return 0; }
     t=$(command_of "$1")
-    text=$(rules_of "$1") && [ -n "$text" ] || { say "$1: no rules in $rules.$1" >&2; return 1; }
+    text=$(rules_of "$1") && [ -n "$text" ] || {
+        why=$?
+        say "$1: no rules from $rules.$1" >&2
+        return $why
+    }
     printf '%s\n' "$text" | "$t-restore" -w 20 --noflush || {
+        why=$?
         say "$1: the rules were not loaded" >&2
-        return 1
+        return $why
     }
 }

@@ -5,6 +5,7 @@
 # shellcheck disable=SC2154
 
 unload_family() { # ipv4|ipv6: leave the tables as if the rules had never been there
+    speaks "$1" || return 0
     t=$(command_of "$1")
     command -v "$t" >/dev/null || return 0
     for pair in INPUT:SWARM-INPUT DOCKER-USER:SWARM-FORWARD OUTPUT:SWARM-OUTPUT; do
@@ -18,13 +19,14 @@ unload_family() { # ipv4|ipv6: leave the tables as if the rules had never been t
         "$t" -w 20 -X DOCKER-USER
     fi
     # Without an answer they may still be there: only 3 says that there is no table.
-    now=$("$t" -w 20 -S)
-    case $? in 0) ;; 3) return 0 ;; *)
+    now=$("$t" -w 20 -S) || {
+        why=$?
+        [ $why != 3 ] || return 0
         say "$1: iptables does not say what is there" >&2
-        return 1 ;;
-    esac
+        return $why
+    }
     ! printf '%s\n' "$now" | grep -q '^-N SWARM-INPUT$' || {
         say "$1: the rules could not be taken out" >&2
-        return 1
+        return "$NOT_NOW"
     }
 }
