@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyinfra_swarm.engine.advice import advice
 from pyinfra_swarm.host.system import Host
-from pyinfra_swarm.run.findings import Finding, Notice, Refusal
+from pyinfra_swarm.run.findings import Finding, Refusal, Remark
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -20,7 +20,7 @@ def engine_findings(settings: Settings, host: Host, *, new_cluster: bool) -> Ite
     """
     version = host.engine if host.in_swarm else settings.docker.version or host.engine
     for one in advice(version):
-        kind = Refusal if one.not_for_new and new_cluster else Notice
+        kind = Refusal if one.not_for_new and new_cluster else Remark
         yield kind(
             "Docker Engine",
             f"{one.reason} ({one.source})",

@@ -11,6 +11,7 @@ import click
 
 from pyinfra_swarm.run import own_words, pyinfra_internals, records, screen
 from pyinfra_swarm.run.context import state, this_run
+from pyinfra_swarm.run.findings import KINDS
 from pyinfra_swarm.run.interruption import (
     interrupted,
     left_confirming,
@@ -225,7 +226,7 @@ def _verdict(end: End) -> str:
     if end.applied:
         counts = _counted(end, kinds)
         return f"{everyone} done after {clock(end.seconds)}" + (f": {counts}." if counts else ".")
-    concerned = {one.host for one in end.told}
+    concerned = {one.host for one in end.told if one.finding.kind in KINDS}
     concerned.update(host for _, hosts in end.other for host in hosts)
     hosts = f"{len(concerned)} of {counted(len(end.hosts), 'host')}"
     return f"{_counted(end, kinds)}, on {hosts}; nothing was changed yet."

@@ -116,8 +116,15 @@ class Refusal(Finding):
     kind: ClassVar[str] = "refusal"
 
 
+@dataclass(frozen=True)
+class Remark(Finding):
+    """What is worth knowing, and no difference: a run tells it, and nothing counts it."""
+
+    kind: ClassVar[str] = "remark"
+
+
 KINDS = tuple(kind.kind for kind in (Change, Notice, Refusal))
-"""The words for them, as records have them."""
+"""The words for differences, as records have them."""
 
 
 def changes(findings: list[Finding]) -> list[Change]:

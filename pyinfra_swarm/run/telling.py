@@ -12,10 +12,10 @@ from pyinfra_swarm.run.wording import listed
 
 T = TypeVar("T")
 
-MARKS = {"change": "~", "notice": "!", "refusal": "✗"}
+MARKS = {"change": "~", "notice": "!", "refusal": "✗", "remark": "·"}
 """By the kind of a finding."""
 
-COLOURS = {"change": "yellow", "notice": "cyan", "refusal": "red"}
+COLOURS = {"change": "yellow", "notice": "cyan", "refusal": "red", "remark": "bright_black"}
 """The same for a terminal that has them."""
 
 _AT_MOST = 6
@@ -43,7 +43,7 @@ class Line:
 
 
 def lines(told: Iterable[Told]) -> list[Line]:
-    """What is told of these findings: changes first, refusals last, each as it was found first."""
+    """What is told of these findings: in the order of the marks, each as it was found first."""
     found = []
     for same in grouped(
         told,
@@ -68,7 +68,7 @@ def lines(told: Iterable[Told]) -> list[Line]:
                 tuple(pieces),
             )
         )
-    return sorted(found, key=lambda line: KINDS.index(line.kind))
+    return sorted(found, key=lambda line: [*MARKS].index(line.kind))
 
 
 def grouped(items: Iterable[T], same: Callable[[T], Hashable]) -> list[list[T]]:
@@ -82,11 +82,11 @@ def grouped(items: Iterable[T], same: Callable[[T], Hashable]) -> list[list[T]]:
 def tally(kinds: Iterable[str], *, done: bool = False) -> str:
     """How many there are of each kind: ``3 to change, 2 for you, 1 refused``; "" where none.
 
-    kinds: of what is told, each line once; done: the changes are made. Every tool counts so.
+    kinds: of what is told, each line once; done: the changes are made. Every tool counts so. What
+    is no difference is not counted.
     """
-    counts = dict.fromkeys(KINDS, 0)
-    for kind in kinds:
-        counts[kind] += 1
+    every = [*kinds]
+    counts = {kind: every.count(kind) for kind in KINDS}
     words = {"change": "changed" if done else "to change", "notice": "for you"}
     return ", ".join(
         f"{count} {words.get(kind, 'refused')}" for kind, count in counts.items() if count

@@ -21,7 +21,6 @@ import pytest
 
 from lab import api, description
 from lab.errors import LabError
-from pyinfra_swarm.engine.advice import advice
 from pyinfra_swarm.preflight.tested import Machine
 from pyinfra_swarm.run.findings import KINDS
 from pyinfra_swarm.settings.lab import as_settings
@@ -179,28 +178,9 @@ def load_web_image(hosts: Iterable[str]) -> None:
 
 
 def reasons(path: Path) -> list[dict[str, str]]:
-    """The findings that a run wrote to its ``SWARM_REASONS`` file.
-
-    Without what is known of the engine's version: the engine alone is the cause.
-    """
+    """The findings that a run wrote to its ``SWARM_REASONS`` file."""
     lines = path.read_text().splitlines() if path.exists() else []
-    return [
-        entry
-        for entry in map(json.loads, lines)
-        if entry["kind"] in KINDS
-        and not (entry["what"] == "Docker Engine" and advice(entry["found"]))
-    ]
-
-
-def as_declared(version: str = "", *, marked: int = 0) -> str:
-    """The last line of a run on four hosts that finds nothing to change.
-
-    version: of the engines, if not the newest that the lab offers; something may be known of it,
-    which is told; marked: what is told besides, in items.
-    """
-    marked += len(advice(version or description_of_the_lab().docker_versions[-1]))
-    told = f", except for the {marked} item{'s' * (marked > 1)} marked ! above" if marked else ""
-    return f"All 4 hosts are as declared{told}. Nothing was changed."
+    return [entry for entry in map(json.loads, lines) if entry["kind"] in KINDS]
 
 
 def changes_in(payload: Any) -> list[str]:

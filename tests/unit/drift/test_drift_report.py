@@ -72,6 +72,13 @@ def test_a_notice_is_drift_that_no_deploy_mends() -> None:
     assert report.exit_code == DRIFT
 
 
+def test_what_is_only_worth_knowing_is_no_drift() -> None:
+    record = found("rk2", "preflight", "Docker Engine", "remark")
+    report = reported(run_of([*all_looked(), record]))
+    assert report.differences == ()
+    assert report.exit_code == IN_SYNC
+
+
 def test_a_part_without_a_deploy_of_its_own_is_mended_by_the_one_that_was_checked() -> None:
     record = found("rk2", "volumes", "the backup")
     [difference] = reported(run_of([*all_looked(), record])).differences

@@ -9,7 +9,7 @@ import pytest
 from pyinfra_swarm.host.system import Disk, Host, Link
 from pyinfra_swarm.preflight import plan as preflight
 from pyinfra_swarm.preflight.board import board_findings
-from pyinfra_swarm.run.findings import Notice, Refusal
+from pyinfra_swarm.run.findings import Notice, Refusal, Remark
 from tests.unit.preflight.hosts import (
     GIB,
     SETTINGS,
@@ -155,23 +155,24 @@ def test_a_version_that_a_new_cluster_must_not_begin_with_is_refused() -> None:
     wanted = declared(docker={"version": "29.1.3"})
     hosts: dict[str, Host | None] = {"rk1": SOUND, "rk2": fellow(2), "rk3": fellow(3)}
     found = [one for one in preflight.plan(wanted, "rk1", hosts) if one.what == "Docker Engine"]
-    assert [type(one) for one in found] == [Refusal, Notice]
+    assert [type(one) for one in found] == [Refusal, Remark]
     assert found[0].reason.endswith(" (moby #51798, release notes of 29.2.1)")
     assert found[1].reason.endswith(" (moby #53141)")
     for hosts["rk3"] in (fellow(3, in_swarm=True, engine="29.1.3"), None):
         found = [one for one in preflight.plan(wanted, "rk1", hosts) if one.what == "Docker Engine"]
-        assert [type(one) for one in found if "51798" in one.reason] == [Notice]
+        assert [type(one) for one in found if "51798" in one.reason] == [Remark]
 
 
 def test_a_node_is_told_of_the_version_that_it_has_whatever_is_declared() -> None:
     node = replace(SOUND, in_swarm=True, engine="29.7.2")
-    (notice,) = [
+    (remark,) = [
         one
         for one in preflight.plan(declared(docker={"version": "29.8.0"}), "rk1", {"rk1": node})
         if one.what == "Docker Engine"
     ]
-    assert (notice.found, notice.expected) == ("29.7.2", "29.8.0 or later")
-    assert "deploys/upgrade.py" in notice.remedy
+    assert isinstance(remark, Remark)
+    assert (remark.found, remark.expected) == ("29.7.2", "29.8.0 or later")
+    assert "deploys/upgrade.py" in remark.remedy
     assert found_on(replace(SOUND, in_swarm=True, engine="28.5.2"), SETTINGS) == []
 
 

@@ -14,7 +14,7 @@ from pyinfra.context import ctx_state
 
 from pyinfra_swarm.run import ending, reporting
 from pyinfra_swarm.run.context import begin_another_run, this_run
-from pyinfra_swarm.run.findings import Change, Notice, Refusal, Whole
+from pyinfra_swarm.run.findings import Change, Notice, Refusal, Remark, Whole
 from pyinfra_swarm.run.reported import Reported
 from pyinfra_swarm.run.telling import Told
 
@@ -112,6 +112,18 @@ def test_what_is_only_reported_is_not_called_as_declared() -> None:
     told = [*notice("rk1", "rk2"), Told("rk1", "ssh", Notice("sshd", "is odd"))]
     assert closing(told) == [
         "All 3 hosts are as declared, except for the 2 items marked ! above. Nothing was changed."
+    ]
+
+
+def test_what_is_only_worth_knowing_is_no_difference() -> None:
+    told = [Told(host, "preflight", Remark("Docker Engine", "has a bug")) for host in HOSTS]
+    for applied in (True, False):
+        assert closing(told, applied=applied) == [
+            "All 3 hosts are as declared. Nothing was changed."
+        ]
+    told += changes(("rk1", "firewall"))
+    assert closing(told, applied=False) == [
+        "1 to change, on 1 of 3 hosts; nothing was changed yet."
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pyinfra_swarm.docker.daemon import RestartDaemon, WriteConfiguration
 from pyinfra_swarm.rolling.plan import WorkOnNode
-from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal, Remark
 from pyinfra_swarm.run.plan_shown import Plan, question, shown
 from pyinfra_swarm.run.telling import Told
 
@@ -42,6 +42,18 @@ def test_each_thing_is_told_once_with_its_hosts_and_counted_so() -> None:
         "! swarm     node1: node rk9: is not declared",
         "✗ ssh       node2: sshd: another setting wins",
     ]
+
+
+def test_what_is_only_worth_knowing_is_told_last_and_nothing_is_asked_for_it() -> None:
+    remarks = told(Remark("Docker Engine", "has a bug"), part="preflight")
+    known = plan(remarks)
+    assert shown(known) == [
+        "The plan, after 0:38: nothing differs",
+        "· preflight node1–node4: Docker Engine: has a bug",
+    ]
+    assert not known.anything
+    whole = plan(remarks, told(Refusal("sshd", "another setting wins"), part="ssh"))
+    assert [line[0] for line in shown(whole)[1:]] == ["✗", "·"]
 
 
 RESTART = RestartDaemon("the running Docker daemon", "works with another configuration")

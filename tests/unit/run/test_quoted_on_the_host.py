@@ -152,7 +152,6 @@ SAFE = {
     },
     "nodes/programs.py": {"options": "an argument of shlex.join()"},
     "backup/force_new_cluster_operations.py": {"update": "made by updating()"},
-    "rolling/operations.py": {"lines": "scripts, judged where they are made"},
     "updates/operations.py": {
         "units": "our own names",
         "start": "our own names",
