@@ -76,8 +76,7 @@ def _find(settings: Settings) -> list[Finding]:
 
 
 def _carried_out(settings: Settings, declared: Wanted | None, steps: list[Change]) -> Commands:
-    restart, apply, gone = False, False, []
-    unwritten: list[str] = []
+    restart, apply, unwritten, gone = False, False, False, []
     for step in steps:
         match step:
             case Install():
@@ -92,16 +91,15 @@ def _carried_out(settings: Settings, declared: Wanted | None, steps: list[Change
                 yield script(program(__file__, "protect_key.sh", key=key))
             case Apply() if declared:
                 apply, restart = True, restart or step.restart
-                unwritten += [declared.interface] * step.unwritten
+                unwritten = unwritten or step.unwritten
             case Remove():
                 gone.append(step.interface)
-                unwritten += [step.interface] * step.unwritten
             case _:
                 raise unhandled(step)
     if not apply and not gone:
         return
-    for one in unwritten:  # before the change: what is undone puts back the files of before
-        yield script(_write_down(one))
+    if declared and unwritten:  # before the change: what is undone puts back the files of before
+        yield script(_write_down(declared.interface))
     touched = [*gone, *([declared.interface] if declared and apply else [])]
     commands = [_remove(one) for one in gone]
     if declared and apply:
@@ -180,7 +178,8 @@ def removed(settings: Settings) -> Commands:
 
     + settings: the cluster's settings; of them ``ssh``
 
-    This is kept only if a new login works without it.
+    This is kept only if a new login works without it. What has no configuration of ours is named
+    and left: nothing says whose it is.
 
     **Example:**
 

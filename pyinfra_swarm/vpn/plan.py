@@ -5,7 +5,7 @@ A private key is made on the host. Its public half is all that is ever seen of i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import listed, verb
 from pyinfra_swarm.vpn import wireguard
-from pyinfra_swarm.vpn.state import PRIVATE, Key, Running, Vpns
+from pyinfra_swarm.vpn.state import PRIVATE, Running, Vpns
 from pyinfra_swarm.vpn.wireguard import Wanted, config_path, key_path, unit
 
 if TYPE_CHECKING:
@@ -55,13 +55,9 @@ class Apply(Change):
 
 @dataclass(frozen=True, kw_only=True)
 class Remove(Change):
-    """An interface of ours goes, with its configuration and its key.
-
-    unwritten: as in :class:`Apply`.
-    """
+    """An interface of ours goes, with its configuration and its key."""
 
     interface: str
-    unwritten: bool = False
 
 
 def plan(settings: Settings, name: str, seen: Vpns) -> list[Finding]:
@@ -91,11 +87,13 @@ def plan_removal(seen: Vpns) -> list[Finding]:
 
 def _refusals(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
     name = declared.interface
+    key = seen.keys.get(name)
     if name in seen.foreign:
+        what = f"the file and {key_path(name)}" if key else "the file"
         yield Refusal(
             config_path(name),
             "is there already, and was not written by these deploys; it is left alone",
-            remedy="Declare another name as access.wireguard.interface, or move the file away "
+            remedy=f"Declare another name as access.wireguard.interface, or move {what} away "
             f"(`wg-quick down {quoted(name)}` first) and run again: the host then makes a new key",
         )
     elif name in {*seen.addresses, *seen.running} and name not in {*seen.configs, *seen.keys}:
@@ -107,12 +105,13 @@ def _refusals(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
             f"`ip link delete dev {quoted(name)}` on the host",
         )
     for other, running in seen.running.items():
-        if other != name and other not in seen.ours and running.port == declared.port:
+        if other != name and other not in seen.configs and running.port == declared.port:
             yield Refusal(
                 "access.wireguard.port",
                 f"another WireGuard interface, {other}, listens there",
                 found=str(running.port),
-                remedy="Declare another port as access.wireguard.port",
+                remedy="Declare another port as access.wireguard.port"
+                + (f". {_taken_down(other, seen)}" if _is_left(other, seen) else ""),
             )
     if not seen.kernel and not seen.userspace:
         yield Refusal(
@@ -151,8 +150,11 @@ def _configuration(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
     path = config_path(declared.interface)
     config = seen.configs.get(declared.interface)
     if config is None:
+        reason = "is missing"
+        if declared.interface in seen.keys:
+            reason += f"; {key_path(declared.interface)} is taken as its key, and goes when it goes"
         unwritten = declared.interface in seen.running
-        yield Apply(path, "is missing", expected="as declared", restart=True, unwritten=unwritten)
+        yield Apply(path, reason, expected="as declared", restart=True, unwritten=unwritten)
     elif config.access != PRIVATE:
         yield Apply(
             path,
@@ -222,8 +224,8 @@ def _peers(declared: Wanted, running: Running) -> Iterator[Finding]:
 
 
 def _undeclared(declared: Wanted | None, seen: Vpns) -> Iterator[Finding]:
-    """Interfaces of ours that are not declared: none is, or another one."""
-    for name in seen.ours:
+    """Interfaces that are not declared: none is, or another one."""
+    for name in seen.configs:
         if declared and name == declared.interface:
             continue
         if seen.login_by == name:
@@ -233,55 +235,83 @@ def _undeclared(declared: Wanted | None, seen: Vpns) -> Iterator[Finding]:
                 remedy="Give the host its address outside of the VPN as ssh_host, and run again",
             )
         else:
-            yield Remove(
-                name,
-                "is not declared any more",
-                expected="gone",
-                interface=name,
-                unwritten=name in seen.running and name not in seen.configs,
-            )
-    for name, key in seen.keys.items():
-        if name in {*seen.ours, *seen.foreign} or (declared and name == declared.interface):
+            yield Remove(name, "is not declared any more", expected="gone", interface=name)
+    yield from _without_configuration(declared, seen)
+
+
+def _without_configuration(declared: Wanted | None, seen: Vpns) -> Iterator[Finding]:
+    """Interfaces without a configuration, and keys: nothing says whose they are."""
+    ours = {*seen.configs, *([declared.interface] if declared else [])}
+    for name in dict.fromkeys([*seen.keys, *seen.starts, *seen.running]):
+        if name in ours or name in seen.foreign:
             continue
-        if not _is_in_use(key, seen):
-            others = sorted({*seen.foreign, *seen.running} - {*seen.ours})
-            whose = f"{listed(others)} on this host, {verb(others, 'which is', 'which are')}"
+        left, key, up = _is_left(name, seen), name in seen.keys, name in seen.running
+        about_key = _about_key(name, "its key" if left else "it", ours, seen) if key else ""
+        if left:
+            missing = config_path(name) if key else f"{config_path(name)}, and no key"
+            yield Notice(
+                name,
+                f"{'is up' if up else 'starts at boot'}, though there is no {missing}: left by "
+                "these deploys, or somebody else's"
+                + ("; whoever is a peer still comes in" if up else ""),
+                found=_peers_of(name, seen),
+                remedy=". ".join(filter(None, [_taken_down(name, seen), about_key])),
+            )
+        elif about_key:
             yield Notice(
                 key_path(name),
                 "is a key without a configuration: left by an interface that these deploys have "
                 "taken off, or somebody else's",
-                remedy=f"See whether it is of use to {whose} somebody else's, be it as a preshared "
-                "key"
-                if others
-                else f"If nobody needs it: `rm {quoted(key_path(name))}` on the host",
+                remedy=about_key,
             )
-    yield from _left_up(declared, seen)
 
 
-def _left_up(declared: Wanted | None, seen: Vpns) -> Iterator[Finding]:
-    """Interfaces whose configuration and key are gone: nothing says whose they are."""
-    known = {*seen.configs, *seen.foreign, *seen.keys, *([declared.interface] if declared else [])}
-    for name, running in seen.running.items():
-        if name in known or name not in seen.starts:
-            continue
-        first = ""
-        if seen.login_by == name:
-            first = "This run comes through it: give the host another ssh_host first. "
-        yield Notice(
-            name,
-            "is up, though its configuration and its key are gone: whoever is a peer still comes "
-            "in, until the next boot",
-            found=", ".join(f"{key} as {sources}" for key, sources in running.peers.items())
-            or "no peers",
-            remedy=f"{first}If nobody needs it: `ip link delete dev {quoted(name)}; systemctl "
-            f"disable {quoted(unit(name))}` on the host",
-        )
+def _is_left(name: str, seen: Vpns) -> bool:
+    """An interface without a configuration that wg-quick starts, or that is up beside its key.
+
+    One that is up with neither is another program's: NetBird's, a container network's.
+    """
+    if name in {*seen.configs, *seen.foreign}:
+        return False
+    return name in seen.starts or (name in seen.running and name in seen.keys)
 
 
-def _is_in_use(key: Key, seen: Vpns) -> bool:
-    """An interface that is up has it, or knows it as a peer's."""
-    known = {each for one in seen.running.values() for each in (one.public_key, *one.peers)}
-    return key.public in known
+def _about_key(name: str, it: str, ours: Collection[str], seen: Vpns) -> str:
+    """What may be done with a key without a configuration; "" where another interface has it."""
+    if _is_in_use(name, seen):
+        return ""
+    others = sorted({*seen.foreign, *seen.running, *seen.starts} - {*ours, name})
+    if not others:
+        return f"If nobody needs {it}: `rm {quoted(key_path(name))}` on the host"
+    return (
+        f"See whether {it} is of use to {listed(others)} on this host, "
+        f"{verb(others, 'which is', 'which are')} somebody else's, be it as a preshared key"
+    )
+
+
+def _taken_down(name: str, seen: Vpns) -> str:
+    """How an interface goes that may be somebody else's."""
+    commands = [f"ip link delete dev {quoted(name)}"] if name in seen.running else []
+    if name in seen.starts:
+        commands.append(f"systemctl disable {quoted(unit(name))}")
+    first = ""
+    if seen.login_by == name:
+        first = "This run comes through it: give the host another ssh_host first. "
+    return f"{first}If nobody needs it: `{'; '.join(commands)}` on the host"
+
+
+def _peers_of(name: str, seen: Vpns) -> str:
+    if name not in seen.running:
+        return ""
+    peers = seen.running[name].peers
+    return ", ".join(f"{key} as {sources}" for key, sources in peers.items()) or "no peers"
+
+
+def _is_in_use(name: str, seen: Vpns) -> bool:
+    """Another interface that is up has this key, or knows it as a peer's."""
+    others = [running for other, running in seen.running.items() if other != name]
+    known = {each for one in others for each in (one.public_key, *one.peers)}
+    return seen.keys[name].public in known
 
 
 # Others

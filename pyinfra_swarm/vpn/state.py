@@ -61,7 +61,9 @@ class Vpns(Observation):
 
     tools: wireguard-tools are installed; kernel: it has WireGuard; userspace: the program
     wireguard-go is there in place of it.
-    configs: ours, by interface; foreign: interfaces with a configuration that is not ours.
+    configs: ours, by interface: they bear our mark. Nothing else says that an interface and its key
+    are ours: people keep keys of their own in that folder, and move a configuration away for a
+    while. foreign: interfaces with a configuration that is not ours.
     keys: by interface; starts: the interfaces that wg-quick brings up at boot; running: by
     interface, as WireGuard itself says.
     addresses: interface to its addresses, with the length of the prefix.
@@ -83,13 +85,3 @@ class Vpns(Observation):
     login_by: str = ""
     tailscale: Tailscale | None = None
     unconfirmed: bool = False
-
-    @property
-    def ours(self) -> tuple[str, ...]:
-        """The interfaces of ours: by their configuration or, without one, by their key.
-
-        A key alone is no proof, since people keep keys of their own in that folder. One whose
-        interface wg-quick brings up at boot is ours: its configuration was deleted.
-        """
-        by_key = (name for name in self.keys if name in self.starts and name not in self.foreign)
-        return tuple(dict.fromkeys([*self.configs, *by_key]))

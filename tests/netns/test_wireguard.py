@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pyinfra_swarm.firewall.policy import Opening, Policy, Vpn
+from pyinfra_swarm.run.findings import Notice
 from pyinfra_swarm.settings import Settings
 from pyinfra_swarm.vpn import client, operations
 from pyinfra_swarm.vpn.plan import plan, plan_removal
@@ -199,16 +200,24 @@ class TestTheHost:
         assert ready.host.run("ip link show wg0", check=False).returncode != 0
         assert ready.host.run("ls /etc/wireguard").stdout == ""
 
-    def test_it_goes_whole_whatever_is_left_of_it(self, ready: Lan) -> None:
+    def test_what_is_left_without_its_configuration_is_its_owners_to_take_off(
+        self, ready: Lan
+    ) -> None:
+        """By the commands that it is named with."""
         ready.host.run(f"rm {config_path('wg0')}")
-        [step] = plan_removal(ready.seen())
-        assert step.what == "wg0"
-        wireguard.root(ready.host, ready.folder / "host", operations._remove("wg0"))
-        assert plan_removal(ready.seen()) == []
+        [found] = plan_removal(ready.seen())
+        assert isinstance(found, Notice)
+        assert f"{BOB.public} as 10.202.0.101/32" in found.found
+        down, rm = found.remedy.split("`")[1::2]
+        wireguard.root(ready.host, ready.folder / "host", down)
         assert ready.host.run("ip link show wg0", check=False).returncode != 0
+        [alone] = plan_removal(ready.seen())
+        assert alone.what == key_path("wg0")
+        wireguard.root(ready.host, ready.folder / "host", rm)
+        assert plan_removal(ready.seen()) == []
         assert ready.host.run("ls /etc/wireguard").stdout == ""
 
-    def test_what_ran_without_a_configuration_comes_back_when_its_removal_is_undone(
+    def test_what_ran_without_a_configuration_comes_back_when_its_change_is_undone(
         self, ready: Lan
     ) -> None:
         ready.host.run(f"rm {config_path('wg0')}; ip addr add 10.202.0.9/32 dev wg0")
@@ -222,10 +231,11 @@ class TestTheHost:
         assert now.configs["wg0"].access == "600 root"
         assert now.configs["wg0"].own_key
         assert ready.host.run(f"cat {key_path('wg0')}").stdout.strip() not in log.read_text()
-        keep = f"cp -a {config_path('wg0')} {key_path('wg0')} /run/"
-        back = "mv /run/wg0.conf /run/wg0.key /etc/wireguard/"
-        for script in (keep, operations._remove("wg0"), back, operations.after_restore(["wg0"])):
-            wireguard.root(ready.host, ready.folder / "host", script)
+        ready.host.run(f"cp -a {config_path('wg0')} /run/")
+        ready.up(settings("alice"))
+        assert ready.seen().running != before.running
+        ready.host.run("mv /run/wg0.conf /etc/wireguard/")
+        wireguard.root(ready.host, ready.folder / "host", operations.after_restore(["wg0"]))
         after = ready.seen()
         assert (after.running, after.keys) == (before.running, before.keys)
         assert after.addresses["wg0"][:2] == ("10.202.0.1/24", "10.202.0.9/32")

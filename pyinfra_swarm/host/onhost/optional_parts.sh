@@ -8,6 +8,7 @@ optional_parts() {
     [ ! -e "$path" ] || { echo "keepalived $path"; break; }
   done
   for path in /etc/wireguard/*.conf /etc/wireguard/*.key /run/wireguard/*.sock \
+    /etc/systemd/system/*.wants/wg-quick@*.service \
     /run/tailscale/tailscaled.sock /sys/class/net/tailscale0 /sys/class/net/wt0; do
     [ ! -e "$path" ] || { echo "vpn $path"; break; }
   done

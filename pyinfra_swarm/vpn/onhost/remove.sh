@@ -1,5 +1,5 @@
 #!/bin/sh
-# Takes an interface down, for good, whatever of it is there. Uses remember (vpn/endpoints).
+# Takes an interface of ours down, for good. Uses remember (vpn/endpoints).
 #
 # interface: its name; config, key, link: paths of its configuration, its private key, and the link
 # by which it starts at boot.

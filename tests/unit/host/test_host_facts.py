@@ -250,6 +250,7 @@ def test_any_file_of_the_floating_address_has_its_part_look_at_the_host(
         (wireguard.config_path("wg0"), ""),
         (wireguard.config_path("anything"), "[Interface]\n"),
         (wireguard.key_path("wg0"), ""),
+        (wireguard.link("wg0"), ""),
         ("/run/wireguard/wg7.sock", ""),
         ("/run/tailscale/tailscaled.sock", ""),
         ("/sys/class/net/tailscale0/uevent", "INTERFACE=tailscale0\n"),

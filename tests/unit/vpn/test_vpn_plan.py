@@ -139,7 +139,12 @@ class TestTheConfiguration:
         seen = replace(CONVERGED, configs={}, foreign=("wg0",))
         said = the_one(seen, Refusal)
         assert "was not written by these deploys; it is left alone" in said
-        assert "Declare another name as access.wireguard.interface" in said
+        assert (
+            "Declare another name as access.wireguard.interface, or move the file and "
+            "/etc/wireguard/wg0.key away (`wg-quick down wg0` first) and run again: the host then "
+            "makes a new key"
+        ) in said
+        assert "or move the file away" in the_one(replace(seen, keys={}), Refusal)
 
     def test_one_of_somebody_elses_with_another_name_is_their_own_affair(self) -> None:
         assert plan(SETTINGS, "rk1", replace(CONVERGED, foreign=("wg7",))) == []
@@ -276,28 +281,96 @@ class TestWhatIsLeftWithoutAConfiguration:
 
     LEFT = replace(CONVERGED, configs={})
 
-    @pytest.mark.parametrize("up", [CONVERGED.running, {}])
-    def test_what_starts_at_boot_with_a_key_goes(self, up: dict[str, Running]) -> None:
-        seen = replace(self.LEFT, running=up)
-        gone = replace(GONE, unwritten=bool(up))
-        assert plan_removal(seen) == plan(NO_VPN, "rk1", seen) == [gone]
+    def test_what_is_up_is_named_with_its_peers_and_nothing_of_it_is_touched(self) -> None:
+        """Its owner may have moved the configuration away for a while."""
+        [found] = plan_removal(self.LEFT)
+        assert plan(NO_VPN, "rk1", self.LEFT) == [found]
+        assert isinstance(found, Notice)
+        assert found.sentence() == (
+            "wg0: is up, though there is no /etc/wireguard/wg0.conf: left by these deploys, or "
+            "somebody else's; whoever is a peer still comes in "
+            f"(found {key(1)} as 10.202.0.100/32, {key(2)} as 10.202.0.101/32). "
+            "If nobody needs it: `ip link delete dev wg0; systemctl disable wg-quick@wg0.service` "
+            "on the host. If nobody needs its key: `rm /etc/wireguard/wg0.key` on the host"
+        )
 
-    def test_what_it_runs_with_is_written_down_first_and_only_then(self) -> None:
+    def test_what_only_starts_at_boot_is_named_once_and_its_key_in_it(self) -> None:
+        """So is what a removal leaves that ends between the configuration and the key."""
+        [found] = plan_removal(replace(self.LEFT, running={}))
+        assert isinstance(found, Notice)
+        assert found.sentence() == (
+            "wg0: starts at boot, though there is no /etc/wireguard/wg0.conf: left by these "
+            "deploys, or somebody else's. If nobody needs it: `systemctl disable "
+            "wg-quick@wg0.service` on the host. If nobody needs its key: `rm "
+            "/etc/wireguard/wg0.key` on the host"
+        )
+
+    def test_what_is_up_beside_its_key_and_does_not_start_is_named_too(self) -> None:
+        [found] = plan_removal(replace(self.LEFT, starts=()))
+        assert isinstance(found, Notice)
+        assert "`ip link delete dev wg0` on the host" in found.remedy
+
+    @pytest.mark.parametrize(
+        "others",
+        [
+            {"foreign": ("home",)},
+            {"running": {**LEFT.running, "home": Running(key(3), 1)}},
+            {"starts": ("wg0", "home")},
+        ],
+    )
+    def test_its_key_is_not_to_be_deleted_where_somebody_else_may_need_it(
+        self, others: dict[str, Any]
+    ) -> None:
+        found = plan_removal(replace(self.LEFT, **others))[0]
+        assert found.remedy.endswith(
+            "wg-quick@wg0.service` on the host. See whether its key is of use to home on this "
+            "host, which is somebody else's, be it as a preshared key"
+        )
+
+    def test_its_key_is_not_spoken_of_where_another_interface_has_it(self) -> None:
+        more = {**self.LEFT.running, "home": Running(key(3), 1, {OWN: "10.0.0.1/32"})}
+        [found] = plan_removal(replace(self.LEFT, running=more))
+        assert found.remedy.endswith("systemctl disable wg-quick@wg0.service` on the host")
+
+    def test_a_declared_one_beside_it_has_its_own_configuration_and_key(self) -> None:
+        seen = replace(
+            CONVERGED,
+            keys={**CONVERGED.keys, "wg9": Key("600 root", key(9))},
+            starts=("wg0", "wg9"),
+        )
+        assert "If nobody needs its key: `rm /etc/wireguard/wg9.key`" in the_one(seen, Notice)
+
+    def test_what_a_declared_one_runs_with_is_written_down_first_and_only_then(self) -> None:
         """Its addresses and peers are in the kernel alone."""
         assert [one.unwritten for one in plan(SETTINGS, "rk1", self.LEFT) if isinstance(one, Apply)]
-        assert plan_removal(CONVERGED) == [GONE]
         for seen in (FRESH, replace(self.LEFT, running={}), config(sum="0" * 64)):
             steps = [one for one in plan(SETTINGS, "rk1", seen) if isinstance(one, Apply)]
             assert steps
             assert not any(one.unwritten for one in steps)
 
-    def test_not_under_the_feet_of_the_run_that_comes_through_it(self) -> None:
-        [found] = plan_removal(replace(self.LEFT, login_by="wg0"))
-        assert isinstance(found, Refusal)
+    def test_a_key_that_is_there_is_said_to_become_the_declared_ones(self) -> None:
+        assert the_one(self.LEFT).startswith(
+            "/etc/wireguard/wg0.conf: is missing; /etc/wireguard/wg0.key is taken as its key, and "
+            "goes when it goes"
+        )
+        assert "taken as its key" not in "".join(
+            one.sentence() for one in plan(SETTINGS, "rk1", FRESH)
+        )
 
-    def test_its_port_is_free_for_another(self) -> None:
-        found = plan(settings(interface="wg1"), "rk1", self.LEFT)
-        assert [type(one) for one in found] == [Remove, MakeKey, Apply, Apply, Apply]
+    def test_what_this_run_comes_through_is_not_to_be_taken_down_first(self) -> None:
+        [found] = plan_removal(replace(self.LEFT, login_by="wg0"))
+        assert isinstance(found, Notice)
+        assert found.remedy.startswith(
+            "This run comes through it: give the host another ssh_host first. If nobody needs it"
+        )
+
+    def test_one_that_has_the_port_of_the_declared_one_is_named_as_it_is_taken_down(self) -> None:
+        [found] = plan(settings(interface="wg1"), "rk1", self.LEFT)
+        assert isinstance(found, Refusal)
+        assert found.remedy == (
+            "Declare another port as access.wireguard.port. If nobody needs it: `ip link delete "
+            "dev wg0; systemctl disable wg-quick@wg0.service` on the host"
+        )
 
     @pytest.mark.parametrize("public", [OWN, ""])
     def test_a_key_alone_is_named_and_nobodys_is_deleted(self, public: str) -> None:
@@ -341,18 +414,20 @@ class TestWhatIsLeftWithoutAConfiguration:
         assert plan(NO_VPN, "rk1", seen) == [found]
         assert isinstance(found, Notice)
         assert found.sentence() == (
-            "wg0: is up, though its configuration and its key are gone: whoever is a peer still "
-            f"comes in, until the next boot (found {key(1)} as 10.202.0.100/32, {key(2)} as "
-            "10.202.0.101/32). If nobody needs it: `ip link delete dev wg0; systemctl disable "
-            "wg-quick@wg0.service` on the host"
+            "wg0: is up, though there is no /etc/wireguard/wg0.conf, and no key: left by these "
+            "deploys, or somebody else's; whoever is a peer still comes in "
+            f"(found {key(1)} as 10.202.0.100/32, {key(2)} as 10.202.0.101/32). "
+            "If nobody needs it: `ip link delete dev wg0; systemctl disable wg-quick@wg0.service` "
+            "on the host"
         )
-        [found] = plan_removal(replace(seen, login_by="wg0"))
-        assert "This run comes through it: give the host another ssh_host first" in found.remedy
-        for not_so in (
-            replace(seen, starts=()),
-            replace(seen, foreign=("wg0",)),
-            replace(seen, running={}),
-        ):
+        [found] = plan_removal(replace(seen, running={"wg0": Running(OWN, 1)}))
+        assert "(found no peers)" in found.sentence()
+        [found] = plan_removal(replace(seen, running={}))
+        assert (
+            found.remedy
+            == "If nobody needs it: `systemctl disable wg-quick@wg0.service` on the host"
+        )
+        for not_so in (replace(seen, starts=()), replace(seen, foreign=("wg0",))):
             assert plan_removal(not_so) == []
         [refusal] = plan(SETTINGS, "rk1", seen)
         assert isinstance(refusal, Refusal), "of the declared name"

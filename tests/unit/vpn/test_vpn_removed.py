@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pyinfra_swarm.run.findings import Change
+from pyinfra_swarm.run.findings import Change, Finding, changes
 from pyinfra_swarm.vpn import operations
 from pyinfra_swarm.vpn.plan import Apply, Remove
+from pyinfra_swarm.vpn.state import Vpns
 from pyinfra_swarm.vpn.wireguard import config_path, key_path, link
-from tests.unit.vpn.vpn_examples import SETTINGS, WANTED
+from tests.unit.vpn.vpn_examples import CONVERGED, SETTINGS, WANTED
 
 
 def carried_out(monkeypatch: pytest.MonkeyPatch, *steps: Change) -> tuple[dict[str, Any], str]:
@@ -49,9 +51,8 @@ def test_what_runs_without_a_configuration_has_one_before_anything_can_be_undone
 ) -> None:
     """So that what is undone brings it up again."""
     up = Apply(config_path("wg0"), "is missing", restart=True, unwritten=True)
-    _, written = carried_out(monkeypatch, replace(GONE, unwritten=True), up)
-    for name in ("wg9", "wg0"):
-        assert operations._write_down(name) in written
+    _, written = carried_out(monkeypatch, GONE, up)
+    assert written.startswith(operations._write_down("wg0"))
     _, written = carried_out(monkeypatch, GONE, replace(up, unwritten=False))
     assert "showconf" not in written
 
@@ -60,3 +61,30 @@ def test_the_key_of_one_that_stays_is_not_touched(monkeypatch: pytest.MonkeyPatc
     changed, _ = carried_out(monkeypatch, GONE, Apply("wg0", "is not up", restart=True))
     assert key_path("wg0") not in changed["files"]
     assert key_path("wg9") in changed["files"]
+
+
+def taken_off(monkeypatch: pytest.MonkeyPatch, *looks: Vpns) -> tuple[list[str], list[str]]:
+    """What is reported, and what is done, where the host looks like this time after time."""
+    told: list[str] = []
+    left = iter(looks)
+
+    def report(_: str, findings: list[Finding]) -> bool:
+        told.extend(type(one).__name__ for one in findings)
+        return bool(changes(findings))
+
+    monkeypatch.setattr(operations, "observe", lambda _: next(left))
+    monkeypatch.setattr(operations, "report", report)
+    monkeypatch.setattr(operations, "rolled_back_first", lambda: iter(["undone"]))
+    monkeypatch.setattr(operations, "with_rollback", lambda subject, **_: iter([subject]))
+    monkeypatch.setattr(operations, "script", lambda _: "script")
+    monkeypatch.setattr(operations, "progress", lambda _: None)
+    operation: Any = operations.removed
+    settings: Any = SimpleNamespace(ssh=SimpleNamespace(rollback_after=60))
+    return told, list(operation._inner.__wrapped__(settings))
+
+
+def test_a_reset_names_what_has_no_configuration_and_does_nothing_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left = replace(CONVERGED, configs={})
+    assert taken_off(monkeypatch, left) == (["Notice"], [])
