@@ -104,6 +104,13 @@ def _refusals(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
             remedy="Declare another name as access.wireguard.interface; or, if nobody needs it, "
             f"`ip link delete dev {quoted(name)}` on the host",
         )
+    elif key and seen.tools and not key.public and name not in seen.configs:
+        yield Refusal(
+            key_path(name),
+            "is there already, and is no key as WireGuard reads it; it is left alone",
+            remedy="Declare another name as access.wireguard.interface, or move the file away and "
+            "run again: the host then makes a key",
+        )
     for other, running in seen.running.items():
         if other != name and other not in seen.configs and running.port == declared.port:
             yield Refusal(

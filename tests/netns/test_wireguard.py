@@ -217,6 +217,17 @@ class TestTheHost:
         assert plan_removal(ready.seen()) == []
         assert ready.host.run("ls /etc/wireguard").stdout == ""
 
+    def test_a_link_to_what_is_not_mounted_is_a_configuration_of_somebody_elses(
+        self, ready: Lan
+    ) -> None:
+        away = "mv /etc/wireguard/wg0.$one /run/; ln -s /mnt/none/wg0.$one /etc/wireguard/wg0.$one"
+        ready.host.run(f"one=conf; {away}")
+        assert ready.seen().foreign == ("wg0",)
+        assert plan_removal(ready.seen()) == []
+        assert ready.changes() == [config_path("wg0")]
+        ready.host.run(f"rm {config_path('wg0')}; ip link delete dev wg0; one=key; {away}")
+        assert ready.changes() == [key_path("wg0")]
+
     def test_what_ran_without_a_configuration_comes_back_when_its_change_is_undone(
         self, ready: Lan
     ) -> None:

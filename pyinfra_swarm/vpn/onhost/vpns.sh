@@ -10,10 +10,11 @@ section tools
 if [ -e /sys/module/wireguard ] || modprobe -nq wireguard 2>/dev/null; then echo kernel; fi
 ! command -v wireguard-go >/dev/null || echo userspace
 section configs
+# A link that leads nowhere is one of somebody else's, on a file system that is not mounted.
 for file in "$folder"/*.conf; do
-  [ -f "$file" ] || continue
+  [ -f "$file" ] || [ -h "$file" ] || continue
   name=${file##*/} name=${name%.conf} line='' own=no
-  IFS= read -r line < "$file"
+  IFS= read -r line 2>/dev/null < "$file"
   if [ "$line" != "$mark" ]; then echo "foreign $name"; continue; fi
   inside=$(sed -n 's/^PrivateKey = //p' "$file")
   if [ -n "$inside" ] && [ -f "$folder/$name.key" ] &&
@@ -23,8 +24,8 @@ for file in "$folder"/*.conf; do
 done
 section keys
 for file in "$folder"/*.key; do
-  [ -f "$file" ] || continue
-  name=${file##*/} public=$(wg pubkey < "$file" 2>/dev/null) || public=
+  [ -f "$file" ] || [ -h "$file" ] || continue
+  name=${file##*/} public=$(wg pubkey 2>/dev/null < "$file") || public=
   # The name is whatever somebody has called a file: the last of the line, if it is one line.
   case $name in *[[:cntrl:]]*) continue ;; esac
   echo "$(stat -c '%a %U' "$file") ${public:--} ${name%.key}"

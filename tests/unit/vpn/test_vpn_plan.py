@@ -163,6 +163,15 @@ class TestTheKey:
         seen = replace(CONVERGED, keys={"wg0": Key("600 root", "")})
         assert "is no key" in the_one(seen, MakeKey)
 
+    def test_a_file_that_is_no_key_may_be_somebody_elses_where_no_configuration_is_ours(
+        self,
+    ) -> None:
+        """An encrypted key, or a link to a file system that is not mounted."""
+        seen = replace(FRESH, tools=True, keys={"wg0": Key("600 root", "")})
+        said = the_one(seen, Refusal)
+        assert said.startswith("/etc/wireguard/wg0.key: is there already, and is no key")
+        assert "or move the file away and run again" in said
+
     def test_without_the_tools_nobody_knows_whether_it_is_one(self) -> None:
         seen = replace(CONVERGED, tools=False, keys={"wg0": Key("600 root", "")})
         assert [type(one) for one in plan(SETTINGS, "rk1", seen)] == [Install]
