@@ -188,8 +188,12 @@ def removed(settings: Settings) -> Commands:
         vpn.removed(load(), name="VPN: removed")
     """
     seen = observe(State)
-    if not report("vpn", plan_removal(seen)):
+    findings = plan_removal(seen)
+    if not report("vpn", findings):
         return
     if seen.unconfirmed:
         yield from rolled_back_first()
-    yield from _carried_out(settings, None, changes(plan_removal(observe(State))))
+        findings = plan_removal(observe(State))
+        if not report("vpn", findings):
+            return
+    yield from _carried_out(settings, None, changes(findings))

@@ -78,7 +78,8 @@ def plan(settings: Settings, name: str, seen: Vpns) -> list[Finding]:
 
 def plan_removal(seen: Vpns) -> list[Finding]:
     """Everything of WireGuard that is ours, to be taken off a host."""
-    return [*_undeclared(None, seen)]
+    first = [roll_back_first_finding()] if seen.unconfirmed else []
+    return [*first, *_undeclared(None, seen)]
 
 
 # WireGuard

@@ -445,8 +445,11 @@ class TestWhatIsLeftWithoutAConfiguration:
 OTHER = Config("0" * 64, "600 root", own_key=True)
 
 
-def test_an_earlier_change_is_undone_first() -> None:
-    found = plan(SETTINGS, "rk1", replace(CONVERGED, unconfirmed=True))
+@pytest.mark.parametrize("removal", [False, True])
+def test_an_earlier_change_is_undone_first(removal: bool) -> None:
+    """Also where nothing of ours is left: what is undone may bring it back."""
+    seen = replace(FRESH if removal else CONVERGED, unconfirmed=True)
+    found = plan_removal(seen) if removal else plan(SETTINGS, "rk1", seen)
     assert isinstance(found[0], Change)
     assert found[0].sentence().startswith("the host: an earlier change was never confirmed")
 

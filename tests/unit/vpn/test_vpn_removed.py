@@ -88,3 +88,13 @@ def test_a_reset_names_what_has_no_configuration_and_does_nothing_to_it(
 ) -> None:
     left = replace(CONVERGED, configs={})
     assert taken_off(monkeypatch, left) == (["Notice"], [])
+
+
+def test_a_removal_that_was_never_confirmed_is_undone_before_one_looks_what_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else the host brings it all back, once the reset has passed it by."""
+    half = replace(CONVERGED, configs={}, running={}, unconfirmed=True)
+    told, done = taken_off(monkeypatch, half, CONVERGED)
+    assert told == ["RollBackFirst", "Notice", "Remove"]
+    assert done == ["undone", "vpn", "script"]
