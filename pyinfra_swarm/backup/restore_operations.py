@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from pyinfra_swarm.backup.force_new_cluster import (
     AwaitAnswer,
     AwaitLock,
     ContinueAlone,
+    ForceNewCluster,
+    PutStateBack,
     TakeLockOff,
     continuing_alone,
 )
@@ -45,7 +47,7 @@ from pyinfra_swarm.run.converge import (
     report,
     script,
 )
-from pyinfra_swarm.run.findings import Refusal, changes
+from pyinfra_swarm.run.findings import Finding, Refusal, changes
 from pyinfra_swarm.run.onhost import program
 
 if TYPE_CHECKING:
@@ -102,8 +104,8 @@ def restored(settings: Settings) -> Commands:
                 settings, observed[target.name], backup, target.name, unlock
             ),
         )
-        autolock = still_autolocked(backup, own) or any(
-            isinstance(step, TakeLockOff) for step in findings
+        autolock = still_autolocked(backup, own) or _survivor_locks(
+            {*map(type, findings)}, settings, unlock
         )
         one = proposal(
             "restore",
@@ -131,8 +133,23 @@ def restored(settings: Settings) -> Commands:
         progress("taking the lock off the state")
         yield call(take_lock_off, settings)
     # A manager that leads locks its state at once, and forced then it drops out of the swarm.
-    unless = UNLESS_IT_ANSWERS if todo.take_lock_off else UNLESS_OTHERS_ANSWER
+    unless = UNLESS_OTHERS_ANSWER if todo.put_back else UNLESS_IT_ANSWERS
     yield from continue_alone(settings, todo, target.address, unless, unlock)
+
+
+def _survivor_locks(
+    steps: Collection[type[Finding]], settings: Settings, unlock_keys: Sequence[str]
+) -> bool:
+    """Whether a survivor that is forced is autolocked, though its swarm was not at the backup.
+
+    An interrupted run has left its state without its lock. Then it is autolocked if a key is named,
+    or autolock is declared, as in a recovery.
+    """
+    if TakeLockOff in steps:
+        return True
+    if ForceNewCluster not in steps or PutStateBack in steps or not unlock_keys:
+        return False
+    return given("unlock") is not None or settings.swarm.autolock
 
 
 def _has_another_key(

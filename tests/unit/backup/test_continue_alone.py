@@ -22,6 +22,7 @@ from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Membership, Overlay, SwarmSpec
 from pyinfra_swarm.run.confirmation import Proposal
+from pyinfra_swarm.settings import Settings
 from tests.builders import SETTINGS
 from tests.unit.backup.lost_managers import (
     BACKUP,
@@ -117,10 +118,20 @@ def test_a_recovery_goes_by_the_lock_that_the_manager_or_its_disk_tells_of(
 
 @pytest.fixture
 def proposed(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """What a restore of rk2 proposes, by what the host says. declared: unlock keys in the file."""
+    """What a restore of rk2 proposes, by what the host says.
+
+    declared: unlock keys in the file; named: a file with one; keys: all that are at hand.
+    """
 
     def proposes(
-        own: Membership, about: Any = BACKUP, declared: tuple[str, ...] = (), **disk: Any
+        own: Membership,
+        about: Any = BACKUP,
+        declared: tuple[str, ...] = (),
+        *,
+        settings: Settings = SETTINGS,
+        named: str | None = None,
+        keys: tuple[str, ...] = (OTHER,),
+        **disk: Any,
     ) -> Proposal[ContinueAlone | None]:
         observed, remaining = everywhere(rk2=(own, member("rk2", **disk)))
         says = {swarm_facts.State: observed, swarm_facts.StateOnDisk: remaining}
@@ -129,16 +140,16 @@ def proposed(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(restore, "current_host", lambda: SimpleNamespace(name="rk2"))
         monkeypatch.setattr(force, "only_on", lambda name, findings: findings)
         monkeypatch.setattr(force, "left_out", lambda names, what: [])
-        monkeypatch.setattr(restore, "given", {}.get)
+        monkeypatch.setattr(restore, "given", {"unlock": named}.get)
         opened = SimpleNamespace(about=about, state=b"")
         monkeypatch.setattr(backup_file, "opened", lambda file, identity: opened)
         monkeypatch.setattr(backup_file, "unlocked", lambda found, keys: found)
-        monkeypatch.setattr(backup_file, "unlock_keys", lambda settings: (OTHER,))
+        monkeypatch.setattr(backup_file, "unlock_keys", lambda settings: keys)
         monkeypatch.setattr(backup_file, "declared_keys", lambda settings: declared)
         monkeypatch.setattr(backup_file, "origin", lambda *_: (True, []))
         found: list[Proposal[ContinueAlone | None]] = []
         monkeypatch.setattr(restore, "confirmed", lambda propose: found.append(propose()))
-        assert list(inspect.unwrap(restore.restored)(SETTINGS)) == []
+        assert list(inspect.unwrap(restore.restored)(settings)) == []
         return found[0]
 
     return proposes
@@ -190,6 +201,42 @@ def test_the_lock_of_a_survivor_is_taken_off_before_it_is_forced_unless_it_leads
     assert taken_off.args[0] is force.take_lock_off
     assert force.UNLESS_IT_ANSWERS in str(forced.get_raw_value())
     assert told[0] == "taking the lock off the state"
+
+
+def test_a_survivor_whose_lock_an_interrupted_run_took_off_keeps_its_autolock(
+    proposed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its backup is from before autolock, so nothing but the owner says that it has one."""
+    swarm = SETTINGS.swarm.model_copy(update={"autolock": True})
+    autolocked = SETTINGS.model_copy(update={"swarm": swarm})
+    survivor, forced = manager("rk2"), ContinueAlone("swarm-1", autolock=True, force=True)
+    assert proposed(survivor, named="key").plan == forced
+    assert proposed(survivor, settings=autolocked).plan == forced
+    without = replace(forced, autolock=False)
+    assert proposed(survivor).plan == without, "nothing says that it is autolocked"
+    assert proposed(survivor, settings=autolocked, keys=()).plan == without
+    put_back = proposed(FRESH, settings=autolocked, named="key", state=False).plan
+    assert put_back == replace(without, put_back=True), "it is as it was at its backup"
+    rest = proposed(left(), replace(BACKUP, availability="active"), named="key").plan
+    assert not rest.autolock
+
+
+def test_a_survivor_is_forced_only_while_it_does_not_answer(
+    proposed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for own, disk, unless in (
+        (manager("rk2"), {}, force.UNLESS_IT_ANSWERS),
+        (FRESH, {"state": False}, force.UNLESS_OTHERS_ANSWER),
+    ):
+        plan = proposed(own, **disk).plan
+        monkeypatch.setattr(restore, "confirmed", lambda propose, plan=plan: plan)
+        monkeypatch.setattr(restore, "rebuilt", lambda state: state)
+        for module in (restore, force):
+            monkeypatch.setattr(module, "progress", lambda message: None)
+        texts = (
+            str(step.get_raw_value()) for step in inspect.unwrap(restore.restored)(SETTINGS) or ()
+        )
+        assert unless in next(text for text in texts if "/swarm/init" in text)
 
 
 def test_the_restored_swarms_unlock_key_is_looked_for_wherever_the_owner_keeps_it(

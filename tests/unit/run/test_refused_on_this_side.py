@@ -9,6 +9,7 @@ import sys
 import tarfile
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -458,11 +459,15 @@ def test_a_restored_swarm_is_forced_only_where_no_other_manager_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     about = SimpleNamespace(about=SimpleNamespace(time="", availability=""), state=b"")
-    monkeypatch.setattr(restore, "confirmed", lambda propose: FORCED)
+    put_back = replace(FORCED, put_back=True)
+    monkeypatch.setattr(restore, "confirmed", lambda propose: put_back)
+    monkeypatch.setattr(restore, "rebuilt", lambda state: state)
     monkeypatch.setattr(backup_file, "opened", lambda file, identity: about)
     monkeypatch.setattr(backup_file, "unlocked", lambda opened, unlock: opened)
     monkeypatch.setattr(restore, "restore_target", lambda *_: FOUR.host("rk1"))
-    script = first(inspect.unwrap(restore.restored)(FOUR))
+    steps = inspect.unwrap(restore.restored)(FOUR)
+    assert "/swarm/init" not in first(steps)
+    script = first(steps)
     assert script.index(force.UNLESS_OTHERS_ANSWER) < script.index("/swarm/init")
 
 
