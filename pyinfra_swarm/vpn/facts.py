@@ -54,18 +54,13 @@ class State(SubjectFact[Vpns]):
 
 def parse(said: Sections) -> Vpns:
     """Make sense of the script's output. Raises ``ValueError`` where it is not understood."""
-    configs = [line.split(" ", 5) for line in said["configs"]]
     login = "".join(said["login"]).split()
     return Vpns(
         tools="tools" in said["tools"],
         kernel="kernel" in said["tools"],
         userspace="userspace" in said["tools"],
-        configs={
-            words[1]: Config(words[2], words[4] + " " + words[5], words[3] == "yes")
-            for words in configs
-            if words[0] == "ours"
-        },
-        foreign=tuple(words[1] for words in configs if words[0] == "foreign"),
+        configs=_configs(said["configs"]),
+        foreign=_foreign(said["configs"]),
         keys=_keys(said["keys"]),
         starts=tuple(said["starts"]),
         running=_running(said["running"]),
@@ -75,6 +70,24 @@ def parse(said: Sections) -> Vpns:
         tailscale=_tailscale(said["tailscale"]),
         unconfirmed="unconfirmed" in said,
     )
+
+
+def _configs(lines: Iterable[str]) -> dict[str, Config]:
+    """Ours. Without those that are no names of interfaces: a copy that somebody keeps there."""
+    found = {}
+    for line in lines:
+        whose, _, rest = line.partition(" ")
+        if whose == "ours":
+            total, own, mode, owner, name = rest.split(" ", 4)
+            if re.fullmatch(INTERFACE, name):
+                found[name] = Config(total, f"{mode} {owner}", own == "yes")
+    return found
+
+
+def _foreign(lines: Iterable[str]) -> tuple[str, ...]:
+    """Interfaces with a configuration that is not ours, as far as wg-quick takes their names."""
+    names = [line.removeprefix("foreign ") for line in lines if line.startswith("foreign ")]
+    return tuple(name for name in names if re.fullmatch(r"[A-Za-z0-9_=+.-]{1,15}", name))
 
 
 def _keys(lines: Iterable[str]) -> dict[str, Key]:

@@ -234,7 +234,7 @@ def _peers(declared: Wanted, running: Running) -> Iterator[Finding]:
 def _undeclared(declared: Wanted | None, seen: Vpns) -> Iterator[Finding]:
     """Interfaces that are not declared: none is, or another one."""
     for name in seen.configs:
-        if declared and name == declared.interface:
+        if (declared and name == declared.interface) or name in seen.foreign:
             continue
         if seen.login_by == name:
             yield Refusal(

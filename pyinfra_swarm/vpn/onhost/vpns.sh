@@ -10,23 +10,24 @@ section tools
 if [ -e /sys/module/wireguard ] || modprobe -nq wireguard 2>/dev/null; then echo kernel; fi
 ! command -v wireguard-go >/dev/null || echo userspace
 section configs
-# A link that leads nowhere is one of somebody else's, on a file system that is not mounted.
+# A link that leads nowhere is one of somebody else's, on a file system that is not mounted. The name
+# is whatever somebody has called a file: the last of the line, if it is one line.
 for file in "$folder"/*.conf; do
   [ -f "$file" ] || [ -h "$file" ] || continue
   name=${file##*/} name=${name%.conf} line='' own=no
+  case $name in *[[:cntrl:]]*) continue ;; esac
   IFS= read -r line 2>/dev/null < "$file"
   if [ "$line" != "$mark" ]; then echo "foreign $name"; continue; fi
   inside=$(sed -n 's/^PrivateKey = //p' "$file")
   if [ -n "$inside" ] && [ -f "$folder/$name.key" ] &&
     [ "$inside" = "$(cat "$folder/$name.key")" ]; then own=yes; fi
   total=$(sed '/^PrivateKey = /d' "$file" | sha256sum)
-  echo "ours $name ${total%% *} $own $(stat -c '%a %U' "$file")"
+  echo "ours ${total%% *} $own $(stat -c '%a %U' "$file") $name"
 done
 section keys
 for file in "$folder"/*.key; do
   [ -f "$file" ] || [ -h "$file" ] || continue
   name=${file##*/} public=$(wg pubkey 2>/dev/null < "$file") || public=
-  # The name is whatever somebody has called a file: the last of the line, if it is one line.
   case $name in *[[:cntrl:]]*) continue ;; esac
   echo "$(stat -c '%a %U' "$file") ${public:--} ${name%.key}"
 done

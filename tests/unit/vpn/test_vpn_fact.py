@@ -10,6 +10,7 @@ import pytest
 
 from pyinfra_swarm.vpn.facts import State, parse
 from pyinfra_swarm.vpn.state import Config, Key, Running, Tailscale, Vpns
+from pyinfra_swarm.vpn.wireguard import MARK
 from tests.tools.answers import sections
 from tests.unit.vpn.vpn_examples import key
 
@@ -19,7 +20,7 @@ SAID = f"""
 tools
 kernel
 #> configs
-ours wg0 {SUM} yes 600 root
+ours {SUM} yes 600 root wg0
 foreign home
 #> keys
 600 root {key(7)} wg0
@@ -94,17 +95,51 @@ def test_a_key_that_no_interface_could_have_is_not_told_under_another_name(name:
     assert parse(sections(said)).keys == {"wg0": Key("600 root", key(7))}
 
 
+NO_INTERFACES = ["wg0 old", "wg0 ", " wg0", "wg 0", "", "wg0;y", "w" * 16]
+
+
+@pytest.mark.parametrize("name", NO_INTERFACES)
+@pytest.mark.parametrize("line", ["foreign", f"ours {SUM} yes 600 root"])
+def test_a_configuration_that_no_interface_could_have_is_not_told_under_another_name(
+    line: str, name: str
+) -> None:
+    whole = parse(sections(SAID))
+    assert parse(sections(SAID.replace("#> keys", f"{line} {name}\n#> keys"))) == whole
+
+
+def test_a_foreign_configuration_may_have_every_name_that_wg_quick_takes() -> None:
+    said = SAID.replace("foreign home", "foreign _a=b+c")
+    assert parse(sections(said)).foreign == ("_a=b+c",)
+
+
+def looked_at(folder: Path, section: str) -> list[str]:
+    """What a host says of the configurations or keys in a folder."""
+    script = re.search(rf"^section {section}\n.*?^done$", State().script(), re.M | re.S)
+    assert script
+    text = f"section() {{ :; }}\nfolder={folder} mark='{MARK}'\n{script[0]}"
+    done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
 def test_a_keys_file_may_have_any_name(tmp_path: Path) -> None:
     for name in ("wg0", "old phone", "a\nb"):
         (tmp_path / f"{name}.key").write_text("no key")
-    script = re.search(r"^section keys\n.*?^done$", State().script(), re.MULTILINE | re.DOTALL)
-    assert script
-    text = f"section() {{ :; }}\nfolder={tmp_path}\n{script[0]}"
-    done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True)
-    names = [line.split(" ", 3)[3] for line in done.stdout.splitlines()]
-    assert names == ["old phone", "wg0"]
-    said = SAID.replace(f"600 root {key(7)} wg0\n", done.stdout)
+    lines = looked_at(tmp_path, "keys")
+    assert [line.split(" ", 3)[3] for line in lines] == ["old phone", "wg0"]
+    said = SAID.replace(f"600 root {key(7)} wg0", "\n".join(lines))
     assert set(parse(sections(said)).keys) == {"wg0"}
+
+
+def test_a_configurations_file_may_have_any_name(tmp_path: Path) -> None:
+    """A copy that is kept beside somebody else's interface is no interface of ours."""
+    files = {"wg0": MARK, "wg7": "", "wg0 old": "", "wg7 copy": MARK, "a\nb": MARK}
+    for name, first in files.items():
+        (tmp_path / f"{name}.conf").write_text(f"{first}\n[Interface]\nPrivateKey = x\n")
+    lines = "\n".join(looked_at(tmp_path, "configs"))
+    assert "wg7 copy" in lines
+    assert "a\nb" not in lines
+    said = parse(sections(SAID.replace(f"ours {SUM} yes 600 root wg0\nforeign home", lines)))
+    assert (set(said.configs), said.foreign) == ({"wg0"}, ("wg7",))
 
 
 @pytest.mark.parametrize(

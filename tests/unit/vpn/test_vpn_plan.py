@@ -280,6 +280,8 @@ class TestWhatIsNotDeclaredAnyMore:
         seen = replace(CONVERGED, foreign=("wg7",), configs={**CONVERGED.configs, "wg3": OTHER})
         names = {one.interface for one in plan_removal(seen) if isinstance(one, Remove)}
         assert names == {"wg0", "wg3"}
+        theirs = replace(seen, configs={**seen.configs, "wg7": OTHER})
+        assert plan_removal(theirs) == plan_removal(seen)
 
 
 GONE = Remove("wg0", "is not declared any more", expected="gone", interface="wg0")
