@@ -306,3 +306,14 @@ def attachment(
 def lost_manager(id: str, hostname: str, address: str) -> Node:
     """An entry of which no more is known."""
     return Node(id, hostname, address, "manager", "active", "down", False, "", {}, "")
+
+
+def known_managers(settings: Settings, own: Membership) -> list[Node]:
+    """The managers that an engine knows by their addresses, itself among them, by their names."""
+    named = {host.address: host.name for host in settings.hosts}
+    found = [
+        lost_manager(node, named.get(at, at), at)
+        for node, address in (own.remote_managers or {}).items()
+        for at in [address.rpartition(":")[0]]
+    ]
+    return sorted(found, key=lambda node: node.hostname)

@@ -12,9 +12,9 @@ from pyinfra_swarm.backup.force_new_cluster import (
     cleared,
     forced,
     if_claim_is_false,
+    known_managers,
     lock_taken_off,
     lost_entries,
-    lost_manager,
     needs_lock_off,
     other_managers,
 )
@@ -119,19 +119,9 @@ def plan_recovery(
         problems.append(needs_lock_off(target.name))
     if problems:
         return [*problems]
-    lost = [
-        lost_manager(node, _name_at(settings, address), address.rpartition(":")[0])
-        for node, address in (own.remote_managers or {}).items()
-        if node != remains.node
-    ]
-    lost.sort(key=lambda node: node.hostname)
     findings: list[Finding] = [lock_taken_off()] if remains.locked else []
-    return [*findings, forced(target.name), *cleared(lost, remains.node)]
-
-
-def _name_at(settings: Settings, address: str) -> str:
-    at = address.rpartition(":")[0]
-    return next((host.name for host in settings.hosts if host.address == at), at)
+    lost = cleared(known_managers(settings, own), remains.node)
+    return [*findings, forced(target.name), *lost]
 
 
 def _refused(reason: str, remedy: str) -> Refusal:

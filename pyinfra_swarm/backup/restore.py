@@ -20,6 +20,7 @@ from pyinfra_swarm.backup.force_new_cluster import (
     cleared,
     forced,
     has_company,
+    known_managers,
     lock_taken_off,
     lost_entries,
     lost_manager,
@@ -29,6 +30,7 @@ from pyinfra_swarm.backup.force_new_cluster import (
 from pyinfra_swarm.engine.versions import order
 from pyinfra_swarm.nodes.membership import (
     Membership,
+    Node,
     Observed,
 )
 from pyinfra_swarm.nodes.on_disk import OnDisk, OnDisks
@@ -80,13 +82,15 @@ def plan_restore(
     if own is None or remains is None:
         return [_refused(f"{target.name} does not answer", "Bring it up, and run again")]
     mine = remains.state and remains.node == backup.node
+    # The swarm of its state may have grown since the backup.
+    known = known_managers(settings, own) if mine and not own.controls else []
     problems = other_managers(
         settings,
         observed,
         remaining,
         target.name,
         backup.cluster,
-        _managers(settings, backup),
+        _managers(settings, backup, known),
         gone,
     )
     if mine and own.controls and not lost_entries(own):
@@ -97,9 +101,11 @@ def plan_restore(
             *(_left_over(own, remains, backup, target, unlock_key) or _restored(backup, target)),
             *([_another_key(target)] if another_key else []),
         ]
-    problems += _silent(settings, observed, remaining, target.name, backup, gone)
+    problems += _silent(
+        observed, remaining, _managers(settings, backup, known) - {target.name}, gone
+    )
     problems += _unfit(own, remains, backup, target, mine)
-    forces = not own.controls and len(backup.managers) > 1
+    forces = not own.controls and max(len(backup.managers), len(known)) > 1
     survives = forces and mine and remains.locked  # what is put back is unlocked on the disk
     if mine and own.state == "locked":
         problems.append(_locked(target))
@@ -139,16 +145,13 @@ def plan_restore(
                 found=own.engine if own.engine != "running" else own.error or own.state,
             )
         )
-    findings += cleared(
-        lost_entries(own)
-        if own.controls
-        else [
-            lost_manager(m.node, m.hostname, m.address)
-            for m in backup.managers
-            if m.node != own.node
-        ],
-        backup.node,
-    )
+    if own.controls:
+        lost = lost_entries(own)
+    elif len(known) > 1:
+        lost = known
+    else:
+        lost = [lost_manager(m.node, m.hostname, m.address) for m in backup.managers]
+    findings += cleared(lost, backup.node)
     return findings + attached + _availability(own, backup, target)
 
 
@@ -230,25 +233,17 @@ def _another_key(target: Host) -> Notice:
     )
 
 
-def _managers(settings: Settings, backup: Backup) -> set[str]:
+def _managers(settings: Settings, backup: Backup, known: Iterable[Node]) -> set[str]:
     """Declared hosts that were managers or are to be: a silent one of them may still be one."""
-    at = {manager.address for manager in backup.managers}
+    at = {manager.address for manager in backup.managers} | {node.address for node in known}
     return {host.name for host in settings.hosts if host.is_manager or host.address in at}
 
 
 def _silent(
-    settings: Settings,
-    observed: Observed,
-    remaining: OnDisks,
-    target: str,
-    backup: Backup,
-    gone: Iterable[str],
+    observed: Observed, remaining: OnDisks, managers: set[str], gone: Iterable[str]
 ) -> list[Refusal]:
-    left_out = set(gone)
     silent = sorted(
-        name
-        for name in _managers(settings, backup) - {target} - left_out
-        if _is_silent(observed.get(name), remaining.get(name))
+        name for name in managers - {*gone} if _is_silent(observed.get(name), remaining.get(name))
     )
     if not silent:
         return []

@@ -16,6 +16,8 @@ until [ "$(info '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.
   [ "$(date +%s)" -lt $end ] || {
     why=$(info '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}') || why="its engine does not answer \
 (journalctl -u docker)"
+    case $why in *"have a leader"*) why="$why If its other managers are lost for good: \
+pyinfra inventory.py deploys/recover.py" ;; esac
     echo "it does not answer for swarm $cluster within 120 s: $why" >&2; exit 1; }
   sleep 1
 done

@@ -74,6 +74,11 @@ def manager(name: str, nodes: tuple[Node, ...] | None = None, **more: Any) -> Me
     )
 
 
+def itself(name: str) -> dict[str, str]:
+    """What the only manager of a swarm knows of managers."""
+    return {f"node-{name}": f"{SETTINGS.host(name).address}:2377"}
+
+
 def everywhere(**some: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fresh hosts, but for some: a pair of a membership and of remains, or None for silence."""
     observed: dict[str, Any] = {host.name: FRESH for host in SETTINGS.hosts}

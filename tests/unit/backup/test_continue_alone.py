@@ -28,6 +28,7 @@ from tests.unit.backup.lost_managers import (
     BACKUP,
     FRESH,
     everywhere,
+    itself,
     manager,
     member,
     node,
@@ -173,7 +174,7 @@ def test_what_is_left_over_of_a_restore_is_no_loss_to_be_confirmed(proposed: Any
 
 def test_the_only_manager_is_awaited_without_a_question(proposed: Any) -> None:
     about = replace(BACKUP, managers=BACKUP.managers[1:2])
-    for own in (Membership("stopped"), manager("rk2")):
+    for own in (Membership("stopped"), manager("rk2", remote_managers=itself("rk2"))):
         rest = proposed(own, about)
         assert (rest.plan, rest.word) == (ContinueAlone("swarm-1", autolock=False), "")
 

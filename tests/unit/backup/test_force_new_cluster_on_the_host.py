@@ -56,6 +56,11 @@ esac
     [
         ('echo "pending no leader"', "within 120 s: pending no leader"),
         ("exit 1", "within 120 s: its engine does not answer (journalctl -u docker)"),
+        (
+            'echo "pending The swarm does not have a leader. Are they online?"',
+            "within 120 s: pending The swarm does not have a leader. Are they online? If its "
+            "other managers are lost for good: pyinfra inventory.py deploys/recover.py",
+        ),
     ],
 )
 def test_a_manager_that_does_not_answer_in_time_is_told_with_the_reason(

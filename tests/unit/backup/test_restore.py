@@ -25,6 +25,7 @@ from tests.unit.backup.lost_managers import (
     BACKUP,
     FRESH,
     LIVING,
+    itself,
     manager,
     member,
     node,
@@ -267,8 +268,8 @@ def test_a_host_that_is_locked_after_a_power_cut_is_told_to_be_unlocked(managers
     ("own", "found"),
     [
         (Membership("stopped"), "stopped"),
-        (manager("rk2"), "The swarm does not have a leader."),
-        (manager("rk2", error=""), "pending"),
+        (manager("rk2", remote_managers=itself("rk2")), "The swarm does not have a leader."),
+        (manager("rk2", remote_managers=itself("rk2"), error=""), "pending"),
         (Membership("unreachable: curl: (28) timed out"), "unreachable: curl: (28) timed out"),
     ],
 )
@@ -283,6 +284,30 @@ def test_the_only_manager_is_not_restored_before_it_answers(
         f"(found {found})"
     )
     assert [type(step) for step in rest] == [RestoreAvailability] * (availability == "active")
+
+
+def test_a_swarm_that_has_grown_since_the_backup_of_its_only_manager_is_forced() -> None:
+    """Without the others it never answers, however long it is awaited."""
+    one = replace(BACKUP, managers=BACKUP.managers[1:2])
+    lost: dict[str, Any] = {"rk1": None, "rk3": None, "gone": ("rk1", "rk3")}
+    steps = restoring(one, rk2=(manager("rk2"), member("rk2")), **lost)
+    assert whats(steps) == ["the swarm", "node rk1", "node rk3"]
+    locked = (manager("rk2"), member("rk2", locked=True))
+    only_refused(restoring(one, rk2=locked, **lost), "its unlock key is needed to force rk2")
+    steps = restoring(one, rk2=locked, unlock_key=True, **lost)
+    assert whats(steps) == [*("the lock of the swarm's state", "the swarm", "node rk1", "node rk3")]
+    only_refused(restoring(one, rk2=locked, rk3=None), "rk3 did not answer")
+    fresh = replace(FRESH, remote_managers=manager("rk2").remote_managers)
+    assert whats(restoring(one, rk2=(fresh, remains("rk2")))) == ["the swarm's state"]
+
+
+def test_a_worker_that_was_promoted_since_the_backup_may_still_be_a_manager() -> None:
+    known = {**itself("rk2"), **itself("rk4"), "node-x": "10.0.0.9:2377"}
+    there = (manager("rk2", remote_managers=known), member("rk2"))
+    for backup in (BACKUP, replace(BACKUP, managers=BACKUP.managers[1:2])):
+        only_refused(restoring(backup, rk2=there, rk4=None), "rk4 did not answer")
+    steps = restoring(BACKUP, rk2=there, rk4=None, gone=("rk4",))
+    assert whats(steps) == ["the swarm", "node 10.0.0.9", "node rk4"]
 
 
 def test_a_swarm_of_two_managers_is_forced_and_the_other_is_cleared() -> None:
