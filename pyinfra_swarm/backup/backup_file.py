@@ -82,21 +82,22 @@ def _passphrase(identity: str) -> str | None:
 
 
 def unlock_keys(settings: Settings) -> tuple[str, ...] | Refusal:
-    """Keys that may open a locked state: of the named file, or of the backup and the declared file.
+    """Keys that may open a locked state: of the named file, or the declared one; and the backup's.
 
     A manager that has survived may be locked with another key than the one of the backup's time.
     """
     named = given("unlock")
-    if named is not None:
-        found = _keys_in(from_user(named))
-        if found == ():
-            return _refused(f"{named} holds no unlock key (SWMKEY-…)", "")
+    found = declared_keys(settings) if named is None else _keys_in(from_user(named))
+    if isinstance(found, Refusal):
         return found
+    if named is not None and not found:
+        return _refused(f"{named} holds no unlock key (SWMKEY-…)", "")
     if given("file"):
         archive = opened(given("file") or "", given("identity") or "")
         if not isinstance(archive, Refusal) and archive.unlock_key:
-            return (archive.unlock_key, *declared_keys(settings))
-    return declared_keys(settings)
+            own = (archive.unlock_key,)
+            return own + found if named is None else found + own
+    return found
 
 
 def declared_keys(settings: Settings) -> tuple[str, ...]:

@@ -74,15 +74,13 @@ def restored(settings: Settings) -> Commands:
     me = current_host()
     opened = backup_file.opened(given("file") or "", given("identity") or "")
     unlock = backup_file.unlock_keys(settings)
-    if not isinstance(opened, Refusal) and not isinstance(unlock, Refusal):
-        opened = backup_file.unlocked(opened, unlock)
     gone = [name for name in (given("gone") or "").split(",") if name]
     for problem in (opened, unlock):
         if isinstance(problem, Refusal):
             report("restore", [problem])
     assert not isinstance(opened, Refusal)
     assert not isinstance(unlock, Refusal)
-    backup, state = opened.about, opened.state
+    backup, unlocked = opened.about, backup_file.unlocked(opened, unlock)
     target = restore_target(settings, backup, given("host"))
     if isinstance(target, Refusal):
         report("restore", [target])
@@ -104,6 +102,8 @@ def restored(settings: Settings) -> Commands:
                 settings, observed[target.name], backup, target.name, unlock
             ),
         )
+        if isinstance(unlocked, Refusal) and any(isinstance(one, PutStateBack) for one in findings):
+            findings.append(unlocked)
         autolock = still_autolocked(backup, own) or _survivor_locks(
             {*map(type, findings)}, settings, unlock
         )
@@ -126,7 +126,8 @@ def restored(settings: Settings) -> Commands:
         return
     if todo.put_back:
         progress(f"putting the state of {backup.time} back")
-        state = rebuilt(state)
+        assert not isinstance(unlocked, Refusal)  # reported before
+        state = rebuilt(unlocked.state)
         text = put_back_script(hashlib.sha256(state).hexdigest())
         yield script(text, stdin=base64.encodebytes(state).decode(), timeout=300)
     if todo.take_lock_off:

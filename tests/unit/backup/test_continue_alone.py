@@ -22,6 +22,7 @@ from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.nodes import facts as swarm_facts
 from pyinfra_swarm.nodes.membership import Membership, Overlay, SwarmSpec
 from pyinfra_swarm.run.confirmation import Proposal
+from pyinfra_swarm.run.findings import Refusal
 from pyinfra_swarm.settings import Settings
 from tests.builders import SETTINGS
 from tests.unit.backup.lost_managers import (
@@ -122,6 +123,7 @@ def proposed(monkeypatch: pytest.MonkeyPatch) -> Any:
     """What a restore of rk2 proposes, by what the host says.
 
     declared: unlock keys in the file; named: a file with one; keys: all that are at hand.
+    unlocked: why the backup's state could not be unlocked.
     """
 
     def proposes(
@@ -132,6 +134,7 @@ def proposed(monkeypatch: pytest.MonkeyPatch) -> Any:
         settings: Settings = SETTINGS,
         named: str | None = None,
         keys: tuple[str, ...] = (OTHER,),
+        unlocked: Refusal | None = None,
         **disk: Any,
     ) -> Proposal[ContinueAlone | None]:
         observed, remaining = everywhere(rk2=(own, member("rk2", **disk)))
@@ -144,7 +147,7 @@ def proposed(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(restore, "given", {"unlock": named}.get)
         opened = SimpleNamespace(about=about, state=b"")
         monkeypatch.setattr(backup_file, "opened", lambda file, identity: opened)
-        monkeypatch.setattr(backup_file, "unlocked", lambda found, keys: found)
+        monkeypatch.setattr(backup_file, "unlocked", lambda found, keys: unlocked or found)
         monkeypatch.setattr(backup_file, "unlock_keys", lambda settings: keys)
         monkeypatch.setattr(backup_file, "declared_keys", lambda settings: declared)
         monkeypatch.setattr(backup_file, "origin", lambda *_: (True, []))
@@ -202,6 +205,18 @@ def test_the_lock_of_a_survivor_is_taken_off_before_it_is_forced_unless_it_leads
     assert taken_off.args[0] is force.take_lock_off
     assert force.UNLESS_IT_ANSWERS in str(forced.get_raw_value())
     assert told[0] == "taking the lock off the state"
+
+
+def test_a_backup_that_cannot_be_unlocked_stops_only_a_restore_that_puts_it_back(
+    proposed: Any,
+) -> None:
+    """A survivor's key may have been rotated since, and that of the backup's time be gone."""
+    locked, refused = replace(BACKUP, autolock=True), Refusal("the swarm's restore", "another key")
+    survivor = proposed(manager("rk2"), locked, unlocked=refused, locked=True)
+    assert survivor.plan == ContinueAlone("swarm-1", True, force=True, take_lock_off=True)
+    assert refused not in survivor.findings
+    put_back = proposed(FRESH, locked, unlocked=refused, state=False)
+    assert (put_back.plan, put_back.findings) == (None, [refused])
 
 
 def test_a_survivor_whose_lock_an_interrupted_run_took_off_keeps_its_autolock(

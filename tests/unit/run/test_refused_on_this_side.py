@@ -169,13 +169,19 @@ def test_a_file_with_an_unlock_key_has_one(tmp_path: Path, say: Say) -> None:
 
 
 def test_a_survivor_may_be_locked_with_another_key_than_the_one_in_the_backup(
-    monkeypatch: pytest.MonkeyPatch, say: Say
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, say: Say
 ) -> None:
     say(file="one.tar.age")
     archive = SimpleNamespace(unlock_key="of the backup")
     monkeypatch.setattr(backup_file, "opened", lambda file, identity: archive)
     monkeypatch.setattr(backup_file, "declared_keys", lambda settings: ("now", "before"))
     assert backup_file.unlock_keys(SETTINGS) == ("of the backup", "now", "before")
+    named = tmp_path / "key"
+    named.write_text(f"{OTHER_KEY}\n")
+    say(file="one.tar.age", unlock=str(named))
+    assert backup_file.unlock_keys(SETTINGS) == (OTHER_KEY, "of the backup")
+    say(unlock=str(named))
+    assert backup_file.unlock_keys(SETTINGS) == (OTHER_KEY,)
 
 
 def test_a_locked_state_needs_the_key_of_its_time() -> None:
