@@ -85,8 +85,8 @@ class ContinueAlone:
     cluster: the swarm's id; autolock: it is autolocked afterwards; force: a new cluster has to be
     forced; put_back: the state is put back from the backup first; take_lock_off: the state's lock
     is taken off first; attach: its engine is restarted where it is attached to no overlay network
-    (as it is after a forcing); availability: what the manager gets again, empty where it keeps its
-    own.
+    (as it is after a forcing); awaited: it has the state, and does not answer yet; availability:
+    what the manager gets again, empty where it keeps its own.
     """
 
     cluster: str
@@ -95,6 +95,7 @@ class ContinueAlone:
     put_back: bool = False
     take_lock_off: bool = False
     attach: bool = False
+    awaited: bool = False
     availability: str = ""
 
 
@@ -108,6 +109,7 @@ def continuing_alone(findings: list[Finding], *, cluster: str, autolock: bool) -
         put_back=PutStateBack in kinds,
         take_lock_off=TakeLockOff in kinds,
         attach=Attach in kinds,
+        awaited=AwaitAnswer in kinds,
         availability=next(
             (step.availability for step in findings if isinstance(step, RestoreAvailability)), ""
         ),

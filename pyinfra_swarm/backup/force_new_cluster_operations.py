@@ -13,7 +13,7 @@ from pyinfra.api import Host, State
 
 from pyinfra_swarm.backup import backup_file
 from pyinfra_swarm.backup.engine_files import ENGINE, NODE_KEY
-from pyinfra_swarm.backup.force_new_cluster import ContinueAlone
+from pyinfra_swarm.backup.force_new_cluster import ContinueAlone, has_company
 from pyinfra_swarm.backup.offline_unlock import NotUnlocked, fitting, unlocked
 from pyinfra_swarm.engine.api import API, RESTART, WITHIN
 from pyinfra_swarm.engine.unlock_key import fingerprint
@@ -85,7 +85,12 @@ def continue_alone(
     progress("clearing the entries of the managers that are lost")
     clear = script(clear_script(todo.cluster, address), timeout=300)
     yield clear
-    if (todo.force or todo.attach) and _is_detached(forced=todo.force):
+    if todo.awaited and _is_detached(forced=False) and not has_company(observe(swarm_facts.State)):
+        yield fail(
+            "this manager answers, and is attached to no overlay network: published ports do not "
+            "answer here. Run the same command again: it restarts the engine"
+        )
+    if (todo.force or todo.put_back or todo.attach) and _is_detached(forced=todo.force):
 
         def restart(_: int) -> Commands:
             progress("restarting its engine: it is attached to no overlay network")

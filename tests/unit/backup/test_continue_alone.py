@@ -54,14 +54,16 @@ def steps(monkeypatch: pytest.MonkeyPatch, todo: ContinueAlone, own: Membership)
         monkeypatch.setattr(module, "wait_for_networks", lambda: next(networks))
     found = []
     for command in force.continue_alone(SETTINGS, todo, "192.168.1.12", "", [KEY]):
-        text = str(getattr(command, "get_raw_value", lambda: "lock off")())
+        done = command.args[0].__name__ if isinstance(command, FunctionCommand) else ""
+        text = done or str(command.get_raw_value())  # type: ignore[attr-defined]
         names = {
             "--availability": "availability",
             "/swarm/init": "force",
             "remove_node": "clear",
             "BEGIN ENCRYPTED": "lock",
             RESTART: "restart",
-            "lock off": "lock off",
+            "take_lock_off": "lock off",
+            "_fail": "fail",
         }
         found.append(next(name for words, name in names.items() if words in text))
     return found
@@ -99,6 +101,31 @@ def test_no_engine_is_restarted_that_was_not_said_to_be(monkeypatch: pytest.Monk
     for autolock, done in ((False, ["clear"]), (True, ["clear", "lock"])):
         todo = ContinueAlone("swarm-1", autolock=autolock)
         assert steps(monkeypatch, todo, left(in_ingress=False)) == done
+
+
+def test_the_state_of_an_only_manager_that_was_put_back_is_attached_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    todo = ContinueAlone("swarm-1", autolock=False, put_back=True)
+    for own in (left(), left(overlays=(), in_ingress=False)):
+        assert steps(monkeypatch, todo, own) == ["clear"]
+    assert steps(monkeypatch, todo, left(in_ingress=False)) == ["clear", "restart", "clear"]
+    locked = replace(todo, autolock=True)
+    assert steps(monkeypatch, locked, left(in_ingress=False)) == [
+        *("clear", "lock off", "clear", "lock")
+    ]
+
+
+def test_an_awaited_manager_without_its_networks_is_no_success(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No restart of its engine was announced, so the next run does it."""
+    todo = ContinueAlone("swarm-1", autolock=False, awaited=True)
+    for own in (left(), left(overlays=(), in_ingress=False)):
+        assert steps(monkeypatch, todo, own) == ["clear"]
+    assert steps(monkeypatch, todo, left(in_ingress=False)) == ["clear", "fail"]
+    joined = manager("rk2", (node("rk2"), node("rk3")), overlays=(INGRESS,), in_ingress=False)
+    assert steps(monkeypatch, todo, joined) == ["clear"], "its networks are the site's affair"
 
 
 @pytest.mark.parametrize(("spec", "on_disk"), [(True, False), (False, True), (False, False)])
@@ -179,7 +206,8 @@ def test_the_only_manager_is_awaited_without_a_question(proposed: Any) -> None:
     about = replace(BACKUP, managers=BACKUP.managers[1:2])
     for own in (Membership("stopped"), manager("rk2", remote_managers=itself("rk2"))):
         rest = proposed(own, about)
-        assert (rest.plan, rest.word) == (ContinueAlone("swarm-1", autolock=False), "")
+        awaited = ContinueAlone("swarm-1", autolock=False, awaited=True)
+        assert (rest.plan, rest.word) == (awaited, "")
 
 
 def test_a_survivor_keeps_its_own_state_and_its_lock(proposed: Any) -> None:
