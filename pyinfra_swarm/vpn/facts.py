@@ -98,7 +98,8 @@ def _keys(lines: Iterable[str]) -> dict[str, Key]:
         owner, _, rest = rest.partition(" ")
         public, _, name = rest.partition(" ")
         if re.fullmatch(INTERFACE, name):
-            found[name] = Key(f"{mode} {owner}", "" if public == "-" else public)
+            access = "" if mode == "-" else f"{mode} {owner}"
+            found[name] = Key(access, "" if public == "-" else public)
     return found
 
 

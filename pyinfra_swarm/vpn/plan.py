@@ -143,7 +143,7 @@ def _differences(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
         elif name in seen.running:
             reason = "the file is gone; the interface still has the key, which is written back"
         yield MakeKey("WireGuard private key", reason)
-    elif key.access != PRIVATE:
+    elif key.access not in ("", PRIVATE):
         yield Protect(
             key_path(name),
             "others may read this host's private key; consider a new one (docs/vpn.md)",

@@ -26,7 +26,11 @@ class Config(Observation):
 
 @dataclass(frozen=True)
 class Key(Observation):
-    """A private key, which itself stays on the host. public: empty where it is no key."""
+    """A private key, which itself stays on the host.
+
+    access: its mode and its owner, empty where it is a link that leads nowhere. public: empty where
+    it is no key.
+    """
 
     access: str
     public: str

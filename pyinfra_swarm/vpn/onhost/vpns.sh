@@ -9,6 +9,8 @@ section tools
 ! command -v wg-quick >/dev/null || echo tools
 if [ -e /sys/module/wireguard ] || modprobe -nq wireguard 2>/dev/null; then echo kernel; fi
 ! command -v wireguard-go >/dev/null || echo userspace
+# Of a link, what counts is who may read the file that it leads to; "- -" where it leads nowhere.
+access() { stat -L -c '%a %U' "$1" 2>/dev/null || echo - -; }
 section configs
 # A link that leads nowhere is one of somebody else's, on a file system that is not mounted. The name
 # is whatever somebody has called a file: the last of the line, if it is one line.
@@ -22,14 +24,14 @@ for file in "$folder"/*.conf; do
   if [ -n "$inside" ] && [ -f "$folder/$name.key" ] &&
     [ "$inside" = "$(cat "$folder/$name.key")" ]; then own=yes; fi
   total=$(sed '/^PrivateKey = /d' "$file" | sha256sum)
-  echo "ours ${total%% *} $own $(stat -c '%a %U' "$file") $name"
+  echo "ours ${total%% *} $own $(access "$file") $name"
 done
 section keys
 for file in "$folder"/*.key; do
   [ -f "$file" ] || [ -h "$file" ] || continue
   name=${file##*/} public=$(wg pubkey 2>/dev/null < "$file") || public=
   case $name in *[[:cntrl:]]*) continue ;; esac
-  echo "$(stat -c '%a %U' "$file") ${public:--} ${name%.key}"
+  echo "$(access "$file") ${public:--} ${name%.key}"
 done
 section starts
 for link in /etc/systemd/system/*.wants/wg-quick@*.service; do

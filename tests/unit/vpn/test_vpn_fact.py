@@ -115,8 +115,10 @@ def test_a_foreign_configuration_may_have_every_name_that_wg_quick_takes() -> No
 def looked_at(folder: Path, section: str) -> list[str]:
     """What a host says of the configurations or keys in a folder."""
     script = re.search(rf"^section {section}\n.*?^done$", State().script(), re.M | re.S)
+    access = re.search(r"^access\(\) .*$", State().script(), re.M)
     assert script
-    text = f"section() {{ :; }}\nfolder={folder} mark='{MARK}'\n{script[0]}"
+    assert access
+    text = f"section() {{ :; }}\nfolder={folder} mark='{MARK}'\n{access[0]}\n{script[0]}"
     done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
@@ -128,6 +130,25 @@ def test_a_keys_file_may_have_any_name(tmp_path: Path) -> None:
     assert [line.split(" ", 3)[3] for line in lines] == ["old phone", "wg0"]
     said = SAID.replace(f"600 root {key(7)} wg0", "\n".join(lines))
     assert set(parse(sections(said)).keys) == {"wg0"}
+
+
+def test_who_may_read_what_a_link_leads_to_is_what_counts(tmp_path: Path) -> None:
+    """A link itself has the mode 777: that is no private key that others may read."""
+    (tmp_path / "mounted").mkdir()
+    for name, mode in (("wg0", 0o600), ("wg1", 0o644)):
+        for kind, text in (("key", "k\n"), ("conf", f"{MARK}\n[Interface]\n")):
+            file = tmp_path / "mounted" / f"{name}.{kind}"
+            file.write_text(text)
+            file.chmod(mode)
+            (tmp_path / f"{name}.{kind}").symlink_to(file)
+    (tmp_path / "wg2.key").symlink_to(tmp_path / "elsewhere/wg2.key")
+    lines = "\n".join([*looked_at(tmp_path, "configs"), "#> keys", *looked_at(tmp_path, "keys")])
+    before = SAID[SAID.index("ours ") : SAID.index("#> starts")]
+    said = parse(sections(SAID.replace(before, f"{lines}\n")))
+    root = (tmp_path / "mounted").owner()
+    modes = {"wg0": f"600 {root}", "wg1": f"644 {root}"}
+    assert {name: one.access for name, one in said.configs.items()} == modes
+    assert {name: one.access for name, one in said.keys.items()} == {**modes, "wg2": ""}
 
 
 def test_a_configurations_file_may_have_any_name(tmp_path: Path) -> None:

@@ -176,6 +176,10 @@ class TestTheKey:
         seen = replace(CONVERGED, tools=False, keys={"wg0": Key("600 root", "")})
         assert [type(one) for one in plan(SETTINGS, "rk1", seen)] == [Install]
 
+    def test_a_link_that_leads_nowhere_is_read_by_nobody(self) -> None:
+        seen = replace(CONVERGED, tools=False, keys={"wg0": Key("", "")})
+        assert [type(one) for one in plan(SETTINGS, "rk1", seen)] == [Install]
+
     def test_an_interface_that_runs_with_another(self) -> None:
         seen = running(public_key=key(9))
         assert the_one(seen).startswith("wg0 key: it runs with another key")
