@@ -8,11 +8,12 @@ umask 077
 # Whole, or not at all. It begins with [Interface], and has the private key in it: in a variable and
 # by the shell's own printf, it is no word of a command.
 live=$(wg showconf "$interface")
+addresses=$(ip -o addr show dev "$interface" scope global)
 {
   printf '%s\n[Interface]\n' "$mark"
-  ip -o addr show dev "$interface" scope global | while read -r _ _ _ address _; do
-    echo "Address = $address"
-  done
+  while read -r _ _ _ address _; do [ -z "$address" ] || echo "Address = $address"; done <<END
+$addresses
+END
   printf '%s\n' "${live#*]}"
 } > "$config.new"
 sync "$config.new"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Generator
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pyinfra_swarm.run.findings import Change, Finding, changes
+from pyinfra_swarm.run.onhost import program
 from pyinfra_swarm.vpn import operations
 from pyinfra_swarm.vpn.plan import Apply, Remove
 from pyinfra_swarm.vpn.state import Vpns
@@ -55,6 +59,39 @@ def test_what_runs_without_a_configuration_has_one_before_anything_can_be_undone
     assert written.startswith(operations._write_down("wg0"))
     _, written = carried_out(monkeypatch, GONE, replace(up, unwritten=False))
     assert "showconf" not in written
+
+
+IP = """\
+7: wg0    inet 10.202.0.1/24 scope global wg0\\       valid_lft forever preferred_lft forever
+7: wg0    inet6 fd00::1/64 scope global \\       valid_lft forever preferred_lft forever"""
+
+
+@pytest.mark.parametrize(
+    ("ip", "written"),
+    [
+        (f"echo '{IP}'", ["Address = 10.202.0.1/24", "Address = fd00::1/64"]),
+        (":", []),
+        ("exit 1", None),
+    ],
+)
+def test_it_is_written_down_whole_or_not_at_all(
+    ip: str, written: list[str] | None, tmp_path: Path
+) -> None:
+    """Without its addresses, it would come up again and reach nobody."""
+    for name, text in {"wg": "printf '[Interface]\nListenPort = 51820\n'", "ip": ip}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    config = tmp_path / "wg0.conf"
+    words = {"interface": "wg0", "config": str(config), "mark": "# ours"}
+    script = program(operations.__file__, "write_down.sh", **words)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(["sh", "-euc", script], env={**os.environ, "PATH": path}, check=False)
+    assert (done.returncode == 0) is (written is not None)
+    if written is None:
+        assert not config.exists()
+    else:
+        lines = ["# ours", "[Interface]", *written, "", "ListenPort = 51820"]
+        assert config.read_text().splitlines() == lines
 
 
 def test_the_key_of_one_that_stays_is_not_touched(monkeypatch: pytest.MonkeyPatch) -> None:
