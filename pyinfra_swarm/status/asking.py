@@ -92,10 +92,12 @@ def swarm_of(settings: Settings, said: Mapping[str, Seen]) -> str:
 def last_backup(cluster: str, swarm: str) -> Backup | None:
     """The last one that this computer has written of a cluster. Raises ``OSError``.
 
-    cluster: its name; swarm: its id, since two clusters may have one name: "" where it is not
-    known.
+    cluster: its name; swarm: its id, "" where it is not known. The id is proof by itself: two
+    clusters may have one name, and one may get another.
     """
     written = [
-        one for one in record_file.entries() if one.name == cluster and swarm in ("", one.cluster)
+        one
+        for one in record_file.entries()
+        if (one.cluster == swarm if swarm else one.name == cluster)
     ]
     return newest([Backup(one.taken, one.host, one.file, compared=bool(swarm)) for one in written])

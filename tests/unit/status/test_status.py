@@ -397,10 +397,11 @@ def test_the_last_backup_is_of_this_very_swarm(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    for file, swarm, cluster in (("old", "a", "home"), ("lab", "b", "home"), ("x", "a", "other")):
+    of_all = (("old", "a", "home"), ("lab", "b", "home"), ("before a rename", "a", "other"))
+    for file, swarm, cluster in of_all:
         record_file.add(Written("0" * 64, 1, file, swarm, cluster, "rk1", int(NOW) + len(file)))
     record_file.add(Written("0" * 64, 1, "newer", "b", "home", "rk1", int(NOW) + 9))
-    assert asking.last_backup("home", "a") == Backup(int(NOW) + 3, "rk1", "old")
+    assert asking.last_backup("home", "a") == Backup(int(NOW) + 15, "rk1", "before a rename")
     assert asking.last_backup("home", "c") is None
     said = answers(rk1=Seen(member(1, cluster="a")))
     monkeypatch.setattr(asking, "ask", lambda *_, **__: said)
