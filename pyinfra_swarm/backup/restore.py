@@ -152,7 +152,8 @@ def plan_restore(
     else:
         lost = [lost_manager(m.node, m.hostname, m.address) for m in backup.managers]
     findings += cleared(lost, backup.node)
-    return findings + attached + _availability(own, backup, target)
+    later = own.controls or any(isinstance(step, AwaitAnswer) for step in findings)
+    return findings + attached + _availability(own, backup, target, later=later)
 
 
 def still_autolocked(backup: Backup, own: Membership | None) -> bool:
@@ -178,12 +179,11 @@ def _left_over(
     findings = _attached(own, backup, target, unlock_key)
     if refusals(findings):
         return findings
-    findings += _availability(own, backup, target)
     if autolock and not remains.locked:
         findings.append(
             AwaitLock("the lock of the swarm's state", "is not on the disk again yet: awaited")
         )
-    return findings
+    return findings + _availability(own, backup, target, later=bool(findings))
 
 
 def _attached(own: Membership, backup: Backup, target: Host, unlock_key: bool) -> list[Finding]:
@@ -191,16 +191,27 @@ def _attached(own: Membership, backup: Backup, target: Host, unlock_key: bool) -
     return attachment(own, target.name, autolock=autolock, unlock_key=unlock_key, since="restore")
 
 
-def _availability(own: Membership, backup: Backup, target: Host) -> list[Finding]:
+def _availability(own: Membership, backup: Backup, target: Host, *, later: bool) -> list[Finding]:
     """In the state it is drained, if it was for its backup.
 
-    One that answers may have been drained by its owner since. Its state does not tell.
+    One that answers may have been drained by its owner since. Its state does not tell. So that its
+    owner can say no to this alone, it is asked in a run without other steps. later: there are some.
     """
     if has_company(own):
         return []
     now = next((node.availability for node in own.nodes or () if node.id == own.node), "drain")
     if backup.availability in ("", now) or now != "drain":
         return []
+    if later:
+        state = "is drained" if own.controls else "may be drained, as it was for its backup"
+        return [
+            Notice(
+                f"node {target.name}",
+                f"{state}; this run leaves it so",
+                remedy="To have it take tasks again, run the same command once more after this "
+                "run: it asks first",
+            )
+        ]
     return [
         RestoreAvailability(
             f"node {target.name}",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.backup.archive import Manager
+from pyinfra_swarm.backup.archive import Backup, Manager
 from pyinfra_swarm.backup.force_new_cluster import (
     Attach,
     AwaitAnswer,
@@ -18,7 +18,7 @@ from pyinfra_swarm.backup.force_new_cluster import (
 )
 from pyinfra_swarm.backup.restore import restore_target, still_autolocked
 from pyinfra_swarm.nodes.membership import Membership, Overlay, SwarmSpec
-from pyinfra_swarm.run.findings import Notice, Refusal, changes, refusals
+from pyinfra_swarm.run.findings import Change, Notice, Refusal, changes, refusals
 from tests.builders import SETTINGS
 from tests.unit.backup.lost_managers import (
     ALONE,
@@ -283,7 +283,9 @@ def test_the_only_manager_is_not_restored_before_it_answers(
         "the swarm's state: is on rk2 again, which does not answer for the swarm yet: awaited "
         f"(found {found})"
     )
-    assert [type(step) for step in rest] == [RestoreAvailability] * (availability == "active")
+    assert [type(step) for step in rest] == [Notice] * (availability == "active")
+    if rest:
+        assert "may be drained, as it was for its backup; this run leaves it so" in sentences(rest)
 
 
 def test_a_swarm_that_has_grown_since_the_backup_of_its_only_manager_is_forced() -> None:
@@ -445,7 +447,7 @@ def test_taking_tasks_again_is_a_step_of_the_whole_restore() -> None:
 
 
 def test_a_restored_manager_without_its_networks_is_attached() -> None:
-    for availability, kinds in (("active", [Attach]), ("drain", [Attach, RestoreAvailability])):
+    for availability, kinds in (("active", [Attach]), ("drain", [Attach, Notice])):
         own = left(availability=availability, in_ingress=False, overlays=(INGRESS,))
         assert [type(step) for step in restoring(DRAINED, rk2=(own, member("rk2")))] == kinds
     for end, networks in ((False, ()), (None, (INGRESS,)), (True, (INGRESS,))):
@@ -476,7 +478,32 @@ def test_a_restored_manager_that_would_be_locked_is_not_restarted_without_its_ke
     there = (own, member("rk2", locked=True))
     only_refused(restoring(locked, rk2=there), "it would be locked, and the unlock key is not at")
     steps = restoring(locked, rk2=there, unlock_key=True)
-    assert [type(step) for step in steps] == [Attach, RestoreAvailability]
+    assert [type(step) for step in steps] == [Attach, Notice]
+
+
+@pytest.mark.parametrize(
+    ("backup", "own", "kinds"),
+    [
+        (DRAINED, left(in_ingress=False, overlays=(INGRESS,)), [Attach]),
+        (replace(DRAINED, autolock=True), left(), [AwaitLock]),
+        (
+            DRAINED,
+            manager("rk2", (*(left().nodes or ()), node("rk1", state="down", reachability=""))),
+            [ClearEntry],
+        ),
+    ],
+)
+def test_who_keeps_the_manager_drained_can_have_all_else_done(
+    backup: Backup, own: Membership, kinds: list[type[Change]]
+) -> None:
+    """A no to the question would leave the rest undone as well."""
+    *steps, told = restoring(backup, rk2=(own, member("rk2")))
+    assert [type(step) for step in steps] == kinds
+    assert isinstance(told, Notice)
+    assert told.sentence() == (
+        "node rk2: is drained; this run leaves it so. To have it take tasks again, run the same "
+        "command once more after this run: it asks first"
+    )
 
 
 def test_the_lock_that_is_not_back_yet_is_awaited() -> None:
