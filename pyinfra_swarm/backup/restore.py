@@ -166,6 +166,12 @@ def still_autolocked(backup: Backup, own: Membership | None) -> bool:
     return backup.autolock and own.spec.autolock
 
 
+def locks_when_restarted(backup: Backup, own: Membership) -> bool:
+    """Whether its engine is locked after a restart: autolock may have been turned on since, too."""
+    on = own.controls and own.spec is not None and own.spec.autolock
+    return on or still_autolocked(backup, own)
+
+
 def _left_over(
     own: Membership, remains: OnDisk, backup: Backup, target: Host, unlock_key: bool
 ) -> list[Finding]:
@@ -187,7 +193,7 @@ def _left_over(
 
 
 def _attached(own: Membership, backup: Backup, target: Host, unlock_key: bool) -> list[Finding]:
-    autolock = still_autolocked(backup, own)
+    autolock = locks_when_restarted(backup, own)
     return attachment(own, target.name, autolock=autolock, unlock_key=unlock_key, since="restore")
 
 

@@ -29,7 +29,12 @@ from pyinfra_swarm.backup.force_new_cluster_operations import (
     take_lock_off,
 )
 from pyinfra_swarm.backup.origin import asked_before_restore
-from pyinfra_swarm.backup.restore import plan_restore, restore_target, still_autolocked
+from pyinfra_swarm.backup.restore import (
+    locks_when_restarted,
+    plan_restore,
+    restore_target,
+    still_autolocked,
+)
 from pyinfra_swarm.engine.unlock_key import fingerprint
 from pyinfra_swarm.keys.facts import UnlockKey
 from pyinfra_swarm.nodes import facts as swarm_facts
@@ -102,11 +107,14 @@ def restored(settings: Settings) -> Commands:
                 settings, observed[target.name], backup, target.name, unlock
             ),
         )
-        if isinstance(unlocked, Refusal) and any(isinstance(one, PutStateBack) for one in findings):
+        if isinstance(unlocked, Refusal) and any(
+            isinstance(step, PutStateBack) for step in findings
+        ):
             findings.append(unlocked)
-        autolock = still_autolocked(backup, own) or _survivor_locks(
-            {*map(type, findings)}, settings, unlock
-        )
+        kinds = {*map(type, findings)}
+        autolock = still_autolocked(backup, own) or _survivor_locks(kinds, settings, unlock)
+        if Attach in kinds and own is not None:
+            autolock = autolock or locks_when_restarted(backup, own)
         one = proposal(
             "restore",
             findings,

@@ -191,6 +191,8 @@ def test_what_is_left_over_of_a_restore_is_no_loss_to_be_confirmed(proposed: Any
     rest = proposed(left(in_ingress=False), BACKUP)
     assert (rest.word, rest.consequence) == ("", "")
     assert rest.plan == ContinueAlone("swarm-1", autolock=False, attach=True)
+    since = proposed(left(in_ingress=False, spec=SwarmSpec(0, autolock=True)), BACKUP)
+    assert since.plan == replace(rest.plan, autolock=True), "its engine would come back locked"
     drained = proposed(left(), about)
     assert drained.word == "rk2", "its owner may have drained it"
     assert drained.consequence.startswith("rk2 takes tasks again (if it was drained on purpose")

@@ -473,12 +473,13 @@ def test_entries_are_cleared_and_the_restart_that_comes_with_it_is_announced() -
 
 
 def test_a_restored_manager_that_would_be_locked_is_not_restarted_without_its_key() -> None:
-    locked = replace(DRAINED, autolock=True)
     own = left(in_ingress=False, overlays=(INGRESS,), spec=SwarmSpec(0, autolock=True))
     there = (own, member("rk2", locked=True))
-    only_refused(restoring(locked, rk2=there), "it would be locked, and the unlock key is not at")
-    steps = restoring(locked, rk2=there, unlock_key=True)
-    assert [type(step) for step in steps] == [Attach, Notice]
+    for backup in (replace(DRAINED, autolock=True), DRAINED):
+        told = restoring(backup, rk2=there)
+        only_refused(told, "it would be locked, and the unlock key is not at")
+        steps = restoring(backup, rk2=there, unlock_key=True)
+        assert [type(step) for step in steps] == [Attach, Notice]
 
 
 @pytest.mark.parametrize(
