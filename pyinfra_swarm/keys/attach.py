@@ -1,7 +1,7 @@
 """Unlocked managers that are attached to no overlay network, and how they are attached again.
 
-Seen with 26.1.5: about every second unlocked manager is attached to no overlay network until its
-engine is restarted.
+Seen with 26.1.5 and 29.7.2: an unlocked manager may be attached to no overlay network until its
+engine is restarted, hardly ever with its files on a disk, mostly with them in memory.
 """
 
 from __future__ import annotations

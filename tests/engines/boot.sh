@@ -1,12 +1,12 @@
 #!/bin/sh
-# Become a host: boot.sh NAME FOLDER PROGRAMS, as the first process of new mount, pid, uts, ipc and
-# cgroup namespaces, in the host's network namespace. FOLDER/upper is what the host has written,
-# FOLDER/docker its /var/lib/docker. The host is up when this prints "up", and is gone when its
+# Become a host: boot.sh NAME FOLDER DOCKER PROGRAMS, as the first process of new mount, pid, uts,
+# ipc and cgroup namespaces, in the host's network namespace. FOLDER/upper is what the host has
+# written, DOCKER its /var/lib/docker. The host is up when this prints "up", and is gone when its
 # standard input ends.
 set -eu
-name=$1 folder=$2 programs=$3
+name=$1 folder=$2 docker=$3 programs=$4
 root=$folder/root
-mkdir -p "$root" "$folder/work" "$folder/upper" "$folder/docker"
+mkdir -p "$root" "$folder/work" "$folder/upper" "$docker"
 hostname "$name"
 mount -t overlay "$name" "$root" \
   -o "lowerdir=$programs:/,upperdir=$folder/upper,workdir=$folder/work"
@@ -17,7 +17,7 @@ for hidden in run tmp var/tmp home root srv mnt opt var/log; do
 done
 chmod 1777 tmp var/tmp
 mkdir -p run/sshd run/lock var/lib/docker etc/docker old
-mount --bind "$folder/docker" var/lib/docker
+mount --bind "$docker" var/lib/docker
 mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t tmpfs -o mode=755 "$name" dev

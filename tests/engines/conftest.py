@@ -22,7 +22,17 @@ from tests.tools import must_run, tested
 SWARM = ("inventory.py", "deploys/swarm.py")
 """The swarm's part of the job, as a user names it."""
 
-_NEEDED = ("unshare", "nsenter", "ip", "iptables", "ssh-keygen", "apt-get", "dpkg-deb", "gpg")
+_NEEDED = (
+    "unshare",
+    "nsenter",
+    "ip",
+    "iptables",
+    "ssh-keygen",
+    "apt-get",
+    "dpkg-deb",
+    "gpg",
+    "mkfs.ext4",
+)
 
 
 def _why_not() -> str | None:

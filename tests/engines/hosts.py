@@ -4,9 +4,10 @@ A host has its own network, processes, mounts and name; its root is the machine'
 its own above, and with the engine, sshd and sudo laid between (:mod:`tests.engines.programs`). The
 hosts share a bridge in a network namespace that the machine does not see, and pyinfra runs there.
 
-Everything that a host is lives in memory and in namespaces: it is gone when this process ends,
-however it ends. What these hosts are not: they share the machine's kernel, have no systemd, and a
-power cut loses no write that the kernel has already taken.
+Everything that a host is lives in memory, in namespaces, and (``/var/lib/docker``) on a disk whose
+file has no name: it is gone when this process ends, however it ends. What these hosts are not: they
+share the machine's kernel, have no systemd, and a power cut loses no write that the kernel has
+already taken.
 """
 
 from __future__ import annotations

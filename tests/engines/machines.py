@@ -154,6 +154,7 @@ class Machines:
                 *("nsenter", f"--target={self._outer}", "--mount", "--"),
                 *("nsenter", f"--net=/run/netns/{name}", "--"),
                 *("sh", str(_HERE / "power.sh"), self._group(host), name, str(place)),
+                str(self._docker(name)),
                 str(self._memory / f"programs-{host.version}"),
             ],
             stdin=subprocess.PIPE,
@@ -183,7 +184,8 @@ class Machines:
         SSH host key and login are as before, as on a host whose owner has put them back.
         """
         self.power_cut(name)
-        self._outside(f"rm -rf {shlex.quote(str(self._memory / name))}")
+        places = (self._memory / name, self._docker(name))
+        self._outside("rm -rf " + shlex.join(map(str, places)))
         self.power_on(name)
 
     def restart(self, name: str) -> None:
@@ -258,8 +260,16 @@ class Machines:
 
     def _lay_the_bridge(self) -> None:
         self._memory.mkdir()
+        image = self.folder / "disk"
+        memory, file = shlex.quote(str(self._memory)), shlex.quote(str(image))
         script = (
-            f"set -e; mount -t tmpfs -o mode=755 engines {shlex.quote(str(self._memory))}; "
+            f"set -e; mount -t tmpfs -o mode=755 engines {memory}; "
+            # A disk, since an engine waits for it as on a board: where nothing is waited for, one
+            # that is unlocked starts its new node before it has left the old one, and is in no
+            # network then (docs/decisions/swarm-keys.md). Where there are no loop devices, the
+            # hosts do without. Its file goes with the namespace.
+            f"mkdir {memory}/disk; truncate -s 8G {file}; mkfs.ext4 -q -F {file}; "
+            f"mount -o loop {file} {memory}/disk 2>/dev/null || true; rm {file}; "
             "mount -t tmpfs engines /run; mkdir /run/netns; ip link set lo up; "
             f"ip link add br0 type bridge; ip addr add {self._network}.1/24 dev br0; "
             "ip link set br0 up; echo up; exec cat >/dev/null"
@@ -315,6 +325,10 @@ class Machines:
             f"ip -n {name} addr add {host.address}/24 dev eth0; ip -n {name} link set eth0 up; "
             f"ip -n {name} route add default via {self._network}.1"
         )
+
+    def _docker(self, name: str) -> Path:
+        """A host's ``/var/lib/docker``, where the bridge is."""
+        return self._memory / "disk" / name
 
     def _group(self, host: Host) -> str:
         return f"{self.folder.name}-{host.name}-{host.lives}"

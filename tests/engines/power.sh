@@ -1,6 +1,6 @@
 #!/bin/sh
 # Give a host control groups and namespaces of its own, then become it:
-# power.sh GROUP NAME FOLDER PROGRAMS. The groups lie below those of who calls this.
+# power.sh GROUP NAME FOLDER DOCKER PROGRAMS. The groups lie below those of who calls this.
 set -eu
 group=$1; shift
 while IFS=: read -r _ controllers path; do
