@@ -211,7 +211,7 @@ def _admin(admin: Declared, wanted: Wanted, seen: Accounts) -> list[Finding]:
                 f"user {admin.name}",
                 "its shell allows no login",
                 found=account.shell,
-                remedy=f"On the host: `usermod -s /bin/bash {quoted(admin.name)}`",
+                remedy=f"On the host: `sudo usermod -s /bin/bash {quoted(admin.name)}`",
             )
         )
     return [*findings, *_keys(admin, account)]
@@ -277,7 +277,7 @@ def _keys(admin: Declared, account: Account) -> list[Finding]:
                 "characters that a shell interprets",
                 expected="letters, digits, and . _ / @ + -",
                 found=account.home,
-                remedy=f"Move it (`usermod -m -d {quoted(f'/home/{admin.name}')} "
+                remedy=f"Move it (`sudo usermod -m -d {quoted(f'/home/{admin.name}')} "
                 f"{quoted(admin.name)}`), or declare no keys for this user",
             )
         ]
@@ -353,7 +353,7 @@ def shut_out(seen: Accounts, names: Collection[str]) -> list[Finding]:
             "only because the password is locked",
             found="locked",
             remedy="Remove its keys. If this user has to log in, declare it in access.admins, or "
-            f"on the host: `usermod -p '*' {quoted(account.name)}`",
+            f"on the host: `sudo usermod -p '*' {quoted(account.name)}`",
         )
         for account in seen.accounts
         if account.name not in names
@@ -366,7 +366,7 @@ def shut_out(seen: Accounts, names: Collection[str]) -> list[Finding]:
 def _unread(account: Account, *, declared: bool) -> Finding:
     """Keys that are not known. declared: others are declared, and would be written over them."""
     what, place = f"keys of {account.name}", " and ".join(account.unread)
-    look = f"`ls -la {quoted(f'{account.home}/.ssh')}`"
+    look = f"`sudo ls -la {quoted(f'{account.home}/.ssh')}`"
     if declared:
         return Refusal(
             what,

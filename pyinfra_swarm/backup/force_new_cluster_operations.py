@@ -104,7 +104,7 @@ def continue_alone(
             1,
             restart,
             "the swarm continues, but this manager is attached to no overlay network: published "
-            "ports do not answer here. Look at `journalctl -u docker`, and restart it",
+            "ports do not answer here. Look at `sudo journalctl -u docker`, and restart it",
         )
     if todo.availability:
         update = updating(["--availability", todo.availability])

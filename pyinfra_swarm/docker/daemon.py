@@ -223,7 +223,7 @@ def restart_stopped(name: str) -> Refusal:
     return Refusal(
         "the running Docker daemon",
         f"is not restarted: {name} has not come back into the swarm since its engine was restarted",
-        remedy=f"Bring {name} back (`journalctl -u docker` on it), then run again",
+        remedy=f"Bring {name} back (`sudo journalctl -u docker` on it), then run again",
     )
 
 

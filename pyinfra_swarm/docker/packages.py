@@ -126,7 +126,8 @@ def plan_packages(
                 "group docker",
                 "has undeclared members, each as good as root",
                 found=", ".join(undeclared),
-                remedy="Declare them in docker.users, or remove them with `gpasswd -d USER docker`",
+                remedy="Declare them in docker.users, or remove them with "
+                "`sudo gpasswd -d USER docker`",
             )
         )
     return findings

@@ -90,8 +90,8 @@ def _groups(wanted: Wanted, seen: Doors) -> list[Finding]:
                     f"group {group.name}",
                     f"has undeclared members, who can {GROUPS.get(group.name, 'do more')}",
                     found=", ".join(others),
-                    remedy=f"Take them out (`gpasswd -d {quoted(others[0])} {quoted(group.name)}`),"
-                    f" or {_declare(others[0])}",
+                    remedy=f"Take them out (`sudo gpasswd -d {quoted(others[0])} "
+                    f"{quoted(group.name)}`), or {_declare(others[0])}",
                 )
             )
     return found
@@ -130,8 +130,8 @@ def _passwords(wanted: Wanted, seen: Doors) -> list[Finding]:
                 f"password of {account.name}",
                 reason,
                 expected="none",
-                remedy=f"Take it away (`usermod -p '*' {quoted(account.name)}`), or name the user "
-                f"in access.passwords: {setting(account.name)}",
+                remedy=f"Take it away (`sudo usermod -p '*' {quoted(account.name)}`), or name the "
+                f"user in access.passwords: {setting(account.name)}",
             )
         )
     return found
@@ -257,7 +257,7 @@ def _root_keys(wanted: Wanted, root: Login | None) -> list[Finding]:
                 "they cannot be read, so it is unknown who becomes root once root may log in",
                 expected="a plain file of at most 64 KiB, or none",
                 found=" and ".join(root.unread),
-                remedy="Look at it on the host: `ls -la /root/.ssh`",
+                remedy="Look at it on the host: `sudo ls -la /root/.ssh`",
             )
         ]
     accepted = {identity(key)[1] for key in wanted.root_keys}

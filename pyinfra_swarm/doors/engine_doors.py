@@ -67,8 +67,9 @@ def _sockets(seen: Doors) -> list[Finding]:
                 else "more than root can write to this socket, and whoever can is as good as root",
                 expected=f"root:{group} 660",
                 found=f"{socket.owner}:{socket.group} {socket.mode:o}",
-                remedy=f"`chown root:{quoted(group)} {quoted(socket.path)}`, "
-                f"`chmod 660 {quoted(socket.path)}`, and look who has changed it: a unit, or a job",
+                remedy=f"`sudo chown root:{quoted(group)} {quoted(socket.path)}`, "
+                f"`sudo chmod 660 {quoted(socket.path)}`, and look who has changed it: a unit, or "
+                "a job",
             )
         )
     return found

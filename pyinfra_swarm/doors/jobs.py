@@ -94,8 +94,8 @@ def plan(wanted: Wanted, seen: Doors) -> list[Finding]:
                 "each undoes the other",
                 found=agent.state,
                 remedy="Have it leave alone what is managed here (docs/ways-in.md), or take the "
-                f"host out of it: `systemctl disable --now {quoted(agent.unit)}`. If it is meant, "
-                f"name it in access.jobs: {setting(agent.unit)}",
+                f"host out of it: `sudo systemctl disable --now {quoted(agent.unit)}`. If it is "
+                f"meant, name it in access.jobs: {setting(agent.unit)}",
             )
             for agent in agents
         ),

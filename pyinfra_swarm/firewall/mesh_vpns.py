@@ -38,7 +38,7 @@ def advice(mesh: str) -> str:
     """What a person can do about its rules."""
     if mesh == "tailscale":
         return (
-            "Tailscale puts its rules first again whenever it starts: `tailscale set "
+            "Tailscale puts its rules first again whenever it starts: `sudo tailscale set "
             "--netfilter-mode=nodivert` leaves the order alone"
         )
     return "NetBird puts its rules first again whenever it starts"

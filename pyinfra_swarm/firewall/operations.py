@@ -246,7 +246,7 @@ def web_ranges(settings: Settings) -> Commands:
         "web ranges",
         "could not be refreshed; what was in force stays in force: "
         f"{web.last_result or 'the host could not even write down why'}",
-        remedy=f"`journalctl -u {REFRESH}` on the host says more",
+        remedy=f"`sudo journalctl -u {REFRESH}` on the host says more",
     )
     report("firewall", [notice])
     if asked:

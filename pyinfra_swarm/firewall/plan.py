@@ -38,17 +38,18 @@ TAKE_OVER = (
 )
 _REFUSED = {
     "ufw": ("ufw is on", f"{TAKE_OVER}: `ufw disable`"),
-    "firewalld": ("firewalld is running", f"{TAKE_OVER}: `systemctl disable --now firewalld`"),
+    "firewalld": ("firewalld is running", f"{TAKE_OVER}: `sudo systemctl disable --now firewalld`"),
 }
 _FLUSHERS = {
     "netfilter-persistent": (
         "it loads saved tables at boot, Docker's old rules among them",
-        "The managed rules are loaded after it. Better: `systemctl disable netfilter-persistent`",
+        "The managed rules are loaded after it. Better: "
+        "`sudo systemctl disable netfilter-persistent`",
     ),
     "nftables": (
         "its configuration usually begins with a flush: each reload takes away Docker's rules "
         "and the managed ones",
-        "The managed rules are loaded after it at boot. Better: `systemctl disable nftables`",
+        "The managed rules are loaded after it at boot. Better: `sudo systemctl disable nftables`",
     ),
 }
 
@@ -149,8 +150,8 @@ def _refusals(wanted: Wanted, host: Host, *, planning: bool) -> list[Finding]:
                 "sshd ports",
                 f"sshd does not say where it listens: {host.ssh_problem}; the firewall would close "
                 "a port that people log in by",
-                remedy="`sshd -T` on the host has to end without an error: correct the file that "
-                "it names, or what it says is missing",
+                remedy="`sudo sshd -T` on the host has to end without an error: correct the file "
+                "that it names, or what it says is missing",
             )
         )
     if host.login_from and not covers(wanted.ssh_sources, host.login_from):
@@ -193,7 +194,7 @@ def _shut_out(wanted: Wanted, host: Host) -> list[Finding]:
                 "firewall.ssh_sources",
                 "the VPN is not started at boot, so nobody would get in after a reboot",
                 expected=f"{unit} enabled",
-                remedy=f"`systemctl enable {quoted(unit)}` on the host, "
+                remedy=f"`sudo systemctl enable {quoted(unit)}` on the host, "
                 "or run deploys/vpn.py first",
             )
         ]

@@ -31,7 +31,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 WHAT = "floating address"
 
-_LOG = "`journalctl -u keepalived` on the host says more"
+_LOG = "`sudo journalctl -u keepalived` on the host says more"
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ def _not_ours(settings: Settings, own: Holding) -> list[Refusal]:
                 CONFIGURATION,
                 "was not written by this project, and is not overwritten: keepalived does "
                 "somebody else's work here",
-                remedy="Where it is no longer needed: `systemctl disable --now keepalived`, move "
-                f"the file away, and run again; else leave exposure.address empty. "
+                remedy="Where it is no longer needed: `sudo systemctl disable --now keepalived`, "
+                f"move the file away, and run again; else leave exposure.address empty. "
                 f"`grep -A9 vrrp_instance {CONFIGURATION}` shows what it holds",
             )
         ]
@@ -282,8 +282,8 @@ def plan_holding(
             Notice(
                 WHAT,
                 f"this host cannot hold it: {own.problem}",
-                remedy="See to the engine (`journalctl -u docker`); the host may hold it again "
-                "by itself then",
+                remedy="See to the engine (`sudo journalctl -u docker`); the host may hold it "
+                "again by itself then",
             )
         )
     return [*findings, *plan_holders(settings, host, seen)]

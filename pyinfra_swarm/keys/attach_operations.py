@@ -70,7 +70,7 @@ def attach(settings: Settings) -> Commands:
                     ATTEMPTS,
                     partial(_restart, settings, Path(keys)),
                     f"after {ATTEMPTS} restarts this manager is still attached to no overlay "
-                    "network; run again, or look at `journalctl -u docker`",
+                    "network; run again, or look at `sudo journalctl -u docker`",
                 )
 
 

@@ -25,7 +25,7 @@ RENEWED = 0.8
 
 _SLACK = 300
 _YEAR = 365 * 86400
-_WHY = "`journalctl -u docker | grep -i certificate` on the host says why"
+_WHY = "`sudo journalctl -u docker | grep -i certificate` on the host says why"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +104,9 @@ def _of_the_host(own: Membership, now: float) -> list[Finding]:
             "certificate",
             "should have been renewed by now, and was not",
             found=f"{duration(left)} left of {duration(expires - issued)}",
-            remedy="Check the clock, and that the managers answer at port 2377. `systemctl restart "
-            f"docker` makes the engine ask again, one host at a time; {_WHY}",
+            remedy="Check the clock, and that the managers answer at port 2377. "
+            f"`sudo systemctl restart docker` makes the engine ask again, one host at a time; "
+            f"{_WHY}",
         )
     ]
 

@@ -176,8 +176,8 @@ def _problem(one: Lookup, said: Answer, subnets: Collection[str]) -> Notice | No
             what,
             f"the engine's DNS ({SERVER}) did not answer in the network {one.network}: containers "
             "on this node find no service by its name",
-            remedy="`journalctl -u docker` there may say why; `systemctl restart docker` starts it "
-            "anew",
+            remedy="`sudo journalctl -u docker` there may say why; `sudo systemctl restart docker` "
+            "starts it anew",
         )
     if not said.addresses:
         return Notice(

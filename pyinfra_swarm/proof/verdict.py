@@ -11,7 +11,7 @@ from pyinfra_swarm.proof.crossings import Crossing
 from pyinfra_swarm.proof.exchange import FRAMES, HEADERS, SMALL, Counters, Exchanged, Probe
 from pyinfra_swarm.run.findings import Notice
 
-RESTART = "`systemctl restart docker` there makes Docker set its rules and keys again"
+RESTART = "`sudo systemctl restart docker` there makes Docker set its rules and keys again"
 
 MOST_ROWS = 60
 """So many rows of a table are shown whole; of more only those that failed."""
@@ -131,7 +131,7 @@ def _pair(
             what,
             f"{crossing.receiver} lets in frames in clear text that anybody on the way can make",
             remedy="`pyinfra inventory.py deploys/firewall.py` drops them; "
-            "`iptables -S INPUT` there shows which rule accepts them before",
+            "`sudo iptables -S INPUT` there shows which rule accepts them before",
         )
     state = f"ESP {out} out, {back} in" if out or back else "no"
     return _row(crossing, _cell(small), _cell(full, size), state, cell, problem)
@@ -227,7 +227,7 @@ def _silence(
         return Notice(
             what,
             f"nothing arrives: {sender} has no encryption state for {receiver} ({here}, {there})",
-            remedy="`journalctl -u docker | grep -i xfrm` there says why; " + RESTART,
+            remedy="`sudo journalctl -u docker | grep -i xfrm` there says why; " + RESTART,
         )
     if out <= 0:
         return Notice(

@@ -82,7 +82,8 @@ def _wait_for_node(state: State, host: Host, expected: Expected, restored: bool)
             reporting.failed(
                 host,
                 f"this node has not come back after {expected.seconds} s: {problem}{drained}. Fix "
-                "it (`journalctl -u docker`), then run the same command again: it resumes here",
+                "it (`sudo journalctl -u docker`), then run the same command again: it resumes "
+                "here",
             )
             return False
         if own is None:

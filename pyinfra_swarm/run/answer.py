@@ -133,7 +133,7 @@ def _text(said: bytes) -> str:
 
 _CUT = (
     "its answer was cut short after {} bytes: the connection broke, or a program on the host was "
-    "killed. Look at the host's memory, disks and log (`journalctl -e`), then run again"
+    "killed. Look at the host's memory, disks and log (`sudo journalctl -e`), then run again"
 )
 
 

@@ -24,7 +24,7 @@ def untold(problem: str) -> Refusal:
     return Refusal(
         "secrets and configs",
         f"the manager that speaks for the swarm cannot list them: {problem}",
-        remedy="Look at its engine (`journalctl -u docker`), and run again",
+        remedy="Look at its engine (`sudo journalctl -u docker`), and run again",
     )
 
 

@@ -97,7 +97,7 @@ def plan_join(
             Refusal(
                 "the swarm",
                 f"Docker is {own.engine} on this host",
-                remedy="Look at `journalctl -u docker`, fix the cause, and run again",
+                remedy="Look at `sudo journalctl -u docker`, fix the cause, and run again",
             )
         ]
     if cluster is not None:

@@ -302,7 +302,7 @@ def test_an_engine_that_finds_no_manager_ends_it_and_the_same_command_goes_on(
     run = engines.pyinfra("-y", "--limit", "rk4", *RESTART, *SOON)
     assert run.returncode == 1
     assert "not done: rk4: this node has not come back after 5 s: " in run.closing
-    assert ". It is still drained. Fix it (`journalctl -u docker`)" in run.closing
+    assert ". It is still drained. Fix it (`sudo journalctl -u docker`)" in run.closing
     assert availability(engines) == {**AS_IT_WAS, "rk4": "drain"}
     assert restarted(engines, before) == {"rk4"}
     engines.run("rk4", NOT_ALONE)

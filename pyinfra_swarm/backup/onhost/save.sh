@@ -67,7 +67,7 @@ is_back() {
   reachable_manager
 }
 come_back() {
-  start_engine || { echo "the engine could not be started: journalctl -u docker"; return 1; }
+  start_engine || { echo "the engine could not be started: \`sudo journalctl -u docker\`"; return 1; }
   within "$back_within" is_back || {
     echo "it is not a reachable manager after $back_within s"; return 1; }
 }

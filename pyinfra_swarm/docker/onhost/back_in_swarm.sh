@@ -15,6 +15,6 @@ back() {
 pause=2
 within 120 back || {
   docker info 2>&1 | tail -n 3 >&2
-  echo "after 120 s this node is not back in the swarm (journalctl -u docker)" >&2
+  echo "after 120 s this node is not back in the swarm (\`sudo journalctl -u docker\`)" >&2
   exit 1
 }

@@ -124,8 +124,9 @@ give_up() {
   mark 1
   looks=0
   while holds; do
-    [ $looks -lt 100 ] ||
-      { echo "keepalived still has $address here after 10 s (journalctl -u keepalived)" >&2; exit 1; }
+    [ $looks -lt 100 ] || {
+      echo "keepalived still has $address here after 10 s (\`sudo journalctl -u keepalived\`)" >&2
+      exit 1; }
     sleep 0.1
     looks=$((looks + 1))
   done

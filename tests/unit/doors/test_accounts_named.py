@@ -46,7 +46,7 @@ def test_members_of_a_group_are_told_unless_they_are_root_anyway(group: str) -> 
     [_, finding] = named(seen)
     assert (finding.what, finding.found) == (f"group {group}", "ben, cleo")
     assert finding.reason == f"has undeclared members, who can {GROUPS[group]}"
-    assert f"`gpasswd -d ben {group}`" in finding.remedy
+    assert f"`sudo gpasswd -d ben {group}`" in finding.remedy
     assert 'or name "ben" in access.root_equals' in finding.remedy
     assert whats(named(seen, Wanted(["ann"], root_equals=["ben", "cleo", "toor"]))) == []
 
@@ -121,7 +121,7 @@ def test_passwords_are_told_of_those_who_can_work() -> None:
             "none",
         ),
     ]
-    assert "`usermod -p '*' set`" in found[0].remedy
+    assert "`sudo usermod -p '*' set`" in found[0].remedy
     assert 'in access.passwords: "set"' in found[0].remedy
 
 

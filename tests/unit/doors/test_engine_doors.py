@@ -90,7 +90,7 @@ def test_a_loose_socket_is_named(path: str, mode: int, owner: str, group: str) -
     assert (finding.what, finding.found) == (path, f"{owner}:{group} {mode:o}")
     assert finding.expected == f"root:{right} 660"
     assert ("the group docker" in finding.reason) == (path == DOCKER)
-    assert f"`chown root:{right} {path}`, `chmod 660 {path}`" in finding.remedy
+    assert f"`sudo chown root:{right} {path}`, `sudo chmod 660 {path}`" in finding.remedy
 
 
 def test_a_sound_socket_hides_no_other() -> None:

@@ -428,4 +428,4 @@ def test_where_sshd_does_not_say_where_it_listens_nothing_is_closed() -> None:
     assert isinstance(refused, Refusal)
     said = refused.sentence()
     assert "sshd does not say where it listens: line 3: Bad configuration option" in said
-    assert "`sshd -T` on the host" in said
+    assert "`sudo sshd -T` on the host" in said

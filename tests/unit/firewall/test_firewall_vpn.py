@@ -135,7 +135,7 @@ class TestWhoWouldBeShutOut:
     def test_everybody_after_a_reboot_if_the_vpn_does_not_start(self) -> None:
         [found] = refusals(wanted(), replace(THROUGH, vpns_at_boot=()))
         assert "nobody would get in after a reboot" in found.sentence()
-        assert "`systemctl enable wg-quick@wg0.service`" in found.sentence()
+        assert "`sudo systemctl enable wg-quick@wg0.service`" in found.sentence()
 
     @pytest.mark.parametrize("unit", ["tailscaled.service", "wg-quick@wg0.service"])
     def test_each_vpn_has_its_own_unit(self, unit: str) -> None:

@@ -210,7 +210,7 @@ def test_a_missing_state_is_named_with_both_addresses() -> None:
     told.without_state.add(("rk1", "rk2"))
     assert (
         "rk1 has no encryption state for rk2 (192.168.1.11, 192.168.1.12). "
-        "`journalctl -u docker | grep -i xfrm` there says why"
+        "`sudo journalctl -u docker | grep -i xfrm` there says why"
     ) in only(told.proof(), ("rk1", "rk2"))
 
 

@@ -140,7 +140,9 @@ def test_an_answer_that_is_cut_anywhere_is_none() -> None:
 
 def test_a_cut_is_told_in_words() -> None:
     head, mark, line = encoded(["#> a", "1"])
-    with pytest.raises(NoAnswer, match=r"cut short after \d+ bytes: .*log \(`journalctl -e`\)"):
+    with pytest.raises(
+        NoAnswer, match=r"cut short after \d+ bytes: .*log \(`sudo journalctl -e`\)"
+    ):
         sections([head, mark, line[:40]])
     with pytest.raises(NoAnswer, match="cut short after 0 bytes"):
         sections([])
