@@ -21,6 +21,7 @@ from pyinfra_swarm.nodes.membership import (
 from pyinfra_swarm.nodes.on_disk import OnDisks
 from pyinfra_swarm.run.findings import ENGINE, Change, Finding, Refusal
 from pyinfra_swarm.run.printable import quoted
+from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
     from pyinfra_swarm.settings import Settings
@@ -136,6 +137,8 @@ def other_managers(
     cluster: str,
     asked: set[str],
     gone: Collection[str] | None = None,
+    *,
+    job: str,
 ) -> list[Refusal]:
     """Refusals for hosts that answer and are managers of the swarm in question, or of another.
 
@@ -144,7 +147,7 @@ def other_managers(
 
     target: the host that is restored or recovered; asked: the hosts that count.
     gone: hosts that, by the owner's word, will not come back as they were; ``None`` where the job
-    takes no such word.
+    takes no such word. job: restore or recovery.
     """
     found: list[Refusal] = []
     for host in settings.hosts:
@@ -156,6 +159,7 @@ def other_managers(
         if inside and here and cluster and here != cluster:
             found.append(
                 _refused(
+                    job,
                     f"{host.name} is in another swarm ({here}) than the one in question "
                     f"({cluster})",
                     f"If that swarm may be discarded, run {LEAVE} on {host.name}",
@@ -164,6 +168,7 @@ def other_managers(
         elif inside and own is not None and own.controls:
             found.append(
                 _refused(
+                    job,
                     f"the swarm is alive: {host.name} is one of its managers and answers",
                     "Nothing has to be restored: `pyinfra inventory.py deploys/site.py`"
                     + if_claim_is_false(settings, host.name),
@@ -173,12 +178,17 @@ def other_managers(
             runs = own is not None and own.engine == "running"
             found.append(
                 _refused(
+                    job,
                     f"{host.name} is still a manager of this swarm{_unless_running(own)}: with it "
                     "there would be two swarms with one identity",
                     f"Start its engine, and check whether the managers reach each other "
                     f"(2377/tcp): with it there may be a quorum. If its state may be discarded, "
                     f"run on {host.name}: {LEAVE}"
-                    + ("" if runs else " (or, without an engine, `rm -r /var/lib/docker/swarm`)")
+                    + (
+                        ""
+                        if runs
+                        else " (or, without an engine, `sudo rm -r /var/lib/docker/swarm`)"
+                    )
                     + if_claim_is_false(settings, host.name),
                 )
             )
@@ -186,6 +196,7 @@ def other_managers(
             missing = "what its engine says" if own is None else "what its disk holds"
             found.append(
                 _refused(
+                    job,
                     f"{host.name} answered only in part ({missing} could not be had), and may be a "
                     "manager",
                     "Run the same command again. "
@@ -217,8 +228,8 @@ def if_claim_is_false(settings: Settings, name: str) -> str:
     )
 
 
-def _refused(reason: str, remedy: str) -> Refusal:
-    return Refusal("the swarm's recovery", reason, remedy=remedy)
+def _refused(job: str, reason: str, remedy: str) -> Refusal:
+    return Refusal(f"the swarm's {job}", reason, remedy=remedy)
 
 
 def forced(name: str) -> Change:
@@ -230,9 +241,13 @@ def forced(name: str) -> Change:
     )
 
 
-def needs_lock_off(name: str) -> Refusal:
-    """Why the state of an autolocked manager is not forced without the unlock key."""
+def needs_lock_off(name: str, job: str) -> Refusal:
+    """Why the state of an autolocked manager is not forced without the unlock key.
+
+    job: restore or recovery.
+    """
     return _refused(
+        job,
         f"the swarm is autolocked, so its unlock key is needed to force {name} (do not try "
         "without: the engine then drops out of the swarm, moby #36852)",
         NEEDS_UNLOCK_KEY,
@@ -249,11 +264,11 @@ def lock_taken_off() -> Change:
 
 def what_is_lost(findings: Iterable[Finding], name: str) -> str:
     """What cannot be taken back where a new cluster is forced out of what a manager has."""
-    lost = ", ".join(entry.name for entry in findings if isinstance(entry, ClearEntry))
+    lost = [entry.name for entry in findings if isinstance(entry, ClearEntry)]
+    whose = "its" if len(lost) == 1 else "their"
     return (
-        f"the swarm continues with {name} alone: what the others had agreed on and it has not "
-        f"heard of is lost, and {lost or 'the other managers'} must never come back with its old "
-        "state"
+        f"{name} becomes the only manager: changes that only the other managers knew are lost; "
+        f"{listed(lost) or 'the other managers'} must never come back with {whose} old state"
     )
 
 
@@ -278,29 +293,30 @@ def has_company(own: Membership) -> bool:
 
 
 def attachment(
-    own: Membership, name: str, *, autolock: bool, unlock_key: bool, since: str
+    own: Membership, name: str, *, autolock: bool, unlock_key: bool, job: str
 ) -> list[Finding]:
     """Its engine restarted where the only manager is attached to no overlay network, or why not.
 
     Alone, it has no quorum to lose. With others the swarm may lose it, so nothing is restarted.
 
-    autolock: a restarted engine would be locked; unlock_key: its key is at hand. since: what its
-    networks do not work since.
+    autolock: a restarted engine would be locked; unlock_key: its key is at hand. job: restore or
+    recovery, since which its networks do not work.
     """
     if own.in_ingress is not False or ingress_of(own) is None or has_company(own):
         return []
     if autolock and not unlock_key:
         return [
             _refused(
-                f"{name} is attached to no overlay network, and its engine is not restarted: it "
-                "would be locked, and the unlock key is not at hand",
+                job,
+                f"{name} is attached to no overlay network. Its engine has to be restarted, and "
+                "would then be locked: the unlock key is needed",
                 NEEDS_UNLOCK_KEY,
             )
         ]
     return [
         Attach(
             "overlay networks",
-            f"do not work on {name} since its {since}, so its engine is restarted",
+            f"do not work on {name} since its {job}, so its engine is restarted",
         )
     ]
 

@@ -14,7 +14,7 @@ from pyinfra_swarm.backup.force_new_cluster import (
     what_is_lost,
 )
 from pyinfra_swarm.backup.record import Written
-from pyinfra_swarm.run.findings import Finding, Notice
+from pyinfra_swarm.run.findings import Change, Finding, Notice
 from pyinfra_swarm.run.wording import listed
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def asked_before_restore(
 
 
 def _consequence(backup: Backup, target: str, steps: Collection[Finding]) -> str:
-    kinds = {type(step) for step in steps}
+    kinds = {type(step) for step in steps if isinstance(step, Change)}
     if PutStateBack in kinds:
         return (
             f"the swarm of {backup.time} continues from {target}: what has changed since is lost, "
@@ -94,8 +94,10 @@ def _consequence(backup: Backup, target: str, steps: Collection[Finding]) -> str
         )
     if ForceNewCluster in kinds:
         return (
-            f"nothing of the backup is put back, since {target} has a state of this swarm (for "
-            f"that, {LEAVE} on {target} comes first); {what_is_lost(steps, target)}"
+            f"{target} already holds this swarm's state (its own, or what an interrupted restore "
+            "has put back), and keeps it: this run puts nothing back. To have the backup instead, "
+            f"type another word, run {LEAVE} on {target}, then the same command again. "
+            f"{what_is_lost(steps, target)}"
         )
     told = []
     if lost := [step.name for step in steps if isinstance(step, ClearEntry)]:
@@ -104,10 +106,14 @@ def _consequence(backup: Backup, target: str, steps: Collection[Finding]) -> str
         )
     if RestoreAvailability in kinds:
         told.append(
-            f"{target} takes tasks again (if it was drained on purpose since, nothing is left to "
-            "be restored)"
+            f"{target} takes tasks again. If you drained it yourself, "
+            + (
+                f"type another word: the restore is complete, and {target} stays drained"
+                if kinds == {RestoreAvailability}
+                else "drain it again afterwards"
+            )
         )
-    return "; ".join(told)
+    return ". ".join(told)
 
 
 def of_itself(backup: Backup) -> str:

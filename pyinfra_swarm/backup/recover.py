@@ -97,7 +97,7 @@ def plan_recovery(
                     name,
                     autolock=remains.locked or bool(cluster.spec and cluster.spec.autolock),
                     unlock_key=unlock_key,
-                    since="recovery",
+                    job="recovery",
                 )
                 return [*refusals(attached)] or [*cleared(left, cluster.node), *attached]
             return [
@@ -114,9 +114,10 @@ def plan_recovery(
         target.name,
         remains.cluster,
         {host.name for host in settings.hosts},
+        job="recovery",
     )
     if remains.locked and not unlock_key:
-        problems.append(needs_lock_off(target.name))
+        problems.append(needs_lock_off(target.name, "recovery"))
     if problems:
         return [*problems]
     findings: list[Finding] = [lock_taken_off()] if remains.locked else []

@@ -92,6 +92,7 @@ def plan_restore(
         backup.cluster,
         _managers(settings, backup, known),
         gone,
+        job="restore",
     )
     if mine and own.controls and not lost_entries(own):
         others = [m for name, m in observed.items() if m and name != target.name]
@@ -110,7 +111,7 @@ def plan_restore(
     if mine and own.state == "locked":
         problems.append(_locked(target))
     elif survives and not unlock_key:
-        problems.append(needs_lock_off(target.name))
+        problems.append(needs_lock_off(target.name, "restore"))
     if backup.autolock and not mine and not unlock_key:
         problems.append(
             _refused(
@@ -140,8 +141,9 @@ def plan_restore(
     elif mine and not own.controls:
         findings.append(
             AwaitAnswer(
-                "the swarm's state",
-                f"is on {target.name} again, which does not answer for the swarm yet: awaited",
+                f"node {target.name}",
+                "holds the swarm's state and does not answer for the swarm yet; the run waits for "
+                "it",
                 found=own.engine if own.engine != "running" else own.error or own.state,
             )
         )
@@ -194,7 +196,7 @@ def _left_over(
 
 def _attached(own: Membership, backup: Backup, target: Host, unlock_key: bool) -> list[Finding]:
     autolock = locks_when_restarted(backup, own)
-    return attachment(own, target.name, autolock=autolock, unlock_key=unlock_key, since="restore")
+    return attachment(own, target.name, autolock=autolock, unlock_key=unlock_key, job="restore")
 
 
 def _availability(own: Membership, backup: Backup, target: Host, *, later: bool) -> list[Finding]:
@@ -221,7 +223,8 @@ def _availability(own: Membership, backup: Backup, target: Host, *, later: bool)
     return [
         RestoreAvailability(
             f"node {target.name}",
-            "is drained; if that is from the restore, it takes tasks again"
+            "is drained, by the restore or by you (the run cannot tell); after your confirmation "
+            "it takes tasks again"
             if own.controls
             else "takes tasks again as before: it was drained for the backup",
             expected=backup.availability,
@@ -330,12 +333,12 @@ def _locked(target: Host) -> Refusal:
     Without its lock, it leads and locks itself again before it could be forced.
     """
     return _refused(
-        f"{target.name} has a state of this swarm already, and is locked, as it is after each "
-        "start of its engine",
+        f"{target.name} already holds this swarm's state, and its engine is locked: an autolocked "
+        "engine locks at each start",
         f"Unlock it (`pyinfra inventory.py deploys/unlock.py --limit {quoted(target.name)} --data "
-        "key_file=PATH`), then run this again. If unlocking waits for a quorum in vain, its other "
-        "managers are lost: `pyinfra inventory.py deploys/recover.py --limit "
-        f"{quoted(target.name)} --data unlock=PATH`",
+        "key_file=PATH`), then run the same command again. If the unlocking ends without a quorum, "
+        f"the other managers are lost: recover {target.name} instead, with `pyinfra inventory.py "
+        f"deploys/recover.py --limit {quoted(target.name)} --data unlock=PATH`",
     )
 
 

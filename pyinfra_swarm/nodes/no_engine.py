@@ -23,9 +23,11 @@ def no_engine(own: Membership) -> NoEngine | None:
     if own.engine in ("running", "absent"):
         return None
     if own.engine == "stopped":
-        return NoEngine("Docker is stopped on this host", "Start it (`systemctl start docker`)")
+        return NoEngine(
+            "Docker is stopped on this host", "Start it (`sudo systemctl start docker`)"
+        )
     why = own.engine.removeprefix("unreachable: ")
-    remedy = "Restart it (`systemctl restart docker`)"
+    remedy = "Restart it (`sudo systemctl restart docker`)"
     if "curl is not installed" in why:
-        remedy = "Install curl (`apt install curl`), by which it is asked"
+        remedy = "Install curl (`sudo apt install curl`), by which it is asked"
     return NoEngine(f"Docker does not answer on this host ({why})", remedy)

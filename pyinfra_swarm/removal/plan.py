@@ -120,10 +120,10 @@ def _cannot_leave(target: Target) -> Refusal | None:
         return None
     return Refusal(
         f"node {target.name}",
-        f"{away.reason}, so it cannot leave: with what its disk may hold of the swarm it would "
-        "take itself for a member when it is started again",
-        remedy=f"{away.remedy}, and run again. If its disk will be wiped first: switch it off or "
-        "delete it from cluster.toml, and run again; then its entry alone is removed",
+        f"{away.reason}, so the host cannot leave the swarm. Its disk may still hold the swarm's "
+        "state; with that, it would call itself a member again",
+        remedy=f"{away.remedy}, and run again. Or, if its disk will be wiped: switch the host off "
+        "or delete it from cluster.toml, and run again; only its entry is removed then",
     )
 
 

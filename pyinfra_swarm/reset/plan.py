@@ -179,7 +179,7 @@ def plan_leaving(
         return [
             Refusal(
                 "the swarm",
-                f"{away.reason}, so it cannot leave",
+                f"{away.reason}, so the host cannot leave the swarm",
                 remedy=f"{away.remedy}, and run again",
             )
         ]

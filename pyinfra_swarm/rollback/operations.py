@@ -153,9 +153,10 @@ def _ending(
             return "The host has put back what was there before; a new login confirmed it"
         if answered and said == "unread":
             return (
-                "The host has put back the files that were there before, but the running system "
-                "does not take them: they were broken already, or what reads them does not work "
-                "there"
+                "The host has put back the files that were there before, but they are not in "
+                "force: they were broken before, or the program that reads them fails. Look on the "
+                "host (`sudo iptables -S` for the firewall, `sudo sshd -t` for SSH), mend what it "
+                "names, then run the same command again"
             )
         if answered and said == "nothing":
             return "A new login found no change waiting: it was not made, or it was kept"

@@ -139,7 +139,7 @@ def refusal(word: str, consequence: str, answer: str | None, arguments: Sequence
     why = "nobody has confirmed that" if answer is None else "the answer was another word"
     return Refusal(
         PART,
-        f"{consequence.rstrip('.')}, and {why}",
+        f"{consequence.rstrip('.')}; {why}",
         expected=word,
         found=answer or "",
         remedy=f"To have it done, answer {word} when asked at a terminal, or type: {command}",

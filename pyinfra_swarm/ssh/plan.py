@@ -172,16 +172,28 @@ def _shut_out_by_others(wanted: Wanted, seen: Sshd) -> list[Finding]:
         spelling = {"allowusers": "AllowUsers", "denyusers": "DenyUsers"}.get(rule, "AllowGroups")
         if rule == "denygroups":
             spelling = "DenyGroups"
-        places = "; ".join(line.place for line in seen.lines if line.keyword == rule) or "sshd"
         reason = f"it keeps {user} out"
-        remedy = f"Remove it, or add {setting(user)}: it is set in {places}"
+        remedy = _let_in(rule, user)
         if not certain:
             reason = f"it may keep {user} out: that depends on where {user} comes from"
-            remedy = f"Make sure that it lets {user} in from there: it is set in {places}"
+            remedy = f"Make sure that it lets {user} in from every address that {user} uses"
         elif own:
             reason += ", the user of this run, as soon as sshd reads its files"
+        places = "; ".join(line.place for line in seen.lines if line.keyword == rule)
+        if places:
+            remedy += f": it is set in {places}"
         findings.append(kind(f"sshd {spelling}", reason, found=values[rule], remedy=remedy))
     return findings
+
+
+def _let_in(rule: str, user: str) -> str:
+    """What to do about a rule that keeps a user out. rule: its keyword."""
+    if rule == "allowusers":
+        return f"Add {setting(user)} to it, or remove it"
+    if rule == "allowgroups":
+        return f"Add one of {user}'s groups to it, or remove it"
+    what = user if rule == "denyusers" else f"{user}'s groups"
+    return f"Remove what matches {what} (a `!` before a name excepts nobody here)"
 
 
 def _refused_by(

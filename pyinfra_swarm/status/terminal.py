@@ -142,7 +142,10 @@ def _backup(status: Status) -> str:
     told = f"Last backup: {age} ago ({when}), of {status.backup.host}: {status.backup.file}"
     if status.backup.compared:
         return told
-    return f"{told} (known by the name alone: no manager says whether it is of this swarm)"
+    return (
+        f"{told} (matched by the cluster's name only: no manager answers for the swarm, so it may "
+        "be another's)"
+    )
 
 
 def _table(rows: Iterator[Sequence[str]]) -> list[str]:

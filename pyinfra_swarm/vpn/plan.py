@@ -95,7 +95,8 @@ def _refusals(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
             config_path(name),
             "is there already, and was not written by these deploys; it is left alone",
             remedy=f"Declare another name as access.wireguard.interface, or move {what} away "
-            f"(`wg-quick down {quoted(name)}` first) and run again: the host then makes a new key",
+            f"(`sudo wg-quick down {quoted(name)}` first) and run again: the host then makes a new "
+            "key",
         )
     elif name in {*seen.addresses, *seen.running} and name not in {*seen.configs, *seen.keys}:
         yield Refusal(
@@ -103,14 +104,15 @@ def _refusals(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
             "is an interface of somebody else's on this host",
             found=", ".join(seen.addresses.get(name, ())),
             remedy="Declare another name as access.wireguard.interface; or, if nobody needs it, "
-            f"`ip link delete dev {quoted(name)}` on the host",
+            f"`sudo ip link delete dev {quoted(name)}` on the host",
         )
     elif key and seen.tools and not key.public and name not in seen.configs:
         yield Refusal(
             key_path(name),
-            "is there already, and is no key as WireGuard reads it; it is left alone",
-            remedy="Declare another name as access.wireguard.interface, or move the file away and "
-            "run again: the host then makes a key",
+            "is there already, but WireGuard reads no key from it (a link to something that is not "
+            "mounted, or another kind of file); it is left alone",
+            remedy="Mount what it links to, or move it away, and run again. Or declare another "
+            "name as access.wireguard.interface",
         )
     for other, running in seen.running.items():
         if other != name and other not in seen.configs and running.port == declared.port:
@@ -119,7 +121,11 @@ def _refusals(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
                 f"another WireGuard interface, {other}, listens there",
                 found=str(running.port),
                 remedy="Declare another port as access.wireguard.port"
-                + (f". {_taken_down(other, seen)}" if _is_left(other, seen) else ""),
+                + (
+                    f". Or, if {_unneeded(other, seen)}, then run again"
+                    if _is_left(other, seen)
+                    else ""
+                ),
             )
     if not seen.kernel and not seen.userspace:
         yield Refusal(
@@ -127,7 +133,7 @@ def _refusals(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
             "this host's kernel does not have it",
             expected="the module wireguard",
             remedy="Boot the distribution's own kernel; or install wireguard-go, which does "
-            "without, more slowly: `apt install wireguard-go`",
+            "without, more slowly: `sudo apt install wireguard-go`",
         )
 
 
@@ -158,11 +164,25 @@ def _configuration(declared: Wanted, seen: Vpns) -> Iterator[Finding]:
     path = config_path(declared.interface)
     config = seen.configs.get(declared.interface)
     if config is None:
-        reason = "is missing"
-        if declared.interface in seen.keys:
-            reason += f"; {key_path(declared.interface)} is taken as its key, and goes when it goes"
+        reason, remedy = "is missing", ""
         unwritten = declared.interface in seen.running
-        yield Apply(path, reason, expected="as declared", restart=True, unwritten=unwritten)
+        if declared.interface in seen.keys:
+            reason += (
+                f"; {key_path(declared.interface)} becomes this host's key, and is deleted when "
+                "the interface is removed"
+            )
+            first = (
+                f"take {declared.interface} down and move it away" if unwritten else "move it away"
+            )
+            remedy = f"To keep that key as yours, {first} first: the host then makes its own"
+        yield Apply(
+            path,
+            reason,
+            expected="as declared",
+            remedy=remedy,
+            restart=True,
+            unwritten=unwritten,
+        )
     elif config.access != PRIVATE:
         yield Apply(
             path,
@@ -254,16 +274,17 @@ def _without_configuration(declared: Wanted | None, seen: Vpns) -> Iterator[Find
         if name in ours or name in seen.foreign:
             continue
         left, key, up = _is_left(name, seen), name in seen.keys, name in seen.running
-        about_key = _about_key(name, "its key" if left else "it", ours, seen) if key else ""
+        which = f"{name}'s key" if left else "this key"
+        about_key = _about_key(name, which, ours, seen) if key else ""
         if left:
-            missing = config_path(name) if key else f"{config_path(name)}, and no key"
+            without = f"without {config_path(name)}" + ("" if key else " and without a key file")
+            how = f"is up {without}, and its peers can come in"
             yield Notice(
                 name,
-                f"{'is up' if up else 'starts at boot'}, though there is no {missing}: left by "
-                "these deploys, or somebody else's"
-                + ("; whoever is a peer still comes in" if up else ""),
+                (how if up else f"starts at boot {without}")
+                + "; it was left by these deploys, or is somebody else's",
                 found=_peers_of(name, seen),
-                remedy=". ".join(filter(None, [_taken_down(name, seen), about_key])),
+                remedy=". ".join(filter(None, [f"If {_unneeded(name, seen)}", about_key])),
             )
         elif about_key:
             yield Notice(
@@ -284,28 +305,33 @@ def _is_left(name: str, seen: Vpns) -> bool:
     return name in seen.starts or (name in seen.running and name in seen.keys)
 
 
-def _about_key(name: str, it: str, ours: Collection[str], seen: Vpns) -> str:
-    """What may be done with a key without a configuration; "" where another interface has it."""
+def _about_key(name: str, key: str, ours: Collection[str], seen: Vpns) -> str:
+    """What may be done with a key without a configuration; "" where another interface has it.
+
+    key: the words for it.
+    """
     if _is_in_use(name, seen):
         return ""
     others = sorted({*seen.foreign, *seen.running, *seen.starts} - {*ours, name})
+    remove = f"`sudo rm {quoted(key_path(name))}` on the host"
     if not others:
-        return f"If nobody needs {it}: `rm {quoted(key_path(name))}` on the host"
+        return f"If nobody needs {key}: {remove}"
     return (
-        f"See whether {it} is of use to {listed(others)} on this host, "
-        f"{verb(others, 'which is', 'which are')} somebody else's, be it as a preshared key"
+        f"{listed(others)} on this host {verb(others, 'has', 'have')} no configuration of these "
+        f"deploys, and may use {key}, also as a preshared key. "
+        f"If {verb(others, 'it does', 'they do')} not: {remove}"
     )
 
 
-def _taken_down(name: str, seen: Vpns) -> str:
-    """How an interface goes that may be somebody else's."""
-    commands = [f"ip link delete dev {quoted(name)}"] if name in seen.running else []
+def _unneeded(name: str, seen: Vpns) -> str:
+    """How an interface goes that may be somebody else's: what follows an “if”."""
+    commands = [f"sudo ip link delete dev {quoted(name)}"] if name in seen.running else []
     if name in seen.starts:
-        commands.append(f"systemctl disable {quoted(unit(name))}")
+        commands.append(f"sudo systemctl disable {quoted(unit(name))}")
     first = ""
     if seen.login_by == name:
-        first = "This run comes through it: give the host another ssh_host first. "
-    return f"{first}If nobody needs it: `{'; '.join(commands)}` on the host"
+        first = "give the host another ssh_host, since this run comes through it; then "
+    return f"nobody needs {name}: {first}`{'; '.join(commands)}` on the host"
 
 
 def _peers_of(name: str, seen: Vpns) -> str:
@@ -371,7 +397,7 @@ def _mesh_vpns(settings: Settings, seen: Vpns) -> Iterator[Finding]:
             "Tailscale SSH",
             "answers on port 22 of the tailnet in place of sshd: the tailnet's own policies decide "
             "who gets in, and what is said here of sshd does not hold there",
-            remedy="`tailscale set --ssh=false`, unless that is meant",
+            remedy="`sudo tailscale set --ssh=false`, unless that is meant",
         )
     if tailscale.netfilter == "on" and settings.access.vpn_reaches != "everything":
         yield Notice(
@@ -380,6 +406,6 @@ def _mesh_vpns(settings: Settings, seen: Vpns) -> Iterator[Finding]:
             "reaches every port of this host, published ones among them",
             expected="nodivert",
             found="on",
-            remedy="`tailscale set --netfilter-mode=nodivert`; or, if that is meant, declare "
+            remedy="`sudo tailscale set --netfilter-mode=nodivert`; or, if that is meant, declare "
             'access.vpn = "tailscale" and access.vpn_reaches = "everything"',
         )

@@ -199,7 +199,7 @@ def test_a_locked_manager_that_has_survived_continues_with_its_own_state(
     assert "its unlock key is needed to force rk2" in run.output
     run = restore(four, whole_backup, key, *gone)
     assert run.returncode == 1
-    assert "nothing of the backup is put back" in run.output
+    assert "this run puts nothing back" in run.output
     assert not answers(four, "rk2")
     run = restore(four, whole_backup, key, *gone, "--data", "confirm=rk2")
     assert run.returncode == 0, run.output
@@ -209,7 +209,7 @@ def test_a_locked_manager_that_has_survived_continues_with_its_own_state(
     four.restart_engine("rk2")
     run = restore(four, whole_backup, key, *gone, "--data", "confirm=rk2")
     assert run.returncode == 1
-    assert "rk2 has a state of this swarm already, and is locked" in run.output
+    assert "rk2 already holds this swarm's state, and its engine is locked" in run.output
     assert_locked_with(four, "rk2", unlock_key)
 
 

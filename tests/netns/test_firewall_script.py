@@ -175,8 +175,18 @@ def test_where_iptables_does_not_say_what_is_there_nothing_is_loaded(host: Host)
     script.write_text(with_silence(script.read_text(), silent(host)))
     done = host.firewall("load", check=False)
     assert done.returncode == LATER
-    assert "iptables does not say what is there" in done.stderr
+    assert done.stderr.splitlines() == [
+        f"pyinfra-swarm: {family}: `{command} -S` failed, so no rules were loaded"
+        for family, command in COMMANDS.items()
+    ]
     assert [host.saved(family) for family in FAMILIES] == before
+    done = host.firewall("unload", check=False)
+    assert done.returncode == LATER
+    assert done.stderr.splitlines() == [
+        f"pyinfra-swarm: {family}: `{command} -S` failed, so it is unknown whether the "
+        "rules are out"
+        for family, command in COMMANDS.items()
+    ]
 
 
 def test_what_somebody_put_into_our_chains_is_gone_after_loading(host: Host) -> None:
@@ -208,6 +218,13 @@ def test_broken_rules_load_nothing_and_the_old_ones_stay(host: Host, damage: str
     failed = host.firewall("load", check=False)
     assert failed.returncode == 1
     assert "ipv4" in failed.stderr
+    if damage in (": > {}", "rm {}"):
+        assert failed.stderr.splitlines() == [
+            f"pyinfra-swarm: ipv4: {host.path(RULES['ipv4'])} is missing or empty, so no rules "
+            "were loaded"
+        ]
+    else:
+        assert "is missing or empty" not in failed.stderr
     assert [host.saved(family) for family in FAMILIES] == before
 
 

@@ -14,11 +14,12 @@ end=$(($(date +%s) + 120))
 until [ "$(info '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.Cluster.ID}}')" \
   = "active true $cluster" ]; do
   [ "$(date +%s)" -lt $end ] || {
-    why=$(info '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}') || why="its engine does not answer \
-(journalctl -u docker)"
-    case $why in *"have a leader"*) why="$why If its other managers are lost for good: \
-pyinfra inventory.py deploys/recover.py" ;; esac
-    echo "it does not answer for swarm $cluster within 120 s: $why" >&2; exit 1; }
+    why=$(info '{{.Swarm.LocalNodeState}} {{.Swarm.Error}}') || why="its engine does not answer"
+    why=${why% } then="See \`sudo journalctl -u docker\`, then run the same command again"
+    case $why in *"have a leader"*) then="If its other managers are lost for good: \
+\`pyinfra inventory.py deploys/recover.py\`" ;; esac
+    echo "this manager did not answer for swarm $cluster within 120 s: ${why%.}. $then" >&2
+    exit 1; }
   sleep 1
 done
 [ "$(info '{{.Swarm.NodeAddr}}')" = "$address" ] || {

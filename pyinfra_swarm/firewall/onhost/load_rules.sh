@@ -37,7 +37,7 @@ rules_of() { # ipv4|ipv6: the rules as one atomic change of the filter table
             # Without an answer nothing is known of DOCKER-USER, and naming it would empty it.
             now=$("$t" -w 20 -S) || {
                 why=$?
-                say "$1: iptables does not say what is there" >&2
+                say "$1: \`$t -S\` failed, so no rules were loaded" >&2
                 return $why
             }
             printf '%s\n' "$now" | jumps
@@ -50,9 +50,10 @@ rules_of() { # ipv4|ipv6: the rules as one atomic change of the filter table
 load_family() { # ipv4|ipv6; where it fails, with the code of iptables
     speaks "$1" || { say "$1: this host does not speak it"; return 0; }
     t=$(command_of "$1")
-    text=$(rules_of "$1") && [ -n "$text" ] || {
+    text=
+    [ -s "$rules.$1" ] && text=$(rules_of "$1") && [ -n "$text" ] || {
         why=$?
-        say "$1: no rules from $rules.$1" >&2
+        [ -n "$text" ] || say "$1: $rules.$1 is missing or empty, so no rules were loaded" >&2
         return $why
     }
     printf '%s\n' "$text" | "$t-restore" -w 20 --noflush || {

@@ -22,7 +22,7 @@ unload_family() { # ipv4|ipv6: leave the tables as if the rules had never been t
     now=$("$t" -w 20 -S) || {
         why=$?
         [ $why != 3 ] || return 0
-        say "$1: iptables does not say what is there" >&2
+        say "$1: \`$t -S\` failed, so it is unknown whether the rules are out" >&2
         return $why
     }
     ! printf '%s\n' "$now" | grep -q '^-N SWARM-INPUT$' || {

@@ -12,6 +12,8 @@
 : "${DOCKER_HOST?}"
 pause=0.2
 networks=http://localhost/networks
+restart="Restart Docker on this host: \`sudo systemctl restart docker\`. Then run the same command \
+again"
 look() { api "$networks/ingress" 2>/dev/null || [ "$code" = 404 ]; }
 shows() { look && case $answer in *"\"$1\""*) ;; *) return 1 ;; esac; }
 gone() { look && [ "$code" = 404 ]; }
@@ -21,14 +23,13 @@ if ! gone; then
   api -X DELETE "$networks/$id"
 fi
 within 60 gone || {
-  echo "the old ingress network is still there: this engine does not let go of it." \
-    "systemctl restart docker, and run again" >&2
+  echo "this engine has not removed the old ingress network within 60 s. $restart" >&2
   exit 1; }
 create() { words=$(api --data-binary "$wanted" "$networks/create" 2>&1); }
 within 60 create || {
   echo "the new ingress network was not created: $words" >&2
   case $words in *"swarm is not active"*)
-    echo "This engine is in no overlay network: systemctl restart docker, and run again" >&2
+    echo "This engine is in no overlay network. $restart" >&2 ;;
   esac
   exit 1; }
 within 60 shows encrypted || { echo "the new ingress network is not encrypted" >&2; exit 1; }

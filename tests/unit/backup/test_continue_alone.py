@@ -195,7 +195,7 @@ def test_what_is_left_over_of_a_restore_is_no_loss_to_be_confirmed(proposed: Any
     assert since.plan == replace(rest.plan, autolock=True), "its engine would come back locked"
     drained = proposed(left(), about)
     assert drained.word == "rk2", "its owner may have drained it"
-    assert drained.consequence.startswith("rk2 takes tasks again (if it was drained on purpose")
+    assert drained.consequence.startswith("rk2 takes tasks again. If you drained it yourself")
     assert drained.plan == ContinueAlone("swarm-1", autolock=False, availability="active")
     whole = proposed(manager("rk2"), about)
     assert whole.word == "rk2"
@@ -216,7 +216,7 @@ def test_a_survivor_keeps_its_own_state_and_its_lock(proposed: Any) -> None:
     for about in (BACKUP, replace(BACKUP, autolock=True)):
         asked = proposed(manager("rk2"), about, locked=True)
         assert asked.plan == ContinueAlone("swarm-1", True, force=True, take_lock_off=True)
-        assert asked.consequence.startswith("nothing of the backup is put back")
+        assert asked.consequence.startswith("rk2 already holds this swarm's state")
     assert proposed(FRESH, BACKUP, state=False).consequence.startswith("the swarm of 2026-11-25")
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pyinfra_swarm.backup.force_new_cluster import (
+    Attach,
     PutStateBack,
     RestoreAvailability,
     cleared,
     forced,
     lost_manager,
+    what_is_lost,
 )
 from pyinfra_swarm.backup.origin import asked_before_restore, plan_origin
+from pyinfra_swarm.run.findings import Notice
 from tests.unit.backup.records import NOW, said, written
 from tests.unit.backup.test_archive import ABOUT
 
@@ -65,19 +68,33 @@ def test_a_host_that_keeps_its_own_state_is_not_said_to_get_the_backups() -> Non
     assert word == "rk2"
     [_, entry] = steps
     takes = RestoreAvailability("node rk2", "is drained", availability="active")
+    forgets = "the swarm forgets rk1, which must never come back with an old state"
+    drained = "rk2 takes tasks again. If you drained it yourself, "
     for rest, words in (
-        ([entry], "the swarm forgets rk1, which must never come back with an old state"),
+        ([entry], forgets),
         (
-            [takes],
-            "rk2 takes tasks again (if it was drained on purpose since, nothing is left to be "
-            "restored)",
+            [takes, Notice("the backup", "is older")],
+            f"{drained}type another word: the restore is complete, and rk2 stays drained",
         ),
-        ([entry, takes], "; "),
+        ([entry, takes], f"{forgets}. {drained}drain it again afterwards"),
+        ([Attach("overlay networks", "are gone"), takes], f"{drained}drain it again afterwards"),
     ):
-        assert words in asked_before_restore(ABOUT, "rk2", rest, recorded=True)[1]
+        assert asked_before_restore(ABOUT, "rk2", rest, recorded=True)[1] == words
     assert consequence == (
-        "nothing of the backup is put back, since rk2 has a state of this swarm (for that, `docker "
-        "swarm leave --force` on rk2 comes first); the swarm continues with rk2 alone: what the "
-        "others had agreed on and it has not heard of is lost, and rk1 must never come back with "
-        "its old state"
+        "rk2 already holds this swarm's state (its own, or what an interrupted restore has put "
+        "back), and keeps it: this run puts nothing back. To have the backup instead, type another "
+        "word, run `docker swarm leave --force` on rk2, then the same command again. rk2 becomes "
+        "the only manager: changes that only the other managers knew are lost; rk1 must never come "
+        "back with its old state"
+    )
+
+
+def test_it_is_said_who_must_not_come_back_after_a_new_cluster_was_forced() -> None:
+    entries = cleared([lost_manager(f"n{n}", f"rk{n}", f"192.168.1.1{n}") for n in (1, 3)], "n2")
+    begin = "rk2 becomes the only manager: changes that only the other managers knew are lost; "
+    assert what_is_lost(entries, "rk2") == (
+        f"{begin}rk1 and rk3 must never come back with their old state"
+    )
+    assert what_is_lost([], "rk2") == (
+        f"{begin}the other managers must never come back with their old state"
     )

@@ -104,7 +104,11 @@ def test_entries_are_cleared_and_the_restart_that_comes_with_it_is_announced() -
             assert kinds == ([ClearEntry, Attach] if restarted else [ClearEntry])
             without_key = recovering(**{**ALONE, "rk1": there})
             if restarted and (on_disk or spec):
-                only_refused(without_key, "it would be locked, and the unlock key is not at hand")
+                only_refused(
+                    without_key,
+                    "the swarm's recovery: rk1 is attached to no overlay network. Its engine has "
+                    "to be restarted, and would then be locked: the unlock key is needed",
+                )
             else:
                 assert [type(step) for step in without_key] == kinds
     for end, networks in ((True, (INGRESS,)), (None, (INGRESS,)), (False, ())):

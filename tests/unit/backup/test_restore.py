@@ -255,11 +255,13 @@ def test_a_host_that_is_locked_after_a_power_cut_is_told_to_be_unlocked(managers
     for unlock_key in (False, True):
         there: dict[str, Any] = {"rk2": (locked, member("rk2", locked=True))}
         told = restoring(backup, unlock_key=unlock_key, **there)
-        only_refused(told, "rk2 has a state of this swarm already, and is locked")
+        only_refused(told, "rk2 already holds this swarm's state, and its engine is locked")
         assert len(told) == 1
         assert (
             "`pyinfra inventory.py deploys/unlock.py --limit rk2 --data key_file=PATH`), then run "
-            "this again"
+            "the same command again. If the unlocking ends without a quorum, the other managers "
+            "are lost: recover rk2 instead, with `pyinfra inventory.py deploys/recover.py --limit "
+            "rk2 --data unlock=PATH`"
         ) in sentences(told)
 
 
@@ -280,8 +282,8 @@ def test_the_only_manager_is_not_restored_before_it_answers(
     awaited, *rest = restoring(backup, rk2=(own, member("rk2")))
     assert isinstance(awaited, AwaitAnswer)
     assert awaited.sentence() == (
-        "the swarm's state: is on rk2 again, which does not answer for the swarm yet: awaited "
-        f"(found {found})"
+        "node rk2: holds the swarm's state and does not answer for the swarm yet; the run waits "
+        f"for it (found {found})"
     )
     assert [type(step) for step in rest] == [Notice] * (availability == "active")
     if rest:
@@ -414,7 +416,8 @@ def test_a_restore_that_ended_before_the_manager_took_tasks_again_is_finished() 
     assert isinstance(step, RestoreAvailability)
     assert step.availability == "active"
     assert step.sentence() == (
-        "node rk2: is drained; if that is from the restore, it takes tasks again (drain → active)"
+        "node rk2: is drained, by the restore or by you (the run cannot tell); after your "
+        "confirmation it takes tasks again (drain → active)"
     )
     assert "takes tasks again as before: it was drained for the backup" in sentences(
         restoring(DRAINED)
@@ -466,7 +469,7 @@ def test_entries_are_cleared_and_the_restart_that_comes_with_it_is_announced() -
         assert [type(step) for step in restoring(**there)] == kinds
         without_key = restoring(locked, **there)
         if Attach in kinds:
-            only_refused(without_key, "it would be locked, and the unlock key is not at hand")
+            only_refused(without_key, "would then be locked: the unlock key is needed")
         else:
             assert [type(step) for step in without_key] == kinds
         assert [type(step) for step in restoring(locked, unlock_key=True, **there)] == kinds
@@ -477,7 +480,7 @@ def test_a_restored_manager_that_would_be_locked_is_not_restarted_without_its_ke
     there = (own, member("rk2", locked=True))
     for backup in (replace(DRAINED, autolock=True), DRAINED):
         told = restoring(backup, rk2=there)
-        only_refused(told, "it would be locked, and the unlock key is not at")
+        only_refused(told, "the swarm's restore: rk2 is attached to no overlay network")
         steps = restoring(backup, rk2=there, unlock_key=True)
         assert [type(step) for step in steps] == [Attach, Notice]
 

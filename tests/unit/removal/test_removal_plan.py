@@ -247,16 +247,16 @@ def test_a_host_in_another_swarm_cannot_be_removed() -> None:
 @pytest.mark.parametrize(
     ("engine", "reason", "remedy"),
     [
-        ("stopped", "Docker is stopped on this host", "Start it (`systemctl start docker`)"),
+        ("stopped", "Docker is stopped on this host", "Start it (`sudo systemctl start docker`)"),
         (
             "unreachable: curl: (28) timed out",
             "Docker does not answer on this host (curl: (28) timed out)",
-            "Restart it (`systemctl restart docker`)",
+            "Restart it (`sudo systemctl restart docker`)",
         ),
         (
             "unreachable: curl is not installed",
             "Docker does not answer on this host (curl is not installed)",
-            "Install curl (`apt install curl`), by which it is asked",
+            "Install curl (`sudo apt install curl`), by which it is asked",
         ),
     ],
 )
@@ -268,10 +268,11 @@ def test_a_host_whose_engine_does_not_answer_cannot_leave(
     observed = {**without(nodes_of(SETTINGS), name), name: Membership(engine)}
     words = refusal(name, observed)
     assert words.startswith(
-        f"node {name}: {reason}, so it cannot leave: with what its disk may hold of the swarm it "
-        f"would take itself for a member when it is started again. {remedy}, and run again"
+        f"node {name}: {reason}, so the host cannot leave the swarm. Its disk may still hold the "
+        "swarm's state; with that, it would call itself a member again. "
+        f"{remedy}, and run again. Or, if its disk will be wiped: switch the host off or delete it "
+        "from cluster.toml, and run again; only its entry is removed then"
     )
-    assert "If its disk will be wiped first: switch it off or delete it from cluster.toml" in words
     assert refusals(plan_leaving(target(name, observed))), "it has stopped since the plan"
 
 

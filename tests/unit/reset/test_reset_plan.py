@@ -85,13 +85,15 @@ def test_a_host_in_no_swarm_has_nothing_to_leave(own: Membership | None) -> None
 def test_a_host_whose_engine_is_stopped_may_still_be_in_it() -> None:
     [refusal] = plan_leaving(SETTINGS, {**CONVERGED, "rk4": STOPPED}, RK4, turn="workers")
     assert isinstance(refusal, Refusal)
-    assert "Docker is stopped on this host, so it cannot leave" in refusal.sentence()
-    assert "systemctl start docker" in refusal.sentence()
+    assert (
+        "Docker is stopped on this host, so the host cannot leave the swarm" in refusal.sentence()
+    )
+    assert "`sudo systemctl start docker`" in refusal.sentence()
     hangs = Membership("unreachable: curl: (28) timed out")
     [refusal] = plan_leaving(SETTINGS, {**CONVERGED, "rk4": hangs}, RK4, turn="workers")
     assert refusal.sentence() == (
-        "the swarm: Docker does not answer on this host (curl: (28) timed out), so it cannot "
-        "leave. Restart it (`systemctl restart docker`), and run again"
+        "the swarm: Docker does not answer on this host (curl: (28) timed out), so the host "
+        "cannot leave the swarm. Restart it (`sudo systemctl restart docker`), and run again"
     )
 
 

@@ -15,7 +15,7 @@ from pyinfra_swarm.rollback.plan import ReversibleChange
     [
         ("restored", "has put back what was there before; a new login confirmed it"),
         ("retrying", "could not read them yet: the host tries that again every 30 seconds"),
-        ("unread", "does not take them: they were broken already, or what reads them"),
+        ("unread", "they are not in force: they were broken before, or the program that reads"),
         ("waiting", "Could not confirm that the host has put back what was there before"),
     ],
 )

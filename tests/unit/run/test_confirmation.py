@@ -286,7 +286,7 @@ def test_consent_to_the_run_is_not_the_word_where_nobody_can_be_asked(tmp_path: 
     job = Job(tmp_path)
     code, said = job.run("-y")
     assert (code, job.erased) == (1, 0)
-    assert "rk4 leaves the swarm, and its volumes are lost, and nobody has confirmed that" in said
+    assert "rk4 leaves the swarm, and its volumes are lost; nobody has confirmed that" in said
     assert "-y inventory.py deploy.py --data confirm=rk4" in said
     assert QUESTION not in said
 
@@ -364,7 +364,7 @@ def test_what_to_type_holds_the_right_word_once() -> None:
         ["-y", "inventory.py", "deploys/remove.py", "--data", "host=rk4", "--data", "confirm=rk3"],
     )
     assert said.sentence() == (
-        "confirmation: rk4 leaves the swarm, and the answer was another word (rk3 → rk4). To have "
+        "confirmation: rk4 leaves the swarm; the answer was another word (rk3 → rk4). To have "
         "it done, answer rk4 when asked at a terminal, or type: pyinfra -y inventory.py "
         "deploys/remove.py --data host=rk4 --data confirm=rk4"
     )

@@ -119,11 +119,15 @@ def test_others_are_denied_only_if_the_run_itself_is_not() -> None:
 
 
 def test_rules_of_others_that_would_shut_the_run_out_are_refused() -> None:
-    for rule, value, groups in (
-        ("AllowUsers", "nobody", ()),
-        ("DenyUsers", "u*", ()),
-        ("AllowGroups", "wheel", ("ubuntu", "sudo")),
-        ("DenyGroups", "sudo", ("ubuntu", "sudo")),
+    but = "(a `!` before a name excepts nobody here)"
+    for rule, value, groups, remedy in (
+        ("AllowUsers", "nobody", (), 'Add "ubuntu" to it, or remove it'),
+        ("DenyUsers", "u*", (), f"Remove what matches ubuntu {but}"),
+        (
+            *("AllowGroups", "wheel", ("ubuntu", "sudo")),
+            "Add one of ubuntu's groups to it, or remove it",
+        ),
+        ("DenyGroups", "sudo", ("ubuntu", "sudo"), f"Remove what matches ubuntu's groups {but}"),
     ):
         values = {**FRESH_VALUES, rule.lower(): value}
         line = Line(CLOUD, 7, f"{rule} {value}")
@@ -132,7 +136,7 @@ def test_rules_of_others_that_would_shut_the_run_out_are_refused() -> None:
         assert refusal.what == f"sshd {rule}"
         assert "it keeps ubuntu out, the user of this run" in refusal.reason
         assert refusal.found == value
-        assert refusal.remedy == f'Remove it, or add "ubuntu": it is set in {CLOUD} line 7'
+        assert refusal.remedy == f"{remedy}: it is set in {CLOUD} line 7"
 
 
 def test_rules_of_others_that_shut_another_admin_out_are_told() -> None:
@@ -348,6 +352,9 @@ def test_a_rule_for_some_addresses_counts_for_those(
     assert [type(one) for one in found] == [kind] * (kind is not None)
     if kind is Notice:
         assert "it may keep ubuntu out: that depends on where ubuntu" in found[0].sentence()
+        assert found[0].remedy == (
+            "Make sure that it lets ubuntu in from every address that ubuntu uses"
+        )
 
 
 @pytest.mark.parametrize("address", ["", "10.0.0.5", "203.0.113.7"])

@@ -409,7 +409,7 @@ def test_the_last_backup_is_of_this_very_swarm(
     assert shown.backup == asking.last_backup("home", "a")
     unknown = asking.last_backup("home", "")
     assert unknown == Backup(int(NOW) + 9, "rk1", "newer", compared=False)
-    assert "no manager says whether it is of this swarm" in render(
+    assert "(matched by the cluster's name only: no manager answers for the swarm, so" in render(
         replace(status(), backup=unknown)
     )
 

@@ -141,8 +141,8 @@ class TestTheConfiguration:
         assert "was not written by these deploys; it is left alone" in said
         assert (
             "Declare another name as access.wireguard.interface, or move the file and "
-            "/etc/wireguard/wg0.key away (`wg-quick down wg0` first) and run again: the host then "
-            "makes a new key"
+            "/etc/wireguard/wg0.key away (`sudo wg-quick down wg0` first) and run again: the host "
+            "then makes a new key"
         ) in said
         assert "or move the file away" in the_one(replace(seen, keys={}), Refusal)
 
@@ -169,8 +169,12 @@ class TestTheKey:
         """An encrypted key, or a link to a file system that is not mounted."""
         seen = replace(FRESH, tools=True, keys={"wg0": Key("600 root", "")})
         said = the_one(seen, Refusal)
-        assert said.startswith("/etc/wireguard/wg0.key: is there already, and is no key")
-        assert "or move the file away and run again" in said
+        assert said == (
+            "/etc/wireguard/wg0.key: is there already, but WireGuard reads no key from it (a link "
+            "to something that is not mounted, or another kind of file); it is left alone. Mount "
+            "what it links to, or move it away, and run again. Or declare another name as "
+            "access.wireguard.interface"
+        )
 
     def test_without_the_tools_nobody_knows_whether_it_is_one(self) -> None:
         seen = replace(CONVERGED, tools=False, keys={"wg0": Key("600 root", "")})
@@ -302,11 +306,12 @@ class TestWhatIsLeftWithoutAConfiguration:
         assert plan(NO_VPN, "rk1", self.LEFT) == [found]
         assert isinstance(found, Notice)
         assert found.sentence() == (
-            "wg0: is up, though there is no /etc/wireguard/wg0.conf: left by these deploys, or "
-            "somebody else's; whoever is a peer still comes in "
+            "wg0: is up without /etc/wireguard/wg0.conf, and its peers can come in; it was left by "
+            "these deploys, or is somebody else's "
             f"(found {key(1)} as 10.202.0.100/32, {key(2)} as 10.202.0.101/32). "
-            "If nobody needs it: `ip link delete dev wg0; systemctl disable wg-quick@wg0.service` "
-            "on the host. If nobody needs its key: `rm /etc/wireguard/wg0.key` on the host"
+            "If nobody needs wg0: `sudo ip link delete dev wg0; sudo systemctl disable "
+            "wg-quick@wg0.service` on the host. "
+            "If nobody needs wg0's key: `sudo rm /etc/wireguard/wg0.key` on the host"
         )
 
     def test_what_only_starts_at_boot_is_named_once_and_its_key_in_it(self) -> None:
@@ -314,16 +319,16 @@ class TestWhatIsLeftWithoutAConfiguration:
         [found] = plan_removal(replace(self.LEFT, running={}))
         assert isinstance(found, Notice)
         assert found.sentence() == (
-            "wg0: starts at boot, though there is no /etc/wireguard/wg0.conf: left by these "
-            "deploys, or somebody else's. If nobody needs it: `systemctl disable "
-            "wg-quick@wg0.service` on the host. If nobody needs its key: `rm "
+            "wg0: starts at boot without /etc/wireguard/wg0.conf; it was left by these deploys, or "
+            "is somebody else's. If nobody needs wg0: `sudo systemctl disable "
+            "wg-quick@wg0.service` on the host. If nobody needs wg0's key: `sudo rm "
             "/etc/wireguard/wg0.key` on the host"
         )
 
     def test_what_is_up_beside_its_key_and_does_not_start_is_named_too(self) -> None:
         [found] = plan_removal(replace(self.LEFT, starts=()))
         assert isinstance(found, Notice)
-        assert "`ip link delete dev wg0` on the host" in found.remedy
+        assert "`sudo ip link delete dev wg0` on the host" in found.remedy
 
     @pytest.mark.parametrize(
         "others",
@@ -338,14 +343,15 @@ class TestWhatIsLeftWithoutAConfiguration:
     ) -> None:
         found = plan_removal(replace(self.LEFT, **others))[0]
         assert found.remedy.endswith(
-            "wg-quick@wg0.service` on the host. See whether its key is of use to home on this "
-            "host, which is somebody else's, be it as a preshared key"
+            "wg-quick@wg0.service` on the host. home on this host has no configuration of these "
+            "deploys, and may use wg0's key, also as a preshared key. If it does not: `sudo rm "
+            "/etc/wireguard/wg0.key` on the host"
         )
 
     def test_its_key_is_not_spoken_of_where_another_interface_has_it(self) -> None:
         more = {**self.LEFT.running, "home": Running(key(3), 1, {OWN: "10.0.0.1/32"})}
         [found] = plan_removal(replace(self.LEFT, running=more))
-        assert found.remedy.endswith("systemctl disable wg-quick@wg0.service` on the host")
+        assert found.remedy.endswith("sudo systemctl disable wg-quick@wg0.service` on the host")
 
     def test_a_declared_one_beside_it_has_its_own_configuration_and_key(self) -> None:
         seen = replace(
@@ -353,7 +359,9 @@ class TestWhatIsLeftWithoutAConfiguration:
             keys={**CONVERGED.keys, "wg9": Key("600 root", key(9))},
             starts=("wg0", "wg9"),
         )
-        assert "If nobody needs its key: `rm /etc/wireguard/wg9.key`" in the_one(seen, Notice)
+        assert "If nobody needs wg9's key: `sudo rm /etc/wireguard/wg9.key`" in the_one(
+            seen, Notice
+        )
 
     def test_what_a_declared_one_runs_with_is_written_down_first_and_only_then(self) -> None:
         """Its addresses and peers are in the kernel alone."""
@@ -364,11 +372,16 @@ class TestWhatIsLeftWithoutAConfiguration:
             assert not any(one.unwritten for one in steps)
 
     def test_a_key_that_is_there_is_said_to_become_the_declared_ones(self) -> None:
-        assert the_one(self.LEFT).startswith(
-            "/etc/wireguard/wg0.conf: is missing; /etc/wireguard/wg0.key is taken as its key, and "
-            "goes when it goes"
+        becomes = (
+            "/etc/wireguard/wg0.conf: is missing; /etc/wireguard/wg0.key becomes this host's key, "
+            "and is deleted when the interface is removed (→ as declared). To keep that key as "
+            "yours, {first} first: the host then makes its own"
         )
-        assert "taken as its key" not in "".join(
+        down = plan(SETTINGS, "rk1", replace(self.LEFT, running={}))
+        assert down[0].sentence() == becomes.format(first="move it away")
+        # An interface that is up has its key written back.
+        assert the_one(self.LEFT) == becomes.format(first="take wg0 down and move it away")
+        assert "becomes this host's key" not in "".join(
             one.sentence() for one in plan(SETTINGS, "rk1", FRESH)
         )
 
@@ -376,15 +389,17 @@ class TestWhatIsLeftWithoutAConfiguration:
         [found] = plan_removal(replace(self.LEFT, login_by="wg0"))
         assert isinstance(found, Notice)
         assert found.remedy.startswith(
-            "This run comes through it: give the host another ssh_host first. If nobody needs it"
+            "If nobody needs wg0: give the host another ssh_host, since this run comes through it; "
+            "then `sudo ip link"
         )
 
     def test_one_that_has_the_port_of_the_declared_one_is_named_as_it_is_taken_down(self) -> None:
         [found] = plan(settings(interface="wg1"), "rk1", self.LEFT)
         assert isinstance(found, Refusal)
         assert found.remedy == (
-            "Declare another port as access.wireguard.port. If nobody needs it: `ip link delete "
-            "dev wg0; systemctl disable wg-quick@wg0.service` on the host"
+            "Declare another port as access.wireguard.port. Or, if nobody needs wg0: `sudo ip link "
+            "delete dev wg0; sudo systemctl disable wg-quick@wg0.service` on the host, then run "
+            "again"
         )
 
     @pytest.mark.parametrize("public", [OWN, ""])
@@ -394,7 +409,9 @@ class TestWhatIsLeftWithoutAConfiguration:
         assert plan(NO_VPN, "rk1", seen) == [found]
         assert isinstance(found, Notice)
         assert found.sentence().startswith("/etc/wireguard/wg0.key: is a key without")
-        assert "`rm /etc/wireguard/wg0.key`" in found.sentence()
+        assert (
+            found.remedy == "If nobody needs this key: `sudo rm /etc/wireguard/wg0.key` on the host"
+        )
 
     @pytest.mark.parametrize(
         "others",
@@ -411,8 +428,8 @@ class TestWhatIsLeftWithoutAConfiguration:
         [found] = plan_removal(seen)
         assert isinstance(found, Notice)
         assert found.remedy == (
-            "See whether it is of use to home on this host, which is somebody else's, be it as a "
-            "preshared key"
+            "home on this host has no configuration of these deploys, and may use this key, also "
+            "as a preshared key. If it does not: `sudo rm /etc/wireguard/wg0.key` on the host"
         )
 
     def test_a_key_that_somebody_uses_is_their_own_affair(self) -> None:
@@ -429,18 +446,18 @@ class TestWhatIsLeftWithoutAConfiguration:
         assert plan(NO_VPN, "rk1", seen) == [found]
         assert isinstance(found, Notice)
         assert found.sentence() == (
-            "wg0: is up, though there is no /etc/wireguard/wg0.conf, and no key: left by these "
-            "deploys, or somebody else's; whoever is a peer still comes in "
+            "wg0: is up without /etc/wireguard/wg0.conf and without a key file, and its peers can "
+            "come in; it was left by these deploys, or is somebody else's "
             f"(found {key(1)} as 10.202.0.100/32, {key(2)} as 10.202.0.101/32). "
-            "If nobody needs it: `ip link delete dev wg0; systemctl disable wg-quick@wg0.service` "
-            "on the host"
+            "If nobody needs wg0: `sudo ip link delete dev wg0; sudo systemctl disable "
+            "wg-quick@wg0.service` on the host"
         )
         [found] = plan_removal(replace(seen, running={"wg0": Running(OWN, 1)}))
         assert "(found no peers)" in found.sentence()
         [found] = plan_removal(replace(seen, running={}))
         assert (
             found.remedy
-            == "If nobody needs it: `systemctl disable wg-quick@wg0.service` on the host"
+            == "If nobody needs wg0: `sudo systemctl disable wg-quick@wg0.service` on the host"
         )
         for not_so in (replace(seen, starts=()), replace(seen, foreign=("wg0",))):
             assert plan_removal(not_so) == []
