@@ -163,8 +163,8 @@ def _ending(
         if clock.now() > deadline and answered and said == "retrying":
             return (
                 "The host has put back the files that were there before, but the running system "
-                "could not read them yet: the host tries that again every 30 seconds, and reads "
-                "them when it is powered off and on"
+                "could not read them yet: the host tries that again every 30 seconds for an hour, "
+                "and reads them when it is powered off and on"
             )
         if clock.now() > deadline:
             return (

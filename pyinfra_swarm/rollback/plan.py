@@ -20,6 +20,7 @@ A subject's directory below :data:`ROOT` holds::
                could not be), then to ``restored``, to ``retrying`` while ``after`` alone is tried
                again, or to ``unread`` where the running system does not take the files that were
                there before
+    tries      a line for each time that ``after`` asked to be tried again
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ UNREAD = 3
 LATER = 4
 """The exit code of one that could not put all of it back, or have it read, now: it is tried again.
 
-``after`` asks for that with the same code.
+``after`` asks for that with the same code, and gets it for an hour.
 """
 
 UNITS = "/etc/systemd/system"
@@ -116,7 +117,7 @@ class ReversibleChange:
     passwords: users whose locked password it makes ``*`` (:func:`unlock`).
     apply: shell commands that make the change; ended at the first error.
     after_restore: a shell command that makes the running system read the restored files; with the
-        exit code :data:`LATER` it is tried again, every 30 seconds.
+        exit code :data:`LATER` it is tried again, every 30 seconds, for an hour.
     seconds: how long the host waits for the confirmation.
     """
 

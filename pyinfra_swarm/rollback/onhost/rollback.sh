@@ -9,12 +9,14 @@
 #        restore --failed SUBJECT  undo it: the change has ended, and is not to stay
 #        restore --confirm SUBJECT | --forget SUBJECT
 # exit:  0 done; 1 a person has to see to it; 3 the files are back, and the running system does not
-#        take them; 4 not all of it could be put back, or read, now: it is tried again
+#        take them; 4 not all of it could be put back, or read, now: it is tried again, reading
+#        for an hour
 set -u
 LC_ALL=C
 export LC_ALL
 root=/var/lib/pyinfra-swarm/rollback
 UNREAD=3 LATER=4 LOST=5
+TRIES=120 # to read the files, one each 30 seconds
 
 say() { echo "pyinfra-swarm: $*"; }
 unit() { echo "pyinfra-swarm-rollback-$1"; }
@@ -228,8 +230,15 @@ restore() ( # SUBJECT now|failed|boot|late
     case $code in
     0) next=restored ;;
     "$LATER")
-        say "the files of $1 are back, and could not be read yet; that is tried again" >&2
-        next=retrying ;;
+        next=retrying
+        echo >> "$place/tries" # a line for each, so that a file that was cut counts as well
+        if [ "$(wc -l < "$place/tries")" -lt $TRIES ]; then
+            say "the files of $1 are back, and could not be read yet; that is tried again" >&2
+        else
+            code=$UNREAD
+            say "the files of $1 are back, and could not be read in $TRIES tries. They are read at" \
+                "the next boot. To try it before: sh $0 $1" >&2
+        fi ;;
     *) next=unread ;;
     esac
     [ $now = $next ] || mv "$place/$now" "$place/$next"
@@ -257,7 +266,7 @@ main() {
     --confirm) confirm "$2" ;;
     --forget) forget "$2" ;;
     --unlock) sign "$2" '!' '*' ;;
-    '' | -*) sed -n '3,12s/^# //p' "$0" >&2; return 2 ;;
+    '' | -*) sed -n '3,13s/^# //p' "$0" >&2; return 2 ;;
     *) restore "$1" now ;;
     esac
 }

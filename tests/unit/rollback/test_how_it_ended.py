@@ -14,7 +14,10 @@ from pyinfra_swarm.rollback.plan import ReversibleChange
     ("says", "words"),
     [
         ("restored", "has put back what was there before; a new login confirmed it"),
-        ("retrying", "could not read them yet: the host tries that again every 30 seconds"),
+        (
+            "retrying",
+            "could not read them yet: the host tries that again every 30 seconds for an hour",
+        ),
         ("unread", "they are not in force: they were broken before, or the program that reads"),
         ("waiting", "Could not confirm that the host has put back what was there before"),
     ],

@@ -283,6 +283,31 @@ def test_what_is_undone_at_once_may_be_read_later(machine: Machine) -> None:
     assert machine.run(outcome("ssh")).stdout == "retrying\n"
 
 
+def test_files_that_cannot_be_read_in_an_hour_are_tried_by_hand_or_at_the_next_boot(
+    machine: Machine,
+) -> None:
+    not_read_yet(machine)
+    restore = f"sh {rollback.RESTORE} ssh"
+    tries = machine.place() / "tries"
+    assert machine.run(restore).returncode == rollback.LATER
+    assert tries.read_text() == "\n" * 2
+    tries.write_text("\n" * 118)
+    assert machine.run(restore).returncode == rollback.LATER
+    assert machine.run(restore).returncode == rollback.UNREAD
+    done = machine.run(restore)
+    assert done.returncode == rollback.UNREAD
+    assert "could not be read in 120 tries. They are read at the next boot" in done.stderr
+    machine.path("bin/systemctl").write_text(STUB)
+    assert machine.run(restore).returncode == 0
+    assert machine.run(outcome("ssh")).stdout == "restored\n"
+
+
+def test_a_new_change_has_its_own_hour(machine: Machine) -> None:
+    not_read_yet(machine)
+    (machine.place() / "tries").write_text("\n" * 120)
+    not_read_yet(machine)
+
+
 def test_a_boot_reads_what_could_not_be_read_yet(machine: Machine) -> None:
     not_read_yet(machine)
     machine.boot()
