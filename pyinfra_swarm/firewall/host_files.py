@@ -99,6 +99,6 @@ def valid() -> str:
 def unload() -> str:
     """Shell that takes the chains out of both families' tables, whatever else is on the host.
 
-    It fails where one of them is still there: with 4 where that is to be tried again.
+    It fails where one of them is still there: with 1 where that may work later, else with 2.
     """
     return f"sh -c {quote(script())} firewall unload"

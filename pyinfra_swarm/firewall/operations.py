@@ -337,8 +337,8 @@ AFTER_RESTORE = program(
 )
 """Shell: the restored files are loaded; where there are none, the rules are taken out.
 
-It is tried again as long as somebody holds a lock, or the rules are not out: the kernel may still
-hold those that lock the owner out.
+It is tried again after every failure that may pass: the kernel may still hold the rules that lock
+the owner out.
 """
 
 _REMOVE = program(

@@ -174,14 +174,14 @@ def test_where_iptables_does_not_say_what_is_there_nothing_is_loaded(host: Host)
     script = host.path(SCRIPT)
     script.write_text(with_silence(script.read_text(), silent(host)))
     done = host.firewall("load", check=False)
-    assert done.returncode == LATER
+    assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"pyinfra-swarm: {family}: `{command} -S` failed, so no rules were loaded"
         for family, command in COMMANDS.items()
     ]
     assert [host.saved(family) for family in FAMILIES] == before
     done = host.firewall("unload", check=False)
-    assert done.returncode == LATER
+    assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"pyinfra-swarm: {family}: `{command} -S` failed, so it is unknown whether the "
         "rules are out"
@@ -216,7 +216,7 @@ def test_broken_rules_load_nothing_and_the_old_ones_stay(host: Host, damage: str
     before = [host.saved(family) for family in FAMILIES]
     host.run(damage.format(host.path(RULES["ipv4"])))
     failed = host.firewall("load", check=False)
-    assert failed.returncode == 1
+    assert failed.returncode in (1, 2)
     assert "ipv4" in failed.stderr
     if damage in (": > {}", "rm {}"):
         assert failed.stderr.splitlines() == [

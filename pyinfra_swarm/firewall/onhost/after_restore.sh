@@ -3,8 +3,7 @@
 # Uses unload (firewall/host_files).
 #
 # firewall: path of the firewall's script; unit, watch, timer: its units; watch_file: the file of
-# that unit; later: the exit code where the kernel's rules are not those yet, to be tried again, of
-# the script as well. With any other there is nothing to wait for.
+# that unit; later: the exit code where the kernel's rules are not those yet, to be tried again.
 # shellcheck disable=SC2154
 : "${firewall?}" "${unit?}" "${watch?}" "${watch_file?}" "${timer?}" "${later?}"
 code=0
@@ -18,5 +17,7 @@ else
   systemctl stop "$unit" "$watch" "$timer" 2>/dev/null
   unload || code=$?
 fi
-case $code in 0 | "$later") ;; *) code=1 ;; esac
+# The script may be an earlier version's, which ends with 1 for every failure. Only 2 (and 126, 127:
+# a script that the shell cannot read) is not worth another try.
+case $code in 0) ;; 2 | 126 | 127) code=1 ;; *) code=$later ;; esac
 exit "$code"

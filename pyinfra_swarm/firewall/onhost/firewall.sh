@@ -5,7 +5,7 @@
 #        firewall look                          find out which interfaces are Docker's bridges
 #        firewall watch                         the same, whenever one comes or goes
 #        firewall unload                        take the rules out of the kernel again
-# load, unload end with: 0 done; 1 it cannot be done; 4 not now, to be tried again
+# load, unload end with: 0 done; 1 it may work later; 2 as it is, it never will
 
 # url_ipv4, url_ipv6: where the lists of ranges are.
 # shipped_ipv4, shipped_ipv6: how many addresses the lists of this version hold.
@@ -26,7 +26,6 @@ interfaces_lock=$root/run/pyinfra-swarm-interfaces.lock
 
 chains='SWARM-INPUT SWARM-BRIDGES SWARM-FORWARD SWARM-CONTAINERS SWARM-OUTPUT SWARM-PEERS
 SWARM-PUBLISHED SWARM-WEB'
-NOT_NOW=4 # iptables' own code where a lock is held, or the kernel is out of something
 say() { echo "pyinfra-swarm: $*"; }
 
 has() { $1 -w 20 -n -L "$2" >/dev/null 2>&1; } # a chain of the filter table
@@ -34,6 +33,12 @@ has() { $1 -w 20 -n -L "$2" >/dev/null 2>&1; } # a chain of the filter table
 # ip6tables on a host without IPv6 has nothing to protect.
 speaks() { [ "$1" = ipv4 ] || [ -e /proc/net/if_inet6 ]; }
 command_of() { case $1 in ipv4) echo iptables ;; ipv6) echo ip6tables ;; esac; }
+
+# iptables-legacy ends with 3 there, and also where the kernel is out of memory for a moment.
+no_table() { # ipv4|ipv6: the kernel has no filter table of that back end
+    case $1 in ipv4) tables=ip_tables_names ;; ipv6) tables=ip6_tables_names ;; esac
+    ! grep -qx filter "/proc/net/$tables" 2>/dev/null
+}
 
 web_rules() { # FILE: the rules of SWARM-WEB; with an empty list the web ports are closed
     tr -d '\r' < "$1" | awk 'NF { print "-A SWARM-WEB -s " $1 " -j RETURN" }'

@@ -9,13 +9,22 @@ shrink=
 [ "${2-}" != --accept-shrink ] || shrink=yes
 rewrite=
 
-in_both() { # COMMAND: for each family; one that is to be tried again is enough for that
+# iptables says of nearly every failure the same, whether it passes or not: iptables-restore ends
+# with 1 where the kernel is busy, and where it knows no such match. So what is left is what cannot
+# pass: wrong rules (2), a program that is not there (126, 127), a kernel without the table.
+passes() { # CODE ipv4|ipv6: another try may help
+    case $1 in 2 | 126 | 127) return 1 ;; 3) ! no_table "$2" ;; esac
+}
+
+in_both() { # COMMAND: for each family; one that may work later is enough for that
     code=0
     for family in ipv4 ipv6; do
         "$1" $family
-        case $? in 0) ;; "$NOT_NOW") code=$NOT_NOW ;; *) [ "$code" = "$NOT_NOW" ] || code=1 ;; esac
+        ended=$?
+        if [ $ended = 0 ]; then continue; fi
+        if passes $ended $family; then code=1; elif [ $code = 0 ]; then code=2; fi
     done
-    exit "$code"
+    exit $code
 }
 
 exec 8> "$interfaces_lock"
@@ -24,10 +33,10 @@ look) look_alone; exit ;;
 watch) watch; exit 1 ;;
 esac
 exec 9> "$rules_lock"
-flock -w 300 9 || { say "another run of this script does not end" >&2; exit "$NOT_NOW"; }
+flock -w 300 9 || { say "another run of this script does not end" >&2; exit 1; }
 case ${1-} in
 load)
-    flock -w 60 8 || { say "another run of this script does not end" >&2; exit "$NOT_NOW"; }
+    flock -w 60 8 || { say "another run of this script does not end" >&2; exit 1; }
     in_both load_family ;;
 refresh) refresh ;;
 unload)

@@ -22,6 +22,7 @@ jumps() { # what `iptables -S` says: lines that put each managed jump first, and
 }
 
 rules_of() { # ipv4|ipv6: the rules as one atomic change of the filter table
+    [ -s "$rules.$1" ] || return 2
     t=$(command_of "$1")
     while IFS= read -r line; do
         case $line in

@@ -27,6 +27,6 @@ unload_family() { # ipv4|ipv6: leave the tables as if the rules had never been t
     }
     ! printf '%s\n' "$now" | grep -q '^-N SWARM-INPUT$' || {
         say "$1: the rules could not be taken out" >&2
-        return "$NOT_NOW"
+        return 1
     }
 }
