@@ -18,10 +18,10 @@ unload_family() { # ipv4|ipv6: leave the tables as if the rules had never been t
         while "$t" -w 20 -D FORWARD -j DOCKER-USER 2>/dev/null; do :; done
         "$t" -w 20 -X DOCKER-USER
     fi
-    # Without an answer they may still be there: only 3 says that there is no table.
+    # Without an answer they may still be there, unless there is no table that they could be in.
     now=$("$t" -w 20 -S) || {
         why=$?
-        [ $why != 3 ] || return 0
+        [ $why != 3 ] || ! no_table "$1" || return 0
         say "$1: \`$t -S\` failed, so it is unknown whether the rules are out" >&2
         return $why
     }

@@ -156,7 +156,9 @@ def test_a_script_that_another_run_of_it_keeps_waiting_says_so(host: Path) -> No
     assert after_restore(host)[0] == LATER
 
 
-@pytest.mark.parametrize("says", ["exit 1", "exit 4", "[ $3 != -S ] || echo -N SWARM-INPUT"])
+@pytest.mark.parametrize(
+    "says", ["exit 1", "exit 3", "exit 4", "[ $3 != -S ] || echo -N SWARM-INPUT"]
+)
 def test_rules_that_could_not_be_taken_out_are_taken_out_later(host: Path, says: str) -> None:
     iptables(host, f"case $* in *-D*) exit 1 ;; esac\n{says}")
     code, asked = after_restore(host)
@@ -164,10 +166,24 @@ def test_rules_that_could_not_be_taken_out_are_taken_out_later(host: Path, says:
     assert f"stop {UNIT} {WATCH}" in asked
 
 
-@pytest.mark.parametrize("says", ["exit 3", "[ $3 != -S ] || echo -P INPUT ACCEPT"])
-def test_rules_that_are_gone_are_looked_for_no_more(host: Path, says: str) -> None:
-    iptables(host, f"case $* in *-D*) exit 1 ;; esac\n{says}")
+def test_rules_that_are_gone_are_looked_for_no_more(host: Path) -> None:
+    iptables(host, "case $* in *-D*) exit 1 ;; esac\n[ $3 != -S ] || echo -P INPUT ACCEPT")
     assert after_restore(host)[0] == 0
+
+
+def test_where_there_is_no_table_the_rules_are_gone(host: Path) -> None:
+    iptables(host, "exit 3")
+    without_tables(host)
+    assert after_restore(host)[0] == 0
+
+
+@pytest.mark.parametrize("names", ["ip_tables_names", "ip6_tables_names"])
+def test_a_table_that_cannot_be_read_now_may_still_hold_the_rules(host: Path, names: str) -> None:
+    """The kernel has no memory for the answer, say: iptables-legacy ends with 3 there as well."""
+    iptables(host, "exit 3")
+    without_tables(host)
+    (host / "proc" / names).write_text("filter\n")
+    assert after_restore(host)[0] == LATER
 
 
 @pytest.mark.parametrize("code", [2, 126, 127])
