@@ -2,7 +2,7 @@
 # `firewall unload`: takes the rules of one family out of the kernel.
 #
 # Variables and functions are those of firewall.sh and its other parts.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2086,SC2154 # chains: one line
 
 unload_family() { # ipv4|ipv6: leave the tables as if the rules had never been there
     speaks "$1" || return 0
@@ -25,7 +25,7 @@ unload_family() { # ipv4|ipv6: leave the tables as if the rules had never been t
         say "$1: \`$t -S\` failed, so it is unknown whether the rules are out" >&2
         return $why
     }
-    ! printf '%s\n' "$now" | grep -q '^-N SWARM-INPUT$' || {
+    ! printf '%s\n' "$now" | grep -qxE -e "-N ($(echo $chains | tr ' ' '|'))" || {
         say "$1: the rules could not be taken out" >&2
         return 1
     }
