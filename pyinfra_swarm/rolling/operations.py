@@ -22,7 +22,7 @@ from pyinfra_swarm.nodes.observing import memberships
 from pyinfra_swarm.nodes.programs import updated
 from pyinfra_swarm.proof import operations as proof
 from pyinfra_swarm.rolling import facts
-from pyinfra_swarm.rolling.availability import drained, restored
+from pyinfra_swarm.rolling.availability import drained, finished, is_restored, restored
 from pyinfra_swarm.rolling.health import healthy_peers, provable
 from pyinfra_swarm.rolling.jobs import Options, Roll, Running, options
 from pyinfra_swarm.rolling.nodes import entry, in_stage
@@ -34,7 +34,7 @@ from pyinfra_swarm.rolling.plan import (
     still_due,
     stopped,
 )
-from pyinfra_swarm.rolling.services import Replicas
+from pyinfra_swarm.rolling.services import Replicas, as_if_complete
 from pyinfra_swarm.rolling.turns import labelled, labels_to_set, order_of_turns
 from pyinfra_swarm.rolling.wait_for_node import Expected, engine_runs, node_back
 from pyinfra_swarm.rolling.wait_for_services import services_complete
@@ -59,6 +59,7 @@ from pyinfra_swarm.run.converge import (
 from pyinfra_swarm.run.findings import Change, Finding, Refusal, changes, refusals, unhandled
 from pyinfra_swarm.run.limit import in_limit
 from pyinfra_swarm.run.onhost import program
+from pyinfra_swarm.run.printable import quoted_name
 from pyinfra_swarm.settings.labels import AVAILABILITY_BEFORE
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class _Progress:
     changed: the hosts that this run has changed, by the job's name: whatever they look like since,
     they have had their turn.
     stopped_at: the host at which the job has stopped, or whose turn has not ended yet.
+    restored: the host whose availability this run has restored last.
     """
 
     since: float = field(default_factory=time.time)
@@ -130,6 +132,7 @@ class _Progress:
     orders: dict[str, tuple[str, ...]] = field(default_factory=dict)
     changed: dict[str, set[str]] = field(default_factory=dict)
     stopped_at: str = ""
+    restored: str = ""
 
 
 def look(settings: Settings, job: Job, *, planning: bool = False) -> Situation:
@@ -193,10 +196,15 @@ def turn(settings: Settings, job: Job, stage: str) -> Commands:
                 if broke
                 else "a command failed, its output is above"
             )
+            left = (
+                "takes tasks again. Fix that"
+                if run.restored == now.me.name
+                else "stays drained until that is fixed"
+            )
             reporting.failed(
                 current_host(),
-                f"{job.name}: {what}. This node stays drained until that is fixed; then run the "
-                "same command again: it resumes here",
+                f"{job.name}: {what}. This node {left}; then run the same command again: "
+                "it resumes here",
                 logged=True,
             )
         raise
@@ -216,6 +224,8 @@ def _carry_out(
             yield on(acting, remove, "removing the label")
         case RestoreNode():
             services = observe_on(acting, facts.Replicas)
+            if is_restored(node):  # what they had before is known to the earlier run alone
+                services = as_if_complete(services)
             yield from _restore(settings, job, now, node, acting, services)
         case WorkOnNode():
             services = observe_on(acting, facts.Replicas)
@@ -298,15 +308,29 @@ def _restore(
     last = labelled(now.roll, cluster, me)
     progress(f"restoring its availability: {fresh.labels.get(AVAILABILITY_BEFORE, '')}")
     yield on(acting, updated(fresh.id, restored(fresh)), "restoring its availability")
+    this_run(_Progress).restored = me
     yield node_back(expected, restored=True)
-    yield services_complete(acting, services, wait, _LOOK_AT_SERVICES, restored=True)
+    yield services_complete(acting, services, wait, _left_as_it_is(node), restored=True)
     yield from taken_back(settings)
+    if done := finished(fresh):
+        yield on(acting, updated(fresh.id, done), "finishing its turn")
     if last:  # as the very last: without it, the same command would begin anew
         off = "".join(updated(one.id, ["--label-rm", label]) for one in last)
         yield on(acting, off, "removing the job's label")
 
 
 _LOOK_AT_SERVICES = "Look at `docker service ps`, then run the same command again"
+
+
+def _left_as_it_is(node: Node) -> str:
+    """What the owner can do where services lack replicas. node: as it was when its turn began."""
+    if AVAILABILITY_BEFORE not in node.labels or not is_restored(node):
+        return _LOOK_AT_SERVICES
+    return (
+        f"{_LOOK_AT_SERVICES}. Where they lacked them before the job began: `docker node update "
+        f"--label-rm {AVAILABILITY_BEFORE} {quoted_name(node.hostname, node.id)}` ends this "
+        "node's turn, and it goes on"
+    )
 
 
 def _other_manager(settings: Settings, observed: Observed, me: str) -> str | None:

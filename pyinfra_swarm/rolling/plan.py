@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pyinfra_swarm.nodes.identity import contradiction, doubt
 from pyinfra_swarm.nodes.membership import Membership, Node, Observed, view
 from pyinfra_swarm.nodes.quorum import BRING_BACK, Quorum
+from pyinfra_swarm.rolling.availability import is_restored
 from pyinfra_swarm.rolling.health import unhealthy
 from pyinfra_swarm.rolling.jobs import Roll
 from pyinfra_swarm.rolling.nodes import entry
@@ -31,7 +32,7 @@ class WorkOnNode(Change):
 
 @dataclass(frozen=True)
 class RestoreNode(Change):
-    """The node, changed by an earlier run, is proven and its availability restored."""
+    """The node, changed by an earlier run, is proven, its availability restored, its turn ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,11 @@ def plan(
     if what is Due.RESTORE:
         return [
             RestoreNode(
+                "availability",
+                f"was restored by a rolling job that has not finished{place}",
+            )
+            if is_restored(node)
+            else RestoreNode(
                 "availability",
                 f"was set by a rolling job that has not finished{place}",
                 expected=node.labels[AVAILABILITY_BEFORE],
@@ -252,8 +258,8 @@ def _others_first(cluster: Membership, node: Node, *, planning: bool) -> list[Re
         return [
             Refusal(
                 "the swarm",
-                f"{listed(names)} {verb(names, 'is', 'are')} still drained for a rolling job, so "
-                "no other node is taken out of service",
+                f"a rolling job has not finished with {listed(names)}, so no other node is taken "
+                "out of service",
                 remedy="Look at it, then run the same command again, without --limit",
             )
         ]

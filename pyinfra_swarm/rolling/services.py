@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyinfra_swarm.run.observation import Observation
 
@@ -40,6 +40,11 @@ def incomplete(
         if service.running + excused < service.wanted:
             found.append(f"{service.name} ({service.running} of {service.wanted})")
     return found
+
+
+def as_if_complete(services: Iterable[Replicas]) -> tuple[Replicas, ...]:
+    """The services with all their replicas, but for tasks that no node may run."""
+    return tuple(replace(one, running=one.wanted - one.stuck) for one in services)
 
 
 def without_a_node(now: Iterable[Replicas]) -> list[str]:

@@ -19,7 +19,8 @@ class Due(Enum):
     """What a node's turn consists of.
 
     WORK: it is drained, changed, proven and restored.
-    RESTORE: an earlier run has changed it already; it is proven and restored.
+    RESTORE: an earlier run has changed it already; it is proven, restored, and what comes after
+    that is done.
     CLEAN_UP: the job has completed, and only its label is left.
     """
 

@@ -6,7 +6,7 @@ LABEL_PREFIX = "pyinfra-swarm."
 """How the names of all these labels begin."""
 
 AVAILABILITY_BEFORE = f"{LABEL_PREFIX}availability-before"
-"""The label of a node that is being worked on: the availability it had, and is given back."""
+"""The label of a node whose turn in a rolling job has not ended: the availability it had before."""
 
 STACK = f"{LABEL_PREFIX}stack"
 """The label of the record of a deployed stack: a config, which names its stack."""

@@ -67,12 +67,13 @@ def plan_labels(settings: Settings, observed: Observed, host: Host) -> list[Find
         if key not in host.labels and not key.startswith(LABEL_PREFIX)
     ]
     if AVAILABILITY_BEFORE in found:
+        drained = node.availability == "drain"
         findings.append(
             Notice(
                 "availability",
-                "was set by a rolling job that has not finished",
-                expected=found[AVAILABILITY_BEFORE],
-                found=node.availability,
+                f"was {'set' if drained else 'restored'} by a rolling job that has not finished",
+                expected=found[AVAILABILITY_BEFORE] if drained else "",
+                found=node.availability if drained else "",
                 remedy="Run that job again (deploys/upgrade.py, deploys/restart.py or "
                 "deploys/reboot.py): it resumes where it stopped",
             )

@@ -389,11 +389,14 @@ def test_a_host_that_is_to_come_gets_only_another_availability_than_active(
         assert found[0].found == ""
 
 
-def test_a_rolling_job_that_has_not_come_through_is_told_of_once() -> None:
-    half = node(4, "worker", availability="drain", labels={AVAILABILITY_BEFORE: "active"})
+@pytest.mark.parametrize(("now", "word"), [("drain", "set"), ("active", "restored")])
+def test_a_rolling_job_that_has_not_come_through_is_told_of_once(now: str, word: str) -> None:
+    half = node(4, "worker", availability=now, labels={AVAILABILITY_BEFORE: "active"})
     [notice] = labelled(SETTINGS, half)
     assert isinstance(notice, Notice)
-    assert "was set by a rolling job" in notice.reason
+    assert notice.sentence().startswith(
+        f"availability: was {word} by a rolling job that has not finished"
+    )
 
 
 @pytest.mark.parametrize(

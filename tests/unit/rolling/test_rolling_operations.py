@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.nodes.membership import Observed
+from pyinfra_swarm.nodes.membership import Node, Observed
 from pyinfra_swarm.rolling import operations, reboot_operations
 from pyinfra_swarm.rolling.jobs import Options, Roll, Running, reboot, restart
 from pyinfra_swarm.rolling.operations import Job, Situation
-from pyinfra_swarm.rolling.plan import RemoveLabel, WorkOnNode
+from pyinfra_swarm.rolling.plan import RemoveLabel, RestoreNode, WorkOnNode
+from pyinfra_swarm.rolling.services import Replicas
+from pyinfra_swarm.run import reporting
 from pyinfra_swarm.run.converge import Commands
 from pyinfra_swarm.run.findings import Finding
 from pyinfra_swarm.settings import Settings
@@ -57,6 +59,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     roll = restart(SETTINGS, observed, RESTARTED, ALL, NOW)
     assert (roll.work, roll.continued) == ({}, True)
     now = Situation(SETTINGS.host("rk4"), observed, ALL, tuple(NAMES), roll, [])
+    monkeypatch.setattr(operations, "this_run", lambda kind: operations._Progress())
     back = {True: "back, restored", False: "back"}
     here = operations
     monkeypatch.setattr(here, "look", lambda *of: now)
@@ -81,11 +84,65 @@ def test_the_last_turn_takes_the_jobs_label_off_when_all_else_has_gone_well(
         "back, restored",
         "services",
         "taken back",
+        "finishing its turn",
         "removing the job's label",
     ]
     taken_off = [what for what, text in sent if f"--label-rm {MARK}" in text]
     assert taken_off == ["removing the job's label"]
     assert f"docker_node_update {LABELLED.id} --label-rm {MARK}\n" in sent[-1][1]
+
+
+def test_a_node_is_unfinished_until_its_turn_has_ended(sent: list[tuple[str, str]]) -> None:
+    """Else the next run would leave its services, and the address that it has given up."""
+    label = f"--label-rm {AVAILABILITY_BEFORE}"
+    assert [what for what, text in sent if label in text] == ["finishing its turn"]
+    [restoring] = [text for what, text in sent if what == "restoring its availability"]
+    assert f"docker_node_update {LAST.id} --availability active\n" in restoring
+
+
+RESTORED = replace(LAST, availability="active")
+
+
+def test_a_restored_node_whose_turn_has_not_ended_is_resumed() -> None:
+    before = swarm(*changed(LABELLED, RESTORED))
+    again = restart(SETTINGS, before, RESTARTED, ALL, NOW + 60)
+    told = found(again, before, planning=False)
+    assert [finding.sentence() for finding in told["rk4"]] == [
+        "availability: was restored by a rolling job that has not finished, 1st of 2"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left", "running", "told"),
+    [(LAST, 1, False), (RESTORED, 3, True)],
+    ids=["drained", "restored"],
+)
+def test_what_services_had_before_is_not_known_any_more_once_the_node_is_restored(
+    left: Node, running: int, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So all that nodes may run is waited for, and the owner can say that it was not there."""
+    seen: list[Any] = []
+
+    def services_complete(acting: str, before: Any, wait: int, remedy: str, **how: bool) -> str:
+        seen.append((*before, AVAILABILITY_BEFORE in remedy))
+        return ""
+
+    observed = swarm(*changed(left))
+    roll = restart(SETTINGS, observed, RESTARTED, ALL, NOW)
+    now = Situation(SETTINGS.host("rk4"), observed, ALL, tuple(NAMES), roll, [])
+    here = operations
+    monkeypatch.setattr(here, "this_run", lambda kind: operations._Progress())
+    monkeypatch.setattr(here, "look", lambda *of: now)
+    monkeypatch.setattr(here, "progress", lambda words: None)
+    monkeypatch.setattr(here, "observe_on", lambda *of: (Replicas("web", 4, 1, 1),))
+    monkeypatch.setattr(here, "provable", lambda cluster: False)
+    monkeypatch.setattr(here, "on", lambda acting, text, doing: "")
+    monkeypatch.setattr(here, "node_back", lambda of, restored: "")
+    monkeypatch.setattr(here, "services_complete", services_complete)
+    monkeypatch.setattr(here, "taken_back", nothing)
+    job: Any = Job("restart", None, nothing)  # type: ignore[arg-type]
+    list(here._carry_out(SETTINGS, job, now, left, RestoreNode("availability", "")))
+    assert seen == [(Replicas("web", 4, running, 1), told)]
 
 
 def test_a_run_that_ends_before_that_leaves_the_label_alone_to_be_taken_off() -> None:
@@ -146,6 +203,32 @@ def test_a_host_that_is_changed_has_had_its_turn(
     now = operations.look(SETTINGS, REBOOT)
     list(operations._work(SETTINGS, REBOOT, now, drained, "rk2", ()))
     assert run.changed == {"reboot": {"rk1"}}
+
+
+@pytest.mark.parametrize(
+    ("restored", "words"),
+    [("", "This node stays drained"), ("rk1", "This node takes tasks again")],
+)
+def test_a_turn_that_a_command_has_ended_says_how_the_node_is_left(
+    run: operations._Progress, restored: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def fails(*of: object) -> Commands:
+        run.restored = restored
+        yield  # type: ignore[misc]
+
+    monkeypatch.setattr(operations, "_carry_out", fails)
+    monkeypatch.setattr(operations, "unlockable", lambda settings: None)
+    monkeypatch.setattr(operations, "report", lambda part, findings: bool(findings))
+    monkeypatch.setattr(operations, "current_host", lambda: None)
+    monkeypatch.setattr(operations, "connection_broke", lambda host: False)
+    monkeypatch.setattr(reporting, "failed", lambda host, text, logged: said.append(text))
+    commands = operations.turn(SETTINGS, REBOOT, "leader")
+    next(commands)
+    commands.close()
+    assert [words in one for one in said] == [True]
+    assert run.stopped_at == "rk1"
 
 
 def test_a_job_asks_for_its_outcome_when_the_node_is_restored(

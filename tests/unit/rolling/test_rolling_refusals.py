@@ -78,7 +78,7 @@ def test_no_other_node_is_taken_while_one_has_not_come_through() -> None:
     told = found(RESTART, swarm(*changed(HALF)), planning=False)
     assert isinstance(told["rk2"][0], Change)
     assert [finding.sentence() for finding in told["rk3"]] == [
-        "the swarm: rk2 is still drained for a rolling job, so no other node is taken out of "
+        "the swarm: a rolling job has not finished with rk2, so no other node is taken out of "
         "service. Look at it, then run the same command again, without --limit"
     ]
     assert told["rk3"] == told["rk1"] == told["rk4"]

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from pyinfra_swarm.docker.installation import PACKAGES, Engine, Package
 from pyinfra_swarm.nodes.membership import Membership, Node, managers_of, view
 from pyinfra_swarm.nodes.quorum import majority
-from pyinfra_swarm.rolling.availability import drained, restored
+from pyinfra_swarm.rolling.availability import drained, finished, restored
 from pyinfra_swarm.rolling.health import healthy_peers, not_back
 from pyinfra_swarm.rolling.jobs import Options, Roll, Running, reboot, restart
 from pyinfra_swarm.rolling.nodes import STAGES, entry, in_stage
@@ -71,6 +71,8 @@ class World:
     crash_after: int = -1
     steps: int = 0
     worked_on: list[str] = field(default_factory=list)
+    given_up: set[str] = field(default_factory=set)
+    waits_for_services: str = ""
     liar: Liar | None = None
 
     def listed(self) -> tuple[Node, ...]:
@@ -301,6 +303,7 @@ class Run:
             self.stopped_at = ""
             return
         if isinstance(change, WorkOnNode):
+            world.step(lambda: world.given_up.add(name))
             world.update(name, node.id, drained(node, labels_to_set(roll, names)))
             world.stop(name)
             world.begin_again(name, self.job)
@@ -318,6 +321,12 @@ class Run:
         assert fresh is not None
         last = labelled(self.roll(), seen, name)
         world.update(name, fresh.id, restored(fresh))
+        if world.waits_for_services == name:
+            self.refusals[name] = "services still lack replicas"
+            return
+        world.step(lambda: world.given_up.discard(name))
+        if done := finished(fresh):
+            world.update(name, fresh.id, done)
         for other in last:
             [bearer] = [n for n, found in world.nodes.items() if found.id == other.id]
             world.update(bearer, other.id, ["--label-rm", roll.since_label])
@@ -419,12 +428,12 @@ def test_each_node_that_is_due_is_changed_once_in_its_order(
 def test_wherever_runs_die_the_same_command_finishes_it(
     world: World, job: tuple[str, Options], dies: list[int]
 ) -> None:
-    """dies: after so many percent of the steps that are left, four for each node."""
+    """dies: after so many percent of the steps that are left, seven for each node."""
     before, wanted = availabilities(world), due(world, *job)
     died = 0
     for percent in dies:
         undone = sum(not world.boards[name].changed for name in wanted)
-        world.steps, world.crash_after = 0, (4 * undone + 1) * percent // 100
+        world.steps, world.crash_after = 0, (7 * undone + 1) * percent // 100
         try:
             run(world, *job)
         except Crash:
@@ -448,6 +457,32 @@ def test_wherever_runs_die_the_same_command_finishes_it(
     assert len(world.worked_on) - len(wanted) <= died
     assert availabilities(world) == before
     assert traces(world) == set()
+    assert world.given_up == set()
+
+
+@given(world=worlds(), job=jobs, data=st.data())
+@hypothesis_settings(max_examples=30, deadline=None)
+def test_services_that_do_not_come_back_end_it_and_no_node_is_taken_before_they_have(
+    world: World, job: tuple[str, Options], data: st.DataObject
+) -> None:
+    before, wanted = availabilities(world), due(world, *job)
+    if not wanted:
+        return
+    world.waits_for_services = data.draw(st.sampled_from(sorted(wanted)))
+    first = run(world, *job)
+    worked_on = list(world.worked_on)
+    assert worked_on[-1] == world.waits_for_services
+    assert set(first.refusals) == (wanted - set(worked_on)) | {worked_on[-1]}
+    again = run(world, *job)
+    assert (world.worked_on, set(again.refusals)) == (worked_on, set(first.refusals))
+    assert world.given_up == {world.waits_for_services}
+    world.waits_for_services = ""
+    assert not run(world, *job).refusals
+    assert {name for name, board in world.boards.items() if board.changed} == wanted
+    assert all(board.changed <= 1 for board in world.boards.values())
+    assert availabilities(world) == before
+    assert traces(world) == set()
+    assert world.given_up == set()
 
 
 @given(world=worlds(), job=jobs, data=st.data())

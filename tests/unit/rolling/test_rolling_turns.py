@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pyinfra_swarm.nodes.membership import Membership, Node
-from pyinfra_swarm.rolling.availability import drained, restored
+from pyinfra_swarm.rolling.availability import drained, finished, is_restored, restored
 from pyinfra_swarm.rolling.jobs import (
     Roll,
     restart,
@@ -77,14 +77,24 @@ def test_a_node_is_drained_and_remembered_in_one_update_and_put_back_in_another(
     ]
     half = node(2, availability="drain", labels={AVAILABILITY_BEFORE: "active", MARK: "1800000000"})
     assert drained(half, {}) == ["--availability", "drain"]
-    assert restored(half) == ["--availability", "active", "--label-rm", AVAILABILITY_BEFORE]
+    assert restored(half) == ["--availability", "active"]
+    assert finished(half) == ["--label-rm", AVAILABILITY_BEFORE]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "is_back"),
+    [("active", "drain", False), ("active", "active", True), ("pause", "pause", True)],
+)
+def test_a_node_that_may_have_tasks_again_is_restored(before: str, now: str, is_back: bool) -> None:
+    unfinished = node(2, availability=now, labels={AVAILABILITY_BEFORE: before})
+    assert is_restored(unfinished) == is_back
 
 
 @pytest.mark.parametrize("availability", ["active", "pause", "drain"])
 def test_it_gets_back_the_availability_that_it_had(availability: str) -> None:
     [_, before] = drained(node(2, availability=availability), {})[2:]
     key, _, value = before.partition("=")
-    assert restored(node(2, availability="drain", labels={key: value}))[:2] == [
+    assert restored(node(2, availability="drain", labels={key: value})) == [
         "--availability",
         availability,
     ]
@@ -175,10 +185,9 @@ def test_labels_are_set_in_one_order_and_only_what_was_kept_is_taken_off() -> No
         *("--label-add", "z=1"),
     ]
     assert AVAILABILITY_BEFORE == "pyinfra-swarm.availability-before"
-    assert restored(node(2, labels={AVAILABILITY_BEFORE: "pause", MARK: "1"})) == [
-        *("--availability", "pause", "--label-rm", AVAILABILITY_BEFORE)
-    ]
-    assert restored(node(2, availability="drain", labels={MARK: "1"})) == [
-        "--availability",
-        "drain",
-    ]
+    half = node(2, labels={AVAILABILITY_BEFORE: "pause", MARK: "1"})
+    assert restored(half) == ["--availability", "pause"]
+    assert finished(half) == ["--label-rm", AVAILABILITY_BEFORE]
+    other = node(2, availability="drain", labels={MARK: "1"})
+    assert restored(other) == ["--availability", "drain"]
+    assert finished(other) == []
