@@ -238,8 +238,11 @@ class OverlayNetworks(_Api):
 class StandaloneContainers(SubjectFact[dict[str, tuple[str, ...]]]):
     """Containers that belong to no service, by the networks they are attached to.
 
-    ``{network id: (container name, …)}``; empty where the engine does not run.
+    ``{network id: (container name, …)}``; empty where the engine does not run. What the engine says
+    holds their commands and labels.
     """
+
+    unprinted = True
 
     def script(self) -> str:
         return (

@@ -26,6 +26,8 @@ class Stacks(SubjectFact[seen.Stacks]):
     shows nothing of what services and records hold (environment variables, labels).
     """
 
+    unprinted = True
+
     def script(self) -> str:
         return program(__file__, "stacks.sh", using=[ENGINE_STATE])
 

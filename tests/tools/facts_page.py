@@ -169,8 +169,24 @@ def _joined(text: str) -> str:
     return text
 
 
+def unprinted() -> str:
+    """The facts of whose answers nothing is shown, as the page lists them."""
+    names = [name for name, fact in facts().items() if asked(name, fact)[1].unprinted]
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
+_UNPRINTED = r"(?<=may hold a password \()[^)]*(?=\))"
+
+
 def with_answers(page: str) -> str:
-    """The page with every answer put in. Raises ``KeyError`` for a fact without a section."""
+    """The page with every answer put in, and the names of those that are printed nowhere.
+
+    Raises ``KeyError`` for a fact without a section, ``ValueError`` where there is no place for
+    the names.
+    """
+    page, places = re.subn(_UNPRINTED, unprinted(), page)
+    if places != 1:
+        raise ValueError("docs/facts.md does not say once “may hold a password (…)”")
     for name in facts():
         pattern = re.compile(_SECTION.format(name=re.escape(name)))
         match = pattern.search(page)

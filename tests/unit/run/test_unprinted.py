@@ -104,11 +104,14 @@ def test_an_answer_that_is_none_is_told_without_what_was_said(debug: Any) -> Non
 KNOWN_BY_LESS = {
     "firewall.facts.State": "the sums of our own files",
     "host.facts.Host": "whether another tool's mark is in daemon.json",
+    "nodes.facts.Services": "whether there are services; of each, its name, ports and networks",
     "reset.facts.Files": "which files are there",
+    "secrets.facts.Objects": "configs without their data",
 }
-"""Facts that look at these files, and what they print of them."""
+"""Facts that look at these files, or ask these things, and what they print of them."""
 
 _DOCKERS_UNIT = r"systemctl (-\S+ )*cat\b.*\bdocker|/docker\.service\b"
+_WHOLE = r"localhost/(services|tasks|configs|containers)\b"
 
 
 def facts() -> Iterator[tuple[str, type[SubjectFact[Any]]]]:
@@ -134,12 +137,17 @@ def asked_of_a_host(fact: type[SubjectFact[Any]]) -> str:
     return str(fact().script(**dict.fromkeys(needed, "a")))
 
 
-def test_whoever_prints_what_may_hold_a_proxys_password_is_unprinted() -> None:
-    """``daemon.json`` has it under ``proxies``, Docker's unit in ``Environment=HTTP_PROXY=…``."""
+def test_whoever_prints_what_may_hold_a_password_is_unprinted() -> None:
+    """A proxy's is in ``daemon.json`` under ``proxies``, in Docker's unit in ``Environment=…``.
+
+    The engine says services, tasks, configs and containers with their environment, or at least with
+    their commands and labels.
+    """
     looking = {
         name: fact.unprinted
         for name, fact in facts()
-        if re.search(f"{re.escape(DAEMON_JSON)}|{_DOCKERS_UNIT}", asked_of_a_host(fact))
+        if re.search(f"{re.escape(DAEMON_JSON)}|{_DOCKERS_UNIT}|{_WHOLE}", asked_of_a_host(fact))
     }
     assert {"docker.facts.Installation", "doors.facts.WaysIn"} <= set(looking), "both are found"
+    assert {"stacks.facts.Stacks", "exposure.facts.Doors"} <= set(looking), "and these"
     assert {name for name, unprinted in looking.items() if not unprinted} == set(KNOWN_BY_LESS)
