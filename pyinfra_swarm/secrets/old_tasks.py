@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from pyinfra_swarm.run.findings import Finding, Notice
+from pyinfra_swarm.run.findings import Finding, Notice, Remark
 from pyinfra_swarm.run.printable import quoted
 from pyinfra_swarm.run.wording import counted, listed
 from pyinfra_swarm.secrets.objects import Key, Line, Object, User, lines
@@ -81,23 +81,25 @@ def findings(
     """What is to be done about tasks that end, of services that have the current version already.
 
     They are waited for, but for those that have had the time to end, or whose node is down: these
-    are told. now: in seconds since 1970; down: ids of nodes, as the managers list them.
+    are told, the latter without being a difference. now: in seconds since 1970; down: ids of nodes,
+    as the managers list them.
     """
     found: list[Finding] = []
     for user in sorted(users, key=lambda one: one.name):
         mine = [task for task in tasks if task.service == user.id]
-        late = [task for task in mine if task.node in down or _had_its_time(task, user, now)]
-        if late:
-            found.append(notice(late, {user.id: user.name}))
-        if len(late) < len(mine):
+        away, there = apart(mine, down)
+        late = [task for task in there if _had_its_time(task, user, now)]
+        found += left_running(away, late, {user.id: user.name})
+        if len(late) < len(there):
             found.append(
                 AwaitOldTasks(
                     f"old tasks of service {user.name}",
                     "are still stopping, and use the old value until they have stopped",
                     expected="stopped",
-                    found=counted(len(mine) - len(late), "task"),
+                    found=counted(len(there) - len(late), "task"),
                     id=user.id,
                     service=user.name,
+                    not_awaited=tuple(task.id for task in [*away, *late]),
                 )
             )
     return found
@@ -117,12 +119,40 @@ def sentence(tasks: Sequence[Task], names: Mapping[str, str]) -> str:
     return f"{counted(len(tasks), 'old task')} of {listed(_services(tasks, names))}"
 
 
-def notice(tasks: Sequence[Task], names: Mapping[str, str]) -> Notice:
-    """What is said of tasks that have not ended in time, such as those of a node that is down."""
+def apart(tasks: Iterable[Task], down: Collection[str]) -> tuple[list[Task], list[Task]]:
+    """The tasks of nodes that are down, and the others. down: ids of nodes."""
+    away: list[Task] = []
+    there: list[Task] = []
+    for task in tasks:
+        (away if task.node in down else there).append(task)
+    return away, there
+
+
+def left_running(
+    away: Sequence[Task], late: Sequence[Task], names: Mapping[str, str]
+) -> list[Finding]:
+    """What is said of tasks that are not waited for, or not any more.
+
+    away: those of nodes that are down. The managers have them running until the node is back, or
+    for a day; nothing can be done about that but for the node, which is told as a node that is
+    down. late: the others. names: of the services, by id.
+    """
+    found: list[Finding] = []
+    if away:
+        found.append(_told(Remark, away, names, ", since the node is down"))
+    if late:
+        found.append(_told(Notice, late, names))
+    return found
+
+
+def _told(
+    kind: type[Notice | Remark], tasks: Sequence[Task], names: Mapping[str, str], why: str = ""
+) -> Finding:
     were, have = ("was", "has") if len(tasks) == 1 else ("were", "have")
-    return Notice(
+    return kind(
         sentence(tasks, names),
-        f"{were} told to stop, and {have} not been seen to stop: the old value may still be in use",
+        f"{were} told to stop, and {have} not been seen to stop{why}: the old value may still be "
+        "in use",
         remedy=_keep(_services(tasks, names)),
     )
 

@@ -87,13 +87,14 @@ def as_declared(settings: Settings) -> Commands:
     tasks = observing.unended(current_host(), wanted, seen, asked)
     adopted = observing.adopted(wanted)
     now, cluster = time.time(), view(settings, observed)
+    down = {node.id for node in (cluster and cluster.nodes) or () if node.state == "down"}
     findings = plan(
         wanted,
         seen,
         asked=asked,
         living=observing.used_by(tasks),
         ending=old_tasks.ending(tasks, old_tasks.outdated(seen.objects, adopted)),
-        down={node.id for node in (cluster and cluster.nodes) or () if node.state == "down"},
+        down=down,
         now=now,
     )
     if not refusals(findings):
@@ -123,7 +124,7 @@ def as_declared(settings: Settings) -> Commands:
             case _:
                 raise unhandled(step)
         if replacing and step is replacing[-1]:
-            yield call(steps_operations.old_tasks_end, replacing, adopted)
+            yield call(steps_operations.old_tasks_end, replacing, adopted, down)
 
 
 def _to_come(settings: Settings, asked: Asked) -> list[Finding]:

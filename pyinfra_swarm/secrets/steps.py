@@ -85,11 +85,12 @@ class Await(Change):
 class AwaitOldTasks(Change):
     """The end of a service's old tasks is awaited, which an earlier run has not seen.
 
-    id: the service's own.
+    id: the service's own; not_awaited: the ids of those of its old tasks that are told instead.
     """
 
     id: str
     service: str
+    not_awaited: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

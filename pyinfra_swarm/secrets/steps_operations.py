@@ -202,34 +202,39 @@ def old_tasks_end(
     host: Host,
     steps: Sequence[Flip | Await | AwaitOldTasks],
     adopted: Collection[Key] = (),
+    down: Collection[str] = (),
 ) -> bool:
     """Wait until no task of these services has an old version, or name those that still have.
 
     Whoever takes the old value away after the run does not meet anybody who uses it. Nothing fails
-    by it: a task on a node that is down is said to run until the node is back. adopted: keys of
-    which an object that is not ours counts as an old version.
+    by it, and a task on a node that is down is not waited for: it is said to run until the node is
+    back. adopted: keys of which an object that is not ours counts as an old version. down: ids of
+    nodes, as the managers listed them when the run looked.
     """
     names = {step.id: step.service for step in steps}
+    told_of = {id for step in steps if isinstance(step, AwaitOldTasks) for id in step.not_awaited}
     flipped_from = frozenset(id for step in steps if isinstance(step, Flip) for id in step.old)
     begun, told = clock.now(), ""
-    left: tuple[Task, ...] = ()
+    away: list[Task] = []
+    left: list[Task] = []
     seen: Seen | None = None
     while True:
         try:
             seen = seen or _look(host)
             there = [user.id for user in seen.users if user.id in names]
             old = flipped_from | old_tasks.outdated(seen.objects, adopted)
-            left, problem = old_tasks.ending(observing.tasks_of(host, there), old), ""
+            ending = old_tasks.ending(observing.tasks_of(host, there), old)
+            ours = [task for task in ending if task.id not in told_of]
+            (away, left), problem = old_tasks.apart(ours, down), ""
         except Unobserved as unobserved:
             seen, problem = None, str(unobserved)
-        if not (left or problem):
-            return True
         waited = clock.now() - begun
-        if waited > max(old_tasks.patience(left), services.SILENT if problem else 0):
-            found = old_tasks.notice(left, names)
+        patience = max(old_tasks.patience(left), services.SILENT if problem else 0)
+        if not (left or problem) or waited > patience:
+            found = old_tasks.left_running(away, left, names)
             if problem:
-                found = old_tasks.unseen([*names.values()], problem)
-            reporting.report(host, PART, [found])
+                found = [old_tasks.unseen([*names.values()], problem)]
+            reporting.report(host, PART, found)
             return True
         if left and (said := old_tasks.sentence(left, names)) != told:
             progress(f"waiting for {said} to stop: until then the old value is in use")

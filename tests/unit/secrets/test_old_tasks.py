@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.run.findings import Finding
+from pyinfra_swarm.run.findings import Finding, Notice, Remark
 from pyinfra_swarm.secrets import old_tasks
 from pyinfra_swarm.secrets.objects import Object, User
 from pyinfra_swarm.secrets.steps import AwaitOldTasks
@@ -103,13 +103,28 @@ def test_what_is_said_of_them_names_their_services() -> None:
     two = [task(WEB, V2), task(API, V2)]
     assert old_tasks.sentence(two[:1], NAMES) == "1 old task of web"
     assert old_tasks.sentence([*two, two[0]], NAMES) == "3 old tasks of api and web"
-    assert old_tasks.notice(two, NAMES).sentence() == (
+    [late] = old_tasks.left_running([], two, NAMES)
+    assert late.sentence() == (
         "2 old tasks of api and web: were told to stop, and have not been seen to stop: the old "
         "value may still be in use. Keep the old value valid until `docker service ps api web` on "
         "a manager shows none of them running"
     )
-    one = old_tasks.notice(two[:1], NAMES).sentence()
-    assert one.startswith("1 old task of web: was told to stop, and has not been seen to stop: ")
+    [one] = old_tasks.left_running([], two[:1], NAMES)
+    assert one.sentence().startswith(
+        "1 old task of web: was told to stop, and has not been seen to stop: "
+    )
+
+
+def test_those_of_a_node_that_is_down_are_no_difference_of_their_own() -> None:
+    """A check would say so for a day, and nothing but the node's return could end it."""
+    away, late = old_tasks.left_running([task(WEB, V2)], [task(API, V2)], NAMES)
+    assert (type(away), type(late)) == (Remark, Notice)
+    assert away.sentence() == (
+        "1 old task of web: was told to stop, and has not been seen to stop, since the node is "
+        "down: the old value may still be in use. Keep the old value valid until `docker service "
+        "ps web` on a manager shows none of them running"
+    )
+    assert old_tasks.left_running([], [], NAMES) == []
 
 
 def test_what_cannot_be_seen_is_said_to_be_in_use_perhaps() -> None:
@@ -150,7 +165,7 @@ def test_those_that_an_earlier_run_has_not_seen_end_are_awaited() -> None:
 def test_those_that_have_had_the_time_to_end_are_told_whatever_was_updated_since() -> None:
     """The engine forgets the end of an update with the next one: nothing would ever be in sync."""
     late = told_at(NOW)
-    told = [old_tasks.notice([late], NAMES)]
+    told = old_tasks.left_running([], [late], NAMES)
     assert found(late, after=31) == found(late, after=86400) == told
     assert found(late, after=31, ended=NOW + 20) == told
     assert found(told_at(NOW + 20), after=31, ended=NOW) == told  # written of once more
@@ -162,8 +177,8 @@ def test_those_that_have_had_the_time_to_end_are_told_whatever_was_updated_since
 def test_those_of_a_node_that_is_down_are_told_and_the_others_are_awaited() -> None:
     there, away = told_at(NOW), told_at(NOW, node="n2")
     told, awaited = found(there, away, after=1, down={"n2"})
-    assert told == old_tasks.notice([away], NAMES)
+    assert [told] == old_tasks.left_running([away], [], NAMES)
     assert isinstance(awaited, AwaitOldTasks)
-    assert awaited.found == "1 task"
-    assert found(away, after=1, down={"n2"}) == [told]
-    assert found(there, after=1, down={"n2"}) == [awaited]
+    assert (awaited.found, awaited.not_awaited) == ("1 task", (away.id,))
+    assert found(away, after=1, down={"n2"}) == found(away, after=86400, down={"n2"}) == [told]
+    assert found(there, after=1, down={"n2"}) == [replace(awaited, not_awaited=())]

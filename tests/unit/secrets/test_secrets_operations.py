@@ -10,7 +10,7 @@ import pytest
 
 from pyinfra_swarm.nodes.membership import Membership
 from pyinfra_swarm.run import records
-from pyinfra_swarm.run.findings import Finding, Notice
+from pyinfra_swarm.run.findings import Finding, Remark
 from pyinfra_swarm.secrets import observing, operations, steps_operations
 from pyinfra_swarm.secrets.objects import Key, Object, Seen, User
 from pyinfra_swarm.secrets.steps import AwaitOldTasks
@@ -78,7 +78,7 @@ def test_an_old_task_of_a_node_that_is_down_is_named_and_changes_nothing(
     down = Looked(monkeypatch, there, old(WEB, V2))
     down.said = swarm([node(1), node(2, "worker", state="down")])
     assert down.steps() == []
-    assert [type(one) for one in down.found] == [Notice]
+    assert [type(one) for one in down.found] == [Remark]
 
 
 def test_old_tasks_of_an_adoption_are_awaited_by_the_next_run(
@@ -94,6 +94,6 @@ def test_old_tasks_of_an_adoption_are_awaited_by_the_next_run(
         "old tasks of service web: are still stopping, and use the old value until they have "
         "stopped (1 task → stopped)"
     ]
-    assert step == (steps_operations.old_tasks_end, run.found, {DB})
+    assert step == (steps_operations.old_tasks_end, run.found, {DB}, set())
     another = Looked(monkeypatch, there, old(web, plain))
     assert another.steps() == []

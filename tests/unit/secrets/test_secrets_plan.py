@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
+from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal, Remark
 from pyinfra_swarm.secrets.objects import Key, Seen, User
 from pyinfra_swarm.secrets.plan import flipped, may_go, measures, names_after, plan, unneeded
 from pyinfra_swarm.secrets.steps import (
@@ -595,4 +595,4 @@ def test_old_tasks_are_awaited_by_the_next_run_unless_it_awaits_their_service_an
     assert isinstance(told, Notice)
     assert "1 old task of web: was told to stop, and has not been seen to stop" in told.sentence()
     [away] = planned(seen(V2, V3, web), wanted(V3), ending=ending, down={"n"})
-    assert away == told
+    assert isinstance(away, Remark)

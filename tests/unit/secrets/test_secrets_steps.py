@@ -439,9 +439,38 @@ def test_old_tasks_that_do_not_end_are_named_and_fail_nothing(
     monkeypatch.setattr(observing, "tasks_of", lambda host, ids: [old_task()])
     monkeypatch.setattr(steps_operations, "progress", lambda words: None)
     assert steps_operations.old_tasks_end(STATE, HOST, [replace(awaiting(ours=True), id=WEB.id)])
-    assert manager.told == [old_tasks.notice([old_task()], {WEB.id: "web"})]
+    assert manager.told == old_tasks.left_running([], [old_task()], {WEB.id: "web"})
     assert manager.parts == ["secrets"]
     assert 30 < passing[-1] - NOW < 33
+
+
+def test_old_tasks_that_were_told_already_are_neither_awaited_nor_told_again(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, passing: list[float]
+) -> None:
+    manager.sees = seen(V2, V3, WEB)
+    late = replace(old_task(), id="late")
+    looks = [[late, old_task()], [late]]
+    said: list[str] = []
+    monkeypatch.setattr(observing, "tasks_of", lambda host, ids: looks.pop(0))
+    monkeypatch.setattr(steps_operations, "progress", said.append)
+    what = ("old tasks of service web", "are still stopping")
+    step = AwaitOldTasks(*what, id=WEB.id, service="web", not_awaited=("late",))
+    assert steps_operations.old_tasks_end(STATE, HOST, [step])
+    assert (looks, manager.told, len(passing)) == ([], [], 2)
+    assert said == ["waiting for 1 old task of web to stop: until then the old value is in use"]
+
+
+def test_old_tasks_of_a_node_that_is_down_are_told_when_the_others_have_ended(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, passing: list[float]
+) -> None:
+    manager.sees = seen(V2, V3, WEB)
+    away = replace(old_task(), node="down")
+    looks = [[away, old_task()], [away]]
+    monkeypatch.setattr(observing, "tasks_of", lambda host, ids: looks.pop(0))
+    monkeypatch.setattr(steps_operations, "progress", lambda words: None)
+    assert steps_operations.old_tasks_end(STATE, HOST, [OLD_FLIP], (), {"down"})
+    assert manager.told == old_tasks.left_running([away], [], {WEB.id: "web"})
+    assert (looks, len(passing)) == ([], 2)
 
 
 def test_a_manager_that_does_not_tell_of_old_tasks_for_a_moment_is_listing_operations(
