@@ -22,7 +22,6 @@ jumps() { # what `iptables -S` says: lines that put each managed jump first, and
 }
 
 rules_of() { # ipv4|ipv6: the rules as one atomic change of the filter table
-    [ -s "$rules.$1" ] || return 2
     t=$(command_of "$1")
     while IFS= read -r line; do
         case $line in
@@ -52,10 +51,10 @@ load_family() { # ipv4|ipv6; where it fails, with the code of iptables
     speaks "$1" || { say "$1: this host does not speak it"; return 0; }
     t=$(command_of "$1")
     text=
-    [ -s "$rules.$1" ] && text=$(rules_of "$1") && [ -n "$text" ] || {
-        why=$?
-        [ -n "$text" ] || say "$1: $rules.$1 is missing or empty, so no rules were loaded" >&2
-        return $why
+    if [ -s "$rules.$1" ]; then text=$(rules_of "$1") || return; fi
+    [ -n "$text" ] || {
+        say "$1: $rules.$1 is missing or empty, so no rules were loaded" >&2
+        return 2
     }
     printf '%s\n' "$text" | "$t-restore" -w 20 --noflush || {
         why=$?
