@@ -274,7 +274,7 @@ def _without_configuration(declared: Wanted | None, seen: Vpns) -> Iterator[Find
         if name in ours or name in seen.foreign:
             continue
         left, key, up = _is_left(name, seen), name in seen.keys, name in seen.running
-        which = f"{name}'s key" if left else "this key"
+        which = f"{quoted(name)}'s key" if left else "this key"
         about_key = _about_key(name, which, ours, seen) if key else ""
         if left:
             without = f"without {config_path(name)}" + ("" if key else " and without a key file")
@@ -331,7 +331,7 @@ def _unneeded(name: str, seen: Vpns) -> str:
     first = ""
     if seen.login_by == name:
         first = "give the host another ssh_host, since this run comes through it; then "
-    return f"nobody needs {name}: {first}`{'; '.join(commands)}` on the host"
+    return f"nobody needs {quoted(name)}: {first}`{'; '.join(commands)}` on the host"
 
 
 def _peers_of(name: str, seen: Vpns) -> str:

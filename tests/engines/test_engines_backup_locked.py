@@ -193,7 +193,7 @@ def test_a_locked_manager_that_has_survived_continues_with_its_own_state(
     for name in ("rk1", "rk3"):
         four.power_cut(name)
     wait_until(lambda: not answers(four, "rk2"), "rk2 still answers")
-    gone = ("--data", "gone=rk1,rk3")
+    gone = ("--limit", "rk2", "--data", "gone=rk1,rk3")
     run = restore(four, locked_backup, key, *gone, "--data", "confirm=rk2")
     assert run.returncode == 1
     assert "its unlock key is needed to force rk2" in run.output

@@ -44,7 +44,7 @@ def test_two_of_three_managers_are_lost_and_the_third_continues(
     assert "node rk2: is a manager that is lost for good" in planned.output
     run = swarm.pyinfra("-y", *RECOVER, "--limit", "rk1")
     assert run.returncode == 1
-    assert "rk2, rk3 must never come back" in run.output
+    assert "rk2 and rk3 must never come back with their old state" in run.output
     assert "--data confirm=rk1" in run.output
     assert not answers(swarm, "rk1")
     run = swarm.pyinfra("-y", *RECOVER, "--limit", "rk1", "--data", "confirm=rk1")
