@@ -33,6 +33,7 @@ from pyinfra_swarm.rolling.plan import (
     plan,
     still_due,
     stopped,
+    was_done_meanwhile,
 )
 from pyinfra_swarm.rolling.services import Replicas, as_if_complete
 from pyinfra_swarm.rolling.turns import labelled, labels_to_set, order_of_turns
@@ -257,19 +258,22 @@ def _work(
     empty = program(__file__, "wait_until_empty.sh", using=[API], seconds=str(wait))
     yield script(empty, timeout=wait + 60)
     yield services_complete(acting, services, wait, _LOOK_AT_SERVICES, restored=False)
-    _still_due(settings, job)
-    yield from job.change(settings, now.chosen)
+    if _still_due(settings, job):
+        yield from job.change(settings, now.chosen)
+    else:
+        progress("was done meanwhile: what an earlier run had begun has ended")
     this_run(_Progress).changed.setdefault(job.name, set()).add(now.me.name)
 
 
-def _still_due(settings: Settings, job: Job) -> None:
-    """Right before the node is changed: it still may be, and has to be. Raises, logged already.
+def _still_due(settings: Settings, job: Job) -> bool:
+    """Right before the node is changed: whether it still has to be. Raises where it may not.
 
     Draining takes minutes: another manager may have been lost since the turn began, and somebody
     else may have changed or restored this node.
     """
     now = look(settings, job)
     report(job.name, [*still_due(settings, now.observed, now.roll, now.me, now.among)])
+    return not was_done_meanwhile(settings, now.observed, now.roll, now.me)
 
 
 def _restore(

@@ -111,7 +111,8 @@ def still_due(
     """Why a node that was drained in its turn must not be changed now; looked at right before.
 
     Draining takes minutes: another manager may have been lost since the turn began, and somebody
-    else may have changed or restored the node.
+    else may have changed or restored the node. Where it was changed as it was to be, by a command
+    that has outlived the run that sent it, nothing stands in the way (:func:`was_done_meanwhile`).
     """
     if roll.refusals:
         return [*roll.refusals]
@@ -121,7 +122,7 @@ def still_due(
     node = entry(settings, observed, cluster, host.name)
     if (
         node is None
-        or due(roll, host.name, node) is not Due.WORK
+        or due(roll, host.name, node) not in (Due.WORK, Due.RESTORE)
         or AVAILABILITY_BEFORE not in node.labels
         or node.availability != "drain"
     ):
@@ -136,6 +137,13 @@ def still_due(
             )
         ]
     return _unsafe(settings, observed, roll, host, node, cluster, among, planning=False)
+
+
+def was_done_meanwhile(settings: Settings, observed: Observed, roll: Roll, host: Host) -> bool:
+    """Whether a node that was drained in its turn has what it was to get by now."""
+    cluster = view(settings, observed)
+    node = entry(settings, observed, cluster, host.name) if cluster else None
+    return node is not None and due(roll, host.name, node) is Due.RESTORE
 
 
 def not_prepared(roll: Roll, among: Collection[str], ready: Collection[str]) -> list[Refusal]:

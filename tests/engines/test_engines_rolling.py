@@ -218,7 +218,7 @@ def test_a_swarm_that_is_not_whole_is_refused_before_the_first(engines: Hosts) -
 # The gates' time limits
 # ----------------------
 
-SOON = ("--data", "wait=5")
+SOON = ("--data", "wait=15")
 
 ALONE = """\
 mv /usr/bin/dockerd /usr/bin/dockerd.away
@@ -264,7 +264,7 @@ def test_tasks_that_do_not_go_end_it_with_their_names(engines: Hosts) -> None:
         *("busybox", "sh", "-c", "trap '' TERM; while :; do sleep 1; done"),
     )
     run = engines.pyinfra("-y", *RESTART, *SOON)
-    assert "after 5 s there are still tasks on this host: stubborn.1." in run.output
+    assert "after 15 s there are still tasks on this host: stubborn.1." in run.output
     assert ". It is drained and otherwise unchanged (more time: --data wait=" in run.output
     assert "This node stays drained until that is fixed" in run.closing
     assert_stopped_at(engines, run, first, before)
@@ -284,7 +284,7 @@ def test_a_service_that_is_not_whole_elsewhere_ends_it(engines: Hosts) -> None:
     )
     engines.docker("rk1", "node", "update", "--label-add", "may=yes", "rk4")
     run = engines.pyinfra("-y", *RESTART, *SOON)
-    assert f"not done: {first}: after 5 s services still lack replicas: " in run.closing
+    assert f"not done: {first}: after 15 s services still lack replicas: " in run.closing
     assert "rare (0 of 1)" in run.closing
     assert "Look at `docker service ps`, then run the same command again" in run.closing
     assert_stopped_at(engines, run, first, before)
@@ -301,7 +301,7 @@ def test_an_engine_that_finds_no_manager_ends_it_and_the_same_command_goes_on(
     engines.run("rk4", ALONE)
     run = engines.pyinfra("-y", "--limit", "rk4", *RESTART, *SOON)
     assert run.returncode == 1
-    assert "not done: rk4: this node has not come back after 5 s: " in run.closing
+    assert "not done: rk4: this node has not come back after 15 s: " in run.closing
     assert ". It is still drained. Fix it (`sudo journalctl -u docker`)" in run.closing
     assert availability(engines) == {**AS_IT_WAS, "rk4": "drain"}
     assert restarted(engines, before) == {"rk4"}
@@ -317,7 +317,7 @@ def test_a_host_that_does_not_boot_ends_it(engines: Hosts) -> None:
     every = ("--data", "all=yes", *SOON)  # these hosts know no reboot
     run = engines.pyinfra("-y", "inventory.py", "deploys/reboot.py", *every)
     assert (
-        f"not done: {first}: this host has not come back within 5 s of its reboot. It is still "
+        f"not done: {first}: this host has not come back within 15 s of its reboot. It is still "
         "drained. When it is back"
     ) in run.closing
     assert_stopped_at(engines, run, first, before)

@@ -21,6 +21,7 @@ from pyinfra_swarm.rolling.operations import Job, Situation
 from pyinfra_swarm.rolling.plan import (
     plan,
     still_due,
+    was_done_meanwhile,
 )
 from pyinfra_swarm.run.converge import Commands, Refused, Unobserved
 from pyinfra_swarm.run.findings import Change, Finding, Notice, Refusal
@@ -303,9 +304,18 @@ def test_a_node_that_was_put_back_meanwhile_is_left_alone(now: Node) -> None:
     )
 
 
-def test_a_node_that_somebody_else_has_changed_meanwhile_is_left_alone() -> None:
-    [said] = due(DRAINED, *NODES[1:], roll=replace(DUE, work={}))
-    assert "somebody else has changed or restored" in said
+def test_a_node_that_has_been_changed_meanwhile_is_not_changed_again() -> None:
+    """The command of a run that was killed goes on, and ends while the next run drains the node."""
+    done = replace(DUE, work={})
+    assert due(DRAINED, *NODES[1:], roll=done) == []
+    observed = swarm(DRAINED, *NODES[1:])
+    host = SETTINGS.host("rk1")
+    assert was_done_meanwhile(SETTINGS, observed, done, host)
+    assert not was_done_meanwhile(SETTINGS, observed, DUE, host)
+    for now in (node(1), replace(DRAINED, labels={})):
+        assert not was_done_meanwhile(SETTINGS, swarm(now, *NODES[1:]), done, host)
+        [said] = due(now, *NODES[1:], roll=done)
+        assert "somebody else has changed or restored" in said
 
 
 def test_a_node_is_not_changed_where_another_manager_was_lost_meanwhile() -> None:
