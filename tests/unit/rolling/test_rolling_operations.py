@@ -278,3 +278,30 @@ def test_a_reboot_that_has_brought_nothing_ends_the_job(
         f"was rebooted, is restored, and still waits for a reboot: {said}." in words
         for words in failures
     )
+
+
+@pytest.mark.parametrize(("running", "is_changed"), [(RESTARTED, False), ({}, True)])
+def test_a_node_that_was_changed_while_it_was_drained_is_not_changed_again(
+    running: dict[str, Running], *, is_changed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command outlives the run that sent it: the next run may meet its end."""
+    observed = swarm(*changed(LABELLED, LAST))
+    old = {**dict.fromkeys(NAMES, runs(engine_started=NOW - 1000)), **running}
+    before, after = (restart(SETTINGS, observed, of, ALL, NOW) for of in (RESTARTED, old))
+    now = Situation(SETTINGS.host("rk4"), observed, ALL, tuple(NAMES), before, [])
+    here = operations
+    monkeypatch.setattr(here, "this_run", lambda kind: operations._Progress())
+    monkeypatch.setattr(here, "look", lambda *of: replace(now, roll=after))
+    monkeypatch.setattr(here, "report", lambda part, findings: None)
+    monkeypatch.setattr(here, "progress", lambda words: None)
+    monkeypatch.setattr(here, "given_up", nothing)
+    monkeypatch.setattr(here, "on", lambda acting, text, doing: doing)
+    monkeypatch.setattr(here, "script", lambda text, timeout: "waiting")
+    monkeypatch.setattr(here, "services_complete", lambda *of, **how: "services")
+
+    def change(*of: object) -> Commands:
+        yield "changing it"  # type: ignore[misc]
+
+    job = Job("restart", None, change)  # type: ignore[arg-type]
+    steps = list(here._work(SETTINGS, job, now, LAST, "rk1", ()))
+    assert steps == ["draining it", "waiting", "services", *["changing it"] * is_changed]
