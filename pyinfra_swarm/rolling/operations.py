@@ -33,7 +33,6 @@ from pyinfra_swarm.rolling.plan import (
     plan,
     still_due,
     stopped,
-    was_done_meanwhile,
 )
 from pyinfra_swarm.rolling.services import Replicas, as_if_complete
 from pyinfra_swarm.rolling.turns import labelled, labels_to_set, order_of_turns
@@ -273,7 +272,7 @@ def _still_due(settings: Settings, job: Job) -> bool:
     """
     now = look(settings, job)
     report(job.name, [*still_due(settings, now.observed, now.roll, now.me, now.among)])
-    return not was_done_meanwhile(settings, now.observed, now.roll, now.me)
+    return now.me.name in now.roll.work
 
 
 def _restore(

@@ -112,7 +112,7 @@ def still_due(
 
     Draining takes minutes: another manager may have been lost since the turn began, and somebody
     else may have changed or restored the node. Where it was changed as it was to be, by a command
-    that has outlived the run that sent it, nothing stands in the way (:func:`was_done_meanwhile`).
+    that has outlived the run that sent it, nothing stands in the way.
     """
     if roll.refusals:
         return [*roll.refusals]
@@ -137,13 +137,6 @@ def still_due(
             )
         ]
     return _unsafe(settings, observed, roll, host, node, cluster, among, planning=False)
-
-
-def was_done_meanwhile(settings: Settings, observed: Observed, roll: Roll, host: Host) -> bool:
-    """Whether a node that was drained in its turn has what it was to get by now."""
-    cluster = view(settings, observed)
-    node = entry(settings, observed, cluster, host.name) if cluster else None
-    return node is not None and due(roll, host.name, node) is Due.RESTORE
 
 
 def not_prepared(roll: Roll, among: Collection[str], ready: Collection[str]) -> list[Refusal]:
